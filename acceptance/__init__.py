@@ -1,0 +1,1 @@
+"""The harness of the acceptance suite: small modules, one idea each."""

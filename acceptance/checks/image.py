@@ -1,0 +1,158 @@
+"""Rules of the components' images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from acceptance.checks.registry import Broken, check
+from acceptance.checks.shapes import timestamp
+from acceptance.checks.subject import Subject, image_reference
+from acceptance.fields import at, list_at, shown, text_at
+from acceptance.finding import Untested
+
+REPOSITORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+TAG = re.compile(r"[A-Za-z0-9.-]+")
+PLATFORM = "linux/amd64"
+SHELLS = ("sh", "bash", "dash", "ash", "busybox")
+CLOCK_SKEW = timedelta(minutes=5)
+GRACE_SECONDS = 30
+"""A pod's termination grace period by default (Kubernetes)."""
+
+
+def repository_broken(subject: Subject, owner: str, field: str, image: str) -> Iterator[Broken]:
+    repository = image_reference(image)[0]
+    last = repository.rpartition("/")[2]
+    wanted = subject.component.image.repository
+    if not REPOSITORY.fullmatch(last):
+        yield Broken(owner, field, "a repository of lowercase letters, digits and dashes", shown(last))
+    elif (subject.shipped or subject.snapshot.source == "image") and repository != wanted:
+        yield Broken(owner, field, f"the repository {wanted}", shown(repository))
+
+
+@check("IMG-01", "static")
+def repository_in_the_chart(subject: Subject) -> Iterator[Broken]:
+    for pod in subject.pods:
+        for container in subject.own_images(pod):
+            yield from repository_broken(subject, pod.object, f"{container.field}.image", container.image)
+
+
+@check("IMG-01", "image")
+def repository_of_the_image(subject: Subject) -> Iterator[Broken]:
+    yield from repository_broken(subject, subject.image.reference, "repository", subject.image.reference)
+
+
+@check("IMG-02")
+def tag(subject: Subject) -> Iterator[Broken]:
+    for pod in subject.pods:
+        for container in subject.own_images(pod):
+            found = image_reference(container.image)[1]
+            if not container.image or not TAG.fullmatch(found):
+                wanted = "a tag of letters, digits, dots and dashes"
+                yield Broken(pod.object, f"{container.field}.image", wanted, shown(container.image))
+
+
+@check("IMG-03", "image")
+def digests_are_of_content(subject: Subject) -> Iterator[Broken]:
+    image = subject.image
+    if image.config_digest != image.computed_digest:
+        yield Broken(image.reference, "config", image.computed_digest, image.config_digest)
+    stated = tuple(str(entry) for entry in list_at(image.config, "rootfs.diff_ids"))
+    if stated != image.computed_diff_ids:
+        wrong = [
+            f"{one} holds {other}" for one, other in zip(stated, image.computed_diff_ids, strict=False) if one != other
+        ]
+        found = ", ".join(wrong) or f"{len(stated)} stated, {len(image.computed_diff_ids)} there"
+        yield Broken(image.reference, "rootfs.diff_ids", "sha256 of each layer", found)
+
+
+@check("IMG-03", "live")
+def pods_run_what_was_built(subject: Subject) -> Iterator[Broken]:
+    image, facts = subject.image, subject.cluster.facts
+    if facts is None:
+        raise Untested("digests are read on the node, which this cluster does not allow")
+    layers = tuple(layer.diff_id for layer in image.layers)
+    compared = 0
+    for pod in subject.pods:
+        for container in subject.own_images(pod):
+            process = facts.get((pod.name, container.name))
+            if process is None:
+                continue
+            compared += 1
+            if process.config_digest != image.config_digest:
+                yield Broken(pod.object, f"{container.field}.image", image.config_digest, process.config_digest)
+            if process.diff_ids != layers:
+                yield Broken(
+                    pod.object, f"{container.field}.image", "the layers that were built", shown(process.diff_ids)
+                )
+    if not compared:
+        raise Untested("no container of the component runs")
+
+
+def size(subject: Subject) -> Iterator[Broken]:
+    image, most = subject.image, subject.component.image.max_bytes
+    total = sum(layer.compressed_bytes for layer in image.layers)
+    if total >= most:
+        largest = sorted(image.layers, key=lambda layer: -layer.compressed_bytes)[:3]
+        found = ", ".join(f"{layer.compressed_bytes:,} by {layer.created_by or layer.diff_id}" for layer in largest)
+        yield Broken(image.reference, "size", f"less than {most:,} bytes compressed", f"{total:,}: {found}")
+
+
+check("IMG-04")(size)
+check("IMG-05")(size)
+
+
+@check("IMG-06")
+def layers(subject: Subject) -> Iterator[Broken]:
+    count = len(subject.image.layers)
+    if not 1 <= count <= 20:
+        yield Broken(subject.image.reference, "layers", "1-20", str(count))
+
+
+@check("IMG-07")
+def created_at(subject: Subject) -> Iterator[Broken]:
+    found = at(subject.image.config, "created")
+    moment = timestamp(found)
+    now = subject.snapshot.taken or datetime.now(UTC)
+    if moment is None:
+        yield Broken(subject.image.reference, "created", "an ISO 8601 timestamp", shown(found))
+    elif moment.year <= 1980:  # the epoch, or a ZIP file's
+        yield Broken(subject.image.reference, "created", "when it was built", shown(found))
+    elif moment > now + CLOCK_SKEW:
+        yield Broken(subject.image.reference, "created", f"not after {now.isoformat(timespec='seconds')}", shown(found))
+
+
+@check("IMG-08")
+def platform(subject: Subject) -> Iterator[Broken]:
+    config = subject.image.config
+    found = f"{text_at(config, 'os')}/{text_at(config, 'architecture')}"
+    if found != subject.component.image.platform:
+        yield Broken(subject.image.reference, "platform", subject.component.image.platform, found)
+
+
+@check("IMG-09")
+def starts_alone(subject: Subject) -> Iterator[Broken]:
+    run = subject.image.run
+    if run is None:
+        raise Untested("the image was not started")
+    if run.health_status is None or not 200 <= run.health_status < 300:
+        path = subject.component.probes.liveness
+        found = f"{run.health_status or 'no answer'}; last lines: {run.log_tail[-300:]}"
+        yield Broken(subject.image.reference, f"GET {path} without egress", "2xx", found)
+
+
+@check("IMG-10")
+def ends_on_sigterm(subject: Subject) -> Iterator[Broken]:
+    image = subject.image
+    config = image.config
+    command = [*list_at(config, "config.Entrypoint"), *list_at(config, "config.Cmd")]
+    program = str(command[0]).rpartition("/")[2] if command else ""
+    if program in SHELLS and "-c" in map(str, command[1:2]):
+        yield Broken(image.reference, "config.Cmd", "exec form", shown(" ".join(map(str, command))))
+    run = image.run
+    if run is None or run.term_seconds is None:
+        raise Untested("the image was not started")
+    if run.term_seconds >= GRACE_SECONDS or run.exit_code == 137:
+        wanted = f"ended within {GRACE_SECONDS} s of SIGTERM"
+        yield Broken(image.reference, "main process", wanted, f"{run.term_seconds:.1f} s, exit {run.exit_code}")

@@ -1,0 +1,29 @@
+"""Rules of persistence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from acceptance.checks.registry import Broken, check
+from acceptance.checks.subject import Subject
+from acceptance.fields import mappings_at, reference, text_at
+
+LASTING = ("hostPath", "persistentVolumeClaim", "ephemeral")
+
+
+@check("PER-02")
+def nothing_lasts_in_the_cluster(subject: Subject) -> Iterator[Broken]:
+    subject.rendered()
+    for item in subject.snapshot.of_kind("PersistentVolume", "PersistentVolumeClaim"):
+        yield Broken(reference(item), "kind", "no volume that outlives a pod", text_at(item, "kind"))
+    pods = subject.workloads()
+    if subject.live:
+        pods += [pod for view in subject.both() for pod in view.pods]
+    for pod in pods:
+        for volume in mappings_at(pod.spec, "volumes"):
+            for kind in LASTING:
+                if kind in volume:
+                    field = pod.path(f"spec.volumes[{text_at(volume, 'name')}]")
+                    yield Broken(pod.object, field, "no volume that outlives a pod", kind)
+        if mappings_at(pod.owner, "spec.volumeClaimTemplates"):
+            yield Broken(pod.object, "spec.volumeClaimTemplates", "no volume that outlives a pod", "a claim")

@@ -1,0 +1,114 @@
+"""Ties a check to its rule: `@check("POD-07")` on a function that yields the broken clauses it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from acceptance.checks.subject import Subject
+from acceptance.finding import Finding, Untested
+from acceptance.rules import Level, load
+from acceptance.snapshot import Snapshot
+from acceptance.target import Target
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A broken clause at one place. `derived` marks a clause that the specification does not state itself;
+    `advice` one that never rejects a release."""
+
+    object: str
+    field: str
+    wanted: str
+    found: str
+    derived: bool = False
+    advice: bool = False
+
+
+Clauses = Callable[[Subject], Iterable[Broken]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule at one level for one component; `component` is None for a rule of the release as a whole."""
+
+    rule: str
+    level: Level
+    component: str | None
+    clauses: tuple[Clauses, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}-{self.component}" if self.component else self.rule
+
+    def __call__(self, snapshot: Snapshot, target: Target) -> list[Finding]:
+        """Every broken clause. Raises `Untested` where snapshot and target can't tell and nothing is broken."""
+        derived_rule = load()[self.rule].source == "derived"
+        subject = Subject(snapshot, target, self.component)
+        broken: list[Broken] = []
+        reasons: list[Untested] = []
+        for clauses in self.clauses:
+            try:
+                broken += clauses(subject)
+            except Untested as reason:
+                reasons.append(reason)
+        if reasons and not broken:
+            raise reasons[0]
+        return [
+            Finding(
+                rule=self.rule,
+                object=each.object,
+                field=each.field,
+                wanted=each.wanted,
+                found=each.found,
+                advice=each.advice or (not target.strict and (derived_rule or each.derived)),
+            )
+            for each in dict.fromkeys(broken)
+        ]
+
+
+_registry: dict[tuple[str, Level, str | None], list[Clauses]] = {}
+
+
+def check(rule: str, *levels: Level) -> Callable[[Clauses], Clauses]:
+    """Register a function for a rule: at the given levels, else at each of the rule's but `behaviour`, and for
+    each component that the rule names. Several functions of one rule make one check."""
+    stated = load()[rule]
+    chosen = levels or tuple(level for level in stated.levels if level != "behaviour")
+    if unknown := set(chosen) - set(stated.levels):
+        raise ValueError(f"{rule} is not asserted at {', '.join(sorted(unknown))}")
+
+    def register(clauses: Clauses) -> Clauses:
+        for level in chosen:
+            for component in stated.components or (None,):
+                _registry.setdefault((rule, level, component), []).append(clauses)
+        return clauses
+
+    return register
+
+
+def at(level: Level) -> list[Check]:
+    """Every check of a level, in the rules' order."""
+    order = list(load())
+    chosen = [Check(*key, tuple(clauses)) for key, clauses in _registry.items() if key[1] == level]
+    return sorted(chosen, key=lambda each: order.index(each.rule))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What all checks of a level said: findings, and the reason for each check that could not judge."""
+
+    findings: tuple[Finding, ...]
+    untested: dict[str, str]
+
+
+def judge(snapshot: Snapshot, target: Target, checks: Iterable[Check] | None = None) -> Judgement:
+    """Run checks (those of the snapshot's level by default) over one snapshot."""
+    findings: list[Finding] = []
+    untested: dict[str, str] = {}
+    for each in at(snapshot.source) if checks is None else checks:
+        try:
+            findings += each(snapshot, target)
+        except Untested as reason:
+            untested[each.id] = str(reason)
+    return Judgement(tuple(findings), untested)

@@ -1,0 +1,81 @@
+"""A user of the application: signed up through the frontend, calling the backend with what that gave."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+import requests
+
+from acceptance.deadlines import RATE_LIMIT, REQUEST
+from acceptance.gateway import Gateway
+from acceptance.target import Target
+from acceptance.wait import NotYet, eventually
+
+TOO_MANY = 429
+
+
+@dataclass(frozen=True)
+class User:
+    """A signed-up user; `token` is what proves it to the backend."""
+
+    target: Target
+    gateway: Gateway
+    id: str
+    email: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+    def path(self, template: str, **names: object) -> str:
+        """One of the target's API paths, filled in."""
+        return template.format(user_id=self.id, **names)
+
+    def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - requests' own
+        """One request to the backend's Service on a connection of its own, never retried, 10 s at most."""
+        headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
+        with self.gateway.session() as session:
+            return session.request(
+                method, self.gateway.url("backend", path), headers=headers, timeout=REQUEST.seconds, **kwargs
+            )
+
+    def add_task(self, title: str) -> dict[str, Any]:
+        """Write a task, and return it as the backend acknowledged it; `AssertionError` on another status."""
+        api = self.target.api
+        answer = self.call("POST", self.path(api.tasks), json={api.title_field: title})
+        assert answer.status_code == api.created, f"creating a task was answered {answer.status_code}: {answer.text}"
+        task: dict[str, Any] = answer.json()
+        return task
+
+    def tasks(self) -> list[dict[str, Any]]:
+        answer = self.call("GET", self.path(self.target.api.tasks))
+        assert answer.status_code == requests.codes.ok, f"tasks were answered {answer.status_code}: {answer.text}"
+        tasks: list[dict[str, Any]] = answer.json()
+        return tasks
+
+
+def sign_up(target: Target, gateway: Gateway, hide: Callable[[str], None]) -> User:
+    """Sign a new user up through the frontend; raises `WaitError` where the rate limit does not let it in time."""
+    name = f"user-{secrets.token_hex(6)}"
+    account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
+    hide(account["password"])
+    origin = gateway.url("frontend", "")
+
+    def probe() -> requests.Response:
+        with gateway.session() as session:
+            answer = session.post(
+                origin + target.auth.sign_up, json=account, headers={"Origin": origin}, timeout=REQUEST.seconds
+            )
+        if answer.status_code == TOO_MANY:
+            raise NotYet("sign-up was answered 429, the application's own rate limit")
+        return answer
+
+    answer = eventually("a sign-up within the rate limit", probe, RATE_LIMIT)
+    assert answer.ok, f"sign-up was answered {answer.status_code}: {answer.text}"
+    token = next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
+    assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
+    hide(token)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return User(target, gateway, str(claims["user"]["id"]), account["email"], account["password"], token)

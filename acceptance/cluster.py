@@ -1,0 +1,192 @@
+"""The cluster: a thin adapter over pytest-kubernetes for its life-cycle, and the official client for objects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, config
+from pytest_kubernetes.options import ClusterOptions
+from pytest_kubernetes.providers import select_provider_manager
+from pytest_kubernetes.providers.base import AClusterManager
+
+from acceptance.runs import LABEL, Run
+from toolchain import Toolchain
+from toolchain.console import CommandError, ToolchainError, run
+
+CREATE_SECONDS = 240
+"""kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
+GATEWAY_PORT = 1080
+"""The port on the node that leads to the gateway's pod; the host's is any free one."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this run made, with `capabilities`: what can be done to it beyond its API.
+
+    `node`: commands run on the node; `image-load`: images of this machine are put on it.
+    """
+
+    toolchain: Toolchain
+    run: Run
+    capabilities: frozenset[str] = frozenset({"node", "image-load"})
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.run.kubeconfig
+
+    @property
+    def context(self) -> str:
+        return f"kind-{self.run.cluster_name}"
+
+    @property
+    def node(self) -> str:
+        """The name of the node, and of its container."""
+        return f"{self.run.cluster_name}-control-plane"
+
+    @cached_property
+    def api(self) -> client.ApiClient:
+        """A client for this cluster alone; the user's kubeconfig is not read."""
+        settings = client.Configuration()
+        config.load_kube_config(str(self.kubeconfig), self.context, settings)
+        settings.retries = False
+        return client.ApiClient(settings)
+
+    def kubectl(self, *argv: str | Path, stdin: str | None = None) -> str:
+        """Run kubectl against this cluster; raises `CommandError`."""
+        where: list[str | Path] = ["--kubeconfig", self.kubeconfig, "--context", self.context]
+        return run([self.toolchain.kubectl, *where, *argv], stdin=stdin)
+
+    def node_exec(self, *argv: str, stdin: str | None = None) -> str:
+        """Run a command on the node as root and return what it printed; raises `CommandError`."""
+        flags = ["--interactive"] if stdin is not None else []
+        return self.toolchain.engine.docker("exec", *flags, self.node, *argv, stdin=stdin)
+
+    def load_image(self, *references: str) -> None:
+        """Put images of this machine's engine on the node, those that it has not."""
+        missing = [reference for reference in references if not self.has_image(reference)]
+        if missing:
+            manager(self.run).load_image(" ".join(missing))
+        for reference in missing:
+            if not self.has_image(reference):
+                raise ToolchainError(f"the image {reference} was loaded, but the node has not got it")
+
+    def has_image(self, reference: str) -> bool:
+        return bool(
+            self.node_exec("ctr", "--namespace", "k8s.io", "images", "ls", "--quiet", f"name=={full(reference)}")
+        )
+
+    def image_config(self, reference: str) -> tuple[str, dict[str, Any]]:
+        """The digest of an image's configuration on the node, and the configuration itself."""
+
+        def content(digest: str) -> dict[str, Any]:
+            loaded: dict[str, Any] = json.loads(
+                self.node_exec("ctr", "--namespace", "k8s.io", "content", "get", digest)
+            )
+            return loaded
+
+        listed = self.node_exec("ctr", "--namespace", "k8s.io", "images", "ls", f"name=={full(reference)}")
+        rows = [line.split() for line in listed.splitlines()[1:]]
+        if len(rows) != 1:
+            raise ToolchainError(f"the node has {len(rows)} images of the name {reference}, wanted one")
+        manifest = content(rows[0][2])
+        if "manifests" in manifest:
+            manifest = content(manifest["manifests"][0]["digest"])
+        digest = str(manifest["config"]["digest"])
+        return digest, content(digest)
+
+
+def full(reference: str) -> str:
+    """A reference as containerd has it: with its registry."""
+    first = reference.split("/")[0]
+    if "/" in reference and ("." in first or ":" in first or first == "localhost"):
+        return reference
+    return f"docker.io/{reference}" if "/" in reference else f"docker.io/library/{reference}"
+
+
+def manager(run_: Run, provider_config: Path | None = None) -> AClusterManager:
+    """pytest-kubernetes' manager of the run's kind cluster; it is given copies of everything, since it alters them."""
+    made: AClusterManager = select_provider_manager("kind")(run_.cluster_name)
+    made._cluster_options = ClusterOptions(
+        cluster_name=run_.cluster_name,
+        kubeconfig_path=run_.kubeconfig,
+        provider_config=provider_config,
+        cluster_timeout=CREATE_SECONDS,
+    )
+    return made
+
+
+def configuration(toolchain: Toolchain, run_: Run) -> dict[str, Any]:
+    """kind's configuration: one node, which leads one port of this machine's loopback to the gateway."""
+    kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": run_.cluster_name,
+        "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
+        "nodes": [
+            {
+                "role": "control-plane",
+                "image": toolchain.node_image,
+                "extraPortMappings": [{"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}],
+            }
+        ],
+    }
+
+
+def exists(toolchain: Toolchain, run_: Run) -> bool:
+    argv: list[str | Path] = [toolchain.kind, "get", "clusters", "--quiet"]
+    return run_.cluster_name in run(argv, env=toolchain.engine.environment).split() and run_.kubeconfig.is_file()
+
+
+def create(toolchain: Toolchain, run_: Run) -> Cluster:
+    """Create the run's cluster, or take the one that a kept run has; raises `ToolchainError` with kind's words."""
+    if not exists(toolchain, run_):
+        path = run_.folder / "kind.yaml"
+        path.write_text(yaml.safe_dump(configuration(toolchain, run_)), encoding="utf-8")
+        try:
+            manager(run_, path).create(timeout=CREATE_SECONDS)
+        except subprocess.CalledProcessError as error:
+            words = error.stderr.decode(errors="replace").strip().splitlines()
+            reason = next((line for line in words if "ERROR" in line), words[-1] if words else "no word of why")
+            raise ToolchainError(f"kind could not create the cluster: {reason}") from error
+    return Cluster(toolchain, run_)
+
+
+def create_network(toolchain: Toolchain, run_: Run) -> str:
+    """The run's own Docker network, for the node, the database and the model's stub."""
+    engine = toolchain.engine
+    try:
+        engine.docker("network", "inspect", run_.network)
+    except CommandError:
+        engine.docker("network", "create", "--label", f"{LABEL}={run_.id}", run_.network)
+    return run_.network
+
+
+def apply(cluster: Cluster, *objects: dict[str, Any]) -> None:
+    """Apply objects of the suite's own; each bears the run's id."""
+    for item in objects:
+        item["metadata"].setdefault("labels", {})[LABEL] = cluster.run.id
+    apply_text(cluster, yaml.safe_dump_all(objects))
+
+
+def apply_text(cluster: Cluster, manifest: str) -> None:
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
+
+
+def install_metrics_server(cluster: Cluster, manifest: Path, image: str) -> None:
+    """metrics-server as the manifest has it, with the image that the toolchain found, pulled or built."""
+    cluster.load_image(image)
+    objects: Sequence[dict[str, Any]] = [
+        item for item in yaml.safe_load_all(manifest.read_text(encoding="utf-8")) if item
+    ]
+    for item in objects:
+        if item["kind"] == "Deployment":
+            item["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    apply_text(cluster, yaml.safe_dump_all(objects))

@@ -1,0 +1,59 @@
+"""Containers beside the cluster, on its Docker network: what a release reaches from outside of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from acceptance.runs import LABEL, Run
+from toolchain import Toolchain
+from toolchain.console import CommandError
+
+# The sweep by run id does Ryuk's work, without an image to pull. Read by testcontainers when it is imported.
+os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+
+from testcontainers.core.container import DockerContainer
+
+LOOPBACK = "127.0.0.1"
+
+
+def start(
+    toolchain: Toolchain,
+    run: Run,
+    name: str,
+    image: str,
+    *,
+    command: str = "",
+    files: Mapping[str, bytes] | None = None,
+    ports: tuple[int, ...] = (),
+) -> None:
+    """Start a container `name` on the run's network, `files` put in it first, `ports` open on loopback.
+
+    One that a kept run has left is started again if it stands still.
+    """
+    os.environ["DOCKER_HOST"] = toolchain.engine.host
+    if state(toolchain, name) is not None:
+        toolchain.engine.docker("start", name)
+        return
+    container = DockerContainer(image).with_name(name).with_kwargs(network=run.network, labels={LABEL: run.id})
+    # with_exposed_ports would open them on every address of this machine.
+    container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}
+    if command:
+        container.with_command(command)
+    for path, content in (files or {}).items():
+        container.with_copy_into_container(content, path, 0o444)
+    container.start()
+
+
+def state(toolchain: Toolchain, name: str) -> str | None:
+    """Docker's word for the container's state (`running`, `paused`, `exited`, …), or None where there is none."""
+    try:
+        return str(json.loads(toolchain.engine.docker("container", "inspect", name))[0]["State"]["Status"])
+    except CommandError:
+        return None
+
+
+def host_port(toolchain: Toolchain, name: str, port: int) -> int:
+    """The port on loopback that leads to the container's port; another one after each start."""
+    return int(toolchain.engine.docker("port", name, f"{port}/tcp").split()[0].rpartition(":")[2])

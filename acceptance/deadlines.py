@@ -1,0 +1,31 @@
+"""Every deadline of the suite, in seconds, each with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """How long a condition may take: `seconds`, and where the figure is from."""
+
+    name: str
+    seconds: float
+    source: str
+
+
+RELEASE_READY = Deadline("release ready", 180, "CHT-11: all pods Ready within 3 minutes of helm install")
+POD_REPLACED = Deadline("pod replaced", 30, "POD-17: a deleted pod's replacement is Ready within 30 s")
+DATABASE_ERROR = Deadline("error without database", 5, "PER-08: an error within 5 s, not a hang")
+DATABASE_RECOVERY = Deadline("recovery of the database", 30, "PER-08: service recovers within 30 s")
+REQUEST = Deadline("answer to a request", 10, "STA-08: a request later than 10 s has failed")
+CAUSE_LASTED = Deadline("fail-fast cause", 15, "a back-off can heal; a cause is told within 20 s of its being known")
+UNINSTALLED = Deadline("uninstall", 120, "grace period 30 s of every pod, one after the other at worst, twice")
+METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s apart here, 60 s by default")
+DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
+MODEL_UP = Deadline("model's stub up", 30, "Python's start takes 0.3 s here; a busy machine gets a hundred times that")
+GATEWAY_UP = Deadline("gateway up", 90, "the node becomes Ready and the pod starts: 10 s here")
+RECORDER_SETTLED = Deadline("recorder caught up", 30, "a half-open watch shows after 13 s and is resumed")
+ROLLED_OUT = Deadline("rollout", 120, "two replicas in turn take 25 s here; a busy machine gets five times that")
+RATE_LIMIT = Deadline("rate limit", 40, "Better Auth allows 3 sign-ups in 10 s from one address; four windows of that")
+SAMPLER_UP = Deadline("sampler up", 60, "an image that is on the node, and Python's start: 3 s here")

@@ -1,0 +1,102 @@
+"""Faults: things done to the release from outside, which undo themselves where they can be undone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kubernetes import client
+
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.fields import Object, mappings_at, name_of, text_at
+from toolchain.console import CommandError
+
+CTR = ("ctr", "--namespace", "k8s.io")
+
+
+class FaultError(Exception):
+    """The fault could not be done; never a finding against the release."""
+
+
+def container_id(pod: Object, container: str) -> str:
+    """The container's identifier on the node; raises `FaultError` where it does not run."""
+    for status in mappings_at(pod, "status.containerStatuses"):
+        if status.get("name") == container and text_at(status, "containerID"):
+            return text_at(status, "containerID").rpartition("/")[2]
+    raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
+
+
+def main_process(cluster: Cluster, pod: Object, container: str) -> int:
+    """The PID, on the node, of the container's main process."""
+    wanted = container_id(pod, container)
+    for line in cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]:
+        identifier, pid, _ = line.split(maxsplit=2)
+        if identifier == wanted:
+            return int(pid)
+    raise FaultError(f"the node runs no task for container {container} of pod {name_of(pod)}")
+
+
+def kill(cluster: Cluster, pod: Object, container: str) -> float:
+    """Kill the container's main process from the node; the moment, in seconds since the epoch."""
+    pid = main_process(cluster, pod, container)
+    moment = time.time()
+    cluster.node_exec("kill", "-KILL", str(pid))
+    return moment
+
+
+@contextmanager
+def frozen(cluster: Cluster, pod: Object, container: str) -> Iterator[float]:
+    """Every process of the container stands still, from entry (the moment is yielded) to exit.
+
+    A container that was restarted meanwhile is not there to be thawed.
+    """
+    identifier = container_id(pod, container)
+    cluster.node_exec(*CTR, "task", "pause", identifier)
+    try:
+        yield time.time()
+    finally:
+        if paused(cluster, identifier):
+            try:
+                cluster.node_exec(*CTR, "task", "resume", identifier)
+            except CommandError:
+                if paused(cluster, identifier):
+                    raise
+
+
+def paused(cluster: Cluster, identifier: str) -> bool:
+    listed = cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]
+    return any(line.split()[0] == identifier and line.split()[-1] == "PAUSED" for line in listed)
+
+
+def delete(cluster: Cluster, pod: Object, grace: int | None = None) -> float:
+    """Delete the pod, with its own grace period or another; the moment, in seconds since the epoch."""
+    moment = time.time()
+    client.CoreV1Api(cluster.api).delete_namespaced_pod(
+        name_of(pod),
+        text_at(pod, "metadata.namespace"),
+        grace_period_seconds=grace,
+        _request_timeout=(5, 30),
+    )
+    return moment
+
+
+@contextmanager
+def database_stopped(database: Database) -> Iterator[float]:
+    """PostgreSQL refuses connections, from entry to exit."""
+    database.stop()
+    try:
+        yield time.time()
+    finally:
+        database.start()
+
+
+@contextmanager
+def database_frozen(database: Database) -> Iterator[float]:
+    """PostgreSQL keeps its connections and is silent, from entry to exit."""
+    database.pause()
+    try:
+        yield time.time()
+    finally:
+        database.unpause()

@@ -1,0 +1,65 @@
+"""Reading fields of objects that strangers wrote: what is missing, null or of another type reads as absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Object = Mapping[str, Any]
+"""A Kubernetes object, or a part of one, as its JSON holds it."""
+
+
+def at(value: Any, path: str) -> Any:
+    """The value under a dotted path (`spec.template.spec`), or None."""
+    for key in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def mapping_at(value: Any, path: str) -> Object:
+    """The mapping under a path, or an empty one."""
+    found = at(value, path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def mappings_at(value: Any, path: str) -> list[Object]:
+    """The mappings in the list under a path; members of another type are left out."""
+    found = at(value, path)
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def list_at(value: Any, path: str) -> list[Any]:
+    """The list under a path, or an empty one."""
+    found = at(value, path)
+    return found if isinstance(found, list) else []
+
+
+def text_at(value: Any, path: str, default: str = "") -> str:
+    """The string under a path, or the default."""
+    found = at(value, path)
+    return found if isinstance(found, str) else default
+
+
+def integer_at(value: Any, path: str, default: int) -> int | None:
+    """The whole number under a path: the default where absent, None where it is something else."""
+    found = at(value, path)
+    if found is None:
+        return default
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def name_of(value: Object) -> str:
+    return text_at(value, "metadata.name")
+
+
+def reference(value: Object) -> str:
+    """`Kind/name`, as findings name an object."""
+    return f"{text_at(value, 'kind') or 'object'}/{name_of(value) or '(unnamed)'}"
+
+
+def shown(value: Any, limit: int = 120) -> str:
+    """A value for a sentence: quoted where it is a string, shortened where it is long."""
+    words = "nothing" if value is None else repr(value)
+    return words if len(words) <= limit else f"{words[: limit - 1]}…"

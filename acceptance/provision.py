@@ -1,0 +1,173 @@
+"""What a run needs, made side by side: the cluster starts while the images are built and the database comes up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import Any, TypeVar
+
+from acceptance import cluster, database, gateway, images, model
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.gateway import Gateway
+from acceptance.images import BuiltImage
+from acceptance.model import ModelStub
+from acceptance.rules import ROOT
+from acceptance.runs import Run
+from acceptance.target import Target
+from toolchain import Toolchain
+
+T = TypeVar("T")
+WORKERS = 12
+"""More than there are parts, so that none waits for another's worker."""
+LIVE = {"installed", "ready"}
+"""Fixtures that need everything."""
+METRICS_SERVER = ROOT / "support" / "metrics-server.yaml"
+
+
+@dataclass
+class Provision:
+    """Parts by name, each made once, in the background, when it is first asked for.
+
+    A part that waits for another calls it: `self.cluster()` starts it if need be, and waits for it. A failure is
+    raised to everybody who asks for the part. `seconds` tells how long each took, waiting for others included.
+    """
+
+    toolchain: Toolchain
+    run: Run
+    target: Target
+    hide: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS))
+    _parts: dict[str, Future[Any]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def prepare(self, wanted: Collection[str]) -> None:
+        """Begin what fixtures of these names will ask for, before the first of it is waited for."""
+        if LIVE & set(wanted):
+            for name in ("cluster", "tools", "database", "model", "gateway", "metrics"):
+                self._begin(name)
+            for component in self.target.components:
+                self._begin(f"load {component}")
+        for name in ("images", "cluster", "database", "model"):
+            if name == "images" and name in wanted:
+                for component in self.target.components:
+                    self._begin(f"image {component}")
+            elif name in wanted:
+                self._begin(name)
+
+    def close(self) -> None:
+        """Wait for what runs; what has not begun is not begun."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def network(self) -> str:
+        return self._part("network", str)
+
+    def cluster(self) -> Cluster:
+        return self._part("cluster", Cluster)
+
+    def tools(self) -> BuiltImage:
+        """The suite's own tools as an image: gateway, sampler, load and the model's stub."""
+        return self._part("tools", BuiltImage)
+
+    def database(self) -> Database:
+        return self._part("database", Database)
+
+    def model(self) -> ModelStub:
+        return self._part("model", ModelStub)
+
+    def gateway(self) -> Gateway:
+        return self._part("gateway", Gateway)
+
+    def metrics(self) -> None:
+        """metrics-server is installed, though it has measured nothing yet."""
+        self._part("metrics", type(None))
+
+    def images(self) -> dict[str, BuiltImage]:
+        """The image of every component, built side by side."""
+        return self._for_each("image")
+
+    def loaded_images(self) -> dict[str, BuiltImage]:
+        """The same once they are on the node."""
+        return self._for_each("load")
+
+    def _for_each(self, kind: str) -> dict[str, BuiltImage]:
+        for component in self.target.components:
+            self._begin(f"{kind} {component}")
+        return {component: self._part(f"{kind} {component}", BuiltImage) for component in self.target.components}
+
+    def _begin(self, name: str) -> Future[Any]:
+        with self._lock:
+            if name not in self._parts:
+                kind, *component = name.split()
+                make = partial(getattr(self, f"_make_{kind}"), *component)
+                self._parts[name] = self._pool.submit(self._timed, name, make)
+            return self._parts[name]
+
+    def _timed(self, name: str, make: Callable[[], object]) -> object:
+        begun = time.monotonic()
+        try:
+            return make()
+        finally:
+            self.seconds[name] = time.monotonic() - begun
+
+    def _part(self, name: str, kind: type[T]) -> T:
+        made = self._begin(name).result()
+        assert isinstance(made, kind)
+        return made
+
+    def _make_network(self) -> str:
+        return cluster.create_network(self.toolchain, self.run)
+
+    def _make_cluster(self) -> Cluster:
+        self.network()
+        return cluster.create(self.toolchain, self.run)
+
+    def _make_tools(self) -> BuiltImage:
+        return images.build_support(self.toolchain, self.run, "tools")
+
+    def _make_database(self) -> Database:
+        image = images.build_support(self.toolchain, self.run, "postgres")
+        self.network()
+        return database.start(self.toolchain, self.run, image.reference, self.hide)
+
+    def _make_model(self) -> ModelStub:
+        image = self.tools()
+        self.network()
+        return model.start(self.toolchain, self.run, image.reference)
+
+    def _make_gateway(self) -> Gateway:
+        image = self.tools()
+        return gateway.open_gateway(self.cluster(), self.target, image.reference)
+
+    def _make_metrics(self) -> None:
+        cluster.install_metrics_server(self.cluster(), METRICS_SERVER, self.toolchain.metrics_server_image)
+
+    def _make_image(self, component: str) -> BuiltImage:
+        return images.build_component(self.toolchain, self.run, self.target.root, self.target.component(component))
+
+    def _make_load(self, component: str) -> BuiltImage:
+        image = self._part(f"image {component}", BuiltImage)
+        self.cluster().load_image(image.reference)
+        return image
+
+
+def environment(toolchain: Toolchain, run: Run) -> dict[str, str]:
+    """The environment in which kind, kubectl, docker and testcontainers find this run's engine, tools and network."""
+    folder = run.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in ("kind", "kubectl", "helm"):
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(getattr(toolchain, name))
+    found = toolchain.engine.environment
+    return {
+        "PATH": f"{folder}:{found['PATH']}",
+        "DOCKER_HOST": toolchain.engine.host,
+        "KIND_EXPERIMENTAL_DOCKER_NETWORK": run.network,
+        "KUBECONFIG": str(run.kubeconfig),
+    }

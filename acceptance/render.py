@@ -1,0 +1,341 @@
+"""A chart read without a cluster: its files, and what Helm renders from several sets of values."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import tarfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import yaml
+
+from acceptance.fields import Object
+from acceptance.openapi import KUBERNETES_VERSION
+from acceptance.snapshot import DEFAULTS, Chart, Dependency, Rendering, Snapshot, merged
+from acceptance.target import Target
+from toolchain import binaries
+from toolchain.console import ToolchainError
+
+RENDER_SECONDS = 60
+"""Of one call of helm, which takes 0.1 s here."""
+WORKERS = max(2, os.cpu_count() or 2)
+
+
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
+    """YAML as Helm reads it: a key twice is an error, and a date is a string."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own shape
+        first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
+        for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def documents(text: str) -> list[Object]:
+    """Every object in a YAML stream, members of a List one by one; raises `yaml.YAMLError`."""
+    found: list[Object] = []
+    for document in yaml.load_all(text, Loader):  # noqa: S506 - a SafeLoader
+        if document is None:
+            continue
+        if not isinstance(document, dict):
+            raise yaml.YAMLError(f"a document is a {type(document).__name__}, not an object")
+        if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+            found += [item for item in document["items"] if isinstance(item, dict)]
+        else:
+            found.append(document)
+    return found
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """A value under a dotted path, as the chart's values nest it."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    nest: dict[str, Any] = value
+    return nest
+
+
+def together(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Values merged from left to right."""
+    result: dict[str, Any] = {}
+    for part in parts:
+        result = merged(result, part)
+    return result
+
+
+def credentials(target: Target) -> dict[str, str]:
+    """Credentials that no other run has, by Secret key, that fit the specification's formats."""
+    names = target.secret
+    return {
+        names.database_url: (
+            f"postgresql://todo:{secrets.token_hex(12)}@db.example.com:5432/todo?sslmode=require&channel_binding=require"
+        ),
+        names.auth_secret: secrets.token_urlsafe(36),
+        names.model_key: f"sk-proj-{secrets.token_urlsafe(36)}",
+    }
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Helm without a cluster, by argv; values, which hold secrets, go to its standard input."""
+
+    binary: Path
+
+    def __call__(self, *argv: str | Path, values: Mapping[str, Any] | None = None) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error. `OSError` where the binary can't be run."""
+        done = subprocess.run(
+            [str(self.binary), *map(str, argv)],
+            input=None if values is None else json.dumps(values),
+            stdin=subprocess.DEVNULL if values is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=RENDER_SECONDS,
+            check=False,
+            env={**os.environ, "KUBECONFIG": os.devnull},
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+class Renderer:
+    """One chart of one target. Each set of values is rendered once; `given` are the credentials used."""
+
+    def __init__(self, helm: Helm, target: Target, chart: Path | None = None) -> None:
+        self.helm = helm
+        self.target = target
+        self.chart = chart or target.chart_path
+        self.given = credentials(target)
+        self._kept: dict[str, Rendering] = {}
+        self._lock = Lock()
+
+    # --- values
+
+    def required(self) -> dict[str, Any]:
+        """What rendering needs: the credentials where the target says they go, and the target's own values."""
+        values, names = self.target.values, self.target.secret
+        paths = {
+            values.database_url: names.database_url,
+            values.auth_secret: names.auth_secret,
+            values.model_key: names.model_key,
+        }
+        parts = [nested(path, self.given[key]) for path, key in paths.items() if path is not None]
+        return together(self.target.chart.values, *parts)
+
+    @cached_property
+    def shipped(self) -> dict[str, Any]:
+        """The chart's values.yaml; empty where it is missing or not a mapping."""
+        return _mapping(_text(self.chart / "values.yaml"))
+
+    def values_file(self, path: Path) -> dict[str, Any]:
+        return _mapping(_text(self.target.root / path))
+
+    # --- rendering
+
+    def render(self, values: Mapping[str, Any], *, namespace: str | None = None, again: bool = False) -> Rendering:
+        """What the chart gives with `values` over its own; every call but `again` of the same values is kept."""
+        namespace = namespace or self.target.chart.namespace
+        key = json.dumps([namespace, values], sort_keys=True)
+        with self._lock:
+            if key in self._kept and not again:
+                return self._kept[key]
+        rendering = self._render(values, namespace)
+        if not again:
+            with self._lock:
+                self._kept[key] = rendering
+        return rendering
+
+    def render_all(self, sets: Iterable[Mapping[str, Any]]) -> list[Rendering]:
+        """Several at once."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(self.render, sets))
+
+    def _render(self, values: Mapping[str, Any], namespace: str) -> Rendering:
+        where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
+        template = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
+        code, out, err = self.helm(*template, "--values", "-", values=values)
+        if code:
+            return Rendering(error=_words(err))
+        try:
+            objects = tuple(documents(out))
+        except yaml.YAMLError as error:
+            return Rendering(error=f"not valid YAML: {' '.join(str(error).split())}")
+        return Rendering(objects, notes=self._notes(values, namespace))
+
+    def _notes(self, values: Mapping[str, Any], namespace: str) -> str:
+        if not (self.chart / "templates" / "NOTES.txt").is_file():
+            return ""
+        install = ["install", self.target.chart.release, self.chart, "--dry-run=client", "--output", "json"]
+        code, out, _ = self.helm(*install, "--namespace", namespace, "--values", "-", values=values)
+        return str(json.loads(out)["info"].get("notes", "")) if code == 0 else ""
+
+    # --- the snapshot
+
+    def snapshot(self, values_file: Path | None = None) -> Snapshot:
+        """The chart's defaults, or a shipped values file over them, with what rendering needs."""
+        target = self.target
+        own = self.values_file(values_file) if values_file else {}
+        values = together(own, self.required())
+        bare = together(own, target.chart.values)
+
+        def over(path: str | None, value: Any, **options: Any) -> Rendering | None:
+            return self.render(together(values, nested(path, value)), **options) if path else None
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            first = pool.submit(self.render, values)
+            again = pool.submit(self.render, values, again=True)
+            without = pool.submit(self.render, bare) if bare != values else None
+            off = pool.submit(over, target.values.hpa_enabled, False)
+            # A chart's own Namespace can't be the one that its release is in.
+            on = pool.submit(over, target.values.namespace_create, True, namespace="default")
+            lint = pool.submit(self.lint, values)
+            dependencies = pool.submit(self.dependencies)
+            rendered = first.result()
+            return Snapshot(
+                source="static",
+                objects=rendered.objects,
+                release_namespace=target.chart.namespace,
+                variant=values_file.name if values_file else DEFAULTS,
+                given=self.given,
+                chart=Chart(
+                    metadata=_mapping(_text(self.chart / "Chart.yaml")),
+                    values=merged(self.shipped, values),
+                    templates=dict(templates(self.chart)),
+                    schema=schema(self.chart),
+                    values_files=self._values_files(),
+                    dockerfiles=self._dockerfiles(),
+                    first=rendered,
+                    again=again.result(),
+                    without_secrets=without.result() if without else None,
+                    autoscaler_off=off.result(),
+                    namespace_on=on.result(),
+                    lint=lint.result(),
+                    dependencies=dependencies.result(),
+                ),
+            )
+
+    def snapshots(self) -> list[Snapshot]:
+        """The defaults, then every shipped values file."""
+        return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
+
+    def with_values(self, base: Snapshot, overrides: Mapping[str, Any]) -> Snapshot:
+        """The defaults with more values over them, as a snapshot that shipped figures are not asked of."""
+        values = together(self.required(), overrides)
+        rendering = self.render(values)
+        assert base.chart is not None
+        chart = replace(
+            base.chart,
+            values=merged(self.shipped, values),
+            first=rendering,
+            again=rendering,
+            without_secrets=None,
+            autoscaler_off=rendering,
+            namespace_on=None,
+            lint=(),
+        )
+        return replace(base, objects=rendering.objects, variant="other values", chart=chart)
+
+    def lint(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """What `helm lint --strict` complains of."""
+        where = ["--namespace", self.target.chart.namespace, "--kube-version", KUBERNETES_VERSION]
+        code, out, err = self.helm("lint", "--strict", self.chart, *where, "--values", "-", values=values)
+        lines = [line.strip() for line in (out + err).splitlines()]
+        complaints = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
+        return tuple(complaints or ([_words(err)] if code else []))
+
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """Dependencies as Helm finds them; nothing is fetched."""
+        listed = _mapping(_text(self.chart / "Chart.yaml")).get("dependencies")
+        if not listed:
+            return ()
+        _, out, _ = self.helm("dependency", "list", self.chart)
+        rows = [[cell.strip() for cell in line.split("\t")] for line in out.splitlines()[1:]]
+        return tuple(Dependency(row[0], row[1], row[3]) for row in rows if len(row) > 3)
+
+    def _values_files(self) -> dict[str, str]:
+        paths = [self.chart / "values.yaml", *(self.target.root / path for path in self.target.chart.values_files)]
+        return {path.name: text for path in paths if (text := _text(path))}
+
+    def _dockerfiles(self) -> dict[str, str]:
+        found = {}
+        for name, component in self.target.components.items():
+            if component.image.dockerfile and (text := _text(self.target.root / component.image.dockerfile)):
+                found[str(name)] = text
+        return found
+
+
+def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Path and text of every template file, those of subcharts (folders or archives) too."""
+    for path in sorted((chart / "templates").rglob("*")):
+        if path.is_file():
+            yield f"{prefix}{path.relative_to(chart)}", _text(path)
+    for child in sorted((chart / "charts").glob("*")):
+        if child.is_dir():
+            yield from templates(child, f"{prefix}charts/{child.name}/")
+        elif child.suffix == ".tgz":
+            with tarfile.open(child) as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if "/templates/" in member.name else None
+                    if content is not None:
+                        yield f"{prefix}charts/{member.name}", content.read().decode("utf-8", "replace")
+
+
+def schema(chart: Path) -> Object | None:
+    """The values' JSON Schema, or None where there is none; one that is no JSON object is an empty one."""
+    path = chart / "values.schema.json"
+    if not path.is_file():
+        return None
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        loaded = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _words(stderr: str) -> str:
+    """Helm's error in one line, without its advice on debugging."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("Use --debug")]
+    return " ".join(lines).removeprefix("Error: ")
+
+
+def locate() -> Helm:
+    """Helm on PATH, else the one in the cache; raises `toolchain.console.ToolchainError` with the cure."""
+    path = binaries.find("helm")
+    if path is None:
+        for everything in (True, False):
+            if binaries.is_built("helm", everything):
+                folder = (
+                    binaries.kubernetes()
+                    if everything
+                    else binaries.build("helm", binaries.HERE / "go", [binaries.PACKAGES["helm"]])
+                )
+                return Helm(folder / "helm")
+        raise ToolchainError("helm is not there: run `make toolchain`, or install it")
+    return Helm(path)

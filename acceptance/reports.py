@@ -1,0 +1,64 @@
+"""The folder that each run leaves, and `latest`, which points to the last; runs side by side don't meet."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+LATEST = "latest"
+_LOCK = ".lock"
+_NAME_LENGTH = 120
+
+
+def new_id() -> str:
+    """A run's identifier: when it started, and what tells it from one started in the same second."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def open_folder(folder: Path) -> TextIO:
+    """Make a run's folder, held for as long as the returned file is open, and clear those left by killed runs."""
+    folder.mkdir(parents=True)
+    lock = (folder / _LOCK).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    for other in folder.parent.glob(f"*/{_LOCK}"):
+        if other.parent not in (folder, folder.parent / LATEST) and _dead(other):
+            shutil.rmtree(other.parent)
+    return lock
+
+
+def _dead(lock: Path) -> bool:
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def publish(folder: Path) -> None:
+    """Point `latest` to a finished run's folder, and remove the one it pointed to."""
+    latest = folder.parent / LATEST
+    previous = latest.resolve() if latest.is_symlink() else None
+    fresh = folder.parent / f".{LATEST}-{folder.name}"
+    fresh.symlink_to(folder.name)
+    fresh.replace(latest)
+    (folder / _LOCK).unlink()
+    if previous and previous != folder.resolve() and previous.parent == folder.parent.resolve():
+        shutil.rmtree(previous, ignore_errors=True)
+
+
+def file_name(text: str) -> str:
+    """`text` as one file name; a test's identifier stays readable in it."""
+    return re.sub(r"[^\w.=-]+", "_", text).strip("_.")[:_NAME_LENGTH] or "_"
+
+
+def relative(path: Path, folder: Path) -> str:
+    """`path` as seen from `folder`, or its name alone: reports hold no path of a machine."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - `latest` must not be resolved
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

@@ -1,0 +1,169 @@
+"""The suite's side of the sampler: give it a plan, stop it, and read what it noted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import requests
+
+from acceptance import cluster as clusters
+from acceptance import gateway as gateways
+from acceptance.availability import Availability, judge
+from acceptance.cluster import Cluster
+from acceptance.deadlines import REQUEST, SAMPLER_UP
+from acceptance.fields import name_of, text_at
+from acceptance.gateway import Gateway
+from acceptance.objects import Objects
+from acceptance.records import Record, Totals, VoidError, decode, demand_regular
+from acceptance.wait import NotYet, eventually
+
+POD = "sampler"
+PORT = 8090
+COMMAND_SECONDS = 2 * REQUEST.seconds
+"""A stop is answered when the last request has ended, which may take the whole of a request's time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to send and what is a good answer; see the sampler's own `Plan` for the fields.
+
+    `status` is the one that every request is to be answered with; the body must hold the request's token.
+    """
+
+    host: str
+    port: int
+    rate: float
+    method: str
+    path: str
+    token: str
+    status: int
+    echo: str = "{token}"
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # they may hold a credential
+    body: str = ""
+    reused_share: float = 0.5
+    connections: int = 8
+    timeout: float = REQUEST.seconds
+    careful: bool = True
+    pod_header: str = ""
+
+
+@dataclass
+class Sampling:
+    """One plan under way; after `stop`, its records."""
+
+    plan: Plan
+    records: tuple[Record, ...] = ()
+
+    @property
+    def availability(self) -> Availability:
+        """What became of the requests; `VoidError` before the sampling has ended."""
+        if not self.records:
+            raise VoidError("the sampling has not ended or sent nothing")
+        return judge(self.records, self.plan.status)
+
+
+class Sampler:
+    """A sampler that listens at `url`, reached by `session`."""
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+
+    @contextmanager
+    def sampling(self, plan: Plan) -> Iterator[Sampling]:
+        """Send requests by `plan` from entry to exit; then the records are there.
+
+        Raises `VoidError` at exit where they can't be relied on. Where the body of the `with` raises,
+        the sampler is stopped and that error stands.
+        """
+        offset = self.clock_offset()
+        document = asdict(plan)
+        del document["status"]
+        run = self._command("POST", "/runs", document)["run"]
+        started = time.monotonic()
+        sampling = Sampling(plan)
+        try:
+            yield sampling
+        except BaseException:
+            self._command("POST", f"/runs/{run}/stop")
+            raise
+        seconds = time.monotonic() - started
+        totals = Totals(**self._command("POST", f"/runs/{run}/stop"))
+        blocks = self._blocks(run, totals.blocks)
+        records = decode(blocks, totals, offset)
+        demand_regular(records, plan.rate, seconds)
+        sampling.records = records
+
+    def clock_offset(self) -> float:
+        """Seconds that the suite's clock is ahead of the sampler's, as seen midway of a round trip."""
+        before = time.time()
+        there = float(self._command("GET", "/clock")["time"])
+        return (before + time.time()) / 2 - there
+
+    def _blocks(self, run: int, count: int) -> Iterator[dict[str, object]]:
+        first = 0
+        while first < count:
+            blocks = json.loads(self._ask("GET", f"/runs/{run}/blocks?from={first}").content)
+            yield from blocks
+            first += len(blocks)
+            if not blocks:
+                return
+
+    def _command(self, method: str, path: str, document: object = None) -> dict[str, Any]:
+        answer: dict[str, Any] = self._ask(method, path, document).json()
+        return answer
+
+    def _ask(self, method: str, path: str, document: object = None) -> requests.Response:
+        answer = self._session.request(method, self._url + path, json=document, timeout=COMMAND_SECONDS)
+        if not answer.ok:
+            raise VoidError(f"the sampler refused {method} {path}: {answer.json()['detail']}")
+        return answer
+
+
+def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
+    """Start the sampler's pod, if it does not run, and wait until it answers through the gateway."""
+    cluster.load_image(image)
+    clusters.apply(cluster, gateways.namespace(cluster), pod(cluster, image))
+    objects = Objects(cluster.api, cluster.run.namespace)
+    session = gateway.session()
+
+    def probe() -> Sampler:
+        pods = {name_of(item): item for item in objects.list("Pod").objects}
+        address = text_at(pods.get(POD), "status.podIP")
+        if not address:
+            raise NotYet("the pod has no address")
+        sampler = Sampler(session, f"http://{address}:{PORT}")
+        try:
+            sampler.clock_offset()
+        except (requests.RequestException, VoidError) as error:
+            raise NotYet(str(error)) from error
+        return sampler
+
+    return eventually("the sampler to answer", probe, SAMPLER_UP)
+
+
+def pod(cluster: Cluster, image: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": POD, "namespace": cluster.run.namespace},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "containers": [
+                {
+                    "name": POD,
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["python3", "/opt/tools/sampler.py", "--port", str(PORT)],
+                    # Its share under contention: a sampler that is late judges nothing.
+                    "resources": {"requests": {"cpu": "200m", "memory": "64Mi"}},
+                }
+            ],
+        },
+    }

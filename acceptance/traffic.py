@@ -1,0 +1,72 @@
+"""What samplers send to a release: requests that users make, each with a token that its answer must hold."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import replace
+
+from acceptance.client import User
+from acceptance.sampler import Plan
+
+TASKS_PER_SECOND = 60.0
+PAGES_PER_SECOND = 20.0
+CHATS_PER_SECOND = 4.0
+"""A chat turn costs two answers of the model and four statements: more than two cores spare beside an experiment."""
+
+
+def task_writes(user: User, rate: float = TASKS_PER_SECOND) -> Plan:
+    """Tasks written to the backend's Service; the marker is the title."""
+    api = user.target.api
+    return _plan(user, rate, user.path(api.tasks), json.dumps({api.title_field: "{token}"}), api.created)
+
+
+def chat_turns(user: User, rate: float = CHATS_PER_SECOND) -> Plan:
+    """Chat turns, each in a conversation of its own, that make the agent add a task of the marker's title."""
+    message = json.dumps({"conversation_id": None, "message": "add task: {token}"})
+    return replace(_plan(user, rate, user.path(user.target.api.chat), message, 200), connections=4)
+
+
+def page_views(user: User, rate: float = PAGES_PER_SECOND) -> Plan:
+    """A signed-in user's page from the frontend's Service, rendered with what the backend answers."""
+    target = user.target
+    part = target.component("frontend")
+    return Plan(
+        host=f"{part.service}.{target.chart.namespace}.svc.cluster.local",
+        port=part.service_port,
+        rate=rate,
+        method="GET",
+        path=target.pages.search,
+        echo=target.pages.echo,
+        token=new_token(),
+        status=200,
+        headers={"Cookie": f"{target.auth.cookie}={user.token}"},
+        pod_header=part.pod_header or "",
+    )
+
+
+def to_pod(plan: Plan, address: str, port: int) -> Plan:
+    """The same to one pod, past its Service."""
+    return replace(plan, host=address, port=port)
+
+
+def new_token() -> str:
+    """What all requests of one run have in common: no other run's requests hold it."""
+    return f"m{secrets.token_hex(5)}"
+
+
+def _plan(user: User, rate: float, path: str, body: str, status: int) -> Plan:
+    target = user.target
+    part = target.component("backend")
+    return Plan(
+        host=f"{part.service}.{target.chart.namespace}.svc.cluster.local",
+        port=part.service_port,
+        rate=rate,
+        method="POST",
+        path=path,
+        body=body,
+        token=new_token(),
+        status=status,
+        headers={"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"},
+        pod_header=part.pod_header or "",
+    )

@@ -1,0 +1,27 @@
+"""Values of a chart by dotted path, and what a run gives a release beyond the shipped ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from acceptance.target import Target
+
+
+def put(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of nested `values` with each dotted path of `changes` set; folders are made on the way."""
+    result = copy.deepcopy(dict(values))
+    for path, value in changes.items():
+        *folders, last = path.split(".")
+        place = result
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = copy.deepcopy(value)
+    return result
+
+
+def given(target: Target, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes by path for what the target's `[values]` has a path for; what it has none for can't be set."""
+    paths = target.values.model_dump()
+    return {paths[name]: value for name, value in known.items() if paths[name]}

@@ -1,0 +1,3 @@
+import { accountAction } from "@/lib/account";
+
+export const POST = accountAction("/sign-out", [], "/sign-in");

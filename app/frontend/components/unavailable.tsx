@@ -1,0 +1,12 @@
+import { notFound, redirect } from "next/navigation";
+import { BackendError } from "@/lib/backend";
+import { setStatus } from "@/lib/status";
+
+/** What a page shows in place of what the backend did not give. */
+export function Unavailable({ error }: { error: unknown }) {
+  if (!(error instanceof BackendError)) throw error;
+  if (error.status === 401) redirect("/sign-in");
+  if (error.status === 404 || error.status === 422) notFound();
+  setStatus(503);
+  return <p role="alert">{error.message}</p>;
+}

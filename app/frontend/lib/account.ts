@@ -1,0 +1,21 @@
+import { action, field, Refusal } from "./action";
+import { callAuth } from "./auth";
+
+/** The form handler for one of Better Auth's endpoints: its cookies for the browser, or its reason in words. */
+export function accountAction(path: string, names: string[], location: string) {
+  return action(async (form, request) => {
+    const body = Object.fromEntries(names.map((name) => [name, name === "password" ? form.get(name) : field(form, name)]));
+    const response = await callAuth(path, request, body);
+    if (!response.ok) throw new Refusal(response.status, await reason(response));
+    return { location, cookies: response.headers.getSetCookie() };
+  });
+}
+
+async function reason(response: Response): Promise<string> {
+  if (response.status === 429) {
+    const seconds = response.headers.get("x-retry-after") ?? "a few";
+    return `Too many attempts. Please try again in ${seconds} seconds.`;
+  }
+  const { message } = (await response.json()) as { message?: string };
+  return message ?? "This was refused.";
+}

@@ -1,0 +1,223 @@
+{{/*
+What values.schema.json can't say. Every problem is found before the one refusal, each with the path of its key; no
+message quotes a secret.
+*/}}
+{{- define "todo.validate" -}}
+{{- $problems := concat
+  (include "todo.validate.secrets" . | fromJsonArray)
+  (include "todo.validate.origins" . | fromJsonArray)
+  (include "todo.validate.extra" . | fromJsonArray)
+  (include "todo.validate.sizes" . | fromJsonArray)
+  (include "todo.validate.replicas" . | fromJsonArray)
+  (include "todo.validate.component" (dict "root" . "component" "backend") | fromJsonArray)
+  (include "todo.validate.component" (dict "root" . "component" "frontend") | fromJsonArray)
+-}}
+{{- with .Values.namespace -}}
+{{- if and .create (eq .name $.Release.Namespace) -}}
+{{- $problems = append $problems (printf
+  "namespace.create: the release itself is in %s, which so exists already; release into another namespace, or leave it false"
+  .name) -}}
+{{- end -}}
+{{- end -}}
+{{- with $problems }}{{ fail (printf "the values are refused:\n- %s" (join "\n- " .)) }}{{ end -}}
+{{- end }}
+
+{{/* Each of the following gives a JSON array of sentences. */}}
+
+{{- define "todo.validate.secrets" -}}
+{{- $problems := list -}}
+{{- $secrets := .Values.secrets | default dict -}}
+{{- $missing := list -}}
+{{- range $key := list "databaseUrl" "betterAuthSecret" "openaiApiKey" -}}
+{{- if not (get $secrets $key) }}{{ $missing = append $missing (printf "secrets.%s" $key) }}{{ end -}}
+{{- end -}}
+{{- with $missing -}}
+{{- $problems = append $problems (printf
+  "%s: required; give a file of your own that holds them (--values FILE, or --values - for standard input)"
+  (join ", " .)) -}}
+{{- end -}}
+{{- $host := `(\[[0-9A-Fa-f:.]+\]|[-._A-Za-z0-9]+)(:[0-9]{1,5})?` -}}
+{{- $postgres := printf `^postgres(ql)?(\+[a-z0-9_]+)?://[^:/?#@\s]+:[^/?#@\s]+@%s(/[^\s]*)?(\?[^\s]*)?$` $host -}}
+{{- with $secrets.databaseUrl -}}
+{{- if not (regexMatch $postgres .) -}}
+{{- $problems = append $problems (print
+  "secrets.databaseUrl: must be a postgres:// or postgresql:// URL (a driver suffix is allowed) "
+  "with user, password and host, and without spaces; percent-encode special characters") -}}
+{{- end -}}
+{{- end -}}
+{{- with $secrets.betterAuthSecret -}}
+{{- if not (regexMatch `^[^\x00]{32,}$` .) -}}
+{{- $problems = append $problems "secrets.betterAuthSecret: must have 32 or more characters" -}}
+{{- end -}}
+{{- end -}}
+{{- with $secrets.openaiApiKey -}}
+{{- if not (regexMatch `^sk-proj-\S+$` .) -}}
+{{- $problems = append $problems "secrets.openaiApiKey: must start with sk-proj- and have no spaces" -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{- define "todo.validate.origins" -}}
+{{- $problems := list -}}
+{{- range $key, $origins := dict "publicUrl" .Values.publicUrl "config.corsOrigins" .Values.config.corsOrigins -}}
+{{- range $origin := splitList "," $origins -}}
+{{- $port := regexFind `:[0-9]+$` $origin | trimPrefix ":" | default "80" | atoi -}}
+{{- if or
+  (not (regexMatch `^https?://(\[[0-9a-f:.]+\]|[a-z0-9]([-.a-z0-9]*[a-z0-9])?)(:[0-9]+)?$` $origin))
+  (lt $port 1) (gt $port 65535)
+-}}
+{{- $problems = append $problems (printf
+  "%s: %s is not an origin: scheme://host[:port] in lower case, the port 1-65535" $key $origin) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{- define "todo.validate.extra" -}}
+{{- $problems := list -}}
+{{- $own := list
+  "ENVIRONMENT" "DEBUG" "CORS_ORIGINS" "OPENAI_MODEL" "OPENAI_BASE_URL" "BACKEND_URL" "BETTER_AUTH_URL"
+  "DATABASE_URL" "BETTER_AUTH_SECRET" "OPENAI_API_KEY"
+  "POD_NAME" "APP_VERSION" "PORT" "DRAIN_SECONDS" "DATABASE_POOL_SIZE" "PGSSLROOTCERT"
+-}}
+{{- range $key := keys .Values.config.extra | sortAlpha -}}
+{{- if has $key $own -}}
+{{- $problems = append $problems (printf "config.extra.%s: the chart sets %s itself" $key $key) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{/* Limits of Kubernetes (an object's values: 1 MiB) and Linux (an environment string, NAME=value and NUL: 128 KiB). */}}
+{{- define "todo.validate.sizes" -}}
+{{- $problems := list -}}
+{{- $paths := dict
+  "CORS_ORIGINS" "config.corsOrigins" "ca.crt" "database.caCertificate" "DATABASE_URL" "secrets.databaseUrl"
+  "BETTER_AUTH_SECRET" "secrets.betterAuthSecret" "OPENAI_API_KEY" "secrets.openaiApiKey"
+-}}
+{{- $objects := dict
+  "ConfigMap" (include "todo.config" . | fromJson)
+  "Secret" (include "todo.secrets" . | fromJson)
+-}}
+{{- range $kind, $data := $objects -}}
+{{- $total := 0 -}}
+{{- $largest := "" -}}
+{{- range $key, $value := $data -}}
+{{- $total = add $total (len $value) -}}
+{{- if ge (len $value) (len (get $data $largest)) }}{{ $largest = $key }}{{ end -}}
+{{- $bytes := add (len $key) (len $value) 2 -}}
+{{- if and (gt $bytes 131072) (ne $key "ca.crt") -}}
+{{- $problems = append $problems (printf
+  "%s: %s=value has %d bytes, an environment string at most 131072"
+  (get $paths $key | default (printf "config.extra.%s" $key)) $key $bytes) -}}
+{{- end -}}
+{{- end -}}
+{{- if gt $total 1048576 -}}
+{{- $problems = append $problems (printf
+  "%s: the %s's values have %d bytes, at most 1048576 are allowed; this one is the largest"
+  (get $paths $largest | default (printf "config.extra.%s" $largest)) $kind $total) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{- define "todo.validate.replicas" -}}
+{{- $problems := list -}}
+{{- $scaling := .Values.backend.autoscaling -}}
+{{- if .Values.localCluster -}}
+{{- range $key, $count := dict
+  "backend.replicas" .Values.backend.replicas
+  "frontend.replicas" .Values.frontend.replicas
+  "backend.autoscaling.minReplicas" $scaling.minReplicas
+  "backend.autoscaling.maxReplicas" $scaling.maxReplicas
+-}}
+{{- if gt (int $count) 5 -}}
+{{- $problems = append $problems (printf
+  "%s: %d is more than 5, the most on a local cluster; on another one set localCluster: false" $key (int $count)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- $problems = append $problems (printf
+  "backend.autoscaling.minReplicas: %d is more than maxReplicas %d"
+  (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{- define "todo.validate.component" -}}
+{{- $problems := list -}}
+{{- $component := .component -}}
+{{- $values := get .root.Values $component -}}
+
+{{- range $kind, $quantities := $values.resources -}}
+{{- range $resource, $quantity := $quantities -}}
+{{- if le (include "todo.number" $quantity | float64) 0.0 -}}
+{{- $problems = append $problems (printf "%s.resources.%s.%s: must be more than 0" $component $kind $resource) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $resource, $request := $values.resources.requests -}}
+{{- $limit := get $values.resources.limits $resource -}}
+{{- if gt (include "todo.number" $request | float64) (include "todo.number" $limit | float64) -}}
+{{- $problems = append $problems (printf
+  "%s.resources.requests.%s: %s is more than the limit %s"
+  $component $resource (include "todo.quantity" $request) (include "todo.quantity" $limit)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- $grace := int $values.terminationGracePeriodSeconds -}}
+{{- if ge (add $values.preStopSeconds $values.drainSeconds) $grace -}}
+{{- $problems = append $problems (printf
+  "%s.terminationGracePeriodSeconds: %d must be more than preStopSeconds %d + drainSeconds %d"
+  $component $grace (int $values.preStopSeconds) (int $values.drainSeconds)) -}}
+{{- end -}}
+
+{{- with $values.probes -}}
+{{- $readiness := mul .readiness.periodSeconds .readiness.failureThreshold -}}
+{{- $liveness := mul .liveness.periodSeconds .liveness.failureThreshold -}}
+{{- if le $liveness $readiness -}}
+{{- $problems = append $problems (printf
+  "%s.probes.liveness: gives up after %d s (periodSeconds x failureThreshold), which must be later than readiness, %d s"
+  $component $liveness $readiness) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Of a percentage surge is rounded up and unavailable down, so surge is 0 pods only as 0 or 0%. */ -}}
+{{- $replicas := int $values.replicas -}}
+{{- with $values.autoscaling }}{{ if .enabled }}{{ $replicas = int .minReplicas }}{{ end }}{{ end -}}
+{{- $surge := toString $values.strategy.maxSurge -}}
+{{- $unavailable := toString $values.strategy.maxUnavailable -}}
+{{- $unavailablePods := trimSuffix "%" $unavailable | atoi -}}
+{{- if hasSuffix "%" $unavailable }}{{ $unavailablePods = div (mul $unavailablePods $replicas) 100 }}{{ end -}}
+{{- if and (eq (trimSuffix "%" $surge) "0") (eq (int $unavailablePods) 0) -}}
+{{- $problems = append $problems (printf
+  "%s.strategy: maxSurge %s and maxUnavailable %s both make 0 of %d pods; a rollout needs one of them to be more"
+  $component $surge $unavailable $replicas) -}}
+{{- end -}}
+
+{{- range $key := keys $values.podLabels | sortAlpha -}}
+{{- if or (has $key (list "app" "component")) (hasPrefix "app.kubernetes.io/" $key) -}}
+{{- $problems = append $problems (printf "%s.podLabels.%s: the chart sets %s itself" $component $key $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $key := keys $values.podAnnotations | sortAlpha -}}
+{{- if hasPrefix "checksum/" $key -}}
+{{- $problems = append $problems (printf "%s.podAnnotations.%s: checksum/ is the chart's own" $component $key) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{/* A quantity's size, so that 500m and 0.5, 512Mi and 536870912 compare as equal. */}}
+{{- define "todo.number" -}}
+{{- $scales := dict
+  "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
+  "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976
+-}}
+{{- $quantity := include "todo.quantity" . -}}
+{{- $number := regexFind `^[0-9.]+([eE][-+]?[0-9]+)?` $quantity -}}
+{{- mulf $number (get $scales (trimPrefix $number $quantity) | default 1) -}}
+{{- end }}

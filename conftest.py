@@ -1,0 +1,125 @@
+"""The fixture chain: target - cluster - images - database and model - installed - ready - gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+
+import toolchain as tools
+from acceptance import evidence, release, runs
+from acceptance.client import User, sign_up
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.deadlines import RELEASE_READY
+from acceptance.gateway import Gateway
+from acceptance.images import BuiltImage
+from acceptance.model import ModelStub
+from acceptance.provision import Provision, environment
+from acceptance.redaction import redactor
+from acceptance.release import Release
+from acceptance.runs import Run
+from acceptance.target import Target
+from toolchain import Toolchain
+
+if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
+    from acceptance.plugin import Collector
+
+pytest_plugins = ["acceptance.plugin"]
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Toolchain:
+    """The tools, found and never built here: `make toolchain` has them."""
+    return tools.locate()
+
+
+@pytest.fixture(scope="session")
+def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
+    """This run's identity; what it made is removed at the end, unless --keep-cluster."""
+    with runs.current(toolchain, keep=pytestconfig.option.keep_cluster) as current:
+        yield current
+
+
+@pytest.fixture(scope="session")
+def provision(toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest) -> Iterator[Provision]:
+    """Everything that the collected tests need, begun side by side."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(toolchain, run).items():
+            patch.setenv(name, value)
+        made = Provision(toolchain, run, target, redactor.add)
+        wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+        try:
+            made.prepare(wanted)
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(provision: Provision, on_failure: Callable[[Collector], AbstractContextManager[None]]) -> Iterator[Cluster]:
+    """A running cluster of this run's own."""
+    made = provision.cluster()
+    with on_failure(lambda *_: evidence.collect(made.api, made.run.namespace)):
+        yield made
+
+
+@pytest.fixture(scope="session")
+def images(provision: Provision) -> dict[str, BuiltImage]:
+    """The image of each component by its name, built from the target's Dockerfiles."""
+    return provision.images()
+
+
+@pytest.fixture(scope="session")
+def database(provision: Provision) -> Database:
+    """The external PostgreSQL."""
+    return provision.database()
+
+
+@pytest.fixture(scope="session")
+def model(provision: Provision) -> ModelStub:
+    """The language model's stand-in."""
+    return provision.model()
+
+
+@pytest.fixture(scope="session")
+def gateway(provision: Provision) -> Gateway:
+    """The way to Services and pods from here."""
+    return provision.gateway()
+
+
+@pytest.fixture(scope="session")
+def installed(
+    provision: Provision,
+    cluster: Cluster,
+    target: Target,
+    on_failure: Callable[[Collector], AbstractContextManager[None]],
+) -> Iterator[Release]:
+    """The release, as helm left it: its pods need not be Ready."""
+    with on_failure(lambda *_: evidence.collect(cluster.api, target.chart.namespace)):
+        yield release.install(provision, target, redactor.add)
+
+
+@pytest.fixture(scope="session")
+def ready(installed: Release, record_measurement: Callable[[str, float, str, str], None]) -> Release:
+    """The release with every pod Ready and behind its Service."""
+    installed.wait_ready()
+    if installed.begun is not None:
+        seconds = time.monotonic() - installed.begun
+        record_measurement("helm install to every pod Ready", seconds, "s", RELEASE_READY.source)
+    return installed
+
+
+@pytest.fixture(scope="session")
+def users(ready: Release, gateway: Gateway) -> Callable[[], User]:
+    """Sign up one more user through the frontend, as a person would; each call is another."""
+    return lambda: sign_up(ready.target, gateway, redactor.add)
+
+
+@pytest.fixture(scope="session")
+def user(users: Callable[[], User]) -> User:
+    """A user that the whole run shares."""
+    return users()

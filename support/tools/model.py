@@ -1,0 +1,335 @@
+"""A stand-in for OpenAI's API: real shapes over real HTTP, deterministic, remembering nothing between requests.
+
+What it answers follows from the request alone: the last user message names a tool to call ("add task: X"), the
+tool's result is quoted back, and anything else is echoed. A second port is for tests only: what was received, and how
+to be slow, fail or talk nonsense. Only the standard library, so that it runs in any image with Python.
+
+    python3 model.py [--port 8080] [--control-port 8081]
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field, fields
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+# The model is asked twice in a turn with a tool: this is far more turns than any run has.
+KEPT_REQUESTS = 20_000
+
+_COMMANDS = (
+    (re.compile(r"add (?:a )?task:\s*(?P<title>.+)", re.I | re.S), "add_task"),
+    (re.compile(r"complete (?:the )?task:\s*(?P<title>.+)", re.I | re.S), "complete_task"),
+    (re.compile(r"delete (?:the )?task:\s*(?P<title>.+)", re.I | re.S), "delete_task"),
+    (re.compile(r"(?:list (?:my )?tasks|what are my tasks)\W*", re.I), "list_tasks"),
+)
+
+
+class BadRequestError(Exception):
+    """What is wrong with a request, in words for its sender."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How requests are answered: after ``delay_seconds``, with ``status``; ``malformed`` is a 200 without meaning."""
+
+    delay_seconds: float = 0
+    status: int = 200
+    malformed: bool = False
+
+    @classmethod
+    def parse(cls, given: object) -> "Behaviour":
+        """Absent fields have their defaults.
+
+        Raises:
+            BadRequestError: for an unknown field or a value of another type or out of range.
+        """
+        known = {item.name for item in fields(cls)}
+        if not isinstance(given, dict) or not given.keys() <= known:
+            raise BadRequestError(f"behaviour is an object with the fields {', '.join(sorted(known))}")
+        behaviour = cls(**given)
+        if not isinstance(behaviour.delay_seconds, int | float) or not 0 <= behaviour.delay_seconds <= 600:
+            raise BadRequestError("delay_seconds is a number from 0 to 600")
+        if not isinstance(behaviour.status, int) or not (behaviour.status == 200 or 400 <= behaviour.status <= 599):
+            raise BadRequestError("status is 200 or from 400 to 599")
+        if not isinstance(behaviour.malformed, bool):
+            raise BadRequestError("malformed is true or false")
+        return behaviour
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What matters of a request: the user's messages, oldest first, and the tools' results since the last one."""
+
+    said: list[str]
+    results: list[str]
+
+
+@dataclass(frozen=True)
+class Call:
+    name: str
+    arguments: dict[str, str]
+
+
+@dataclass
+class State:
+    """The record and the behaviour: of the tests' making, never used to decide what is answered."""
+
+    behaviour: Behaviour = Behaviour()
+    requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def decide(turn: Turn) -> Call | str:
+    """A tool to call, or the words to answer with."""
+    if turn.results:
+        return "Done: " + "; ".join(turn.results)
+    message = turn.said[-1].strip()
+    for pattern, name in _COMMANDS:
+        if match := pattern.fullmatch(message):
+            return Call(name, {key: value.strip() for key, value in match.groupdict().items()})
+    remembered = f" (I remember: {turn.said[0]})" if len(turn.said) > 1 else ""
+    return f"You said: {message}{remembered}"
+
+
+def read_turn(items: object) -> Turn:
+    """The turn in ``input`` of a Responses request or in ``messages`` of a chat completions request.
+
+    Raises:
+        BadRequestError: when it is not a conversation with a user message.
+    """
+    if isinstance(items, str):
+        items = [{"role": "user", "content": items}]
+    said: list[str] = []
+    results: list[str] = []
+    for item in items if isinstance(items, list) else []:
+        if not isinstance(item, dict):
+            raise BadRequestError("every item of the conversation is an object")
+        if item.get("role") == "user":
+            said.append(_text(item.get("content")))
+            results = []
+        elif item.get("type") == "function_call_output":
+            results.append(_text(item.get("output")))
+        elif item.get("role") == "tool":
+            results.append(_text(item.get("content")))
+    if not said:
+        raise BadRequestError("the conversation holds no user message")
+    return Turn(said, results)
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
+def as_response(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
+    """A ``POST /v1/responses`` answer."""
+    identity = _identity(request)
+    item: dict[str, Any]
+    if isinstance(decision, Call):
+        item = {
+            "type": "function_call",
+            "id": f"fc_{identity}",
+            "call_id": f"call_{identity}",
+            "name": decision.name,
+            "arguments": json.dumps(decision.arguments, ensure_ascii=False),
+            "status": "completed",
+        }
+    else:
+        item = {
+            "type": "message",
+            "id": f"msg_{identity}",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": decision, "annotations": [], "logprobs": []}],
+        }
+    return {
+        "id": f"resp_{identity}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": request.get("instructions"),
+        "model": request.get("model"),
+        "output": [item],
+        "parallel_tool_calls": request.get("parallel_tool_calls", True),
+        "tool_choice": request.get("tool_choice", "auto"),
+        "tools": request.get("tools", []),
+        "usage": {
+            "input_tokens": 1,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 1,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 2,
+        },
+    }
+
+
+def as_completion(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
+    """A ``POST /v1/chat/completions`` answer."""
+    identity = _identity(request)
+    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+    if isinstance(decision, Call):
+        arguments = json.dumps(decision.arguments, ensure_ascii=False)
+        function = {"name": decision.name, "arguments": arguments}
+        message["tool_calls"] = [{"id": f"call_{identity}", "type": "function", "function": function}]
+    else:
+        message["content"] = decision
+    finish = "tool_calls" if isinstance(decision, Call) else "stop"
+    return {
+        "id": f"chatcmpl-{identity}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": request.get("model"),
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+
+
+def _identity(request: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
+
+
+# Where the conversation is in a request, and how an answer is made.
+_APIS = {"/v1/responses": ("input", as_response), "/v1/chat/completions": ("messages", as_completion)}
+
+
+def answer(path: str, request: object) -> dict[str, Any]:
+    """The answer to a request to one of the two APIs.
+
+    Raises:
+        BadRequestError: when it can't be understood, or asks for a stream.
+    """
+    place, shape = _APIS[path]
+    if not isinstance(request, dict):
+        raise BadRequestError("the body is not a JSON object")
+    if request.get("stream"):
+        raise BadRequestError("streaming is not supported here: leave stream out")
+    return shape(request, decide(read_turn(request.get(place))))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # A silent connection holds a thread.
+    timeout = 120
+    state: State
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def reply(self, status: int, content: object) -> None:
+        data = json.dumps(content, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def refuse(self, status: int, message: str) -> None:
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        self.reply(status, {"error": {"message": message, "type": kind, "param": None, "code": None}})
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """The record says it all."""
+
+
+class _ModelHandler(_Handler):
+    def do_POST(self) -> None:
+        body = self.body()
+        try:
+            request = json.loads(body)
+        except ValueError:
+            request = None
+        headers = {name.lower(): value for name, value in self.headers.items() if name.lower() != "authorization"}
+        with self.state.lock:
+            behaviour = self.state.behaviour
+            self.state.requests.append({"time": time.time(), "path": self.path, "headers": headers, "body": request})
+        time.sleep(behaviour.delay_seconds)
+        if not self.headers.get("Authorization", "").startswith("Bearer sk-proj-"):
+            self.refuse(401, "Incorrect API key provided.")
+        elif behaviour.status != 200:
+            self.refuse(behaviour.status, "Told to fail.")
+        elif behaviour.malformed:
+            self.reply(200, {"meaning": None})
+        elif self.path not in _APIS:
+            self.refuse(404, f"There is no POST {self.path} here.")
+        else:
+            try:
+                self.reply(200, answer(self.path, request))
+            except BadRequestError as error:
+                self.refuse(400, str(error))
+
+
+class _ControlHandler(_Handler):
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.reply(200, {"status": "ok"})
+        elif self.path == "/requests":
+            with self.state.lock:
+                received = list(self.state.requests)
+            self.reply(200, received)
+        elif self.path == "/behaviour":
+            self.reply(200, asdict(self.state.behaviour))
+        else:
+            self.refuse(404, f"There is no GET {self.path} here.")
+
+    def do_DELETE(self) -> None:
+        if self.path != "/requests":
+            self.refuse(404, f"There is no DELETE {self.path} here.")
+            return
+        with self.state.lock:
+            self.state.requests.clear()
+        self.reply(200, [])
+
+    def do_PUT(self) -> None:
+        body = self.body()
+        if self.path != "/behaviour":
+            self.refuse(404, f"There is no PUT {self.path} here.")
+            return
+        try:
+            behaviour = Behaviour.parse(json.loads(body))
+        except (BadRequestError, ValueError) as error:
+            self.refuse(400, str(error))
+            return
+        with self.state.lock:
+            self.state.behaviour = behaviour
+        self.reply(200, asdict(behaviour))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # The default of 5 refuses connections under load.
+    request_queue_size = 256
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away (the application gave up on a slow model) is no news."""
+
+
+def servers(port: int, control_port: int, host: str = "0.0.0.0") -> tuple[_Server, _Server]:  # noqa: S104
+    """The model and its control plane, listening (0 = any free port) but not yet serving."""
+    state = State()
+    return (
+        _Server((host, port), type("Model", (_ModelHandler,), {"state": state})),
+        _Server((host, control_port), type("Control", (_ControlHandler,), {"state": state})),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Deterministic stand-in for OpenAI's API.")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--control-port", type=int, default=8081)
+    options = parser.parse_args()
+    model, control = servers(options.port, options.control_port)
+    threading.Thread(target=control.serve_forever, daemon=True).start()
+    model.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,391 @@
+"""A client of one Service that notes what became of every request; it runs in a pod.
+
+Open loop: request `k` is due at `t0 + k / rate`, whatever became of the ones before. Every connection is the
+sampler's own socket: nothing is retried and nothing is opened again behind its back. What happened is kept in
+numbered blocks, each with its count and checksum, and served over HTTP; so are start and stop:
+
+    GET  /clock                    {"time": seconds since the epoch}
+    POST /runs                     a plan (see `Plan`) -> 201 {"run": number}
+    GET  /runs/N/blocks?from=B     the finished blocks from number B on
+    POST /runs/N/stop              no further request; answers when none is under way, with the totals
+
+Needs Python 3.11 or newer and h11, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import math
+import resource
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import h11
+
+BLOCK_RECORDS = 200
+READ_BYTES = 65536
+FIELDS = (
+    "number",  # k
+    "due",  # seconds since the epoch
+    "sent",  # the moment the socket was opened or, on an open one, written to
+    "done",  # the last byte read, or the failure seen
+    "connection",  # number of the connection, in order of opening
+    "use",  # how many requests the connection had carried before this one
+    "port",  # local port; 0 if never connected
+    "status",  # of the response; 0 if none came
+    "error",  # "", connect, reset, closed, cut, late, protocol
+    "echo",  # the body held the plan's echo with the request's own token
+    "close",  # the response said `Connection: close`
+    "pod",  # the response's pod header, or ""
+)
+"""What a record holds, in this order."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to send: `host` and `port`, `rate` in requests a second, and the request, `{token}` filled in.
+
+    The body of a good answer holds `echo`, with the request's own token in it.
+    `reused_share` of the requests go over `connections` kept open, the others over one of their own.
+    `timeout` counts in seconds from when a request is due. A `careful` client looks whether the server has
+    closed an idle connection before it writes to it, as common clients do; one that is not careful writes.
+    """
+
+    host: str
+    port: int
+    rate: float
+    method: str
+    path: str
+    token: str
+    echo: str = "{token}"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    reused_share: float = 0.5
+    connections: int = 8
+    timeout: float = 10.0
+    careful: bool = True
+    pod_header: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.rate > 0 and 0 <= self.reused_share <= 1 and self.connections > 0 and self.timeout > 0):
+            raise ValueError("rate, connections and timeout must be above 0, reused_share within 0 and 1")
+        if "{token}" not in self.path + self.body or "{token}" not in self.echo:
+            raise ValueError("neither path nor body, or not the echo, holds {token}")
+
+    def reuses(self, number: int) -> bool:
+        """Whether request `number` is meant for a connection kept open."""
+        return math.floor((number + 1) * self.reused_share) > math.floor(number * self.reused_share)
+
+
+@dataclass(eq=False)
+class Connection:
+    number: int
+    kept: bool
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    protocol: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT))
+    uses: int = 0
+
+    @property
+    def port(self) -> int:
+        address = self.writer.get_extra_info("sockname")
+        return int(address[1]) if address else 0
+
+
+class Exchange(Exception):  # noqa: N818 - how an exchange ended, not a fault of this program
+    """Raised when an exchange did not end with a whole response; the argument is the record's error."""
+
+
+@dataclass
+class Response:
+    status: int = 0
+    echo: bool = False
+    close: bool = False
+    pod: str = ""
+
+
+class Run:
+    """One plan under way, and its records."""
+
+    def __init__(self, plan: Plan, address: str) -> None:
+        self.plan = plan
+        self.address = address
+        self.blocks: list[dict[str, Any]] = []
+        self.records = 0
+        self._pending: list[list[Any]] = []
+        self._idle: deque[Connection] = deque()
+        self._kept = 0
+        self._opened = 0
+        self._stopping = asyncio.Event()
+        self._epoch = time.time() - time.monotonic()
+        self._task = asyncio.create_task(self._pace())
+
+    def now(self) -> float:
+        """Seconds since the epoch, by a clock that is never set back."""
+        return self._epoch + time.monotonic()
+
+    async def stop(self) -> dict[str, int]:
+        self._stopping.set()
+        await self._task
+        return {"blocks": len(self.blocks), "records": self.records}
+
+    async def _pace(self) -> None:
+        start = self.now()
+        number = 0
+        requests: set[asyncio.Task[None]] = set()
+        while not self._stopping.is_set():
+            due = start + number / self.plan.rate
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due - self.now())):
+                    await self._stopping.wait()
+                    break
+            task = asyncio.create_task(self._request(number, due))
+            requests.add(task)
+            task.add_done_callback(requests.discard)
+            number += 1
+        if requests:
+            await asyncio.wait(requests)
+        while self._idle:
+            self._close(self._idle.popleft())
+        self._finish_block()
+
+    async def _request(self, number: int, due: float) -> None:
+        token = f"{self.plan.token}-{number}"
+        reuses = self.plan.reuses(number)
+        connection = self._take() if reuses else None
+        answer = Response()
+        error = ""
+        sent = self.now()
+        try:
+            async with asyncio.timeout(max(0.0, due + self.plan.timeout - sent)):
+                if connection is None:
+                    connection = await self._open(keep=reuses)
+                connection.uses += 1
+                await self._exchange(connection, token, answer)
+        except TimeoutError:
+            error = "late"
+        except ConnectionError:
+            error = "reset"
+        except Exchange as end:
+            error = str(end)
+        done = self.now()
+        self._keep(
+            [
+                number,
+                round(due, 6),
+                round(sent, 6),
+                round(done, 6),
+                connection.number if connection else -1,
+                connection.uses - 1 if connection else 0,
+                connection.port if connection else 0,
+                answer.status,
+                error,
+                answer.echo,
+                answer.close,
+                answer.pod,
+            ]
+        )
+        if connection is not None:
+            self._give_back(connection, usable=not error)
+
+    def _take(self) -> Connection | None:
+        """The connection that was idle longest; None while fewer are open than the plan keeps."""
+        while self._idle and self._kept >= self.plan.connections:
+            connection = self._idle.popleft()
+            if not (self.plan.careful and connection.reader.at_eof()):
+                return connection
+            self._close(connection)
+        return None
+
+    def _give_back(self, connection: Connection, *, usable: bool) -> None:
+        protocol = connection.protocol
+        done = protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
+        if connection.kept and usable and done and self._kept <= self.plan.connections:
+            protocol.start_next_cycle()
+            self._idle.append(connection)
+        else:
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._kept -= connection.kept
+        connection.writer.close()
+
+    async def _open(self, *, keep: bool) -> Connection:
+        try:
+            reader, writer = await asyncio.open_connection(self.address, self.plan.port)
+        except OSError as error:
+            raise Exchange("connect") from error
+        self._opened += 1
+        self._kept += keep
+        return Connection(self._opened - 1, keep, reader, writer)
+
+    async def _exchange(self, connection: Connection, token: str, answer: Response) -> None:
+        plan = self.plan
+        body = plan.body.replace("{token}", token).encode()
+        headers = {"host": f"{plan.host}:{plan.port}", **plan.headers}
+        if body:
+            headers["content-length"] = str(len(body))
+        protocol = connection.protocol
+        connection.writer.write(
+            b"".join(
+                protocol.send(event) or b""
+                for event in (
+                    h11.Request(
+                        method=plan.method,
+                        target=plan.path.replace("{token}", token),
+                        headers=list(headers.items()),
+                    ),
+                    h11.Data(data=body),
+                    h11.EndOfMessage(),
+                )
+            )
+        )
+        received = bytearray()
+        try:
+            while True:
+                event = protocol.next_event()
+                if event is h11.NEED_DATA:
+                    chunk = await connection.reader.read(READ_BYTES)
+                    if not chunk and not answer.status:
+                        raise Exchange("closed")
+                    protocol.receive_data(chunk)
+                elif isinstance(event, h11.Response):
+                    answer.status = event.status_code
+                    for name, value in event.headers:
+                        if name == b"connection":
+                            answer.close = b"close" in value.lower()
+                        elif name == plan.pod_header.lower().encode():
+                            answer.pod = value.decode("latin-1")
+                elif isinstance(event, h11.Data):
+                    received += event.data
+                elif isinstance(event, h11.EndOfMessage):
+                    answer.echo = plan.echo.replace("{token}", token).encode() in received
+                    return
+        except h11.RemoteProtocolError as error:
+            raise Exchange("cut" if connection.reader.at_eof() else "protocol") from error
+        except ConnectionError as error:
+            raise Exchange("cut" if answer.status else "reset") from error
+
+    def _keep(self, record: list[Any]) -> None:
+        self._pending.append(record)
+        if len(self._pending) == BLOCK_RECORDS:
+            self._finish_block()
+
+    def _finish_block(self) -> None:
+        if not self._pending:
+            return
+        records = json.dumps(self._pending, separators=(",", ":"))
+        self.blocks.append(
+            {
+                "number": len(self.blocks),
+                "count": len(self._pending),
+                "sha256": hashlib.sha256(records.encode()).hexdigest(),
+                "records": records,
+            }
+        )
+        self.records += len(self._pending)
+        self._pending.clear()
+
+
+class Refused(Exception):  # noqa: N818 - an answer
+    """Raised for a command that can't be obeyed: HTTP status and one sentence."""
+
+
+class Control:
+    """The sampler's HTTP interface."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    async def command(self, method: str, target: str, body: bytes) -> tuple[int, object]:
+        """Status and JSON document for one command; raises `Refused`."""
+        url = urlsplit(target)
+        match [method, *url.path.strip("/").split("/")]:
+            case ["GET", "clock"]:
+                return 200, {"time": time.time()}
+            case ["POST", "runs"]:
+                return 201, {"run": await self._start(body)}
+            case ["GET", "runs", number, "blocks"]:
+                first = int(parse_qs(url.query).get("from", ["0"])[0])
+                return 200, self._run(number).blocks[first:]
+            case ["POST", "runs", number, "stop"]:
+                return 200, await self._run(number).stop()
+        raise Refused(404, f"no such command: {method} {url.path}")
+
+    async def _start(self, body: bytes) -> int:
+        try:
+            plan = Plan(**json.loads(body))
+        except (TypeError, ValueError) as error:
+            raise Refused(400, f"not a plan: {error}") from error
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(plan.host, plan.port, proto=6)
+        except OSError as error:
+            raise Refused(502, f"{plan.host} has no address: {error}") from error
+        self.runs.append(Run(plan, str(found[0][4][0])))
+        return len(self.runs) - 1
+
+    def _run(self, number: str) -> Run:
+        try:
+            return self.runs[int(number)]
+        except (ValueError, IndexError) as error:
+            raise Refused(404, f"no run {number}") from error
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the commands of one connection, one after the other."""
+        protocol = h11.Connection(h11.SERVER)
+        request: h11.Request | None = None
+        body = bytearray()
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError, h11.RemoteProtocolError):
+            while True:
+                event = protocol.next_event()
+                if event is h11.NEED_DATA:
+                    protocol.receive_data(await reader.read(READ_BYTES))
+                elif isinstance(event, h11.Request):
+                    request, body = event, bytearray()
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                elif isinstance(event, h11.EndOfMessage) and request is not None:
+                    writer.write(b"".join(await self._answer(protocol, request, bytes(body))))
+                    await writer.drain()
+                    if protocol.our_state is h11.MUST_CLOSE:
+                        return
+                    protocol.start_next_cycle()
+                else:
+                    return
+
+    async def _answer(self, protocol: h11.Connection, request: h11.Request, body: bytes) -> Iterator[bytes]:
+        document: object
+        try:
+            status, document = await self.command(request.method.decode(), request.target.decode(), body)
+        except Refused as refusal:
+            status, document = int(refusal.args[0]), {"detail": refusal.args[1]}
+        data = json.dumps(document).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(data)))]
+        events = h11.Response(status_code=status, headers=headers), h11.Data(data=data), h11.EndOfMessage()
+        return iter([protocol.send(event) or b"" for event in events])
+
+
+async def main(host: str, port: int) -> None:
+    """Serve until the process is ended; the first line on stdout is the port served."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    server = await asyncio.start_server(Control().serve, host, port)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--host", default="0.0.0.0")  # noqa: S104 - a pod's own network
+    parser.add_argument("--port", type=int, default=8090)
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.host, arguments.port))

@@ -1,0 +1,36 @@
+"""The release as installed: everything Ready, data outside, a deleted pod replaced, real metrics."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from psycopg import sql
+
+from acceptance.client import User
+from acceptance.database import Database
+from acceptance.fields import at, name_of
+from acceptance.finding import Untested
+from acceptance.release import Release
+
+
+@pytest.mark.rule("CHT-11")
+def test_every_pod_is_ready_within_three_minutes(ready: Release) -> None:
+    if ready.begun is None:
+        raise Untested("the release was kept from an earlier run, not installed by this one")
+    deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}
+    for part in ready.target.components.values():
+        replicas = at(deployments[part.deployment], "spec.replicas")
+        assert at(deployments[part.deployment], "status.readyReplicas") == replicas > 0
+
+
+@pytest.mark.rule("PER-01")
+def test_a_task_is_a_row(ready: Release, user: User, database: Database) -> None:
+    title = f"row {secrets.token_hex(8)}"
+    user.add_task(title)
+    tables = ready.target.tables
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
+        sql.Identifier(tables.task), sql.Identifier(tables.task_title)
+    )
+    with database.admin() as connection:
+        assert connection.execute(query, [title]).fetchone() == (1,)

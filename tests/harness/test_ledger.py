@@ -1,0 +1,62 @@
+"""The ledger: a lost, a doubled and an invented write are noticed, and nothing else is."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from acceptance.ledger import Write, acknowledged, settle, unbalanced, writes
+from acceptance.records import Record
+from acceptance.sampler import Plan, Sampling
+
+WRITTEN = [Write(f"m-{n}", acknowledged=n % 10 != 9) for n in range(100)]
+SURE = {write.marker: 1 for write in WRITTEN if write.acknowledged}
+
+
+def found(counted: dict[str, int]) -> list[tuple[str, str]]:
+    findings = unbalanced("PER-05", "task", settle(WRITTEN, counted))
+    assert {finding.rule for finding in findings} <= {"PER-05"}
+    return [(finding.field, finding.found) for finding in findings]
+
+
+def test_every_acknowledged_write_once_is_balanced() -> None:
+    settlement = settle(WRITTEN, SURE)
+    assert unbalanced("PER-05", "task", settlement) == []
+    assert (settlement.acknowledged, settlement.unacknowledged, settlement.kept) == (90, 10, 0)
+
+
+def test_an_unacknowledged_write_may_be_there_once() -> None:
+    settlement = settle(WRITTEN, SURE | {"m-9": 1})
+    assert unbalanced("PER-05", "task", settlement) == []
+    assert settlement.kept == 1
+
+
+def test_a_lost_write_is_found() -> None:
+    assert found({**SURE, "m-5": 0}) == [("acknowledged writes", "1 lost: m-5")]
+    assert found({marker: 1 for marker in SURE if marker != "m-5"}) == [("acknowledged writes", "1 lost: m-5")]
+
+
+@pytest.mark.parametrize("marker", ["m-5", "m-9"])
+def test_a_doubled_write_is_found_whether_acknowledged_or_not(marker: str) -> None:
+    assert found({**SURE, marker: 2}) == [("writes", f"1 there more than once: {marker}")]
+
+
+def test_a_row_that_nobody_wrote_is_found() -> None:
+    assert found({**SURE, "m-100": 1}) == [("rows", "1 never written: m-100")]
+
+
+def test_an_empty_ledger_is_no_proof() -> None:
+    with pytest.raises(ValueError, match="no write was acknowledged"):
+        settle([Write("m-1", acknowledged=False)], Counter())
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "is_acknowledged"),
+    [(201, "", True), (200, "", True), (201, "cut", False), (0, "late", False), (503, "", False), (302, "", False)],
+)
+def test_only_a_2xx_read_to_its_end_is_an_acknowledgement(status: int, error: str, is_acknowledged: bool) -> None:
+    record = Record(7, 1.0, 1.0, 1.1, 0, 0, 1, status, error, echo=False, close=False, pod="")
+    assert acknowledged(record) is is_acknowledged
+    plan = Plan("h", 1, 1, "POST", "/{token}", "m", 201)
+    assert writes(Sampling(plan, (record,))) == [Write("m-7", is_acknowledged)]

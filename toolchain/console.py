@@ -1,0 +1,97 @@
+"""What the toolchain says, and how it runs commands: an argv list, never a shell."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+PROGRESS_SECONDS = 30
+"""How often something that takes long says that it still runs."""
+TAIL_LINES = 15
+
+
+class ToolchainError(Exception):
+    """A part of the toolchain can't be had; the message is one sentence with the cure."""
+
+
+class CommandError(ToolchainError):
+    """A command that could not be run or did not end with 0. The message holds the last lines of what it printed."""
+
+    def __init__(self, command: Sequence[str], code: int, stdout: str, stderr: str) -> None:
+        self.command, self.code, self.stdout, self.stderr = command, code, stdout, stderr
+        tail = "\n".join((stdout + stderr).strip().splitlines()[-TAIL_LINES:])
+        super().__init__(f"`{' '.join(command[:4])} …` ended with {code}: {tail}")
+
+
+_lock = Lock()
+
+
+def say(part: str, text: str) -> None:
+    """One line: which part, what was decided and why."""
+    with _lock:
+        print(f"toolchain: {part}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def long_work(part: str, text: str) -> Iterator[None]:
+    """Say what starts, that it still runs, and how many seconds it took."""
+    start = time.monotonic()
+    done = Event()
+
+    def remind() -> None:
+        while not done.wait(PROGRESS_SECONDS):
+            say(part, f"{text}: still running after {time.monotonic() - start:.0f} s")
+
+    say(part, text)
+    reminder = Thread(target=remind, daemon=True)
+    reminder.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reminder.join()
+    say(part, f"{text}: done in {time.monotonic() - start:.0f} s")
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+) -> str:
+    """Run a command and return its standard output.
+
+    Raises `CommandError`. Secrets go to `stdin` or a file, never into `argv`, which is told when it fails.
+    """
+    command = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            command,
+            env=env,
+            cwd=cwd,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise CommandError(command, 127, "", f"{error.strerror}") from error
+    if done.returncode:
+        raise CommandError(command, done.returncode, done.stdout, done.stderr)
+    return done.stdout
+
+
+def succeeds(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> bool:
+    """Whether a command can be run and ends with 0."""
+    try:
+        run(argv, env=env)
+    except ToolchainError:
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""The images that others stand on: present in the engine, else pulled, else built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain import binaries, cache, node_image, pins
+from toolchain.console import ToolchainError, long_work, run, say
+from toolchain.engine import Engine
+
+HERE = Path(__file__).resolve().parent
+LABEL = "todo-chatbot-acceptance"
+"""Repository prefix of every image that is built here."""
+MIRROR = "IMAGE_MIRROR"
+"""Environment variable: a registry that mirrors the others, `host[:port][/path]`."""
+
+# What a stand-in of Debian's packages has no use for.
+EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image under the name that a registry has it by, and how a stand-in of it is built."""
+
+    reference: str
+    stand_in: str
+    build: Callable[[Engine, str], None]
+
+
+def pull(engine: Engine, reference: str) -> str | None:
+    """Pull an image and give it its plain name; why not, in a few words, where that fails."""
+    mirror = os.environ.get(MIRROR)
+    name, _, digest = reference.partition("@")
+    source = f"{mirror}/{name}" if mirror else reference
+    try:
+        engine.docker("pull", "--quiet", source)
+        if mirror:
+            engine.docker("tag", source, name)
+    except ToolchainError as error:
+        return str(error).splitlines()[-1][:120]
+    if mirror and digest:
+        say(name, f"pulled from the mirror {mirror}, which need not keep the digest {digest[:19]}…")
+    return None
+
+
+def root_file_system(engine: Engine, suite: str, packages: tuple[str, ...], reference: str) -> None:
+    """A Debian root file system as an image of one layer."""
+    with tempfile.TemporaryDirectory(dir=cache.directory()) as aside:
+        archive = Path(aside) / "root.tar"
+        argv = ["mmdebstrap", "--variant=minbase", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED)]
+        argv += [f"--include={','.join(packages)}"] if packages else []
+        if shutil.which("mmdebstrap") is None:
+            raise ToolchainError("no image can be pulled, and mmdebstrap, which would build them, is not installed")
+        run([*argv, suite, str(archive)])
+        engine.docker("import", "--change", 'CMD ["bash"]', archive, reference)
+
+
+def debian(engine: Engine, reference: str) -> None:
+    root_file_system(engine, pins.BASE_SUITE, (), reference)
+
+
+def python(engine: Engine, reference: str) -> None:
+    base = have(engine, DEBIAN)
+    argument = f"DEBIAN_IMAGE={base}"
+    engine.build("--tag", reference, "--build-arg", argument, "-f", HERE / "base/python.Dockerfile", HERE / "base")
+
+
+def nodejs(engine: Engine, reference: str) -> None:
+    arguments = ["--build-arg", f"DEBIAN_IMAGE={have(engine, DEBIAN)}"]
+    arguments += ["--build-arg", f"PYTHON_IMAGE={have(engine, PYTHON)}"]
+    engine.build("--tag", reference, *arguments, "-f", HERE / "base/node.Dockerfile", HERE / "base")
+
+
+def metrics_server(engine: Engine, reference: str) -> None:
+    with tempfile.TemporaryDirectory(dir=cache.directory()) as aside:
+        shutil.copy2(binaries.kubernetes() / "metrics-server", aside)
+        engine.build("--tag", reference, "-f", HERE / "base/metrics-server.Dockerfile", aside)
+
+
+def node(engine: Engine, reference: str) -> None:
+    def base(packages: tuple[str, ...], name: str) -> None:
+        root_file_system(engine, pins.NODE_SUITE, packages, name)
+
+    node_image.build(engine, reference, base, have(engine, DEBIAN))
+
+
+def stand_in(name: str, *parts: str | Path) -> str:
+    """The reference of a stand-in: its tag changes with what it is built of."""
+    return f"{LABEL}/{name}:{cache.digest(HERE / 'pins.py', *parts)}"
+
+
+DEBIAN = Image(pins.DEBIAN_IMAGE, stand_in("debian"), debian)
+PYTHON = Image(pins.PYTHON_IMAGE, stand_in("python", HERE / "base/python.Dockerfile"), python)
+NODEJS = Image(
+    pins.NODEJS_IMAGE,
+    stand_in(
+        "nodejs",
+        *(HERE / "base" / name for name in ("python.Dockerfile", "node.Dockerfile", "node-requirements.txt")),
+    ),
+    nodejs,
+)
+METRICS_SERVER = Image(
+    pins.METRICS_SERVER_IMAGE,
+    stand_in("metrics-server", HERE / "base/metrics-server.Dockerfile", HERE / "go/go.sum"),
+    metrics_server,
+)
+NODE = Image(
+    pins.NODE_IMAGE,
+    stand_in("node", HERE / "node", HERE / "node_image.py", HERE / "go/go.sum", HERE / "containerd/go.sum"),
+    node,
+)
+
+
+def present(engine: Engine, image: Image) -> str | None:
+    """The reference under which the engine has the image already: its own name or a stand-in's."""
+    plain = image.reference.partition("@")[0]
+    return next((name for name in (image.reference, plain, image.stand_in) if engine.has_image(name)), None)
+
+
+def have(engine: Engine, image: Image, *, may_build: bool = True) -> str:
+    """The reference of the image in the engine, once it is there: found, else pulled, else built."""
+    part = image.reference.partition("@")[0]
+    with cache.lock(f"image-{image.stand_in.replace('/', '-')}"):
+        if (reference := present(engine, image)) is not None:
+            say(part, f"found, {reference}")
+            return reference
+        if not may_build:
+            raise ToolchainError(f"the image {part} is not there: run `make toolchain`")
+        reason = pull(engine, image.reference)
+        if reason is None:
+            say(part, "pulled")
+            return part
+        say(part, f"can't be pulled ({reason})")
+        with long_work(part, f"a stand-in is built, {image.stand_in}"):
+            image.build(engine, image.stand_in)
+        return image.stand_in

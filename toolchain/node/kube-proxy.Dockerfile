@@ -1,0 +1,4 @@
+# kube-proxy needs iptables and conntrack beside it.
+ARG ROOTFS
+FROM $ROOTFS
+COPY kube-proxy /usr/local/bin/
