@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 import toolchain as tools
 from acceptance import evidence, release, runs
@@ -21,8 +22,10 @@ from acceptance.model import ModelStub
 from acceptance.provision import Provision, environment
 from acceptance.redaction import redactor
 from acceptance.release import Release
+from acceptance.results import Facts
 from acceptance.runs import Run
 from acceptance.target import Target
+from acceptance.values import put
 from toolchain import Toolchain
 
 if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
@@ -60,17 +63,23 @@ def provision(toolchain: Toolchain, run: Run, target: Target, request: pytest.Fi
 
 
 @pytest.fixture(scope="session")
-def cluster(provision: Provision, on_failure: Callable[[Collector], AbstractContextManager[None]]) -> Iterator[Cluster]:
+def cluster(
+    provision: Provision, run: Run, facts: Facts, on_failure: Callable[[Collector], AbstractContextManager[None]]
+) -> Iterator[Cluster]:
     """A running cluster of this run's own."""
     made = provision.cluster()
+    facts.fresh_cluster = not run.reused
+    facts.environment |= made.versions()
     with on_failure(lambda *_: evidence.collect(made.api, made.run.namespace)):
         yield made
 
 
 @pytest.fixture(scope="session")
-def images(provision: Provision) -> dict[str, BuiltImage]:
+def images(provision: Provision, facts: Facts) -> dict[str, BuiltImage]:
     """The image of each component by its name, built from the target's Dockerfiles."""
-    return provision.images()
+    made = provision.images()
+    facts.subject["images"] = {name: {"reference": it.reference, "id": it.config_digest} for name, it in made.items()}
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -96,11 +105,17 @@ def installed(
     provision: Provision,
     cluster: Cluster,
     target: Target,
+    images: dict[str, BuiltImage],  # noqa: ARG001 - the report names them
+    facts: Facts,
     on_failure: Callable[[Collector], AbstractContextManager[None]],
 ) -> Iterator[Release]:
     """The release, as helm left it: its pods need not be Ready."""
     with on_failure(lambda *_: evidence.collect(cluster.api, target.chart.namespace)):
-        yield release.install(provision, target, redactor.add)
+        made = release.install(provision, target, redactor.add)
+        shipped = yaml.safe_load((target.chart_path / "values.yaml").read_text(encoding="utf-8")) or {}
+        facts.override(shipped, put({}, target.overrides), "fits a small cluster")
+        facts.override(put(shipped, target.overrides), made.values, "only the run knows it")
+        yield made
 
 
 @pytest.fixture(scope="session")

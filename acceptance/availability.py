@@ -100,10 +100,10 @@ class Availability:
             tuple(failure for failure in self.failures if interval.holds(failure.record.sent)),
         )
 
-    def figures(self) -> dict[str, object]:
+    def figures(self) -> dict[str, float]:
         """Counts, and times in seconds, for the report."""
         durations = [record.duration for record in self.records if record.status and not record.error]
-        figures: dict[str, object] = {
+        figures: dict[str, float] = {
             "requests": len(self.records),
             "new_connections": self.new,
             "reused_connections": self.reused,

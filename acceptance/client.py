@@ -18,6 +18,12 @@ from acceptance.wait import NotYet, eventually
 TOO_MANY = 429
 
 
+def ask(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
+    """One request on a connection of its own, never retried, 10 s at most."""
+    with gateway.session() as session:
+        return session.request(method, url, timeout=REQUEST.seconds, **kwargs)
+
+
 @dataclass(frozen=True)
 class User:
     """A signed-up user; `token` is what proves it to the backend."""
@@ -33,13 +39,15 @@ class User:
         """One of the target's API paths, filled in."""
         return template.format(user_id=self.id, **names)
 
-    def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - requests' own
-        """One request to the backend's Service on a connection of its own, never retried, 10 s at most."""
+    def call(self, method: str, path: str, origin: str = "", **kwargs: Any) -> requests.Response:
+        """`ask` as this user: the backend's Service, or the one pod whose origin is given."""
         headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
-        with self.gateway.session() as session:
-            return session.request(
-                method, self.gateway.url("backend", path), headers=headers, timeout=REQUEST.seconds, **kwargs
-            )
+        return ask(self.gateway, method, (origin or self.gateway.url("backend", "")) + path, headers=headers, **kwargs)
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """The headers with which a browser proves this user."""
+        return {"Cookie": f"{self.target.auth.cookie}={self.token}"}
 
     def add_task(self, title: str) -> dict[str, Any]:
         """Write a task, and return it as the backend acknowledged it; `AssertionError` on another status."""

@@ -68,6 +68,21 @@ class Cluster:
         flags = ["--interactive"] if stdin is not None else []
         return self.toolchain.engine.docker("exec", *flags, self.node, *argv, stdin=stdin)
 
+    def versions(self) -> dict[str, str]:
+        """What the release runs on, as the report names it."""
+        node = json.loads(self.kubectl("get", "node", self.node, "--output", "json"))["status"]["nodeInfo"]
+        helm = run([self.toolchain.helm, "version", "--template", "{{.Version}}"])
+        return {
+            "kubernetes": node["kubeletVersion"],
+            "container runtime": node["containerRuntimeVersion"],
+            "kernel": node["kernelVersion"],
+            "operating system": node["osImage"],
+            "node image": self.toolchain.node_image,
+            "kind": run([self.toolchain.kind, "version", "-q"]).strip(),
+            "helm": helm.strip(),
+            "docker engine": self.toolchain.engine.docker("version", "--format", "{{.Server.Version}}").strip(),
+        }
+
     def load_image(self, *references: str) -> None:
         """Put images of this machine's engine on the node, those that it has not."""
         missing = [reference for reference in references if not self.has_image(reference)]

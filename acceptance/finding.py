@@ -95,3 +95,7 @@ def accept(findings: Iterable[Finding], target: Target) -> None:
 
 class Untested(Exception):  # noqa: N818 - a verdict, not an error
     """Raised where a rule can't be judged; the message is the reason, which the report shows."""
+
+
+class Waived(Exception):  # noqa: N818 - a verdict, not an error
+    """Raised where the target itself sets a rule aside, such as by another platform; the message says how."""

@@ -29,7 +29,7 @@ class Helm:
 
     def upgrade(self, chart: Path, values: dict[str, Any]) -> None:
         """`helm upgrade --install`, its exit not taken for readiness."""
-        argv = [
+        argv: list[str | Path] = [
             "upgrade",
             self.release,
             chart,

@@ -22,7 +22,7 @@ from _pytest._code.code import ExceptionRepr
 from acceptance import report, reports, rules
 from acceptance.checkout import checkout
 from acceptance.completeness import load_open_levels
-from acceptance.finding import journal
+from acceptance.finding import FindingsError, Untested, Waived, journal
 from acceptance.progress import Progress
 from acceptance.redaction import filtered_logging, redactor
 from acceptance.results import Facts, FixtureTime, Measurement, Picture, Results
@@ -211,8 +211,11 @@ class Run:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """First the verdict, which the terminal's summary then shows; JUnit's file is there at the end."""
-        if session.exitstatus == pytest.ExitCode.USAGE_ERROR:
-            self._withdraw()
+        if self.writes and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            self.writes = False
+            yield
+            shutil.rmtree(self.folder, ignore_errors=True)  # JUnit's file is there by now
+            return None
         if not self.writes:
             return (yield)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -236,13 +239,6 @@ class Run:
             troubled=original not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
         )
         return None
-
-    def _withdraw(self) -> None:
-        """Leave nothing of a run that was asked for wrongly."""
-        self.writes = False
-        if log := self.config.pluginmanager.get_plugin("junitxml"):
-            self.config.pluginmanager.unregister(log)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _judge(self) -> dict[str, Any]:
         results = self.results
@@ -291,8 +287,7 @@ class Run:
                 )
         for reason, count in self._untested().items():
             terminalreporter.line(f"untested: {reason} ({count} tests)")
-        page = reports.relative(self.parent / reports.LATEST / "index.html", Path.cwd())
-        terminalreporter.line(f"report: {page}")
+        terminalreporter.line(f"report: {os.path.relpath(self.parent / reports.LATEST / 'index.html')}")
 
     def _untested(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -345,11 +340,14 @@ class Run:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        result = self.results.tests[item.nodeid]
+        if result.tie.level is None:
+            return (yield)
         with journal() as judged:
             try:
                 return (yield)
             finally:
-                self.results.tests[item.nodeid].judged += judged
+                result.judged += judged
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -359,14 +357,21 @@ class Run:
         assert made.when is not None
         phase: Phase = made.when
         result = self.results.tests[item.nodeid]
-        merge(result, call.excinfo.value if call.excinfo else None, phase)
+        error = call.excinfo.value if call.excinfo else None
+        merge(result, error, phase)
         result.seconds[phase] = made.duration
         if result.outcome == "error" and (made.skipped or (made.passed and phase == "call")):
             made.outcome, made.longrepr = "failed", result.reason
+        elif isinstance(error, Untested | Waived):
+            path, line, _ = item.location
+            made.outcome, made.longrepr = "skipped", (path, (line or 0) + 1, result.reason)
+        elif isinstance(error, FindingsError) and call.excinfo and phase == "call":
+            # The findings are the message: no source code between them and the reader.
+            made.longrepr = result.reason if result.outcome == "error" else call.excinfo.getrepr(style="value")
         if not made.passed:
             made.acceptance = result.outcome  # type: ignore[attr-defined]
-        if made.failed and call.excinfo:
-            self._explain(item, made, call.excinfo.value, result)
+        if made.failed and error and result.tie.level in ("live", "behaviour"):
+            self._explain(item, made, error, result)
         if phase == "teardown":
             made.user_properties.append(("outcome", result.outcome))
         self._redact(made)

@@ -6,10 +6,11 @@ key's path, or else never reaches the objects: the rule's own check then finds n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from acceptance.checks.chart import closed_mappings
 from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.checks.registry import Check
 from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
@@ -251,23 +252,17 @@ def round_trip(renderer: Renderer, base: Snapshot) -> list[Finding]:
 UNKNOWN = "acceptanceUnknown"
 
 
-def closed_mappings(values: Any, is_free: Callable[[str], bool], path: str = "") -> Iterator[str]:
-    """Paths of the mappings in the values, the top as an empty one, without those that take any key."""
-    if not isinstance(values, Mapping) or (path and is_free(path)):
-        return
-    yield path
-    for key, value in values.items():
-        yield from closed_mappings(value, is_free, f"{path}.{key}" if path else str(key))
-
-
-def unknown_key(renderer: Renderer, base: Snapshot, path: str) -> list[Finding]:
-    """An unknown key in that mapping is refused by its name."""
-    where = f"{path}.{UNKNOWN}" if path else UNKNOWN
-    snapshot = renderer.with_values(base, nested(where, True))
-    assert snapshot.chart is not None
-    error = snapshot.chart.first.error
-    if error is not None and all(word in error for word in where.split(".")):
-        return []
-    advice = not renderer.target.strict
-    return [Finding("CHT-10", "values", where, "refused with its path", error or "accepted", advice=advice)]
-
+def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
+    """An unknown key in each mapping of the chart's values that is not free is refused by its path."""
+    assert base.chart is not None
+    if base.chart.schema is None:
+        raise Untested("the chart has no values.schema.json (CHT-10)")
+    if base.chart.first.error is not None:
+        raise Untested("the chart does not render (CHT-09)")
+    wheres = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
+    values = [together(renderer.required(), nested(where, True)) for where in wheres]
+    return [
+        Finding("CHT-10", "values", where, "refused with its path", each.error or "accepted", not renderer.target.strict)
+        for where, each in zip(wheres, renderer.render_all(values), strict=True)
+        if each.error is None or not all(word in each.error for word in where.split("."))
+    ]

@@ -22,7 +22,6 @@ from acceptance.openapi import KUBERNETES_VERSION
 from acceptance.snapshot import DEFAULTS, Chart, Dependency, Rendering, Snapshot, merged
 from acceptance.target import Target
 from toolchain import binaries
-from toolchain.console import ToolchainError
 
 RENDER_SECONDS = 60
 """Of one call of helm, which takes 0.1 s here."""
@@ -48,7 +47,7 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
 def documents(text: str) -> list[Object]:
     """Every object in a YAML stream, members of a List one by one; raises `yaml.YAMLError`."""
     found: list[Object] = []
-    for document in yaml.load_all(text, Loader):  # noqa: S506 - a SafeLoader
+    for document in yaml.load_all(text, Loader):
         if document is None:
             continue
         if not isinstance(document, dict):
@@ -327,15 +326,4 @@ def _words(stderr: str) -> str:
 
 def locate() -> Helm:
     """Helm on PATH, else the one in the cache; raises `toolchain.console.ToolchainError` with the cure."""
-    path = binaries.find("helm")
-    if path is None:
-        for everything in (True, False):
-            if binaries.is_built("helm", everything):
-                folder = (
-                    binaries.kubernetes()
-                    if everything
-                    else binaries.build("helm", binaries.HERE / "go", [binaries.PACKAGES["helm"]])
-                )
-                return Helm(folder / "helm")
-        raise ToolchainError("helm is not there: run `make toolchain`, or install it")
-    return Helm(path)
+    return Helm(binaries.locate("helm"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -55,7 +56,10 @@ def publish(folder: Path) -> None:
 
 def file_name(text: str) -> str:
     """`text` as one file name; a test's identifier stays readable in it."""
-    return re.sub(r"[^\w.=-]+", "_", text).strip("_.")[:_NAME_LENGTH] or "_"
+    name = re.sub(r"[^\w.=-]+", "_", text).strip("_.") or "_"
+    if len(name) <= _NAME_LENGTH:
+        return name
+    return f"{name[:_NAME_LENGTH]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def relative(path: Path, folder: Path) -> str:

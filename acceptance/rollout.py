@@ -170,6 +170,16 @@ def revisions(history: History, component: Component, start: float, end: float) 
     }
 
 
+def ready_since(history: History, component: Component, start: float, end: float) -> dict[str, float]:
+    """When each of the component's pods was first seen Ready, by name; `start` for those that were so already."""
+    found: dict[str, float] = {}
+    for state in history.states("Pod", start, end):
+        for pod in own(state.objects, component):
+            if condition(pod, "Ready"):
+                found.setdefault(name_of(pod), state.moment)
+    return found
+
+
 def restarts(pods: Iterable[Object]) -> dict[str, int]:
     """Restarts of all containers, init ones left out, by pod name."""
     return {

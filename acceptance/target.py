@@ -147,20 +147,36 @@ class Autoscaler(Model):
 
 
 class Api(Model):
-    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer."""
+    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer; an absent path is not offered."""
 
     tasks: HttpPath = "/api/{user_id}/tasks"
     task: HttpPath = "/api/{user_id}/tasks/{id}"
-    complete: HttpPath = "/api/{user_id}/tasks/{id}/complete"
-    tags: HttpPath = "/api/{user_id}/tags"
+    complete: HttpPath | None = "/api/{user_id}/tasks/{id}/complete"
+    tags: HttpPath | None = "/api/{user_id}/tags"
+    tag: HttpPath | None = "/api/{user_id}/tags/{id}"
     chat: HttpPath = "/api/{user_id}/chat"
-    conversations: HttpPath = "/api/{user_id}/conversations"
-    messages: HttpPath = "/api/{user_id}/conversations/{id}/messages"
+    conversations: HttpPath | None = "/api/{user_id}/conversations"
+    messages: HttpPath | None = "/api/{user_id}/conversations/{id}/messages"
+    update_method: Literal["PUT", "PATCH"] = "PUT"
+    complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
     created: int = 201
     deleted: int = 204
-    missing_token: int = 401
-    other_user: int = 403
+    bad_input: int = 422
+    absent: int = 404
+    missing_token: Literal[401, 403, 422] = 401
+    other_user: Literal[403, 404] = 403
+    model_failing: tuple[int, ...] = (502, 503)
+    """What a chat turn is answered when the model fails or is away."""
+    id_field: str = "id"
     title_field: str = "title"
+    completed_field: str = "completed"
+    tag_field: str = "name"
+    message_field: str = "message"
+    conversation_field: str = "conversation_id"
+    response_field: str = "response"
+    tool_calls_field: str = "tool_calls"
+    role_field: str = "role"
+    content_field: str = "content"
 
 
 class Pages(Model):
@@ -168,6 +184,27 @@ class Pages(Model):
 
     search: HttpPath = "/tasks?q={token}"
     echo: str = 'value="{token}"'
+    tasks: HttpPath = "/tasks"
+
+
+class Screens(Model):
+    """What a person finds in the frontend: paths, and the accessible names of fields, buttons and links."""
+
+    sign_up: HttpPath
+    sign_in: HttpPath
+    tasks: HttpPath
+    name: str
+    email: str
+    password: str
+    sign_up_button: str
+    sign_in_button: str
+    sign_out_button: str
+    tasks_link: str
+    chat_link: str
+    new_task: str
+    add_button: str
+    message: str
+    send_button: str
 
 
 class Auth(Model):
@@ -177,19 +214,30 @@ class Auth(Model):
     sign_up: HttpPath = "/api/auth/sign-up/email"
     sign_in: HttpPath = "/api/auth/sign-in/email"
     cookie: str = "better-auth.session_data"
+    carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
+    """How the backend takes the token: in an Authorization header, in the cookie, or either."""
 
 
 class Tables(Model):
     """Where PostgreSQL holds the entities; `schema.table` where not in `public`."""
 
     user: str = "user"
+    user_id: str = "id"
+    user_email: str = "email"
     task: str = "task"
     task_title: str = "title"
+    task_completed: str = "completed"
     tag: str = "tag"
+    tag_name: str = "name"
     conversation: str = "conversation"
+    conversation_id: str = "id"
     message: str = "message"
+    message_conversation: str = "conversation_id"
     message_content: str = "content"
     message_role: str = "role"
+    message_tool_calls: str | None = "tool_calls"
+    owner: str = "user_id"
+    """The column of tasks, tags and conversations that holds their user's id."""
 
 
 class Waiver(Model):
@@ -217,6 +265,7 @@ class Target(Model):
     """Values by dotted path that fit the release to a small cluster; the report lists each."""
     api: Api = Api()
     pages: Pages = Pages()
+    screens: Screens | None = None
     auth: Auth = Auth()
     tables: Tables = Tables()
     waivers: tuple[Waiver, ...] = ()

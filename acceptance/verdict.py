@@ -11,7 +11,7 @@ import pytest
 from pytest_timeout import PYTEST_FAILURE_MESSAGE
 
 from acceptance.checkout import Checkout
-from acceptance.finding import FindingsError, Judged
+from acceptance.finding import FindingsError, Judged, Untested, Waived
 from acceptance.rules import LEVELS, Level, Rule
 
 Outcome = Literal["failed", "error", "untested", "waived", "passed"]
@@ -38,14 +38,6 @@ class Exit(IntEnum):
     FINE = 0
     FINDING = 1
     UNJUDGED = 2
-
-
-class Untested(pytest.skip.Exception):  # type: ignore[misc, name-defined]
-    """Raised by `untested`."""
-
-
-class Waived(pytest.skip.Exception):  # type: ignore[misc, name-defined]
-    """Raised by `waived`."""
 
 
 def untested(reason: str) -> NoReturn:

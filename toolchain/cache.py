@@ -46,18 +46,22 @@ def lock(name: str) -> Iterator[None]:
         yield
 
 
-def once(name: str, key: str, build: Callable[[Path], None]) -> Path:
-    """The folder `name-key`, made by `build` in another place and renamed when it is whole."""
-    path = directory() / f"{name}-{key}"
-    with lock(name):
+def place(name: str, key: str) -> Path:
+    """The folder of something whole, `name-key`, there or not."""
+    return directory() / f"{name}-{key}"
+
+
+def once(path: Path, build: Callable[[Path], None]) -> Path:
+    """The folder `path`, made by `build` in another place and renamed when it is whole."""
+    with lock(path.name):
         if not path.is_dir():
-            aside = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".unfinished", dir=directory()))
+            for other in directory().glob(f"{path.name}.*.unfinished"):
+                shutil.rmtree(other, ignore_errors=True)
+            aside = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".unfinished", dir=directory()))
             try:
                 build(aside)
                 aside.rename(path)
             except BaseException:
                 shutil.rmtree(aside, ignore_errors=True)
                 raise
-            for other in directory().glob(f"{name}.*.unfinished"):
-                shutil.rmtree(other, ignore_errors=True)
     return path

@@ -15,7 +15,7 @@ from acceptance.checks.shapes import misplaced
 from acceptance.checks.subject import Subject
 from acceptance.fields import Object, at, mapping_at, name_of, reference, shown
 from acceptance.finding import Untested
-from acceptance.snapshot import Rendering
+from acceptance.snapshot import Chart, Rendering
 
 FILE = "Chart.yaml"
 NAME = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
@@ -217,13 +217,16 @@ def resolve(schema: object, root: Object) -> Object:
     return schema if isinstance(schema, dict) else {}
 
 
+def is_free(schema: Object) -> bool:
+    """Whether a mapping takes any key: its schema lists none."""
+    return "properties" not in schema and schema.get("additionalProperties") is not False
+
+
 def unknown_keys(values: object, schema: object, root: Object, path: str = "") -> Iterator[str]:
-    """Paths of mappings in the values that the schema leaves open, and of keys it does not know."""
+    """Paths of mappings in the values that list their keys but are open, and of keys that they do not list."""
     body = resolve(schema, root)
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or (path and is_free(body)):
         return
-    if "properties" not in body and body.get("additionalProperties") is not False and path:
-        return  # a free map
     if body.get("additionalProperties") is not False:
         yield path or "(top)"
         return
@@ -235,6 +238,21 @@ def unknown_keys(values: object, schema: object, root: Object, path: str = "") -
             yield where
         else:
             yield from unknown_keys(value, mapping_at(body, "properties")[key], root, where)
+
+
+def closed_mappings(chart: Chart) -> Iterator[str]:
+    """Paths of the mappings in the chart's values, the top as an empty one, but free ones and those under them."""
+    root = chart.schema or {}
+
+    def walk(values: object, schema: object, path: str) -> Iterator[str]:
+        body = resolve(schema, root)
+        if not isinstance(values, dict) or (path and is_free(body)):
+            return
+        yield path
+        for key, value in values.items():
+            yield from walk(value, mapping_at(body, "properties").get(key), f"{path}.{key}" if path else str(key))
+
+    yield from walk(chart.values, root, "")
 
 
 @check("CHT-15")

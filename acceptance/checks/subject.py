@@ -102,14 +102,14 @@ class Subject:
         component = self.component
         if (found := self.snapshot.named("Service", component.service)) is not None:
             return found
-        return next(
-            (
-                item
-                for item in self.snapshot.of_kind("Service")
-                if component.labels and component.labels == dict(mapping_at(item, "spec.selector"))
-            ),
-            None,
-        )
+        deployment = self.find_deployment()
+        labels = dict(mapping_at(deployment, "spec.template.metadata.labels"))
+        selecting = [
+            item
+            for item in self.snapshot.of_kind("Service")
+            if (selector := dict(mapping_at(item, "spec.selector"))) and selector.items() <= labels.items()
+        ]
+        return selecting[0] if len(selecting) == 1 else None
 
     @cached_property
     def service(self) -> Object:

@@ -1,20 +1,15 @@
 """The model's stub answers as OpenAI's API does, from the request alone, and can be told to fail."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import model
 import pytest
 import requests
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support" / "tools"))
-
-import model
 
 KEY = {"Authorization": "Bearer sk-proj-of-the-test"}
 

@@ -4,7 +4,9 @@ import { callAuth } from "./auth";
 /** The form handler for one of Better Auth's endpoints: its cookies for the browser, or its reason in words. */
 export function accountAction(path: string, names: string[], location: string) {
   return action(async (form, request) => {
-    const body = Object.fromEntries(names.map((name) => [name, name === "password" ? form.get(name) : field(form, name)]));
+    // A password may begin or end with a space.
+    const value = (name: string) => (name === "password" ? form.get(name) : field(form, name));
+    const body = Object.fromEntries(names.map((name) => [name, value(name)]));
     const response = await callAuth(path, request, body);
     if (!response.ok) throw new Refusal(response.status, await reason(response));
     return { location, cookies: response.headers.getSetCookie() };

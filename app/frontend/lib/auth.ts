@@ -1,5 +1,6 @@
 import { betterAuth } from "better-auth";
 import { createPool } from "./database";
+import { log } from "./log";
 
 /** A session's whole life, in seconds. README.md, "Sessions", has the reasons. */
 const SESSION_SECONDS = 24 * 60 * 60;
@@ -25,7 +26,7 @@ function createAuth() {
     telemetry: { enabled: false },
     logger: {
       level: process.env.DEBUG === "true" ? "debug" : "warn",
-      log: (level, message) => console.log(JSON.stringify({ level, message: `auth: ${message}` })),
+      log: (level, message) => log(level, `auth: ${message}`),
     },
   });
 }
@@ -43,9 +44,10 @@ export async function handleAuth(request: Request): Promise<Response> {
     const response = await auth().handler(request);
     if (response.status < 500) return response;
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", message: `auth: ${String(error)}` }));
+    log("error", `auth: ${String(error)}`);
   }
-  return Response.json({ message: "Accounts are not available at the moment. Please try again shortly." }, { status: 503 });
+  const message = "Accounts are not available at the moment. Please try again shortly.";
+  return Response.json({ message }, { status: 503 });
 }
 
 /** The same, for a form: the caller's cookies, address and origin with a body of our own. */

@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import { text } from "node:stream/consumers";
 import { headers } from "next/headers";
+import { log } from "./log";
 import type { Session } from "./session";
 
 export type Task = { id: number; title: string; completed: boolean };
@@ -62,7 +63,7 @@ export async function callBackend<T>(session: Session, path: string, options: Op
   try {
     answer = await send(url, session.token, options);
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", message: `backend: ${String(error)}`, path: url.pathname }));
+    log("error", `backend: ${String(error)} (${options.method ?? "GET"} ${url.pathname})`);
     throw new BackendError(503, "The service does not answer at the moment. Please try again shortly.");
   }
   if (answer.status < 200 || answer.status > 299) throw new BackendError(answer.status, explain(answer));

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { log } from "./log";
 
 // A person waits for an answer or an error for at most 5 s: once connected, the first query that gets no answer
 // ends a request, so the two are never both spent in full.
@@ -34,6 +35,6 @@ export function createPool(): pg.Pool {
     keepAlive: true,
   });
   // Without a listener the process dies when the database ends an idle connection.
-  pool.on("error", (error) => console.error(JSON.stringify({ level: "error", message: `database: ${error.message}` })));
+  pool.on("error", (error) => log("error", `database: ${error.message}`));
   return pool;
 }

@@ -21,7 +21,14 @@ export default async function TasksPage({ searchParams }: PageProps<"/tasks">) {
     <>
       <h1>Tasks</h1>
       <Form action="/actions/tasks" button="Add" className="row">
-        <input name="title" aria-label="New task" placeholder="What is to be done?" required maxLength={200} autoComplete="off" />
+        <input
+          name="title"
+          aria-label="New task"
+          placeholder="What is to be done?"
+          required
+          maxLength={200}
+          autoComplete="off"
+        />
       </Form>
       <form role="search" className="row">
         <input type="search" name="q" aria-label="Search" placeholder="Search" defaultValue={search} />

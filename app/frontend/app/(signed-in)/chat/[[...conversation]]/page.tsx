@@ -52,7 +52,15 @@ export default async function ChatPage({ params }: PageProps<"/chat/[[...convers
       </div>
       <Form action="/actions/chat" button="Send" busy="The assistant is thinking…" className="row">
         <input type="hidden" name="conversation" value={id ?? ""} />
-        <input name="message" aria-label="Message" placeholder="add task: buy milk" required maxLength={4000} autoComplete="off" autoFocus />
+        <input
+          name="message"
+          aria-label="Message"
+          placeholder="add task: buy milk"
+          required
+          maxLength={4000}
+          autoComplete="off"
+          autoFocus
+        />
       </Form>
     </div>
   );

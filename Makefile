@@ -1,0 +1,50 @@
+# `make e2e` is the main job, `make test` proves the project. Both bring what they need; see README.md.
+SHELL := /bin/sh
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/todo-chatbot-acceptance
+UV_VERSION := 0.13.9
+UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
+ARGS :=
+
+export UV
+
+.PHONY: e2e test check toolchain mutants bench clean
+
+e2e: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
+
+test: check
+	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
+
+# Lint, types, the harness's own tests and the application's unit tests.
+check: .venv/ready
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTEST) -m harness
+
+toolchain: .venv/ready
+	$(PYTHON) -m toolchain
+
+bench: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTHON) -m bench $(ARGS)
+
+# What runs have left, kept ones too; images and tools stay in the cache.
+clean: .venv/ready
+	$(PYTHON) -m acceptance clean
+
+.venv/ready: pyproject.toml uv.lock $(UV)
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+$(UV): requirements-uv.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "python3 is older than 3.11: install a newer one, first on PATH" >&2; exit 2; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y python3-venv; } || \
+		{ echo "python3 has no venv: install python3-venv" >&2; exit 2; }
+	python3 -m venv $(CACHE)/uv-$(UV_VERSION)
+	$(CACHE)/uv-$(UV_VERSION)/bin/pip install --quiet --require-hashes -r requirements-uv.txt
+	@touch $@

@@ -1,0 +1,158 @@
+"""Experiments: one disturbance done once, of which many tests of many rules ask what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from acceptance.availability import Interval
+from acceptance.fields import Object
+from acceptance.history import History
+from acceptance.objects import Objects
+from acceptance.recorder import Recorder
+from acceptance.release import Release
+from acceptance.rollout import own, rolled_out
+from acceptance.sampler import Plan, Sampler, Sampling
+from acceptance.target import Component, Target
+
+T = TypeVar("T")
+
+
+class BaselineError(Exception):
+    """An experiment can't begin since an earlier one's harm is still there; never a finding."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that was done or seen, for the timeline."""
+
+    moment: float
+    text: str
+
+
+@dataclass
+class Experiment:
+    """What one disturbance left: when it was, what was done, what was waited for, and the history of objects."""
+
+    name: str
+    history: History
+    start: float
+    end: float = 0.0
+    traffic: Mapping[str, Sampling] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    _came: dict[str, tuple[float, object]] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Interval:
+        return Interval(self.start, self.end)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.time() - self.start
+
+    def mark(self, text: str) -> float:
+        """Note that something happens now; the moment."""
+        moment = time.time()
+        self.marks.append(Mark(moment, text))
+        return moment
+
+    def attempt(self, name: str, wait: Callable[[], T]) -> None:
+        """Wait for something that a test will ask for: a deadline missed is the test's failure, not this one's."""
+        began = time.time()
+        try:
+            came: object = wait()
+        except AssertionError as error:
+            came = error
+        seconds = time.time() - began
+        self.mark(name if not isinstance(came, AssertionError) else f"not {name}")
+        self._came[name] = seconds, came
+
+    def came(self, name: str) -> bool:
+        """Whether what was waited for came; for an experiment that can't go on without it."""
+        return not isinstance(self._came[name][1], AssertionError)
+
+    def took(self, name: str) -> float:
+        """Seconds until what was waited for came; raises its `WaitError` where it did not."""
+        seconds, came = self._came[name]
+        if isinstance(came, AssertionError):
+            raise came
+        return seconds
+
+
+@dataclass
+class Laboratory:
+    """The release, and how to disturb it: every experiment begins at the baseline and leads back to it.
+
+    `calm` are changes of values by dotted path that hold in every experiment unless it says otherwise.
+    `proof` asks the release for something as a user would; it raises `AssertionError` where that fails.
+    `publish` is given every experiment that ended, for the report.
+    """
+
+    release: Release
+    recorder: Recorder
+    sampler: Sampler
+    proof: Callable[[], object]
+    publish: Callable[[Experiment], None]
+    calm: Mapping[str, Any]
+    broken: str = ""
+    _changes: Mapping[str, Any] | None = None
+
+    @property
+    def target(self) -> Target:
+        return self.release.target
+
+    @property
+    def objects(self) -> Objects:
+        return self.release.objects
+
+    def pods(self, component: Component) -> list[Object]:
+        """The component's pods as they are now, in order of age."""
+        found = own(self.objects.list("Pod").objects, component)
+        return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def upgrade(self, changes: Mapping[str, Any]) -> None:
+        """`helm upgrade` to the calm release with further changes of values, not waiting for its pods."""
+        self._changes = changes
+        self.release.upgrade({**self.calm, **changes})
+
+    def rolled_out(self) -> None:
+        """Wait until the rollout of every component is over; raises `WaitError`."""
+        for component in self.target.components.values():
+            rolled_out(self.objects, component)
+
+    @contextmanager
+    def experiment(self, name: str, **plans: Plan) -> Iterator[Experiment]:
+        """The time in which something is disturbed while requests go out by `plans`, which the report labels so.
+
+        Afterwards the baseline is restored and proved. Raises `BaselineError` where the last experiment could not
+        do that, `VoidError` where the sampler's records can't be relied on.
+        """
+        if self.broken:
+            raise BaselineError(self.broken)
+        if self._changes is None:
+            self.restore()
+        experiment = Experiment(name, self.recorder.history, time.time())
+        try:
+            with ExitStack() as stack:
+                samplings = {label: stack.enter_context(self.sampler.sampling(plan)) for label, plan in plans.items()}
+                experiment.traffic = samplings
+                yield experiment
+        finally:
+            experiment.end = self.recorder.settle()
+            try:
+                self.restore()
+            except Exception as error:
+                self.broken = f"the experiment {name} did not lead back to the baseline: {error}"
+                raise BaselineError(self.broken) from error
+        self.publish(experiment)
+
+    def restore(self) -> None:
+        """Bring the calm release back, and prove that it serves; raises `WaitError` or `AssertionError`."""
+        if self._changes != {}:
+            self.upgrade({})
+        self.rolled_out()
+        self.proof()

@@ -1,0 +1,161 @@
+"""Timelines as SVG: requests, failures, pods, versions and events on one time axis."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from acceptance.availability import Availability
+from acceptance.experiment import Experiment, Mark
+from acceptance.fields import name_of, text_at
+from acceptance.rollout import leaving, own, ready, revision
+from acceptance.target import Component
+
+WIDTH = 10.0
+GOOD, BAD, QUIET = "#3a7d44", "#c1121f", "#8d99ae"
+REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
+BUCKET_SECONDS = 1.0
+PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
+"""A pod's phases and how strongly they are drawn."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One phase of one pod, in seconds since the epoch."""
+
+    pod: str
+    revision: str
+    phase: str
+    start: float
+    end: float
+
+
+def stretches(experiment: Experiment, component: Component) -> list[Stretch]:
+    """The phases of every pod of a component, in the order in which the pods came."""
+    found: list[Stretch] = []
+    current: dict[str, Stretch] = {}
+    for state in experiment.history.states("Pod", experiment.start, experiment.end):
+        there = {}
+        for pod in own(state.objects, component):
+            phase = "leaving" if leaving(pod) else "ready" if ready(pod) else "starting"
+            there[text_at(pod, "metadata.uid")] = name_of(pod), revision(pod), phase
+        for uid, stretch in list(current.items()):
+            if there.get(uid) != (stretch.pod, stretch.revision, stretch.phase):
+                found.append(Stretch(stretch.pod, stretch.revision, stretch.phase, stretch.start, state.moment))
+                del current[uid]
+        for uid, (name, of, phase) in there.items():
+            if uid not in current:
+                current[uid] = Stretch(name, of, phase, state.moment, state.moment)
+    found += [Stretch(s.pod, s.revision, s.phase, s.start, experiment.end) for s in current.values()]
+    return found
+
+
+def availability(experiment: Experiment, components: Iterable[Component]) -> str:
+    """An SVG: for each kind of traffic the requests and failures each second, below them the pods' lives."""
+    traffic = {label: sampling.availability for label, sampling in experiment.traffic.items()}
+    pods = [(component, stretches(experiment, component)) for component in components]
+    heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in found}) for _, found in pods]
+    figure, axes = _figure(heights)
+    for place, (label, seen) in zip(axes, traffic.items(), strict=False):
+        _requests(place, label, seen, experiment.start)
+    for place, (component, found) in zip(axes[len(traffic) :], pods, strict=True):
+        _pods(place, component.deployment, found, experiment.start)
+    _finish(axes, experiment.marks, experiment.start, experiment.end)
+    return _svg(figure)
+
+
+def curves(
+    marks: Sequence[Mark], start: float, end: float, rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
+) -> str:
+    """An SVG of step curves: rows by label, each of curves by name as (seconds since the epoch, value)."""
+    figure, axes = _figure([1.0] * len(rows))
+    for place, (label, lines) in zip(axes, rows.items(), strict=True):
+        for colour, (name, points) in zip(REVISIONS, lines.items(), strict=False):
+            moments = [moment - start for moment, _ in points]
+            values = [value for _, value in points]
+            if points:
+                moments.append(end - start)
+                values.append(values[-1])
+            place.step(moments, values, where="post", color=colour, label=name)
+        place.set_ylabel(label)
+        place.set_ylim(bottom=0)
+        place.legend(loc="upper left", frameon=False, fontsize=8)
+    _finish(axes, marks, start, end)
+    return _svg(figure)
+
+
+def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH, 0.8 + 1.3 * sum(heights)), layout="constrained")
+    grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
+    return figure, [row[0] for row in grid]
+
+
+def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
+    failed = {failure.record.number for failure in seen.failures}
+    good: Counter[float] = Counter()
+    bad: Counter[float] = Counter()
+    for record in seen.records:
+        bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
+        (bad if record.number in failed else good)[bucket] += 1
+    moments = sorted(good.keys() | bad.keys())
+    axes.bar(moments, [good[m] for m in moments], BUCKET_SECONDS, align="edge", color=GOOD, label="answered")
+    axes.bar(
+        moments,
+        [bad[m] for m in moments],
+        BUCKET_SECONDS,
+        bottom=[good[m] for m in moments],
+        align="edge",
+        color=BAD,
+        label=f"failed: {len(failed)} of {len(seen.records)}",
+    )
+    axes.set_ylabel(f"{label}\n1/s")
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _pods(axes: Axes, label: str, found: Sequence[Stretch], start: float) -> None:
+    rows = list(dict.fromkeys(stretch.pod for stretch in sorted(found, key=lambda s: s.start)))
+    colours = dict(zip(dict.fromkeys(s.revision for s in found), REVISIONS * 5, strict=False))
+    for stretch in found:
+        axes.barh(
+            rows.index(stretch.pod),
+            stretch.end - stretch.start,
+            left=stretch.start - start,
+            color=colours[stretch.revision],
+            alpha=PHASES[stretch.phase],
+        )
+    axes.set_yticks(range(len(rows)), [row.rpartition("-")[2] for row in rows], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_ylabel(label)
+
+
+def _finish(axes: Sequence[Axes], marks: Sequence[Mark], start: float, end: float) -> None:
+    for place in axes:
+        place.spines[["top", "right"]].set_visible(False)
+        for mark in marks:
+            place.axvline(mark.moment - start, color=QUIET, linewidth=0.8, linestyle=":")
+    for mark in marks:
+        axes[0].annotate(
+            mark.text,
+            (mark.moment - start, 1.02),
+            xycoords=("data", "axes fraction"),
+            rotation=30,
+            fontsize=7,
+            color=QUIET,
+        )
+    axes[-1].set_xlim(0, end - start)
+    axes[-1].set_xlabel("seconds")
+
+
+def _svg(figure: Figure) -> str:
+    FigureCanvasSVG(figure)
+    written = io.StringIO()
+    with rc_context({"svg.hashsalt": "timeline", "svg.fonttype": "none"}):
+        figure.savefig(written, format="svg", metadata={"Date": None}, transparent=True)
+    return written.getvalue()

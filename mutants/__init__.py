@@ -1,0 +1,1 @@
+"""Ways of breaking the rules, and the rule that each one breaks."""

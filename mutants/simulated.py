@@ -1,0 +1,185 @@
+"""A live release and built images, simulated from a rendered chart: what the API server, the controllers and the
+node would add. Mutants of live and image rules are made of these without a cluster."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from acceptance.checks.config_map import ROUND_TRIP
+from acceptance.checks.subject import Subject
+from acceptance.fields import Object, integer_at, mapping_at, name_of
+from acceptance.snapshot import Cluster, ContainerFacts, Image, ImageRun, Layer, Snapshot
+from acceptance.target import Target
+from acceptance.workloads import Pod
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+STARTED = "2026-01-02T03:00:00Z"
+NODE = "node-1"
+
+
+def digest(text: str) -> str:
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+def images(target: Target) -> dict[str, Image]:
+    """One small image a component, three layers each."""
+    made = {}
+    for name, component in target.components.items():
+        layers = tuple(Layer(digest(f"{name} {i}"), 20_000_000, f"COPY {i}") for i in range(3))
+        config = {
+            "os": "linux",
+            "architecture": "amd64",
+            "created": "2026-01-01T00:00:00.123456789Z",
+            "config": {"User": "1000:1000", "Cmd": ["python3", "-m", name], "Env": ["PATH=/bin"]},
+            "history": [{"created_by": layer.created_by} for layer in layers],
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        }
+        made[str(name)] = Image(
+            reference=f"{component.image.repository}:1",
+            config=config,
+            config_digest=digest(name),
+            computed_digest=digest(name),
+            layers=layers,
+            computed_diff_ids=tuple(layer.diff_id for layer in layers),
+            passwd="appuser:x:1000:1000::/app:/bin/false\n",  # noqa: S106 - the file
+            run=ImageRun(health_status=200, term_seconds=2.0, exit_code=0),
+        )
+    return made
+
+
+def built(static: Snapshot, target: Target) -> Snapshot:
+    return Snapshot(source="image", given=static.given, taken=NOW, images=images(target))
+
+
+def running(static: Snapshot, target: Target) -> Snapshot:
+    """The release at rest: every pod Ready, the HPA at its minimum. `static` was rendered with the suite's text
+    (`ROUND_TRIP`) among the ConfigMap's free keys."""
+    objects: list[Any] = copy.deepcopy(list(static.objects))
+    for index, item in enumerate(objects):
+        item["metadata"] |= {
+            "uid": f"uid-{index}",
+            "namespace": static.namespace_of(item),
+            "creationTimestamp": STARTED,
+        }
+        if item["kind"] == "Service":
+            item["spec"] |= {"clusterIP": f"10.96.0.{index + 1}", "type": "ClusterIP", "sessionAffinity": "None"}
+        if item["kind"] == "HorizontalPodAutoscaler":
+            current = {"name": "cpu", "current": {"averageUtilization": 3}}
+            item["status"] = {
+                "conditions": [{"type": "ScalingActive", "status": "True"}],
+                "currentMetrics": [{"type": "Resource", "resource": current}],
+            }
+    live = Snapshot(
+        source="live",
+        objects=tuple(objects),
+        release_namespace=static.release_namespace,
+        given={**static.given, **ROUND_TRIP},
+        taken=NOW,
+        declared=tuple(copy.deepcopy(objects)),
+        images=images(target),
+        cluster=Cluster(),
+    )
+    sets: list[Object] = []
+    pods: list[Any] = []
+    slices: list[Object] = []
+    for view in Subject(live, target, None).both():
+        made_set, made_pods, made_slice = _component(view)
+        sets.append(made_set)
+        pods += made_pods
+        slices.append(made_slice)
+    namespace = {"kind": "Namespace", "metadata": {"name": target.chart.namespace, "creationTimestamp": STARTED}}
+    live = replace(
+        live,
+        cluster=Cluster(
+            pods=tuple(pods),
+            replica_sets=tuple(sets),
+            endpoint_slices=tuple(slices),
+            nodes=({"kind": "Node", "metadata": {"name": NODE}},),
+            namespaces=(namespace,),
+            service_cidrs=("10.96.0.0/16",),
+            logs={name_of(pod): '{"path": "/health", "status": 200}\n' for pod in pods},
+        ),
+    )
+    assert live.cluster is not None
+    facts = {key: fact for view in Subject(live, target, None).both() for key, fact in _facts(view).items()}
+    return replace(live, cluster=replace(live.cluster, facts=facts))
+
+
+def _component(view: Subject) -> tuple[Object, list[Any], Object]:
+    deployment: Any = view.deployment
+    scaler = view.find_autoscaler() if view.part == "backend" else None
+    count = integer_at(scaler, "spec.minReplicas", 1) if scaler else integer_at(deployment, "spec.replicas", 1)
+    deployment["spec"]["replicas"] = count
+    name, namespace = f"{name_of(deployment)}-7d8c9", view.namespaced(deployment)
+    labels = dict(mapping_at(deployment, "spec.template.metadata.labels"))
+
+    def owned(kind: str, owner: Object) -> list[dict[str, Any]]:
+        return [{"kind": kind, "name": name_of(owner), "uid": owner["metadata"]["uid"], "controller": True}]
+
+    replica_set: Object = {
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": name,
+            "uid": f"uid-{name}",
+            "namespace": namespace,
+            "labels": labels,
+            "ownerReferences": owned("Deployment", deployment),
+        },
+    }
+    pods: list[Any] = [
+        {
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{name}-{suffix}",
+                "generateName": f"{name}-",
+                "uid": f"uid-{name}-{suffix}",
+                "namespace": namespace,
+                "labels": dict(labels),
+                "creationTimestamp": STARTED,
+                "ownerReferences": owned("ReplicaSet", replica_set),
+            },
+            "spec": {**copy.deepcopy(deployment["spec"]["template"]["spec"]), "nodeName": NODE},
+            "status": {
+                "phase": "Running",
+                "startTime": STARTED,
+                "conditions": [{"type": each, "status": "True"} for each in ("PodScheduled", "Ready")],
+            },
+        }
+        for suffix in ("aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee")[: count or 0]
+    ]
+    piece: Object = {
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{name_of(view.service)}-x",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": name_of(view.service)},
+        },
+        "endpoints": [
+            {"targetRef": {"kind": "Pod", "name": name_of(pod)}, "conditions": {"ready": True}} for pod in pods
+        ],
+    }
+    return replica_set, pods, piece
+
+
+def _facts(view: Subject) -> dict[tuple[str, str], ContainerFacts]:
+    image = view.image
+    found = {}
+    for item in view.owned_pods():
+        pod = Pod(item, "", item)
+        for container in pod.containers():
+            if container.init:
+                continue  # over
+            given = {each.name: view.value_of(each) for each in view.environment(container)}
+            found[pod.name, container.name] = ContainerFacts(
+                uid=1000,
+                environment={name: value for name, value in given.items() if value is not None},
+                listening=frozenset({view.component.port}),
+                read_only_root=True,
+                config_digest=image.config_digest,
+                diff_ids=tuple(layer.diff_id for layer in image.layers),
+            )
+    return found

@@ -1,0 +1,75 @@
+"""What experiments share: the recorder, the sampler, the laboratory, and users whose requests are sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from acceptance import timeline
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.gateway import Gateway
+from acceptance.provision import Provision
+from acceptance.recorder import Recorder
+from acceptance.release import Release
+from acceptance.sampler import Sampler, open_sampler
+from acceptance.traffic import new_token
+
+
+@pytest.fixture(scope="session")
+def sampler(provision: Provision, cluster: Cluster, gateway: Gateway) -> Sampler:
+    return open_sampler(cluster, gateway, provision.tools().reference)
+
+
+@pytest.fixture(scope="session")
+def writer(users: Callable[[], User]) -> User:
+    """Who writes tasks and chats."""
+    return users()
+
+
+@pytest.fixture(scope="session")
+def reader(users: Callable[[], User]) -> User:
+    """Who looks at pages, and has few tasks."""
+    return users()
+
+
+@pytest.fixture(scope="package")
+def recorder(ready: Release) -> Iterator[Recorder]:
+    with Recorder(ready.objects) as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="package")
+def lab(
+    ready: Release,
+    recorder: Recorder,
+    sampler: Sampler,
+    reader: User,
+    record_measurement: Callable[[str, float, str, str], None],
+    record_picture: Callable[[str, str, str], None],
+) -> Iterator[Laboratory]:
+    """The release at a count of replicas that only experiments change; at the end it is as it was installed."""
+    target = ready.target
+
+    def publish(experiment: Experiment) -> None:
+        for label, sampling in experiment.traffic.items():
+            for name, value in sampling.availability.figures().items():
+                source = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
+                figure, _, unit = name.rpartition("_")
+                if unit != "seconds":
+                    figure, unit = name, "requests"
+                record_measurement(f"{experiment.name}: {label}: {figure}", value, unit, source)
+        if experiment.traffic:
+            figures = "; ".join(
+                f"{label}: {len(sampling.records)} requests, {len(sampling.availability.failures)} failed"
+                for label, sampling in experiment.traffic.items()
+            )
+            picture = timeline.availability(experiment, target.components.values())
+            record_picture(experiment.name, picture, figures)
+
+    calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
+    yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, calm)
+    ready.upgrade()
+    ready.wait_ready()

@@ -1,0 +1,123 @@
+"""The release's own life: how it is reached, upgraded with nothing new, and uninstalled."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+from psycopg import sql
+
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.deadlines import REQUEST, TUNNEL_UP, UNINSTALLED
+from acceptance.fields import at, name_of
+from acceptance.release import Release
+from acceptance.wait import NotYet, eventually
+
+WATCHED = ("Deployment", "ReplicaSet", "Pod")
+ANSWERED = 500
+"""A status below it is an answer of the application's own."""
+
+
+def listed(cluster: Cluster, namespace: str) -> set[str]:
+    """Every object in a namespace as `kind/name`; what only tells of others (events, metrics) left out."""
+    resources = cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "--output", "name").split()
+    kinds = ",".join(name for name in resources if not name.startswith(("events", "pods.metrics")))
+    return set(
+        cluster.kubectl("get", kinds, "--namespace", namespace, "--output", "name", "--ignore-not-found").split()
+    )
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A command of the release manager's own terminal, ended with it."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def port_forward(notes: str) -> list[str]:
+    """The port-forward command that NOTES.txt prints, as printed."""
+    commands = [line.strip() for line in notes.splitlines() if re.match(r"\s*kubectl .*port-forward", line)]
+    assert commands, f"NOTES.txt prints no kubectl port-forward command:\n{notes}"
+    return shlex.split(commands[0])
+
+
+@pytest.mark.rule("CHT-12")
+def test_the_command_of_the_notes_makes_the_frontend_answer(ready: Release) -> None:
+    command = port_forward(ready.helm.notes())
+    local = command[-1].partition(":")[0]
+
+    with running(command) as process:
+
+        def probe() -> requests.Response:
+            if process.poll() is not None:
+                output = process.stdout.read() if process.stdout else ""
+                raise AssertionError(f"`{shlex.join(command)}` ended with {process.returncode}: {output.strip()}")
+            try:
+                with requests.Session() as session:
+                    session.trust_env = False  # a proxy of this machine's leads elsewhere
+                    return session.get(f"http://localhost:{local}/", timeout=REQUEST.seconds)
+            except requests.ConnectionError as error:
+                raise NotYet(str(error)) from error
+
+        answer = eventually("the frontend to answer where NOTES.txt says", probe, TUNNEL_UP)
+    assert answer.status_code < ANSWERED, f"the frontend answered {answer.status_code}"
+    assert "text/html" in answer.headers.get("Content-Type", ""), f"no page came, but {answer.headers}"
+
+
+@pytest.mark.rule("CHT-13")
+def test_an_upgrade_with_the_same_values_changes_nothing(ready: Release) -> None:
+    def marks() -> dict[str, tuple[object, object]]:
+        return {
+            f"{kind}/{name_of(item)}": (at(item, "metadata.uid"), at(item, "metadata.generation"))
+            for kind in WATCHED
+            for item in ready.objects.list(kind).objects
+        }
+
+    before, revision = marks(), ready.helm.revision()
+    assert any(key.startswith("Pod/") for key in before), "there is no pod to stay"
+    ready.upgrade()
+    ready.wait_ready()
+    assert ready.helm.revision() == revision + 1
+    assert marks() == before
+
+
+@pytest.mark.rule("CHT-14")
+def test_uninstall_leaves_nothing_but_the_data(
+    ready: Release, cluster: Cluster, user: User, database: Database
+) -> None:
+    title = f"survives {secrets.token_hex(8)}"
+    task = user.add_task(title)
+    namespace, empty = ready.target.chart.namespace, f"{cluster.run.namespace}-empty"
+    cluster.kubectl("create", "namespace", empty)
+    try:
+        ready.helm.uninstall()
+
+        def probe() -> None:
+            left = listed(cluster, namespace) - listed(cluster, empty)
+            if left:
+                raise NotYet(f"still there: {', '.join(sorted(left))}")
+
+        eventually(f"namespace {namespace} to hold no more than an empty one", probe, UNINSTALLED)
+        tables = ready.target.tables
+        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
+            sql.Identifier(tables.task), sql.Identifier(tables.task_title)
+        )
+        with database.admin() as connection:
+            assert connection.execute(query, [title]).fetchone() == (1,)
+    finally:
+        cluster.kubectl("delete", "namespace", empty, "--wait=false")
+        ready.upgrade()
+        ready.wait_ready()
+    assert task in user.tasks(), f"the task {title!r} is not read after the release was installed again"

@@ -1,0 +1,30 @@
+"""The chart, rendered once for the tests of this folder: no cluster, no Docker, no network."""
+
+from __future__ import annotations
+
+import pytest
+
+from acceptance import render
+from acceptance.redaction import redactor
+from acceptance.render import Renderer
+from acceptance.snapshot import Snapshot
+from acceptance.target import Target
+
+
+@pytest.fixture(scope="session")
+def renderer(target: Target) -> Renderer:
+    made = Renderer(render.locate(), target)
+    for secret in made.given.values():
+        redactor.add(secret)
+    return made
+
+
+@pytest.fixture(scope="session")
+def snapshots(renderer: Renderer) -> list[Snapshot]:
+    """The defaults, then every shipped values file."""
+    return renderer.snapshots()
+
+
+@pytest.fixture(scope="session")
+def defaults(snapshots: list[Snapshot]) -> Snapshot:
+    return snapshots[0]
