@@ -38,7 +38,7 @@ def start(
         return
     container = DockerContainer(image).with_name(name).with_kwargs(network=run.network, labels={LABEL: run.id})
     # with_exposed_ports would open them on every address of this machine.
-    container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}
+    container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}  # type: ignore[misc]  # docker-py takes a pair too
     if command:
         container.with_command(command)
     for path, content in (files or {}).items():

@@ -31,4 +31,9 @@ RATE_LIMIT = Deadline("rate limit", 40, "Better Auth allows 3 sign-ups in 10 s f
 SAMPLER_UP = Deadline("sampler up", 60, "an image that is on the node, and Python's start: 3 s here")
 LOGGED = Deadline("a log line", 5, "kubelet hands a line on at once; a busy machine gets seconds")
 EVERY_POD = Deadline("an answer of every pod", 20, "a Ready pod takes its share of new connections, 20 ms each")
-TUNNEL_UP = Deadline("tunnel up", 20, "kubectl port-forward listens within 1 s here; a busy machine gets twenty times that")
+TUNNEL_UP = Deadline(
+    "tunnel up", 20, "kubectl port-forward listens within 1 s here; a busy machine gets twenty times that"
+)
+CAUSE_TOLD = Deadline(
+    "cause told", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
+)

@@ -68,12 +68,18 @@ class Experiment:
         except AssertionError as error:
             came = error
         seconds = time.time() - began
-        self.mark(name if not isinstance(came, AssertionError) else f"not {name}")
+        if isinstance(came, AssertionError):
+            self.mark(f"not {name}")
         self._came[name] = seconds, came
 
     def came(self, name: str) -> bool:
         """Whether what was waited for came; for an experiment that can't go on without it."""
         return not isinstance(self._came[name][1], AssertionError)
+
+    def value(self, name: str) -> Any:  # noqa: ANN401 - whatever the wait returned
+        """What was waited for; raises its `WaitError` where it did not come."""
+        self.took(name)
+        return self._came[name][1]
 
     def took(self, name: str) -> float:
         """Seconds until what was waited for came; raises its `WaitError` where it did not."""
@@ -118,6 +124,11 @@ class Laboratory:
         """`helm upgrade` to the calm release with further changes of values, not waiting for its pods."""
         self._changes = changes
         self.release.upgrade({**self.calm, **changes})
+
+    def rollback(self, revision: int) -> None:
+        """`helm rollback` to a revision, not waiting for its pods."""
+        self._changes = {"": f"revision {revision}"}
+        self.release.helm.rollback(revision)
 
     def rolled_out(self) -> None:
         """Wait until the rollout of every component is over; raises `WaitError`."""

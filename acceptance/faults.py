@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from kubernetes import client
 
 from acceptance.cluster import Cluster
 from acceptance.database import Database
 from acceptance.fields import Object, mappings_at, name_of, text_at
+from acceptance.images import BuiltImage, build
+from acceptance.provision import Provision
 from toolchain.console import CommandError
 
 CTR = ("ctr", "--namespace", "k8s.io")
@@ -80,6 +84,14 @@ def delete(cluster: Cluster, pod: Object, grace: int | None = None) -> float:
         _request_timeout=(5, 30),
     )
     return moment
+
+
+def crashing_image(provision: Provision, image: BuiltImage) -> BuiltImage:
+    """The component's image with a command that ends at once; what else is started from it works as before."""
+    with tempfile.TemporaryDirectory(dir=provision.run.folder) as aside:
+        recipe = Path(aside) / "Dockerfile"
+        recipe.write_text(f'FROM {image.reference}\nENTRYPOINT []\nCMD ["false"]\n', encoding="ascii")
+        return build(provision.toolchain, provision.run, image.repository, recipe, Path(aside))
 
 
 @contextmanager

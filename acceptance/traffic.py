@@ -10,7 +10,7 @@ from acceptance.client import User
 from acceptance.sampler import Plan
 
 TASKS_PER_SECOND = 60.0
-PAGES_PER_SECOND = 20.0
+PAGES_PER_SECOND = 24.0
 CHATS_PER_SECOND = 4.0
 """A chat turn costs two answers of the model and four statements: more than two cores spare beside an experiment."""
 

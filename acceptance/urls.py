@@ -22,7 +22,7 @@ def split(url: str) -> SplitResult | None:
 def origin_error(text: str) -> str | None:
     """Why a text is not an origin (scheme, host, port and no more), or None."""
     parts = split(text)
-    if parts is None or parts.scheme not in ("http", "https") or re.search(r"[\s*\[\]\"']", parts.netloc):
+    if parts is None or parts.scheme not in ("http", "https") or re.search(r"[\s*\"']", parts.netloc):
         return "not an http or https URL"
     if parts.username is not None or parts.password is not None:
         return "with credentials"

@@ -9,15 +9,19 @@ from acceptance.snapshot import Snapshot
 from mutants import simulated
 
 
+def installed(renderer: Renderer, static: Snapshot) -> Snapshot:
+    """What a live release is rendered from: with the suite's text among the ConfigMap's free keys."""
+    path = renderer.target.values.extra_config
+    assert path is not None, "mutants are made of this repository's own chart"
+    return renderer.with_values(static, nested(path, ROUND_TRIP))
+
+
 def bases(renderer: Renderer) -> dict[Level, Snapshot]:
-    """Rendered, and simulated from that, for a target whose chart takes free keys."""
+    """Rendered, and simulated from that."""
     target = renderer.target
     static = renderer.snapshot()
-    path = target.values.extra_config
-    assert path is not None, "mutants are made of this repository's own chart"
-    installed = renderer.with_values(static, nested(path, ROUND_TRIP))
     return {
         "static": static,
-        "live": simulated.running(installed, target),
+        "live": simulated.running(installed(renderer, static), target),
         "image": simulated.built(static, target),
     }

@@ -23,18 +23,22 @@ def directory() -> Path:
 
 
 def digest(*parts: str | bytes | Path) -> str:
-    """12 hexadecimal digits of the content of strings, files and folders: a key that changes with what it is of."""
+    """12 hexadecimal digits of strings, files and folders (with their files' names): a key that changes with them."""
     total = hashlib.sha256()
+
+    def add(content: bytes) -> None:
+        total.update(len(content).to_bytes(8, "big") + content)
+
     for part in parts:
-        files = [part] if not isinstance(part, Path) or part.is_file() else sorted(part.rglob("*"))
-        for item in files:
-            if isinstance(item, Path):
-                if not item.is_file():
-                    continue
-                content = item.read_bytes()
-            else:
-                content = item.encode() if isinstance(item, str) else item
-            total.update(len(content).to_bytes(8, "big") + content)
+        if not isinstance(part, Path):
+            add(part.encode() if isinstance(part, str) else part)
+        elif part.is_dir():
+            for path in sorted(part.rglob("*")):
+                if path.is_file():
+                    add(path.relative_to(part).as_posix().encode())
+                    add(path.read_bytes())
+        else:
+            add(part.read_bytes())
     return total.hexdigest()[:12]
 
 

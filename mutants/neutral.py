@@ -1,0 +1,321 @@
+"""Other ways of writing the same deployment: none of them may give a finding."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from acceptance.checks.registry import Judgement, judge
+from acceptance.checks.subject import decode
+from acceptance.rules import Level
+from acceptance.snapshot import Rendering, Snapshot
+from acceptance.target import Target
+from acceptance.workloads import pod_of
+from mutants import simulated
+from mutants.draft import REMOVE, Body, put
+
+Objects = list[Body]
+Alter = Callable[[Objects], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`alter` rewrites rendered objects in place; `swaps` are names and ports that the target states too."""
+
+    name: str
+    alter: Alter
+    swaps: Mapping[str, Any]
+
+    def apply(self, snapshot: Snapshot, target: Target) -> tuple[Snapshot, Target]:
+        """The rendered chart written this way, and its target; `ValueError` where nothing changed."""
+        assert snapshot.chart is not None
+        chart = snapshot.chart
+
+        def rewritten(rendering: Rendering | None) -> Rendering | None:
+            if rendering is None:
+                return None
+            objects: Objects = [swap(copy.deepcopy(item), self.swaps) for item in rendering.objects]
+            self.alter(objects)
+            return replace(rendering, objects=tuple(objects))
+
+        first, off, on = map(rewritten, (chart.first, chart.autoscaler_off, chart.namespace_on))
+        assert first is not None
+        if first == chart.first:
+            raise ValueError(f"the variant {self.name} changes nothing")
+        stated = Target.model_validate(swap(target.model_dump(), self.swaps))
+        written = replace(chart, metadata=swap(chart.metadata, self.swaps), first=first, again=first, autoscaler_off=off, namespace_on=on)
+        return replace(snapshot, objects=first.objects, chart=written), stated
+
+    def judge(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[Judgement]:
+        """Every check at every level over it. `installed` is what the live release is rendered from."""
+        static, stated = self.apply(bases["static"], target)
+        rendered, _ = self.apply(installed, target)
+        levels = (static, simulated.running(rendered, stated), simulated.built(static, stated))
+        return [judge(level, stated) for level in levels]
+
+
+_variants: list[Variant] = []
+
+
+def swap(value: Any, swaps: Mapping[str, Any]) -> Any:
+    """The value with words exchanged in every string, and whole keys and numbers exchanged, as in `swaps`."""
+    if not swaps:
+        return value
+    if isinstance(value, dict):
+        return {swaps.get(key, key): swap(entry, swaps) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [swap(entry, swaps) for entry in value]
+    if isinstance(value, str):
+        for old, new in swaps.items():
+            value = value.replace(old, str(new))
+        return value
+    return swaps.get(str(value), value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def variant(name: str, **swaps: Any) -> Callable[[Alter], Alter]:
+    def register(alter: Alter) -> Alter:
+        _variants.append(Variant(name, alter, {key.replace("__", "-"): value for key, value in swaps.items()}))
+        return alter
+
+    return register
+
+
+def every() -> list[Variant]:
+    return list(_variants)
+
+
+def specs(objects: Objects) -> list[Body]:
+    return [pod.spec for item in objects if (pod := pod_of(item)) is not None]  # type: ignore[misc]
+
+
+def containers(objects: Objects, *, init: bool = True) -> list[Body]:
+    kinds = ("initContainers", "containers") if init else ("containers",)
+    return [body for spec in specs(objects) for kind in kinds for body in spec.get(kind) or []]
+
+
+def deployments(objects: Objects) -> list[Body]:
+    return [item for item in objects if item["kind"] == "Deployment"]
+
+
+def one(objects: Objects, kind: str) -> list[Body]:
+    return [item for item in objects if item["kind"] == kind]
+
+
+def nothing(_: Objects) -> None:
+    """Names alone differ."""
+
+
+variant(
+    "other object names",
+    **{
+        "todo__backend__service": "api-svc",
+        "todo__frontend__service": "web-svc",
+        "todo__backend__hpa": "api-scaler",
+        "todo__backend": "api",
+        "todo__frontend": "web",
+        "todo__chatbot__config": "settings",
+        "todo__chatbot__secrets": "credentials",
+    },
+)(nothing)
+variant("another namespace", todo__chatbot="chat")(nothing)
+variant("other ports", **{"8000": 7860, "3000": 8080})(nothing)
+variant("other labels", component="tier")(nothing)
+
+
+@variant("other units")
+def units(objects: Objects) -> None:
+    for body in containers(objects):
+        for kind in ("requests", "limits"):
+            put(body, f"resources.{kind}", {"cpu": "0.5" if kind == "requests" else 0.5, "memory": "536870912"})
+
+
+@variant("limits alone")
+def limits_alone(objects: Objects) -> None:
+    for body in containers(objects):
+        put(body, "resources.requests", REMOVE)
+
+
+@variant("extra labels and annotations")
+def labels(objects: Objects) -> None:
+    for item in objects:
+        put(item, "metadata.labels.team", "todo")
+        put(item, "metadata.annotations.note", "text")
+    for item in deployments(objects):
+        put(item, "spec.template.metadata.labels.team", "todo")
+
+
+@variant("envFrom for env")
+def env_from(objects: Objects) -> None:
+    for item in deployments(objects):
+        backend = "backend" in item["metadata"]["name"]
+        for body in item["spec"]["template"]["spec"]["containers"]:
+            sources: list[Body] = [{"configMapRef": {"name": one(objects, "ConfigMap")[0]["metadata"]["name"]}}]
+            dropped = ["configMapKeyRef"]
+            if backend:
+                sources.append({"secretRef": {"name": one(objects, "Secret")[0]["metadata"]["name"]}})
+                dropped.append("secretKeyRef")
+            body["envFrom"] = sources
+            body["env"] = [v for v in body["env"] if not any(kind in v.get("valueFrom", {}) for kind in dropped)]
+
+
+@variant("an extra sidecar")
+def sidecar(objects: Objects) -> None:
+    for spec in specs(objects):
+        first = spec["containers"][0]
+        extra = {key: first[key] for key in ("resources", "securityContext") if key in first}
+        spec["containers"].append({"name": "proxy", "image": "registry.example.com:5000/envoy_proxy:v1_2", **extra})
+
+
+@variant("a native sidecar")
+def native_sidecar(objects: Objects) -> None:
+    for spec in specs(objects):
+        first = spec["containers"][0]
+        extra = {key: first[key] for key in ("resources", "securityContext") if key in first}
+        body = {"name": "logs", "image": "logs:1", "restartPolicy": "Always", **extra}
+        spec["initContainers"] = [*(spec.get("initContainers") or []), body]
+
+
+@variant("preStop by exec")
+def pre_stop(objects: Objects) -> None:
+    for body in containers(objects, init=False):
+        body["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", "3"]}}}
+
+
+@variant("defaults left out")
+def implicit(objects: Objects) -> None:
+    for item in one(objects, "Service"):
+        for path in ("type", "sessionAffinity"):
+            put(item, f"spec.{path}", REMOVE)
+        for port in item["spec"]["ports"]:
+            port.pop("protocol", None)
+    for item in one(objects, "Secret"):
+        item.pop("type", None)
+    for item in one(objects, "ConfigMap"):
+        item.pop("immutable", None)
+    for item in deployments(objects):
+        put(item, "spec.revisionHistoryLimit", REMOVE)
+        put(item, "spec.strategy.type", REMOVE)
+        put(item, "metadata.namespace", REMOVE)
+    for spec in specs(objects):
+        spec.pop("restartPolicy", None)
+
+
+@variant("defaults written out")
+def explicit(objects: Objects) -> None:
+    for item in one(objects, "Service"):
+        item["spec"] |= {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}
+    for item in (*one(objects, "ConfigMap"), *one(objects, "Secret")):
+        item["immutable"] = False
+    for spec in specs(objects):
+        spec |= {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "hostNetwork": False}
+
+
+@variant("ports by number")
+def by_number(objects: Objects) -> None:
+    for item in one(objects, "Service"):
+        for port in item["spec"]["ports"]:
+            port["targetPort"] = port["port"]
+    for body in containers(objects, init=False):
+        for port in body["ports"]:
+            port.pop("name", None)
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+            put(body, f"{probe}.httpGet.port", body["ports"][0]["containerPort"])
+
+
+@variant("stringData for data")
+def string_data(objects: Objects) -> None:
+    for item in one(objects, "Secret"):
+        item["stringData"] = {key: decode(value) for key, value in item.pop("data").items()}
+
+
+@variant("security at the pod")
+def pod_security(objects: Objects) -> None:
+    for spec in specs(objects):
+        spec["securityContext"] = {
+            "runAsUser": 1000,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        for body in (*(spec.get("initContainers") or []), *spec["containers"]):
+            for key in ("runAsUser", "runAsNonRoot", "seccompProfile"):
+                put(body, f"securityContext.{key}", REMOVE)
+
+
+@variant("the image's user, enforced")
+def image_user(objects: Objects) -> None:
+    pod_security(objects)
+    for spec in specs(objects):
+        put(spec, "securityContext.runAsUser", REMOVE)
+
+
+@variant("percentages")
+def percentages(objects: Objects) -> None:
+    for item in deployments(objects):
+        item["spec"]["strategy"]["rollingUpdate"] = {"maxSurge": "25%", "maxUnavailable": "0%"}
+
+
+@variant("a memory metric too")
+def memory_metric(objects: Objects) -> None:
+    for item in one(objects, "HorizontalPodAutoscaler"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        item["spec"]["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": target}})
+
+
+@variant("spread where possible")
+def spread(objects: Objects) -> None:
+    for spec in specs(objects):
+        term = {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+        spec["affinity"] = {
+            kind: {"preferredDuringSchedulingIgnoredDuringExecution": [term]}
+            for kind in ("podAffinity", "podAntiAffinity")
+        }
+
+
+@variant("a service account of its own")
+def account(objects: Objects) -> None:
+    namespace = objects[-1]["metadata"].get("namespace")
+    made = {"name": "todo", "namespace": namespace}
+    objects.append(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": made, "automountServiceAccountToken": False}
+    )
+    for spec in specs(objects):
+        spec["serviceAccountName"] = "todo"
+        spec.pop("automountServiceAccountToken", None)
+
+
+@variant("another order")
+def order(objects: Objects) -> None:
+    objects.reverse()
+
+
+@variant("full Service names in URLs")
+def full_names(objects: Objects) -> None:
+    for item in one(objects, "ConfigMap"):
+        item["data"]["BACKEND_URL"] = "http://todo-backend-service.todo-chatbot.svc.cluster.local:8000/"
+
+
+@variant("a second Service without an address")
+def headless(objects: Objects) -> None:
+    item = copy.deepcopy(one(objects, "Service")[0])
+    item["metadata"]["name"] += "-headless"
+    item["spec"]["clusterIP"] = "None"
+    objects.append(item)
+
+
+@variant("a hardened job")
+def job(objects: Objects) -> None:
+    first = deployments(objects)[0]
+    spec = copy.deepcopy(first["spec"]["template"]["spec"])
+    spec["restartPolicy"] = "OnFailure"
+    metadata = {"name": "clean-up", "namespace": first["metadata"].get("namespace")}
+    template = {"metadata": {"labels": {"job": "clean-up"}}, "spec": spec}
+    objects.append({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+
+
+@variant("several origins, with spaces")
+def origins(objects: Objects) -> None:
+    for item in one(objects, "ConfigMap"):
+        item["data"]["CORS_ORIGINS"] = "http://localhost:3000, https://todo.example.com, http://[::1]:3000"
+

@@ -1,0 +1,186 @@
+"""Rollouts that can't succeed: the old pods serve on, the cause is told, and a rollback heals."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from acceptance import causes
+from acceptance.availability import lossless
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.deadlines import CAUSE_TOLD, ROLLED_OUT
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.faults import crashing_image
+from acceptance.fields import Object, name_of
+from acceptance.finding import Finding, Untested, accept
+from acceptance.provision import Provision
+from acceptance.redaction import redactor
+from acceptance.rollout import endpoints, own, ready
+from acceptance.traffic import page_views, task_writes
+from acceptance.wait import NotYet, consistently, eventually
+
+COMPONENTS = ("backend", "frontend")
+STUCK_SECONDS = 15.0
+"""How long the rollout is left stuck once its cause is known: several readiness periods."""
+MISSING_TAG = "no-such-image"
+
+
+@dataclass
+class Stuck:
+    """A rollout that did not succeed: who served while it was stuck, and why it was stuck."""
+
+    seen: Experiment
+    old: dict[str, set[str]]
+    serving: dict[str, set[str]] = field(default_factory=dict)
+    new_ready: dict[str, set[str]] = field(default_factory=dict)
+
+
+def stuck(
+    lab: Laboratory, writer: User, reader: User, name: str, changes: dict[str, Any], waits_for: tuple[str, ...]
+) -> Stuck:
+    """Upgrade to values that can't work; look while it is stuck; roll back."""
+
+    def pods(component: str) -> list[Object]:
+        return lab.pods(lab.target.component(component))
+
+    old = {component: {name_of(pod) for pod in pods(component)} for component in COMPONENTS}
+    with lab.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as seen:
+        found = Stuck(seen, old)
+
+        def cause_of(component: str) -> Callable[[], str]:
+            def probe() -> str:
+                for pod in pods(component):
+                    if name_of(pod) not in old[component] and (cause := causes.of_pod(pod)):
+                        return cause
+                raise NotYet("no new pod tells of a cause")
+
+            return probe
+
+        revision = lab.release.helm.revision()
+        seen.mark("bad upgrade")
+        lab.upgrade(changes)
+        for component in waits_for:
+            seen.attempt(
+                f"cause {component}",
+                lambda component=component: eventually(  # type: ignore[misc]
+                    f"a cause that the {component} can't start", cause_of(component), CAUSE_TOLD
+                ),
+            )
+        consistently("a stuck rollout", lambda: None, STUCK_SECONDS)
+        slices = lab.objects.list("EndpointSlice").objects
+        for component in COMPONENTS:
+            service = lab.target.component(component).service
+            found.serving[component] = {pod for pod, is_ready in endpoints(slices, service).items() if is_ready}
+            found.new_ready[component] = {
+                name_of(pod) for pod in pods(component) if ready(pod) and name_of(pod) not in old[component]
+            }
+        seen.mark("rollback")
+        lab.rollback(revision)
+        seen.attempt("healed", lab.rolled_out)
+    return found
+
+
+def tags(lab: Laboratory, tag: dict[str, str]) -> dict[str, Any]:
+    changes = {}
+    for component, value in tag.items():
+        path = lab.target.component(component).values.image_tag
+        if path is None:
+            raise Untested(f"the target names no value for the image tag of the {component}")
+        changes[path] = value
+    return changes
+
+
+@pytest.fixture(scope="module")
+def no_image(lab: Laboratory, writer: User, reader: User) -> Stuck:
+    """Both components to an image that can't be pulled."""
+    changes = tags(lab, dict.fromkeys(COMPONENTS, MISSING_TAG))
+    return stuck(lab, writer, reader, "image that can't be pulled", changes, COMPONENTS)
+
+
+@pytest.fixture(scope="module")
+def crashing(lab: Laboratory, writer: User, reader: User, provision: Provision, cluster: Cluster) -> Stuck:
+    """Both components to an image whose main process ends at once."""
+    images = {name: crashing_image(provision, image) for name, image in provision.images().items()}
+    cluster.load_image(*(image.reference for image in images.values()))
+    changes = tags(lab, {name: image.tag for name, image in images.items()})
+    return stuck(lab, writer, reader, "image that crashes", changes, COMPONENTS)
+
+
+@pytest.fixture(scope="module")
+def failing_migration(lab: Laboratory, writer: User, reader: User, database: Database) -> Stuck:
+    """The backend with a database role that may do nothing, so that its migration fails."""
+    path = lab.target.values.database_url
+    if path is None:
+        raise Untested("the target names no value for the database's URL")
+    role, password = f"nobody_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    redactor.add(password)
+    with database.admin() as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
+        try:
+            changes = {path: database.role_url(role, password)}
+            return stuck(lab, writer, reader, "migration that fails", changes, ("backend",))
+        finally:
+            admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def served_on(rule: str, found: Stuck, component: str, lab: Laboratory) -> list[Finding]:
+    """Findings where old pods did not serve on alone, without a failed request."""
+    part = lab.target.component(component)
+    findings = lossless(rule, f"Service/{part.service}", found.seen.traffic[component].availability)
+    if found.serving[component] != found.old[component]:
+        wanted, saw = f"the old pods {sorted(found.old[component])}", f"{sorted(found.serving[component])}"
+        findings.append(Finding(rule, f"Service/{part.service}", "ready endpoints", wanted, saw))
+    return findings
+
+
+@pytest.mark.rule("DEP-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_old_pods_serve_on_where_the_image_cannot_be_pulled(no_image: Stuck, component: str, lab: Laboratory) -> None:
+    no_image.seen.took(f"cause {component}")
+    accept(served_on("DEP-11", no_image, component, lab), lab.target)
+
+
+@pytest.mark.rule("DEP-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_old_pods_serve_on_where_the_image_crashes(crashing: Stuck, component: str, lab: Laboratory) -> None:
+    crashing.seen.took(f"cause {component}")
+    accept(served_on("DEP-11", crashing, component, lab), lab.target)
+
+
+@pytest.mark.rule("POD-03")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_the_cause_is_told(no_image: Stuck, crashing: Stuck, component: str, lab: Laboratory) -> None:
+    object_ = f"Deployment/{lab.target.component(component).deployment}"
+    wanted = {"can't be pulled": no_image, "ends again and again": crashing}
+    accept(
+        [
+            Finding("POD-03", object_, "cause", f"a sentence with {words!r}", found.seen.value(f"cause {component}"))
+            for words, found in wanted.items()
+            if words not in found.seen.value(f"cause {component}")
+        ],
+        lab.target,
+    )
+
+
+@pytest.mark.rule("REL-03")
+def test_a_failing_migration_keeps_new_pods_from_serving(failing_migration: Stuck, lab: Laboratory) -> None:
+    failing_migration.seen.took("cause backend")
+    part = lab.target.component("backend")
+    findings = served_on("REL-03", failing_migration, "backend", lab)
+    if failing_migration.new_ready["backend"]:
+        names = sorted(failing_migration.new_ready["backend"])
+        findings.append(Finding("REL-03", f"Deployment/{part.deployment}", "new pods", "none Ready", f"{names}"))
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("CHT-13")
+def test_a_rollback_heals(no_image: Stuck, crashing: Stuck, failing_migration: Stuck) -> None:
+    for found in (no_image, crashing, failing_migration):
+        assert found.seen.took("healed") < ROLLED_OUT.seconds

@@ -1,0 +1,305 @@
+"""Changed settings under traffic: another ConfigMap, another database role, another auth secret, and a rollback."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+from psycopg import sql
+
+from acceptance.availability import lossless
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.deadlines import REQUEST
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.fields import name_of
+from acceptance.finding import Finding, Untested, accept
+from acceptance.gateway import Gateway
+from acceptance.processes import environment
+from acceptance.records import VoidError
+from acceptance.redaction import redactor
+from acceptance.rollout import own
+from acceptance.traffic import PAGES_PER_SECOND, TASKS_PER_SECOND, page_views, task_writes
+from acceptance.wait import consistently
+
+COMPONENTS = ("backend", "frontend")
+LEAST_REQUESTS = 500
+LONG_ENOUGH = LEAST_REQUESTS / min(TASKS_PER_SECOND, PAGES_PER_SECOND)
+"""Seconds of traffic that bring enough requests of both kinds."""
+OTHER_ENVIRONMENT = "staging"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The experiment, and what the containers of each component then saw."""
+
+    seen: Experiment
+    saw: dict[str, list[str]]
+    old_pods: dict[str, set[str]]
+    new_pods: dict[str, set[str]]
+
+
+def enough_traffic(seen: Experiment) -> None:
+    """Let the traffic go on until both kinds of requests are enough."""
+    consistently("traffic", lambda: None, max(0.0, LONG_ENOUGH - seen.elapsed))
+
+
+def names(lab: Laboratory) -> dict[str, set[str]]:
+    """The names of each component's pods, as they are now."""
+    pods = lab.objects.list("Pod").objects
+    return {name: {name_of(pod) for pod in own(pods, lab.target.component(name))} for name in COMPONENTS}
+
+
+def served(seen: Experiment, component: str, rule: str, lab: Laboratory) -> list[Finding]:
+    """Findings of a component's traffic; `VoidError` where too little was asked."""
+    availability = seen.traffic[component].availability
+    if len(availability.records) < LEAST_REQUESTS:
+        raise VoidError(f"{len(availability.records)} requests are fewer than {LEAST_REQUESTS}")
+    return lossless(rule, f"Service/{lab.target.component(component).service}", availability)
+
+
+def changed(
+    lab: Laboratory, writer: User, reader: User, cluster: Cluster, name: str, path: str, value: str, key: str
+) -> Changed:
+    """Change one value under traffic, wait for the rollout, and read `key` in the containers."""
+    old = names(lab)
+    saw: dict[str, list[str]] = {}
+    with lab.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as seen:
+        seen.mark("upgrade")
+        lab.upgrade({path: value})
+        seen.attempt("rollout", lab.rolled_out)
+        new = names(lab)
+        for component in COMPONENTS:
+            part = lab.target.component(component)
+            saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
+        enough_traffic(seen)
+    return Changed(seen, saw, old, new)
+
+
+@pytest.fixture(scope="module")
+def configured(lab: Laboratory, writer: User, reader: User, cluster: Cluster) -> Changed:
+    """The ConfigMap has another ENVIRONMENT."""
+    path = lab.target.values.environment
+    if path is None:
+        raise Untested("the target names no value for the environment")
+    key = lab.target.config_map.environment
+    return changed(lab, writer, reader, cluster, "changed ConfigMap", path, OTHER_ENVIRONMENT, key)
+
+
+@pytest.fixture(scope="module")
+def other_role(database: Database) -> Iterator[tuple[str, str]]:
+    """A second role with all that the first may do, and its URL."""
+    role, password = f"second_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    redactor.add(password)
+    with database.admin() as admin:
+        owner = admin.execute(
+            "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+        ).fetchone()
+        assert owner is not None
+        admin.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
+                sql.Identifier(role), sql.Literal(password), sql.Identifier(str(owner[0]))
+            )
+        )
+        yield role, database.role_url(role, password)
+        admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
+        admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+@dataclass(frozen=True)
+class Rotated:
+    changed: Changed
+    role: str
+    url: str
+    users: set[str]
+    """Roles that the pods' sessions in PostgreSQL had after the rollout."""
+
+
+@pytest.fixture(scope="module")
+def rotated(
+    lab: Laboratory, writer: User, reader: User, cluster: Cluster, database: Database, other_role: tuple[str, str]
+) -> Rotated:
+    """The Secret's DATABASE_URL is for another role."""
+    path = lab.target.values.database_url
+    if path is None:
+        raise Untested("the target names no value for the database's URL")
+    role, url = other_role
+    users: set[str] = set()
+    old = names(lab)
+    saw: dict[str, list[str]] = {}
+    with lab.experiment("rotated DATABASE_URL", backend=task_writes(writer), frontend=page_views(reader)) as seen:
+        seen.mark("upgrade")
+        lab.upgrade({path: url})
+        seen.attempt("rollout", lab.rolled_out)
+        new = names(lab)
+        for component in COMPONENTS:
+            part = lab.target.component(component)
+            key = lab.target.secret.database_url
+            saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
+        enough_traffic(seen)
+        with database.admin() as admin:
+            rows = admin.execute(
+                "SELECT DISTINCT usename FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND usename <> current_user"
+            ).fetchall()
+        users = {str(row[0]) for row in rows}
+    return Rotated(Changed(seen, saw, old, new), role, url, users)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the old session and a new one got after the auth secret was rotated, and the traffic's answers."""
+
+    seen: Experiment
+    old: dict[str, int]
+    new_task: int
+    answers: dict[str, set[tuple[int, str]]]
+
+
+@pytest.fixture(scope="module")
+def ended(lab: Laboratory, writer: User, reader: User, gateway: Gateway, users: Callable[[], User]) -> Ended:
+    """The Secret's BETTER_AUTH_SECRET is another."""
+    path = lab.target.values.auth_secret
+    if path is None:
+        raise Untested("the target names no value for the auth secret")
+    secret = secrets.token_urlsafe(48)
+    redactor.add(secret)
+    with lab.experiment("rotated auth secret", backend=task_writes(writer), frontend=page_views(reader)) as seen:
+        seen.mark("upgrade")
+        lab.upgrade({path: secret})
+        seen.attempt("rollout", lab.rolled_out)
+        old = {"backend": writer.call("GET", writer.path(lab.target.api.tasks)).status_code}
+        with gateway.session() as session:
+            page = session.get(
+                gateway.url("frontend", lab.target.pages.search.replace("{token}", "x")),
+                headers={"Cookie": f"{lab.target.auth.cookie}={reader.token}"},
+                allow_redirects=False,
+                timeout=REQUEST.seconds,
+            )
+        old["frontend"] = page.status_code
+        fresh = users()
+        new_task = fresh.call(
+            "POST", fresh.path(lab.target.api.tasks), json={lab.target.api.title_field: "after"}
+        ).status_code
+        enough_traffic(seen)
+    answers = {
+        component: {(record.status, record.error) for record in seen.traffic[component].records}
+        for component in COMPONENTS
+    }
+    return Ended(seen, old, new_task, answers)
+
+
+@pytest.fixture(scope="module")
+def rolled_back(lab: Laboratory, writer: User, reader: User, cluster: Cluster) -> Changed:
+    """An upgrade, and `helm rollback` to the revision before it."""
+    path = lab.target.values.environment
+    if path is None:
+        raise Untested("the target names no value for the environment")
+    key = lab.target.config_map.environment
+    saw: dict[str, list[str]] = {}
+    with lab.experiment("helm rollback", backend=task_writes(writer), frontend=page_views(reader)) as seen:
+        revision = lab.release.helm.revision()
+        lab.upgrade({path: OTHER_ENVIRONMENT})
+        seen.attempt("upgrade", lab.rolled_out)
+        old = names(lab)
+        seen.mark("rollback")
+        lab.rollback(revision)
+        seen.attempt("rollback", lab.rolled_out)
+        new = names(lab)
+        for component in COMPONENTS:
+            part = lab.target.component(component)
+            saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
+        enough_traffic(seen)
+    return Changed(seen, saw, old, new)
+
+
+def arrived(rule: str, lab: Laboratory, change: Changed, component: str, key: str, value: str) -> list[Finding]:
+    """Findings where the pods were not replaced or do not all see the new value; the value itself is not shown."""
+    part = lab.target.component(component)
+    object_ = f"Deployment/{part.deployment}"
+    findings = []
+    if change.old_pods[component] & change.new_pods[component]:
+        kept = sorted(change.old_pods[component] & change.new_pods[component])
+        findings.append(Finding(rule, object_, "pods", "replaced by the change", f"kept: {', '.join(kept)}"))
+    stale = sum(found != value for found in change.saw[component])
+    if stale or not change.saw[component]:
+        wanted = f"the new value in each of {part.replicas} pods"
+        findings.append(Finding(rule, object_, f"environment {key}", wanted, f"{stale} see another"))
+    return findings
+
+
+@pytest.mark.rule("CFG-10")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_changed_config_map_rolls_the_pods_and_arrives(configured: Changed, component: str, lab: Laboratory) -> None:
+    configured.seen.took("rollout")
+    key = lab.target.config_map.environment
+    accept(arrived("CFG-10", lab, configured, component, key, OTHER_ENVIRONMENT), lab.target)
+
+
+@pytest.mark.rule("STA-08")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_changed_config_map_loses_no_request(configured: Changed, component: str, lab: Laboratory) -> None:
+    accept(served(configured.seen, component, "STA-08", lab), lab.target)
+
+
+@pytest.mark.rule("SEC-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_rotated_secret_rolls_the_pods_and_arrives(rotated: Rotated, component: str, lab: Laboratory) -> None:
+    rotated.changed.seen.took("rollout")
+    key = lab.target.secret.database_url
+    findings = arrived("SEC-11", lab, rotated.changed, component, key, rotated.url)
+    if rotated.users != {rotated.role}:
+        found = f"sessions of {sorted(rotated.users)}"
+        findings.append(Finding("SEC-11", "database", "roles of sessions", f"only {rotated.role}", found))
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("STA-08")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_rotated_secret_loses_no_request(rotated: Rotated, component: str, lab: Laboratory) -> None:
+    accept(served(rotated.changed.seen, component, "STA-08", lab), lab.target)
+
+
+@pytest.mark.rule("SEC-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(ended: Ended, component: str, lab: Laboratory) -> None:
+    ended.seen.took("rollout")
+    refused = {"backend": {requests.codes.unauthorized}, "frontend": {302, 303, 307, 308, 401, 403}}[component]
+    good = {"backend": lab.target.api.created, "frontend": 200}[component]
+    object_ = f"Service/{lab.target.component(component).service}"
+    findings = []
+    if ended.old[component] not in refused:
+        findings.append(
+            Finding("SEC-11", object_, "old session", f"one of {sorted(refused)}", str(ended.old[component]))
+        )
+    if ended.new_task != lab.target.api.created:
+        findings.append(Finding("SEC-11", object_, "new session", f"{lab.target.api.created}", str(ended.new_task)))
+    other = {answer for answer in ended.answers[component] if answer not in {(s, "") for s in (good, *refused)}}
+    if other:
+        findings.append(Finding("SEC-11", object_, "answers", "served or refused, never lost", f"{sorted(other)}"))
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("DEP-08", "CHT-13")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_rollback_brings_the_earlier_revision_back(rolled_back: Changed, component: str, lab: Laboratory) -> None:
+    rolled_back.seen.took("upgrade")
+    rolled_back.seen.took("rollback")
+    part = lab.target.component(component)
+    findings = [
+        Finding(rule, f"Deployment/{part.deployment}", "environment", "that of the earlier revision", str(saw))
+        for rule in ("DEP-08", "CHT-13")
+        for saw in [rolled_back.saw[component]]
+        if not saw or OTHER_ENVIRONMENT in saw
+    ]
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("STA-08")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_rollback_loses_no_request(rolled_back: Changed, component: str, lab: Laboratory) -> None:
+    accept(served(rolled_back.seen, component, "STA-08", lab), lab.target)
