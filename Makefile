@@ -5,6 +5,8 @@ UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
+IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requirements.txt \
+	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
 ARGS :=
 
@@ -24,6 +26,7 @@ check: .venv/ready
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTEST) -m harness
+	cd app/backend && $(IN_BACKEND) python -m mypy && $(IN_BACKEND) python -m pytest
 
 toolchain: .venv/ready
 	$(PYTHON) -m toolchain

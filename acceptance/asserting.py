@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from _pytest.mark import ParameterSet
 from acceptance import checks
 from acceptance.checks import Check
 from acceptance.finding import Finding, Untested, accept
-from acceptance.rules import Level
+from acceptance.rules import Level, load
 from acceptance.snapshot import DEFAULTS, Snapshot
 from acceptance.target import Target
 from acceptance.verdict import untested
@@ -27,6 +27,11 @@ def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -
     ]
 
 
+def entity(name: str) -> Callable[[Check], bool]:
+    """Checks of the rules of one entity, as `spec/rules.yaml` groups them."""
+    return lambda check: load()[check.rule].entity == name
+
+
 @contextmanager
 def judging() -> Iterator[None]:
     """What can't be judged in here ends the test as untested, with the reason."""
@@ -36,13 +41,14 @@ def judging() -> Iterator[None]:
         untested(str(reason))
 
 
-def assert_none(check: Check, snapshots: Iterable[Snapshot], target: Target) -> None:
-    """No finding in any of the snapshots; untested where none of them can tell."""
+def assert_none(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
+    """No finding of the check, which is for `component`, in any snapshot; untested where none of them can tell."""
     __tracebackhide__ = True
+    assert component == (check.component or "release")
+    assert snapshots, "no snapshot to look at"
     findings: list[Finding] = []
     reasons: list[Untested] = []
-    count = 0
-    for count, snapshot in enumerate(snapshots, start=1):
+    for snapshot in snapshots:
         try:
             found = check(snapshot, target)
         except Untested as reason:
@@ -50,8 +56,6 @@ def assert_none(check: Check, snapshots: Iterable[Snapshot], target: Target) -> 
             continue
         told = snapshot.variant != DEFAULTS
         findings += [replace(each, field=f"{each.field} ({snapshot.variant})") if told else each for each in found]
-    if not count:
-        raise AssertionError("no snapshot to look at")
-    if reasons and len(reasons) == count:
+    if len(reasons) == len(snapshots):
         untested(str(reasons[0]))
     accept(findings, target)

@@ -146,9 +146,11 @@ def lossless(rule: str, object_: str, availability: Availability) -> list[Findin
     first = ", ".join(
         f"request {failure.record.number} "
         f"({'reused' if failure.record.reused else 'new'} connection, "
-        f"{failure.record.sent - availability.records[0].sent:.2f} s, pod {failure.record.pod or 'unknown'})"
+        f"sent at {failure.record.sent - availability.records[0].sent:.2f} s, took {failure.record.duration:.2f} s, "
+        f"pod {failure.record.pod or 'unknown'})"
         for failure in availability.failures[:SHOWN]
     )
+    excerpt = next((failure.record.excerpt for failure in availability.failures if failure.record.excerpt), "")
     causes = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
     return [
         Finding(
@@ -157,6 +159,6 @@ def lossless(rule: str, object_: str, availability: Availability) -> list[Findin
             "requests",
             f"0 of {len(availability.records)} failed",
             f"{len(availability.failures)} failed, longest outage {availability.longest_outage:.2f} s: "
-            f"{causes}; first: {first}",
+            f"{causes}; first: {first}" + (f"; answered: {excerpt!r}" if excerpt else ""),
         )
     ]

@@ -52,16 +52,22 @@ class User:
     def add_task(self, title: str) -> dict[str, Any]:
         """Write a task, and return it as the backend acknowledged it; `AssertionError` on another status."""
         api = self.target.api
-        answer = self.call("POST", self.path(api.tasks), json={api.title_field: title})
-        assert answer.status_code == api.created, f"creating a task was answered {answer.status_code}: {answer.text}"
-        task: dict[str, Any] = answer.json()
+        task: dict[str, Any] = self.ask_json("POST", self.path(api.tasks), {api.title_field: title}, api.created)
         return task
 
     def tasks(self) -> list[dict[str, Any]]:
-        answer = self.call("GET", self.path(self.target.api.tasks))
-        assert answer.status_code == requests.codes.ok, f"tasks were answered {answer.status_code}: {answer.text}"
-        tasks: list[dict[str, Any]] = answer.json()
+        tasks: list[dict[str, Any]] = self.ask_json("GET", self.path(self.target.api.tasks))
         return tasks
+
+    def ask_json(
+        self, method: str, path: str, body: object = None, status: int = requests.codes.ok, *, origin: str = ""
+    ) -> Any:
+        """What is answered with the wanted status; `AssertionError` with what was answered otherwise."""
+        answer = self.call(method, path, origin, json=body)
+        assert answer.status_code == status, (
+            f"{method} {path} at {origin or 'the Service'}: wanted {status}, seen {answer.status_code}: {answer.text}"
+        )
+        return answer.json() if answer.content else None
 
 
 def sign_up(target: Target, gateway: Gateway, hide: Callable[[str], None]) -> User:

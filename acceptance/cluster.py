@@ -87,7 +87,10 @@ class Cluster:
         """Put images of this machine's engine on the node, those that it has not."""
         missing = [reference for reference in references if not self.has_image(reference)]
         if missing:
-            manager(self.run).load_image(" ".join(missing))
+            try:
+                manager(self.run).load_image(" ".join(missing))
+            except subprocess.SubprocessError as error:
+                raise ToolchainError(f"kind could not load {', '.join(missing)}: {words(error)}") from error
         for reference in missing:
             if not self.has_image(reference):
                 raise ToolchainError(f"the image {reference} was loaded, but the node has not got it")
@@ -163,15 +166,24 @@ def exists(toolchain: Toolchain, run_: Run) -> bool:
 def create(toolchain: Toolchain, run_: Run) -> Cluster:
     """Create the run's cluster, or take the one that a kept run has; raises `ToolchainError` with kind's words."""
     if not exists(toolchain, run_):
+        if run_.reused:  # what an interrupted run has left of it would be in the way
+            argv: list[str | Path] = [toolchain.kind, "delete", "cluster", "--name", run_.cluster_name]
+            run([*argv, "--kubeconfig", run_.kubeconfig], env=toolchain.engine.environment)
         path = run_.folder / "kind.yaml"
         path.write_text(yaml.safe_dump(configuration(toolchain, run_)), encoding="utf-8")
         try:
             manager(run_, path).create(timeout=CREATE_SECONDS)
-        except subprocess.CalledProcessError as error:
-            words = error.stderr.decode(errors="replace").strip().splitlines()
-            reason = next((line for line in words if "ERROR" in line), words[-1] if words else "no word of why")
-            raise ToolchainError(f"kind could not create the cluster: {reason}") from error
+        except subprocess.SubprocessError as error:
+            raise ToolchainError(f"kind could not create the cluster: {words(error)}") from error
     return Cluster(toolchain, run_)
+
+
+def words(error: subprocess.SubprocessError) -> str:
+    """Why kind failed, in its own words."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    lines = (error.stderr or b"").decode(errors="replace").strip().splitlines() or [f"it ended with {error.returncode}"]
+    return next((line for line in lines if "ERROR" in line), lines[-1])
 
 
 def create_network(toolchain: Toolchain, run_: Run) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from acceptance.runs import LABEL, Run
 from toolchain import Toolchain
@@ -24,23 +24,26 @@ def start(
     name: str,
     image: str,
     *,
-    command: str = "",
+    entrypoint: Sequence[str] | None = None,
     files: Mapping[str, bytes] | None = None,
     ports: tuple[int, ...] = (),
 ) -> None:
     """Start a container `name` on the run's network, `files` put in it first, `ports` open on loopback.
 
-    One that a kept run has left is started again if it stands still.
+    `entrypoint` replaces the image's own. One that a kept run has left is started again if it stands still; one that
+    never ran is made anew, since it may lack its files.
     """
     os.environ["DOCKER_HOST"] = toolchain.engine.host
-    if state(toolchain, name) is not None:
-        toolchain.engine.docker("start", name)
+    found = state(toolchain, name)
+    if found == "created":
+        toolchain.engine.docker("rm", "--force", name)
+    elif found is not None:
+        toolchain.engine.docker("unpause" if found == "paused" else "start", name)
         return
-    container = DockerContainer(image).with_name(name).with_kwargs(network=run.network, labels={LABEL: run.id})
-    # with_exposed_ports would open them on every address of this machine.
-    container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}  # type: ignore[misc]  # docker-py takes a pair too
-    if command:
-        container.with_command(command)
+    settings = {"network": run.network, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
+    container = DockerContainer(image).with_name(name).with_kwargs(**settings)
+    # with_exposed_ports would open them on every address of this machine; docker-py takes a pair too.
+    container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}  # type: ignore[misc]
     for path, content in (files or {}).items():
         container.with_copy_into_container(content, path, 0o444)
     container.start()

@@ -85,9 +85,9 @@ def start(toolchain: Toolchain, run: Run, image: str, hide: Callable[[str], None
     """Start the run's PostgreSQL, or take the one that a kept run has. `hide` is told every secret."""
     name = f"database-{run.id}"
     engine = toolchain.engine
-    if containers.state(toolchain, name) is None:
+    if containers.state(toolchain, name) in (None, "created"):
         superuser, owner = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        ca, certificate, key = certificates.server(name, "localhost")
+        ca, certificate, key = certificates.server(name, f"pooler-{run.id}")
         hide(superuser)
         hide(owner)
         files = {

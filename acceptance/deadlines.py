@@ -37,3 +37,22 @@ TUNNEL_UP = Deadline(
 CAUSE_TOLD = Deadline(
     "cause told", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
 )
+MODEL_ASKED = Deadline(
+    "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
+)
+MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
+READINESS = Deadline("readiness follows", 60, "period times threshold, shipped 9 s, Kubernetes' own 30 s; twice that")
+LIVENESS = Deadline(
+    "liveness acts", 150, "period times threshold, shipped 30 s, then a grace period of 30 s; twice that"
+)
+STARTED = Deadline(
+    "container started again", 60, "a first restart is immediate, a second waits for 10 s, a third for 20 s"
+)
+SCALED_UP = Deadline(
+    "scaled up", 240, "metrics each 15 s, a sync each 15 s, at most doubled at a time, and pods' starts"
+)
+SCALED_DOWN = Deadline("scaled down", 240, "the run's window of 30 s, syncs each 15 s, and pods' drains; twice that")
+SHOWN = Deadline("something on a page", 15, "a page takes 0.5 s here; a request is to be answered within 10 s")
+IMAGE_ANSWERS = Deadline(
+    "image answers alone", 60, "its start takes 1 to 3 s here; a busy machine gets twenty times that"
+)

@@ -5,34 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+
+from acceptance.client import User
 from acceptance.target import Api
 from acceptance.verdict import untested
 
-OK = 200
+OK = requests.codes.ok
 
 
 @dataclass(frozen=True)
 class Things:
-    """What a user has, by identifier: the paths of endpoints name it."""
+    """What a user has, by identifier: the paths of endpoints name it. None where the target offers none."""
 
     user_id: str
-    task: Any
-    tag: Any
-    conversation: Any
+    task: object
+    tag: object
+    conversation: object
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint with a good request to it, and the status of its answer."""
+    """One endpoint with a good request to it; `names` is the field of `Things` whose identifier it holds, or empty."""
 
-    name: str
     method: str
+    template: str
     path: str
     status: int
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | None
+    names: str
 
-    def __str__(self) -> str:
-        return f"{self.method} {self.path} ({self.name})"
+    @property
+    def route(self) -> str:
+        going_on = " in a conversation" if self.names == "conversation" and self.body else ""
+        return f"{self.method} {self.template}{going_on}"
 
 
 def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
@@ -44,23 +50,30 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
     going_on = turn | {api.conversation_field: things.conversation}
     done = {api.completed_field: True}
     table = (
-        ("tasks are listed", "GET", api.tasks, None, OK, None),
-        ("a task is created", "POST", api.tasks, None, api.created, title),
-        ("a task is read", "GET", api.task, things.task, OK, None),
-        ("a task is updated", api.update_method, api.task, things.task, OK, title),
-        ("a task is completed", api.complete_method, api.complete, things.task, OK, done),
-        ("tags are listed", "GET", api.tags, None, OK, None),
-        ("a tag is created", "POST", api.tags, None, api.created, tag),
-        ("a conversation is begun", "POST", api.chat, None, OK, turn),
-        ("a conversation goes on", "POST", api.chat, None, OK, going_on),
-        ("conversations are listed", "GET", api.conversations, None, OK, None),
-        ("messages are listed", "GET", api.messages, things.conversation, OK, None),
-        ("a tag is deleted", "DELETE", api.tag, things.tag, api.deleted, None),
-        ("a task is deleted", "DELETE", api.task, things.task, api.deleted, None),
+        ("GET", api.tasks, "", OK, None),
+        ("POST", api.tasks, "", api.created, title),
+        ("GET", api.task, "task", OK, None),
+        (api.update_method, api.task, "task", OK, title),
+        (api.complete_method, api.complete, "task", OK, done),
+        ("GET", api.tags, "", OK, None),
+        ("POST", api.tags, "", api.created, tag),
+        ("POST", api.chat, "", OK, turn),
+        ("POST", api.chat, "conversation", OK, going_on),
+        ("GET", api.conversations, "", OK, None),
+        ("GET", api.messages, "conversation", OK, None),
+        ("DELETE", api.tag, "tag", api.deleted, None),
+        ("DELETE", api.task, "task", api.deleted, None),
     )
     return [
-        Endpoint(name, method, path.format(user_id=things.user_id, id=identifier), status, body)
-        for name, method, path, identifier, status, body in table
+        Endpoint(
+            method,
+            path,
+            path.format(user_id=things.user_id, id=getattr(things, names, "")),
+            status,
+            body,
+            names,
+        )
+        for method, path, names, status, body in table
         if path is not None
     ]
 
@@ -68,3 +81,12 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
 def offered(path: str | None, what: str) -> str:
     """The path, or the end of the test where the target names none."""
     return path if path is not None else untested(f"the target names no path for {what}")
+
+
+def things_of(user: User, text: str) -> Things:
+    """Give the user one thing of each kind, all called `text`; `AssertionError` where that is not acknowledged."""
+    api = user.target.api
+    task = user.add_task(text)
+    tag = user.ask_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
+    turn = user.ask_json("POST", user.path(api.chat), {api.message_field: text}, OK)
+    return Things(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])

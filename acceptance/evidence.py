@@ -7,7 +7,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from acceptance import causes
-from acceptance.fields import Object, at, mappings_at, name_of, text_at
+from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS, Objects
 
 LOG_LINES = 40
@@ -31,15 +31,21 @@ def describe(pod: Object) -> str:
         if entry.get("status") != "True"
     ]
     for status in causes.statuses(pod):
-        state = ", ".join(f"{key}: {value}" for key, value in (at(status, "state") or {}).items())
-        lines.append(f"  container {text_at(status, 'name')}: restarts {status.get('restartCount')}, {state}")
+        states = mapping_at(status, "state")
+        words = [
+            f"{state} {text_at(states, f'{state}.reason')}: {text_at(states, f'{state}.message')}" for state in states
+        ]
+        state = ", ".join(text.rstrip(": ") for text in words)
+        lines.append(f"  container {text_at(status, 'name')}: {state}, restarts {status.get('restartCount')}")
     return "\n".join(lines)
 
 
 def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
-    """The last lines of each container of a pod, of its previous life too where it had one."""
+    """The last lines of each container of a pod that ever ran, of its previous life too where it had one."""
     found = {}
     for status in causes.statuses(pod):
+        if not status.get("containerID"):
+            continue
         for previous in (True, False) if status.get("restartCount") else (False,):
             title = f"log of {name_of(pod)} {text_at(status, 'name')}" + (", previous" if previous else "")
             try:
@@ -60,9 +66,15 @@ def collect(api: client.ApiClient, namespace: str) -> dict[str, str]:
     """Texts by title: what can't run and why, the pods that are ill, warnings, and the ill pods' logs."""
     objects = Objects(api, namespace)
     try:
-        pods = [pod for pod in objects.list("Pod").objects if ill(pod)]
-        cause = causes.first(pods, objects.list("ReplicaSet").objects)
-        events = [event for event in objects.list("Event").objects if event.get("type") == "Warning"]
+        every = objects.list("Pod").objects
+        pods = [pod for pod in every if ill(pod)]
+        well = {at(pod, "metadata.uid") for pod in every if not ill(pod)}
+        events = [
+            event
+            for event in objects.list("Event").objects
+            if event.get("type") == "Warning" and at(event, "involvedObject.uid") not in well
+        ]
+        cause = causes.first(pods, objects.list("ReplicaSet").objects, events)
         log = {title: text for pod in pods for title, text in logs(client.CoreV1Api(api), pod).items()}
     except (ApiException, HTTPError) as error:
         return {f"namespace {namespace}": f"could not be read: {type(error).__name__}: {error}"}

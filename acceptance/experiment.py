@@ -76,7 +76,7 @@ class Experiment:
         """Whether what was waited for came; for an experiment that can't go on without it."""
         return not isinstance(self._came[name][1], AssertionError)
 
-    def value(self, name: str) -> Any:  # noqa: ANN401 - whatever the wait returned
+    def value(self, name: str) -> Any:
         """What was waited for; raises its `WaitError` where it did not come."""
         self.took(name)
         return self._came[name][1]

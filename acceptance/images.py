@@ -41,7 +41,9 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
     ]
     with tempfile.TemporaryDirectory(dir=run.folder) as aside:
         identity = Path(aside) / "iid"
-        engine.build("--iidfile", identity, *arguments, "--file", dockerfile, context)
+        # A name from the start: an interrupted run leaves none that bears no id.
+        name = f"{repository}:built-{run.id}"
+        engine.build("--tag", name, "--iidfile", identity, *arguments, "--file", dockerfile, context)
         digest = identity.read_text(encoding="ascii").strip()
     described = json.loads(engine.docker("image", "inspect", digest))[0]
     image = BuiltImage(

@@ -46,6 +46,9 @@ class ModelStub:
         """The model is gone: connections are refused."""
         self.toolchain.engine.docker("stop", "--time", "1", self.container)
 
+    def running(self) -> bool:
+        return containers.state(self.toolchain, self.container) == "running"
+
     def start(self) -> None:
         self.toolchain.engine.docker("start", self.container)
         self.wait()
@@ -73,7 +76,7 @@ class ModelStub:
 def start(toolchain: Toolchain, run: Run, image: str) -> ModelStub:
     """Start the run's stub, or take the one that a kept run has."""
     stub = ModelStub(toolchain, f"model-{run.id}")
-    command = "python3 /opt/tools/model.py"
-    containers.start(toolchain, run, stub.container, image, command=command, ports=(CONTROL_PORT,))
+    entrypoint = ["python3", "/opt/tools/model.py"]
+    containers.start(toolchain, run, stub.container, image, entrypoint=entrypoint, ports=(CONTROL_PORT,))
     stub.wait()
     return stub

@@ -78,5 +78,5 @@ def is_namespaced(item: Object, others: Iterable[Object] = ()) -> bool:
             and at(definition, "spec.names.kind") == at(item, "kind")
             and text_at(item, "apiVersion").startswith(f"{at(definition, 'spec.group')}/")
         ):
-            return at(definition, "spec.scope") == "Namespaced"
+            return bool(at(definition, "spec.scope") == "Namespaced")
     return False

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -274,8 +275,10 @@ class Run:
         if not self.writes:
             return
         verdict = self.signoff["verdict"]
+        if all(test.tie.level is None for test in self.results.tests.values()):
+            verdict = "not tested"
         terminalreporter.section(f"release {verdict}")
-        for reason in self.signoff["reasons"]:
+        for reason in self.signoff["reasons"] if verdict != "not tested" else ():
             terminalreporter.line(reason)
         for waiver in self.signoff["waivers"]:
             if waiver["state"] != "used":
@@ -285,16 +288,14 @@ class Run:
                 terminalreporter.line(
                     "advice: {rule}: {object}: {field}: wanted {wanted}, found {found}".format_map(finding)
                 )
-        for reason, count in self._untested().items():
-            terminalreporter.line(f"untested: {reason} ({count} tests)")
+        aside = Counter(
+            f"{test.outcome}: {test.reason}"
+            for test in self.results.tests.values()
+            if test.outcome in ("untested", "waived")
+        )
+        for told, count in aside.items():
+            terminalreporter.line(redactor.text(f"{told} ({count} test{'' if count == 1 else 's'})"))
         terminalreporter.line(f"report: {os.path.relpath(self.parent / reports.LATEST / 'index.html')}")
-
-    def _untested(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for test in self.results.tests.values():
-            if test.outcome in ("untested", "waived"):
-                counts[test.reason] = counts.get(test.reason, 0) + 1
-        return counts
 
     # --------------------------------------------------------------- collection
 
@@ -367,7 +368,7 @@ class Run:
             made.outcome, made.longrepr = "skipped", (path, (line or 0) + 1, result.reason)
         elif isinstance(error, FindingsError) and call.excinfo and phase == "call":
             # The findings are the message: no source code between them and the reader.
-            made.longrepr = result.reason if result.outcome == "error" else call.excinfo.getrepr(style="value")
+            made.longrepr = _sentences(call.excinfo) if result.outcome == "failed" else result.reason
         if not made.passed:
             made.acceptance = result.outcome  # type: ignore[attr-defined]
         if made.failed and error and result.tie.level in ("live", "behaviour"):
@@ -450,6 +451,13 @@ class Run:
 
 
 RUN = pytest.StashKey[Run]()
+
+
+def _sentences(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionRepr:
+    shown = excinfo.getrepr(style="value")
+    if shown.reprcrash is not None:
+        shown.reprcrash.message = str(excinfo.value)
+    return shown
 
 
 def _attach(made: pytest.TestReport, title: str, text: str) -> None:

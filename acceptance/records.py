@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LATENESS_P99 = 0.25
-"""Seconds. A sampler on an idle core is 20 ms late at worst; beyond this it no longer sends at its rate."""
+LATENESS_P99 = 0.5
+"""Seconds. On an idle machine it is 20 ms; beyond this an outage of a second could fall between two requests."""
 BLIND_SECONDS = 1.5
 """Longest time without a request. Endpoint changes take about a second to reach a node: a longer gap could
 hide an outage whole."""
@@ -37,6 +37,7 @@ class Record:
     echo: bool
     close: bool
     pod: str
+    excerpt: str = ""
 
     @property
     def reused(self) -> bool:

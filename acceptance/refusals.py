@@ -64,7 +64,9 @@ def overrides(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
     return path, together(*parts, nested(path, case.value))
 
 
-def judge(case: Case, renderer: Renderer, base: Snapshot, checks: Mapping[tuple[str, str | None], Check]) -> list[Finding]:
+def judge(
+    case: Case, renderer: Renderer, base: Snapshot, checks: Mapping[tuple[str, str | None], Check]
+) -> list[Finding]:
     """Render a case and say what is wrong with how the chart took it."""
     target = renderer.target
     path, values = overrides(case, target)
@@ -121,7 +123,9 @@ def cases() -> list[Case]:
     def add(rule: str, path: str, refused: Values, accepted: Values, others: Values | None = None) -> None:
         found.extend(_both(rule, path, refused, accepted, others))
 
-    add("IMG-01", "image_repository", {"Todo_Image": "Todo_Image"}, {"registry:5000/a/todo-1": "registry:5000/a/todo-1"})
+    add(
+        "IMG-01", "image_repository", {"Todo_Image": "Todo_Image"}, {"registry:5000/a/todo-1": "registry:5000/a/todo-1"}
+    )
     add("IMG-02", "image_tag", {"a space": "1 0", "an underscore": "1_0"}, {"dots and dashes": "v1.0-rc.1"})
     add(
         "DEP-03",
@@ -262,7 +266,9 @@ def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
     wheres = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
     values = [together(renderer.required(), nested(where, True)) for where in wheres]
     return [
-        Finding("CHT-10", "values", where, "refused with its path", each.error or "accepted", not renderer.target.strict)
+        Finding(
+            "CHT-10", "values", where, "refused with its path", each.error or "accepted", not renderer.target.strict
+        )
         for where, each in zip(wheres, renderer.render_all(values), strict=True)
         if each.error is None or not all(word in each.error for word in where.split("."))
     ]

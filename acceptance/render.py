@@ -37,11 +37,12 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for index, key in enumerate(keys):
             if key in keys[:index]:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
 
 
 def documents(text: str) -> list[Object]:
@@ -163,7 +164,7 @@ class Renderer:
 
     def _render(self, values: Mapping[str, Any], namespace: str) -> Rendering:
         where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
-        template = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
+        template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
         code, out, err = self.helm(*template, "--values", "-", values=values)
         if code:
             return Rendering(error=_words(err))
@@ -176,7 +177,14 @@ class Renderer:
     def _notes(self, values: Mapping[str, Any], namespace: str) -> str:
         if not (self.chart / "templates" / "NOTES.txt").is_file():
             return ""
-        install = ["install", self.target.chart.release, self.chart, "--dry-run=client", "--output", "json"]
+        install: list[str | Path] = [
+            "install",
+            self.target.chart.release,
+            self.chart,
+            "--dry-run=client",
+            "--output",
+            "json",
+        ]
         code, out, _ = self.helm(*install, "--namespace", namespace, "--values", "-", values=values)
         return str(json.loads(out)["info"].get("notes", "")) if code == 0 else ""
 

@@ -10,6 +10,7 @@ import fcntl
 import json
 import secrets
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,8 +60,11 @@ def folder() -> Path:
 
 
 def take(path: Path) -> TextIO | None:
-    """The lock of the run at `path`, or None while its owner lives."""
-    handle = (path / "lock").open("a", encoding="ascii")
+    """The lock of the run at `path`, or None while its owner lives, or where it has just been removed."""
+    try:
+        handle = (path / "lock").open("a", encoding="ascii")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -70,6 +74,7 @@ def take(path: Path) -> TextIO | None:
 
 
 def record(path: Path) -> dict[str, object]:
+    """What the run at `path` says of itself; nothing where it was killed before it could."""
     try:
         loaded: dict[str, object] = json.loads((path / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -91,7 +96,18 @@ def current(toolchain: Toolchain, *, keep: bool) -> Iterator[Run]:
             yield run_
         finally:
             if not keep:
-                remove(toolchain, run_)
+                with uninterrupted():
+                    remove(toolchain, run_)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C is not heard: neither here nor by the commands that are run, which inherit it."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def new_run(*, keep: bool) -> tuple[Run, TextIO]:
@@ -115,15 +131,13 @@ def kept_run() -> tuple[Run, TextIO] | None:
 
 def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
     """Remove what runs have left whose owners are dead; with `kept` also what was kept, in any checkout."""
-    for path in sorted(folder().iterdir()):
-        content = record(path)
-        if content.get("kept") and not kept:
-            continue
-        lock = take(path)
-        if lock is not None:
-            with lock:
-                say("sweep", f"what run {path.name} left is removed")
-                remove(toolchain, Run(path.name, path, kept=False))
+    with cache.lock("runs"):  # a run that is being made has no lock yet
+        paths = [path for path in sorted(folder().iterdir()) if kept or not record(path).get("kept")]
+        dead = [(path, lock) for path in paths if (lock := take(path)) is not None]
+    for path, lock in dead:
+        with lock:
+            say("sweep", f"what run {path.name} left is removed")
+            remove(toolchain, Run(path.name, path, kept=False))
 
 
 def remove(toolchain: Toolchain, run_: Run) -> None:
@@ -131,14 +145,12 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
     engine = toolchain.engine
     failures = []
 
-    def listed(*argv: str) -> list[str]:
-        return engine.docker(*argv).split()
-
-    def step(*argv: str) -> None:
+    def step(*argv: str) -> list[str]:
         try:
-            engine.docker(*argv)
+            return engine.docker(*argv).split()
         except CommandError as error:
             failures.append(str(error))
+            return []
 
     try:
         run(
@@ -147,12 +159,13 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
         )
     except CommandError as error:
         failures.append(str(error))
-    for container in listed("ps", "--all", "--quiet", "--filter", f"label={LABEL}={run_.id}"):
+    for container in step("ps", "--all", "--quiet", "--filter", f"label={LABEL}={run_.id}"):
         step("rm", "--force", "--volumes", container)
-    for network in listed("network", "ls", "--quiet", "--filter", f"label={LABEL}={run_.id}"):
+    for network in step("network", "ls", "--quiet", "--filter", f"label={LABEL}={run_.id}"):
         step("network", "rm", network)
-    for image in listed("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference=*:*-{run_.id}"):
-        step("image", "rm", image)
+    for image in step("images", "--format", "{{.Repository}}:{{.Tag}}"):
+        if image.endswith(f"-{run_.id}"):  # docker's own filter has no pattern for a repository with slashes
+            step("image", "rm", image)
     if failures:
         say("sweep", f"run {run_.id}: {failures[0]}; the next run tries again")
         return

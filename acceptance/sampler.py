@@ -16,7 +16,7 @@ from acceptance import gateway as gateways
 from acceptance.availability import Availability, judge
 from acceptance.cluster import Cluster
 from acceptance.deadlines import REQUEST, SAMPLER_UP
-from acceptance.fields import name_of, text_at
+from acceptance.fields import at, mappings_at, name_of, text_at
 from acceptance.gateway import Gateway
 from acceptance.objects import Objects
 from acceptance.records import Record, Totals, VoidError, decode, demand_regular
@@ -135,8 +135,12 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
     def probe() -> Sampler:
         pods = {name_of(item): item for item in objects.list("Pod").objects}
         address = text_at(pods.get(POD), "status.podIP")
-        if not address:
-            raise NotYet("the pod has no address")
+        statuses = mappings_at(pods.get(POD), "status.containerStatuses")
+        # One of an earlier run may still serve while its container is replaced by one of this image.
+        if not address or not any(
+            text_at(status, "image").endswith(image) and at(status, "state.running") for status in statuses
+        ):
+            raise NotYet(f"the pod does not run {image} yet")
         sampler = Sampler(session, f"http://{address}:{PORT}")
         try:
             sampler.clock_offset()

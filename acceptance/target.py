@@ -205,6 +205,9 @@ class Screens(Model):
     add_button: str
     message: str
     send_button: str
+    you: str
+    """The name of an article of the chat's log that the user wrote."""
+    assistant: str
 
 
 class Auth(Model):
@@ -225,6 +228,7 @@ class Tables(Model):
     user_id: str = "id"
     user_email: str = "email"
     task: str = "task"
+    task_id: str = "id"
     task_title: str = "title"
     task_completed: str = "completed"
     tag: str = "tag"

@@ -6,72 +6,107 @@ import base64
 import json
 import secrets
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
 from acceptance.client import User
+from acceptance.finding import Untested
 
 HS256 = "HS256"
 HOUR = 3600
 
 
-def bad_tokens(user: User, stranger: User, key: str) -> dict[str, str]:
-    """By kind: tokens that all name `user`, or nobody, and none of which may open what is the user's.
+@dataclass(frozen=True)
+class Forge:
+    """Makes tokens of `user`'s, of another user's, and of the key with which the release signs."""
 
-    `key` is the release's own, with which the expired one is signed: only its time is wrong. Raises `ValueError`
-    where the user's token is not one that this key has signed, since then nothing could be made from it.
-    """
-    head, body, signature = parts(user.token)
-    claims = read(user.token, key)
-    return {
-        "garbage": secrets.token_urlsafe(48),
-        "garbage in three parts": ".".join(secrets.token_urlsafe(24) for _ in range(3)),
-        "expired": signed(claims | {"exp": int(time.time()) - HOUR}, key),
-        "signed with another key": signed(claims, secrets.token_urlsafe(48)),
-        "signed with an empty key": signed(claims, ""),
-        "alg none": f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{body}.",
-        "alg nOnE": f"{encoded({'alg': 'nOnE', 'typ': 'JWT'})}.{body}.",
-        "unsigned": f"{head}.{body}.",
-        "without its third part": f"{head}.{body}",
-        "tampered: another's, made to name the user": renamed(stranger, user),
-        "tampered: the signature": f"{head}.{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}",
-        "of another purpose": signed({"email": user.email, "exp": int(time.time()) + HOUR}, key),
-    }
+    user: User
+    stranger: User
+    key: str
+
+    def parts(self) -> tuple[str, str, str]:
+        """Header, claims and signature of the user's token as it has them; `Untested` where it is no JWT."""
+        return _split(self.user.token)
+
+    def claims(self) -> dict[str, Any]:
+        """The claims of the user's token; `Untested` where the key has not signed it with HS256."""
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                self.user.token, self.key, algorithms=[HS256], options={"verify_aud": False, "verify_iat": False}
+            )
+        except jwt.PyJWTError as error:
+            raise Untested(f"the user's token is no {HS256} JWT of the release's key: {error}") from error
+        return claims
+
+    def again(self) -> str:
+        """A good token that is new: the user's claims for another hour, signed with the release's key."""
+        return signed(self.claims() | {"exp": int(time.time()) + HOUR}, self.key)
+
+    def expired(self) -> str:
+        return signed(self.claims() | {"exp": int(time.time()) - HOUR}, self.key)
+
+    def of_another_key(self, key: str) -> str:
+        return signed(json.loads(_decoded(self.parts()[1])), key)
+
+    def of_another_purpose(self) -> str:
+        """What the same key signs that is no session, such as the token of a mail's verification."""
+        return signed({"email": self.user.email, "exp": int(time.time()) + HOUR}, self.key)
+
+    def with_algorithm(self, name: str) -> str:
+        return f"{_encoded({'alg': name, 'typ': 'JWT'})}.{self.parts()[1]}."
+
+    def renamed(self) -> str:
+        """The stranger's token with its own signature, its claims naming the user instead."""
+        head, body, signature = _split(self.stranger.token)
+        claims = _decoded(body)
+        if self.stranger.id not in claims:
+            raise Untested("a token does not hold its user's identifier")
+        return f"{head}.{_text(claims.replace(self.stranger.id, self.user.id).encode())}.{signature}"
+
+    def altered(self) -> str:
+        """The user's token with another first character in its signature."""
+        head, body, signature = self.parts()
+        return f"{head}.{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
 
 
-def read(token: str, key: str) -> dict[str, Any]:
-    """The claims of a good token; `ValueError` where the key has not signed it."""
-    try:
-        claims: dict[str, Any] = jwt.decode(token, key, algorithms=[HS256], options={"verify_aud": False})
-    except jwt.PyJWTError as error:
-        raise ValueError(f"the user's token is not an {HS256} JWT of the release's key: {error}") from error
-    return claims
+BAD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
+    "garbage": lambda _: secrets.token_urlsafe(48),
+    "garbage in three parts": lambda _: ".".join(secrets.token_urlsafe(24) for _ in range(3)),
+    "expired": Forge.expired,
+    "of another key": lambda forge: forge.of_another_key(secrets.token_urlsafe(48)),
+    "of an empty key": lambda forge: forge.of_another_key(""),
+    "alg none": lambda forge: forge.with_algorithm("none"),
+    "alg nOnE": lambda forge: forge.with_algorithm("nOnE"),
+    "unsigned": lambda forge: "{}.{}.".format(*forge.parts()),
+    "without a signature": lambda forge: "{}.{}".format(*forge.parts()),
+    "tampered claims": Forge.renamed,
+    "tampered signature": Forge.altered,
+    "of another purpose": Forge.of_another_purpose,
+}
+"""Every kind of bad token by its name: each names the user, or nobody, and none may open what is the user's."""
 
 
 def signed(claims: dict[str, Any], key: str) -> str:
-    """A token of these claims, signed as the release signs."""
-    message = f"{encoded({'alg': HS256, 'typ': 'JWT'})}.{encoded(claims)}"
-    algorithm = jwt.get_algorithm_by_name(HS256)
-    return f"{message}.{_text(algorithm.sign(message.encode(), key.encode()))}"
+    """A token of these claims, signed as Better Auth signs: HS256 with the key's own bytes."""
+    message = f"{_encoded({'alg': HS256, 'typ': 'JWT'})}.{_encoded(claims)}"
+    return f"{message}.{_text(jwt.get_algorithm_by_name(HS256).sign(message.encode(), key.encode()))}"
 
 
-def renamed(stranger: User, user: User) -> str:
-    """The stranger's token with its own signature, its claims naming the user instead."""
-    head, body, signature = parts(stranger.token)
-    claims = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
-    if stranger.id not in claims:
-        raise ValueError("the stranger's token does not hold the stranger's identifier")
-    return f"{head}.{_text(claims.replace(stranger.id, user.id).encode())}.{signature}"
-
-
-def parts(token: str) -> tuple[str, str, str]:
-    """Header, claims and signature as the token has them; `ValueError` where it is no JWT."""
+def _split(token: str) -> tuple[str, str, str]:
+    if token.count(".") != 2:
+        raise Untested("the user's token is no JWT")
     head, body, signature = token.split(".")
     return head, body, signature
 
 
-def encoded(value: dict[str, Any]) -> str:
+def _decoded(part: str) -> str:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+
+
+def _encoded(value: dict[str, Any]) -> str:
     return _text(json.dumps(value, separators=(",", ":")).encode())
 
 

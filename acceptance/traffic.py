@@ -11,6 +11,8 @@ from acceptance.sampler import Plan
 
 TASKS_PER_SECOND = 60.0
 PAGES_PER_SECOND = 24.0
+PAGE_CONNECTIONS = 24
+"""Pages take up to 2 s while pods start beside them: fewer kept connections would leave too few to be used again."""
 CHATS_PER_SECOND = 4.0
 """A chat turn costs two answers of the model and four statements: more than two cores spare beside an experiment."""
 
@@ -40,6 +42,7 @@ def page_views(user: User, rate: float = PAGES_PER_SECOND) -> Plan:
         echo=target.pages.echo,
         token=new_token(),
         status=200,
+        connections=PAGE_CONNECTIONS,
         headers={"Cookie": f"{target.auth.cookie}={user.token}"},
         pod_header=part.pod_header or "",
     )

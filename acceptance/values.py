@@ -10,13 +10,15 @@ from acceptance.target import Target
 
 
 def put(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of nested `values` with each dotted path of `changes` set; folders are made on the way."""
+    """A copy of nested `values` with each dotted path of `changes` set; what is no folder on the way becomes one."""
     result = copy.deepcopy(dict(values))
     for path, value in changes.items():
         *folders, last = path.split(".")
         place = result
         for folder in folders:
-            place = place.setdefault(folder, {})
+            if not isinstance(place.get(folder), dict):
+                place[folder] = {}
+            place = place[folder]
         place[last] = copy.deepcopy(value)
     return result
 

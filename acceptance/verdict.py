@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal, NoReturn, get_args
@@ -11,7 +11,7 @@ import pytest
 from pytest_timeout import PYTEST_FAILURE_MESSAGE
 
 from acceptance.checkout import Checkout
-from acceptance.finding import FindingsError, Judged, Untested, Waived
+from acceptance.finding import Finding, FindingsError, Judged, Untested, Waived
 from acceptance.rules import LEVELS, Level, Rule
 
 Outcome = Literal["failed", "error", "untested", "waived", "passed"]
@@ -44,12 +44,6 @@ def untested(reason: str) -> NoReturn:
     """End a test whose rule can't be tested here: the capability, or the entity, that is missing."""
     __tracebackhide__ = True
     raise Untested(reason)
-
-
-def waived(reason: str) -> NoReturn:
-    """End a test whose rule the target itself sets aside, such as another platform than the rule's."""
-    __tracebackhide__ = True
-    raise Waived(reason)
 
 
 def outcome_of(error: BaseException, phase: Phase) -> Outcome:
@@ -119,6 +113,10 @@ class TestResult:
 def merge(result: TestResult, error: BaseException | None, phase: Phase) -> None:
     """Add how one phase of a test ended to its result: the worst of its phases stands."""
     outcome, reason = result.outcome, result.reason
+    if phase == "call":
+        # Only what ended the test counts: hypothesis accepts many examples on its way to the smallest.
+        aside = dict.fromkeys(each for each in result.judged if each.standing != "counts")
+        result.judged = [*aside, *(Judged(each, "counts") for each in _findings_in(error))]
     if error is None:
         if phase == "call":
             outcome, reason = "passed", ""
@@ -128,14 +126,19 @@ def merge(result: TestResult, error: BaseException | None, phase: Phase) -> None
             reason = f"a plain skip ({reason}): say what is missing with untested(reason)"
         elif outcome == "error":
             reason = f"{phase}: {type(error).__name__}: {reason}"
-        known = {each.finding for each in result.judged}
-        if isinstance(error, FindingsError) and phase == "call":
-            result.judged += [Judged(each, "counts") for each in error.findings if each not in known]
         if phase == "teardown" and result.outcome == "failed":
             return
     if strays := {each.finding.rule for each in result.judged} - set(result.tie.rules):
         outcome, reason = "error", f"findings of {', '.join(sorted(strays))}, which the test is not tied to"
     result.outcome, result.reason = outcome, reason
+
+
+def _findings_in(error: BaseException | None) -> Iterator[Finding]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _findings_in(each)
+    elif isinstance(error, FindingsError):
+        yield from error.findings
 
 
 @dataclass(frozen=True)

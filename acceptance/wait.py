@@ -60,7 +60,7 @@ def eventually(
             standing, since = found, now
         if standing is not None and now - since >= CAUSE_LASTED.seconds:
             raise WaitError(f"wanted {wanted}, but after {now - start:.1f} s: {standing}")
-        clock.sleep(POLL_SECONDS)
+        clock.sleep(max(0.0, min(POLL_SECONDS, start + deadline.seconds - now)))
 
 
 def consistently(

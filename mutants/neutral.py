@@ -45,7 +45,14 @@ class Variant:
         if first == chart.first:
             raise ValueError(f"the variant {self.name} changes nothing")
         stated = Target.model_validate(swap(target.model_dump(), self.swaps))
-        written = replace(chart, metadata=swap(chart.metadata, self.swaps), first=first, again=first, autoscaler_off=off, namespace_on=on)
+        written = replace(
+            chart,
+            metadata=swap(chart.metadata, self.swaps),
+            first=first,
+            again=first,
+            autoscaler_off=off,
+            namespace_on=on,
+        )
         return replace(snapshot, objects=first.objects, chart=written), stated
 
     def judge(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[Judgement]:
@@ -109,15 +116,13 @@ def nothing(_: Objects) -> None:
 
 variant(
     "other object names",
-    **{
-        "todo__backend__service": "api-svc",
-        "todo__frontend__service": "web-svc",
-        "todo__backend__hpa": "api-scaler",
-        "todo__backend": "api",
-        "todo__frontend": "web",
-        "todo__chatbot__config": "settings",
-        "todo__chatbot__secrets": "credentials",
-    },
+    todo__backend__service="api-svc",
+    todo__frontend__service="web-svc",
+    todo__backend__hpa="api-scaler",
+    todo__backend="api",
+    todo__frontend="web",
+    todo__chatbot__config="settings",
+    todo__chatbot__secrets="credentials",
 )(nothing)
 variant("another namespace", todo__chatbot="chat")(nothing)
 variant("other ports", **{"8000": 7860, "3000": 8080})(nothing)
@@ -318,4 +323,3 @@ def job(objects: Objects) -> None:
 def origins(objects: Objects) -> None:
     for item in one(objects, "ConfigMap"):
         item["data"]["CORS_ORIGINS"] = "http://localhost:3000, https://todo.example.com, http://[::1]:3000"
-

@@ -24,10 +24,15 @@ def main(arguments: list[str]) -> int:
         acquire()
         if not command:
             return 0
-        child = subprocess.Popen(command)
-        # Ctrl-C goes to the whole foreground group: the command cleans up, and then this ends too.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        # Ctrl-C goes to the whole foreground group: the command cleans up, and then this ends too. A handler, unlike
+        # an ignored signal, is not inherited.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            child = subprocess.Popen(command)
+        except OSError as error:
+            raise ToolchainError(f"{command[0]} can't be run: {error.strerror}") from error
+        # What is told to end cleans up as if it was interrupted.
+        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
         code = child.wait()
         return code if code >= 0 else FAILED
 
@@ -35,7 +40,7 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except ToolchainError as error:
+    except (ToolchainError, OSError) as error:
         say("error", str(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:

@@ -41,7 +41,10 @@ def minor(version: str) -> tuple[int, int] | None:
 
 
 def good(name: str, path: str) -> str | None:
-    """Why a binary can't be used, or None: it must be of the pinned minor version, kind and helm at least of it."""
+    """Why a binary can't be used, or None: of the pinned major version, and of the minor one or newer.
+
+    kubectl may differ from the cluster by one minor version either way, as Kubernetes' skew policy has it.
+    """
     try:
         version = minor(run([path, *VERSION_ARGV[name]]))
     except ToolchainError:
@@ -56,18 +59,19 @@ def good(name: str, path: str) -> str | None:
 
 def find(name: str) -> Path | None:
     """A good binary on PATH."""
-    refused = []
+    refused, seen = [], set[Path]()
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         path = shutil.which(name, path=folder)
-        if path is None:
+        if path is None or Path(path).resolve() in seen:
             continue
+        seen.add(Path(path).resolve())
         reason = good(name, path)
         if reason is None:
             say(name, f"found, {path}")
             return Path(path)
         refused.append(f"{path} {reason}")
     if refused:
-        say(name, "; ".join(dict.fromkeys(refused)))
+        say(name, "; ".join(refused))
     return None
 
 

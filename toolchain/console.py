@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +16,7 @@ from threading import Event, Lock, Thread
 PROGRESS_SECONDS = 30
 """How often something that takes long says that it still runs."""
 TAIL_LINES = 15
+DISK_FULL = os.strerror(errno.ENOSPC).lower()
 
 
 class ToolchainError(Exception):
@@ -25,7 +29,8 @@ class CommandError(ToolchainError):
     def __init__(self, command: Sequence[str], code: int, stdout: str, stderr: str) -> None:
         self.command, self.code, self.stdout, self.stderr = command, code, stdout, stderr
         tail = "\n".join((stdout + stderr).strip().splitlines()[-TAIL_LINES:])
-        super().__init__(f"`{' '.join(command[:4])} …` ended with {code}: {tail}")
+        cure = "free some disk space: " if DISK_FULL in (stdout + stderr).lower() else ""
+        super().__init__(f"{cure}`{' '.join(command[:4])} …` ended with {code}: {tail}")
 
 
 _lock = Lock()
@@ -64,8 +69,9 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: str | None = None,
+    seconds: float | None = None,
 ) -> str:
-    """Run a command and return its standard output.
+    """Run a command, for `seconds` at most, and return its standard output.
 
     Raises `CommandError`. Secrets go to `stdin` or a file, never into `argv`, which is told when it fails.
     """
@@ -80,18 +86,21 @@ def run(
             text=True,
             errors="replace",
             check=False,
+            timeout=seconds,
         )
     except OSError as error:
         raise CommandError(command, 127, "", f"{error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(command, -signal.SIGKILL, "", f"no end within {seconds:g} s") from error
     if done.returncode:
         raise CommandError(command, done.returncode, done.stdout, done.stderr)
     return done.stdout
 
 
-def succeeds(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> bool:
-    """Whether a command can be run and ends with 0."""
+def succeeds(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, seconds: float | None = None) -> bool:
+    """Whether a command can be run and ends with 0, within `seconds`."""
     try:
-        run(argv, env=env)
+        run(argv, env=env, seconds=seconds)
     except ToolchainError:
         return False
     return True

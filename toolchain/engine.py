@@ -29,9 +29,15 @@ STOP_SECONDS = 30
 """The engine's own grace for its containers is 15 s: dockerd's --shutdown-timeout."""
 SOCKET_LIMIT = 107
 """Bytes in a Unix socket's path: sun_path in unix(7), less its NUL."""
+ANSWER_SECONDS = 20
+"""An engine answers in 0.1 s here; one that is silent for longer is as good as none."""
 FREE_GIGABYTES = 8
 """The engine's images take 4 GB after the build road, and as much while they are made."""
+FREE_GIGABYTES_FOR_RUN = 3
+"""A run's images, and their copies on its node, take 2 GB."""
 
+DEBIAN_FOLDER = "/usr/bin"
+"""Where Debian's client is, which can build with BuildKit, even if another one is first on PATH."""
 DEBIAN_PACKAGES = ("docker.io", "iptables", "mmdebstrap")
 CURE = "start Docker, or as root on Debian run `make e2e`, which sets up an engine of its own"
 
@@ -75,7 +81,7 @@ def own_host() -> str:
 
 def clients() -> Iterator[tuple[Path, bool]]:
     """Docker clients on PATH that can build with BuildKit, and whether by the buildx plug-in."""
-    for place in [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin"]:
+    for place in [*os.environ.get("PATH", "").split(os.pathsep), DEBIAN_FOLDER]:
         path = shutil.which("docker", path=place)
         if path is None:
             continue
@@ -106,7 +112,8 @@ def answers(host: str) -> bool:
     client = shutil.which("docker")
     if client is None:
         return False
-    return succeeds([client, "version", "--format", "{{.Server.Version}}"], env={**os.environ, "DOCKER_HOST": host})
+    argv = [client, "version", "--format", "{{.Server.Version}}"]
+    return succeeds(argv, env={**os.environ, "DOCKER_HOST": host}, seconds=ANSWER_SECONDS)
 
 
 def find() -> Engine | None:
@@ -119,6 +126,8 @@ def find() -> Engine | None:
                     "no docker client can build with BuildKit: install the buildx plug-in (Debian: docker.io, "
                     "or docker-buildx beside a client of version 23 or later)"
                 )
+            if host == own_host():
+                demand_space(FREE_GIGABYTES_FOR_RUN)
             return Engine(host, *client)
     return None
 
@@ -138,7 +147,7 @@ def acquire() -> Engine:
         if engine is not None:
             say("engine", f"found, {engine.host}")
             return engine
-        if "DOCKER_HOST" in os.environ:
+        if os.environ.get("DOCKER_HOST"):
             raise ToolchainError(
                 f"no Docker engine answers at {os.environ['DOCKER_HOST']} (DOCKER_HOST): start it, or unset DOCKER_HOST"
             )
@@ -173,6 +182,16 @@ def configuration() -> dict[str, object]:
     return {"default-runtime": "adapted", "runtimes": {"adapted": {"path": str(runtime)}}}
 
 
+def demand_space(gigabytes: float) -> None:
+    """Raise `ToolchainError` where our own engine's disk has less to give."""
+    free = shutil.disk_usage(folder()).free / 1e9
+    if free < gigabytes:
+        raise ToolchainError(
+            f"only {free:.1f} GB are free at {folder()}, and {gigabytes} are needed: free some, "
+            "or set XDG_CACHE_HOME to a larger disk"
+        )
+
+
 def start() -> None:
     """Start our own engine, detached, and wait until it answers."""
     folder().mkdir(parents=True, exist_ok=True)
@@ -180,12 +199,7 @@ def start() -> None:
         raise ToolchainError(
             f"the path of the engine's socket in {folder()} is too long: set XDG_CACHE_HOME to a shorter one"
         )
-    free = shutil.disk_usage(folder()).free / 1e9
-    if free < FREE_GIGABYTES:
-        raise ToolchainError(
-            f"only {free:.1f} GB are free at {folder()}, and the images take {FREE_GIGABYTES}: free some, "
-            "or set XDG_CACHE_HOME to a larger disk"
-        )
+    demand_space(FREE_GIGABYTES)
     settings = folder() / "daemon.json"
     settings.write_text(json.dumps(configuration()), encoding="utf-8")
     argv = [shutil.which("dockerd") or "/usr/sbin/dockerd", "--config-file", str(settings)]

@@ -13,6 +13,7 @@ from acceptance import openapi
 from acceptance.checks.registry import Broken, check
 from acceptance.checks.shapes import misplaced
 from acceptance.checks.subject import Subject
+from acceptance.credentials import strings
 from acceptance.fields import Object, at, mapping_at, name_of, reference, shown
 from acceptance.finding import Untested
 from acceptance.snapshot import Chart, Rendering
@@ -26,6 +27,8 @@ SEMVER = re.compile(
     r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?"
 )
 MAX_TEMPLATES = 50
+MISPRINT = re.compile(r"%!\w?\([^)]*\)?|<no value>|<nil>|\bmap\[\w*:")
+"""What Go's templates print for a wrong verb, a missing value or a mapping."""
 
 
 def stated(subject: Subject, field: str, wanted: str | None) -> Iterator[Broken]:
@@ -108,7 +111,7 @@ def templates_give_every_entity(subject: Subject) -> Iterator[Broken]:
     for component in ("backend", "frontend"):
         view = subject.other(component)
         there = component in target.components
-        names = target.components.get(component)  # type: ignore[call-overload]
+        names = target.components.get(component)
         given += [
             (
                 f"the {component}'s Deployment{f'/{names.deployment}' if names else ''}",
@@ -152,6 +155,9 @@ def renders_to_valid_objects(subject: Subject) -> Iterator[Broken]:
     for item in snapshot.objects:
         for field, words in openapi.errors(item) or []:
             yield Broken(reference(item), field, f"the schema of Kubernetes {openapi.KUBERNETES_VERSION}", words)
+        for field, text in strings(item):
+            if found := MISPRINT.search(text):
+                yield Broken(reference(item), field, "a value", f"what Go prints in its place: {shown(found.group())}")
     yield from refuses_without_secrets(subject)
 
 

@@ -34,6 +34,9 @@ def replicas_rendered(subject: Subject) -> Iterator[Broken]:
     if scaled and off and off.error is not None:
         yield Broken(reference(deployment), "spec.replicas", "a rendering with the HPA off", off.error)
         return
+    for item in objects if scaled else ():
+        if at(item, "kind") == "HorizontalPodAutoscaler":
+            yield Broken(reference(item), "kind", "absent while it is switched off", "rendered")
     found = [o for o in objects if at(o, "kind") == "Deployment" and name_of(o) == name_of(deployment)]
     if not found:
         yield Broken(reference(deployment), "spec", "rendered with the HPA off too", "nothing")
@@ -182,13 +185,14 @@ def owns_its_pods(subject: Subject) -> Iterator[Broken]:
     owner = reference(deployment)
     selector = mapping_at(deployment, "spec.selector")
     sets = subject.owned_replica_sets()
-    for kind, items, owned in (
-        ("ReplicaSet", subject.cluster.replica_sets, lambda item: owned_by(item, deployment)),
-        ("Pod", subject.cluster.pods, lambda item: any(owned_by(item, rs) for rs in sets)),
+    for kind, items, owners in (
+        ("ReplicaSet", subject.cluster.replica_sets, [deployment]),
+        ("Pod", subject.cluster.pods, sets),
     ):
         for item in items:
+            owned = any(owned_by(item, each) for each in owners)
             same = subject.namespaced(item) == subject.namespaced(deployment)
-            if same and selects(selector, mapping_at(item, "metadata.labels")) and not owned(item):
+            if same and selects(selector, mapping_at(item, "metadata.labels")) and not owned:
                 yield Broken(f"{kind}/{name_of(item)}", "metadata.ownerReferences", f"owned through {owner}", "a stray")
     wanted = integer_at(deployment, "spec.replicas", 1)
     count = len(subject.owned_pods())

@@ -8,7 +8,7 @@ SWAGGER_JSON is `api/openapi-spec/swagger.json` of the Go module `k8s.io/kuberne
 What is written, as JSON Schema:
 - `definitions`: every definition that an object of a stable API version (`v1`, `v2`) reaches, without prose;
   a field that the definition does not know is an error, as under the API server's strict field validation;
-- `kinds`: `apiVersion/kind` to its definition and whether it is namespaced.
+- `kinds`: `apiVersion/kind` to its definition, its path in the API, and whether it is namespaced.
 """
 
 from __future__ import annotations
@@ -71,7 +71,11 @@ def kinds(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if not definition.endswith(f".{kind['kind']}"):  # a subresource such as pods/eviction
             continue
         version = "/".join(filter(None, (kind["group"], kind["version"])))
-        found[f"{version}/{kind['kind']}"] = {"definition": definition, "namespaced": "{namespace}" in path}
+        found[f"{version}/{kind['kind']}"] = {
+            "definition": definition,
+            "namespaced": "{namespace}" in path,
+            "path": path,
+        }
     return dict(sorted(found.items()))
 
 

@@ -32,6 +32,7 @@ import h11
 
 BLOCK_RECORDS = 200
 READ_BYTES = 65536
+EXCERPT_BYTES = 160
 FIELDS = (
     "number",  # k
     "due",  # seconds since the epoch
@@ -45,6 +46,7 @@ FIELDS = (
     "echo",  # the body held the plan's echo with the request's own token
     "close",  # the response said `Connection: close`
     "pod",  # the response's pod header, or ""
+    "excerpt",  # the beginning of a body without the echo, to tell what it was instead
 )
 """What a record holds, in this order."""
 
@@ -110,6 +112,7 @@ class Response:
     echo: bool = False
     close: bool = False
     pod: str = ""
+    excerpt: str = ""
 
 
 class Run:
@@ -191,6 +194,7 @@ class Run:
                 answer.echo,
                 answer.close,
                 answer.pod,
+                answer.excerpt,
             ]
         )
         if connection is not None:
@@ -268,6 +272,8 @@ class Run:
                     received += event.data
                 elif isinstance(event, h11.EndOfMessage):
                     answer.echo = plan.echo.replace("{token}", token).encode() in received
+                    if not answer.echo:
+                        answer.excerpt = received[:EXCERPT_BYTES].decode(errors="replace")
                     return
         except h11.RemoteProtocolError as error:
             raise Exchange("cut" if connection.reader.at_eof() else "protocol") from error

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from acceptance import timeline
 from acceptance.client import User
 from acceptance.cluster import Cluster
+from acceptance.database import Database
 from acceptance.experiment import Experiment, Laboratory
 from acceptance.gateway import Gateway
 from acceptance.provision import Provision
@@ -73,3 +76,16 @@ def lab(
     yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, calm)
     ready.upgrade()
     ready.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def stranger(writer: User) -> User:
+    """A second user, whom nothing of `user`'s is any business of."""
+    return writer
+
+
+@pytest.fixture(scope="module")
+def postgres(database: Database) -> Iterator[Connection[Any]]:
+    """A superuser's connection to the external PostgreSQL."""
+    with database.admin() as connection:
+        yield connection

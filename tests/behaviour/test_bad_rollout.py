@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from acceptance.fields import Object, name_of
 from acceptance.finding import Finding, Untested, accept
 from acceptance.provision import Provision
 from acceptance.redaction import redactor
-from acceptance.rollout import endpoints, own, ready
+from acceptance.rollout import endpoints, ready
 from acceptance.traffic import page_views, task_writes
 from acceptance.wait import NotYet, consistently, eventually
 
@@ -54,25 +54,18 @@ def stuck(
     with lab.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as seen:
         found = Stuck(seen, old)
 
-        def cause_of(component: str) -> Callable[[], str]:
-            def probe() -> str:
-                for pod in pods(component):
-                    if name_of(pod) not in old[component] and (cause := causes.of_pod(pod)):
-                        return cause
-                raise NotYet("no new pod tells of a cause")
-
-            return probe
+        def cause_of(component: str) -> str:
+            for pod in pods(component):
+                if name_of(pod) not in old[component] and (cause := causes.of_pod(pod)):
+                    return cause
+            raise NotYet("no new pod tells of a cause")
 
         revision = lab.release.helm.revision()
         seen.mark("bad upgrade")
         lab.upgrade(changes)
         for component in waits_for:
-            seen.attempt(
-                f"cause {component}",
-                lambda component=component: eventually(  # type: ignore[misc]
-                    f"a cause that the {component} can't start", cause_of(component), CAUSE_TOLD
-                ),
-            )
+            why = partial(cause_of, component)
+            seen.attempt(f"cause {component}", partial(eventually, f"a cause at the {component}", why, CAUSE_TOLD))
         consistently("a stuck rollout", lambda: None, STUCK_SECONDS)
         slices = lab.objects.list("EndpointSlice").objects
         for component in COMPONENTS:

@@ -112,8 +112,8 @@ def test_a_regular_run_counts() -> None:
         ([], "no request"),
         (stream(300), "300 requests were sent in 10.0 s instead of 500"),
         (
-            [replace(each, sent=each.sent + 0.4, done=each.done + 0.4) for each in stream()],
-            "late: p99 402 ms",
+            [replace(each, sent=each.sent + 0.6, done=each.done + 0.6) for each in stream()],
+            "late: p99 602 ms",
         ),
         (
             [

@@ -110,6 +110,7 @@ def test_each_way_of_failing_is_seen_and_named(
 
     seen = sample(sampler, plan(server), misbehave)
     assert set(reasons(seen)) == {reason}
+    assert {failure.record.excerpt for failure in seen.failures} == ({"nothing"} if behaviour == "forget" else {""})
     assert 10 < len(seen.failures) < len(seen.records)
     assert len(lossless("STA-08", "Service/echo", seen)) == 1
 

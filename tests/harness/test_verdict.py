@@ -98,6 +98,14 @@ def test_a_finding_breaks_its_own_rule_only() -> None:
     assert made.of("POD-04") == ("passed", "")
 
 
+def test_only_the_findings_that_end_a_test_count() -> None:
+    smaller, smallest = finding("POD-04", "Deployment/smaller"), finding("POD-04", "Deployment/smallest")
+    ended = after(("call", FindingsError([smallest])), judged=[Judged(smaller, "counts"), Judged(smallest, "counts")])
+    assert [each.finding for each in ended.judged] == [smallest]
+    both = ExceptionGroup("two", [FindingsError([smaller]), FindingsError([smallest])])
+    assert [each.finding for each in after(("call", both)).judged] == [smaller, smallest]
+
+
 def test_a_plain_assertion_breaks_every_rule_of_the_test() -> None:
     made = after(("call", AssertionError("no")))
     assert made.of("POD-04") == made.of("POD-06") == ("failed", "no")

@@ -32,6 +32,8 @@ INSTRUCTIONS = (
 )
 # Model calls in one turn: more than any sensible turn needs, few enough to end a model that goes round in circles.
 MAX_CALLS = 8
+# A model may think for long, but it is there at once or away.
+CONNECT_SECONDS = 3.0
 
 # It would post what people write to the vendor's dashboard.
 set_tracing_disabled(True)
@@ -138,7 +140,7 @@ class Agent:
         client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key,
             base_url=settings.openai_base_url,
-            timeout=settings.model_seconds,
+            timeout=openai.Timeout(settings.model_seconds, connect=min(CONNECT_SECONDS, settings.model_seconds)),
             max_retries=settings.model_retries,
         )
         self._definition = Definition[Draft](

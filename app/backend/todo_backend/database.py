@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+T = TypeVar("T")
 
 # A caller is to get its 503 within 5 s; the rest is for a busy processor.
 TRANSACTION_SECONDS = 3.5
@@ -28,7 +30,7 @@ class _Connection(psycopg.AsyncConnection[Any]):
     never comes. Closing is safe: a transaction without its COMMIT is rolled back.
     """
 
-    async def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
         except asyncio.CancelledError:

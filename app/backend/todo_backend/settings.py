@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from todo_backend.database_url import conninfo
+
+T = TypeVar("T")
 
 # Shorter keys are within reach of a dictionary attack on any token seen once.
 SECRET_CHARACTERS = 32
@@ -51,7 +54,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     problems: list[str] = []
 
-    def take[T](name: str, parse: Callable[[str], T], default: str | None = None) -> T:
+    def take(name: str, parse: Callable[[str], T], default: str | None = None) -> T:
         text = environ.get(name, "") or default
         try:
             if text is None:

@@ -1,0 +1,267 @@
+"""Mutants of the chart: edits of a copy, for what only rendering it shows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from acceptance import checks, refusals
+from acceptance.finding import Finding, Untested
+from acceptance.render import Helm, Renderer
+from acceptance.target import Target
+from mutants.draft import REMOVE, put
+
+Edit = Callable[[Path], None]
+BACKEND, FRONTEND = "templates/backend-deployment.yaml", "templates/frontend-deployment.yaml"
+HELPERS, VALIDATION = "templates/_helpers.tpl", "templates/_validation.tpl"
+SCHEMA, VALUES, CHART = "values.schema.json", "values.yaml", "Chart.yaml"
+
+
+def replace(file: str, old: str, new: str) -> Edit:
+    """A text that is there exactly once, replaced."""
+
+    def edit(chart: Path) -> None:
+        path = chart / file
+        text = path.read_text(encoding="utf-8")
+        if text.count(old) != 1:
+            raise ValueError(f"{file} holds {old!r} {text.count(old)} times, wanted once")
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
+def append(file: str, text: str) -> Edit:
+    def edit(chart: Path) -> None:
+        path = chart / file
+        path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + text, encoding="utf-8")
+
+    return edit
+
+
+def remove(file: str) -> Edit:
+    return lambda chart: (chart / file).unlink()
+
+
+def data(file: str, path: str, value: Any) -> Edit:
+    """A field of a JSON or YAML file, set or removed; it must be there or be new."""
+
+    def edit(chart: Path) -> None:
+        place = chart / file
+        text = place.read_text(encoding="utf-8")
+        document = json.loads(text) if file.endswith(".json") else yaml.safe_load(text)
+        before = json.dumps(document)
+        put(document, path, value)
+        if json.dumps(document) == before:
+            raise ValueError(f"{file} {path} is {value!r} already")
+        place.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+
+    return edit
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """Edits of the chart that break one clause of one rule."""
+
+    rule: str
+    clause: str
+    edits: tuple[Edit, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}-chart-{self.clause}"
+
+    @contextmanager
+    def applied(self, chart: Path) -> Iterator[Path]:
+        """A copy of the chart with the edits; `ValueError` where one does not apply."""
+        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+            copy = Path(folder) / chart.name
+            shutil.copytree(chart, copy)
+            for edit in self.edits:
+                edit(copy)
+            yield copy
+
+    def killed_by(self, helm: Helm, target: Target) -> str | None:
+        """What the tests of its own rule find in the copy, or None."""
+        with self.applied(target.chart_path) as copy:
+            found = findings(self.rule, Renderer(helm, target, copy))
+        return str(found[0]) if found else None
+
+    def caught_elsewhere(self, helm: Helm, target: Target) -> str:
+        with self.applied(target.chart_path) as copy:
+            found = checks.judge(Renderer(helm, target, copy).snapshot(), target).findings
+        return ", ".join(sorted({each.rule for each in found})) or "nothing"
+
+
+def findings(rule: str, renderer: Renderer) -> list[Finding]:
+    """Everything that tests/static assert of a rule on the chart's defaults."""
+    base, target = renderer.snapshot(), renderer.target
+    static = {(each.rule, each.component): each for each in checks.at("static")}
+    asked: list[Callable[[], list[Finding]]] = [
+        (lambda check=check: check(base, target)) for check in static.values() if check.rule == rule
+    ]
+    asked += [
+        (lambda case=case: refusals.judge(case, renderer, base, static))
+        for case in refusals.cases()
+        if case.rule == rule
+    ]
+    if rule == "CFG-07":
+        asked.append(lambda: refusals.round_trip(renderer, base))
+    if rule == "CFG-08":
+        for excess in (0, 1):
+            asked.append(
+                lambda excess=excess: refusals.judge(
+                    refusals.total_size(renderer, base, excess), renderer, base, static
+                )
+            )
+    if rule == "CHT-10":
+        asked.append(lambda: refusals.unknown_keys(renderer, base))
+    for ask in asked:
+        try:
+            if found := ask():
+                return found
+        except Untested:
+            continue
+    return []
+
+
+_mutants: list[Mutant] = []
+
+
+def mutant(rule: str, clause: str, *edits: Edit) -> None:
+    _mutants.append(Mutant(rule, clause, edits))
+
+
+def every() -> list[Mutant]:
+    return list(_mutants)
+
+
+REPLICAS, PORT = "definitions.replicas", "definitions.port"
+NAMESPACE = "  namespace: {{ .Values.namespace.name | quote }}\n"
+FOR_BACKEND = '{{- if eq .component "backend" }}{{ $keys = append $keys "OPENAI_API_KEY" }}{{ end -}}'
+
+# --- bounds and formats
+for bound_rule in ("DEP-03", "HPA-04"):
+    mutant(bound_rule, "0 let through", data(SCHEMA, f"{REPLICAS}.minimum", 0))
+    mutant(bound_rule, "11 let through", data(SCHEMA, f"{REPLICAS}.maximum", 20))
+mutant("DEP-03", "6 let through on a local cluster", replace(VALIDATION, "gt (int $count) 5", "gt (int $count) 50"))
+mutant("DEP-03", "10 refused", data(SCHEMA, f"{REPLICAS}.maximum", 9))
+mutant("DEP-07", "0 and 0 let through", replace(VALIDATION, "(eq (int $unavailablePods) 0)", "false"))
+for bound_rule in ("SVC-05", "POD-16"):
+    mutant(bound_rule, "port 0 let through", data(SCHEMA, f"{PORT}.minimum", 0))
+    mutant(bound_rule, "port 65536 let through", data(SCHEMA, f"{PORT}.maximum", 70000))
+    mutant(bound_rule, "port 65535 refused", data(SCHEMA, f"{PORT}.maximum", 65534))
+COMPARED = '{{- if gt (include "todo.number" $request | float64) (include "todo.number" $limit | float64) -}}'
+mutant("POD-07", "requests over limits let through", replace(VALIDATION, COMPARED, "{{- if false -}}"))
+mutant("POD-07", "500m taken for 500", replace(VALIDATION, '"m" 1e-3', '"m" 1'))
+mutant("POD-07", "512Mi taken for 512", replace(VALIDATION, '"Mi" 1048576', '"Mi" 1'))
+mutant("DEP-01", "64 characters let through", data(SCHEMA, "properties.fullnameOverride.maxLength", 80))
+mutant("DEP-01", "capitals let through", data(SCHEMA, "properties.fullnameOverride.pattern", REMOVE))
+mutant("CFG-03", "any environment", data(SCHEMA, "properties.config.properties.environment", {"type": "string"}))
+mutant("CFG-04", "any word for DEBUG", data(SCHEMA, "properties.config.properties.debug", {}))
+mutant("CFG-04", "a boolean rendered", replace("templates/configmap.yaml", "{{ quote $value }}", "{{ $value }}"))
+mutant(
+    "CFG-05",
+    "any origin",
+    data(SCHEMA, "properties.config.properties.corsOrigins", {"type": "string"}),
+    replace(VALIDATION, '  (include "todo.validate.origins" . | fromJsonArray)\n', ""),
+)
+mutant("CFG-06", "any key", data(SCHEMA, "properties.config.properties.extra", {"type": "object"}))
+mutant("CFG-07", "quotes not escaped", replace("templates/configmap.yaml", "{{ quote $value }}", '"{{ $value }}"'))
+mutant("CFG-08", "a longer variable let through", replace(VALIDATION, "gt $bytes 131072", "gt $bytes 1310720"))
+mutant("CFG-08", "the longest variable refused", replace(VALIDATION, "gt $bytes 131072", "gt $bytes 131071"))
+mutant("CFG-08", "more values let through", replace(VALIDATION, "gt $total 1048576", "gt $total 10485760"))
+mutant("CFG-08", "the most values refused", replace(VALIDATION, "gt $total 1048576", "gt $total 1048575"))
+mutant("SEC-09", "a longer variable let through", replace(VALIDATION, "gt $bytes 131072", "gt $bytes 1310720"))
+mutant("SEC-04", "any URL", replace(VALIDATION, "{{- if not (regexMatch $postgres .) -}}", "{{- if false -}}"))
+mutant("SEC-04", "no driver suffix", replace(VALIDATION, r"(\+[a-z0-9_]+)?://", "://"))
+mutant("SEC-05", "31 characters", replace(VALIDATION, r"`^[^\x00]{32,}$`", r"`^[^\x00]{31,}$`"))
+mutant("SEC-06", "any start", replace(VALIDATION, r"`^sk-proj-\S+$`", r"`^sk-\S+$`"))
+SCALING = "properties.backend.properties.autoscaling"
+mutant("HPA-05", "more than the maximum", replace(VALIDATION, "if gt (int $scaling.minReplicas)", "if gt 0"))
+METRICS = "definitions.autoscaling.properties.metrics"
+mutant(
+    "HPA-06",
+    "no metric",
+    data(SCHEMA, f"{METRICS}.minItems", REMOVE),
+    data(SCHEMA, f"{METRICS}.contains", REMOVE),
+)
+mutant("HPA-06", "11 metrics", data(SCHEMA, f"{METRICS}.maxItems", 20))
+UTILISATION = "definitions.resourceMetric.properties.target.properties.averageUtilization"
+mutant("HPA-07", "0 %", data(SCHEMA, f"{UTILISATION}.minimum", 0))
+mutant("HPA-07", "101 %", data(SCHEMA, f"{UTILISATION}.maximum", 200))
+mutant("IMG-01", "any repository", data(SCHEMA, "definitions.image.properties.repository", {"type": "string"}))
+mutant("IMG-02", "any tag", data(SCHEMA, "definitions.image.properties.tag", {"type": "string"}))
+
+# --- the chart itself
+mutant("CHT-01", "an underscore", data(CHART, "name", "todo_chatbot"))
+mutant("CHT-02", "no SemVer", data(CHART, "version", "1.0"))
+mutant("CHT-07", "a dependency that is not there", data(CHART, "dependencies", [{"name": "redis", "version": "1.0.0", "repository": "https://charts.example.com"}]))  # fmt: skip
+for gone in ("namespace.yaml", "NOTES.txt", "frontend-service.yaml"):
+    mutant("CHT-08", f"no {gone}", remove(f"templates/{gone}"))
+mutant("CHT-09", "a random secret", replace("templates/secrets.yaml", "b64enc $value", 'b64enc (print $value (randAlphaNum 4))'))  # fmt: skip
+mutant("CHT-09", "renders without the secrets", replace(VALIDATION, "{{- with $missing -}}", "{{- with list -}}"))
+mutant("CHT-09", "names the first missing secret alone", replace(VALIDATION, '(join ", " .)) -}}\n{{- end -}}\n{{- $host', '(first .)) -}}\n{{- end -}}\n{{- $host'))  # fmt: skip
+mutant("CHT-09", "an object twice", append("templates/again.yaml", 'apiVersion: v1\nkind: Service\nmetadata:\n  name: todo-backend-service\n  namespace: todo-chatbot\nspec:\n  ports: [{port: 8000}]\n'))  # fmt: skip
+mutant("CHT-09", "an unknown field", replace(HELPERS, "revisionHistoryLimit: {{", "revisionHistory: {{"))
+mutant("CHT-09", "a port as a string", replace(HELPERS, "containerPort: {{ int $values.containerPort }}", "containerPort: {{ $values.containerPort | toString | quote }}"))  # fmt: skip
+mutant("CHT-09", "a key twice", replace(HELPERS, "automountServiceAccountToken: false\n", "enableServiceLinks: false\nautomountServiceAccountToken: false\n"))  # fmt: skip
+mutant("CHT-09", "a nil map", replace(BACKEND, "int .Values.backend.replicas", "int .Values.backend.pods.replicas"), replace(BACKEND, "if not .Values.backend.autoscaling.enabled", "if true"))  # fmt: skip
+mutant("CHT-09", "a wrong verb", replace(HELPERS, '"http://%s:%d" (include "todo.serviceName" $backend) (int $values.backend.service.port)', '"http://%s:%d" (include "todo.serviceName" $backend) (float64 $values.backend.service.port)'))  # fmt: skip
+mutant("CHT-10", "no schema", remove(SCHEMA))
+for where in ("", "properties.namespace.", "properties.config.", "definitions.service.", "definitions.probe.", "definitions.image."):  # fmt: skip
+    mutant("CHT-10", f"open at {where or 'the top'}", data(SCHEMA, f"{where}additionalProperties", True))
+mutant("CHT-10", "a default that does not fit", data(VALUES, "backend.replicas", "two"))
+mutant("CHT-10", "a key it does not know", data(VALUES, "backend.nodes", 1))
+mutant("CHT-15", "a deprecated object", append("templates/old.yaml", "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  name: x\n"))  # fmt: skip
+mutant("CHT-16", "a name of its own", replace("templates/namespace.yaml", "{{ .Values.namespace.name | quote }}", "other"))
+mutant("CHT-16", "a Service that names no namespace", replace("templates/backend-service.yaml", NAMESPACE, ""))
+
+# --- what templates give
+mutant("HPA-01", "never rendered", replace("templates/hpa.yaml", ".Values.backend.autoscaling", ".Values.backend.scaling"))
+mutant("HPA-01", "rendered only when off", replace("templates/hpa.yaml", "{{- if .enabled }}", "{{- if not .enabled }}"))
+mutant("DEP-03", "rendered although off", replace("templates/hpa.yaml", "{{- if .enabled }}", "{{- if true }}"))
+mutant("HPA-03", "another target", replace("templates/hpa.yaml", '    name: {{ include "todo.componentName" $backend }}\n', "    name: backend\n"))  # fmt: skip
+mutant("HPA-11", "replicas beside it", replace(BACKEND, "{{- if not .Values.backend.autoscaling.enabled }}", "{{- if true }}"))
+mutant("POD-02", "a Secret elsewhere", replace("templates/secrets.yaml", "{{ .Values.namespace.name | quote }}", "default"))
+mutant("POD-05", "never restarted", replace(HELPERS, "enableServiceLinks: false\n", "enableServiceLinks: false\nrestartPolicy: Never\n"))  # fmt: skip
+mutant("POD-06", "no limits", replace(HELPERS, 'list "requests" "limits"', 'list "requests"'))
+mutant("POD-08", "on another port", replace(HELPERS, "    port: http\n", "    port: 9000\n"))
+mutant("POD-08", "no liveness probe", replace(HELPERS, 'list "startup" "readiness" "liveness"', 'list "startup" "readiness"'))
+mutant("POD-09", "no startup probe", replace(HELPERS, 'list "startup" "readiness" "liveness"', 'list "readiness" "liveness"'))
+mutant("POD-16", "no port", replace(HELPERS, "ports:\n  - name: http\n    containerPort: {{ int $values.containerPort }}\n    protocol: TCP\n", ""))  # fmt: skip
+mutant("POD-18", "requests below limits", data(VALUES, "backend.resources.requests.cpu", "100m"))
+mutant("DEP-04", "the same selector for both", replace(HELPERS, "app: todo-chatbot\ncomponent: {{ .component }}\napp.kubernetes.io/instance", "app: todo-chatbot\napp.kubernetes.io/instance"))  # fmt: skip
+mutant("DEP-06", "a pod unavailable", data(VALUES, "backend.strategy.maxUnavailable", 1))
+mutant("DEP-08", "no history", replace(HELPERS, "{{ int $values.revisionHistoryLimit }}", "0"))
+mutant("SVC-06", "another port", replace("templates/backend-service.yaml", "targetPort: http", "targetPort: 9000"))
+mutant("SVC-08", "sticky", replace("templates/backend-service.yaml", "sessionAffinity: None", "sessionAffinity: ClientIP"))
+mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
+mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
+mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))
+mutant("SEC-07", "encoded twice", replace("templates/secrets.yaml", "b64enc $value", "b64enc $value | b64enc"))
+mutant("SEC-11", "a literal", replace(HELPERS, "  valueFrom:\n    secretKeyRef:\n      name: {{ include \"todo.secretName\" .root }}\n      key: {{ .key }}\n", "  value: {{ get (include \"todo.secrets\" .root | fromJson) .key | quote }}\n"))  # fmt: skip
+mutant("SEC-12", "no API key", replace(HELPERS, '  "OPENAI_API_KEY" ($secrets.openaiApiKey | default "")\n', ""))
+mutant("REL-01", "no migration", replace(BACKEND, "      initContainers:\n        - name: migrate\n", "      containers:\n        - name: migrate\n"), replace(BACKEND, "      containers:\n        - name: backend\n", "        - name: backend\n"))  # fmt: skip
+mutant("REL-05", "a key that is not there", replace(HELPERS, "      name: {{ include \"todo.configMapName\" $root }}\n      key: {{ . }}\n", "      name: {{ include \"todo.configMapName\" $root }}\n      key: {{ lower . }}\n"))  # fmt: skip
+mutant("REL-05", "a URL of no Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"backend" (int'))
+mutant("REL-05", "a URL of another port", replace(HELPERS, "(int $values.backend.service.port)", "(int $values.frontend.service.port)"))  # fmt: skip
+mutant("PER-02", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n"))
+mutant("POD-13", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n"))
+mutant("SCY-01", "root", replace(HELPERS, "  runAsUser: 1000\n", "  runAsUser: 0\n"))
+mutant("SCY-02", "a writable root", replace(HELPERS, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"))
+mutant("SCY-03", "privileged", replace(HELPERS, "privileged: false", "privileged: true"))
+mutant("SCY-03", "capabilities kept", replace(HELPERS, "  capabilities:\n    drop: [ALL]\n", ""))
+mutant("SCY-05", "a node's port", replace("templates/frontend-service.yaml", "type: ClusterIP", "type: NodePort"))
+mutant("SCY-06", "not by its Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"localhost" (int'))
+mutant("SCY-08", "a default key", data(VALUES, "secrets.openaiApiKey", "sk-proj-" + "x1Y" * 12))
+mutant("SCY-08", "a key in a template", append("templates/configmap.yaml", f"  KEY: sk-proj-{'x1Y' * 12}\n"))
+mutant("SCY-09", "the model's key in the frontend", replace(HELPERS, FOR_BACKEND, '{{- $keys = append $keys "OPENAI_API_KEY" -}}'))
+mutant("SCY-09", "a token", replace(HELPERS, "automountServiceAccountToken: false", "automountServiceAccountToken: true"))

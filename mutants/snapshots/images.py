@@ -1,0 +1,90 @@
+"""Mutants of images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from acceptance.snapshot import Layer
+from mutants.draft import REMOVE, Alter, Draft
+from mutants.snapshots.registry import field, fields, mutant
+
+OTHER_DIGEST = "sha256:" + "0" * 64
+
+
+def with_image(image: str) -> Alter:
+    def alter(draft: Draft) -> None:
+        for body in draft.mains():
+            body["image"] = image
+
+    return alter
+
+
+for clause, name in {
+    "capitals": "Todo-Backend:1",
+    "an underscore": "todo_backend:1",
+    "another": "other-image:latest",
+}.items():
+    mutant("IMG-01", clause, "static")(with_image(name))
+    mutant("IMG-01", clause, "image")(partial(Draft.change_image, reference=name))
+for clause, tag in {"an underscore": "1_0", "a space": "1 0", "a plus": "1+0"}.items():
+    mutant("IMG-02", clause)(with_image(f"todo-image:{tag}"))
+
+
+@mutant("IMG-03", "configuration of another content", "image")
+def other_config(draft: Draft) -> None:
+    draft.change_image(computed_digest=OTHER_DIGEST)
+
+
+@mutant("IMG-03", "layer of another content", "image")
+def other_layer(draft: Draft) -> None:
+    draft.change_image(computed_diff_ids=(OTHER_DIGEST, *draft.subject.image.computed_diff_ids[1:]))
+
+
+mutant("IMG-03", "a namesake runs", "live")(
+    lambda draft: draft.change_facts(lambda fact: replace(fact, config_digest=OTHER_DIGEST))
+)
+mutant("IMG-03", "another layer runs", "live")(
+    lambda draft: draft.change_facts(lambda fact: replace(fact, diff_ids=(*fact.diff_ids, OTHER_DIGEST)))
+)
+
+
+def layers(count: int, size: int) -> Alter:
+    return lambda draft: draft.change_image(layers=tuple(Layer(str(i), size) for i in range(count)))
+
+
+mutant("IMG-04", "200,000,000 bytes", "image")(layers(2, 100_000_000))
+mutant("IMG-05", "500,000,000 bytes", "image")(layers(2, 250_000_000))
+mutant("IMG-06", "21 layers", "image")(layers(21, 1))
+mutant("IMG-06", "no layer", "image")(layers(0, 1))
+fields(
+    "IMG-07",
+    Draft.image_config,
+    "created",
+    {
+        "absent": REMOVE,
+        "not a time": "yesterday",
+        "no zone": "2026-01-01T00:00:00",
+        "the epoch": "1970-01-01T00:00:00Z",
+        "future": "2036-01-01T00:00:00Z",
+    },
+)
+field("IMG-08", "arm64", Draft.image_config, "architecture", "arm64")
+field("IMG-08", "windows", Draft.image_config, "os", "windows")
+
+
+def run(**fields: Any) -> Alter:
+    def alter(draft: Draft) -> None:
+        was = draft.subject.image.run
+        assert was is not None
+        draft.change_image(run=replace(was, **fields))
+
+    return alter
+
+
+mutant("IMG-09", "no answer", "image")(run(health_status=None, log_tail="Traceback"))
+mutant("IMG-09", "503", "image")(run(health_status=503))
+mutant("IMG-10", "outlives its grace period", "image")(run(term_seconds=30.0, exit_code=0))
+mutant("IMG-10", "had to be killed", "image")(run(term_seconds=10.0, exit_code=137))
+field("IMG-10", "shell form", Draft.image_config, "config.Cmd", ["/bin/sh", "-c", "python3 -m app"])

@@ -1,0 +1,76 @@
+"""Mutants of how entities hang together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mutants.draft import Draft
+from mutants.snapshots.registry import field, first_init, mutant, of_backend, variable
+
+field("REL-01", "no init container", Draft.specs, "initContainers", [], "static")
+field("REL-01", "another name", first_init, "name", "other", "static")
+field("REL-01", "a sidecar", first_init, "restartPolicy", "Always", "static")
+field("REL-01", "no way to the database", first_init, "env", [], "static")
+for clause, url in {
+    "another Service": "http://other-service:8000",
+    "another port": "http://todo-backend-service:9999",
+    "localhost": "http://localhost:8000",
+}.items():
+    field("REL-04", clause, Draft.config_map, "data.BACKEND_URL", url, "live")
+field("REL-04", "no URL", Draft.mains, "env", variable("BACKEND_URL"), "live")
+
+
+@mutant("REL-04", "the image's own URL wins", "live")
+def baked(draft: Draft) -> None:
+    other = {"BACKEND_URL": "http://backend:8000"}
+    draft.change_facts(lambda fact: replace(fact, environment={**fact.environment, **other}))
+
+
+main, spec = of_backend(Draft.mains), of_backend(Draft.specs)
+field("REL-05", "no such ConfigMap", main, "envFrom", [{"configMapRef": {"name": "absent"}}])
+field(
+    "REL-05",
+    "no such Secret",
+    main,
+    "env",
+    [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "A"}}}],
+)
+for kind, name in (("configMap", "todo-chatbot-config"), ("secret", "todo-chatbot-secrets")):
+    reference = {f"{kind}KeyRef": {"name": name, "key": "ABSENT"}}
+    field("REL-05", f"no such key of the {kind}", main, "env", [{"name": "A", "valueFrom": reference}])
+field(
+    "REL-05",
+    "no such key in an init container",
+    of_backend(first_init),
+    "env",
+    [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "todo-chatbot-secrets", "key": "ABSENT"}}}],
+)
+field("REL-05", "volume of no ConfigMap", spec, "volumes", [{"name": "v", "configMap": {"name": "absent"}}])
+field("REL-05", "volume of no Secret", spec, "volumes", [{"name": "v", "secret": {"secretName": "absent"}}])
+field(
+    "REL-05",
+    "volume of no such key",
+    spec,
+    "volumes",
+    [{"name": "v", "secret": {"secretName": "todo-chatbot-secrets", "items": [{"key": "ABSENT", "path": "a"}]}}],
+)
+field("REL-05", "URL of no Service", Draft.config_map, "data.BACKEND_URL", "http://absent:8000")
+field(
+    "REL-05",
+    "URL of a Service elsewhere",
+    Draft.config_map,
+    "data.BACKEND_URL",
+    "http://todo-backend-service.other.svc:8000",
+)
+field("REL-05", "URL of another port", Draft.config_map, "data.BACKEND_URL", "http://todo-backend-service:80")
+field("REL-05", "URL without its port", Draft.config_map, "data.BACKEND_URL", "http://todo-backend-service")
+field(
+    "REL-05",
+    "literal URL of no Service",
+    main,
+    "env",
+    [{"name": "A", "value": "http://absent.todo-chatbot.svc.cluster.local:8000"}],
+)
+field("REL-05", "no such service account", spec, "serviceAccountName", "absent")
+field("REL-05", "no such probe port", main, "livenessProbe.httpGet.port", "absent")
+field("REL-05", "no such scale target", of_backend(Draft.autoscaler), "spec.scaleTargetRef.name", "absent")

@@ -1,0 +1,69 @@
+"""Mutants of the Secret."""
+
+from __future__ import annotations
+
+import base64
+
+from mutants.draft import REMOVE, Draft
+from mutants.snapshots.registry import encoded, field, fields, mutant, variable
+
+fields("SEC-03", Draft.secret, "type", {"TLS": "kubernetes.io/tls", "another": "example.com/other"})
+fields(
+    "SEC-04",
+    Draft.secret,
+    "data.DATABASE_URL",
+    {
+        clause: encoded(url)
+        for clause, url in {
+            "MySQL": "mysql://u:p@h/d",
+            "SQLite": "sqlite:///d",
+            "no user": "postgresql://:p@h/d",
+            "no password": "postgresql://u@h/d",
+            "no host": "postgresql://u:p@/d",
+            "no scheme": "u:p@h/d",
+            "a new line": "postgresql://u:p@h/d\n",
+        }.items()
+    },
+)
+fields(
+    "SEC-05",
+    Draft.secret,
+    "data.BETTER_AUTH_SECRET",
+    {"31 characters": encoded("s" * 31), "31 characters of 2 bytes": encoded("ß" * 31)},
+)
+fields("SEC-06", Draft.secret, "data.OPENAI_API_KEY", {"sk-": encoded("sk-abc"), "spaces": encoded(" sk-proj-abc")})
+field("SEC-07", "not base64", Draft.secret, "data.BETTER_AUTH_SECRET", "%%%%", refused=True)
+field("SEC-07", "not UTF-8", Draft.secret, "data.BETTER_AUTH_SECRET", base64.b64encode(b"\xff" * 40).decode())
+for key in ("DATABASE_URL", "BETTER_AUTH_SECRET", "OPENAI_API_KEY"):
+    field("SEC-07", f"{key} twice", Draft.secret, f"data.{key}", lambda old: base64.b64encode(old.encode()).decode())
+    field("SEC-12", f"no {key}", Draft.secret, f"data.{key}", REMOVE)
+
+
+@mutant("SEC-09", "a variable over 131,072 bytes")
+def long_secret(draft: Draft) -> None:
+    draft.secret()[0]["data"]["BETTER_AUTH_SECRET"] = encoded("x" * 131_072)
+
+
+for key in ("DATABASE_URL", "BETTER_AUTH_SECRET"):
+    field("SEC-11", f"{key} a literal", Draft.mains, "env", variable(key, value="text"))
+    field(
+        "SEC-11",
+        f"{key} from the ConfigMap",
+        Draft.mains,
+        "env",
+        variable(key, valueFrom={"configMapKeyRef": {"name": "c", "key": key}}),
+    )
+    field("SEC-11", f"no {key}", Draft.mains, "env", variable(key))
+
+
+@mutant("SEC-11", "a literal by another name")
+def literal(draft: Draft) -> None:
+    text = draft.snapshot.given["BETTER_AUTH_SECRET"]
+    for body in draft.mains():
+        body["env"].append({"name": "OTHER", "value": text})
+
+
+@mutant("SEC-11", "a literal on the command line")
+def argument(draft: Draft) -> None:
+    for body in draft.mains():
+        body["args"] = [f"--key={draft.snapshot.given['BETTER_AUTH_SECRET']}"]

@@ -1,0 +1,241 @@
+"""Autoscaling under load: from the fewest to the most replicas and back, with an upgrade in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from acceptance import timeline
+from acceptance.availability import lossless
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.deadlines import METRICS, SCALED_DOWN, SCALED_UP
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.fields import Object, at, mappings_at, name_of
+from acceptance.finding import Finding, Untested, accept
+from acceptance.history import History
+from acceptance.load import loading
+from acceptance.provision import Provision
+from acceptance.rollout import condition, own, ready
+from acceptance.target import Autoscaler
+from acceptance.traffic import task_writes
+from acceptance.wait import NotYet, consistently, eventually
+from toolchain.console import CommandError
+
+CLIENTS = 12
+"""Of 10 requests a second each: 480 m CPU and more, where 70 % of five requests of 100 m are 350 m."""
+SAMPLED_PER_SECOND = 15.0
+"""Little enough that two replicas bear it."""
+HOLD = 15.0
+"""Seconds at either end in which nothing may go beyond it: one sync of the autoscaler."""
+
+
+@dataclass
+class Scaling:
+    """The experiment, when the load began and ended, and the replicas wanted before and after the upgrade."""
+
+    seen: Experiment
+    limits: Autoscaler
+    begun: float = 0.0
+    ended: float = 0.0
+    upgrade: tuple[int, int] = (0, 0)
+
+    def replicas(self, deployment: str) -> list[tuple[float, int]]:
+        """When which number of replicas was wanted."""
+        return changes(self.seen.history, "Deployment", deployment, "spec.replicas", self.begun, self.seen.end)
+
+
+def changes(history: History, kind: str, name: str, path: str, start: float, end: float) -> list[tuple[float, int]]:
+    """The values of a numeric field and since when each held."""
+    found: list[tuple[float, int]] = []
+    for state in history.states(kind, start, end):
+        for item in state.objects:
+            value = at(item, path)
+            if name_of(item) == name and isinstance(value, int) and (not found or found[-1][1] != value):
+                found.append((state.moment, value))
+    return found
+
+
+def utilisation(history: History, name: str, start: float, end: float) -> list[tuple[float, int]]:
+    """CPU in percent of the request, as the autoscaler had it."""
+    found: list[tuple[float, int]] = []
+    for state in history.states("HorizontalPodAutoscaler", start, end):
+        for item in state.objects:
+            for metric in mappings_at(item, "status.currentMetrics"):
+                value = at(metric, "resource.current.averageUtilization")
+                if name_of(item) == name and isinstance(value, int):
+                    found.append((state.moment, value))
+    return found
+
+
+@pytest.fixture(scope="module")
+def scaling(
+    lab: Laboratory,
+    writer: User,
+    cluster: Cluster,
+    provision: Provision,
+    record_picture: Callable[[str, str, str], None],
+) -> Scaling:
+    target = lab.target
+    limits, path = target.autoscaler, target.values.hpa_enabled
+    if limits is None or path is None:
+        raise Untested("the target names no autoscaler, or no value that switches it on")
+    part = target.component("backend")
+
+    def deployment() -> Object:
+        items = {name_of(item): item for item in lab.objects.list("Deployment").objects}
+        return items[part.deployment]
+
+    def active() -> None:
+        found = [item for item in lab.objects.list("HorizontalPodAutoscaler").objects if name_of(item) == limits.name]
+        if not found or not condition(found[0], "ScalingActive"):
+            raise NotYet("ScalingActive is not True")
+
+    def count(wanted: int) -> Callable[[], None]:
+        def probe() -> None:
+            pods = lab.pods(part)
+            there = sum(ready(pod) for pod in pods)
+            if at(deployment(), "spec.replicas") != wanted or there != wanted or len(pods) != wanted:
+                spec = at(deployment(), "spec.replicas")
+                raise NotYet(f"{spec} are wanted, {there} of {len(pods)} pods are Ready")
+
+        return probe
+
+    def upgrade() -> None:
+        try:
+            lab.upgrade({path: True})
+        except CommandError as error:
+            raise AssertionError(f"the upgrade failed: {error}") from error
+
+    image = provision.tools().reference
+    with lab.experiment("autoscaling", backend=task_writes(writer, SAMPLED_PER_SECOND)) as seen:
+        found = Scaling(seen, limits)
+        lab.upgrade({path: True})
+        seen.attempt("metrics", lambda: eventually("the autoscaler to have metrics", active, METRICS))
+        seen.attempt("few", lambda: eventually("the fewest replicas", count(limits.min_replicas), SCALED_DOWN))
+        found.begun = seen.mark("load")
+        with loading(cluster, image, writer, CLIENTS):
+            most = limits.max_replicas
+            seen.attempt("grown", lambda: eventually(f"{most} Ready replicas", count(most), SCALED_UP))
+            seen.mark("upgrade")
+            before = at(deployment(), "spec.replicas")
+            seen.attempt("upgrade", upgrade)
+            consistently("load", lambda: None, HOLD)
+            found.upgrade = before, at(deployment(), "spec.replicas")
+        found.ended = seen.mark("load ends")
+        fewest = limits.min_replicas
+        seen.attempt("shrunk", lambda: eventually(f"{fewest} replicas", count(fewest), SCALED_DOWN))
+        consistently("quiet", lambda: None, HOLD)
+    history = seen.history
+    wanted = found.replicas(part.deployment)
+    rows = {
+        "replicas": {
+            "wanted": [(moment, float(value)) for moment, value in wanted],
+            "Ready": [
+                (state.moment, float(sum(ready(pod) for pod in own(state.objects, part))))
+                for state in history.states("Pod", found.begun, seen.end)
+            ],
+        },
+        "CPU, % of request": {
+            "average": [
+                (moment, float(value)) for moment, value in utilisation(history, limits.name, found.begun, seen.end)
+            ]
+        },
+    }
+    marks = [mark for mark in seen.marks if mark.moment >= found.begun]
+    caption = f"wanted replicas: {', '.join(str(value) for _, value in wanted)}"
+    record_picture("autoscaling: replicas", timeline.curves(marks, found.begun, seen.end, rows), caption)
+    return found
+
+
+def beyond(rule: str, scaling: Scaling, lab: Laboratory) -> list[Finding]:
+    """A finding where more or fewer replicas were ever wanted than the autoscaler may want."""
+    deployment = lab.target.component("backend").deployment
+    limits = scaling.limits
+    wrong = [
+        value for _, value in scaling.replicas(deployment) if not limits.min_replicas <= value <= limits.max_replicas
+    ]
+    wanted = f"{limits.min_replicas} to {limits.max_replicas}"
+    return [Finding(rule, f"Deployment/{deployment}", "spec.replicas", wanted, f"{wrong}")] if wrong else []
+
+
+@pytest.mark.rule("HPA-09")
+def test_it_grows_to_the_most_and_not_beyond(
+    scaling: Scaling, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    scaling.seen.took("metrics")
+    seconds = scaling.seen.took("grown")
+    record_measurement("autoscaling: load to all Ready", seconds, "s", SCALED_UP.source)
+    accept(beyond("HPA-09", scaling, lab), lab.target)
+
+
+@pytest.mark.rule("HPA-09")
+def test_the_time_of_each_phase_is_within_its_budget(
+    scaling: Scaling, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    scaling.seen.took("grown")
+    part, limits, history = lab.target.component("backend"), scaling.limits, scaling.seen.history
+    end = scaling.ended
+    high = [
+        moment
+        for moment, value in utilisation(history, limits.name, scaling.begun, end)
+        if value > limits.cpu_percent and moment > scaling.begun
+    ]
+    decided = [moment for moment, value in scaling.replicas(part.deployment) if value == limits.max_replicas]
+    moments = {"metrics": high[0], "decision": decided[0]}
+    phases: dict[str, Callable[[Object], bool]] = {
+        "scheduling": lambda pod: condition(pod, "PodScheduled"),
+        "start": lambda pod: any(at(s, "state.running") for s in mappings_at(pod, "status.containerStatuses")),
+        "ready": ready,
+    }
+    for phase, holds in phases.items():
+        moments[phase] = next(
+            state.moment
+            for state in history.states("Pod", scaling.begun, end)
+            if sum(holds(pod) for pod in own(state.objects, part)) >= limits.max_replicas
+        )
+    findings = []
+    before = scaling.begun
+    for phase, moment in moments.items():
+        seconds, budget = max(0.0, moment - before), BUDGETS[phase]
+        record_measurement(f"autoscaling: {phase}", seconds, "s", f"budget {budget:g} s")
+        if seconds > budget:
+            name = f"HorizontalPodAutoscaler/{limits.name}"
+            findings.append(Finding("HPA-09", name, phase, f"within {budget:g} s", f"{seconds:.1f} s"))
+        before = max(before, moment)
+    accept(findings, lab.target)
+
+
+BUDGETS = {"metrics": 75.0, "decision": 75.0, "scheduling": 10.0, "start": 60.0, "ready": 90.0}
+"""Seconds after the phase before: scrape and sync periods of 15 s, some steps of growth, five starts on two cores."""
+
+
+@pytest.mark.rule("HPA-10")
+def test_it_returns_to_the_fewest_and_not_below(
+    scaling: Scaling, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    scaling.seen.took("grown")
+    seconds = scaling.seen.took("shrunk")
+    record_measurement("autoscaling: end of load to the fewest", seconds, "s", SCALED_DOWN.source)
+    accept(beyond("HPA-10", scaling, lab), lab.target)
+
+
+@pytest.mark.rule("HPA-11")
+def test_an_upgrade_keeps_the_count(scaling: Scaling, lab: Laboratory) -> None:
+    scaling.seen.took("upgrade")
+    before, after = scaling.upgrade
+    findings = []
+    if before != after or before == lab.target.component("backend").replicas:
+        object_ = f"Deployment/{lab.target.component('backend').deployment}"
+        findings.append(Finding("HPA-11", object_, "spec.replicas", f"{before}, as before the upgrade", str(after)))
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("HPA-12")
+def test_no_request_fails_while_it_scales(scaling: Scaling, lab: Laboratory) -> None:
+    scaling.seen.took("grown")
+    scaling.seen.took("shrunk")
+    service = lab.target.component("backend").service
+    accept(lossless("HPA-12", f"Service/{service}", scaling.seen.traffic["backend"].availability), lab.target)

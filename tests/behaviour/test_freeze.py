@@ -1,0 +1,261 @@
+"""Processes that stand still: unready first and back when thawed, started again when it lasts; slow starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+
+from acceptance.availability import Interval
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.deadlines import LIVENESS, POD_REPLACED, READINESS, STARTED, Deadline
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.faults import container_id, frozen, kill
+from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
+from acceptance.finding import Finding, Untested, accept
+from acceptance.rollout import endpoints, ready, restarts
+from acceptance.target import Component
+from acceptance.traffic import task_writes
+from acceptance.wait import NotYet, eventually
+
+COMPONENTS = ("backend", "frontend")
+ENDPOINT_LAG = 1.0
+"""Seconds from a pod's being unready to every node's leaving it out."""
+STARTUP_BUDGET = 12
+"""Seconds that a start may take in the slow-start experiment; the shipped budget would take minutes to use up."""
+
+
+@dataclass
+class Freeze:
+    """The pods that stood still, when, and what the kubelet made of it."""
+
+    seen: Experiment
+    pods: dict[str, Object]
+    before: dict[str, int]
+    frozen: dict[str, float] = field(default_factory=dict)
+    unready: dict[str, float] = field(default_factory=dict)
+    out: dict[str, bool] = field(default_factory=dict)
+    """Whether the pod was out of the Service's ready endpoints while unready."""
+    after: dict[str, int] = field(default_factory=dict)
+
+
+def probed(lab: Laboratory, component: Component, kind: str) -> bool:
+    """Whether the component's container has the probe."""
+    deployments = {name_of(item): item for item in lab.objects.list("Deployment").objects}
+    containers = mappings_at(deployments[component.deployment], "spec.template.spec.containers")
+    return any(c.get("name") == component.container and bool(mapping_at(c, kind)) for c in containers)
+
+
+def now(lab: Laboratory, component: Component, pod: Object) -> Object:
+    """The pod as it is now; `NotYet` where it is gone."""
+    for item in lab.pods(component):
+        if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
+            return item
+    raise NotYet("the pod is gone")
+
+
+def wait_for(lab: Laboratory, component: Component, pod: Object, *, is_ready: bool, deadline: Deadline) -> float:
+    """Wait until the pod is Ready, or is not; the moment."""
+
+    def probe() -> float:
+        if ready(now(lab, component, pod)) is not is_ready:
+            raise NotYet(f"it is {'not ' if is_ready else ''}Ready")
+        return time.time()
+
+    return eventually(f"pod {name_of(pod)} to be {'Ready' if is_ready else 'unready'}", probe, deadline)
+
+
+def wait_restarted(lab: Laboratory, component: Component, pod: Object, before: int, deadline: Deadline) -> int:
+    def probe() -> int:
+        count = restarts([now(lab, component, pod)])[name_of(pod)]
+        if count <= before:
+            raise NotYet(f"restartCount is {count}")
+        return count
+
+    return eventually(f"pod {name_of(pod)} to be restarted", probe, deadline)
+
+
+@pytest.fixture(scope="module")
+def short(lab: Laboratory, writer: User, cluster: Cluster) -> Freeze:
+    """One pod of each component stands still until it is unready, and goes on."""
+    parts = {name: lab.target.component(name) for name in COMPONENTS}
+    pods = {name: lab.pods(part)[0] for name, part in parts.items()}
+    before = {name: restarts([pod])[name_of(pod)] for name, pod in pods.items()}
+    with lab.experiment("freeze", backend=task_writes(writer)) as seen:
+        found = Freeze(seen, pods, before)
+        for name, part in parts.items():
+            with frozen(cluster, pods[name], part.container) as moment:
+                found.frozen[name] = moment
+                seen.mark(f"{name} frozen")
+                seen.attempt(
+                    f"{name} unready",
+                    partial(wait_for, lab, part, pods[name], is_ready=False, deadline=READINESS),
+                )
+                found.unready[name] = seen.mark(f"{name} unready")
+                serving = endpoints(lab.objects.list("EndpointSlice").objects, part.service)
+                found.out[name] = not serving.get(name_of(pods[name]), False)
+            seen.mark(f"{name} thawed")
+            seen.attempt(
+                f"{name} back",
+                partial(wait_for, lab, part, pods[name], is_ready=True, deadline=READINESS),
+            )
+        found.after = {name: restarts(lab.pods(part)).get(name_of(pods[name]), -1) for name, part in parts.items()}
+    return found
+
+
+@pytest.fixture(scope="module")
+def long(lab: Laboratory, cluster: Cluster) -> Freeze:
+    """One pod of each component stands still until the kubelet starts it again."""
+    parts = {name: lab.target.component(name) for name in COMPONENTS}
+    pods = {name: lab.pods(part)[0] for name, part in parts.items()}
+    before = {name: restarts([pod])[name_of(pod)] for name, pod in pods.items()}
+    with lab.experiment("long freeze") as seen:
+        found = Freeze(seen, pods, before)
+        with ExitStack() as stack:
+            for name, part in parts.items():
+                found.frozen[name] = stack.enter_context(frozen(cluster, pods[name], part.container))
+            for name, part in parts.items():
+                seen.attempt(
+                    f"{name} restarted",
+                    partial(wait_restarted, lab, part, pods[name], before[name], LIVENESS),
+                )
+        for name, part in parts.items():
+            seen.attempt(
+                f"{name} back",
+                partial(wait_for, lab, part, pods[name], is_ready=True, deadline=POD_REPLACED),
+            )
+    return found
+
+
+@dataclass
+class SlowStart:
+    """Restarts of a pod before its start was slowed within the budget, after that, and after one beyond it."""
+
+    seen: Experiment
+    pod: str
+    counts: list[int]
+
+
+@pytest.fixture(scope="module")
+def slow_start(lab: Laboratory, cluster: Cluster) -> SlowStart:
+    """A backend container stands still as soon as it has started: within its startup budget, then beyond it."""
+    part = lab.target.component("backend")
+    path = part.values.startup_probe
+    if path is None:
+        raise Untested("the target names no value for the startup probe")
+    changes = {f"{path}.failureThreshold": STARTUP_BUDGET, f"{path}.periodSeconds": 1}
+    with lab.experiment("slow start") as seen:
+        lab.upgrade(changes)
+        seen.attempt("rollout", lab.rolled_out)
+        pod = lab.pods(part)[0]
+        found = SlowStart(seen, name_of(pod), [restarts([pod])[name_of(pod)]])
+
+        def restarted(old: str) -> Callable[[], Object]:
+            def probe() -> Object:
+                item = now(lab, part, pod)
+                states = mappings_at(item, "status.containerStatuses")
+                running = any(at(s, "state.running") and s.get("name") == part.container for s in states)
+                if not running or container_id(item, part.container) == old:
+                    raise NotYet("the new container does not run yet")
+                return item
+
+            return lambda: eventually("the container to be started again", probe, STARTED)
+
+        def slowed(name: str, hold: Callable[[Object], None]) -> None:
+            item = now(lab, part, pod)
+            old = container_id(item, part.container)
+            kill(cluster, item, part.container)
+            seen.attempt(f"{name}: started", restarted(old))
+            fresh: Object = seen.value(f"{name}: started")
+            with frozen(cluster, fresh, part.container):
+                hold(fresh)
+
+        def within(_: Object) -> None:
+            end = time.monotonic() + STARTUP_BUDGET / 2
+
+            def probe() -> None:
+                if time.monotonic() < end:
+                    raise NotYet("half of the budget is not over")
+
+            eventually("half of the startup budget to pass", probe, STARTED)
+
+        def beyond(item: Object) -> None:
+            before = restarts([item])[name_of(item)]
+            seen.attempt("killed", lambda: wait_restarted(lab, part, pod, before, LIVENESS))
+
+        slowed("within", within)
+        seen.attempt("within: Ready", lambda: wait_for(lab, part, pod, is_ready=True, deadline=POD_REPLACED))
+        found.counts.append(restarts([now(lab, part, pod)])[name_of(pod)])
+        slowed("beyond", beyond)
+        found.counts.append(restarts([now(lab, part, pod)])[name_of(pod)])
+    return found
+
+
+@pytest.mark.rule("POD-10")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_frozen_pod_is_unready_not_restarted_and_comes_back(short: Freeze, component: str, lab: Laboratory) -> None:
+    part = lab.target.component(component)
+    if not probed(lab, part, "readinessProbe"):
+        raise Untested(f"the {component} has no readiness probe")
+    short.seen.took(f"{component} unready")
+    short.seen.took(f"{component} back")
+    object_ = f"Pod/{name_of(short.pods[component])}"
+    findings = []
+    if not short.out[component]:
+        findings.append(Finding("POD-10", object_, "endpoint", "not ready while the pod is unready", "ready"))
+    if short.after[component] != short.before[component]:
+        wanted, found = str(short.before[component]), str(short.after[component])
+        findings.append(Finding("POD-10", object_, "restartCount", wanted, found))
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("POD-10")
+def test_requests_fail_only_until_the_frozen_pod_is_unready(
+    short: Freeze, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    availability = short.seen.traffic["backend"].availability
+    window = Interval(short.frozen["backend"], short.unready["backend"] + ENDPOINT_LAG)
+    outside = [failure for failure in availability.failures if not window.holds(failure.record.sent)]
+    record_measurement("freeze: time to unready", window.seconds - ENDPOINT_LAG, "s", READINESS.source)
+    answered = sum(window.holds(r.sent) and r.done - r.sent < 1 and r.status > 0 for r in availability.records)
+    findings = []
+    if outside:
+        wanted = f"none fails outside the {window.seconds:.1f} s of the freeze until the pod is unready"
+        into = outside[0].record.sent - window.start
+        found = f"{len(outside)} failed, the first {into:.1f} s into it: {outside[0].reason}"
+        object_ = f"Service/{lab.target.component('backend').service}"
+        findings.append(Finding("POD-10", object_, "requests", wanted, found))
+    assert answered, "no request was answered by another pod meanwhile"
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("POD-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_pod_that_stays_frozen_is_restarted(
+    long: Freeze, component: str, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    if not probed(lab, lab.target.component(component), "livenessProbe"):
+        raise Untested(f"the {component} has no liveness probe")
+    seconds = long.seen.took(f"{component} restarted")
+    long.seen.took(f"{component} back")
+    record_measurement(f"long freeze: {component} restarted", seconds, "s", LIVENESS.source)
+
+
+@pytest.mark.rule("POD-12")
+def test_a_slow_start_is_killed_only_beyond_its_budget(slow_start: SlowStart, lab: Laboratory) -> None:
+    slow_start.seen.took("within: Ready")
+    slow_start.seen.took("killed")
+    first, second, third = slow_start.counts
+    findings = []
+    if second != first + 1:
+        wanted = f"{first + 1}: only the kill that made it start"
+        findings.append(Finding("POD-12", f"Pod/{slow_start.pod}", "restartCount", wanted, str(second)))
+    if third < second + 2:
+        wanted = f"{second + 2}: the kill, and that of the kubelet"
+        findings.append(Finding("POD-12", f"Pod/{slow_start.pod}", "restartCount", wanted, str(third)))
+    accept(findings, lab.target)

@@ -1,0 +1,252 @@
+"""Kills while writers write: nothing acknowledged is lost, pods come back by themselves, outages are measured."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import requests
+
+from acceptance.availability import Interval, lossless
+from acceptance.client import User
+from acceptance.cluster import Cluster
+from acceptance.database import Database
+from acceptance.deadlines import POD_REPLACED
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.faults import delete, kill
+from acceptance.fields import Object, name_of, text_at
+from acceptance.finding import Finding, Untested, accept
+from acceptance.ledger import Settlement, count, settle, unbalanced, writes
+from acceptance.rollout import ready, restarts
+from acceptance.traffic import chat_turns, page_views, task_writes
+from acceptance.wait import NotYet, consistently, eventually
+
+COMPONENTS = ("backend", "frontend")
+WRITES_PER_SECOND = 30.0
+PAGES_PER_SECOND = 10.0
+IN_TURN_SECONDS = 60.0
+"""How long pods are deleted one after the other."""
+BETWEEN = 2.0
+"""Seconds of quiet after each recovery, so that its outage ends within its own time."""
+
+
+@dataclass
+class Kills:
+    """The experiment: when each kind of kill began and was recovered from, and what stood afterwards."""
+
+    seen: Experiment
+    times: dict[str, Interval] = field(default_factory=dict)
+    restarted: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    """By component: restarts of each pod before and after its main process was killed."""
+    conversation: list[str] = field(default_factory=list)
+    """What was said in one conversation, a turn after each recovery."""
+    conversation_id: object = None
+    ledgers: dict[str, Settlement] = field(default_factory=dict)
+
+
+def wait_ready(lab: Laboratory, component: str, gone: set[str]) -> None:
+    """Wait until as many pods as are wanted are Ready, none of them of `gone` (UIDs)."""
+    part = lab.target.component(component)
+
+    def probe() -> None:
+        there = [pod for pod in lab.pods(part) if ready(pod) and text_at(pod, "metadata.uid") not in gone]
+        if len(there) < part.replicas:
+            raise NotYet(f"{len(there)} of {part.replicas} pods are Ready: {[name_of(pod) for pod in there]}")
+
+    eventually(f"replacements of the {component}'s pods to be Ready", probe, POD_REPLACED)
+
+
+def wait_restarted(lab: Laboratory, component: str, pod: Object, before: int) -> int:
+    """Wait until the pod's container was started again and is Ready; its restarts."""
+    part = lab.target.component(component)
+
+    def probe() -> int:
+        for item in lab.pods(part):
+            if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
+                now = restarts([item])[name_of(item)]
+                if now > before and ready(item):
+                    return now
+                raise NotYet(f"restarts: {now}, Ready: {ready(item)}")
+        raise NotYet("the pod is gone")
+
+    return eventually(f"the {component}'s container to be started again and Ready", probe, POD_REPLACED)
+
+
+def turn(user: User, kills: Kills) -> None:
+    """One more turn of the conversation, right after a recovery."""
+    message = f"word {secrets.token_hex(6)}"
+    body = {"conversation_id": kills.conversation_id, "message": message}
+    answer = user.call("POST", user.path(user.target.api.chat), json=body)
+    assert answer.status_code == requests.codes.ok, f"a chat turn was answered {answer.status_code}: {answer.text}"
+    kills.conversation_id = answer.json()["conversation_id"]
+    kills.conversation.append(message)
+
+
+@pytest.fixture(scope="module")
+def kills(lab: Laboratory, writer: User, reader: User, cluster: Cluster, database: Database) -> Kills:
+    plans = {
+        "backend": task_writes(writer, WRITES_PER_SECOND),
+        "chat": chat_turns(writer),
+        "frontend": page_views(reader, PAGES_PER_SECOND),
+    }
+
+    def uids(pods: list[Object]) -> set[str]:
+        return {text_at(pod, "metadata.uid") for pod in pods}
+
+    with lab.experiment("kills", **plans) as seen:
+        found = Kills(seen)
+        turn(reader, found)
+
+        def step(name: str, component: str, do: Callable[[], Callable[[], object]]) -> None:
+            began = seen.mark(name)
+            wait = do()
+            seen.attempt(f"{component}: {name}", wait)
+            consistently("quiet", lambda: None, BETWEEN)
+            found.times[f"{component}: {name}"] = Interval(began, time.time())
+            if component == "backend" and seen.came(f"{component}: {name}"):
+                seen.attempt(f"turn after {name}", lambda: turn(reader, found))
+
+        def deleting(component: str, count: int, grace: int | None) -> Callable[[], Callable[[], object]]:
+            def do() -> Callable[[], object]:
+                pods = lab.pods(lab.target.component(component))[:count]
+                for pod in pods:
+                    delete(cluster, pod, grace)
+                return lambda: wait_ready(lab, component, uids(pods))
+
+            return do
+
+        def killing(component: str) -> Callable[[], Callable[[], object]]:
+            def do() -> Callable[[], object]:
+                part = lab.target.component(component)
+                pod = lab.pods(part)[0]
+                before = restarts([pod])[name_of(pod)]
+                kill(cluster, pod, part.container)
+
+                def wait() -> None:
+                    now = wait_restarted(lab, component, pod, before)
+                    found.restarted.setdefault(component, {})[name_of(pod)] = before, now
+
+                return wait
+
+            return do
+
+        for component in COMPONENTS:
+            everyone = lab.target.component(component).replicas
+            step("one pod deleted", component, deleting(component, 1, None))
+            step("one pod deleted at once", component, deleting(component, 1, 0))
+            step("main process killed", component, killing(component))
+            step("all pods deleted at once", component, deleting(component, everyone, 0))
+        turns_begin = time.time()
+        number = 0
+        while time.time() - turns_begin < IN_TURN_SECONDS:
+            number += 1
+            step(f"in turn {number}", "backend", deleting("backend", 1, 0 if number % 2 else None))
+    tables = lab.target.tables
+    with database.admin() as admin:
+        for label, name, table, column, where in (
+            ("tasks", "backend", tables.task, tables.task_title, {}),
+            ("user messages", "chat", tables.message, tables.message_content, {tables.message_role: "user"}),
+            ("assistant messages", "chat", tables.message, tables.message_content, {tables.message_role: "assistant"}),
+            ("effects", "chat", tables.task, tables.task_title, {}),
+        ):
+            sampling = seen.traffic[name]
+            there = count(admin, table, column, sampling.plan.token, where)
+            found.ledgers[label] = settle(writes(sampling), there)
+    return found
+
+
+@pytest.mark.rule("PER-05")
+def test_every_acknowledged_write_is_there_once(kills: Kills, lab: Laboratory) -> None:
+    accept(unbalanced("PER-05", lab.target.tables.task, kills.ledgers["tasks"]), lab.target)
+
+
+@pytest.mark.rule("PER-04", "PER-05")
+def test_every_acknowledged_chat_turn_is_there_once(kills: Kills, lab: Laboratory) -> None:
+    tables = lab.target.tables
+    accept(
+        [
+            finding
+            for label, table in (
+                ("user messages", tables.message),
+                ("assistant messages", tables.message),
+                ("effects", tables.task),
+            )
+            for rule in ("PER-04", "PER-05")
+            for finding in unbalanced(rule, f"{table} ({label})", kills.ledgers[label])
+        ],
+        lab.target,
+    )
+
+
+@pytest.mark.rule("PER-04")
+def test_a_conversation_goes_on(kills: Kills, reader: User, lab: Laboratory) -> None:
+    if lab.target.api.messages is None:
+        raise Untested("the target names no path for a conversation's messages")
+    answer = reader.call("GET", reader.path(lab.target.api.messages, id=kills.conversation_id))
+    assert answer.status_code == requests.codes.ok
+    said = [item[lab.target.tables.message_content] for item in answer.json()]
+    counts = [sum(message == text for text in said) for message in kills.conversation]
+    assert len(counts) > 4
+    findings = []
+    if counts != [1] * len(counts) or len(said) != 2 * len(counts):
+        wanted = f"each of {len(counts)} turns once, with one answer"
+        found = f"{counts}, {len(said)} messages"
+        findings.append(Finding("PER-04", "Table/message", "messages of one conversation", wanted, found))
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("POD-17")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_replacement_is_ready_in_time(
+    kills: Kills, component: str, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    names = [name for name in kills.times if name.startswith(component) and "deleted" in name]
+    assert len(names) == 3
+    for name in names:
+        record_measurement(f"{name}: Ready again", kills.seen.took(name), "s", POD_REPLACED.source)
+
+
+@pytest.mark.rule("STA-09", "POD-05")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_killed_process_is_started_again_in_its_pod(kills: Kills, component: str, lab: Laboratory) -> None:
+    kills.seen.took(f"{component}: main process killed")
+    ((pod, (before, now)),) = kills.restarted[component].items()
+    findings = [
+        Finding(rule, f"Pod/{pod}", "restartCount", f"{before + 1}", f"{now}")
+        for rule in ("STA-09", "POD-05")
+        if now != before + 1
+    ]
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("STA-09")
+def test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready(kills: Kills, lab: Laboratory) -> None:
+    part = lab.target.component("backend")
+    assert part.replicas > 1
+    time_ = kills.times["backend: one pod deleted"]
+    findings = []
+    for label in ("backend", "chat"):
+        availability = kills.seen.traffic[label].availability.between(time_)
+        assert availability.records
+        findings += lossless("STA-09", f"Service/{part.service}", availability)
+    accept(findings, lab.target)
+
+
+@pytest.mark.rule("STA-09")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_outage_is_measured_and_ends(
+    kills: Kills, component: str, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+) -> None:
+    for name, time_ in kills.times.items():
+        if not name.startswith(component):
+            continue
+        availability = kills.seen.traffic[component].availability.between(time_)
+        source = f"{len(availability.failures)} of {len(availability.records)} requests failed; measured, not judged"
+        record_measurement(f"{name}: longest outage", round(availability.longest_outage, 2), "s", source)
+    sampled = kills.seen.traffic[component].availability
+    last = sampled.records[-1].sent
+    tail = sampled.between(Interval(last - BETWEEN / 2, last))
+    accept(lossless("STA-09", f"Service/{lab.target.component(component).service}", tail), lab.target)

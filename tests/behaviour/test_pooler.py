@@ -1,0 +1,64 @@
+"""The same release on a pooled address: PgBouncer in transaction mode before the same database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from acceptance import pooler
+from acceptance.client import User
+from acceptance.database import NAME, Database
+from acceptance.experiment import Laboratory
+from acceptance.images import build_support
+from acceptance.pooler import Pooler
+from acceptance.provision import Provision
+from acceptance.redaction import redactor
+from acceptance.verdict import untested
+
+WRITES = 120
+WRITERS = 12
+"""More at once than the pods' pools have connections, so that statements of many share few."""
+
+
+@pytest.fixture(scope="module")
+def pooled(lab: Laboratory, provision: Provision, database: Database) -> Iterator[Pooler]:
+    """The release on the pooled address, its migration run through it too."""
+    path = lab.target.values.database_url
+    if path is None:
+        untested("the target names no value for the database's URL")
+    image = build_support(provision.toolchain, provision.run, "postgres")
+    made = pooler.start(provision.toolchain, provision.run, image.reference, database, redactor.add)
+    with lab.experiment("pooled address") as seen:
+        lab.upgrade({path: made.url})
+        seen.attempt("rollout", lab.rolled_out)
+        seen.took("rollout")
+        yield made
+
+
+@pytest.mark.rule("PER-01")
+def test_users_tasks_and_chats_work_through_a_pooler(
+    pooled: Pooler, users: Callable[[], User], database: Database
+) -> None:
+    user = users()
+    marker = secrets.token_hex(6)
+    titles = [f"pooled {marker} {number}" for number in range(WRITES)]
+    with ThreadPoolExecutor(WRITERS) as pool:
+        written = list(pool.map(user.add_task, titles))
+    assert sorted(task[user.target.api.title_field] for task in written) == sorted(titles)
+    answer = user.call(
+        "POST", user.path(user.target.api.chat), json={"conversation_id": None, "message": f"add task: chat {marker}"}
+    )
+    assert answer.ok, f"a chat turn was answered {answer.status_code}: {answer.text}"
+    kept = {task[user.target.api.title_field] for task in user.tasks()}
+    assert f"chat {marker}" in kept, "the chat turn left no task"
+    address = database.toolchain.engine.docker(
+        "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", pooled.container
+    ).strip()
+    with database.admin() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = %s", [NAME]
+        ).fetchall()
+    assert rows == [(address,)], f"connections of the release come from {rows}, not from the pooler {address} alone"

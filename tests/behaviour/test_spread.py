@@ -1,0 +1,92 @@
+"""Spread and state: every pod gets its share, and what one wrote every other reads."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from dataclasses import replace
+
+import pytest
+import requests
+
+from acceptance.client import User
+from acceptance.deadlines import REQUEST
+from acceptance.experiment import Experiment, Laboratory
+from acceptance.fields import name_of, text_at
+from acceptance.finding import Finding, Untested, accept
+from acceptance.gateway import Gateway
+from acceptance.records import VoidError
+from acceptance.spread import PER_POD, spread_p, uneven
+from acceptance.traffic import task_writes
+from acceptance.wait import consistently
+
+CONNECTIONS_PER_SECOND = 80.0
+
+
+@pytest.fixture(scope="module")
+def spread(lab: Laboratory, writer: User) -> Experiment:
+    """Nothing is disturbed; every request has a connection of its own."""
+    part = lab.target.component("backend")
+    if part.pod_header is None:
+        raise Untested("the target names no response header with the pod's name")
+    plan = replace(task_writes(writer, CONNECTIONS_PER_SECOND), reused_share=0.0)
+    with lab.experiment("spread", backend=plan) as seen:
+        consistently("traffic", lambda: None, 1.1 * PER_POD * part.replicas / CONNECTIONS_PER_SECOND)
+    return seen
+
+
+@pytest.mark.rule("STA-07", "SVC-09")
+def test_load_is_spread_over_every_ready_pod(spread: Experiment, lab: Laboratory) -> None:
+    part = lab.target.component("backend")
+    availability = spread.traffic["backend"].availability
+    if availability.reused:
+        raise VoidError("connections were reused")
+    counts = {name_of(pod): availability.pods.get(name_of(pod), 0) for pod in lab.pods(part)}
+    service = f"Service/{part.service}"
+    findings = [
+        Finding("SVC-09", service, "pods that answer", f"{pod} among them", "not one request")
+        for pod, count in counts.items()
+        if not count
+    ]
+    strangers = sorted(availability.pods.keys() - counts.keys())
+    if strangers:
+        findings.append(Finding("SVC-09", service, "pods that answer", f"only {sorted(counts)}", f"{strangers} too"))
+    accept([*findings, *uneven(counts, part.service)], lab.target)
+
+
+@pytest.mark.rule("STA-07")
+def test_the_verdict_on_these_very_counts_would_find_half_a_share(spread: Experiment, lab: Laboratory) -> None:
+    counts = dict(spread.traffic["backend"].availability.pods)
+    poor, rich = sorted(counts)[:2]
+    moved = counts[poor] // 2
+    skewed = {**counts, poor: counts[poor] - moved, rich: counts[rich] + moved}
+    assert spread_p(counts) > spread_p(skewed)
+    assert uneven(skewed, lab.target.component("backend").service)
+
+
+@pytest.mark.rule("STA-01", "STA-04")
+def test_what_one_pod_wrote_every_other_reads_at_once(lab: Laboratory, user: User, gateway: Gateway) -> None:
+    part, api = lab.target.component("backend"), lab.target.api
+    addresses = {name_of(pod): text_at(pod, "status.podIP") for pod in lab.pods(part)}
+    assert len(addresses) >= 2
+    path = user.path(api.tasks)
+    headers = {"Authorization": f"Bearer {user.token}"}
+    findings = []
+    with gateway.session() as session:
+        for (one, here), (other, there) in itertools.permutations(addresses.items(), 2):
+            title = f"state {secrets.token_hex(8)}"
+            written = session.post(
+                f"http://{here}:{part.port}{path}",
+                json={api.title_field: title},
+                headers=headers,
+                timeout=REQUEST.seconds,
+            )
+            read = session.get(f"http://{there}:{part.port}{path}", headers=headers, timeout=REQUEST.seconds)
+            for pod, answer, wanted in ((one, written, api.created), (other, read, requests.codes.ok)):
+                if answer.status_code != wanted:
+                    got = str(answer.status_code)
+                    findings.append(Finding("STA-04", f"Pod/{pod}", "status", f"{wanted} for the same token", got))
+            if title not in read.text:
+                wanted_text = f"the task that Pod/{one} has just written"
+                findings.append(Finding("STA-01", f"Pod/{other}", "tasks", wanted_text, "not there"))
+    accept(findings, lab.target)

@@ -1,0 +1,124 @@
+"""Who is let in: good tokens on every pod, bad ones on no endpoint."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from acceptance.client import User, ask
+from acceptance.endpoints import Endpoint, Things, endpoints, things_of
+from acceptance.finding import Finding, Untested, accept
+from acceptance.gateway import Gateway
+from acceptance.pods import origins
+from acceptance.release import Release
+from acceptance.rows import all_of
+from acceptance.settings import secret
+from acceptance.target import Target
+from acceptance.tokens import BAD_TOKENS, Forge
+from acceptance.verdict import untested
+
+CARRIERS = ("bearer", "cookie")
+
+
+@pytest.fixture(scope="module")
+def things(user: User) -> Things:
+    return things_of(user, f"guarded {secrets.token_hex(6)}")
+
+
+@pytest.fixture(scope="module")
+def forge(ready: Release, user: User, stranger: User) -> Forge:
+    return Forge(user, stranger, secret(ready, ready.target.secret.auth_secret))
+
+
+@pytest.fixture
+def unharmed(postgres: Connection[Any], target: Target, user: User) -> Iterator[None]:
+    """What the user has is the same before and after the test, in PostgreSQL."""
+    before = all_of(postgres, target.tables, user.id)
+    yield
+    after = all_of(postgres, target.tables, user.id)
+    changed = [table for table in before if before[table] != after[table]]
+    assert not changed, f"requests without a good token changed the user's rows of {', '.join(changed)}"
+
+
+def carried(target: Target, token: str, carrier: str) -> dict[str, str]:
+    """The header that brings a token."""
+    if carrier not in target.auth.carriers:
+        untested(f"the target's backend takes no token from a {carrier}")
+    return {"Authorization": f"Bearer {token}"} if carrier == "bearer" else {"Cookie": f"{target.auth.cookie}={token}"}
+
+
+def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], wanted: int, what: str) -> list[Finding]:
+    """Ask every endpoint; a finding for each that does not refuse."""
+    found = []
+    for each in asked:
+        answer = ask(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
+        if answer.status_code != wanted:
+            seen = f"{answer.status_code}: {answer.text[:200]}"
+            found.append(Finding("STA-05", each.route, f"answer to {what}", str(wanted), seen))
+    return found
+
+
+@pytest.mark.rule("STA-05")
+@pytest.mark.usefixtures("unharmed")
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("kind", BAD_TOKENS)
+def test_a_bad_token_opens_nothing(
+    gateway: Gateway, target: Target, things: Things, forge: Forge, kind: str, carrier: str
+) -> None:
+    try:
+        token = BAD_TOKENS[kind](forge)
+    except Untested as reason:
+        untested(str(reason))
+    asked = endpoints(target.api, things, "never")
+    accept(refusals(gateway, asked, carried(target, token, carrier), 401, f"a token {kind} as {carrier}"), target)
+
+
+@pytest.mark.rule("STA-05")
+@pytest.mark.usefixtures("unharmed")
+def test_no_token_opens_nothing(gateway: Gateway, target: Target, things: Things) -> None:
+    asked = endpoints(target.api, things, "never")
+    accept(refusals(gateway, asked, {}, target.api.missing_token, "a request without a token"), target)
+
+
+@pytest.mark.rule("STA-05")
+@pytest.mark.usefixtures("unharmed")
+def test_another_users_path_is_closed(gateway: Gateway, target: Target, things: Things, stranger: User) -> None:
+    asked = endpoints(target.api, things, "never")
+    headers = {"Authorization": f"Bearer {stranger.token}"}
+    accept(refusals(gateway, asked, headers, target.api.other_user, "another user's good token"), target)
+
+
+@pytest.mark.rule("STA-04", "STA-05")
+def test_a_token_is_judged_by_itself(forge: Forge, user: User) -> None:
+    """The control of the bad ones: a token that no sign-in gave, but the release's key has signed, is good."""
+    try:
+        token = forge.again()
+    except Untested as reason:
+        untested(str(reason))
+    answer = user.call("GET", user.path(user.target.api.tasks), headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, f"a good token of the release's key: wanted 200, seen {answer.status_code}"
+
+
+@pytest.mark.rule("STA-04")
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_token_is_good_on_every_backend_pod(ready: Release, user: User, carrier: str) -> None:
+    headers = carried(user.target, user.token, carrier)
+    for pod, origin in origins(ready, "backend").items():
+        answer = ask(user.gateway, "GET", origin + user.path(user.target.api.tasks), headers=headers)
+        assert answer.status_code == 200, f"{pod}: wanted 200 for the token as {carrier}, seen {answer.status_code}"
+
+
+@pytest.mark.rule("STA-04")
+@pytest.mark.parametrize("component", ["frontend"])
+def test_a_token_is_good_on_every_frontend_pod(ready: Release, user: User, component: str) -> None:
+    title = f"every pod {secrets.token_hex(6)}"
+    user.add_task(title)
+    for pod, origin in origins(ready, component).items():
+        url = origin + user.target.pages.tasks
+        answer = ask(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
+        assert answer.status_code == 200, f"{pod}: wanted 200 for the page, seen {answer.status_code}"
+        assert title in answer.text, f"{pod}: wanted the user's task in the page, seen none"

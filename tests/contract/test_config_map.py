@@ -1,0 +1,15 @@
+"""Live rules of the ConfigMap, and what containers see of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from acceptance.asserting import assert_none, entity, parameters
+from acceptance.checks import Check
+from acceptance.snapshot import Snapshot
+from acceptance.target import Target
+
+
+@pytest.mark.parametrize(("check", "component"), parameters("live", entity("ConfigMap")))
+def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) -> None:
+    assert_none(check, component, [snapshot], target)

@@ -1,0 +1,75 @@
+"""What a live API server refuses: no such object can be there to be found, so the refusal itself is the proof."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
+from acceptance.fields import Object, reference
+from acceptance.finding import Finding, accept
+from acceptance.live import ApiServer
+from acceptance.snapshot import Snapshot
+from acceptance.target import Target
+from mutants import snapshots
+from mutants.draft import Mutant
+
+
+def altered(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[Object]:
+    """The objects that a mutant changes, as it leaves them."""
+    after, _ = mutant.apply(snapshot, target)
+    assert snapshot.cluster is not None
+    assert after.cluster is not None
+    pairs = [*zip(snapshot.objects, after.objects, strict=True)]
+    if mutant.rule == "POD-01" or mutant.rule == "POD-15":
+        pairs = [*zip(snapshot.cluster.pods, after.cluster.pods, strict=True)]
+    return [new for old, new in pairs if new != old]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "component"),
+    [
+        pytest.param(each, each.component or "release", id=each.id, marks=pytest.mark.rule(each.rule))
+        for each in snapshots.every()
+        if each.refused
+    ],
+)
+def test_refused(mutant: Mutant, component: str, snapshot: Snapshot, server: ApiServer, target: Target) -> None:
+    objects = altered(mutant, snapshot, target)
+    assert objects, f"{mutant.id} changes no object of the API for the {component}"
+    findings = []
+    for item in objects:
+        fresh: dict[str, Any] = copy.deepcopy(dict(item))
+        fresh["metadata"].pop("resourceVersion", None)
+        if server.refusal(fresh, target.chart.namespace, create=True) is None:
+            findings.append(
+                Finding(mutant.rule, reference(item), mutant.clause, "refused", "accepted by the API server")
+            )
+    accept(findings, target)
+
+
+@pytest.mark.rule("CFG-08")
+def test_config_map_at_its_size(server: ApiServer, target: Target) -> None:
+    body = {"kind": "ConfigMap", "data": {"A": "x" * (MAX_BYTES - 1), "B": "x"}}
+    accept(sized("CFG-08", body, server, target), target)
+
+
+@pytest.mark.rule("CFG-08")
+def test_variable_at_its_size(server: ApiServer, target: Target) -> None:
+    body = {"kind": "ConfigMap", "data": {"A": "x" * (MAX_VARIABLE_BYTES - 3)}}
+    accept(sized("CFG-08", body, server, target), target)
+
+
+@pytest.mark.rule("SEC-09")
+def test_secret_at_its_size(server: ApiServer, target: Target) -> None:
+    body = {"kind": "Secret", "stringData": {"A": "x" * (MAX_BYTES - 1), "B": "x"}}
+    accept(sized("SEC-09", body, server, target), target)
+
+
+def sized(rule: str, body: dict[str, Any], server: ApiServer, target: Target) -> list[Finding]:
+    """The accepted side of a size: an object of exactly that is accepted."""
+    metadata = {"name": "acceptance-size", "namespace": target.chart.namespace}
+    words = server.refusal({"apiVersion": "v1", **body, "metadata": metadata}, target.chart.namespace, create=True)
+    return [] if words is None else [Finding(rule, f"{body['kind']}/acceptance-size", "data", "accepted", words)]

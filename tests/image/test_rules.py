@@ -1,0 +1,15 @@
+"""Every rule of the built images."""
+
+from __future__ import annotations
+
+import pytest
+
+from acceptance.asserting import assert_none, parameters
+from acceptance.checks import Check
+from acceptance.snapshot import Snapshot
+from acceptance.target import Target
+
+
+@pytest.mark.parametrize(("check", "component"), parameters("image"))
+def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) -> None:
+    assert_none(check, component, [snapshot], target)

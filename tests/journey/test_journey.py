@@ -1,0 +1,185 @@
+"""A person in a real browser, by clicks and keys only, while the release lives on and while its pods are replaced."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from acceptance import browser as browsers
+from acceptance import faults
+from acceptance.client import User, ask
+from acceptance.cluster import Cluster
+from acceptance.fields import text_at
+from acceptance.gateway import Gateway
+from acceptance.model import ModelStub
+from acceptance.person import Person
+from acceptance.pods import origins, ready_pods
+from acceptance.redaction import redactor
+from acceptance.release import Release
+from acceptance.rollout import rolled_out
+from acceptance.target import Target
+from acceptance.verdict import untested
+
+
+@pytest.fixture(scope="module")
+def browser(ready: Release, gateway: Gateway) -> Iterator[Browser]:
+    """Ends with the module: its event loop would be in the way of others."""
+    assert ready
+    with browsers.browser(gateway) as found:
+        yield found
+
+
+@pytest.fixture
+def person(
+    browser: Browser,
+    target: Target,
+    gateway: Gateway,
+    record_evidence: Callable[[str, str | bytes], Path],
+) -> Iterator[Person]:
+    """Somebody with a tab of their own; what is on it at the end is kept as evidence."""
+    if target.screens is None:
+        untested("the target names no screens")
+    with browser.new_context() as context:
+        somebody = Person(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
+        try:
+            yield somebody
+        finally:
+            somebody.picture("end")
+
+
+def session_cookie(person: Person) -> Mapping[str, Any]:
+    """The one cookie that proves who is signed in, as the browser holds it."""
+    cookies = person.context.cookies()
+    found = [each for each in cookies if str(each.get("name")).endswith(person.target.auth.cookie)]
+    names = [each.get("name") for each in cookies]
+    assert len(found) == 1, f"wanted one cookie {person.target.auth.cookie}, seen {names}"
+    return found[0]
+
+
+def asked_the_frontend_only(person: Person) -> None:
+    wanted = {urlsplit(person.origin).netloc}
+    assert person.hosts() == wanted, f"wanted requests to {wanted} alone, seen some to {person.hosts()}"
+    assert not person.faults, f"wanted no error in the pages' scripts, seen {person.faults}"
+
+
+@pytest.mark.rule("SCY-06", "STA-04", "PER-01")
+def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: Person, ready: Release) -> None:
+    assert ready
+    screens = person.screens
+    email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
+    redactor.add(password)
+    title = f"water the plants {secrets.token_hex(4)}"
+
+    person.sign_up("Ada Person", email, password)
+    person.picture("signed up")
+    person.click(person.link(screens.chat_link))
+    answer = person.say(f"add task: {title}")
+    expect(answer).to_contain_text(title)
+    person.picture("asked the assistant")
+
+    person.click(person.link(screens.tasks_link))
+    task = person.task(title)
+    expect(task).not_to_be_checked()
+    person.picture("task in the list")
+    answered = person.submit(lambda: person.click(task))
+    assert answered.status < 400, f"completing the task: wanted 2xx or a redirect, seen {answered.status}"
+    expect(task).to_be_checked()
+    person.page.reload()
+    expect(task).to_be_checked()
+    person.picture("completed and reloaded")
+
+    cookie = session_cookie(person)
+    assert cookie["httpOnly"], f"wanted the session's cookie HttpOnly, seen {cookie['name']} without it"
+    assert cookie["sameSite"] in ("Lax", "Strict"), f"wanted the cookie SameSite, seen {cookie['sameSite']}"
+    assert cookie["value"].count(".") == 2, "wanted a JWT in the session's cookie, seen another thing"
+
+    person.submit(lambda: person.click(person.button(screens.sign_out_button)))
+    expect(person.button(screens.sign_in_button)).to_be_visible()
+    person.picture("signed out")
+    person.open(screens.tasks)
+    expect(person.button(screens.sign_in_button)).to_be_visible()
+    expect(task).to_have_count(0)
+
+    person.sign_in(email, password)
+    person.click(person.link(screens.tasks_link))
+    expect(task).to_be_checked()
+    person.picture("signed in again")
+    asked_the_frontend_only(person)
+
+
+@pytest.mark.rule("STA-02", "STA-04", "PER-04", "SCY-06")
+def test_the_tab_goes_on_after_every_pod_was_replaced(
+    person: Person, user: User, ready: Release, cluster: Cluster, model: ModelStub
+) -> None:
+    """All pods of both components at once, gracefully; the tab is not touched meanwhile."""
+    screens, target = person.screens, ready.target
+    first = f"add task: buy seeds {secrets.token_hex(4)}"
+    person.sign_in(user.email, user.password)
+    person.click(person.link(screens.chat_link))
+    expect(person.say(first)).to_contain_text(first.partition(": ")[2])
+    person.picture("before the pods are replaced")
+    token = session_cookie(person)["value"]
+
+    old = [pod for component in target.components for pod in ready_pods(ready, component)]
+    for pod in old:
+        faults.delete(cluster, pod)
+    for part in target.components.values():
+        rolled_out(ready.objects, part)
+    new = [pod for component in target.components for pod in ready_pods(ready, component)]
+    uids = [{text_at(pod, "metadata.uid") for pod in pods} for pods in (old, new)]
+    assert not uids[0] & uids[1], f"wanted every pod replaced, seen {uids[0] & uids[1]} again"
+
+    second = f"what did I ask for? {secrets.token_hex(4)}"
+    answer = person.say(second)
+    expect(answer).to_contain_text(first)
+    expect(person.said(screens.you)).to_have_text([first, second])
+    person.picture("the conversation goes on on new pods")
+    asked = [each for each in model.requests() if second in str(each["body"])]
+    assert asked, f"wanted a request to the model with {second!r}, seen none"
+    assert all(first in str(each["body"]) for each in asked), f"wanted {first!r} in the model's request, seen {asked}"
+
+    person.page.reload()
+    expect(person.said(screens.you)).to_have_text([first, second])
+    person.click(person.link(screens.tasks_link))
+    person.is_signed_in()
+    expect(person.task(first.partition(": ")[2])).to_have_count(1)
+    person.picture("still signed in")
+
+    headers = {"Cookie": f"{target.auth.cookie}={token}", "Authorization": f"Bearer {token}"}
+    paths = {"backend": user.path(target.api.tasks), "frontend": target.pages.tasks}
+    for component, path in paths.items():
+        for name, origin in origins(ready, component).items():
+            status = ask(user.gateway, "GET", origin + path, headers=headers, allow_redirects=False).status_code
+            assert status == 200, f"{name}: wanted 200 for the token from before, seen {status}"
+    asked_the_frontend_only(person)
+
+
+@pytest.mark.rule("SCY-06", "STA-04")
+def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: Person, user: User) -> None:
+    """Tab, Enter, Space and letters: everything is reached in the page's own order."""
+    screens, keyboard = person.screens, person.page.keyboard
+    person.open(screens.sign_in)
+    expect(person.button(screens.sign_in_button)).to_be_visible()
+    person.tab_to(person.text_field(screens.email))
+    keyboard.type(user.email)
+    person.tab_to(person.text_field(screens.password))
+    keyboard.type(user.password)
+    person.picture("filled in by keyboard")
+    person.patiently(lambda: keyboard.press("Enter"))
+    title = f"typed {secrets.token_hex(6)}"
+    person.tab_to(person.text_field(screens.new_task))
+    keyboard.type(title)
+    person.submit(lambda: keyboard.press("Enter"))
+    task = person.task(title)
+    expect(task).not_to_be_checked()
+    person.tab_to(task)
+    person.submit(lambda: keyboard.press("Space"))
+    expect(task).to_be_checked()
+    person.picture("task completed by keyboard")
+    asked_the_frontend_only(person)
