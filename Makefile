@@ -32,11 +32,11 @@ toolchain: .venv/ready
 	$(PYTHON) -m toolchain
 
 bench: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTHON) -m bench $(ARGS)
+	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance bench
 
 # What runs have left, kept ones too; images and tools stay in the cache.
 clean: .venv/ready
-	$(PYTHON) -m acceptance clean
+	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance clean
 
 .venv/ready: pyproject.toml uv.lock $(UV)
 	$(UV) sync --frozen --quiet

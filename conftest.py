@@ -27,6 +27,7 @@ from acceptance.runs import Run
 from acceptance.target import Target
 from acceptance.values import put
 from toolchain import Toolchain
+from toolchain.console import ToolchainError
 
 if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
     from acceptance.plugin import Collector
@@ -34,10 +35,23 @@ if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports 
 pytest_plugins = ["acceptance.plugin"]
 
 
+TOOLCHAIN = pytest.StashKey[Toolchain]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where a tool that the tests need is missing, nothing is begun."""
+    wanted = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        try:
+            session.config.stash[TOOLCHAIN] = tools.locate()
+        except ToolchainError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
 @pytest.fixture(scope="session")
-def toolchain() -> Toolchain:
+def toolchain(pytestconfig: pytest.Config) -> Toolchain:
     """The tools, found and never built here: `make toolchain` has them."""
-    return tools.locate()
+    return pytestconfig.stash[TOOLCHAIN]
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +73,8 @@ def provision(toolchain: Toolchain, run: Run, target: Target, request: pytest.Fi
             made.prepare(wanted)
             yield made
         finally:
-            made.close()
+            with runs.uninterrupted():
+                made.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
@@ -10,16 +12,27 @@ from acceptance import causes
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS, Objects
 
+LATELY = timedelta(minutes=10)
+"""The limit of a test: an older restart is not of the test that failed."""
 LOG_LINES = 40
 EVENTS = 25
 
 
 def ill(pod: Object) -> bool:
-    """Whether a pod does not run as it should: not Ready, or restarted."""
+    """Whether a pod does not run as it should: not Ready, or restarted of late."""
     if at(pod, "status.phase") == "Succeeded":
         return False
     conditions = {text_at(entry, "type"): text_at(entry, "status") for entry in mappings_at(pod, "status.conditions")}
-    return conditions.get("Ready") != "True" or any(status.get("restartCount") for status in causes.statuses(pod))
+    return conditions.get("Ready") != "True" or any(map(restarted, causes.statuses(pod)))
+
+
+def restarted(status: Object) -> bool:
+    """Whether a container was started again within `LATELY`."""
+    try:
+        ended = datetime.fromisoformat(text_at(status, "lastState.terminated.finishedAt"))
+    except ValueError:
+        return False
+    return datetime.now(UTC) - ended < LATELY
 
 
 def describe(pod: Object) -> str:

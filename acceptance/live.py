@@ -15,6 +15,7 @@ from kubernetes import client
 from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
 from acceptance.fields import Object, at, mappings_at, name_of, reference, text_at
+from acceptance.helm import Helm
 from acceptance.images import BuiltImage
 from acceptance.openapi import document, kind_of
 from acceptance.release import Release
@@ -96,16 +97,16 @@ def object_path(item: Object, namespace: str) -> str:
     return f"{collection(item, namespace)}/{name_of(item)}"
 
 
-def declared(release: Release) -> tuple[Object, ...]:
-    """The objects of the release's manifest that Kubernetes itself knows."""
-    return tuple(item for item in documents(release.helm.manifest()) if kind_of(item) in document()["kinds"])
+def manifest_objects(helm: Helm) -> tuple[Object, ...]:
+    """The objects of a release's manifest that Kubernetes itself knows."""
+    return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
 
 
 def read(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
     """The release as it is now: everything is asked for at once."""
     target, cluster = release.target, release.cluster
     server, namespace = ApiServer(cluster.api), target.chart.namespace
-    manifest = declared(release)
+    manifest = manifest_objects(release.helm)
     core, apps = f"/api/v1/namespaces/{namespace}", f"/apis/apps/v1/namespaces/{namespace}"
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
     with ThreadPoolExecutor(8) as pool:

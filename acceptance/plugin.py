@@ -27,6 +27,7 @@ from acceptance.finding import FindingsError, Untested, Waived, journal
 from acceptance.progress import Progress
 from acceptance.redaction import filtered_logging, redactor
 from acceptance.results import Facts, FixtureTime, Measurement, Picture, Results
+from acceptance.runs import uninterrupted
 from acceptance.target import DEFAULT_TARGET, Target, TargetError
 from acceptance.target import load as load_target
 from acceptance.verdict import (
@@ -42,6 +43,8 @@ from acceptance.verdict import (
     missing_reasons,
     run_verdict,
 )
+from acceptance.wait import WaitError
+from toolchain.console import ToolchainError
 
 Collector = Callable[[pytest.Item, pytest.TestReport], Mapping[str, str]]
 """Gathers evidence of a failed phase as texts by title; bounded in time, and never raises for what it saw."""
@@ -154,6 +157,7 @@ class Run:
         self.ties: list[Tie] = []
         self.results: Results
         self._explained: list[tuple[BaseException, str]] = []
+        self._setups: list[tuple[BaseException, str]] = []
         self._asked_for_junit = config.option.xmlpath
         if self.writes and not self._asked_for_junit:
             config.option.xmlpath = str(self.folder / "junit.xml")
@@ -202,6 +206,10 @@ class Run:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.interrupted = True
+        if excinfo.errisinstance(KeyboardInterrupt):  # what was made is now removed, however often Ctrl-C is pressed
+            ignored = ExitStack()
+            ignored.enter_context(uninterrupted())
+            self.config.add_cleanup(ignored.close)
         if hasattr(self, "results"):
             self.results.troubles.append(f"the run was interrupted: {excinfo.exconly()}")
 
@@ -369,6 +377,8 @@ class Run:
         elif isinstance(error, FindingsError) and call.excinfo and phase == "call":
             # The findings are the message: no source code between them and the reader.
             made.longrepr = _sentences(call.excinfo) if result.outcome == "failed" else result.reason
+        elif made.failed and error and phase == "setup":
+            self._shorten(item, made, error)
         if not made.passed:
             made.acceptance = result.outcome  # type: ignore[attr-defined]
         if made.failed and error and result.tie.level in ("live", "behaviour"):
@@ -393,6 +403,16 @@ class Run:
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
         return MARKS.get(getattr(report, "acceptance", "passed"))
+
+    def _shorten(self, item: pytest.Item, made: pytest.TestReport, error: BaseException) -> None:
+        """A set-up that fails many tests is told in full once, and of the tools' and the waits' only the sentence."""
+        told = next((test for known, test in self._setups if known is error), None)
+        if told is not None:
+            made.longrepr = f"its set-up failed as that of {told}: {str(error).partition(chr(10))[0]}"
+            return
+        self._setups.append((error, item.nodeid))
+        if isinstance(error, ToolchainError | WaitError):
+            made.longrepr = str(error)
 
     def _explain(self, item: pytest.Item, made: pytest.TestReport, error: BaseException, result: TestResult) -> None:
         """Attach evidence; once for a set-up that fails many tests."""

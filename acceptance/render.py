@@ -19,7 +19,7 @@ import yaml
 
 from acceptance.fields import Object
 from acceptance.openapi import KUBERNETES_VERSION
-from acceptance.snapshot import DEFAULTS, Chart, Dependency, Rendering, Snapshot, merged
+from acceptance.snapshot import DEFAULTS, ELSEWHERE, Chart, Dependency, Rendering, Snapshot, merged
 from acceptance.target import Target
 from toolchain import binaries
 
@@ -139,19 +139,29 @@ class Renderer:
         """The chart's values.yaml; empty where it is missing or not a mapping."""
         return _mapping(_text(self.chart / "values.yaml"))
 
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """Chart.yaml; empty where it is missing or not a mapping."""
+        return _mapping(_text(self.chart / "Chart.yaml"))
+
     def values_file(self, path: Path) -> dict[str, Any]:
         return _mapping(_text(self.target.root / path))
 
     # --- rendering
 
-    def render(self, values: Mapping[str, Any], *, namespace: str | None = None, again: bool = False) -> Rendering:
-        """What the chart gives with `values` over its own; every call but `again` of the same values is kept."""
+    def render(
+        self, values: Mapping[str, Any], *, namespace: str | None = None, notes: bool = False, again: bool = False
+    ) -> Rendering:
+        """What the chart gives with `values` over its own, on request with its notes.
+
+        A second call of the same values gives what the first gave, unless asked for `again`.
+        """
         namespace = namespace or self.target.chart.namespace
-        key = json.dumps([namespace, values], sort_keys=True)
+        key = json.dumps([namespace, notes, values], sort_keys=True)
         with self._lock:
             if key in self._kept and not again:
                 return self._kept[key]
-        rendering = self._render(values, namespace)
+        rendering = self._render(values, namespace, notes)
         if not again:
             with self._lock:
                 self._kept[key] = rendering
@@ -162,7 +172,7 @@ class Renderer:
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(self.render, sets))
 
-    def _render(self, values: Mapping[str, Any], namespace: str) -> Rendering:
+    def _render(self, values: Mapping[str, Any], namespace: str, notes: bool) -> Rendering:
         where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
         template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
         code, out, err = self.helm(*template, "--values", "-", values=values)
@@ -172,7 +182,7 @@ class Renderer:
             objects = tuple(documents(out))
         except yaml.YAMLError as error:
             return Rendering(error=f"not valid YAML: {' '.join(str(error).split())}")
-        return Rendering(objects, notes=self._notes(values, namespace))
+        return Rendering(objects, notes=self._notes(values, namespace) if notes else "")
 
     def _notes(self, values: Mapping[str, Any], namespace: str) -> str:
         if not (self.chart / "templates" / "NOTES.txt").is_file():
@@ -201,12 +211,11 @@ class Renderer:
             return self.render(together(values, nested(path, value)), **options) if path else None
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            first = pool.submit(self.render, values)
-            again = pool.submit(self.render, values, again=True)
+            first = pool.submit(self.render, values, notes=True)
+            again = pool.submit(self.render, values, notes=True, again=True)
             without = pool.submit(self.render, bare) if bare != values else None
             off = pool.submit(over, target.values.hpa_enabled, False)
-            # A chart's own Namespace can't be the one that its release is in.
-            on = pool.submit(over, target.values.namespace_create, True, namespace="default")
+            on = pool.submit(over, target.values.namespace_create, True, namespace=ELSEWHERE)
             lint = pool.submit(self.lint, values)
             dependencies = pool.submit(self.dependencies)
             rendered = first.result()
@@ -217,7 +226,7 @@ class Renderer:
                 variant=values_file.name if values_file else DEFAULTS,
                 given=self.given,
                 chart=Chart(
-                    metadata=_mapping(_text(self.chart / "Chart.yaml")),
+                    metadata=self.metadata,
                     values=merged(self.shipped, values),
                     templates=dict(templates(self.chart)),
                     schema=schema(self.chart),
@@ -264,7 +273,7 @@ class Renderer:
 
     def dependencies(self) -> tuple[Dependency, ...]:
         """Dependencies as Helm finds them; nothing is fetched."""
-        listed = _mapping(_text(self.chart / "Chart.yaml")).get("dependencies")
+        listed = self.metadata.get("dependencies")
         if not listed:
             return ()
         _, out, _ = self.helm("dependency", "list", self.chart)
@@ -335,3 +344,8 @@ def _words(stderr: str) -> str:
 def locate() -> Helm:
     """Helm on PATH, else the one in the cache; raises `toolchain.console.ToolchainError` with the cure."""
     return Helm(binaries.locate("helm"))
+
+
+def values_of(path: Path) -> dict[str, Any]:
+    """A values file of the user's; raises `OSError` where it can't be read."""
+    return _mapping(path.read_text(encoding="utf-8"))

@@ -17,6 +17,8 @@ from acceptance.fields import Object, name_of, text_at
 Origin = Literal["static", "image", "live"]
 DEFAULTS = "defaults"
 """The name of the rendering of the chart's default values with the required secrets."""
+ELSEWHERE = "default"
+"""The release's namespace where the chart makes its own, which can't be the same."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from acceptance.deadlines import CAUSE_LASTED, Deadline
+from acceptance.deadlines import CAUSE_GAP, CAUSE_LASTED, Deadline
 
 T = TypeVar("T")
 
@@ -37,12 +37,13 @@ def eventually(
     """Call `probe` until it returns, and return its value.
 
     `probe` raises `NotYet` while the condition does not hold. `cause` returns a sentence when it cannot
-    come any more, else None; one that stands unchanged for `CAUSE_LASTED` ends the wait early.
+    come any more, else None; one that stands unchanged for `CAUSE_LASTED`, gaps of less than `CAUSE_GAP` apart, ends
+    the wait early.
     Raises `WaitError` at the deadline. The probe is called at least once, and once more at the deadline.
     """
     start = clock.monotonic()
     standing: str | None = None
-    since = start
+    since = last = start
     while True:
         late = clock.monotonic() - start >= deadline.seconds
         try:
@@ -56,10 +57,12 @@ def eventually(
                 f"after {now - start:.1f} s: {standing or seen}"
             )
         found = cause()
-        if found != standing:
+        if found is not None:
+            last = now
+        if found != standing and (found is not None or now - last >= CAUSE_GAP.seconds):
             standing, since = found, now
-        if standing is not None and now - since >= CAUSE_LASTED.seconds:
-            raise WaitError(f"wanted {wanted}, but after {now - start:.1f} s: {standing}")
+        if found is not None and now - since >= CAUSE_LASTED.seconds:
+            raise WaitError(f"wanted {wanted}, but after {now - start:.1f} s: {found}")
         clock.sleep(max(0.0, min(POLL_SECONDS, start + deadline.seconds - now)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, reference, text_at
+from acceptance.fields import Object, at, list_at, mapping_at, mappings_at, name_of, reference, text_at
 
 TEMPLATE_OF = {
     "Deployment": "spec.template",
@@ -142,7 +142,7 @@ def selects(selector: Object, labels: Object) -> bool:
     if any(labels.get(key) != value for key, value in mapping_at(selector, "matchLabels").items()):
         return False
     for expression in mappings_at(selector, "matchExpressions"):
-        key, values = text_at(expression, "key"), at(expression, "values") or []
+        key, values = text_at(expression, "key"), list_at(expression, "values")
         present = key in labels
         holds = {
             "In": present and labels.get(key) in values,

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,24 +106,16 @@ def findings(rule: str, renderer: Renderer) -> list[Finding]:
     base, target = renderer.snapshot(), renderer.target
     static = {(each.rule, each.component): each for each in checks.at("static")}
     asked: list[Callable[[], list[Finding]]] = [
-        (lambda check=check: check(base, target)) for check in static.values() if check.rule == rule
+        partial(check, base, target) for check in static.values() if check.rule == rule
     ]
-    asked += [
-        (lambda case=case: refusals.judge(case, renderer, base, static))
-        for case in refusals.cases()
-        if case.rule == rule
-    ]
+    asked += [partial(refusals.judge, case, renderer, base, static) for case in refusals.cases() if case.rule == rule]
     if rule == "CFG-07":
-        asked.append(lambda: refusals.round_trip(renderer, base))
+        asked.append(partial(refusals.round_trip, renderer, base))
     if rule == "CFG-08":
-        for excess in (0, 1):
-            asked.append(
-                lambda excess=excess: refusals.judge(
-                    refusals.total_size(renderer, base, excess), renderer, base, static
-                )
-            )
+        sizes = [refusals.total_size(renderer, base, excess) for excess in (0, 1)]
+        asked += [partial(refusals.judge, case, renderer, base, static) for case in sizes]
     if rule == "CHT-10":
-        asked.append(lambda: refusals.unknown_keys(renderer, base))
+        asked.append(partial(refusals.unknown_keys, renderer, base))
     for ask in asked:
         try:
             if found := ask():
@@ -201,67 +194,209 @@ mutant("IMG-01", "any repository", data(SCHEMA, "definitions.image.properties.re
 mutant("IMG-02", "any tag", data(SCHEMA, "definitions.image.properties.tag", {"type": "string"}))
 
 # --- the chart itself
+REDIS = {"name": "redis", "version": "1.0.0", "repository": "https://charts.example.com"}
 mutant("CHT-01", "an underscore", data(CHART, "name", "todo_chatbot"))
 mutant("CHT-02", "no SemVer", data(CHART, "version", "1.0"))
-mutant("CHT-07", "a dependency that is not there", data(CHART, "dependencies", [{"name": "redis", "version": "1.0.0", "repository": "https://charts.example.com"}]))  # fmt: skip
+mutant("CHT-07", "a dependency that is not there", data(CHART, "dependencies", [REDIS]))
 for gone in ("namespace.yaml", "NOTES.txt", "frontend-service.yaml"):
     mutant("CHT-08", f"no {gone}", remove(f"templates/{gone}"))
-mutant("CHT-09", "a random secret", replace("templates/secrets.yaml", "b64enc $value", 'b64enc (print $value (randAlphaNum 4))'))  # fmt: skip
+mutant(
+    "CHT-09",
+    "a random secret",
+    replace("templates/secrets.yaml", "b64enc $value", "b64enc (print $value (randAlphaNum 4))"),
+)
 mutant("CHT-09", "renders without the secrets", replace(VALIDATION, "{{- with $missing -}}", "{{- with list -}}"))
-mutant("CHT-09", "names the first missing secret alone", replace(VALIDATION, '(join ", " .)) -}}\n{{- end -}}\n{{- $host', '(first .)) -}}\n{{- end -}}\n{{- $host'))  # fmt: skip
-mutant("CHT-09", "an object twice", append("templates/again.yaml", 'apiVersion: v1\nkind: Service\nmetadata:\n  name: todo-backend-service\n  namespace: todo-chatbot\nspec:\n  ports: [{port: 8000}]\n'))  # fmt: skip
+mutant(
+    "CHT-09",
+    "names the first missing secret alone",
+    replace(VALIDATION, '(join ", " .)) -}}\n{{- end -}}\n{{- $host', "(first .)) -}}\n{{- end -}}\n{{- $host"),
+)
+mutant(
+    "CHT-09",
+    "an object twice",
+    append(
+        "templates/again.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: todo-backend-service, namespace: todo-chatbot}\n"
+        "spec: {ports: [{port: 8000}]}\n",
+    ),
+)
 mutant("CHT-09", "an unknown field", replace(HELPERS, "revisionHistoryLimit: {{", "revisionHistory: {{"))
-mutant("CHT-09", "a port as a string", replace(HELPERS, "containerPort: {{ int $values.containerPort }}", "containerPort: {{ $values.containerPort | toString | quote }}"))  # fmt: skip
-mutant("CHT-09", "a key twice", replace(HELPERS, "automountServiceAccountToken: false\n", "enableServiceLinks: false\nautomountServiceAccountToken: false\n"))  # fmt: skip
-mutant("CHT-09", "a nil map", replace(BACKEND, "int .Values.backend.replicas", "int .Values.backend.pods.replicas"), replace(BACKEND, "if not .Values.backend.autoscaling.enabled", "if true"))  # fmt: skip
-mutant("CHT-09", "a wrong verb", replace(HELPERS, '"http://%s:%d" (include "todo.serviceName" $backend) (int $values.backend.service.port)', '"http://%s:%d" (include "todo.serviceName" $backend) (float64 $values.backend.service.port)'))  # fmt: skip
+mutant(
+    "CHT-09",
+    "a port as a string",
+    replace(
+        HELPERS,
+        "containerPort: {{ int $values.containerPort }}",
+        "containerPort: {{ $values.containerPort | toString | quote }}",
+    ),
+)
+mutant(
+    "CHT-09",
+    "a key twice",
+    replace(
+        HELPERS,
+        "automountServiceAccountToken: false\n",
+        "enableServiceLinks: false\nautomountServiceAccountToken: false\n",
+    ),
+)
+mutant(
+    "CHT-09",
+    "a nil map",
+    replace(BACKEND, "int .Values.backend.replicas", "int .Values.backend.pods.replicas"),
+    replace(BACKEND, "if not .Values.backend.autoscaling.enabled", "if true"),
+)
+mutant(
+    "CHT-09",
+    "a wrong verb",
+    replace(
+        HELPERS,
+        '"http://%s:%d" (include "todo.serviceName" $backend) (int $values.backend.service.port)',
+        '"http://%s:%d" (include "todo.serviceName" $backend) (float64 $values.backend.service.port)',
+    ),
+)
 mutant("CHT-10", "no schema", remove(SCHEMA))
-for where in ("", "properties.namespace.", "properties.config.", "definitions.service.", "definitions.probe.", "definitions.image."):  # fmt: skip
+for where in (
+    "",
+    "properties.namespace.",
+    "properties.config.",
+    "definitions.service.",
+    "definitions.probe.",
+    "definitions.image.",
+):
     mutant("CHT-10", f"open at {where or 'the top'}", data(SCHEMA, f"{where}additionalProperties", True))
 mutant("CHT-10", "a default that does not fit", data(VALUES, "backend.replicas", "two"))
 mutant("CHT-10", "a key it does not know", data(VALUES, "backend.nodes", 1))
-mutant("CHT-15", "a deprecated object", append("templates/old.yaml", "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  name: x\n"))  # fmt: skip
-mutant("CHT-16", "a name of its own", replace("templates/namespace.yaml", "{{ .Values.namespace.name | quote }}", "other"))
+mutant(
+    "CHT-15",
+    "a deprecated object",
+    append("templates/old.yaml", "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  name: x\n"),
+)
+mutant(
+    "CHT-16", "a name of its own", replace("templates/namespace.yaml", "{{ .Values.namespace.name | quote }}", "other")
+)
 mutant("CHT-16", "a Service that names no namespace", replace("templates/backend-service.yaml", NAMESPACE, ""))
 
 # --- what templates give
-mutant("HPA-01", "never rendered", replace("templates/hpa.yaml", ".Values.backend.autoscaling", ".Values.backend.scaling"))
-mutant("HPA-01", "rendered only when off", replace("templates/hpa.yaml", "{{- if .enabled }}", "{{- if not .enabled }}"))
+mutant(
+    "HPA-01", "never rendered", replace("templates/hpa.yaml", ".Values.backend.autoscaling", ".Values.backend.scaling")
+)
+mutant(
+    "HPA-01", "rendered only when off", replace("templates/hpa.yaml", "{{- if .enabled }}", "{{- if not .enabled }}")
+)
 mutant("DEP-03", "rendered although off", replace("templates/hpa.yaml", "{{- if .enabled }}", "{{- if true }}"))
-mutant("HPA-03", "another target", replace("templates/hpa.yaml", '    name: {{ include "todo.componentName" $backend }}\n', "    name: backend\n"))  # fmt: skip
-mutant("HPA-11", "replicas beside it", replace(BACKEND, "{{- if not .Values.backend.autoscaling.enabled }}", "{{- if true }}"))
-mutant("POD-02", "a Secret elsewhere", replace("templates/secrets.yaml", "{{ .Values.namespace.name | quote }}", "default"))
-mutant("POD-05", "never restarted", replace(HELPERS, "enableServiceLinks: false\n", "enableServiceLinks: false\nrestartPolicy: Never\n"))  # fmt: skip
+mutant(
+    "HPA-03",
+    "another target",
+    replace("templates/hpa.yaml", '    name: {{ include "todo.componentName" $backend }}\n', "    name: backend\n"),
+)
+mutant(
+    "HPA-11",
+    "replicas beside it",
+    replace(BACKEND, "{{- if not .Values.backend.autoscaling.enabled }}", "{{- if true }}"),
+)
+mutant(
+    "POD-02", "a Secret elsewhere", replace("templates/secrets.yaml", "{{ .Values.namespace.name | quote }}", "default")
+)
+mutant(
+    "POD-05",
+    "never restarted",
+    replace(HELPERS, "enableServiceLinks: false\n", "enableServiceLinks: false\nrestartPolicy: Never\n"),
+)
 mutant("POD-06", "no limits", replace(HELPERS, 'list "requests" "limits"', 'list "requests"'))
 mutant("POD-08", "on another port", replace(HELPERS, "    port: http\n", "    port: 9000\n"))
-mutant("POD-08", "no liveness probe", replace(HELPERS, 'list "startup" "readiness" "liveness"', 'list "startup" "readiness"'))
-mutant("POD-09", "no startup probe", replace(HELPERS, 'list "startup" "readiness" "liveness"', 'list "readiness" "liveness"'))
-mutant("POD-16", "no port", replace(HELPERS, "ports:\n  - name: http\n    containerPort: {{ int $values.containerPort }}\n    protocol: TCP\n", ""))  # fmt: skip
+mutant(
+    "POD-08",
+    "no liveness probe",
+    replace(HELPERS, 'list "startup" "readiness" "liveness"', 'list "startup" "readiness"'),
+)
+mutant(
+    "POD-09",
+    "no startup probe",
+    replace(HELPERS, 'list "startup" "readiness" "liveness"', 'list "readiness" "liveness"'),
+)
+mutant(
+    "POD-16",
+    "no port",
+    replace(
+        HELPERS, "ports:\n  - name: http\n    containerPort: {{ int $values.containerPort }}\n    protocol: TCP\n", ""
+    ),
+)
 mutant("POD-18", "requests below limits", data(VALUES, "backend.resources.requests.cpu", "100m"))
-mutant("DEP-04", "the same selector for both", replace(HELPERS, "app: todo-chatbot\ncomponent: {{ .component }}\napp.kubernetes.io/instance", "app: todo-chatbot\napp.kubernetes.io/instance"))  # fmt: skip
+mutant(
+    "DEP-04",
+    "the same selector for both",
+    replace(
+        HELPERS,
+        "app: todo-chatbot\ncomponent: {{ .component }}\napp.kubernetes.io/instance",
+        "app: todo-chatbot\napp.kubernetes.io/instance",
+    ),
+)
 mutant("DEP-06", "a pod unavailable", data(VALUES, "backend.strategy.maxUnavailable", 1))
 mutant("DEP-08", "no history", replace(HELPERS, "{{ int $values.revisionHistoryLimit }}", "0"))
 mutant("SVC-06", "another port", replace("templates/backend-service.yaml", "targetPort: http", "targetPort: 9000"))
-mutant("SVC-08", "sticky", replace("templates/backend-service.yaml", "sessionAffinity: None", "sessionAffinity: ClientIP"))
+mutant(
+    "SVC-08", "sticky", replace("templates/backend-service.yaml", "sessionAffinity: None", "sessionAffinity: ClientIP")
+)
 mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
 mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
 mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))
 mutant("SEC-07", "encoded twice", replace("templates/secrets.yaml", "b64enc $value", "b64enc $value | b64enc"))
-mutant("SEC-11", "a literal", replace(HELPERS, "  valueFrom:\n    secretKeyRef:\n      name: {{ include \"todo.secretName\" .root }}\n      key: {{ .key }}\n", "  value: {{ get (include \"todo.secrets\" .root | fromJson) .key | quote }}\n"))  # fmt: skip
+mutant(
+    "SEC-11",
+    "a literal",
+    replace(
+        HELPERS,
+        '  valueFrom:\n    secretKeyRef:\n      name: {{ include "todo.secretName" .root }}\n      key: {{ .key }}\n',
+        '  value: {{ get (include "todo.secrets" .root | fromJson) .key | quote }}\n',
+    ),
+)
 mutant("SEC-12", "no API key", replace(HELPERS, '  "OPENAI_API_KEY" ($secrets.openaiApiKey | default "")\n', ""))
-mutant("REL-01", "no migration", replace(BACKEND, "      initContainers:\n        - name: migrate\n", "      containers:\n        - name: migrate\n"), replace(BACKEND, "      containers:\n        - name: backend\n", "        - name: backend\n"))  # fmt: skip
-mutant("REL-05", "a key that is not there", replace(HELPERS, "      name: {{ include \"todo.configMapName\" $root }}\n      key: {{ . }}\n", "      name: {{ include \"todo.configMapName\" $root }}\n      key: {{ lower . }}\n"))  # fmt: skip
-mutant("REL-05", "a URL of no Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"backend" (int'))
-mutant("REL-05", "a URL of another port", replace(HELPERS, "(int $values.backend.service.port)", "(int $values.frontend.service.port)"))  # fmt: skip
-mutant("PER-02", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n"))
-mutant("POD-13", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n"))
+mutant(
+    "REL-01",
+    "no migration",
+    replace(
+        BACKEND, "      initContainers:\n        - name: migrate\n", "      containers:\n        - name: migrate\n"
+    ),
+    replace(BACKEND, "      containers:\n        - name: backend\n", "        - name: backend\n"),
+)
+mutant(
+    "REL-05",
+    "a key that is not there",
+    replace(
+        HELPERS,
+        '      name: {{ include "todo.configMapName" $root }}\n      key: {{ . }}\n',
+        '      name: {{ include "todo.configMapName" $root }}\n      key: {{ lower . }}\n',
+    ),
+)
+mutant(
+    "REL-05", "a URL of no Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"backend" (int')
+)
+mutant(
+    "REL-05",
+    "a URL of another port",
+    replace(HELPERS, "(int $values.backend.service.port)", "(int $values.frontend.service.port)"),
+)
+mutant(
+    "PER-02", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n")
+)
+mutant(
+    "POD-13", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n")
+)
 mutant("SCY-01", "root", replace(HELPERS, "  runAsUser: 1000\n", "  runAsUser: 0\n"))
 mutant("SCY-02", "a writable root", replace(HELPERS, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"))
 mutant("SCY-03", "privileged", replace(HELPERS, "privileged: false", "privileged: true"))
 mutant("SCY-03", "capabilities kept", replace(HELPERS, "  capabilities:\n    drop: [ALL]\n", ""))
 mutant("SCY-05", "a node's port", replace("templates/frontend-service.yaml", "type: ClusterIP", "type: NodePort"))
-mutant("SCY-06", "not by its Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"localhost" (int'))
+mutant(
+    "SCY-06", "not by its Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"localhost" (int')
+)
 mutant("SCY-08", "a default key", data(VALUES, "secrets.openaiApiKey", "sk-proj-" + "x1Y" * 12))
 mutant("SCY-08", "a key in a template", append("templates/configmap.yaml", f"  KEY: sk-proj-{'x1Y' * 12}\n"))
-mutant("SCY-09", "the model's key in the frontend", replace(HELPERS, FOR_BACKEND, '{{- $keys = append $keys "OPENAI_API_KEY" -}}'))
-mutant("SCY-09", "a token", replace(HELPERS, "automountServiceAccountToken: false", "automountServiceAccountToken: true"))
+mutant(
+    "SCY-09",
+    "the model's key in the frontend",
+    replace(HELPERS, FOR_BACKEND, '{{- $keys = append $keys "OPENAI_API_KEY" -}}'),
+)
+mutant(
+    "SCY-09", "a token", replace(HELPERS, "automountServiceAccountToken: false", "automountServiceAccountToken: true")
+)

@@ -202,7 +202,6 @@ def implicit(objects: Objects) -> None:
     for item in deployments(objects):
         put(item, "spec.revisionHistoryLimit", REMOVE)
         put(item, "spec.strategy.type", REMOVE)
-        put(item, "metadata.namespace", REMOVE)
     for spec in specs(objects):
         spec.pop("restartPolicy", None)
 

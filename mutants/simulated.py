@@ -118,7 +118,15 @@ def _component(view: Subject) -> tuple[Object, list[Any], Object]:
     labels = dict(mapping_at(deployment, "spec.template.metadata.labels"))
 
     def owned(kind: str, owner: Object) -> list[dict[str, Any]]:
-        return [{"kind": kind, "name": name_of(owner), "uid": owner["metadata"]["uid"], "controller": True}]
+        return [
+            {
+                "apiVersion": "apps/v1",
+                "kind": kind,
+                "name": name_of(owner),
+                "uid": owner["metadata"]["uid"],
+                "controller": True,
+            }
+        ]
 
     replica_set: Object = {
         "kind": "ReplicaSet",

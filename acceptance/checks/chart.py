@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -16,7 +17,7 @@ from acceptance.checks.subject import Subject
 from acceptance.credentials import strings
 from acceptance.fields import Object, at, mapping_at, name_of, reference, shown
 from acceptance.finding import Untested
-from acceptance.snapshot import Chart, Rendering
+from acceptance.snapshot import ELSEWHERE, Chart, Rendering
 
 FILE = "Chart.yaml"
 NAME = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
@@ -282,6 +283,7 @@ def namespace_is_the_one(subject: Subject) -> Iterator[Broken]:
     if not made:
         raise Untested("the release has no Namespace of its own, and the target names no values.namespace_create")
     wanted = subject.target.chart.namespace
+    named = Subject(replace(subject.snapshot, release_namespace=ELSEWHERE), subject.target, None) if on else subject
     if len(made) != 1:
         yield Broken("Namespace", "metadata.name", f"one, {wanted}", f"{len(made)}")
     for item in made:
@@ -289,4 +291,4 @@ def namespace_is_the_one(subject: Subject) -> Iterator[Broken]:
             yield Broken(reference(item), "metadata.name", wanted, shown(name_of(item)))
     for item in objects:
         if openapi.is_namespaced(item, objects):
-            yield from misplaced(subject, item)
+            yield from misplaced(named, item)

@@ -192,7 +192,7 @@ def plain_volumes(subject: Subject) -> Iterator[Broken]:
 
 @check("POD-14")
 def scheduled_to_a_node(subject: Subject) -> Iterator[Broken]:
-    nodes = {name_of(node) for node in subject.cluster.nodes}
+    nodes = [name_of(node) for node in subject.cluster.nodes]
     for pod in subject.pods:
         node = at(pod.spec, "nodeName")
         if node not in nodes:

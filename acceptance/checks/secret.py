@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from acceptance.checks.registry import Broken, check
 from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
 from acceptance.checks.subject import Subject, decode, decoded
-from acceptance.fields import Object, at, mapping_at, reference, shown
+from acceptance.fields import Object, at, list_at, mapping_at, reference, shown
 from acceptance.finding import Untested
 from acceptance.urls import database_url_error
 
@@ -119,7 +119,7 @@ def injected_by_reference(subject: Subject) -> Iterator[Broken]:
                     field = f"{container.field}.env[{variable.name}]"
                     yield Broken(pod.object, field, "secretKeyRef or secretRef", found)
             for part in ("command", "args"):
-                if any(secret in str(word) for word in at(container.body, part) or [] for secret in secrets):
+                if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
                     yield Broken(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
             if container.field == main.field:
                 held = {variable.key for variable in given if variable.source == "Secret"}

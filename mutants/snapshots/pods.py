@@ -8,8 +8,8 @@ from typing import Any
 from mutants.draft import REMOVE, Body, Draft, put
 from mutants.snapshots.registry import field, fields, mutant, plain, volume
 
-for clause, wrong in {"capitals": "Todo-X", "64 characters": "a" * 64}.items():
-    field("POD-01", clause, Draft.running_pods, "metadata.name", wrong, refused=True)
+field("POD-01", "capitals", Draft.running_pods, "metadata.name", "Todo-X", refused=True)
+field("POD-01", "64 characters", Draft.running_pods, "metadata.name", "a" * 64)
 field("POD-01", "not generated", Draft.running_pods, "metadata.generateName", REMOVE)
 field("POD-01", "name of another stem", Draft.running_pods, "metadata.name", "todo-pod")
 for kind in ("Deployment", "Service", "ConfigMap", "Secret", "HorizontalPodAutoscaler"):

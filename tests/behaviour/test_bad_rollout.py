@@ -151,7 +151,7 @@ def test_old_pods_serve_on_where_the_image_crashes(crashing: Stuck, component: s
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_the_cause_is_told(no_image: Stuck, crashing: Stuck, component: str, lab: Laboratory) -> None:
     object_ = f"Deployment/{lab.target.component(component).deployment}"
-    wanted = {"can't be pulled": no_image, "ends again and again": crashing}
+    wanted = {"can't be pulled": no_image, "exit code": crashing}
     accept(
         [
             Finding("POD-03", object_, "cause", f"a sentence with {words!r}", found.seen.value(f"cause {component}"))

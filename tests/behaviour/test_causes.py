@@ -14,7 +14,7 @@ import pytest
 
 from acceptance import causes, evidence
 from acceptance.cluster import Cluster, apply
-from acceptance.deadlines import CAUSE_TOLD, RELEASE_READY
+from acceptance.deadlines import CAUSE_IN_TIME, RELEASE_READY
 from acceptance.fields import at, name_of, text_at
 from acceptance.objects import Objects
 from acceptance.provision import Provision
@@ -163,10 +163,10 @@ def test_why_a_pod_can_not_run_is_told_in_one_sentence(
     told: dict[str, Told], illness: str, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
     seen = told[illness]
-    record_measurement(f"cause told: {illness}", seen.seconds, "s", CAUSE_TOLD.source)
+    record_measurement(f"cause told: {illness}", seen.seconds, "s", CAUSE_IN_TIME.source)
     assert ILLNESSES[illness].sentence in seen.sentence
     assert "\n" not in seen.sentence
-    assert seen.seconds <= CAUSE_TOLD.seconds
+    assert seen.seconds <= CAUSE_IN_TIME.seconds
 
 
 @pytest.mark.rule("POD-03")

@@ -2,14 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from acceptance.asserting import assert_none, entity, parameters
+from acceptance import checks, notes
+from acceptance.asserting import assert_none, entity, judging, parameters
 from acceptance.checks import Check
+from acceptance.finding import Finding, Untested, accept
+from acceptance.helm import Helm
+from acceptance.live import ApiServer, manifest_objects
+from acceptance.release import Release
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
+from acceptance.values import put
+from acceptance.verdict import untested
 
 
-@pytest.mark.parametrize(("check", "component"), parameters("live", entity("Helm Chart")))
+@pytest.mark.parametrize(
+    ("check", "component"),
+    parameters("live", lambda check: entity("Helm Chart")(check) and check.rule != "CHT-16"),
+)
 def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) -> None:
     assert_none(check, component, [snapshot], target)
+
+
+@pytest.fixture(scope="module")
+def with_namespace(installed: Release, server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
+    """A second release that makes its own Namespace, from the suite's; read, and taken away again."""
+    target, cluster = installed.target, installed.cluster
+    paths = target.values
+    if paths.namespace_create is None or paths.namespace is None:
+        untested("the target names no values.namespace_create and values.namespace")
+    namespace = f"{cluster.run.namespace}-own"
+    helm = Helm(cluster, f"{target.chart.release}-own", cluster.run.namespace)
+    stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
+    values = put(installed.values, {paths.namespace_create: True, paths.namespace: namespace})
+    helm.upgrade(target.chart_path, values)
+    try:
+        objects = [server.get(item, helm.namespace) for item in manifest_objects(helm)]
+        found = tuple(item for item in objects if item is not None)
+        assert len(found) == len(objects), "an object of the release is not there"
+        yield Snapshot("live", found, release_namespace=helm.namespace), stated
+    finally:
+        helm("uninstall", helm.release)
+
+
+@pytest.mark.rule("CHT-16")
+def test_own_namespace(with_namespace: tuple[Snapshot, Target]) -> None:
+    snapshot, stated = with_namespace
+    check = next(each for each in checks.at("live") if each.rule == "CHT-16")
+    assert_none(check, "release", [snapshot], stated)
+
+
+@pytest.mark.rule("CHT-12")
+def test_command_of_the_notes(settled: Release, target: Target) -> None:
+    command = notes.tunnel(settled.helm.notes())
+    if command is None:
+        accept([Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target)
+        return
+    with judging():
+        if "frontend" not in target.components:
+            raise Untested("the target names no frontend")
+        if not notes.is_free(command.port):
+            raise Untested(f"port {command.port} of this machine, which the notes name, is taken")
+    with notes.open_tunnel(command):
+        status = notes.answer(command, target.component("frontend").probes.readiness)
+    wanted = f"an answer of 2xx to {command.command}"
+    accept([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", wanted, str(status))], target)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from acceptance.asserting import judging
 from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
-from acceptance.fields import Object, reference
+from acceptance.fields import Object, at, reference
 from acceptance.finding import Finding, accept
 from acceptance.live import ApiServer
 from acceptance.snapshot import Snapshot
@@ -17,15 +18,26 @@ from mutants import snapshots
 from mutants.draft import Mutant
 
 
-def altered(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[Object]:
-    """The objects that a mutant changes, as it leaves them."""
+def altered(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[tuple[Object, Object]]:
+    """Each object of the API that a mutant changes, as it was and as it is left."""
     after, _ = mutant.apply(snapshot, target)
     assert snapshot.cluster is not None
     assert after.cluster is not None
-    pairs = [*zip(snapshot.objects, after.objects, strict=True)]
-    if mutant.rule == "POD-01" or mutant.rule == "POD-15":
-        pairs = [*zip(snapshot.cluster.pods, after.cluster.pods, strict=True)]
-    return [new for old, new in pairs if new != old]
+    of_pods = mutant.rule in ("POD-01", "POD-15")
+    before, left = (each.cluster.pods if of_pods else each.objects for each in (snapshot, after))  # type: ignore[union-attr]
+    return [(old, new) for old, new in zip(before, left, strict=True) if new != old]
+
+
+def fresh(item: Object, old: Object) -> dict[str, Any]:
+    """The object as one would create it: without what the server itself fills in."""
+    made: dict[str, Any] = copy.deepcopy(dict(item))
+    for key in ("resourceVersion", "uid", "managedFields", "creationTimestamp"):
+        made["metadata"].pop(key, None)
+    if made["kind"] == "Service":
+        made["spec"].pop("clusterIPs", None)
+        if made["spec"].get("clusterIP") == at(old, "spec.clusterIP"):
+            made["spec"].pop("clusterIP", None)
+    return {"apiVersion": "v1", **made}
 
 
 @pytest.mark.parametrize(
@@ -37,13 +49,14 @@ def altered(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[Object]:
     ],
 )
 def test_refused(mutant: Mutant, component: str, snapshot: Snapshot, server: ApiServer, target: Target) -> None:
-    objects = altered(mutant, snapshot, target)
+    with judging():
+        objects = altered(mutant, snapshot, target)
     assert objects, f"{mutant.id} changes no object of the API for the {component}"
     findings = []
-    for item in objects:
-        fresh: dict[str, Any] = copy.deepcopy(dict(item))
-        fresh["metadata"].pop("resourceVersion", None)
-        if server.refusal(fresh, target.chart.namespace, create=True) is None:
+    for old, item in objects:
+        before = server.refusal(fresh(old, old), target.chart.namespace, create=True)
+        assert before is None, f"{reference(old)} is refused unaltered: {before}"
+        if server.refusal(fresh(item, old), target.chart.namespace, create=True) is None:
             findings.append(
                 Finding(mutant.rule, reference(item), mutant.clause, "refused", "accepted by the API server")
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
 
@@ -98,13 +99,20 @@ def test_a_log_that_is_gone_or_empty_is_no_obstacle(collect: Collect) -> None:
     assert "log of ill c" not in found
 
 
-def test_a_pod_that_restarted_and_is_ready_again_is_shown(collect: Collect) -> None:
-    restarted = pod(
-        "back", status(state=STARTED, last={"terminated": CRASHED}, restarts=1, ready=True), phase="Running"
-    )
-    found = collect(restarted)
+def restarted(ago: timedelta) -> Object:
+    ended = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+    last = {"terminated": {**CRASHED, "finishedAt": ended}}
+    return pod("back", status(state=STARTED, last=last, restarts=1, ready=True), phase="Running")
+
+
+def test_a_pod_that_restarted_of_late_is_shown(collect: Collect) -> None:
+    found = collect(restarted(timedelta(minutes=1)))
     assert found[TITLE].splitlines()[:2] == ["nothing stands in the way of the pods", "Pod/back: Running on node"]
     assert found["log of back c, previous"] == "back c True"
+
+
+def test_a_pod_that_restarted_long_ago_is_well(collect: Collect) -> None:
+    assert collect(restarted(timedelta(hours=1))) == {TITLE: "nothing is wrong in it"}
 
 
 def test_pods_that_can_not_be_made_are_told_without_one(collect: Collect) -> None:

@@ -104,7 +104,7 @@ def test_a_watch_goes_on_where_the_last_one_ended() -> None:
         (event("ERROR", {"code": 500, "message": "etcd"}), "the watch ended with 500: etcd"),
     ],
 )
-def test_a_watch_that_breaks_or_goes_silent_is_noted_and_resumed(error: Any, reason: str) -> None:  # noqa: ANN401
+def test_a_watch_that_breaks_or_goes_silent_is_noted_and_resumed(error: Any, reason: str) -> None:
     script = Script([START], [[event("ADDED", pod("c", 11)), error], [event("ADDED", pod("d", 12))]])
     history, trouble = recorded(script, 2)
     assert trouble == [reason, None]
@@ -115,7 +115,7 @@ def test_a_watch_that_breaks_or_goes_silent_is_noted_and_resumed(error: Any, rea
 
 
 @pytest.mark.parametrize("gone", [GONE, ApiException(status=410)])
-def test_versions_that_are_gone_are_a_gap_that_no_judgement_crosses(gone: Any) -> None:  # noqa: ANN401
+def test_versions_that_are_gone_are_a_gap_that_no_judgement_crosses(gone: Any) -> None:
     script = Script([START, Listing("30", (pod("b", 25), pod("c", 28)))], [[gone], []])
     history, trouble = recorded(script, 2)
     assert trouble == ["the watch's version was gone (410)", None]

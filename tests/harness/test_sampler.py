@@ -80,7 +80,7 @@ def test_a_good_server_fails_no_request_on_either_kind_of_connection(sampler: Sa
     seen = sample(sampler, plan(server))
     assert lossless("STA-08", "Service/echo", seen) == []
     assert len(seen.records) == len(server.served) >= RATE * SECONDS / 2
-    assert seen.new == pytest.approx(len(seen.records) / 2, abs=9)
+    assert min(seen.new, seen.reused) > len(seen.records) / 5
     assert seen.pods == {"echo-1": len(seen.records)}
     assert len({record.connection for record in seen.records if record.reused}) <= 8
 

@@ -107,7 +107,7 @@ def test_a_cause_is_told_within_20_seconds_of_its_being_known() -> None:
 @pytest.mark.parametrize(
     "cause",
     [
-        pytest.param(lambda passed: "a" if passed % 10 < 9 else None, id="heals now and then"),
+        pytest.param(lambda passed: "a" if passed % 18 < 12 else None, id="heals now and then"),
         pytest.param(lambda passed: f"cause {passed // 10}", id="another one each time"),
         pytest.param(lambda passed: "a" if passed >= 50 else None, id="too late to last"),
     ],
@@ -115,6 +115,24 @@ def test_a_cause_is_told_within_20_seconds_of_its_being_known() -> None:
 def test_a_cause_that_does_not_last_does_not_end_it(clock: Clock, cause: Callable[[float], str | None]) -> None:
     found = eventually("a thing", holds_from(clock, 60), DEADLINE, cause=lambda: cause(clock.passed), clock=clock)
     assert found == "the value"
+
+
+def test_a_gap_does_not_hide_a_cause(clock: Clock) -> None:
+    """Such as a container that is Ready for 2 s each time before it crashes."""
+
+    def cause() -> str | None:
+        return "it crashes" if clock.passed % 10 < 8 else None
+
+    with pytest.raises(WaitError, match=r"it crashes$"):
+        eventually("a thing", holds_from(clock, 61), DEADLINE, cause=cause, clock=clock)
+    assert clock.passed == pytest.approx(CAUSE_LASTED.seconds)
+
+
+def test_a_wait_does_not_end_in_a_gap(clock: Clock) -> None:
+    def cause() -> str | None:
+        return "it crashes" if clock.passed < 14 else None
+
+    assert eventually("a thing", holds_from(clock, 30), DEADLINE, cause=cause, clock=clock) == "the value"
 
 
 def test_a_cause_that_stands_at_the_deadline_is_told_rather_than_what_was_seen(clock: Clock) -> None:

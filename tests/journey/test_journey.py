@@ -26,6 +26,9 @@ from acceptance.rollout import rolled_out
 from acceptance.target import Target
 from acceptance.verdict import untested
 
+DESK = {"color_scheme": "light"}
+PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has_touch": True}
+
 
 @pytest.fixture(scope="module")
 def browser(ready: Release, gateway: Gateway) -> Iterator[Browser]:
@@ -41,11 +44,15 @@ def person(
     target: Target,
     gateway: Gateway,
     record_evidence: Callable[[str, str | bytes], Path],
+    request: pytest.FixtureRequest,
 ) -> Iterator[Person]:
-    """Somebody with a tab of their own; what is on it at the end is kept as evidence."""
+    """Somebody with a tab of their own; what is on it at the end is kept as evidence.
+
+    A parameter is how their browser differs from one on a desk, as Playwright's `new_context` takes it.
+    """
     if target.screens is None:
         untested("the target names no screens")
-    with browser.new_context() as context:
+    with browser.new_context(**getattr(request, "param", {})) as context:
         somebody = Person(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
         try:
             yield somebody
@@ -68,7 +75,7 @@ def asked_the_frontend_only(person: Person) -> None:
     assert not person.faults, f"wanted no error in the pages' scripts, seen {person.faults}"
 
 
-@pytest.mark.rule("SCY-06", "STA-04", "PER-01")
+@pytest.mark.rule("SCY-06", "STA-04")
 def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: Person, ready: Release) -> None:
     assert ready
     screens = person.screens
@@ -161,6 +168,7 @@ def test_the_tab_goes_on_after_every_pod_was_replaced(
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
+@pytest.mark.parametrize("person", [DESK, PHONE], ids=["light desk", "dark phone"], indirect=True)
 def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: Person, user: User) -> None:
     """Tab, Enter, Space and letters: everything is reached in the page's own order."""
     screens, keyboard = person.screens, person.page.keyboard
@@ -182,4 +190,6 @@ def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: Person, use
     person.submit(lambda: keyboard.press("Space"))
     expect(task).to_be_checked()
     person.picture("task completed by keyboard")
+    wider = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"wanted the page as wide as the screen, seen it {wider} px wider"
     asked_the_frontend_only(person)

@@ -1,0 +1,83 @@
+"""The mutants with a live effect: each applies, breaks a rule that its tests are tied to, and still renders."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from acceptance import rules
+from acceptance.rules import ROOT
+from mutants import live
+from mutants.live import MUTANTS, Mutant
+
+
+def ties(test: str) -> set[str]:
+    """The rules that a test, or any test of a file, is marked with."""
+    path, _, name = test.partition("::")
+    found: set[str] = set()
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == (name or node.name):
+            for mark in node.decorator_list:
+                if ast.unparse(mark).startswith("pytest.mark.rule("):
+                    found |= {str(ast.literal_eval(argument)) for argument in mark.args}  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_each_applies_and_its_tests_are_tied_to_its_rule(mutant: Mutant) -> None:
+    with live.mutated(mutant) as root:
+        changed = [
+            path.relative_to(root)
+            for path in root.rglob("*")
+            if path.is_file() and path.read_bytes() != (ROOT / path.relative_to(root)).read_bytes()
+        ]
+        for path in changed:
+            if path.suffix == ".py":
+                compile((root / path).read_text(encoding="utf-8"), str(path), "exec")
+    assert 1 <= len(changed) <= len(mutant.edits)
+    assert "behaviour" in rules.load()[mutant.rule].levels
+    assert all(mutant.rule in ties(test) for test in mutant.tests)
+
+
+def test_names_are_unique() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_shards_are_all_of_them_and_none_twice() -> None:
+    parts = [mutant for number in (1, 2, 3) for mutant in live.chosen([], (number, 3))]
+    assert sorted(parts, key=MUTANTS.index) == list(MUTANTS)
+    assert {mutant.rule for mutant in live.chosen(["STA-07"], (1, 1))} == {"STA-07"}
+    for bad in ("0/4", "5/4", "x", "1"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            live.shard_of(bad)
+
+
+def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = iter(["not judged: error", "killed"])
+    monkeypatch.setattr(live, "outcome", lambda _: next(outcomes))
+    assert [live.judge(MUTANTS[0], tmp_path) for _ in range(3)] == ["not judged: error", "killed", "killed"]
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        ("failed", "killed"),
+        ("passed", "survived"),
+        ("error", "not judged: error"),
+        ("untested", "not judged: untested"),
+    ],
+)
+def test_only_a_finding_of_its_own_rule_kills(result: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        place = Path(argv[argv.index("--reports") + 1]) / "latest"
+        place.mkdir()
+        levels = f'{{"behaviour": {{"result": "{result}"}}}}'
+        (place / "signoff.json").write_text(f'{{"rules": {{"{MUTANTS[0].rule}": {{"levels": {levels}}}}}}}')
+        return subprocess.CompletedProcess(argv, 1, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert live.outcome(MUTANTS[0]) == outcome

@@ -1,0 +1,22 @@
+"""Every template file and every key of the values does something: what nothing reaches, no test can judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from acceptance import reach
+from acceptance.finding import accept
+from acceptance.render import Renderer
+from acceptance.target import Target
+
+
+@pytest.mark.rule("CHT-08")
+def test_every_template_file(renderer: Renderer, target: Target, tmp_path: Path) -> None:
+    accept(reach.idle_templates(renderer, tmp_path), target)
+
+
+@pytest.mark.rule("CHT-10")
+def test_every_key_of_the_values(renderer: Renderer, target: Target) -> None:
+    accept(reach.idle_keys(renderer), target)
