@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,6 @@ from acceptance.finding import Finding, Untested, accept
 from acceptance.rules import Level, load
 from acceptance.snapshot import DEFAULTS, Snapshot
 from acceptance.target import Target
-from acceptance.verdict import untested
 
 
 def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -> list[ParameterSet]:
@@ -32,17 +30,8 @@ def entity(name: str) -> Callable[[Check], bool]:
     return lambda check: load()[check.rule].entity == name
 
 
-@contextmanager
-def judging() -> Iterator[None]:
-    """What can't be judged in here ends the test as untested, with the reason."""
-    try:
-        yield
-    except Untested as reason:
-        untested(str(reason))
-
-
 def assert_none(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
-    """No finding of the check, which is for `component`, in any snapshot; untested where none of them can tell."""
+    """No finding of the check, which is for `component`, in any snapshot; `Untested` where none of them can tell."""
     __tracebackhide__ = True
     assert component == (check.component or "release")
     assert snapshots, "no snapshot to look at"
@@ -57,5 +46,5 @@ def assert_none(check: Check, component: str, snapshots: Sequence[Snapshot], tar
         told = snapshot.variant != DEFAULTS
         findings += [replace(each, field=f"{each.field} ({snapshot.variant})") if told else each for each in found]
     if len(reasons) == len(snapshots):
-        untested(str(reasons[0]))
+        raise reasons[0]
     accept(findings, target)

@@ -50,9 +50,10 @@ def of_container(status: Object) -> str | None:
             return f"container {name} can't be started: {text_at(refused, 'message').rpartition(' failed: ')[2]}"
     code = ended.get("exitCode")
     words = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
-    if ended and (reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= AGAIN):
+    over = "terminated" in mapping_at(status, "state")  # the kubelet need not say CrashLoopBackOff in between
+    if ended and (reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if over else AGAIN)):
         return f"container {name} ends again and again: {words}"
-    return f"container {name} ended: {words}" if code and "terminated" in mapping_at(status, "state") else None
+    return f"container {name} ended: {words}" if code and over else None
 
 
 def of_pod(pod: Object, events: Iterable[Object] = ()) -> str | None:

@@ -59,5 +59,11 @@ IMAGE_ANSWERS = Deadline(
 CAUSE_IN_TIME = Deadline(
     "cause in time", 20, "POD-03: why a pod can't run is told; in time is within 20 s of its being knowable"
 )
-CAUSE_GAP = Deadline("gap in a cause", 5, "a container without a readiness probe is Ready until it crashes once more")
-TUNNEL_UP = Deadline("tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that")
+CAUSE_GAP = Deadline(
+    "gap in a cause",
+    10,
+    "a container without a readiness probe is Ready until it crashes once more, and a while longer",
+)
+TUNNEL_UP = Deadline(
+    "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
+)

@@ -15,6 +15,8 @@ from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS, Objects
 LATELY = timedelta(minutes=10)
 """The limit of a test: an older restart is not of the test that failed."""
 LOG_LINES = 40
+REMOVED = "unable to retrieve container logs"
+"""What the kubelet answers, with status 200, for a life whose container it has removed by now."""
 EVENTS = 25
 
 
@@ -72,7 +74,7 @@ def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
                 )
             except ApiException as error:
                 found[title] = f"no log: {error.reason}"
-    return {title: text for title, text in found.items() if text}
+    return {title: text for title, text in found.items() if text and not text.startswith(REMOVED)}
 
 
 def collect(api: client.ApiClient, namespace: str) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Experiment:
     start: float
     end: float = 0.0
     traffic: Mapping[str, Sampling] = field(default_factory=dict)
+    availability: bool = True
+    """Whether the traffic tells of the Services' availability, for the report; not where it goes past them."""
     marks: list[Mark] = field(default_factory=list)
     _came: dict[str, tuple[float, object]] = field(default_factory=dict)
 
@@ -95,7 +97,7 @@ class Laboratory:
 
     `calm` are changes of values by dotted path that hold in every experiment unless it says otherwise.
     `proof` asks the release for something as a user would; it raises `AssertionError` where that fails.
-    `publish` is given every experiment that ended, for the report.
+    `publish` is given every experiment that ended, and `note` every change of values, for the report.
     """
 
     release: Release
@@ -103,6 +105,7 @@ class Laboratory:
     sampler: Sampler
     proof: Callable[[], object]
     publish: Callable[[Experiment], None]
+    note: Callable[[Mapping[str, Any]], None]
     calm: Mapping[str, Any]
     broken: str = ""
     _changes: Mapping[str, Any] | None = None
@@ -123,6 +126,7 @@ class Laboratory:
     def upgrade(self, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to the calm release with further changes of values, not waiting for its pods."""
         self._changes = changes
+        self.note({**self.calm, **changes})
         self.release.upgrade({**self.calm, **changes})
 
     def rollback(self, revision: int) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from kubernetes import client
 
 from acceptance.cluster import Cluster
-from acceptance.database import Database
 from acceptance.fields import Object, mappings_at, name_of, text_at
 from acceptance.images import BuiltImage, build
 from acceptance.provision import Provision
@@ -92,23 +91,3 @@ def crashing_image(provision: Provision, image: BuiltImage) -> BuiltImage:
         recipe = Path(aside) / "Dockerfile"
         recipe.write_text(f'FROM {image.reference}\nENTRYPOINT []\nCMD ["false"]\n', encoding="ascii")
         return build(provision.toolchain, provision.run, image.repository, recipe, Path(aside))
-
-
-@contextmanager
-def database_stopped(database: Database) -> Iterator[float]:
-    """PostgreSQL refuses connections, from entry to exit."""
-    database.stop()
-    try:
-        yield time.time()
-    finally:
-        database.start()
-
-
-@contextmanager
-def database_frozen(database: Database) -> Iterator[float]:
-    """PostgreSQL keeps its connections and is silent, from entry to exit."""
-    database.pause()
-    try:
-        yield time.time()
-    finally:
-        database.unpause()

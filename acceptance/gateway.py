@@ -18,6 +18,8 @@ from acceptance.deadlines import GATEWAY_UP, REQUEST
 from acceptance.target import Target
 from acceptance.wait import NotYet, eventually
 
+NAME = "gateway"
+WHERE_IMAGE = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
 API_SERVER = "kubernetes.default.svc.cluster.local"
 
 
@@ -55,13 +57,13 @@ def pod(cluster: Cluster, image: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "gateway", "namespace": cluster.run.namespace},
+        "metadata": {"name": NAME, "namespace": cluster.run.namespace},
         "spec": {
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
             "containers": [
                 {
-                    "name": "gateway",
+                    "name": NAME,
                     "image": image,
                     "imagePullPolicy": "IfNotPresent",
                     "command": ["microsocks", "-p", str(GATEWAY_PORT)],
@@ -80,7 +82,12 @@ def namespace(cluster: Cluster) -> dict[str, object]:
 def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
     """Start the gateway's pod, if it does not run, and wait until a connection passes it."""
     cluster.load_image(image)
-    clusters.apply(cluster, namespace(cluster), pod(cluster, image))
+    clusters.apply(cluster, namespace(cluster))
+    # A pod of another image would be restarted in place, some time after this has returned.
+    found = cluster.kubectl("get", "pods", *WHERE_IMAGE, "--namespace", cluster.run.namespace).split()
+    if found and found != [image]:
+        cluster.kubectl("delete", "pod", NAME, "--namespace", cluster.run.namespace)
+    clusters.apply(cluster, pod(cluster, image))
     gateway = Gateway(target, host_port(cluster.toolchain, cluster.node, GATEWAY_PORT))
 
     def probe() -> None:

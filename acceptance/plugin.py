@@ -204,6 +204,7 @@ class Run:
                 raise pytest.UsageError(f"can't write to {self.parent}: {error.strerror}; see --reports") from error
             self.config.add_cleanup(self._lock.close)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.interrupted = True
         if excinfo.errisinstance(KeyboardInterrupt):  # what was made is now removed, however often Ctrl-C is pressed

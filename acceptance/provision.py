@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -45,6 +45,7 @@ class Provision:
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS))
     _parts: dict[str, Future[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _closed: bool = False
 
     def prepare(self, wanted: Collection[str]) -> None:
         """Begin what fixtures of these names will ask for, before the first of it is waited for."""
@@ -61,7 +62,8 @@ class Provision:
                 self._begin(name)
 
     def close(self) -> None:
-        """Wait for what runs; what has not begun is not begun."""
+        """Wait for what runs; what has not begun is not begun, not even as a part of what runs."""
+        self._closed = True
         self._pool.shutdown(cancel_futures=True)
 
     def network(self) -> str:
@@ -116,6 +118,8 @@ class Provision:
             self.seconds[name] = time.monotonic() - begun
 
     def _part(self, name: str, kind: type[T]) -> T:
+        if self._closed:
+            raise CancelledError(f"{name} is not made, since the run ends")
         made = self._begin(name).result()
         assert isinstance(made, kind)
         return made

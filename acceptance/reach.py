@@ -47,18 +47,20 @@ def idle_templates(renderer: Renderer, folder: Path) -> list[Finding]:
 
 def idle_keys(renderer: Renderer) -> list[Finding]:
     """A finding for each key of values.yaml that can be changed without any effect, a refusal being one."""
-    base = renderer.render(renderer.required(), notes=True)
-    changes = list(_changes(renderer.shipped))
+    required, paths = renderer.required(), renderer.target.values
+    off = nested(paths.hpa_enabled, False) if paths.hpa_enabled else {}
+    # Some keys count only while the HPA is off, and some for the notes alone.
+    ways: list[tuple[dict[str, Any], bool]] = [(required, False), (together(required, off), False), (required, True)]
+    before = [renderer.render(values, notes=notes) for values, notes in ways]
+    # Whether the cluster is local shows in what is refused: DEP-03's bounds.
+    changes = [change for change in _changes(renderer.shipped) if change[0] != paths.local_cluster]
 
     def effect(change: tuple[str, Any]) -> bool:
-        path, value = change
-        values = together(renderer.required(), nested(path, value))
-        if renderer.render(values, notes=True) != base:
-            return True
-        # Some keys count only while the HPA is off.
-        switch = renderer.target.values.hpa_enabled
-        off = nested(switch, False) if switch else {}
-        return renderer.render(together(values, off)) != renderer.render(together(renderer.required(), off))
+        other = nested(*change)
+        return any(
+            renderer.render(together(values, other), notes=notes) != base
+            for (values, notes), base in zip(ways, before, strict=True)
+        )
 
     with ThreadPoolExecutor(WORKERS) as pool:
         reached: dict[str, bool] = {}

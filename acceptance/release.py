@@ -65,7 +65,8 @@ def values_of_run(provision: Provision, target: Target, hidden: Mapping[str, str
         "ca_certificate": database.ca,
         "model_base_url": provision.model().base_url,
         "public_url": public_url,
-        "cors_origins": public_url,
+        # Two, so that a list that is read wrongly shows.
+        "cors_origins": f"{public_url},http://localhost:3000",
         "namespace": target.chart.namespace,
         **hidden,
     }

@@ -1,4 +1,4 @@
-"""`python -m mutants`: every mutant of snapshots and of the chart, its rule, and what killed it.
+"""`python -m mutants`: every mutant of snapshots, the chart and an image, its rule, and what killed it.
 
 Exit 1 where one survives, or where only another rule's check sees it; 2 where the unaltered chart has findings.
 """
@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
-
 from acceptance import checks, render, target
 from acceptance.render import Renderer
-from mutants import charts, neutral, snapshots
+from mutants import charts, images, neutral, snapshots
 from mutants.bases import bases, installed
 from toolchain.console import ToolchainError
 
@@ -45,6 +42,7 @@ def lines(renderer: Renderer) -> Iterator[Line]:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(judge, charts.every())
+    yield from (Line(each.id, each.rule, each.killed_by(wanted), "nothing") for each in images.every())
 
 
 def complaints(renderer: Renderer) -> Iterator[str]:
@@ -59,25 +57,23 @@ def complaints(renderer: Renderer) -> Iterator[str]:
 
 
 def main() -> int:
-    console = Console(soft_wrap=True)
     wanted = target.load()
     try:
         renderer = Renderer(render.locate(), wanted)
     except ToolchainError as error:
-        console.print(str(error), markup=False)
+        sys.stderr.write(f"ERROR: {error}\n")
         return 2
     if wrong := list(complaints(renderer)):
-        console.print("\n".join(wrong), markup=False)
+        sys.stderr.write("\n".join(wrong) + "\n")
         return 2
-    table = Table("mutant", "rule", "killed by", box=None)
-    survivors = 0
-    seen = list(lines(renderer))
-    for line in seen:
+    count = survivors = 0
+    for line in lines(renderer):
+        count += 1
         survivors += line.killed is None
         verdict = line.killed or f"SURVIVED (seen by {line.other})"
-        table.add_row(*(text.replace("[", r"\[") for text in (line.mutant, line.rule, verdict)))
-    console.print(table)
-    console.print(f"{len(seen)} mutants, {survivors} survivors; {len(neutral.every())} neutral variants, no finding")
+        sys.stdout.write(f"{line.mutant:<72} {line.rule:<7} {verdict}\n")
+    variants = len(neutral.every())
+    sys.stdout.write(f"{count} mutants, {survivors} survivors; {variants} neutral variants, no finding\n")
     return 1 if survivors else 0
 
 

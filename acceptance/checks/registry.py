@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from acceptance.checks.subject import Subject
-from acceptance.finding import Finding, Untested
+from acceptance.finding import Finding, Untested, Waived
 from acceptance.rules import Level, load
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
@@ -109,6 +109,6 @@ def judge(snapshot: Snapshot, target: Target, checks: Iterable[Check] | None = N
     for each in at(snapshot.source) if checks is None else checks:
         try:
             findings += each(snapshot, target)
-        except Untested as reason:
+        except (Untested, Waived) as reason:
             untested[each.id] = str(reason)
     return Judgement(tuple(findings), untested)

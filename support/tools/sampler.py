@@ -22,7 +22,6 @@ import json
 import math
 import resource
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,15 +81,16 @@ class Plan:
         if "{token}" not in self.path + self.body or "{token}" not in self.echo:
             raise ValueError("neither path nor body, or not the echo, holds {token}")
 
-    def reuses(self, number: int) -> bool:
-        """Whether request `number` is meant for a connection kept open."""
-        return math.floor((number + 1) * self.reused_share) > math.floor(number * self.reused_share)
+    def slot(self, number: int) -> int | None:
+        """Which of the kept connections request `number` is meant for, each in turn; None for one of its own."""
+        before, after = (math.floor(n * self.reused_share) for n in (number, number + 1))
+        return before % self.connections if after > before else None
 
 
 @dataclass(eq=False)
 class Connection:
     number: int
-    kept: bool
+    slot: int | None
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     protocol: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT))
@@ -124,8 +124,7 @@ class Run:
         self.blocks: list[dict[str, Any]] = []
         self.records = 0
         self._pending: list[list[Any]] = []
-        self._idle: deque[Connection] = deque()
-        self._kept = 0
+        self._idle: dict[int, Connection] = {}
         self._opened = 0
         self._stopping = asyncio.Event()
         self._epoch = time.time() - time.monotonic()
@@ -156,21 +155,22 @@ class Run:
             number += 1
         if requests:
             await asyncio.wait(requests)
-        while self._idle:
-            self._close(self._idle.popleft())
+        for connection in self._idle.values():
+            connection.writer.close()
+        self._idle.clear()
         self._finish_block()
 
     async def _request(self, number: int, due: float) -> None:
         token = f"{self.plan.token}-{number}"
-        reuses = self.plan.reuses(number)
-        connection = self._take() if reuses else None
+        slot = self.plan.slot(number)
+        connection = self._take(slot)
         answer = Response()
         error = ""
         sent = self.now()
         try:
             async with asyncio.timeout(max(0.0, due + self.plan.timeout - sent)):
                 if connection is None:
-                    connection = await self._open(keep=reuses)
+                    connection = await self._open(slot)
                 connection.uses += 1
                 await self._exchange(connection, token, answer)
         except TimeoutError:
@@ -200,36 +200,34 @@ class Run:
         if connection is not None:
             self._give_back(connection, usable=not error)
 
-    def _take(self) -> Connection | None:
-        """The connection that was idle longest; None while fewer are open than the plan keeps."""
-        while self._idle and self._kept >= self.plan.connections:
-            connection = self._idle.popleft()
-            if not (self.plan.careful and connection.reader.at_eof()):
-                return connection
-            self._close(connection)
-        return None
+    def _take(self, slot: int | None) -> Connection | None:
+        """The slot's connection, if there is one and it is idle."""
+        connection = None if slot is None else self._idle.pop(slot, None)
+        if connection is not None and self.plan.careful and connection.reader.at_eof():
+            connection.writer.close()
+            return None
+        return connection
 
     def _give_back(self, connection: Connection, *, usable: bool) -> None:
-        protocol = connection.protocol
-        done = protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
-        if connection.kept and usable and done and self._kept <= self.plan.connections:
-            protocol.start_next_cycle()
-            self._idle.append(connection)
-        else:
-            self._close(connection)
+        """Keep the connection for its slot's next turn; where two were open for it, the older one stays."""
+        protocol, slot = connection.protocol, connection.slot
+        if slot is None or not usable or not protocol.our_state is protocol.their_state is h11.DONE:
+            connection.writer.close()
+            return
+        protocol.start_next_cycle()
+        other = self._idle.get(slot)
+        older, newer = (connection, other) if other is None or connection.number < other.number else (other, connection)
+        self._idle[slot] = older
+        if newer is not None:
+            newer.writer.close()
 
-    def _close(self, connection: Connection) -> None:
-        self._kept -= connection.kept
-        connection.writer.close()
-
-    async def _open(self, *, keep: bool) -> Connection:
+    async def _open(self, slot: int | None) -> Connection:
         try:
             reader, writer = await asyncio.open_connection(self.address, self.plan.port)
         except OSError as error:
             raise Exchange("connect") from error
         self._opened += 1
-        self._kept += keep
-        return Connection(self._opened - 1, keep, reader, writer)
+        return Connection(self._opened - 1, slot, reader, writer)
 
     async def _exchange(self, connection: Connection, token: str, answer: Response) -> None:
         plan = self.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -17,8 +17,10 @@ from acceptance.gateway import Gateway
 from acceptance.provision import Provision
 from acceptance.recorder import Recorder
 from acceptance.release import Release
+from acceptance.results import Facts
 from acceptance.sampler import Sampler, open_sampler
 from acceptance.traffic import new_token
+from acceptance.values import put
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,7 @@ def lab(
     recorder: Recorder,
     sampler: Sampler,
     reader: User,
+    facts: Facts,
     record_measurement: Callable[[str, float, str, str], None],
     record_picture: Callable[[str, str, str], None],
 ) -> Iterator[Laboratory]:
@@ -57,6 +60,8 @@ def lab(
     target = ready.target
 
     def publish(experiment: Experiment) -> None:
+        if not experiment.availability:
+            return
         for label, sampling in experiment.traffic.items():
             for name, value in sampling.availability.figures().items():
                 source = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
@@ -72,8 +77,11 @@ def lab(
             picture = timeline.availability(experiment, target.components.values())
             record_picture(experiment.name, picture, figures)
 
+    def note(changes: Mapping[str, Any]) -> None:
+        facts.override(ready.values, put(ready.values, changes), "an experiment's own")
+
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, calm)
+    yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm)
     ready.upgrade()
     ready.wait_ready()
 

@@ -37,6 +37,7 @@ def drained(lab: Laboratory, writer: User, reader: User) -> Experiment:
         held = replace(plan, rate=HELD / CLIENT_PAUSE, reused_share=1.0, connections=HELD, careful=False)
         plans[name] = to_pod(held, text_at(pods[name], "status.podIP"), part.port)
     with lab.experiment("drain", **plans) as seen:
+        seen.availability = False
         consistently("held connections", lambda: None, WARM_UP)
         for name, pod in pods.items():
             seen.mark(f"{name} pod deleted")

@@ -111,7 +111,7 @@ def kills(lab: Laboratory, writer: User, reader: User, cluster: Cluster, databas
 
         def deleting(component: str, count: int, grace: int | None) -> Callable[[], Callable[[], object]]:
             def do() -> Callable[[], object]:
-                pods = lab.pods(lab.target.component(component))[:count]
+                pods = [pod for pod in lab.pods(lab.target.component(component)) if ready(pod)][:count]
                 for pod in pods:
                     delete(cluster, pod, grace)
                 return lambda: wait_ready(lab, component, uids(pods))
@@ -121,7 +121,7 @@ def kills(lab: Laboratory, writer: User, reader: User, cluster: Cluster, databas
         def killing(component: str) -> Callable[[], Callable[[], object]]:
             def do() -> Callable[[], object]:
                 part = lab.target.component(component)
-                pod = lab.pods(part)[0]
+                pod = next(pod for pod in lab.pods(part) if ready(pod))
                 before = restarts([pod])[name_of(pod)]
                 kill(cluster, pod, part.container)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -34,12 +35,13 @@ def forge(ready: Release, user: User, stranger: User) -> Forge:
     return Forge(user, stranger, secret(ready, ready.target.secret.auth_secret))
 
 
-@pytest.fixture
-def unharmed(postgres: Connection[Any], target: Target, user: User) -> Iterator[None]:
-    """What the user has is the same before and after the test, in PostgreSQL."""
-    before = all_of(postgres, target.tables, user.id)
+@contextmanager
+def unharmed(postgres: Connection[Any], user: User) -> Iterator[None]:
+    """What the user has is the same before and after, in PostgreSQL."""
+    tables = user.target.tables
+    before = all_of(postgres, tables, user.id)
     yield
-    after = all_of(postgres, target.tables, user.id)
+    after = all_of(postgres, tables, user.id)
     changed = [table for table in before if before[table] != after[table]]
     assert not changed, f"requests without a good token changed the user's rows of {', '.join(changed)}"
 
@@ -63,33 +65,38 @@ def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], w
 
 
 @pytest.mark.rule("STA-05")
-@pytest.mark.usefixtures("unharmed")
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_a_bad_token_opens_nothing(
-    gateway: Gateway, target: Target, things: Things, forge: Forge, kind: str, carrier: str
+    gateway: Gateway, target: Target, things: Things, forge: Forge, postgres: Connection[Any], kind: str, carrier: str
 ) -> None:
     try:
         token = BAD_TOKENS[kind](forge)
     except Untested as reason:
         untested(str(reason))
     asked = endpoints(target.api, things, "never")
-    accept(refusals(gateway, asked, carried(target, token, carrier), 401, f"a token {kind} as {carrier}"), target)
+    headers = carried(target, token, carrier)
+    with unharmed(postgres, forge.user):
+        accept(refusals(gateway, asked, headers, 401, f"a token {kind} as {carrier}"), target)
 
 
 @pytest.mark.rule("STA-05")
-@pytest.mark.usefixtures("unharmed")
-def test_no_token_opens_nothing(gateway: Gateway, target: Target, things: Things) -> None:
+def test_no_token_opens_nothing(
+    gateway: Gateway, target: Target, things: Things, user: User, postgres: Connection[Any]
+) -> None:
     asked = endpoints(target.api, things, "never")
-    accept(refusals(gateway, asked, {}, target.api.missing_token, "a request without a token"), target)
+    with unharmed(postgres, user):
+        accept(refusals(gateway, asked, {}, target.api.missing_token, "a request without a token"), target)
 
 
 @pytest.mark.rule("STA-05")
-@pytest.mark.usefixtures("unharmed")
-def test_another_users_path_is_closed(gateway: Gateway, target: Target, things: Things, stranger: User) -> None:
+def test_another_users_path_is_closed(
+    gateway: Gateway, target: Target, things: Things, user: User, stranger: User, postgres: Connection[Any]
+) -> None:
     asked = endpoints(target.api, things, "never")
     headers = {"Authorization": f"Bearer {stranger.token}"}
-    accept(refusals(gateway, asked, headers, target.api.other_user, "another user's good token"), target)
+    with unharmed(postgres, user):
+        accept(refusals(gateway, asked, headers, target.api.other_user, "another user's good token"), target)
 
 
 @pytest.mark.rule("STA-04", "STA-05")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from acceptance import checks, notes
-from acceptance.asserting import assert_none, entity, judging, parameters
+from acceptance.asserting import assert_none, entity, parameters
 from acceptance.checks import Check
 from acceptance.finding import Finding, Untested, accept
 from acceptance.helm import Helm
@@ -16,7 +16,6 @@ from acceptance.release import Release
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
 from acceptance.values import put
-from acceptance.verdict import untested
 
 
 @pytest.mark.parametrize(
@@ -33,7 +32,7 @@ def with_namespace(installed: Release, server: ApiServer) -> Iterator[tuple[Snap
     target, cluster = installed.target, installed.cluster
     paths = target.values
     if paths.namespace_create is None or paths.namespace is None:
-        untested("the target names no values.namespace_create and values.namespace")
+        raise Untested("the target names no values.namespace_create and values.namespace")
     namespace = f"{cluster.run.namespace}-own"
     helm = Helm(cluster, f"{target.chart.release}-own", cluster.run.namespace)
     stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
@@ -61,11 +60,10 @@ def test_command_of_the_notes(settled: Release, target: Target) -> None:
     if command is None:
         accept([Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target)
         return
-    with judging():
-        if "frontend" not in target.components:
-            raise Untested("the target names no frontend")
-        if not notes.is_free(command.port):
-            raise Untested(f"port {command.port} of this machine, which the notes name, is taken")
+    if "frontend" not in target.components:
+        raise Untested("the target names no frontend")
+    if not notes.is_free(command.port):
+        raise Untested(f"port {command.port} of this machine, which the notes name, is taken")
     with notes.open_tunnel(command):
         status = notes.answer(command, target.component("frontend").probes.readiness)
     wanted = f"an answer of 2xx to {command.command}"

@@ -64,6 +64,7 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "crash": (
         "Pod/ill: container c ends again and again: Error, exit code 1",
         [
+            pod("ill", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=1)),
             pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1)),
             pod("ill", status(state=STARTED, last={"terminated": CRASHED}, restarts=2), phase="Running"),
             pod("ill", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=2)),

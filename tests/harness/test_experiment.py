@@ -89,6 +89,7 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             sampler or FakeSampler(),  # type: ignore[arg-type]
             proof,
             publish,
+            lambda _: None,
             {"hpa": False},
         )
 

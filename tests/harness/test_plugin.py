@@ -63,6 +63,34 @@ def entries(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
+# ------------------------------------------------------------------------- set-up
+
+
+@pytest.mark.parametrize("kind", ["toolchain.console.ToolchainError", "acceptance.wait.WaitError"])
+def test_a_set_up_that_fails_many_tests_is_told_once(pytester: pytest.Pytester, write: Write, kind: str) -> None:
+    module, _, name = kind.rpartition(".")
+    write(
+        "contract",
+        f"""
+        from {module} import {name}
+
+        @pytest.fixture(scope="session")
+        def cluster():
+            raise {name}("the cause and the cure")
+
+        @pytest.mark.rule("POD-04")
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(cluster, number): pass
+        """,
+    )
+    result = run(pytester)
+    assert result.ret == 2
+    text = result.stdout.str()
+    assert text.count("\nthe cause and the cure\n") == 1
+    assert text.count("its set-up failed as that of tests/contract/test_contract_0.py::test_it[0]: the cause") == 2
+    assert "def cluster" not in text
+
+
 # ---------------------------------------------------------------------- collection
 
 

@@ -135,6 +135,17 @@ def test_a_close_said_in_a_response_is_obeyed(sampler: Sampler, server: EchoServ
     assert all(last[record.connection] is record for record in seen.records if record.close)
 
 
+def test_a_close_moves_its_own_connection_and_the_others_are_used_again(sampler: Sampler, server: EchoServer) -> None:
+    def drain() -> None:
+        server.behaviour = "drain"
+
+    seen = sample(sampler, replace(plan(server), reused_share=1.0, connections=20), drain)
+    held = {record.connection for record in seen.records[:20]}
+    last = {record.connection: record for record in seen.records if record.connection in held}
+    assert len(last) == 20
+    assert all(record.close and record.use >= 1 for record in last.values())
+
+
 def test_only_a_careless_client_writes_to_a_connection_that_was_closed_idle(
     sampler: Sampler, server: EchoServer
 ) -> None:

@@ -18,7 +18,7 @@ from acceptance.target import Target, load
 from mutants.bases import bases
 
 CHARTS = Path(__file__).parent / "charts"
-ALTERATIONS = 250
+ALTERATIONS = 100
 """Of the thousands that are possible; drawn from a fixed seed."""
 
 

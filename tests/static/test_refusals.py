@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from acceptance import checks, refusals
-from acceptance.asserting import judging
 from acceptance.finding import accept
 from acceptance.refusals import Case
 from acceptance.render import Renderer
@@ -24,29 +23,25 @@ STATIC = {(each.rule, each.component): each for each in checks.at("static")}
 )
 def test_bound(case: Case, component: str, renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     assert component == (case.component or "release")
-    with judging():
-        findings = refusals.judge(case, renderer, defaults, STATIC)
+    findings = refusals.judge(case, renderer, defaults, STATIC)
     accept(findings, target)
 
 
 @pytest.mark.rule("CFG-08")
 @pytest.mark.parametrize("excess", [0, 1])
 def test_size_of_the_config_map(excess: int, renderer: Renderer, defaults: Snapshot, target: Target) -> None:
-    with judging():
-        case = refusals.total_size(renderer, defaults, excess)
-        findings = refusals.judge(case, renderer, defaults, STATIC)
+    case = refusals.total_size(renderer, defaults, excess)
+    findings = refusals.judge(case, renderer, defaults, STATIC)
     accept(findings, target)
 
 
 @pytest.mark.rule("CFG-07")
 def test_text_survives(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
-    with judging():
-        findings = refusals.round_trip(renderer, defaults)
+    findings = refusals.round_trip(renderer, defaults)
     accept(findings, target)
 
 
 @pytest.mark.rule("CHT-10")
 def test_unknown_keys_at_every_depth(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
-    with judging():
-        findings = refusals.unknown_keys(renderer, defaults)
+    findings = refusals.unknown_keys(renderer, defaults)
     accept(findings, target)

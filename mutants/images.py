@@ -1,0 +1,169 @@
+"""Mutants of an image: archives as `docker save` writes them, each wrong in one way, read as a built image is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from acceptance import archive, checks
+from acceptance.checks.secret import stated_keys
+from acceptance.checks.subject import Subject
+from acceptance.finding import Finding
+from acceptance.snapshot import Image, Snapshot
+from acceptance.target import Target
+from mutants.draft import put
+
+COMPONENT = "backend"
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+LEAK = "sk-proj-" + "Ab3" * 12
+SMALL = 100_000
+"""Bytes that stand for the size limit, so that an archive over it is small."""
+
+
+@dataclass
+class Draft:
+    """An image about to be written: files of each layer, and the configuration."""
+
+    layers: list[dict[str, bytes]] = field(
+        default_factory=lambda: [
+            {"etc/passwd": b"root:x:0:0::/:/bin/sh\nappuser:x:1000:1000::/app:/bin/false\n"},
+            {
+                "app/main.py": b"print('hello')\n",
+                "usr/lib/python3/test/sample.pem": b"-----BEGIN PRIVATE KEY-----\nMII",
+            },
+        ]
+    )
+    config: dict[str, Any] = field(
+        default_factory=lambda: {
+            "os": "linux",
+            "architecture": "amd64",
+            "created": "2026-01-01T00:00:00.123456789Z",
+            "config": {"User": "appuser", "Cmd": ["python3", "-m", "app"], "Env": ["PATH=/usr/bin"]},
+            "history": [],
+        }
+    )
+    lie: str | None = None
+    """What the archive says that is not so: `config` digest or `layer` content."""
+
+    def write(self, path: Path) -> None:
+        tars = [_tar(files) for files in self.layers]
+        self.config["rootfs"] = {"type": "layers", "diff_ids": [_digest(each) for each in tars]}
+        if self.lie == "layer":
+            tars[-1] = _tar({"app/main.py": b"print('another')\n"})
+        raw = json.dumps(self.config).encode()
+        name = "0" * 64 if self.lie == "config" else hashlib.sha256(raw).hexdigest()
+        members = {f"{index}/layer.tar": content for index, content in enumerate(tars)}
+        manifest = [{"Config": f"{name}.json", "RepoTags": ["todo-backend:1"], "Layers": list(members)}]
+        files = {**members, f"{name}.json": raw, "manifest.json": json.dumps(manifest).encode()}
+        path.write_bytes(_tar(files))
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as made:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            made.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+Alter = Callable[[Draft], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One broken clause of one rule in an image's archive."""
+
+    rule: str
+    clause: str
+    alter: Alter
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}-archive-{self.clause}"
+
+    def killed_by(self, target: Target) -> str | None:
+        draft = Draft()
+        self.alter(draft)
+        found = findings(self.rule, draft, target)
+        return str(found[0]) if found else None
+
+
+def read(draft: Draft, target: Target) -> Image:
+    """The archive of a draft, read as a built image's is."""
+    names = tuple(stated_keys(Subject(Snapshot("image"), target, None)))
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        path = Path(folder) / "image.tar"
+        draft.write(path)
+        return archive.read(path, f"{target.component(COMPONENT).image.repository}:1", names)
+
+
+def findings(rule: str, draft: Draft, target: Target) -> list[Finding]:
+    """What the checks of a rule find in the archive of a draft."""
+    snapshot = Snapshot("image", taken=NOW, images={COMPONENT: read(draft, target)})
+    image = target.component(COMPONENT).image.model_copy(update={"max_bytes": SMALL})
+    part = target.component(COMPONENT).model_copy(update={"image": image})
+    stated = target.model_copy(update={"components": {**target.components, COMPONENT: part}})
+    chosen = [each for each in checks.at("image") if each.rule == rule and each.component in (None, COMPONENT)]
+    return [*checks.judge(snapshot, stated, chosen).findings]
+
+
+def config(path: str, value: Any) -> Alter:
+    return lambda draft: put(draft.config, path, value)
+
+
+def file(name: str, content: bytes) -> Alter:
+    """One more layer with one file."""
+    return lambda draft: draft.layers.append({name: content})
+
+
+def lie(what: str) -> Alter:
+    def alter(draft: Draft) -> None:
+        draft.lie = what
+
+    return alter
+
+
+def layers(count: int) -> Alter:
+    def alter(draft: Draft) -> None:
+        draft.layers += [{f"app/{index}": b""} for index in range(count - len(draft.layers))]
+
+    return alter
+
+
+def every() -> list[Mutant]:
+    return [Mutant(rule, clause, alter) for rule, clause, alter in MUTANTS]
+
+
+MUTANTS: list[tuple[str, str, Alter]] = [
+    ("IMG-03", "configuration of another digest", lie("config")),
+    ("IMG-03", "layer of another content", lie("layer")),
+    ("IMG-04", "too large", file("app/model.bin", os.urandom(SMALL))),
+    ("IMG-06", "21 layers", layers(21)),
+    ("IMG-07", "the epoch", config("created", "1970-01-01T00:00:00Z")),
+    ("IMG-08", "arm64", config("architecture", "arm64")),
+    ("IMG-10", "shell form", config("config.Cmd", ["/bin/sh", "-c", "python3 -m app"])),
+    ("SCY-01", "root", config("config.User", "root")),
+    ("SCY-01", "no user", config("config.User", "")),
+    ("SCY-01", "a name of another UID", file("etc/passwd", b"appuser:x:999:999::/:\n")),
+    ("SCY-08", "a key in .env", file("app/.env", f"OPENAI_API_KEY={LEAK}\n".encode())),
+    ("SCY-08", "a secret in .env", file("app/.env.local", b"BETTER_AUTH_SECRET=8f2c91d07ab34e55\n")),
+    ("SCY-08", "a key in the code", file("app/settings.py", f'KEY = "{LEAK}"\n'.encode())),
+    ("SCY-08", "a private key", file("app/key.pem", b"-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n")),
+    ("SCY-08", "a key in the environment", config("config.Env", [f"KEY={LEAK}"])),
+    ("SCY-08", "a key in the history", config("history", [{"created_by": f"ARG KEY={LEAK}"}])),
+]
