@@ -209,7 +209,6 @@ def apply_text(cluster: Cluster, manifest: str) -> None:
 
 def install_metrics_server(cluster: Cluster, manifest: Path, image: str) -> None:
     """metrics-server as the manifest has it, with the image that the toolchain found, pulled or built."""
-    cluster.load_image(image)
     objects: Sequence[dict[str, Any]] = [
         item for item in yaml.safe_load_all(manifest.read_text(encoding="utf-8")) if item
     ]

@@ -81,7 +81,6 @@ def namespace(cluster: Cluster) -> dict[str, object]:
 
 def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
     """Start the gateway's pod, if it does not run, and wait until a connection passes it."""
-    cluster.load_image(image)
     clusters.apply(cluster, namespace(cluster))
     # A pod of another image would be restarted in place, some time after this has returned.
     found = cluster.kubectl("get", "pods", *WHERE_IMAGE, "--namespace", cluster.run.namespace).split()

@@ -96,6 +96,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="let experiments break what runs in the context that --context names",
     )
+    group.addoption(
+        "--rollouts",
+        metavar="N",
+        type=int,
+        default=0,
+        help="roll each component out at least N times in the rollout experiment (default: as its requests need)",
+    )
     # argparse's own error is its whole usage and pytest's exit code 4.
     parser.optparser.error = _refuse  # type: ignore[method-assign]
 

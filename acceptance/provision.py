@@ -50,16 +50,14 @@ class Provision:
     def prepare(self, wanted: Collection[str]) -> None:
         """Begin what fixtures of these names will ask for, before the first of it is waited for."""
         if LIVE & set(wanted):
-            for name in ("cluster", "tools", "database", "model", "gateway", "metrics"):
+            for name in ("cluster", "tools", "database", "model", "load", "gateway", "metrics"):
                 self._begin(name)
+        for name in ("cluster", "database", "model"):
+            if name in wanted:
+                self._begin(name)
+        if "images" in wanted:
             for component in self.target.components:
-                self._begin(f"load {component}")
-        for name in ("images", "cluster", "database", "model"):
-            if name == "images" and name in wanted:
-                for component in self.target.components:
-                    self._begin(f"image {component}")
-            elif name in wanted:
-                self._begin(name)
+                self._begin(f"image {component}")
 
     def close(self) -> None:
         """Wait for what runs; what has not begun is not begun, not even as a part of what runs."""
@@ -91,16 +89,14 @@ class Provision:
 
     def images(self) -> dict[str, BuiltImage]:
         """The image of every component, built side by side."""
-        return self._for_each("image")
+        for component in self.target.components:
+            self._begin(f"image {component}")
+        return {component: self._part(f"image {component}", BuiltImage) for component in self.target.components}
 
     def loaded_images(self) -> dict[str, BuiltImage]:
         """The same once they are on the node."""
-        return self._for_each("load")
-
-    def _for_each(self, kind: str) -> dict[str, BuiltImage]:
-        for component in self.target.components:
-            self._begin(f"{kind} {component}")
-        return {component: self._part(f"{kind} {component}", BuiltImage) for component in self.target.components}
+        self._part("load", type(None))
+        return self.images()
 
     def _begin(self, name: str) -> Future[Any]:
         with self._lock:
@@ -145,19 +141,25 @@ class Provision:
         return model.start(self.toolchain, self.run, image.reference)
 
     def _make_gateway(self) -> Gateway:
-        image = self.tools()
-        return gateway.open_gateway(self.cluster(), self.target, image.reference)
+        self._part("own", type(None))
+        return gateway.open_gateway(self.cluster(), self.target, self.tools().reference)
 
     def _make_metrics(self) -> None:
+        self._part("own", type(None))
         cluster.install_metrics_server(self.cluster(), METRICS_SERVER, self.toolchain.metrics_server_image)
 
     def _make_image(self, component: str) -> BuiltImage:
         return images.build_component(self.toolchain, self.run, self.target.root, self.target.component(component))
 
-    def _make_load(self, component: str) -> BuiltImage:
-        image = self._part(f"image {component}", BuiltImage)
-        self.cluster().load_image(image.reference)
-        return image
+    def _make_load(self) -> None:
+        """In one command, since layers that images share are then loaded once."""
+        references = [image.reference for image in self.images().values()]
+        self.cluster().load_image(*references)
+
+    def _make_own(self) -> None:
+        """The suite's own images come after those that the release waits for."""
+        self._part("load", type(None))
+        self.cluster().load_image(self.tools().reference, self.toolchain.metrics_server_image)
 
 
 def environment(toolchain: Toolchain, run: Run) -> dict[str, str]:

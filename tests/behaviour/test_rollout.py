@@ -45,8 +45,11 @@ def variants(provision: Provision, cluster: Cluster) -> dict[str, BuiltImage]:
 
 
 @pytest.fixture(scope="module")
-def rollouts(lab: Laboratory, writer: User, reader: User, variants: dict[str, BuiltImage]) -> Rollouts:
+def rollouts(
+    lab: Laboratory, writer: User, reader: User, variants: dict[str, BuiltImage], pytestconfig: pytest.Config
+) -> Rollouts:
     """Both components to the other image and back, over and over, until enough was asked."""
+    least = pytestconfig.option.rollouts
     changes = {}
     for name, image in variants.items():
         path = lab.target.component(name).values.image_tag
@@ -55,7 +58,7 @@ def rollouts(lab: Laboratory, writer: User, reader: User, variants: dict[str, Bu
         changes[path] = image.tag
     times: list[Interval] = []
     with lab.experiment("rollout", backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        while len(times) < MOST_ROLLOUTS and not enough(lab, seen, times):
+        while len(times) < least or (len(times) < MOST_ROLLOUTS and not enough(lab, seen, times)):
             for to in (changes, {}):
                 name = f"rollout {len(times) + 1}"
                 began = seen.mark(name)
