@@ -42,6 +42,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Where a tool that the tests need is missing, nothing is begun."""
     wanted = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
     if wanted and not session.config.option.collectonly:
+        if session.config.option.context:
+            raise pytest.UsageError(
+                "--context is not supported yet; leave it out, and the run makes a kind cluster of its own"
+            )
         try:
             session.config.stash[TOOLCHAIN] = tools.locate()
         except ToolchainError as error:

@@ -48,7 +48,7 @@ class ApiServer:
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )
@@ -209,7 +209,7 @@ done
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
     """Facts of every running container of the pods, in one look at the node."""
     identifiers = {
-        text_at(status, "containerID").rpartition("://")[2]: (name_of(pod), status)
+        text_at(status, "containerID").rpartition("://")[2]: (pod, status)
         for pod in pods
         for status in mappings_at(pod, "status.containerStatuses")
         if at(status, "state.running") is not None
@@ -223,12 +223,16 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
     facts = {}
     for identifier, pid in processes.items():
         pod, status = identifiers[identifier]
-        image = text_at(status, "image")
+        name = text_at(status, "name")
+        bodies = mappings_at(pod, "spec.containers")
+        image = next(text_at(each, "image") for each in bodies if text_at(each, "name") == name)
         if image not in images:
             images[image] = running_image(cluster, image)
-        facts[pod, text_at(status, "name")] = replace(
-            seen[pid], config_digest=images[image][0], diff_ids=images[image][1]
-        )
+        digest, diff_ids = images[image]
+        # What the container was made from, where the runtime tells it by its configuration.
+        stated = text_at(status, "imageID")
+        digest = stated if stated.startswith("sha256:") else digest
+        facts[name_of(pod), name] = replace(seen[pid], config_digest=digest, diff_ids=diff_ids)
     return facts
 
 

@@ -7,18 +7,28 @@ from contextlib import suppress
 import pytest
 
 from acceptance import live
+from acceptance.deadlines import METRICS
+from acceptance.fields import at, mappings_at, name_of
 from acceptance.images import BuiltImage
 from acceptance.live import ApiServer
 from acceptance.release import Release
 from acceptance.snapshot import Snapshot
-from acceptance.wait import WaitError
+from acceptance.wait import NotYet, WaitError, eventually
 
 
 @pytest.fixture(scope="session")
 def settled(installed: Release) -> Release:
-    """The release after its pods became Ready, or did not in time: either way its objects are read."""
+    """The release after its pods became Ready and its HPA was told of metrics, or not in time: it is read anyway."""
+
+    def active() -> None:
+        for item in installed.objects.list("HorizontalPodAutoscaler").objects:
+            conditions = {at(each, "type"): at(each, "status") for each in mappings_at(item, "status.conditions")}
+            if conditions.get("ScalingActive") != "True" or not at(item, "status.currentMetrics"):
+                raise NotYet(f"{name_of(item)}: {conditions}")
+
     with suppress(WaitError):
         installed.wait_ready()
+        eventually("every HPA to have metrics", active, METRICS)
     return installed
 
 
