@@ -22,6 +22,8 @@ from toolchain.console import CommandError, ToolchainError, run
 
 CREATE_SECONDS = 240
 """kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
+POD_SUBNET = "10.244.0.0/16"
+"""kind's default."""
 GATEWAY_PORT = 1080
 """The port on the node that leads to the gateway's pod; the host's is any free one."""
 
@@ -175,7 +177,11 @@ def create(toolchain: Toolchain, run_: Run) -> Cluster:
             manager(run_, path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not create the cluster: {words(error)}") from error
-    return Cluster(toolchain, run_)
+    cluster = Cluster(toolchain, run_)
+    # The node has a route to each pod that is there, and to no other: what is sent to one that is gone would leave
+    # the node, and somebody outside may answer. In a larger network it ends here too.
+    cluster.node_exec("ip", "route", "replace", "unreachable", POD_SUBNET)
+    return cluster
 
 
 def words(error: subprocess.SubprocessError) -> str:
