@@ -9,10 +9,12 @@ IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requi
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
 ARGS :=
+RULES :=
+SHARD := 1/1
 
 export UV
 
-.PHONY: e2e test check toolchain mutants bench clean
+.PHONY: e2e test check toolchain mutants mutants-live bench clean
 
 e2e: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
@@ -30,6 +32,14 @@ check: .venv/ready
 
 toolchain: .venv/ready
 	$(PYTHON) -m toolchain
+
+# Break each rule on purpose: in memory, in a copy of the chart, in an image. Every mutant must be found.
+mutants: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants
+
+# The same for what only a running release shows, on one kept cluster: make mutants-live RULES=STA-08 SHARD=1/4
+mutants-live: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --rules "$(RULES)" --shard $(SHARD)
 
 bench: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance bench

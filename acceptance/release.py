@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from acceptance import causes
+from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
 from acceptance.deadlines import RELEASE_READY
 from acceptance.fields import at, name_of
@@ -68,6 +69,7 @@ def values_of_run(provision: Provision, target: Target, hidden: Mapping[str, str
         # Two, so that a list that is read wrongly shows.
         "cors_origins": f"{public_url},http://localhost:3000",
         "namespace": target.chart.namespace,
+        "extra_config": ROUND_TRIP,
         **hidden,
     }
     changes = {**target.overrides, **given(target, known)}
