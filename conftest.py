@@ -81,6 +81,13 @@ def provision(toolchain: Toolchain, run: Run, target: Target, request: pytest.Fi
                 made.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def begun(request: pytest.FixtureRequest) -> None:
+    """What any test will need is begun before the first, which may need nothing."""
+    if any("provision" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("provision")
+
+
 @pytest.fixture(scope="session")
 def cluster(
     provision: Provision, run: Run, facts: Facts, on_failure: Callable[[Collector], AbstractContextManager[None]]

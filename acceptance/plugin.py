@@ -52,6 +52,8 @@ Collector = Callable[[pytest.Item, pytest.TestReport], Mapping[str, str]]
 TIE = pytest.StashKey[Tie]()
 DISRUPTIVE = frozenset({"behaviour", "journey"})
 """Folders whose tests break what they test."""
+LABORATORY = "lab"
+"""The fixture under every experiment."""
 MARKS: Mapping[Outcome, tuple[str, str, str]] = {
     "error": ("error", "E", "ERROR"),
     "untested": ("untested", "u", "UNTESTED"),
@@ -331,6 +333,7 @@ class Run:
                 item.user_properties.append(("part", tie.part))
         if mistakes:
             raise pytest.UsageError(*mistakes)
+        items.sort(key=_turn)  # stable: within a turn in the order of collection
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         option = self.config.option
@@ -494,6 +497,12 @@ def _attach(made: pytest.TestReport, title: str, text: str) -> None:
         made.longrepr.addsection(title, text)
     else:
         made.sections.append((title, text))
+
+
+def _turn(item: pytest.Item) -> tuple[bool, int]:
+    """When a test has its turn: what reads before what disturbs, and experiments last."""
+    folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
+    return LABORATORY in getattr(item, "fixturenames", ()), list(FOLDERS).index(folder)
 
 
 def _folder(item: pytest.Item, root: Path) -> str:

@@ -138,7 +138,8 @@ def build(part: str, module: Path, packages: list[str]) -> Path:
 
     def compile_into(aside: Path) -> None:
         with long_work(part, f"built by Go from {module.name}/go.mod"):
-            argv: list[str | Path] = [go(), "build", "-trimpath", "-ldflags", stamps()]
+            # Debugging information is stripped by the linker anyhow; not to make it saves time.
+            argv: list[str | Path] = [go(), "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", stamps()]
             run([*argv, "-o", f"{aside}{os.sep}", *packages], env=environment(), cwd=module)
 
     return cache.once(folder(part, module, packages), compile_into)

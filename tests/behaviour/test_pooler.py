@@ -36,6 +36,7 @@ def pooled(lab: Laboratory, provision: Provision, database: Database) -> Iterato
         seen.attempt("rollout", lab.rolled_out)
         seen.took("rollout")
         yield made
+    provision.toolchain.engine.docker("rm", "--force", made.container)
 
 
 @pytest.mark.rule("PER-01")
