@@ -13,8 +13,7 @@ from typing import Any
 import yaml
 from kubernetes import client, config
 from pytest_kubernetes.options import ClusterOptions
-from pytest_kubernetes.providers import select_provider_manager
-from pytest_kubernetes.providers.base import AClusterManager
+from pytest_kubernetes.providers.kind import KindManagerBase
 
 from acceptance.runs import LABEL, Run
 from toolchain import Toolchain
@@ -130,9 +129,17 @@ def full(reference: str) -> str:
     return f"docker.io/{reference}" if "/" in reference else f"docker.io/library/{reference}"
 
 
-def manager(run_: Run, provider_config: Path | None = None) -> AClusterManager:
-    """pytest-kubernetes' manager of the run's kind cluster; it is given copies of everything, since it alters them."""
-    made: AClusterManager = select_provider_manager("kind")(run_.cluster_name)
+class Kind(KindManagerBase):  # type: ignore[misc]  # the library is untyped
+    """pytest-kubernetes' manager; a cluster without a kubeconfig is not there, and is not asked for seconds."""
+
+    def ready(self, timeout: int = 20) -> bool:
+        there = self.kubeconfig is not None and self.kubeconfig.is_file()
+        return there and bool(super().ready(timeout))
+
+
+def manager(run_: Run, provider_config: Path | None = None) -> Kind:
+    """The manager of the run's kind cluster; it is given copies of everything, since it alters them."""
+    made = Kind(run_.cluster_name)
     made._cluster_options = ClusterOptions(
         cluster_name=run_.cluster_name,
         kubeconfig_path=run_.kubeconfig,
