@@ -21,8 +21,8 @@ from toolchain.console import CommandError, ToolchainError, run
 
 CREATE_SECONDS = 240
 """kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
-POD_SUBNET = "10.244.0.0/16"
-"""kind's default."""
+POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
+"""kind's defaults."""
 GATEWAY_PORT = 1080
 """The port on the node that leads to the gateway's pod; the host's is any free one."""
 
@@ -184,11 +184,20 @@ def create(toolchain: Toolchain, run_: Run) -> Cluster:
             manager(run_, path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not create the cluster: {words(error)}") from error
-    cluster = Cluster(toolchain, run_)
-    # The node has a route to each pod that is there, and to no other: what is sent to one that is gone would leave
-    # the node, and somebody outside may answer. In a larger network it ends here too.
+        close(Cluster(toolchain, run_))
+    return Cluster(toolchain, run_)
+
+
+def close(cluster: Cluster) -> None:
+    """End on the node what is sent to a pod that is gone, or to a Service without a Ready pod.
+
+    The node has routes to the pods that are there and to nothing else of these networks: all else would leave it by
+    the default route, and somebody outside may answer.
+    """
     cluster.node_exec("ip", "route", "replace", "unreachable", POD_SUBNET)
-    return cluster
+    # Not a route: the node's own packets to a Service are routed before they are translated.
+    refuse = ("-j", "REJECT", "--reject-with", "icmp-host-unreachable")
+    cluster.node_exec("iptables", "--insert", "FORWARD", "--destination", SERVICE_SUBNET, *refuse)
 
 
 def words(error: subprocess.SubprocessError) -> str:

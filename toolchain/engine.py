@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -216,6 +216,13 @@ def start() -> None:
         time.sleep(0.2)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process is there; one that this process started and that has ended is let go first."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return Path(f"/proc/{pid}").exists()
+
+
 def stop() -> None:
     """Stop our own engine, unless a container still runs in it."""
     pid_file = folder() / "docker.pid"
@@ -228,7 +235,7 @@ def stop() -> None:
     pid = int(pid_file.read_text(encoding="ascii"))
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while Path(f"/proc/{pid}").exists():
+    while alive(pid):
         if time.monotonic() > deadline:
             raise ToolchainError(f"the engine (process {pid}) did not stop within {STOP_SECONDS} s: kill it")
         time.sleep(0.1)

@@ -164,3 +164,11 @@ def test_the_toolchain_without_engine_ends_with_2_and_one_sentence(tmp_path: Pat
         f"toolchain: error: no Docker engine answers at {DEAD} (DOCKER_HOST): start it, or unset DOCKER_HOST\n"
     )
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_engine_that_this_process_started_is_not_alive_after_its_end() -> None:
+    ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has let it go
+    assert Path(f"/proc/{ended.pid}").exists()
+    assert not engine.alive(ended.pid)
+    assert engine.alive(os.getpid())
