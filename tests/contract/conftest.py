@@ -17,7 +17,7 @@ from acceptance.wait import NotYet, WaitError, eventually
 
 
 @pytest.fixture(scope="session")
-def settled(installed: Release) -> Release:
+def settled(installed: Release, request: pytest.FixtureRequest) -> Release:
     """The release after its pods became Ready and its HPA was told of metrics, or not in time: it is read anyway."""
 
     def active() -> None:
@@ -27,7 +27,7 @@ def settled(installed: Release) -> Release:
                 raise NotYet(f"{name_of(item)}: {conditions}")
 
     with suppress(WaitError):
-        installed.wait_ready()
+        request.getfixturevalue("ready")
         eventually("every HPA to have metrics", active, METRICS)
     return installed
 
