@@ -20,7 +20,7 @@ e2e: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
 
 test: check
-	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
+	$(WITH_TOOLCHAIN) sh -c '$(PYTEST) -m e2e $(ARGS) && $(PYTHON) -m mutants.live --sample 6'
 
 # Lint, types, the harness's own tests and the application's unit tests.
 check: .venv/ready
@@ -49,7 +49,7 @@ clean: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance clean
 
 .venv/ready: pyproject.toml uv.lock $(UV)
-	$(UV) sync --frozen --quiet
+	$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 $(UV): requirements-uv.txt

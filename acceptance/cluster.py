@@ -69,6 +69,14 @@ class Cluster:
         flags = ["--interactive"] if stdin is not None else []
         return self.toolchain.engine.docker("exec", *flags, self.node, *argv, stdin=stdin)
 
+    def node_up(self) -> bool:
+        """Whether the node's containerd answers, which it does some time before its API server."""
+        try:
+            self.node_exec("ctr", "version")
+        except CommandError:
+            return False
+        return True
+
     def versions(self) -> dict[str, str]:
         """What the release runs on, as the report names it."""
         node = json.loads(self.kubectl("get", "node", self.node, "--output", "json"))["status"]["nodeInfo"]

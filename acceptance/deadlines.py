@@ -24,6 +24,7 @@ UNINSTALLED = Deadline("uninstall", 120, "grace period 30 s of every pod, one af
 METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s apart here, 60 s by default")
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
 MODEL_UP = Deadline("model's stub up", 30, "Python's start takes 0.3 s here; a busy machine gets a hundred times that")
+NODE_UP = Deadline("node up", 240, "kind's own wait for a node is as long; here it takes 3 s")
 GATEWAY_UP = Deadline("gateway up", 90, "the node becomes Ready and the pod starts: 10 s here")
 RECORDER_SETTLED = Deadline("recorder caught up", 30, "a half-open watch shows after 13 s and is resumed")
 ROLLED_OUT = Deadline("rollout", 120, "two replicas in turn take 25 s here; a busy machine gets five times that")

@@ -52,6 +52,8 @@ Collector = Callable[[pytest.Item, pytest.TestReport], Mapping[str, str]]
 TIE = pytest.StashKey[Tie]()
 DISRUPTIVE = frozenset({"behaviour", "journey"})
 """Folders whose tests break what they test."""
+TURNS = ("static", "image", "behaviour", "contract", "journey", "harness")
+"""The order of folders. Contract tests wait for the autoscaler's first metrics, which come while others run."""
 LABORATORY = "lab"
 """The fixture under every experiment."""
 MARKS: Mapping[Outcome, tuple[str, str, str]] = {
@@ -500,9 +502,9 @@ def _attach(made: pytest.TestReport, title: str, text: str) -> None:
 
 
 def _turn(item: pytest.Item) -> tuple[bool, int]:
-    """When a test has its turn: what reads before what disturbs, and experiments last."""
+    """When a test has its turn: what needs no release first, experiments last."""
     folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
-    return LABORATORY in getattr(item, "fixturenames", ()), list(FOLDERS).index(folder)
+    return LABORATORY in getattr(item, "fixturenames", ()), TURNS.index(folder)
 
 
 def _folder(item: pytest.Item, root: Path) -> str:

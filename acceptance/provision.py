@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 from acceptance import cluster, database, gateway, images, model
 from acceptance.cluster import Cluster
 from acceptance.database import Database
+from acceptance.deadlines import NODE_UP
 from acceptance.gateway import Gateway
 from acceptance.images import BuiltImage
 from acceptance.model import ModelStub
 from acceptance.rules import ROOT
 from acceptance.runs import Run
 from acceptance.target import Target
+from acceptance.wait import NotYet, eventually
 from toolchain import Toolchain
 
 T = TypeVar("T")
@@ -152,9 +154,19 @@ class Provision:
         return images.build_component(self.toolchain, self.run, self.target.root, self.target.component(component))
 
     def _make_load(self) -> None:
-        """In one command, since layers that images share are then loaded once."""
+        """In one command, since layers that images share are then loaded once; while Kubernetes still starts."""
         references = [image.reference for image in self.images().values()]
-        self.cluster().load_image(*references)
+        creation = self._begin("cluster")
+        starting = Cluster(self.toolchain, self.run)
+
+        def probe() -> None:
+            if creation.done():
+                creation.result()
+            elif not starting.node_up():
+                raise NotYet("it does not answer")
+
+        eventually("the node's containerd to answer", probe, NODE_UP)
+        starting.load_image(*references)
 
     def _make_own(self) -> None:
         """The suite's own images come after those that the release waits for."""

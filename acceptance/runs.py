@@ -129,6 +129,20 @@ def kept_run() -> tuple[Run, TextIO] | None:
     return None
 
 
+@contextmanager
+def shared(toolchain: Toolchain) -> Iterator[None]:
+    """One kept run for several pytest processes, one after the other: removed at the end if it was made meanwhile."""
+    before = {path.name for path in folder().iterdir()}
+    try:
+        yield
+    finally:
+        if (found := kept_run()) is not None:
+            run_, lock = found
+            with lock, uninterrupted():
+                if run_.id not in before:
+                    remove(toolchain, run_)
+
+
 def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
     """Remove what runs have left whose owners are dead; with `kept` also what was kept, in any checkout."""
     with cache.lock("runs"):  # a run that is being made has no lock yet

@@ -26,6 +26,8 @@ PACKAGES = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "helm": "helm.sh/helm/v4/cmd/helm",
 }
+KUBERNETES = ["tool", "./coredns"]
+"""All that a node image needs, and kind, kubectl and helm; CoreDNS without its plugins for clouds."""
 ACCEPTED = {"kind": pins.KIND, "kubectl": pins.KUBERNETES, "helm": pins.HELM}
 VERSION_ARGV = {
     "kind": ["version", "-q"],
@@ -130,11 +132,11 @@ def stamps() -> str:
 
 def folder(part: str, module: Path, packages: list[str]) -> Path:
     """Where the cache has or will have the packages' binaries."""
-    return cache.place(part, cache.digest(module / "go.mod", module / "go.sum", stamps(), *packages))
+    return cache.place(part, cache.digest(module, stamps(), *packages))
 
 
 def build(part: str, module: Path, packages: list[str]) -> Path:
-    """A folder with the packages' binaries; `tool` stands for all of the module's tools."""
+    """A folder with the packages' binaries; `tool` stands for the tools that the module names."""
 
     def compile_into(aside: Path) -> None:
         with long_work(part, f"built by Go from {module.name}/go.mod"):
@@ -149,7 +151,7 @@ def locate(name: str) -> Path:
     """kind, kubectl or helm: on PATH or in the cache; `ToolchainError` with the cure where it is in neither."""
     if (path := find(name)) is not None:
         return path
-    for place in (folder("kubernetes", GO, ["tool"]), folder(name, GO, [PACKAGES[name]])):
+    for place in (folder("kubernetes", GO, KUBERNETES), folder(name, GO, [PACKAGES[name]])):
         if place.is_dir():
             return place / name
     raise ToolchainError(f"{name} {ACCEPTED[name]} is not there: run `make toolchain`, or install it")
@@ -165,7 +167,7 @@ def have(name: str, *, with_kubernetes: bool) -> Path:
 
 def kubernetes() -> Path:
     """The folder with every tool of `go/go.mod`: Kubernetes, etcd, CoreDNS, CNI plugins, metrics-server, kind, helm."""
-    return build("kubernetes", GO, ["tool"])
+    return build("kubernetes", GO, KUBERNETES)
 
 
 def containerd() -> Path:

@@ -32,20 +32,19 @@ class Image:
     build: Callable[[Engine, str], None]
 
 
-def pull(engine: Engine, reference: str) -> str | None:
-    """Pull an image and give it its plain name; why not, in a few words, where that fails."""
+def pull(engine: Engine, reference: str) -> str:
+    """Pull an image; the name by which the engine then has it. Raises `ToolchainError`.
+
+    A mirror need not keep the digest; without one, an image that is pulled by digest has no tag.
+    """
     mirror = os.environ.get(MIRROR)
-    name, _, digest = reference.partition("@")
-    source = f"{mirror}/{name}" if mirror else reference
-    try:
-        engine.docker("pull", "--quiet", source)
-        if mirror:
-            engine.docker("tag", source, name)
-    except ToolchainError as error:
-        return str(error).splitlines()[-1][:120]
-    if mirror and digest:
-        say(name, f"pulled from the mirror {mirror}, which need not keep the digest {digest[:19]}…")
-    return None
+    if not mirror:
+        engine.docker("pull", "--quiet", reference)
+        return reference
+    name = reference.partition("@")[0]
+    engine.docker("pull", "--quiet", f"{mirror}/{name}")
+    engine.docker("tag", f"{mirror}/{name}", name)
+    return name
 
 
 def root_file_system(engine: Engine, suite: str, packages: tuple[str, ...], reference: str) -> None:
@@ -106,12 +105,12 @@ NODEJS = Image(
 )
 METRICS_SERVER = Image(
     pins.METRICS_SERVER_IMAGE,
-    stand_in("metrics-server", HERE / "base/metrics-server.Dockerfile", HERE / "go/go.sum"),
+    stand_in("metrics-server", HERE / "base/metrics-server.Dockerfile", HERE / "go"),
     metrics_server,
 )
 NODE = Image(
     pins.NODE_IMAGE,
-    stand_in("node", HERE / "node", HERE / "node_image.py", HERE / "go/go.sum", HERE / "containerd/go.sum"),
+    stand_in("node", HERE / "node", HERE / "node_image.py", HERE / "go", HERE / "containerd"),
     node,
 )
 
@@ -131,11 +130,13 @@ def have(engine: Engine, image: Image, *, may_build: bool = True) -> str:
             return reference
         if not may_build:
             raise ToolchainError(f"the image {part} is not there: run `make toolchain`")
-        reason = pull(engine, image.reference)
-        if reason is None:
-            say(part, "pulled")
-            return part
-        say(part, f"can't be pulled ({reason})")
+        try:
+            pulled = pull(engine, image.reference)
+        except ToolchainError as error:
+            say(part, f"can't be pulled ({str(error).splitlines()[-1][:120]})")
+        else:
+            say(part, f"pulled, {pulled}")
+            return pulled
         with long_work(part, f"a stand-in is built, {image.stand_in}"):
             image.build(engine, image.stand_in)
         return image.stand_in

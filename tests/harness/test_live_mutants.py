@@ -12,7 +12,7 @@ import pytest
 from acceptance import rules
 from acceptance.rules import ROOT
 from mutants import live
-from mutants.live import MUTANTS, Mutant
+from mutants.releases import MUTANTS, Mutant
 
 
 def ties(test: str) -> set[str]:
@@ -56,9 +56,15 @@ def test_shards_are_all_of_them_and_none_twice() -> None:
             live.shard_of(bad)
 
 
+def test_a_sample_is_chosen_by_the_commit() -> None:
+    once, again, other = (live.sample(MUTANTS, 6, commit) for commit in ("a1", "a1", "b2"))
+    assert once == again != other
+    assert len({mutant.name for mutant in once}) == 6
+
+
 def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter(["not judged: error", "killed"])
-    monkeypatch.setattr(live, "outcome", lambda _: next(outcomes))
+    monkeypatch.setattr(live, "outcome", lambda *_: next(outcomes))
     assert [live.judge(MUTANTS[0], tmp_path) for _ in range(3)] == ["not judged: error", "killed", "killed"]
 
 
@@ -71,13 +77,16 @@ def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pyte
         ("untested", "not judged: untested"),
     ],
 )
-def test_only_a_finding_of_its_own_rule_kills(result: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_finding_of_its_own_rule_kills(
+    result: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         place = Path(argv[argv.index("--reports") + 1]) / "latest"
         place.mkdir()
         levels = f'{{"behaviour": {{"result": "{result}"}}}}'
         (place / "signoff.json").write_text(f'{{"rules": {{"{MUTANTS[0].rule}": {{"levels": {levels}}}}}}}')
-        return subprocess.CompletedProcess(argv, 1, "", "")
+        return subprocess.CompletedProcess(argv, 1, "what pytest said", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert live.outcome(MUTANTS[0]) == outcome
+    assert live.outcome(MUTANTS[0], tmp_path / "log") == outcome
+    assert (tmp_path / "log").read_text() == "what pytest said"

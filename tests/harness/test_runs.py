@@ -212,3 +212,13 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
     with runs.current(machine.toolchain, keep=False) as run:
         assert swept[0].wait(10) == 0
         assert run.folder.exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_shared_run_goes_unless_it_was_kept_before(machine: Machine, *, there: bool) -> None:
+    if there:
+        runs.new_run(keep=True)[1].close()
+    with runs.shared(machine.toolchain):
+        taken = runs.kept_run() or runs.new_run(keep=True)
+        taken[1].close()
+    assert taken[0].folder.exists() is there
