@@ -13,7 +13,7 @@ import requests
 
 from acceptance import cluster as clusters
 from acceptance import gateway as gateways
-from acceptance.availability import Availability, judge
+from acceptance.availability import Availability, Intended, judge
 from acceptance.cluster import Cluster
 from acceptance.deadlines import REQUEST, SAMPLER_UP
 from acceptance.fields import at, mappings_at, name_of, text_at
@@ -58,13 +58,15 @@ class Sampling:
 
     plan: Plan
     records: tuple[Record, ...] = ()
+    intended: Intended | None = None
+    """Refusals that are right too, where the experiment brings them about."""
 
     @property
     def availability(self) -> Availability:
         """What became of the requests; `VoidError` before the sampling has ended."""
         if not self.records:
             raise VoidError("the sampling has not ended or sent nothing")
-        return judge(self.records, self.plan.status)
+        return judge(self.records, self.plan.status, self.intended)
 
 
 class Sampler:

@@ -19,7 +19,7 @@ from acceptance.rollout import leaving, own, ready, revision
 from acceptance.target import Component
 
 WIDTH = 10.0
-GOOD, BAD, QUIET = "#3a7d44", "#c1121f", "#8d99ae"
+GOOD, BAD, MEANT, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
 REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
 BUCKET_SECONDS = 1.0
 PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
@@ -99,22 +99,22 @@ def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
 
 def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
     failed = {failure.record.number for failure in seen.failures}
-    good: Counter[float] = Counter()
-    bad: Counter[float] = Counter()
+    refused = {record.number for record in seen.refused}
+    layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, MEANT, BAD)}
     for record in seen.records:
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
-        (bad if record.number in failed else good)[bucket] += 1
-    moments = sorted(good.keys() | bad.keys())
-    axes.bar(moments, [good[m] for m in moments], BUCKET_SECONDS, align="edge", color=GOOD, label="answered")
-    axes.bar(
-        moments,
-        [bad[m] for m in moments],
-        BUCKET_SECONDS,
-        bottom=[good[m] for m in moments],
-        align="edge",
-        color=BAD,
-        label=f"failed: {len(failed)} of {len(seen.records)}",
-    )
+        colour = BAD if record.number in failed else MEANT if record.number in refused else GOOD
+        layers[colour][bucket] += 1
+    words = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
+    if refused:
+        words[MEANT] = f"refused as meant: {len(refused)}"
+    moments = sorted({moment for layer in layers.values() for moment in layer})
+    below = [0] * len(moments)
+    for colour, layer in layers.items():
+        heights = [layer[moment] for moment in moments]
+        if colour in words:
+            axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, label=words[colour])
+        below = [low + height for low, height in zip(below, heights, strict=True)]
     axes.set_ylabel(f"{label}\n1/s")
     axes.legend(loc="lower right", fontsize=8)
 

@@ -22,6 +22,8 @@ from acceptance.sampler import Sampler, open_sampler
 from acceptance.traffic import new_token
 from acceptance.values import put
 
+FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
+
 
 @pytest.fixture(scope="session")
 def sampler(provision: Provision, cluster: Cluster, gateway: Gateway) -> Sampler:
@@ -64,15 +66,19 @@ def lab(
             return
         for label, sampling in experiment.traffic.items():
             for name, value in sampling.availability.figures().items():
-                source = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
+                source = FAILED
+                if name == "refused_as_meant":
+                    source = "what the experiment brings about: not a failure"
                 figure, _, unit = name.rpartition("_")
                 if unit != "seconds":
                     figure, unit = name, "requests"
                 record_measurement(f"{experiment.name}: {label}: {figure}", value, unit, source)
         if experiment.traffic:
             figures = "; ".join(
-                f"{label}: {len(sampling.records)} requests, {len(sampling.availability.failures)} failed"
+                f"{label}: {len(seen.records)} requests, {len(seen.failures)} failed"
+                + (f", {len(seen.refused)} refused as meant" if seen.refused else "")
                 for label, sampling in experiment.traffic.items()
+                for seen in [sampling.availability]
             )
             picture = timeline.availability(experiment, target.components.values())
             record_picture(experiment.name, picture, figures)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from acceptance import experiment, timeline
-from acceptance.availability import Availability
+from acceptance.availability import Availability, Intended
 from acceptance.experiment import BaselineError, Experiment, Laboratory
 from acceptance.faults import FaultError, container_id, frozen, main_process
 from acceptance.history import History, Version
@@ -227,6 +227,15 @@ def test_a_timeline_shows_failures_pods_and_marks_and_is_the_same_each_time() ->
     for words in ("failed: 1 of 9", "upgrade", "shop-api"):
         assert words in first
     assert timeline.availability(seen, [COMPONENT]) == first
+
+
+def test_a_timeline_tells_what_was_refused_as_meant_from_failures() -> None:
+    seen = watched()
+    assert "refused" not in timeline.availability(seen, [COMPONENT])
+    seen.traffic["backend"].intended = Intended(frozenset({503}), 5.0)
+    drawn = timeline.availability(seen, [COMPONENT])
+    for words in ("failed: 0 of 9", "refused as meant: 1"):
+        assert words in drawn
 
 
 def test_curves_show_every_row() -> None:
