@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from acceptance.availability import Availability
 from acceptance.experiment import Experiment, Mark
 from acceptance.fields import name_of, text_at
+from acceptance.records import Record, percentile
 from acceptance.rollout import leaving, own, ready, revision
 from acceptance.target import Component
 
@@ -22,6 +24,8 @@ WIDTH = 10.0
 GOOD, BAD, MEANT, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
 REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
 BUCKET_SECONDS = 1.0
+WINDOW_SECONDS = 10.0
+"""Enough requests for a percentile; Locust's own window."""
 PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
 """A pod's phases and how strongly they are drawn."""
 
@@ -69,6 +73,22 @@ def availability(experiment: Experiment, components: Iterable[Component]) -> str
         _pods(place, component.deployment, found, experiment.start)
     _finish(axes, experiment.marks, experiment.start, experiment.end)
     return _svg(figure)
+
+
+def rate(moments: Iterable[float], start: float, end: float) -> list[tuple[float, float]]:
+    """How many of the moments were in each second from `start` to `end`, as points of a step curve."""
+    found = Counter((moment - start) // BUCKET_SECONDS for moment in moments)
+    buckets = range(math.ceil((end - start) / BUCKET_SECONDS))
+    return [(start + bucket * BUCKET_SECONDS, found[bucket] / BUCKET_SECONDS) for bucket in buckets]
+
+
+def slowest(records: Iterable[Record], start: float, end: float) -> list[tuple[float, float]]:
+    """The 95th percentile of response times in each `WINDOW_SECONDS` from `start` on, as points of a step curve."""
+    windows: dict[float, list[float]] = {}
+    for record in records:
+        if start <= record.sent <= end:
+            windows.setdefault((record.sent - start) // WINDOW_SECONDS, []).append(record.duration)
+    return [(start + window * WINDOW_SECONDS, percentile(took, 95)) for window, took in sorted(windows.items())]
 
 
 def curves(

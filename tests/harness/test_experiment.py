@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,6 +242,14 @@ def test_a_timeline_tells_what_was_refused_as_meant_from_failures() -> None:
 def test_curves_show_every_row() -> None:
     drawn = timeline.curves([], 0.0, 10.0, {"replicas": {"wanted": [(0.0, 2.0), (5.0, 5.0)], "Ready": []}})
     assert all(words in drawn for words in ("replicas", "wanted", "Ready"))
+
+
+def test_rates_and_percentiles_are_of_their_own_time() -> None:
+    assert timeline.rate([10.0, 10.9, 12.0, 99.0], 10.0, 13.0) == [(10.0, 2.0), (11.0, 0.0), (12.0, 1.0)]
+    records = watched().traffic["backend"].records
+    slow = [replace(record, sent=record.sent + 20, done=record.sent + 22) for record in records]
+    points = timeline.slowest([*records, *slow], 1.0, 30.0)
+    assert [(moment, round(value, 3)) for moment, value in points] == [(1.0, 0.1), (21.0, 2.0)]
 
 
 class FakeNode:
