@@ -79,7 +79,7 @@ class Availability:
 
     @property
     def pods(self) -> Counter[str]:
-        """Answered requests by pod; `unattributed` where the response named none."""
+        """Answered requests by pod; `unattributed` where neither the response nor the node told which."""
         return Counter(record.pod or UNATTRIBUTED for record in self.records if record.status)
 
     @property
@@ -171,7 +171,7 @@ def lossless(rule: str, object_: str, availability: Availability) -> list[Findin
         f"request {failure.record.number} "
         f"({'reused' if failure.record.reused else 'new'} connection, "
         f"sent at {failure.record.sent - availability.records[0].sent:.2f} s, took {failure.record.duration:.2f} s, "
-        f"pod {failure.record.pod or 'unknown'})"
+        f"pod {failure.record.pod or UNATTRIBUTED})"
         for failure in availability.failures[:SHOWN]
     )
     excerpt = next((failure.record.excerpt for failure in availability.failures if failure.record.excerpt), "")

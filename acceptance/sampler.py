@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -60,6 +61,8 @@ class Sampling:
     records: tuple[Record, ...] = ()
     intended: Intended | None = None
     """Refusals that are right too, where the experiment brings them about."""
+    address: str = ""
+    """To which the requests were sent: the Service's, or the pod's."""
 
     @property
     def availability(self) -> Availability:
@@ -75,6 +78,8 @@ class Sampler:
     def __init__(self, session: requests.Session, url: str) -> None:
         self._session = session
         self._url = url.rstrip("/")
+        self.address = urlsplit(url).hostname or ""
+        """The sampler's own: its pod's."""
 
     @contextmanager
     def sampling(self, plan: Plan) -> Iterator[Sampling]:
@@ -86,9 +91,10 @@ class Sampler:
         offset = self.clock_offset()
         document = asdict(plan)
         del document["status"]
-        run = self._command("POST", "/runs", document)["run"]
+        begun = self._command("POST", "/runs", document)
+        run = begun["run"]
         started = time.monotonic()
-        sampling = Sampling(plan)
+        sampling = Sampling(plan, address=begun["address"])
         try:
             yield sampling
         except BaseException:

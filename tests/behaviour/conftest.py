@@ -19,6 +19,7 @@ from acceptance.recorder import Recorder
 from acceptance.release import Release
 from acceptance.results import Facts
 from acceptance.sampler import Sampler, open_sampler
+from acceptance.tracking import Tracking, tracking
 from acceptance.traffic import new_token
 from acceptance.values import put
 
@@ -49,10 +50,17 @@ def recorder(ready: Release) -> Iterator[Recorder]:
 
 
 @pytest.fixture(scope="package")
+def tracked(cluster: Cluster, sampler: Sampler) -> Iterator[Tracking]:
+    with tracking(cluster, sampler.address) as tracked:
+        yield tracked
+
+
+@pytest.fixture(scope="package")
 def lab(
     ready: Release,
     recorder: Recorder,
     sampler: Sampler,
+    tracked: Tracking,
     reader: User,
     facts: Facts,
     record_measurement: Callable[[str, float, str, str], None],
@@ -87,7 +95,9 @@ def lab(
         facts.override(ready.values, put(ready.values, changes), "an experiment's own")
 
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm)
+    yield Laboratory(
+        ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm, tracked.connections
+    )
     ready.upgrade()
     ready.wait_ready()
 

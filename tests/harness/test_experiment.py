@@ -17,6 +17,7 @@ from acceptance.history import History, Version
 from acceptance.records import Record, VoidError
 from acceptance.sampler import Plan, Sampling
 from acceptance.target import Component, Image
+from acceptance.tracking import Connection
 from acceptance.wait import WaitError
 
 COMPONENT = Component(
@@ -55,14 +56,17 @@ class FakeRecorder:
 class FakeSampler:
     """Gives what it was told to, or finds the run void."""
 
-    def __init__(self, *, void: bool = False) -> None:
+    def __init__(self, *records: Record, void: bool = False) -> None:
+        self.records = records
         self.void = void
         self.plans: list[Plan] = []
 
     @contextmanager
     def sampling(self, plan: Plan) -> Iterator[Sampling]:
         self.plans.append(plan)
-        yield Sampling(plan)
+        sampling = Sampling(plan, address="10.96.0.7")
+        yield sampling
+        sampling.records = self.records
         if self.void:
             raise VoidError("late")
 
@@ -157,6 +161,21 @@ def test_void_traffic_is_an_error_and_published_nowhere(make: Callable[..., Labo
         pass
     assert published == []
     assert not lab.broken
+
+
+def test_requests_are_attributed_by_what_the_node_has_tracked_before_they_are_published(
+    make: Callable[..., Laboratory],
+) -> None:
+    record = Record(0, 1.0, 1.0, 1.1, 0, 0, 40100, 0, "reset", echo=False, close=False, pod="")
+    published: list[Experiment] = []
+    lab = make(sampler=FakeSampler(record), publish=published.append)
+    lab.connections = lambda: [Connection(1.0, 40100, ("10.96.0.7", PLAN.port), "10.244.0.7")]
+    item = {"metadata": {"name": "shop-api-1", "uid": "1"}, "status": {"podIP": "10.244.0.7"}}
+    lab.recorder.history.add(Version("Pod", 0.5, item))
+    with lab.experiment("one", backend=PLAN):
+        pass
+    (failure,) = published[0].traffic["backend"].availability.failures
+    assert failure.record.pod == "shop-api-1"
 
 
 def test_a_wait_that_missed_its_deadline_fails_the_test_that_asks() -> None:
