@@ -46,11 +46,28 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Intended:
+    """Refusals that an experiment means to bring about: whole answers with one of `statuses`, from `since` on.
+
+    They need not hold the request's token. `since` in seconds since the epoch.
+    """
+
+    statuses: frozenset[int]
+    since: float
+
+    def holds(self, record: Record) -> bool:
+        in_time = record.done - record.due <= REQUEST.seconds
+        return not record.error and in_time and record.status in self.statuses and record.done >= self.since
+
+
+@dataclass(frozen=True)
 class Availability:
     """What became of a run's requests."""
 
     records: tuple[Record, ...]
     failures: tuple[Failure, ...]
+    refused: tuple[Record, ...] = ()
+    """Those that were refused as the experiment meant them to be: not failures."""
 
     @property
     def reused(self) -> int:
@@ -62,7 +79,7 @@ class Availability:
 
     @property
     def pods(self) -> Counter[str]:
-        """Answered requests by pod; `unattributed` where the response named none."""
+        """Answered requests by pod; `unattributed` where neither the response nor the node told which."""
         return Counter(record.pod or UNATTRIBUTED for record in self.records if record.status)
 
     @property
@@ -98,6 +115,7 @@ class Availability:
         return Availability(
             tuple(record for record in self.records if interval.holds(record.sent)),
             tuple(failure for failure in self.failures if interval.holds(failure.record.sent)),
+            tuple(record for record in self.refused if interval.holds(record.sent)),
         )
 
     def figures(self) -> dict[str, float]:
@@ -110,6 +128,8 @@ class Availability:
             "failed": len(self.failures),
             "longest_outage_seconds": round(self.longest_outage, 3),
         }
+        if self.refused:
+            figures["refused_as_meant"] = len(self.refused)
         if durations:
             figures |= {f"p{p}_seconds": round(percentile(durations, p), 4) for p in (50, 95, 99)}
         return figures
@@ -128,14 +148,18 @@ def why_failed(record: Record, status: int) -> str | None:
     return None
 
 
-def judge(records: Sequence[Record], status: int) -> Availability:
-    """What became of the requests; `status` is the one that each was to be answered with."""
-    failures = []
+def judge(records: Sequence[Record], status: int, intended: Intended | None = None) -> Availability:
+    """What became of the requests; `status` is the one that each was to be answered with, or as `intended`."""
+    failures, refused = [], []
     for record in records:
         reason = why_failed(record, status)
-        if reason is not None:
+        if reason is None:
+            continue
+        if intended is not None and intended.holds(record):
+            refused.append(record)
+        else:
             failures.append(Failure(record, reason))
-    return Availability(tuple(records), tuple(failures))
+    return Availability(tuple(records), tuple(failures), tuple(refused))
 
 
 def lossless(rule: str, object_: str, availability: Availability) -> list[Finding]:
@@ -147,7 +171,7 @@ def lossless(rule: str, object_: str, availability: Availability) -> list[Findin
         f"request {failure.record.number} "
         f"({'reused' if failure.record.reused else 'new'} connection, "
         f"sent at {failure.record.sent - availability.records[0].sent:.2f} s, took {failure.record.duration:.2f} s, "
-        f"pod {failure.record.pod or 'unknown'})"
+        f"pod {failure.record.pod or UNATTRIBUTED})"
         for failure in availability.failures[:SHOWN]
     )
     excerpt = next((failure.record.excerpt for failure in availability.failures if failure.record.excerpt), "")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 from kubernetes import client, config
@@ -76,6 +77,31 @@ class Cluster:
         except CommandError:
             return False
         return True
+
+    @contextmanager
+    def node_stream(self, *argv: str) -> Iterator[IO[str]]:
+        """What a command on the node prints, as it does so; the command is ended at exit, if it has not ended before.
+
+        The end of its standard input ends it, since the end of `docker exec` would not.
+        """
+        script = '"$@" & cat > /dev/null; kill $!'
+        engine = self.toolchain.engine
+        process = subprocess.Popen(
+            [engine.client, "exec", "--interactive", self.node, "sh", "-c", script, "sh", *argv],
+            env=engine.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # an interrupt is the suite's: it ends the stream itself
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.stdin.close()
+            process.wait()
 
     def versions(self) -> dict[str, str]:
         """What the release runs on, as the report names it."""

@@ -33,7 +33,7 @@ SAMPLER_UP = Deadline("sampler up", 60, "an image that is on the node, and Pytho
 LOGGED = Deadline("a log line", 5, "kubelet hands a line on at once; a busy machine gets seconds")
 EVERY_POD = Deadline("an answer of every pod", 20, "a Ready pod takes its share of new connections, 20 ms each")
 TUNNEL_UP = Deadline(
-    "tunnel up", 20, "kubectl port-forward listens within 1 s here; a busy machine gets twenty times that"
+    "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
 )
 CAUSE_TOLD = Deadline(
     "cause told", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
@@ -64,7 +64,4 @@ CAUSE_GAP = Deadline(
     "gap in a cause",
     10,
     "a container without a readiness probe is Ready until it crashes once more, and a while longer",
-)
-TUNNEL_UP = Deadline(
-    "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from acceptance.release import Release
 from acceptance.rollout import own, rolled_out
 from acceptance.sampler import Plan, Sampler, Sampling
 from acceptance.target import Component, Target
+from acceptance.tracking import Connection, attributed
 
 T = TypeVar("T")
 
@@ -98,6 +99,7 @@ class Laboratory:
     `calm` are changes of values by dotted path that hold in every experiment unless it says otherwise.
     `proof` asks the release for something as a user would; it raises `AssertionError` where that fails.
     `publish` is given every experiment that ended, and `note` every change of values, for the report.
+    `connections` are those of the sampler that the node has tracked, as far as it is known.
     """
 
     release: Release
@@ -107,6 +109,7 @@ class Laboratory:
     publish: Callable[[Experiment], None]
     note: Callable[[Mapping[str, Any]], None]
     calm: Mapping[str, Any]
+    connections: Callable[[], Sequence[Connection]] = tuple
     broken: str = ""
     _changes: Mapping[str, Any] | None = None
 
@@ -163,6 +166,10 @@ class Laboratory:
             except Exception as error:
                 self.broken = f"the experiment {name} did not lead back to the baseline: {error}"
                 raise BaselineError(self.broken) from error
+        connections = self.connections()
+        for sampling in experiment.traffic.values():
+            to = sampling.address, sampling.plan.port
+            sampling.records = attributed(sampling.records, to, connections, experiment.history)
         self.publish(experiment)
 
     def restore(self) -> None:

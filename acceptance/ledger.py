@@ -37,6 +37,16 @@ class Settlement:
     doubled: tuple[str, ...]
     unknown: tuple[str, ...]
 
+    def figures(self) -> dict[str, int]:
+        """Numbers of writes, for the report; `stored` are those that are there, once or more."""
+        return {
+            "acknowledged": self.acknowledged,
+            "unacknowledged": self.unacknowledged,
+            "stored": self.acknowledged - len(self.lost) + self.kept,
+            "lost": len(self.lost),
+            "doubled": len(self.doubled),
+        }
+
 
 def acknowledged(record: Record) -> bool:
     return not record.error and 200 <= record.status < 300
@@ -59,7 +69,7 @@ def settle(written: Iterable[Write], counted: Mapping[str, int]) -> Settlement:
     return Settlement(
         acknowledged=len(sure),
         unacknowledged=len(by_marker) - len(sure),
-        kept=sum(marker in counted for marker in by_marker.keys() - sure),
+        kept=sum(counted.get(marker, 0) > 0 for marker in by_marker.keys() - sure),
         lost=tuple(sorted(marker for marker in sure if not counted.get(marker))),
         doubled=tuple(sorted(marker for marker, count in counted.items() if count > 1)),
         unknown=tuple(sorted(counted.keys() - by_marker.keys())),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from acceptance import cluster as clusters
 from acceptance.client import User
@@ -14,8 +17,49 @@ NAME = "load"
 FOLDER = "/run/load"
 
 
+@dataclass(frozen=True)
+class Count:
+    """What Locust had counted at a moment (seconds since the epoch), of all requests since it began."""
+
+    moment: float
+    requests: int
+    failures: int
+    p95: float
+    """Seconds in which 95 % of the requests of the last 10 s were answered."""
+
+
+@dataclass
+class Load:
+    """A load; after its end, Locust's counts of it, a second apart."""
+
+    counts: tuple[Count, ...] = ()
+
+    @property
+    def requests(self) -> int:
+        return self.counts[-1].requests if self.counts else 0
+
+    @property
+    def failures(self) -> int:
+        return self.counts[-1].failures if self.counts else 0
+
+    def rates(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """Requests a second that were answered, and that failed, each from its moment to the next one's."""
+        answered, failed = [], []
+        for before, after in itertools.pairwise(self.counts):
+            seconds = after.moment - before.moment
+            bad = after.failures - before.failures
+            answered.append((before.moment, (after.requests - before.requests - bad) / seconds))
+            failed.append((before.moment, bad / seconds))
+        return answered, failed
+
+
+def counts(log: str) -> tuple[Count, ...]:
+    """The counts in a log of Locust's, whose other lines are its own."""
+    return tuple(Count(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
+
+
 @contextmanager
-def loading(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[None]:
+def loading(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[Load]:
     """`clients` write tasks as quickly as they are answered, 10 a second each at most, from entry to exit."""
     cluster.load_image(image)
     plan = {
@@ -57,7 +101,9 @@ def loading(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[
         },
     }
     clusters.apply(cluster, secret, pod)
+    load = Load()
     try:
-        yield
+        yield load
+        load.counts = counts(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
     finally:
         cluster.kubectl("delete", "pod,secret", NAME, "--namespace", cluster.run.namespace, "--ignore-not-found")

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from acceptance import cluster as clusters
 from acceptance import gateway as gateways
-from acceptance.availability import Availability, judge
+from acceptance.availability import Availability, Intended, judge
 from acceptance.cluster import Cluster
 from acceptance.deadlines import REQUEST, SAMPLER_UP
 from acceptance.fields import at, mappings_at, name_of, text_at
@@ -58,13 +59,17 @@ class Sampling:
 
     plan: Plan
     records: tuple[Record, ...] = ()
+    intended: Intended | None = None
+    """Refusals that are right too, where the experiment brings them about."""
+    address: str = ""
+    """To which the requests were sent: the Service's, or the pod's."""
 
     @property
     def availability(self) -> Availability:
         """What became of the requests; `VoidError` before the sampling has ended."""
         if not self.records:
             raise VoidError("the sampling has not ended or sent nothing")
-        return judge(self.records, self.plan.status)
+        return judge(self.records, self.plan.status, self.intended)
 
 
 class Sampler:
@@ -73,6 +78,8 @@ class Sampler:
     def __init__(self, session: requests.Session, url: str) -> None:
         self._session = session
         self._url = url.rstrip("/")
+        self.address = urlsplit(url).hostname or ""
+        """The sampler's own: its pod's."""
 
     @contextmanager
     def sampling(self, plan: Plan) -> Iterator[Sampling]:
@@ -84,9 +91,10 @@ class Sampler:
         offset = self.clock_offset()
         document = asdict(plan)
         del document["status"]
-        run = self._command("POST", "/runs", document)["run"]
+        begun = self._command("POST", "/runs", document)
+        run = begun["run"]
         started = time.monotonic()
-        sampling = Sampling(plan)
+        sampling = Sampling(plan, address=begun["address"])
         try:
             yield sampling
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from matplotlib.figure import Figure
 from acceptance.availability import Availability
 from acceptance.experiment import Experiment, Mark
 from acceptance.fields import name_of, text_at
+from acceptance.records import Record, percentile
 from acceptance.rollout import leaving, own, ready, revision
 from acceptance.target import Component
 
 WIDTH = 10.0
-GOOD, BAD, QUIET = "#3a7d44", "#c1121f", "#8d99ae"
+GOOD, BAD, MEANT, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
 REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
 BUCKET_SECONDS = 1.0
+WINDOW_SECONDS = 10.0
+"""Enough requests for a percentile; Locust's own window."""
 PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
 """A pod's phases and how strongly they are drawn."""
 
@@ -71,6 +75,22 @@ def availability(experiment: Experiment, components: Iterable[Component]) -> str
     return _svg(figure)
 
 
+def rate(moments: Iterable[float], start: float, end: float) -> list[tuple[float, float]]:
+    """How many of the moments were in each second from `start` to `end`, as points of a step curve."""
+    found = Counter((moment - start) // BUCKET_SECONDS for moment in moments)
+    buckets = range(math.ceil((end - start) / BUCKET_SECONDS))
+    return [(start + bucket * BUCKET_SECONDS, found[bucket] / BUCKET_SECONDS) for bucket in buckets]
+
+
+def slowest(records: Iterable[Record], start: float, end: float) -> list[tuple[float, float]]:
+    """The 95th percentile of response times in each `WINDOW_SECONDS` from `start` on, as points of a step curve."""
+    windows: dict[float, list[float]] = {}
+    for record in records:
+        if start <= record.sent <= end:
+            windows.setdefault((record.sent - start) // WINDOW_SECONDS, []).append(record.duration)
+    return [(start + window * WINDOW_SECONDS, percentile(took, 95)) for window, took in sorted(windows.items())]
+
+
 def curves(
     marks: Sequence[Mark], start: float, end: float, rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
 ) -> str:
@@ -99,22 +119,22 @@ def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
 
 def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
     failed = {failure.record.number for failure in seen.failures}
-    good: Counter[float] = Counter()
-    bad: Counter[float] = Counter()
+    refused = {record.number for record in seen.refused}
+    layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, MEANT, BAD)}
     for record in seen.records:
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
-        (bad if record.number in failed else good)[bucket] += 1
-    moments = sorted(good.keys() | bad.keys())
-    axes.bar(moments, [good[m] for m in moments], BUCKET_SECONDS, align="edge", color=GOOD, label="answered")
-    axes.bar(
-        moments,
-        [bad[m] for m in moments],
-        BUCKET_SECONDS,
-        bottom=[good[m] for m in moments],
-        align="edge",
-        color=BAD,
-        label=f"failed: {len(failed)} of {len(seen.records)}",
-    )
+        colour = BAD if record.number in failed else MEANT if record.number in refused else GOOD
+        layers[colour][bucket] += 1
+    words = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
+    if refused:
+        words[MEANT] = f"refused as meant: {len(refused)}"
+    moments = sorted({moment for layer in layers.values() for moment in layer})
+    below = [0] * len(moments)
+    for colour, layer in layers.items():
+        heights = [layer[moment] for moment in moments]
+        if colour in words:
+            axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, label=words[colour])
+        below = [low + height for low, height in zip(below, heights, strict=True)]
     axes.set_ylabel(f"{label}\n1/s")
     axes.legend(loc="lower right", fontsize=8)
 

@@ -5,7 +5,7 @@ sampler's own socket: nothing is retried and nothing is opened again behind its 
 numbered blocks, each with its count and checksum, and served over HTTP; so are start and stop:
 
     GET  /clock                    {"time": seconds since the epoch}
-    POST /runs                     a plan (see `Plan`) -> 201 {"run": number}
+    POST /runs                     a plan (see `Plan`) -> 201 {"run": number, "address": of its host}
     GET  /runs/N/blocks?from=B     the finished blocks from number B on
     POST /runs/N/stop              no further request; answers when none is under way, with the totals
 
@@ -316,7 +316,8 @@ class Control:
             case ["GET", "clock"]:
                 return 200, {"time": time.time()}
             case ["POST", "runs"]:
-                return 201, {"run": await self._start(body)}
+                number = await self._start(body)
+                return 201, {"run": number, "address": self.runs[number].address}
             case ["GET", "runs", number, "blocks"]:
                 first = int(parse_qs(url.query).get("from", ["0"])[0])
                 return 200, self._run(number).blocks[first:]

@@ -19,8 +19,11 @@ from acceptance.recorder import Recorder
 from acceptance.release import Release
 from acceptance.results import Facts
 from acceptance.sampler import Sampler, open_sampler
+from acceptance.tracking import Tracking, tracking
 from acceptance.traffic import new_token
 from acceptance.values import put
+
+FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +50,17 @@ def recorder(ready: Release) -> Iterator[Recorder]:
 
 
 @pytest.fixture(scope="package")
+def tracked(cluster: Cluster, sampler: Sampler) -> Iterator[Tracking]:
+    with tracking(cluster, sampler.address) as tracked:
+        yield tracked
+
+
+@pytest.fixture(scope="package")
 def lab(
     ready: Release,
     recorder: Recorder,
     sampler: Sampler,
+    tracked: Tracking,
     reader: User,
     facts: Facts,
     record_measurement: Callable[[str, float, str, str], None],
@@ -64,15 +74,19 @@ def lab(
             return
         for label, sampling in experiment.traffic.items():
             for name, value in sampling.availability.figures().items():
-                source = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
+                source = FAILED
+                if name == "refused_as_meant":
+                    source = "what the experiment brings about: not a failure"
                 figure, _, unit = name.rpartition("_")
                 if unit != "seconds":
                     figure, unit = name, "requests"
                 record_measurement(f"{experiment.name}: {label}: {figure}", value, unit, source)
         if experiment.traffic:
             figures = "; ".join(
-                f"{label}: {len(sampling.records)} requests, {len(sampling.availability.failures)} failed"
+                f"{label}: {len(seen.records)} requests, {len(seen.failures)} failed"
+                + (f", {len(seen.refused)} refused as meant" if seen.refused else "")
                 for label, sampling in experiment.traffic.items()
+                for seen in [sampling.availability]
             )
             picture = timeline.availability(experiment, target.components.values())
             record_picture(experiment.name, picture, figures)
@@ -81,7 +95,9 @@ def lab(
         facts.override(ready.values, put(ready.values, changes), "an experiment's own")
 
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm)
+    yield Laboratory(
+        ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm, tracked.connections
+    )
     ready.upgrade()
     ready.wait_ready()
 

@@ -77,6 +77,7 @@ def scaling(
     cluster: Cluster,
     provision: Provision,
     record_picture: Callable[[str, str, str], None],
+    record_measurement: Callable[[str, float, str, str], None],
 ) -> Scaling:
     target = lab.target
     limits, path = target.autoscaler, target.values.hpa_enabled
@@ -116,7 +117,7 @@ def scaling(
         seen.attempt("metrics", lambda: eventually("the autoscaler to have metrics", active, METRICS))
         seen.attempt("few", lambda: eventually("the fewest replicas", count(limits.min_replicas), SCALED_DOWN))
         found.begun = seen.mark("load")
-        with loading(cluster, image, writer, CLIENTS):
+        with loading(cluster, image, writer, CLIENTS) as load:
             most = limits.max_replicas
             seen.attempt("grown", lambda: eventually(f"{most} Ready replicas", count(most), SCALED_UP))
             seen.mark("upgrade")
@@ -144,8 +145,27 @@ def scaling(
             ]
         },
     }
+    for name, number in (("requests", load.requests), ("failures", load.failures)):
+        record_measurement(f"autoscaling: load: {name}", number, "requests", "as Locust counts; the sampler judges")
+    answered, failed = load.rates()
+    sampled = seen.traffic["backend"].availability
+    bad = {failure.record.number for failure in sampled.failures}
+    good = [record for record in sampled.records if record.number not in bad]
+    rows["load, 1/s"] = {"answered": answered, "failed": failed}
+    rows["sampler, 1/s"] = {
+        "answered": timeline.rate((record.done for record in good), found.begun, seen.end),
+        "failed": timeline.rate((failure.record.done for failure in sampled.failures), found.begun, seen.end),
+    }
+    rows["p95, s"] = {
+        "load": [(count.moment, count.p95) for count in load.counts],
+        "sampler": timeline.slowest(good, found.begun, seen.end),
+    }
     marks = [mark for mark in seen.marks if mark.moment >= found.begun]
-    caption = f"wanted replicas: {', '.join(str(value) for _, value in wanted)}"
+    caption = (
+        f"wanted replicas: {', '.join(str(value) for _, value in wanted)}; "
+        f"load: {load.requests} requests, {load.failures} failed; "
+        f"sampler: {len(sampled.records)} requests, {len(bad)} failed"
+    )
     record_picture("autoscaling: replicas", timeline.curves(marks, found.begun, seen.end, rows), caption)
     return found
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 from psycopg import sql
 
-from acceptance.availability import lossless
+from acceptance.availability import Intended, lossless
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.database import Database
@@ -31,6 +31,11 @@ LEAST_REQUESTS = 500
 LONG_ENOUGH = LEAST_REQUESTS / min(TASKS_PER_SECOND, PAGES_PER_SECOND)
 """Seconds of traffic that bring enough requests of both kinds."""
 OTHER_ENVIRONMENT = "staging"
+REFUSED = {
+    "backend": frozenset({requests.codes.unauthorized}),
+    "frontend": frozenset({302, 303, 307, 308, 401, 403}),
+}
+"""How a session that has ended is answered."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,9 @@ def ended(lab: Laboratory, writer: User, reader: User, gateway: Gateway, users: 
     secret = secrets.token_urlsafe(48)
     redactor.add(secret)
     with lab.experiment("rotated auth secret", backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        seen.mark("upgrade")
+        began = seen.mark("upgrade")
+        for component in COMPONENTS:
+            seen.traffic[component].intended = Intended(REFUSED[component], began)
         lab.upgrade({path: secret})
         seen.attempt("rollout", lab.rolled_out)
         old = {"backend": writer.call("GET", writer.path(lab.target.api.tasks)).status_code}
@@ -268,7 +275,7 @@ def test_a_rotated_secret_loses_no_request(rotated: Rotated, component: str, lab
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(ended: Ended, component: str, lab: Laboratory) -> None:
     ended.seen.took("rollout")
-    refused = {"backend": {requests.codes.unauthorized}, "frontend": {302, 303, 307, 308, 401, 403}}[component]
+    refused = REFUSED[component]
     good = {"backend": lab.target.api.created, "frontend": 200}[component]
     object_ = f"Service/{lab.target.component(component).service}"
     findings = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.availability import Availability, Interval, judge, lossless
+from acceptance.availability import Availability, Intended, Interval, judge, lossless
 from acceptance.records import Record, Totals, VoidError, decode, demand_regular, percentile
 
 RATE = 50.0
@@ -155,6 +155,38 @@ def test_one_failed_request_among_many_is_a_finding(changes: dict[str, Any], rea
     assert finding.rule == "STA-08"
     assert finding.found.startswith("1 failed")
     assert reason in finding.found
+
+
+def test_a_refusal_that_is_meant_is_no_failure_and_is_counted_as_such() -> None:
+    records = stream()
+    records[250] = record(250, status=401, echo=False)
+    seen = judge(records, 200, Intended(frozenset({401}), START + 1))
+    assert lossless("STA-08", "Service/todo", seen) == []
+    assert [each.number for each in seen.refused] == [250]
+    assert (seen.figures()["failed"], seen.figures()["refused_as_meant"]) == (0, 1)
+    assert seen.outages == ()
+    assert seen.between(Interval(START, START + 1)).refused == ()
+    assert "refused_as_meant" not in judge(stream(), 200).figures()
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (25, {"status": 401, "echo": False}),
+        (250, {"status": 403, "echo": False}),
+        (250, {"status": 200, "echo": False}),
+        (250, {"status": 401, "error": "cut"}),
+        (250, {"status": 401, "done": START + 100.0}),
+        (250, {"status": 0, "error": "reset"}),
+    ],
+    ids=["before it was meant", "another status", "a good status", "cut short", "late", "no answer"],
+)
+def test_what_is_meant_excuses_nothing_else(number: int, changes: dict[str, Any]) -> None:
+    records = stream()
+    records[number] = record(number, **changes)
+    seen = judge(records, 200, Intended(frozenset({401}), START + 1))
+    assert [failure.record.number for failure in seen.failures] == [number]
+    assert seen.refused == ()
 
 
 def test_no_failed_request_is_no_finding() -> None:

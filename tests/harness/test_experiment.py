@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from acceptance import experiment, timeline
-from acceptance.availability import Availability
+from acceptance.availability import Availability, Intended
 from acceptance.experiment import BaselineError, Experiment, Laboratory
 from acceptance.faults import FaultError, container_id, frozen, main_process
 from acceptance.history import History, Version
 from acceptance.records import Record, VoidError
 from acceptance.sampler import Plan, Sampling
 from acceptance.target import Component, Image
+from acceptance.tracking import Connection
 from acceptance.wait import WaitError
 
 COMPONENT = Component(
@@ -54,14 +56,17 @@ class FakeRecorder:
 class FakeSampler:
     """Gives what it was told to, or finds the run void."""
 
-    def __init__(self, *, void: bool = False) -> None:
+    def __init__(self, *records: Record, void: bool = False) -> None:
+        self.records = records
         self.void = void
         self.plans: list[Plan] = []
 
     @contextmanager
     def sampling(self, plan: Plan) -> Iterator[Sampling]:
         self.plans.append(plan)
-        yield Sampling(plan)
+        sampling = Sampling(plan, address="10.96.0.7")
+        yield sampling
+        sampling.records = self.records
         if self.void:
             raise VoidError("late")
 
@@ -158,6 +163,21 @@ def test_void_traffic_is_an_error_and_published_nowhere(make: Callable[..., Labo
     assert not lab.broken
 
 
+def test_requests_are_attributed_by_what_the_node_has_tracked_before_they_are_published(
+    make: Callable[..., Laboratory],
+) -> None:
+    record = Record(0, 1.0, 1.0, 1.1, 0, 0, 40100, 0, "reset", echo=False, close=False, pod="")
+    published: list[Experiment] = []
+    lab = make(sampler=FakeSampler(record), publish=published.append)
+    lab.connections = lambda: [Connection(1.0, 40100, ("10.96.0.7", PLAN.port), "10.244.0.7")]
+    item = {"metadata": {"name": "shop-api-1", "uid": "1"}, "status": {"podIP": "10.244.0.7"}}
+    lab.recorder.history.add(Version("Pod", 0.5, item))
+    with lab.experiment("one", backend=PLAN):
+        pass
+    (failure,) = published[0].traffic["backend"].availability.failures
+    assert failure.record.pod == "shop-api-1"
+
+
 def test_a_wait_that_missed_its_deadline_fails_the_test_that_asks() -> None:
     seen = Experiment("one", History(), 0.0)
 
@@ -229,9 +249,26 @@ def test_a_timeline_shows_failures_pods_and_marks_and_is_the_same_each_time() ->
     assert timeline.availability(seen, [COMPONENT]) == first
 
 
+def test_a_timeline_tells_what_was_refused_as_meant_from_failures() -> None:
+    seen = watched()
+    assert "refused" not in timeline.availability(seen, [COMPONENT])
+    seen.traffic["backend"].intended = Intended(frozenset({503}), 5.0)
+    drawn = timeline.availability(seen, [COMPONENT])
+    for words in ("failed: 0 of 9", "refused as meant: 1"):
+        assert words in drawn
+
+
 def test_curves_show_every_row() -> None:
     drawn = timeline.curves([], 0.0, 10.0, {"replicas": {"wanted": [(0.0, 2.0), (5.0, 5.0)], "Ready": []}})
     assert all(words in drawn for words in ("replicas", "wanted", "Ready"))
+
+
+def test_rates_and_percentiles_are_of_their_own_time() -> None:
+    assert timeline.rate([10.0, 10.9, 12.0, 99.0], 10.0, 13.0) == [(10.0, 2.0), (11.0, 0.0), (12.0, 1.0)]
+    records = watched().traffic["backend"].records
+    slow = [replace(record, sent=record.sent + 20, done=record.sent + 22) for record in records]
+    points = timeline.slowest([*records, *slow], 1.0, 30.0)
+    assert [(moment, round(value, 3)) for moment, value in points] == [(1.0, 0.1), (21.0, 2.0)]
 
 
 class FakeNode:

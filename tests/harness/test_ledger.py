@@ -32,6 +32,17 @@ def test_an_unacknowledged_write_may_be_there_once() -> None:
     assert settlement.kept == 1
 
 
+def test_every_write_is_in_the_figures() -> None:
+    there = {**SURE, "m-9": 1, "m-19": 2, "m-29": 0, "m-5": 0, "m-100": 1}
+    assert settle(WRITTEN, there).figures() == {
+        "acknowledged": 90,
+        "unacknowledged": 10,
+        "stored": 91,
+        "lost": 1,
+        "doubled": 1,
+    }
+
+
 def test_a_lost_write_is_found() -> None:
     assert found({**SURE, "m-5": 0}) == [("acknowledged writes", "1 lost: m-5")]
     assert found({marker: 1 for marker in SURE if marker != "m-5"}) == [("acknowledged writes", "1 lost: m-5")]

@@ -188,6 +188,7 @@ def test_a_bad_plan_is_refused_with_a_sentence(sampler: Sampler, server: EchoSer
 def test_records_of_a_run_that_has_not_ended_are_no_verdict(sampler: Sampler, server: EchoServer) -> None:
     with sampler.sampling(plan(server)) as sampling, contextlib.suppress(VoidError):
         assert sampling.availability is None
+    assert sampling.address == sampler.address == "127.0.0.1"
     assert threading.active_count() < 10
 
 
