@@ -147,6 +147,11 @@ def _check_options(config: pytest.Config) -> None:
             f"--cluster-provider {option.cluster_provider} is not supported yet; "
             "leave the option out, and the run makes a kind cluster of its own"
         )
+    if option.context and option.keep_cluster:
+        raise pytest.UsageError(
+            f"--keep-cluster is of a cluster that the run makes, and context {option.context} is your own: "
+            "leave one of the two out"
+        )
     if option.capture == "tee-sys":
         raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is filtered")
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from acceptance import cluster, database, gateway, images, model
 from acceptance.cluster import Cluster
 from acceptance.database import Database
+from acceptance.finding import Untested
 from acceptance.gateway import Gateway
 from acceptance.images import BuiltImage
 from acceptance.model import ModelStub
@@ -35,6 +36,9 @@ class Provision:
 
     A part that waits for another calls it: `self.cluster()` starts it if need be, and waits for it. A failure is
     raised to everybody who asks for the part. `seconds` tells how long each took, waiting for others included.
+
+    On a cluster of the user's own nothing is made beside the release but the gateway, and that only when it is asked
+    for; what belongs to a release that the run installs raises `Untested`.
     """
 
     toolchain: Toolchain
@@ -49,6 +53,8 @@ class Provision:
 
     def prepare(self, wanted: Collection[str]) -> None:
         """Begin what fixtures of these names will ask for, before the first of it is waited for."""
+        if self.run.context:
+            return
         if LIVE & set(wanted):
             for name in ("cluster", "tools", "database", "model", "load", "gateway", "metrics"):
                 self._begin(name)
@@ -75,9 +81,11 @@ class Provision:
         return self._part("tools", BuiltImage)
 
     def database(self) -> Database:
+        self._demand_own("database")
         return self._part("database", Database)
 
     def model(self) -> ModelStub:
+        self._demand_own("model")
         return self._part("model", ModelStub)
 
     def gateway(self) -> Gateway:
@@ -85,10 +93,12 @@ class Provision:
 
     def metrics(self) -> None:
         """metrics-server is installed, though it has measured nothing yet."""
+        self._demand_own("metrics-server")
         self._part("metrics", type(None))
 
     def images(self) -> dict[str, BuiltImage]:
         """The image of every component, built side by side."""
+        self._demand_own("images")
         for component in self.target.components:
             self._begin(f"image {component}")
         return {component: self._part(f"image {component}", BuiltImage) for component in self.target.components}
@@ -97,6 +107,10 @@ class Provision:
         """The same once they are on the node."""
         self._part("load", type(None))
         return self.images()
+
+    def _demand_own(self, what: str) -> None:
+        if self.run.context:
+            raise Untested(f"the {what} of a release in context {self.run.context.name} is not this run's own")
 
     def _begin(self, name: str) -> Future[Any]:
         with self._lock:
@@ -124,6 +138,8 @@ class Provision:
         return cluster.create_network(self.toolchain, self.run)
 
     def _make_cluster(self) -> Cluster:
+        if self.run.context:
+            return cluster.named(self.toolchain, self.run, self.run.context)
         self.network()
         return cluster.create(self.toolchain, self.run)
 
@@ -141,7 +157,11 @@ class Provision:
         return model.start(self.toolchain, self.run, image.reference)
 
     def _make_gateway(self) -> Gateway:
-        self._part("own", type(None))
+        if self.run.context:
+            self.cluster().demand("image-load")
+            self.cluster().load_image(self.tools().reference)
+        else:
+            self._part("own", type(None))
         return gateway.open_gateway(self.cluster(), self.target, self.tools().reference)
 
     def _make_metrics(self) -> None:
@@ -171,9 +191,12 @@ def environment(toolchain: Toolchain, run: Run) -> dict[str, str]:
         link.unlink(missing_ok=True)
         link.symlink_to(getattr(toolchain, name))
     found = toolchain.engine.environment
+    # Helm's own limit would drop the oldest revisions of a release that is the user's.
+    kept = {"HELM_MAX_HISTORY": "0"} if run.context else {}
     return {
         "PATH": f"{folder}:{found['PATH']}",
         "DOCKER_HOST": toolchain.engine.host,
         "KIND_EXPERIMENTAL_DOCKER_NETWORK": run.network,
         "KUBECONFIG": str(run.kubeconfig),
+        **kept,
     }
