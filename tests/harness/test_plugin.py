@@ -167,11 +167,12 @@ def test_a_wrong_request_is_one_sentence_and_leaves_nothing(
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
         ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
         ("--capture=tee-sys", "would show secrets"),
+        ("--context=mine --keep-cluster", "context mine is your own: leave one of the two out"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
     write("static", PASSING)
-    done = pytest_in(pytester.path, option)
+    done = pytest_in(pytester.path, *option.split())
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert told in done.stderr
