@@ -305,6 +305,8 @@ def test_a_second_interrupt_does_not_leave_a_container_frozen(machine: Machine, 
     try:
         with pytest.raises(RuntimeError, match="the first"), faults.frozen(named(machine, tmp_path), pod, "c"):
             raise RuntimeError("the first")
+    except KeyboardInterrupt:
+        pytest.fail("it was interrupted while it was undone")
     finally:
         signal.signal(signal.SIGINT, previous)
     assert machine.said("docker")[-1].endswith("task resume 1")

@@ -259,6 +259,32 @@ def test_an_interrupt_and_a_time_out_are_trouble_and_the_report_is_there(
     assert "pytest-timeout" in data["rules"]["POD-06"]["levels"]["static"]["tests"][0]["reason"]
 
 
+def test_a_fixture_that_can_not_end_after_an_interrupt_is_told_and_the_report_is_there(
+    pytester: pytest.Pytester, write: Write
+) -> None:
+    write(
+        "static",
+        """
+        import os, signal
+
+        @pytest.fixture(scope="session")
+        def release():
+            yield
+            raise OSError("it was not led back")
+
+        @pytest.mark.rule("POD-06")
+        def test_interrupted(release):
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+            os.kill(os.getpid(), signal.SIGINT)
+        """,
+    )
+    done = pytest_in(pytester.path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "the run's end: OSError: it was not led back" in done.stdout
+    assert "the run's end: OSError: it was not led back" in signoff(pytester)["reasons"]
+
+
 # ------------------------------------------------------------------ one whole run
 
 SERVICE = "Service/todo-backend-service"
