@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from acceptance import cluster, context, faults, gateway, runs
+from acceptance import cluster, context, faults, gateway, runs, sampler
 from acceptance.client import sign_up
 from acceptance.cluster import Cluster
 from acceptance.context import Context
@@ -137,6 +137,13 @@ def test_an_image_is_loaded_into_the_named_cluster(machine: Machine, tmp_path: P
         found.load_image("tools:1-0badc0de")
     assert machine.said("kind") == ["kind load docker-image tools:1-0badc0de --name mine"]
     assert all(command.startswith(f"docker exec {NODE} ctr") for command in machine.said("docker"))
+
+
+def test_a_node_may_tell_of_an_images_other_name() -> None:
+    """The same content under the name of another run's."""
+    mine = sampler.content("acceptance-tools:1a2b-0badc0de")
+    assert mine == sampler.content("docker.io/library/acceptance-tools:1a2b-ffffffff")
+    assert mine != sampler.content("docker.io/library/acceptance-tools:3c4d-0badc0de")
 
 
 def test_the_gateway_of_a_named_cluster_takes_no_port_that_may_be_taken(machine: Machine, tmp_path: Path) -> None:
