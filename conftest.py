@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 import toolchain as tools
-from acceptance import evidence, release, runs
+from acceptance import context, evidence, release, render, runs
 from acceptance.client import User, sign_up
 from acceptance.cluster import Cluster
+from acceptance.context import Context
 from acceptance.database import Database
 from acceptance.deadlines import RELEASE_READY
 from acceptance.gateway import Gateway
@@ -36,18 +36,18 @@ pytest_plugins = ["acceptance.plugin"]
 
 
 TOOLCHAIN = pytest.StashKey[Toolchain]()
+CONTEXT = pytest.StashKey[Context]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where a tool that the tests need is missing, nothing is begun."""
+    """Where a tool that the tests need is missing, or the cluster that the user names, nothing is begun."""
     wanted = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
     if wanted and not session.config.option.collectonly:
-        if session.config.option.context:
-            raise pytest.UsageError(
-                "--context is not supported yet; leave it out, and the run makes a kind cluster of its own"
-            )
+        stash = session.config.stash
         try:
-            session.config.stash[TOOLCHAIN] = tools.locate()
+            stash[TOOLCHAIN] = tools.locate()
+            if name := session.config.option.context:
+                stash[CONTEXT] = context.read(stash[TOOLCHAIN], name, redactor.add)
         except ToolchainError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -61,7 +61,8 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 @pytest.fixture(scope="session")
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it made is removed at the end, unless --keep-cluster."""
-    with runs.current(toolchain, keep=pytestconfig.option.keep_cluster) as current:
+    named = pytestconfig.stash.get(CONTEXT, None)
+    with runs.current(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
         yield current
 
 
@@ -92,9 +93,9 @@ def begun(request: pytest.FixtureRequest) -> None:
 def cluster(
     provision: Provision, run: Run, facts: Facts, on_failure: Callable[[Collector], AbstractContextManager[None]]
 ) -> Iterator[Cluster]:
-    """A running cluster of this run's own."""
+    """A running cluster: of this run's own, or the one that --context names."""
     made = provision.cluster()
-    facts.fresh_cluster = not run.reused
+    facts.fresh_cluster = not run.reused and run.context is None
     facts.environment |= made.versions()
     with on_failure(lambda *_: evidence.collect(made.api, made.run.namespace)):
         yield made
@@ -131,14 +132,21 @@ def installed(
     provision: Provision,
     cluster: Cluster,
     target: Target,
-    images: dict[str, BuiltImage],  # noqa: ARG001 - the report names them
     facts: Facts,
+    request: pytest.FixtureRequest,
     on_failure: Callable[[Collector], AbstractContextManager[None]],
 ) -> Iterator[Release]:
-    """The release, as helm left it: its pods need not be Ready."""
+    """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
     with on_failure(lambda *_: evidence.collect(cluster.api, target.chart.namespace)):
+        shipped = render.shipped(target.chart_path)
+        if provision.run.context:
+            made = release.found(provision, target, redactor.add)
+            facts.override(shipped, made.values, "the release's own")
+            yield made
+            release.demand_values(made, provision)
+            return
+        request.getfixturevalue("images")  # the report names them
         made = release.install(provision, target, redactor.add)
-        shipped = yaml.safe_load((target.chart_path / "values.yaml").read_text(encoding="utf-8")) or {}
         facts.override(shipped, put({}, target.overrides), "fits a small cluster")
         facts.override(put(shipped, target.overrides), made.values, "only the run knows it")
         yield made
@@ -157,7 +165,7 @@ def ready(installed: Release, record_measurement: Callable[[str, float, str, str
 @pytest.fixture(scope="session")
 def users(ready: Release, gateway: Gateway) -> Callable[[], User]:
     """Sign up one more user through the frontend, as a person would; each call is another."""
-    return lambda: sign_up(ready.target, gateway, redactor.add)
+    return lambda: sign_up(ready.target, gateway, ready.origin, redactor.add)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from acceptance.containers import LOOPBACK
 from acceptance.deadlines import SHOWN
 from acceptance.gateway import Gateway
 from toolchain.console import ToolchainError
@@ -31,7 +30,7 @@ def browser(gateway: Gateway) -> Iterator[Browser]:
     expect.set_options(timeout=SHOWN.seconds * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=path, proxy={"server": f"socks5://{LOOPBACK}:{gateway.port}"}
+            executable_path=path, proxy={"server": f"socks5://{gateway.host}:{gateway.port}"}
         )
         try:
             yield chromium

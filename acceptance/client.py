@@ -70,18 +70,19 @@ class User:
         return answer.json() if answer.content else None
 
 
-def sign_up(target: Target, gateway: Gateway, hide: Callable[[str], None]) -> User:
-    """Sign a new user up through the frontend; raises `WaitError` where the rate limit does not let it in time."""
+def sign_up(target: Target, gateway: Gateway, origin: str, hide: Callable[[str], None]) -> User:
+    """Sign a new user up through the frontend, as a browser does that is at the release's `origin`.
+
+    Raises `WaitError` where the rate limit does not let it in time.
+    """
     name = f"user-{secrets.token_hex(6)}"
     account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
     hide(account["password"])
-    origin = gateway.url("frontend", "")
+    url = gateway.url("frontend", target.auth.sign_up)
 
     def probe() -> requests.Response:
         with gateway.session() as session:
-            answer = session.post(
-                origin + target.auth.sign_up, json=account, headers={"Origin": origin}, timeout=REQUEST.seconds
-            )
+            answer = session.post(url, json=account, headers={"Origin": origin}, timeout=REQUEST.seconds)
         if answer.status_code == TOO_MANY:
             raise NotYet("sign-up was answered 429, the application's own rate limit")
         return answer

@@ -1,12 +1,16 @@
-"""The cluster: a thin adapter over pytest-kubernetes for its life-cycle, and the official client for objects."""
+"""The cluster: a thin adapter over pytest-kubernetes for its life-cycle, and the official client for objects.
+
+The run's own is made by it; one of the user's own is named by a context of their kubeconfig, and never made,
+configured or deleted.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +20,8 @@ from kubernetes import client, config
 from pytest_kubernetes.options import ClusterOptions
 from pytest_kubernetes.providers.kind import KindManagerBase
 
+from acceptance.context import Context
+from acceptance.finding import Untested
 from acceptance.runs import LABEL, Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
@@ -26,31 +32,33 @@ POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
 """kind's defaults."""
 GATEWAY_PORT = 1080
 """The port on the node that leads to the gateway's pod; the host's is any free one."""
+CAPABILITIES = frozenset({"node", "image-load", "releases"})
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that this run made, with `capabilities`: what can be done to it beyond its API.
+    """A cluster, with `capabilities`: what can be done to it beyond reading it and changing the release under test.
 
-    `node`: commands run on the node; `image-load`: images of this machine are put on it.
+    `node`: commands run on the node; `image-load`: images of this machine are put on it; `releases`: other releases
+    are installed beside the one under test. `lacking` says why one is missing.
     """
 
     toolchain: Toolchain
     run: Run
-    capabilities: frozenset[str] = frozenset({"node", "image-load"})
+    kubeconfig: Path
+    context: str
+    node: str
+    """The container that is the node; empty where there is none on this engine."""
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def kubeconfig(self) -> Path:
-        return self.run.kubeconfig
+    def capabilities(self) -> frozenset[str]:
+        return CAPABILITIES - self.lacking.keys()
 
-    @property
-    def context(self) -> str:
-        return f"kind-{self.run.cluster_name}"
-
-    @property
-    def node(self) -> str:
-        """The name of the node, and of its container."""
-        return f"{self.run.cluster_name}-control-plane"
+    def demand(self, capability: str) -> None:
+        """Raises `Untested` with the reason where the cluster has not got the capability."""
+        if capability in self.lacking:
+            raise Untested(self.lacking[capability])
 
     @cached_property
     def api(self) -> client.ApiClient:
@@ -66,7 +74,8 @@ class Cluster:
         return run([self.toolchain.kubectl, *where, *argv], stdin=stdin)
 
     def node_exec(self, *argv: str, stdin: str | None = None) -> str:
-        """Run a command on the node as root and return what it printed; raises `CommandError`."""
+        """Run a command on the node as root and return what it printed; raises `CommandError`, or `Untested`."""
+        self.demand("node")
         flags = ["--interactive"] if stdin is not None else []
         return self.toolchain.engine.docker("exec", *flags, self.node, *argv, stdin=stdin)
 
@@ -105,30 +114,41 @@ class Cluster:
 
     def versions(self) -> dict[str, str]:
         """What the release runs on, as the report names it."""
-        node = json.loads(self.kubectl("get", "node", self.node, "--output", "json"))["status"]["nodeInfo"]
+        node = json.loads(self.kubectl("get", "nodes", "--output", "json"))["items"][0]["status"]["nodeInfo"]
         helm = run([self.toolchain.helm, "version", "--template", "{{.Version}}"])
+        own = {
+            "node image": self.toolchain.node_image,
+            "kind": run([self.toolchain.kind, "version", "-q"]).strip(),
+        }
         return {
             "kubernetes": node["kubeletVersion"],
             "container runtime": node["containerRuntimeVersion"],
             "kernel": node["kernelVersion"],
             "operating system": node["osImage"],
-            "node image": self.toolchain.node_image,
-            "kind": run([self.toolchain.kind, "version", "-q"]).strip(),
+            **({"context": self.context} if self.run.context else own),
             "helm": helm.strip(),
             "docker engine": self.toolchain.engine.docker("version", "--format", "{{.Server.Version}}").strip(),
         }
 
     def load_image(self, *references: str) -> None:
-        """Put images of this machine's engine on the node, those that it has not."""
+        """Put images of this machine's engine on the node, those that it has not; raises `Untested` where it can't."""
+        self.demand("image-load")
         missing = [reference for reference in references if not self.has_image(reference)]
         if missing:
-            try:
-                manager(self.run).load_image(" ".join(missing))
-            except subprocess.SubprocessError as error:
-                raise ToolchainError(f"kind could not load {', '.join(missing)}: {words(error)}") from error
+            self._load(missing)
         for reference in missing:
             if not self.has_image(reference):
                 raise ToolchainError(f"the image {reference} was loaded, but the node has not got it")
+
+    def _load(self, references: Sequence[str]) -> None:
+        if self.run.context:  # by argv: pytest-kubernetes has a shell, and names every cluster pytest-…
+            load: list[str | Path] = [self.toolchain.kind, "load", "docker-image", *references]
+            run([*load, "--name", self.run.context.kind_name], env=self.toolchain.engine.environment)
+            return
+        try:
+            manager(self.run).load_image(" ".join(references))
+        except subprocess.SubprocessError as error:
+            raise ToolchainError(f"kind could not load {', '.join(references)}: {words(error)}") from error
 
     def has_image(self, reference: str) -> bool:
         return bool(
@@ -218,8 +238,22 @@ def create(toolchain: Toolchain, run_: Run) -> Cluster:
             manager(run_, path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not create the cluster: {words(error)}") from error
-        close(Cluster(toolchain, run_))
-    return Cluster(toolchain, run_)
+        close(own(toolchain, run_))
+    return own(toolchain, run_)
+
+
+def own(toolchain: Toolchain, run_: Run) -> Cluster:
+    """The cluster that the run makes."""
+    name = run_.cluster_name
+    return Cluster(toolchain, run_, run_.kubeconfig, f"kind-{name}", f"{name}-control-plane")
+
+
+def named(toolchain: Toolchain, run_: Run, context: Context) -> Cluster:
+    """The cluster of the user's own that the run is on, by the run's copy of its kubeconfig."""
+    lacking = {"releases": f"context {context.name} is a cluster of the user's own: no other release is made in it"}
+    if not context.node:
+        lacking |= {"node": context.lacking, "image-load": context.lacking}
+    return Cluster(toolchain, run_, run_.kubeconfig, context.name, context.node, lacking)
 
 
 def close(cluster: Cluster) -> None:

@@ -32,6 +32,10 @@ RATE_LIMIT = Deadline("rate limit", 40, "Better Auth allows 3 sign-ups in 10 s f
 SAMPLER_UP = Deadline("sampler up", 60, "an image that is on the node, and Python's start: 3 s here")
 LOGGED = Deadline("a log line", 5, "kubelet hands a line on at once; a busy machine gets seconds")
 EVERY_POD = Deadline("an answer of every pod", 20, "a Ready pod takes its share of new connections, 20 ms each")
+API_SERVER = Deadline("API server of a context", 15, "it answers in 0.1 s here; one far away gets a hundred times that")
+NAMESPACE_GONE = Deadline(
+    "the suite's namespace gone", 60, "its pods have a grace period of 1 s; 10 s here, a busy machine gets six times"
+)
 TUNNEL_UP = Deadline(
     "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
 )

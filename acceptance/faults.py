@@ -14,6 +14,7 @@ from acceptance.cluster import Cluster
 from acceptance.fields import Object, mappings_at, name_of, text_at
 from acceptance.images import BuiltImage, build
 from acceptance.provision import Provision
+from acceptance.runs import uninterrupted
 from toolchain.console import CommandError
 
 CTR = ("ctr", "--namespace", "k8s.io")
@@ -60,12 +61,13 @@ def frozen(cluster: Cluster, pod: Object, container: str) -> Iterator[float]:
     try:
         yield time.time()
     finally:
-        if paused(cluster, identifier):
-            try:
-                cluster.node_exec(*CTR, "task", "resume", identifier)
-            except CommandError:
-                if paused(cluster, identifier):
-                    raise
+        with uninterrupted():
+            if paused(cluster, identifier):
+                try:
+                    cluster.node_exec(*CTR, "task", "resume", identifier)
+                except CommandError:
+                    if paused(cluster, identifier):
+                        raise
 
 
 def paused(cluster: Cluster, identifier: str) -> bool:

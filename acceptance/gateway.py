@@ -1,12 +1,16 @@
 """The way in: a SOCKS proxy in a pod of the suite's own, so that every request takes the path that users' take.
 
 Service names and pod addresses are resolved and balanced inside the cluster; no route on this machine, and no
-port-forward that would pin a pod. The node leads one port of this machine's loopback to the pod.
+port-forward that would pin a pod. The node of a run's own cluster leads one port of this machine's loopback to the
+pod; in a cluster of the user's own, where no port was mapped, the pod has a port of the node's, which the API server
+chooses.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 import socks
@@ -15,25 +19,29 @@ from acceptance import cluster as clusters
 from acceptance.cluster import GATEWAY_PORT, Cluster
 from acceptance.containers import LOOPBACK, host_port
 from acceptance.deadlines import GATEWAY_UP, REQUEST
+from acceptance.fields import Object, mappings_at, text_at
 from acceptance.target import Target
 from acceptance.wait import NotYet, eventually
+from toolchain.console import ToolchainError
 
 NAME = "gateway"
+SELECTOR = {"app": NAME}
 WHERE_IMAGE = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
 API_SERVER = "kubernetes.default.svc.cluster.local"
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """The proxy's port on loopback; `session` and `proxy` lead through it."""
+    """Where the proxy is reached from this machine; `session` and `proxy` lead through it."""
 
     target: Target
+    host: str
     port: int
 
     @property
     def proxy(self) -> str:
         """For requests: names are resolved in the cluster."""
-        return f"socks5h://{LOOPBACK}:{self.port}"
+        return f"socks5h://{self.host}:{self.port}"
 
     def url(self, component: str, path: str = "/") -> str:
         """The address of a component's Service, as pods know it."""
@@ -53,11 +61,12 @@ def service_url(target: Target, component: str) -> str:
     return f"http://{part.service}.{target.chart.namespace}.svc.cluster.local:{part.service_port}"
 
 
-def pod(cluster: Cluster, image: str) -> dict[str, object]:
+def pod(cluster: Cluster, image: str) -> dict[str, Any]:
+    port = {"containerPort": GATEWAY_PORT} | ({} if cluster.run.context else {"hostPort": GATEWAY_PORT})
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": NAME, "namespace": cluster.run.namespace},
+        "metadata": {"name": NAME, "namespace": cluster.run.namespace, "labels": {**SELECTOR}},
         "spec": {
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
@@ -67,7 +76,7 @@ def pod(cluster: Cluster, image: str) -> dict[str, object]:
                     "image": image,
                     "imagePullPolicy": "IfNotPresent",
                     "command": ["microsocks", "-p", str(GATEWAY_PORT)],
-                    "ports": [{"containerPort": GATEWAY_PORT, "hostPort": GATEWAY_PORT}],
+                    "ports": [port],
                     "resources": {"requests": {"cpu": "20m", "memory": "16Mi"}},
                 }
             ],
@@ -75,7 +84,17 @@ def pod(cluster: Cluster, image: str) -> dict[str, object]:
     }
 
 
-def namespace(cluster: Cluster) -> dict[str, object]:
+def node_port(cluster: Cluster) -> dict[str, Any]:
+    """A Service that gives the gateway a port of the node's."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": NAME, "namespace": cluster.run.namespace},
+        "spec": {"type": "NodePort", "selector": {**SELECTOR}, "ports": [{"port": GATEWAY_PORT}]},
+    }
+
+
+def namespace(cluster: Cluster) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.run.namespace}}
 
 
@@ -87,7 +106,7 @@ def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
     if found and found != [image]:
         cluster.kubectl("delete", "pod", NAME, "--namespace", cluster.run.namespace)
     clusters.apply(cluster, pod(cluster, image))
-    gateway = Gateway(target, host_port(cluster.toolchain, cluster.node, GATEWAY_PORT))
+    gateway = Gateway(target, *address(cluster))
 
     def probe() -> None:
         try:
@@ -95,7 +114,7 @@ def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
                 (API_SERVER, 443),
                 timeout=int(REQUEST.seconds),
                 proxy_type=socks.SOCKS5,
-                proxy_addr=LOOPBACK,
+                proxy_addr=gateway.host,
                 proxy_port=gateway.port,
             ).close()
         except (OSError, socks.ProxyError) as error:
@@ -103,3 +122,18 @@ def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
 
     eventually("a connection to the API server through the gateway", probe, GATEWAY_UP)
     return gateway
+
+
+def address(cluster: Cluster) -> tuple[str, int]:
+    """Where the gateway's port is reached from this machine."""
+    if not cluster.run.context:
+        return LOOPBACK, host_port(cluster.toolchain, cluster.node, GATEWAY_PORT)
+    clusters.apply(cluster, node_port(cluster))
+    where = ("--namespace", cluster.run.namespace, "--output", "json")
+    service: Object = json.loads(cluster.kubectl("get", "service", NAME, *where))
+    nodes = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
+    addresses = [each for node in nodes for each in mappings_at(node, "status.addresses")]
+    host = next((text_at(each, "address") for each in addresses if each.get("type") == "InternalIP"), None)
+    if host is None:
+        raise ToolchainError(f"the node of context {cluster.context} has no internal address")
+    return host, int(mappings_at(service, "spec.ports")[0]["nodePort"])

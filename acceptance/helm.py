@@ -13,6 +13,9 @@ from toolchain.console import run
 TIMEOUT = "3m"
 """Of helm's own waits (hooks): CHT-11's three minutes."""
 
+VALUES = ("--reset-values", "--values", "-")
+"""Without the first, no values at all would be those of the last revision."""
+
 
 @dataclass(frozen=True)
 class Helm:
@@ -28,7 +31,7 @@ class Helm:
         return run(command, stdin=stdin)
 
     def upgrade(self, chart: Path, values: dict[str, Any]) -> None:
-        """`helm upgrade --install`, its exit not taken for readiness."""
+        """`helm upgrade --install` to the chart's own values and these, its exit not taken for readiness."""
         argv: list[str | Path] = [
             "upgrade",
             self.release,
@@ -37,8 +40,7 @@ class Helm:
             "--create-namespace",
             "--timeout",
             TIMEOUT,
-            "--values",
-            "-",
+            *VALUES,
         ]
         self(*argv, stdin=json.dumps(values))
 
@@ -54,11 +56,16 @@ class Helm:
         listed = json.loads(self("list", "--filter", f"^{self.release}$", "--output", "json"))
         if not listed:
             return None
-        loaded: dict[str, Any] = json.loads(self("get", "values", self.release, "--output", "json"))
-        return loaded
+        loaded: dict[str, Any] | None = json.loads(self("get", "values", self.release, "--output", "json"))
+        return loaded or {}
 
     def revision(self) -> int:
         return int(json.loads(self("status", self.release, "--output", "json"))["version"])
+
+    def rendered(self, chart: Path, values: dict[str, Any]) -> str:
+        """The manifest that an upgrade to the chart and these values would have, with the server's capabilities."""
+        argv: list[str | Path] = ["upgrade", self.release, chart, "--dry-run=server", "--output", "json", *VALUES]
+        return str(json.loads(self(*argv, stdin=json.dumps(values)))["manifest"])
 
     def manifest(self) -> str:
         return self("get", "manifest", self.release)

@@ -149,6 +149,11 @@ def _check_options(config: pytest.Config) -> None:
             f"--cluster-provider {option.cluster_provider} is not supported yet; "
             "leave the option out, and the run makes a kind cluster of its own"
         )
+    if option.context and option.keep_cluster:
+        raise pytest.UsageError(
+            f"--keep-cluster is of a cluster that the run makes, and context {option.context} is your own: "
+            "leave one of the two out"
+        )
     if option.capture == "tee-sys":
         raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is filtered")
 
@@ -165,6 +170,7 @@ class Run:
         self.collectors: list[Collector] = []
         self.current: TestResult | None = None
         self.interrupted = False
+        self.unended = False
         self.ties: list[Tie] = []
         self.results: Results
         self._explained: list[tuple[BaseException, str]] = []
@@ -245,9 +251,10 @@ class Run:
         for name in own:
             if (outcome := self.results.tests[name].outcome) in ("failed", "error"):
                 self.results.troubles.append(f"the suite's own test {name} ended {outcome}")
-        signoff = self._judge()
+        self._judge()
         original = session.exitstatus
         yield
+        signoff = self.signoff
         try:
             self._write(signoff)
         except OSError as error:
@@ -257,11 +264,23 @@ class Run:
             self.results.tests.values(),
             signoff=self.config.option.signoff,
             interrupted=self.interrupted,
-            troubled=original not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+            troubled=self.unended or original not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
         )
         return None
 
-    def _judge(self) -> dict[str, Any]:
+    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_sessionfinish")
+    def pytest_last_fixtures(self) -> Generator[None]:
+        """Fixtures that end after an interrupt belong to no test: what goes wrong there is the run's trouble."""
+        try:
+            yield
+        except Exception as error:
+            if not self.writes:
+                raise
+            self.unended = True
+            self.results.troubles.append(f"the run's end: {type(error).__name__}: {error}")
+            self._judge()
+
+    def _judge(self) -> None:
         results = self.results
         every = rules.load()
         missing = missing_reasons(every.values(), self.ties, load_open_levels())
@@ -276,7 +295,6 @@ class Run:
         )
         signoff = results.signoff(every, judged, verdict, reasons, self._checkout, datetime.now(UTC))
         self.signoff: dict[str, Any] = redactor.data(signoff)
-        return self.signoff
 
     def _write(self, signoff: Mapping[str, Any]) -> None:
         pictures = [

@@ -14,6 +14,7 @@ from acceptance import cluster, database, gateway, images, model
 from acceptance.cluster import Cluster
 from acceptance.database import Database
 from acceptance.deadlines import NODE_UP
+from acceptance.finding import Untested
 from acceptance.gateway import Gateway
 from acceptance.images import BuiltImage
 from acceptance.model import ModelStub
@@ -37,6 +38,9 @@ class Provision:
 
     A part that waits for another calls it: `self.cluster()` starts it if need be, and waits for it. A failure is
     raised to everybody who asks for the part. `seconds` tells how long each took, waiting for others included.
+
+    On a cluster of the user's own nothing is made beside the release but the gateway, and that only when it is asked
+    for; what belongs to a release that the run installs raises `Untested`.
     """
 
     toolchain: Toolchain
@@ -51,6 +55,8 @@ class Provision:
 
     def prepare(self, wanted: Collection[str]) -> None:
         """Begin what fixtures of these names will ask for, before the first of it is waited for."""
+        if self.run.context:
+            return
         if LIVE & set(wanted):
             for name in ("cluster", "tools", "database", "model", "load", "gateway", "metrics"):
                 self._begin(name)
@@ -77,9 +83,11 @@ class Provision:
         return self._part("tools", BuiltImage)
 
     def database(self) -> Database:
+        self._demand_own("database")
         return self._part("database", Database)
 
     def model(self) -> ModelStub:
+        self._demand_own("model")
         return self._part("model", ModelStub)
 
     def gateway(self) -> Gateway:
@@ -87,10 +95,12 @@ class Provision:
 
     def metrics(self) -> None:
         """metrics-server is installed, though it has measured nothing yet."""
+        self._demand_own("metrics-server")
         self._part("metrics", type(None))
 
     def images(self) -> dict[str, BuiltImage]:
         """The image of every component, built side by side."""
+        self._demand_own("images")
         for component in self.target.components:
             self._begin(f"image {component}")
         return {component: self._part(f"image {component}", BuiltImage) for component in self.target.components}
@@ -99,6 +109,10 @@ class Provision:
         """The same once they are on the node."""
         self._part("load", type(None))
         return self.images()
+
+    def _demand_own(self, what: str) -> None:
+        if self.run.context:
+            raise Untested(f"the {what} of a release in context {self.run.context.name} is not this run's own")
 
     def _begin(self, name: str) -> Future[Any]:
         with self._lock:
@@ -126,6 +140,8 @@ class Provision:
         return cluster.create_network(self.toolchain, self.run)
 
     def _make_cluster(self) -> Cluster:
+        if self.run.context:
+            return cluster.named(self.toolchain, self.run, self.run.context)
         self.network()
         return cluster.create(self.toolchain, self.run)
 
@@ -143,7 +159,11 @@ class Provision:
         return model.start(self.toolchain, self.run, image.reference)
 
     def _make_gateway(self) -> Gateway:
-        self._part("own", type(None))
+        if self.run.context:
+            self.cluster().demand("image-load")
+            self.cluster().load_image(self.tools().reference)
+        else:
+            self._part("own", type(None))
         return gateway.open_gateway(self.cluster(), self.target, self.tools().reference)
 
     def _make_metrics(self) -> None:
@@ -157,7 +177,7 @@ class Provision:
         """In one command, since layers that images share are then loaded once; while Kubernetes still starts."""
         references = [image.reference for image in self.images().values()]
         creation = self._begin("cluster")
-        starting = Cluster(self.toolchain, self.run)
+        starting = cluster.own(self.toolchain, self.run)
 
         def probe() -> None:
             if creation.done():
@@ -183,9 +203,12 @@ def environment(toolchain: Toolchain, run: Run) -> dict[str, str]:
         link.unlink(missing_ok=True)
         link.symlink_to(getattr(toolchain, name))
     found = toolchain.engine.environment
+    # Helm's own limit would drop the oldest revisions of a release that is the user's.
+    kept = {"HELM_MAX_HISTORY": "0"} if run.context else {}
     return {
         "PATH": f"{folder}:{found['PATH']}",
         "DOCKER_HOST": toolchain.engine.host,
         "KIND_EXPERIMENTAL_DOCKER_NETWORK": run.network,
         "KUBECONFIG": str(run.kubeconfig),
+        **kept,
     }

@@ -1,32 +1,40 @@
-"""The release under test: installed with what only the run knows, and when it is ready."""
+"""The release under test: installed with what only the run knows, or found as its user did; and when it is ready."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from acceptance import causes
+from acceptance import causes, runs
 from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
 from acceptance.deadlines import RELEASE_READY
-from acceptance.fields import at, name_of
+from acceptance.fields import Object, at, mapping_at, name_of, reference, text_at
 from acceptance.gateway import service_url
 from acceptance.helm import Helm
 from acceptance.objects import Objects
 from acceptance.provision import Provision
+from acceptance.redaction import MINIMUM_LENGTH
+from acceptance.render import documents, shipped
 from acceptance.rollout import unfinished
 from acceptance.target import Target
 from acceptance.values import given, put
 from acceptance.wait import NotYet, eventually
 from toolchain import cache
+from toolchain.console import ToolchainError
 
 
 @dataclass(frozen=True)
 class Release:
-    """An installed release. `values` is what the run gave beyond the chart's own, nested."""
+    """An installed release. `values` is what it was given beyond the chart's own, nested."""
 
     target: Target
     cluster: Cluster
@@ -34,7 +42,15 @@ class Release:
     objects: Objects
     values: dict[str, Any] = field(repr=False)
     begun: float | None = None
-    """`time.monotonic` at the start of `helm install`; None where a kept release was found as it should be."""
+    """`time.monotonic` at the start of `helm install`; None where it was there already."""
+
+    @property
+    def origin(self) -> str:
+        """Origin at which browsers reach the frontend, as the release was told; its Service's where it was not."""
+        path = self.target.values.public_url
+        url = str((path and (at(self.values, path) or at(shipped(self.target.chart_path), path))) or "")
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else service_url(self.target, "frontend")
 
     def upgrade(self, changes: Mapping[str, Any] | None = None) -> None:
         """`helm upgrade` with the run's values and changes to them by dotted path; none is back to the baseline."""
@@ -116,3 +132,100 @@ def chart_mark(provision: Provision, target: Target) -> bool:
     """Whether the kept release was installed from the chart as it is now."""
     mark = provision.run.folder / "chart"
     return mark.is_file() and mark.read_text(encoding="ascii") == cache.digest(target.chart_path)
+
+
+def found(provision: Provision, target: Target, hide: Callable[[str], None]) -> Release:
+    """The release that the user's cluster has; it is only read.
+
+    Raises `ToolchainError` where there is none, or where it is not what the target's chart makes of its values.
+    """
+    cluster = provision.cluster()
+    chart = target.chart
+    helm = Helm(cluster, chart.release, chart.namespace)
+    values = helm.values()
+    if values is None:
+        raise ToolchainError(
+            f"context {cluster.context} has no release {chart.release} in namespace {chart.namespace}: "
+            "install it, or name release and namespace in the target's [chart]"
+        )
+    where = f"the release {chart.release} in namespace {chart.namespace} of context {cluster.context}"
+    manifest = documents(helm.manifest())
+    hide_credentials(where, target, values, [*manifest, *live_secret(cluster, target)], hide)
+    if (name := differing(documents(helm.rendered(target.chart_path, values)), manifest)) is not None:
+        raise ToolchainError(
+            f"{where} was not installed from the target's chart as it is: {name} differs; "
+            "upgrade it with that chart, or name its own in the target's [chart]"
+        )
+    revision = helm.revision()
+    back = f"helm rollback {chart.release} {revision} --namespace {chart.namespace} --kube-context {cluster.context}"
+    runs.note(provision.run, release=f"{where} is at its own values; if it is not: {back}")
+    return Release(target, cluster, helm, Objects(cluster.api, chart.namespace), values)
+
+
+def demand_values(release: Release, provision: Provision) -> None:
+    """Raises `ToolchainError` where the release has not the values any more with which it was found."""
+    if release.helm.values() != release.values:
+        raise ToolchainError(
+            f"the release {release.helm.release} in namespace {release.helm.namespace} of context "
+            f"{release.cluster.context} has not the values that it had before this run; see helm history"
+        )
+    runs.note(provision.run, release=None)
+
+
+def differing(wanted: Iterable[Object], there: Iterable[Object]) -> str | None:
+    """`Kind/name` of the first object that one list has and the other has not, or has otherwise; None where none."""
+
+    def keyed(items: Iterable[Object]) -> dict[tuple[str, ...], Object]:
+        paths = ("apiVersion", "kind", "metadata.namespace", "metadata.name")
+        return {tuple(text_at(item, path) for path in paths): item for item in items}
+
+    left, right = keyed(wanted), keyed(there)
+    for key, item in {**left, **right}.items():
+        if left.get(key) != right.get(key):
+            return reference(item)
+    return None
+
+
+def live_secret(cluster: Cluster, target: Target) -> list[Object]:
+    """The release's Secret as the cluster has it, which need not be the chart's; nothing where there is none."""
+    name = ("secret", target.secret.name, "--namespace", target.chart.namespace)
+    text = cluster.kubectl("get", *name, "--ignore-not-found", "--output", "json")
+    return [json.loads(text)] if text.strip() else []
+
+
+def hide_credentials(
+    where: str, target: Target, values: Mapping[str, Any], objects: Iterable[Object], hide: Callable[[str], None]
+) -> None:
+    """Hide the credentials among the values, and all that a Secret among the objects holds.
+
+    Raises `ToolchainError` for a credential too short to be hidden; what else of a Secret is as short is no secret.
+    """
+    paths, names = target.values, target.secret
+    sure = [at(values, path) for path in (paths.database_url, paths.auth_secret, paths.model_key) if path]
+    for item in objects:
+        for key, text in held(item):
+            if key in (names.database_url, names.auth_secret, names.model_key):
+                sure.append(text)
+            else:
+                with suppress(ValueError):
+                    hide(text)
+    for text in sure:
+        if isinstance(text, str) and text:
+            try:
+                hide(text)
+            except ValueError as error:
+                raise ToolchainError(
+                    f"{where} has a credential of fewer than {MINIMUM_LENGTH} characters, which can't be kept out of "
+                    "what the run leaves: give it a longer one"
+                ) from error
+
+
+def held(item: Object) -> Iterator[tuple[str, str]]:
+    """Keys and values of a Secret, decoded; nothing of another object."""
+    if item.get("kind") != "Secret":
+        return
+    for key, text in mapping_at(item, "stringData").items():
+        yield key, str(text)
+    for key, text in mapping_at(item, "data").items():
+        with suppress(binascii.Error):
+            yield key, base64.b64decode(str(text)).decode("utf-8", "replace")

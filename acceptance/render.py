@@ -136,8 +136,7 @@ class Renderer:
 
     @cached_property
     def shipped(self) -> dict[str, Any]:
-        """The chart's values.yaml; empty where it is missing or not a mapping."""
-        return _mapping(_text(self.chart / "values.yaml"))
+        return shipped(self.chart)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
@@ -325,6 +324,11 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def shipped(chart: Path) -> dict[str, Any]:
+    """The chart's values.yaml; empty where it is missing or not a mapping."""
+    return _mapping(_text(chart / "values.yaml"))
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The run's identity, and the sweep of what dead runs left.
 
 Everything a run makes bears its id: containers, networks, image tags, objects, files. A run holds a lock for as long
-as it lives, so whoever can take the lock of a recorded run knows that its owner is dead.
+as it lives, so whoever can take the lock of a recorded run knows that its owner is dead. In a cluster of the user's own
+that is a namespace and an image: they are removed, and nothing else there.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ import json
 import secrets
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from acceptance.context import Context, words
+from acceptance.deadlines import API_SERVER, NAMESPACE_GONE
 from acceptance.rules import ROOT
 from toolchain import Toolchain, cache
 from toolchain.console import CommandError, run, say
 
 LABEL = "todo-chatbot-acceptance.run"
 """Label of every container, network and object that a run makes; its value is the run's id."""
+
+REFUSED = "refused"
+"""What kubectl says where nobody listens at the API server's address."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Run:
     kept: bool
     reused: bool = False
     """Whether a kept run goes on: its cluster and database may be there already."""
+    context: Context | None = None
+    """The user's own cluster that the run is on; None where the run makes one."""
 
     @property
     def cluster_name(self) -> str:
@@ -82,15 +90,24 @@ def record(path: Path) -> dict[str, object]:
     return loaded
 
 
+def note(run_: Run, **more: object) -> None:
+    """Add to what the run says of itself, for whoever removes it."""
+    content = {**record(run_.folder), **more}
+    aside = run_.folder / "run.json.new"
+    aside.write_text(json.dumps(content), encoding="utf-8")
+    aside.replace(run_.folder / "run.json")
+
+
 @contextmanager
-def current(toolchain: Toolchain, *, keep: bool) -> Iterator[Run]:
+def current(toolchain: Toolchain, *, keep: bool, context: Context | None = None) -> Iterator[Run]:
     """This process's run: a kept one of this checkout that nobody uses, if `keep`, else a new one.
 
-    At the end all of it is removed, unless it is kept.
+    It is on the user's cluster that `context` names, else on one that it makes. At the end all that it made is removed,
+    unless it is kept.
     """
     sweep(toolchain)
     with cache.lock("runs"):
-        run_, lock = (kept_run() if keep else None) or new_run(keep=keep)
+        run_, lock = (kept_run() if keep else None) or new_run(keep=keep, context=context)
     with lock:
         try:
             yield run_
@@ -110,15 +127,21 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def new_run(*, keep: bool) -> tuple[Run, TextIO]:
+def new_run(*, keep: bool, context: Context | None = None) -> tuple[Run, TextIO]:
     identifier = secrets.token_hex(4)
     path = folder() / identifier
     path.mkdir(mode=0o700)
     lock = take(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
-    (path / "run.json").write_text(json.dumps({"kept": keep, "checkout": str(ROOT)}), encoding="utf-8")
-    return Run(identifier, path, keep), lock
+    made = Run(identifier, path, keep, context=context)
+    named = {}
+    if context is not None:
+        made.kubeconfig.touch(mode=0o600)
+        made.kubeconfig.write_text(context.kubeconfig, encoding="utf-8")
+        named = {"context": context.name, "node": context.node}
+    note(made, kept=keep, checkout=str(ROOT), **named)
+    return made, lock
 
 
 def kept_run() -> tuple[Run, TextIO] | None:
@@ -155,8 +178,12 @@ def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
 
 
 def remove(toolchain: Toolchain, run_: Run) -> None:
-    """Remove every container, network, image tag and file of one run, by its id; each step even if another fails."""
+    """Remove every container, network, image tag and file of one run, by its id; each step even if another fails.
+
+    A cluster is deleted only where the run was to make it.
+    """
     engine = toolchain.engine
+    said = record(run_.folder)
     failures = []
 
     def step(*argv: str) -> list[str]:
@@ -166,13 +193,16 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
             failures.append(str(error))
             return []
 
-    try:
-        run(
-            [toolchain.kind, "delete", "cluster", "--name", run_.cluster_name, "--kubeconfig", run_.kubeconfig],
-            env=engine.environment,
-        )
-    except CommandError as error:
-        failures.append(str(error))
+    if said.get("context"):
+        failures += leave(toolchain, run_, said)
+    else:
+        try:
+            run(
+                [toolchain.kind, "delete", "cluster", "--name", run_.cluster_name, "--kubeconfig", run_.kubeconfig],
+                env=engine.environment,
+            )
+        except CommandError as error:
+            failures.append(str(error))
     for container in step("ps", "--all", "--quiet", "--filter", f"label={LABEL}={run_.id}"):
         step("rm", "--force", "--volumes", container)
     for network in step("network", "ls", "--quiet", "--filter", f"label={LABEL}={run_.id}"):
@@ -184,3 +214,50 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
         say("sweep", f"run {run_.id}: {failures[0]}; the next run tries again")
         return
     shutil.rmtree(run_.folder, ignore_errors=True)
+
+
+def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[str]:
+    """Remove from a cluster of the user's own what the run put there, by its id; what failed.
+
+    `said` is the run's record. Nothing failed where the cluster is no more.
+    """
+    node, context = str(said.get("node") or ""), str(said["context"])
+    if not node:
+        return []  # without its node, nothing can have been put there
+    if release := said.get("release"):
+        say("sweep", f"run {run_.id} ended before it was sure that {release}")
+    failures = []
+    seconds = f"{NAMESPACE_GONE.seconds:g}s"
+    wait = ("--timeout", seconds, f"--request-timeout={seconds}")
+    cluster: list[str | Path] = [toolchain.kubectl, "--kubeconfig", run_.kubeconfig, "--context", context]
+    try:
+        run(
+            [*cluster, "delete", "namespace", "--selector", f"{LABEL}={run_.id}", *wait],
+            seconds=NAMESPACE_GONE.seconds + API_SERVER.seconds,
+        )
+    except CommandError as error:
+        failures.append(f"context {context}: {words(error)}")
+    try:
+        there = toolchain.engine.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={node}").split()
+        if not there and failures and REFUSED in failures[0]:
+            say("sweep", f"the cluster of context {context} is no more, nor is what run {run_.id} put there")
+            return []
+        remove_images(toolchain, run_, node)
+    except CommandError as error:
+        failures.append(str(error))
+    return failures
+
+
+def remove_images(toolchain: Toolchain, run_: Run, node: str) -> None:
+    """Remove the run's images from a node, by their exact names; content that has a name of somebody else's stays."""
+    ctr = ("exec", node, "ctr", "--namespace", "k8s.io", "images")
+    names: dict[str, list[str]] = {}
+    for line in toolchain.engine.docker(*ctr, "ls").splitlines()[1:]:
+        name, _, digest, *_ = line.split()
+        names.setdefault(digest, []).append(name)
+    for every in names.values():
+        mine = [name for name in every if name.endswith(f"-{run_.id}")]
+        # containerd and kind name it by its digests too.
+        tagged = [name for name in every if not name.startswith("sha256:") and "@" not in name]
+        if mine:
+            toolchain.engine.docker(*ctr, "rm", *(every if tagged == mine else mine))

@@ -146,7 +146,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
         statuses = mappings_at(pods.get(POD), "status.containerStatuses")
         # One of an earlier run may still serve while its container is replaced by one of this image.
         if not address or not any(
-            text_at(status, "image").endswith(image) and at(status, "state.running") for status in statuses
+            content(text_at(status, "image")) == content(image) and at(status, "state.running") for status in statuses
         ):
             raise NotYet(f"the pod does not run {image} yet")
         sampler = Sampler(session, f"http://{address}:{PORT}")
@@ -157,6 +157,11 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
         return sampler
 
     return eventually("the sampler to answer", probe, SAMPLER_UP)
+
+
+def content(reference: str) -> str:
+    """An image's name without its registry and its run's id: a node tells of any of the names that content has."""
+    return reference.rpartition("/")[2].rpartition("-")[0]
 
 
 def pod(cluster: Cluster, image: str) -> dict[str, Any]:

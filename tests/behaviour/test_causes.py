@@ -143,6 +143,7 @@ def knowable(seen: Objects) -> float:
 @pytest.fixture(scope="module")
 def told(cluster: Cluster, provision: Provision) -> Iterator[dict[str, Told]]:
     """All illnesses side by side, each in a namespace of its own."""
+    cluster.demand("releases")
     image = provision.tools().reference
     cluster.load_image(image)
     mark = secrets.token_hex(2)

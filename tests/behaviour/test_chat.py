@@ -21,6 +21,7 @@ from acceptance.rows import all_of, rows
 from acceptance.verdict import untested
 from acceptance.wait import NotYet, eventually
 
+pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 OK = 200
 
 

@@ -17,7 +17,7 @@ from acceptance.verdict import untested
 @pytest.mark.rule("CHT-11")
 def test_every_pod_is_ready_within_three_minutes(ready: Release) -> None:
     if ready.begun is None:
-        untested("the release was kept from an earlier run, not installed by this one")
+        untested("the release was there already, not installed by this run")
     deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}
     for part in ready.target.components.values():
         replicas = at(deployments[part.deployment], "spec.replicas")

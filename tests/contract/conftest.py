@@ -12,6 +12,7 @@ from acceptance.fields import at, mappings_at, name_of
 from acceptance.images import BuiltImage
 from acceptance.live import ApiServer
 from acceptance.release import Release
+from acceptance.runs import Run
 from acceptance.snapshot import Snapshot
 from acceptance.wait import NotYet, WaitError, eventually
 
@@ -33,7 +34,8 @@ def settled(installed: Release, request: pytest.FixtureRequest) -> Release:
 
 
 @pytest.fixture(scope="session")
-def snapshot(settled: Release, images: dict[str, BuiltImage]) -> Snapshot:
+def snapshot(settled: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
+    images: dict[str, BuiltImage] = {} if run.context else request.getfixturevalue("images")
     return live.read(settled, images)
 
 

@@ -30,6 +30,7 @@ def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) 
 def with_namespace(installed: Release, server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
     """A second release that makes its own Namespace, from the suite's; read, and taken away again."""
     target, cluster = installed.target, installed.cluster
+    cluster.demand("releases")
     paths = target.values
     if paths.namespace_create is None or paths.namespace is None:
         raise Untested("the target names no values.namespace_create and values.namespace")

@@ -167,11 +167,12 @@ def test_a_wrong_request_is_one_sentence_and_leaves_nothing(
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
         ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
         ("--capture=tee-sys", "would show secrets"),
+        ("--context=mine --keep-cluster", "context mine is your own: leave one of the two out"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
     write("static", PASSING)
-    done = pytest_in(pytester.path, option)
+    done = pytest_in(pytester.path, *option.split())
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert told in done.stderr
@@ -256,6 +257,32 @@ def test_an_interrupt_and_a_time_out_are_trouble_and_the_report_is_there(
     assert any("interrupted" in reason for reason in data["reasons"])
     assert {data["rules"][rule]["levels"]["static"]["result"] for rule in ("POD-06", "POD-07")} == {"error"}
     assert "pytest-timeout" in data["rules"]["POD-06"]["levels"]["static"]["tests"][0]["reason"]
+
+
+def test_a_fixture_that_can_not_end_after_an_interrupt_is_told_and_the_report_is_there(
+    pytester: pytest.Pytester, write: Write
+) -> None:
+    write(
+        "static",
+        """
+        import os, signal
+
+        @pytest.fixture(scope="session")
+        def release():
+            yield
+            raise OSError("it was not led back")
+
+        @pytest.mark.rule("POD-06")
+        def test_interrupted(release):
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+            os.kill(os.getpid(), signal.SIGINT)
+        """,
+    )
+    done = pytest_in(pytester.path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "the run's end: OSError: it was not led back" in done.stdout
+    assert "the run's end: OSError: it was not led back" in signoff(pytester)["reasons"]
 
 
 # ------------------------------------------------------------------ one whole run

@@ -116,8 +116,8 @@ def test_a_stream_that_ends_leaves_what_it_told() -> None:
     assert tracked.connections() == (seen()[0],)
 
 
-def test_a_cluster_whose_node_can_not_be_entered_has_none() -> None:
-    cluster = Cluster(None, None, capabilities=frozenset())  # type: ignore[arg-type]
+def test_a_cluster_whose_node_can_not_be_entered_has_none(tmp_path: Path) -> None:
+    cluster = Cluster(None, None, tmp_path, "mine", "", {"node": "it is far away"})  # type: ignore[arg-type]
     with tracking(cluster, "10.244.0.9") as tracked:
         assert tracked.connections() == ()
 
@@ -127,7 +127,7 @@ def test_what_a_command_on_the_node_prints_is_read_until_it_is_ended(tmp_path: P
     docker.write_text('#!/bin/sh\necho "$1 $2 $3"\nshift 3\nexec "$@"\n', encoding="ascii")
     docker.chmod(0o755)
     toolchain = SimpleNamespace(engine=SimpleNamespace(client=docker, environment={"PATH": "/usr/bin:/bin"}))
-    cluster = Cluster(toolchain, SimpleNamespace(cluster_name="run"))  # type: ignore[arg-type]
+    cluster = Cluster(toolchain, None, tmp_path, "kind-run", "run-control-plane")  # type: ignore[arg-type]
     with cluster.node_stream("sh", "-c", 'echo "$0"; exec sleep 1000', "a word") as lines:
         read = [next(lines), next(lines)]
     assert read == ["exec --interactive run-control-plane\n", "a word\n"]

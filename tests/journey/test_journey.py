@@ -26,6 +26,7 @@ from acceptance.rollout import rolled_out
 from acceptance.target import Target
 from acceptance.verdict import untested
 
+pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 DESK = {"color_scheme": "light"}
 PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has_touch": True}
 
