@@ -81,9 +81,11 @@ def lab(
         facts.override(ready.values, put(ready.values, changes), "an experiment's own")
 
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    yield Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm)
-    ready.upgrade()
-    ready.wait_ready()
+    made = Laboratory(ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm)
+    yield made
+    if not made.untouched:
+        ready.upgrade()
+        ready.wait_ready()
 
 
 @pytest.fixture(scope="session")
