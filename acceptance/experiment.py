@@ -121,6 +121,11 @@ class Laboratory:
     def objects(self) -> Objects:
         return self.release.objects
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the release is as it was before the first experiment, since there was none."""
+        return self._changes is None
+
     def pods(self, component: Component) -> list[Object]:
         """The component's pods as they are now, in order of age."""
         found = own(self.objects.list("Pod").objects, component)

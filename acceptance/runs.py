@@ -20,6 +20,7 @@ from typing import TextIO
 
 from acceptance.context import Context, words
 from acceptance.deadlines import API_SERVER, NAMESPACE_GONE
+from acceptance.fields import mapping_at, mappings_at
 from acceptance.rules import ROOT
 from toolchain import Toolchain, cache
 from toolchain.console import CommandError, run, say
@@ -27,6 +28,8 @@ from toolchain.console import CommandError, run, say
 LABEL = "todo-chatbot-acceptance.run"
 """Label of every container, network and object that a run makes; its value is the run's id."""
 
+IMAGE_NAME = "io.containerd.image.name"
+"""Annotation of an image in an archive's index."""
 REFUSED = "refused"
 """What kubectl says where nobody listens at the API server's address."""
 
@@ -250,14 +253,31 @@ def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[s
 
 def remove_images(toolchain: Toolchain, run_: Run, node: str) -> None:
     """Remove the run's images from a node, by their exact names; content that has a name of somebody else's stays."""
-    ctr = ("exec", node, "ctr", "--namespace", "k8s.io", "images")
+
+    def ctr(*argv: str) -> str:
+        return toolchain.engine.docker("exec", node, "ctr", "--namespace", "k8s.io", *argv)
+
+    def mine(name: str) -> bool:
+        return name.endswith(f"-{run_.id}")
+
     names: dict[str, list[str]] = {}
-    for line in toolchain.engine.docker(*ctr, "ls").splitlines()[1:]:
+    for line in ctr("images", "ls").splitlines()[1:]:
         name, _, digest, *_ = line.split()
         names.setdefault(digest, []).append(name)
-    for every in names.values():
-        mine = [name for name in every if name.endswith(f"-{run_.id}")]
-        # containerd and kind name it by its digests too.
+    gone = [name for every in names.values() for name in every if mine(name)]
+    if not gone:
+        return
+    for digest, every in names.items():
         tagged = [name for name in every if not name.startswith("sha256:") and "@" not in name]
-        if mine:
-            toolchain.engine.docker(*ctr, "rm", *(every if tagged == mine else mine))
+        if tagged and all(map(mine, tagged)):  # the kubelet's name of the same content
+            gone += [name for name in every if name.startswith("sha256:")]
+        imported = [name for name in every if name.startswith("import-")]
+        if imported and all(map(mine, loaded(ctr("content", "get", digest)))):  # what kind has loaded, as a whole
+            gone += imported
+    ctr("images", "rm", *gone)
+
+
+def loaded(index: str) -> list[str]:
+    """The names of the images that an archive held when it was imported; one that has none counts as such."""
+    manifests = mappings_at(json.loads(index), "manifests")
+    return [str(mapping_at(each, "annotations").get(IMAGE_NAME)) for each in manifests] or [""]

@@ -95,11 +95,13 @@ def lab(
         facts.override(ready.values, put(ready.values, changes), "an experiment's own")
 
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    yield Laboratory(
+    made = Laboratory(
         ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm, tracked.connections
     )
-    ready.upgrade()
-    ready.wait_ready()
+    yield made
+    if not made.untouched:
+        ready.upgrade()
+        ready.wait_ready()
 
 
 @pytest.fixture(scope="session")

@@ -199,6 +199,11 @@ def test_helm_drops_no_revision_of_the_users(machine: Machine, tmp_path: Path) -
 # -------------------------------------------------------------------------- what is undone
 
 
+def index(*names: str) -> dict[str, object]:
+    """The index of an archive that was imported."""
+    return {"manifests": [{"annotations": {"io.containerd.image.name": name}} for name in names]}
+
+
 @pytest.fixture
 def user() -> Context:
     return Context("kind-mine", KUBECONFIG, NODE)
@@ -220,10 +225,17 @@ def test_a_run_takes_its_namespace_and_image_away_and_nothing_else(machine: Mach
         mine = f"docker.io/library/acceptance-tools:abc-{run.id}"
         images = (
             f"{mine} oci sha256:1 9MB linux/amd64 -\n"
-            f"import-2026@sha256:1 oci sha256:1 9MB linux/amd64 -\n"
-            f"sha256:2 oci sha256:1 9MB linux/amd64 -\n"
+            "sha256:2 oci sha256:1 9MB linux/amd64 -\n"
             "docker.io/library/todo-backend:latest oci sha256:3 9MB linux/amd64 -\n"
+            "sha256:4 oci sha256:3 9MB linux/amd64 -\n"
+            "sha256:5 oci sha256:5 9MB linux/amd64 -\n"
+            "import-2026@sha256:6 oci sha256:6 9MB linux/amd64 -\n"
+            "import-2026@sha256:7 oci sha256:7 9MB linux/amd64 -\n"
+            "import-2026@sha256:8 oci sha256:8 9MB linux/amd64 -\n"
         )
+        machine.answer("docker", "content get sha256:6", index(mine))
+        machine.answer("docker", "content get sha256:7", index(mine, "docker.io/library/todo-backend:latest"))
+        machine.answer("docker", "content get sha256:8", {"manifests": []})
         machine.answer("docker", "images ls", TAGS + images)
         machine.answer("docker", f"--filter id={NODE}", NODE)
         assert machine.said() == []
@@ -231,7 +243,7 @@ def test_a_run_takes_its_namespace_and_image_away_and_nothing_else(machine: Mach
     assert machine.said("kubectl") == [deleted(run)]
     assert machine.said("kind") == []
     assert [line for line in machine.said(ctr) if " rm " in line] == [
-        f"{ctr} rm {mine} import-2026@sha256:1 sha256:2",
+        f"{ctr} rm {mine} sha256:2 import-2026@sha256:6",
     ]
     assert not run.folder.exists()
 

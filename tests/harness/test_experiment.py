@@ -106,7 +106,9 @@ def test_an_experiment_begins_at_the_baseline_and_leads_back(
 ) -> None:
     published: list[Experiment] = []
     lab = make(publish=published.append)
+    assert lab.untouched
     with lab.experiment("one", backend=PLAN) as seen:
+        assert not lab.untouched
         assert release.upgrades == [{"hpa": False}]
         lab.upgrade({"tag": "other"})
     assert release.upgrades == [{"hpa": False}, {"hpa": False, "tag": "other"}, {"hpa": False}]
