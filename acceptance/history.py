@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from acceptance.fields import Object, text_at
@@ -51,9 +51,10 @@ class GapError(Exception):
 
 
 class History:
-    """Versions and gaps, written by a recorder's threads and read by anybody."""
+    """Versions and gaps, written by a recorder's threads and read by anybody; `heard` is told of each version."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[Version], None] = lambda _: None) -> None:
+        self._heard = heard
         self._lock = threading.Lock()
         self._versions: list[Version] = []
         self._gaps: list[Gap] = []
@@ -63,6 +64,7 @@ class History:
     def add(self, version: Version) -> None:
         with self._lock:
             self._versions.append(version)
+        self._heard(version)
 
     def add_gap(self, gap: Gap) -> None:
         with self._lock:

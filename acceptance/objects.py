@@ -65,6 +65,22 @@ class Objects:
         finally:
             answer.close()
 
+    def log(self, pod: str, container: str) -> Iterator[bytes]:
+        """The lines of a container's log from its start, as they are written, until the container ends."""
+        read: Callable[..., Any] = client.CoreV1Api(self._api).read_namespaced_pod_log
+        answer = read(
+            pod,
+            self._namespace,
+            container=container,
+            follow=True,
+            _preload_content=False,
+            _request_timeout=(CONNECT_SECONDS, None),
+        )
+        try:
+            yield from answer
+        finally:
+            answer.close()
+
     def _call(self, kind: str) -> Callable[..., Any]:
         api, name = KINDS[kind]
         call: Callable[..., Any] = getattr(api(self._api), f"list_namespaced_{name}")

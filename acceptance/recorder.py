@@ -132,10 +132,15 @@ def version_of(item: Object) -> str:
 
 
 class Recorder:
-    """Records `kinds` from entry to exit. At entry every kind has been listed once."""
+    """Records `kinds` from entry to exit, and tells `heard` of each version. At entry every kind has been listed once.
 
-    def __init__(self, source: Source, kinds: Iterable[str] = tuple(KINDS)) -> None:
-        self.history = History()
+    `heard` is called in the recorder's threads; it is not to wait for anything.
+    """
+
+    def __init__(
+        self, source: Source, kinds: Iterable[str] = tuple(KINDS), heard: Callable[[Version], None] = lambda _: None
+    ) -> None:
+        self.history = History(heard)
         self._source = source
         self._kinds = tuple(kinds)
         self._stopped = threading.Event()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg import Connection
@@ -12,8 +15,10 @@ from acceptance import timeline
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.database import Database
+from acceptance.evidence import LATELY
 from acceptance.experiment import Experiment, Laboratory
 from acceptance.gateway import Gateway
+from acceptance.logs import Logs, told
 from acceptance.provision import Provision
 from acceptance.recorder import Recorder
 from acceptance.release import Release
@@ -22,6 +27,9 @@ from acceptance.sampler import Sampler, open_sampler
 from acceptance.tracking import Tracking, tracking
 from acceptance.traffic import new_token
 from acceptance.values import put
+
+if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
+    from acceptance.plugin import Collector
 
 FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
 
@@ -44,8 +52,18 @@ def reader(users: Callable[[], User]) -> User:
 
 
 @pytest.fixture(scope="package")
-def recorder(ready: Release) -> Iterator[Recorder]:
-    with Recorder(ready.objects) as recorder:
+def recorder(
+    ready: Release,
+    on_failure: Callable[[Collector], AbstractContextManager[None]],
+    record_evidence: Callable[[str, str | bytes], Path],
+) -> Iterator[Recorder]:
+    logs = Logs(ready.objects)
+
+    def collect(*_: object) -> dict[str, str]:
+        now = time.time()
+        return told(logs.ended(now - LATELY.total_seconds()), record_evidence, now)
+
+    with Recorder(ready.objects, heard=logs.heard) as recorder, on_failure(collect):
         yield recorder
 
 

@@ -14,12 +14,12 @@ from acceptance.history import History, Version
 from acceptance.records import Record
 from acceptance.tracking import LAG, Connection, Tracking, attributed, parse, tracking
 
-SERVICE = ("10.96.209.151", 8000)
+SERVICE = ("10.96.230.223", 8000)
 LINES = """\
-[1795596000.100000]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.209.151 sport=40100 dport=8000 [UNREPLIED] src=10.244.0.11 dst=10.244.0.9 sport=8000 dport=40100
-[1795596000.200000]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.209.151 sport=40102 dport=8000 [UNREPLIED] src=10.244.0.12 dst=10.244.0.9 sport=8000 dport=40102
+[1795596293.361951]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=59992 dport=8000 [UNREPLIED] src=10.244.0.105 dst=10.244.0.9 sport=8000 dport=59992
+[1795596295.150869]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=60592 dport=8000 [UNREPLIED] src=10.244.0.106 dst=10.244.0.9 sport=8000 dport=60592
 """  # noqa: E501 - as conntrack prints them
-START = 1795596000.0
+FIRST, SECOND = 1795596293.361951, 1795596295.150869
 
 
 def record(number: int, port: int, sent: float, **changes: Any) -> Record:
@@ -41,7 +41,7 @@ def history(*pods: tuple[float, str, str]) -> History:
     return made
 
 
-PODS = history((START - 60, "api-1", "10.244.0.11"), (START - 60, "api-2", "10.244.0.12"))
+PODS = history((FIRST - 60, "api-1", "10.244.0.105"), (FIRST - 60, "api-2", "10.244.0.106"))
 
 
 def pods(records: list[Record], connections: list[Connection], of: History = PODS) -> list[str]:
@@ -49,7 +49,7 @@ def pods(records: list[Record], connections: list[Connection], of: History = POD
 
 
 def test_a_line_tells_who_asked_what_and_who_is_to_answer() -> None:
-    assert seen()[0] == Connection(START + 0.1, 40100, SERVICE, "10.244.0.11")
+    assert seen()[0] == Connection(FIRST, 59992, SERVICE, "10.244.0.105")
 
 
 @pytest.mark.parametrize(
@@ -69,27 +69,27 @@ def test_any_other_line_is_none(line: str) -> None:
 
 def test_requests_are_laid_to_the_pods_that_their_connections_were_led_to() -> None:
     records = [
-        record(0, 40100, START + 0.09),
-        record(1, 40102, START + 0.19, status=0, error="reset"),
-        record(2, 40100, START + 30.0, connection=0, use=1),
+        record(0, 59992, FIRST - 0.01),
+        record(1, 60592, SECOND - 0.01, status=0, error="reset"),
+        record(2, 59992, FIRST + 30.0, connection=0, use=1),
     ]
     assert pods(records, seen()) == ["api-1", "api-2", "api-1"]
 
 
 def test_the_answers_own_word_stands() -> None:
-    assert pods([record(0, 40100, START + 0.09, pod="api-7")], seen()) == ["api-7"]
+    assert pods([record(0, 59992, FIRST - 0.01, pod="api-7")], seen()) == ["api-7"]
 
 
 @pytest.mark.parametrize(
     ("asked", "connections", "of"),
     [
-        (record(0, 40104, START + 0.1), seen(), PODS),
-        (record(0, 40100, START + 0.1 + LAG + 0.1), seen(), PODS),
-        (record(0, 0, START + 0.1, connection=-1, error="connect"), seen(), PODS),
-        (record(0, 40100, START + 0.1), [], PODS),
-        (record(0, 40100, START + 0.1), seen(LINES.replace("dst=10.96.209.151", "dst=10.96.0.10")), PODS),
-        (record(0, 40100, START + 0.1), seen(LINES.replace("40102", "40100")), PODS),
-        (record(0, 40100, START + 0.1), seen(), history()),
+        (record(0, 59994, FIRST), seen(), PODS),
+        (record(0, 59992, FIRST + LAG + 0.1), seen(), PODS),
+        (record(0, 0, FIRST, connection=-1, error="connect"), seen(), PODS),
+        (record(0, 59992, FIRST), [], PODS),
+        (record(0, 59992, FIRST), seen(LINES.replace("dst=10.96.230.223", "dst=10.96.0.10")), PODS),
+        (record(0, 59992, FIRST), seen(LINES.replace("60592", "59992")), PODS),
+        (record(0, 59992, FIRST), seen(), history()),
     ],
     ids=["not seen", "another time", "not connected", "no stream", "another Service", "two at once", "no such pod"],
 )
@@ -100,14 +100,14 @@ def test_what_was_not_seen_for_certain_is_unattributed(
 
 
 def test_an_address_is_the_pods_that_had_it_then() -> None:
-    of = history((START - 60, "old", "10.244.0.11"), (START + 60, "new", "10.244.0.11"))
-    assert pods([record(0, 40100, START + 0.1)], seen(), of) == ["old"]
-    late = LINES.replace("1795596000.1", "1795596090.1")
-    assert pods([record(0, 40100, START + 90.1)], seen(late), of) == ["new"]
+    of = history((FIRST - 60, "old", "10.244.0.105"), (FIRST + 60, "new", "10.244.0.105"))
+    assert pods([record(0, 59992, FIRST)], seen(), of) == ["old"]
+    late = LINES.replace("1795596293.", "1795596383.")
+    assert pods([record(0, 59992, FIRST + 90)], seen(late), of) == ["new"]
 
 
 def test_a_pod_of_which_the_watch_told_too_late_has_its_address_nevertheless() -> None:
-    assert pods([record(0, 40100, START + 0.1)], seen(), history((START + 0.5, "api-1", "10.244.0.11"))) == ["api-1"]
+    assert pods([record(0, 59992, FIRST)], seen(), history((FIRST + 0.5, "api-1", "10.244.0.105"))) == ["api-1"]
 
 
 def test_a_stream_that_ends_leaves_what_it_told() -> None:

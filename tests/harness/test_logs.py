@@ -1,0 +1,149 @@
+"""Logs that are followed: what a container said before it was gone is there, and no more than there is room for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiException
+
+from acceptance import logs
+from acceptance.history import History, Version
+from acceptance.logs import Life, Logs, told
+from acceptance.objects import Listing
+from acceptance.recorder import Recorder
+from tests.harness.pods import pod, status, waiting, well
+
+
+class Node:
+    """Containers that say what they are told to, until they are told to end (None) or their log breaks."""
+
+    def __init__(self) -> None:
+        self.followed: list[tuple[str, str]] = []
+        self.words: queue.Queue[bytes | Exception | None] = queue.Queue()
+
+    def log(self, pod: str, container: str) -> Iterator[bytes]:
+        self.followed.append((pod, container))
+        while (word := self.words.get(timeout=10)) is not None:
+            if isinstance(word, Exception):
+                raise word
+            yield word
+
+
+def end(node: Node, *words: bytes | Exception | None) -> None:
+    """Let the containers say that, and wait until their logs have been read."""
+    for word in words:
+        node.words.put(word)
+    for thread in threading.enumerate():
+        if "_follow" in thread.name:
+            thread.join(10)
+
+
+def version(item: dict[str, Any], *, kind: str = "Pod", deleted: bool = False) -> Version:
+    return Version(kind, 1.0, item, deleted)
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture
+def followed(node: Node) -> Logs:
+    return Logs(node, now=lambda: 100.0)
+
+
+def test_what_a_container_said_outlives_it(node: Node, followed: Logs) -> None:
+    followed.heard(version(well()))
+    followed.heard(version(well(), deleted=True))
+    assert followed.ended(0.0) == []
+    end(node, b"began\n", b"the last word\n", None)
+    (life,) = followed.ended(0.0)
+    assert (life.title, life.text) == ("log of well c", "began\nthe last word\n")
+    assert node.followed == [("well", "c")]
+    assert followed.ended(101.0) == []
+
+
+def test_each_life_of_each_container_is_followed_once(node: Node, followed: Logs) -> None:
+    first, again = status(ready=True), status(ready=True, restarts=1)
+    again["containerID"] = "containerd://2"
+    other = {**status("d", ready=True), "containerID": "containerd://3"}
+    for containers in ([first], [first, other], [again, other], [again, other]):
+        followed.heard(version(pod("ill", *containers)))
+    end(node, None, None, None)
+    assert sorted(node.followed) == [("ill", "c"), ("ill", "c"), ("ill", "d")]
+    assert sorted(life.title for life in followed.ended(0.0)) == [
+        "log of ill c",
+        "log of ill c, restart 1",
+        "log of ill d",
+    ]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [version(pod("ill", status(state=waiting("ImagePullBackOff")))), version(well(), kind="Event")],
+    ids=["does not run", "no pod"],
+)
+def test_nothing_else_is_followed(node: Node, followed: Logs, what: Version) -> None:
+    followed.heard(what)
+    assert node.followed == []
+
+
+def test_a_log_that_breaks_says_so(node: Node, followed: Logs) -> None:
+    followed.heard(version(well()))
+    end(node, b"began\n", ApiException(status=500))
+    assert followed.ended(0.0)[0].text == "began\n(not followed to its end: ApiException)\n"
+
+
+def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_BYTES", 10)
+    life = Life("p", "c", 0)
+    for line in (b"1234\n", b"5678\n", b"90\n"):
+        life.add(line)
+    assert life.text == "5678\n90\n"
+    life.add(b"x" * 100)
+    assert life.text == "x" * 10
+
+
+def test_the_logs_of_the_last_to_end_are_kept(node: Node, followed: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_LIVES", 1)
+    for number in range(2):
+        item = well(f"pod-{number}")
+        followed.heard(version(item))
+        end(node, b"word\n", None)
+    assert [life.text for life in followed.ended(0.0)].count("word\n") == 1
+
+
+def test_evidence_has_each_ones_last_line_and_the_whole_aside() -> None:
+    kept: dict[str, str] = {}
+    life, quiet = Life("api-1", "api", 0, ended=90.0), Life("api-2", "api", 0, ended=91.0)
+    life.add(b"began\n")
+    life.add(b"could not bind\n")
+    found = told([life, quiet], kept.__setitem__, now=100.0)
+    assert found == {"containers that ended": "log of api-1 api, ended 10 s ago: could not bind"}
+    assert kept == {"log of api-1 api.txt": "began\ncould not bind\n"}
+    assert told([quiet], kept.__setitem__, now=100.0) == {}
+
+
+class Still:
+    """A cluster with one pod, in which nothing happens."""
+
+    def list(self, kind: str) -> Listing:
+        return Listing("1", (well(),) if kind == "Pod" else ())
+
+    def watch(self, *_: object) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+
+def test_a_recorder_tells_of_every_version() -> None:
+    heard: list[Version] = []
+    with Recorder(Still(), ["Pod"], heard.append) as recorder:
+        assert heard == recorder.history.versions("Pod")
+        assert len(heard) == 1
+    told_: list[Version] = []
+    tell: Callable[[Version], None] = told_.append
+    History(tell).add(heard[0])
+    assert told_ == heard
