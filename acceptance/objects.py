@@ -13,6 +13,8 @@ from acceptance.fields import Object
 
 CONNECT_SECONDS = 5
 LIST_SECONDS = 30
+QUIET_SECONDS = 3600
+"""A log in which nothing is said for as long is not followed further."""
 KINDS = {
     "Pod": (client.CoreV1Api, "pod"),
     "Deployment": (client.AppsV1Api, "deployment"),
@@ -74,7 +76,7 @@ class Objects:
             container=container,
             follow=True,
             _preload_content=False,
-            _request_timeout=(CONNECT_SECONDS, None),
+            _request_timeout=(CONNECT_SECONDS, QUIET_SECONDS),
         )
         try:
             yield from answer
