@@ -20,7 +20,8 @@ e2e: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
 
 test: check
-	$(WITH_TOOLCHAIN) sh -c '$(PYTEST) -m e2e $(ARGS) && $(PYTHON) -m mutants.live --sample 6'
+	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
+	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --sample 6
 
 # Lint, types, the harness's own tests and the application's unit tests.
 check: .venv/ready
