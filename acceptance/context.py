@@ -54,7 +54,7 @@ def read(toolchain: Toolchain, name: str, hide: Callable[[str], None]) -> Contex
     except CommandError as error:
         known = ", ".join(run([toolchain.kubectl, "config", "get-contexts", "--output", "name"]).split())
         cure = f"name one of {known}" if known else "it names none; see KUBECONFIG"
-        raise ToolchainError(f"the kubeconfig can't be read for context {name}: {words(error)}; {cure}") from error
+        raise ToolchainError(f"your kubeconfig does not give context {name} ({words(error)}): {cure}") from error
     for secret in credentials(text):
         with suppress(ValueError):  # too short to be told from ordinary words
             hide(secret)
@@ -105,4 +105,5 @@ def node_of(toolchain: Toolchain, name: str, found: Sequence[Object]) -> tuple[s
 
 def words(error: CommandError) -> str:
     """The last line of what a command said."""
-    return ((error.stderr or error.stdout).strip().splitlines() or [f"it ended with {error.code}"])[-1]
+    lines = (error.stderr or error.stdout).strip().splitlines() or [f"it ended with {error.code}"]
+    return lines[-1].removeprefix("error: ").removeprefix("Error: ")
