@@ -44,7 +44,7 @@ class Load:
         return self.counts[-1].failures if self.counts else 0
 
     def rates(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Requests a second that were answered, and that failed, each from its moment to the next one's; at last none."""
+        """Requests a second that were answered, and that failed, from each count to the next, and none at last."""
         answered, failed = [], []
         for before, after in itertools.pairwise(self.counts):
             seconds = after.moment - before.moment

@@ -107,7 +107,7 @@ def curves(
         place.set_ylabel(label)
         place.margins(y=0.3)
         place.set_ylim(bottom=0)
-        place.legend(loc="upper left", frameon=False, fontsize=8)
+        place.legend(loc="upper right", frameon=False, fontsize=8)
     _finish(axes, marks, start, end)
     return _svg(figure)
 
