@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,14 +44,21 @@ class Load:
         return self.counts[-1].failures if self.counts else 0
 
     def rates(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Requests a second that were answered, and that failed, each from its moment to the next one's."""
+        """Requests a second that were answered, and that failed, from each count to the next, and none at last."""
         answered, failed = [], []
         for before, after in itertools.pairwise(self.counts):
             seconds = after.moment - before.moment
             bad = after.failures - before.failures
             answered.append((before.moment, (after.requests - before.requests - bad) / seconds))
             failed.append((before.moment, bad / seconds))
-        return answered, failed
+        end = [(count.moment, 0.0) for count in self.counts[-1:]]
+        return answered + end, failed + end
+
+    def slowest(self) -> list[tuple[float, float]]:
+        """The 95th percentiles; what ends a curve of them is not a number."""
+        return [(count.moment, count.p95) for count in self.counts[:-1]] + [
+            (count.moment, math.nan) for count in self.counts[-1:]
+        ]
 
 
 def counts(log: str) -> tuple[Count, ...]:

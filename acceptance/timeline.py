@@ -103,10 +103,11 @@ def curves(
             if points:
                 moments.append(end - start)
                 values.append(values[-1])
-            place.step(moments, values, where="post", color=colour, label=name)
+            place.step(moments, values, where="post", color=BAD if name == "failed" else colour, label=name)
         place.set_ylabel(label)
+        place.margins(y=0.3)
         place.set_ylim(bottom=0)
-        place.legend(loc="upper left", frameon=False, fontsize=8)
+        place.legend(loc="upper right", frameon=False, fontsize=8)
     _finish(axes, marks, start, end)
     return _svg(figure)
 

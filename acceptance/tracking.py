@@ -62,7 +62,8 @@ def attributed(
         opened[record.connection] = min(record.sent, opened.get(record.connection, record.sent))
 
     def pod(record: Record) -> str:
-        near = [each for each in seen[record.port] if abs(each.moment - opened[record.connection]) <= LAG]
+        moment = opened[record.connection] if record.connection >= 0 else record.sent
+        near = [each for each in seen[record.port] if abs(each.moment - moment) <= LAG]
         found = {holder(names.get(each.address, []), each.moment) for each in near}
         return found.pop() if len(found) == 1 else ""
 

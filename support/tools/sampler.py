@@ -21,6 +21,7 @@ import hashlib
 import json
 import math
 import resource
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ FIELDS = (
     "done",  # the last byte read, or the failure seen
     "connection",  # number of the connection, in order of opening
     "use",  # how many requests the connection had carried before this one
-    "port",  # local port; 0 if never connected
+    "port",  # local port, of a connection that could not be made too; 0 if there is none
     "status",  # of the response; 0 if none came
     "error",  # "", connect, reset, closed, cut, late, protocol
     "echo",  # the body held the plan's echo with the request's own token
@@ -113,13 +114,15 @@ class Response:
     close: bool = False
     pod: str = ""
     excerpt: str = ""
+    port: int = 0
 
 
 class Run:
     """One plan under way, and its records."""
 
-    def __init__(self, plan: Plan, address: str) -> None:
+    def __init__(self, plan: Plan, family: socket.AddressFamily, address: str) -> None:
         self.plan = plan
+        self.family = family
         self.address = address
         self.blocks: list[dict[str, Any]] = []
         self.records = 0
@@ -170,7 +173,7 @@ class Run:
         try:
             async with asyncio.timeout(max(0.0, due + self.plan.timeout - sent)):
                 if connection is None:
-                    connection = await self._open(slot)
+                    connection = await self._open(slot, answer)
                 connection.uses += 1
                 await self._exchange(connection, token, answer)
         except TimeoutError:
@@ -188,7 +191,7 @@ class Run:
                 round(done, 6),
                 connection.number if connection else -1,
                 connection.uses - 1 if connection else 0,
-                connection.port if connection else 0,
+                connection.port if connection else answer.port,
                 answer.status,
                 error,
                 answer.echo,
@@ -221,11 +224,18 @@ class Run:
         if newer is not None:
             newer.writer.close()
 
-    async def _open(self, slot: int | None) -> Connection:
+    async def _open(self, slot: int | None, answer: Response) -> Connection:
+        opened = socket.socket(self.family, socket.SOCK_STREAM)
+        opened.setblocking(False)
         try:
-            reader, writer = await asyncio.open_connection(self.address, self.plan.port)
-        except OSError as error:
-            raise Exchange("connect") from error
+            await asyncio.get_running_loop().sock_connect(opened, (self.address, self.plan.port))
+        except BaseException as error:
+            answer.port = opened.getsockname()[1]
+            opened.close()
+            if isinstance(error, OSError):
+                raise Exchange("connect") from error
+            raise
+        reader, writer = await asyncio.open_connection(sock=opened)
         self._opened += 1
         return Connection(self._opened - 1, slot, reader, writer)
 
@@ -335,7 +345,7 @@ class Control:
             found = await loop.getaddrinfo(plan.host, plan.port, proto=6)
         except OSError as error:
             raise Refused(502, f"{plan.host} has no address: {error}") from error
-        self.runs.append(Run(plan, str(found[0][4][0])))
+        self.runs.append(Run(plan, found[0][0], str(found[0][4][0])))
         return len(self.runs) - 1
 
     def _run(self, number: str) -> Run:

@@ -168,7 +168,7 @@ def scaling(
         "failed": timeline.rate((failure.record.done for failure in sampled.failures), found.begun, seen.end),
     }
     rows["p95, s"] = {
-        "load": [(count.moment, count.p95) for count in load.counts],
+        "load": load.slowest(),
         "sampler": timeline.slowest(good, found.begun, seen.end),
     }
     marks = [mark for mark in seen.marks if mark.moment >= found.begun]

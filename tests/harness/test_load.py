@@ -24,10 +24,14 @@ def test_locusts_counts_are_read_from_among_its_other_words() -> None:
 def test_rates_are_of_the_time_between_two_counts() -> None:
     load = Load(counts(LOG))
     assert (load.requests, load.failures) == (140, 20)
-    assert load.rates() == ([(100.0, 40.0), (101.0, 40.0)], [(100.0, 0.0), (101.0, 10.0)])
+    assert load.rates() == (
+        [(100.0, 40.0), (101.0, 40.0), (103.0, 0.0)],
+        [(100.0, 0.0), (101.0, 10.0), (103.0, 0.0)],
+    )
+    assert str(load.slowest()) == "[(100.0, 0.0), (101.0, 0.021), (103.0, nan)]"
 
 
 @pytest.mark.parametrize("log", ["", "no such pod"])
 def test_a_load_that_counted_nothing_has_no_curve(log: str) -> None:
     load = Load(counts(log))
-    assert (load.requests, load.failures, load.rates()) == (0, 0, ([], []))
+    assert (load.requests, load.failures, load.rates(), load.slowest()) == (0, 0, ([], []), [])

@@ -120,6 +120,9 @@ def test_a_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer)
     assert reasons(seen)["could not connect"] >= len(seen.failures) - 2  # accepted, but by nobody
     assert not any(failure.record.reused for failure in seen.failures)
     assert len(seen.failures) >= RATE * SECONDS / 8
+    ports = [failure.record.port for failure in seen.failures]
+    assert all(ports)
+    assert len(set(ports)) > len(ports) / 2
 
 
 def test_a_close_said_in_a_response_is_obeyed(sampler: Sampler, server: EchoServer) -> None:

@@ -76,6 +76,12 @@ def test_requests_are_laid_to_the_pods_that_their_connections_were_led_to() -> N
     assert pods(records, seen()) == ["api-1", "api-2", "api-1"]
 
 
+def test_connections_that_could_not_be_made_are_each_their_own() -> None:
+    refused = {"connection": -1, "status": 0, "error": "connect"}
+    records = [record(0, 59994, FIRST - 60, **refused), record(1, 59992, FIRST - 0.01, **refused)]
+    assert pods(records, seen()) == ["", "api-1"]
+
+
 def test_the_answers_own_word_stands() -> None:
     assert pods([record(0, 59992, FIRST - 0.01, pod="api-7")], seen()) == ["api-7"]
 
