@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from kubernetes import client
 
+from acceptance import runs
 from acceptance.cluster import Cluster
 from acceptance.fields import Object, mappings_at, name_of, text_at
 from acceptance.images import BuiltImage, build
@@ -54,9 +55,11 @@ def kill(cluster: Cluster, pod: Object, container: str) -> float:
 def frozen(cluster: Cluster, pod: Object, container: str) -> Iterator[float]:
     """Every process of the container stands still, from entry (the moment is yielded) to exit.
 
-    A container that was restarted meanwhile is not there to be thawed.
+    A container that was restarted meanwhile is not there to be thawed. The run's record has it, since a node with
+    something frozen can't even be deleted (cgroup v1): whoever removes a killed run thaws it first.
     """
     identifier = container_id(pod, container)
+    note_frozen(cluster, {identifier: cluster.node})
     cluster.node_exec(*CTR, "task", "pause", identifier)
     try:
         yield time.time()
@@ -68,6 +71,12 @@ def frozen(cluster: Cluster, pod: Object, container: str) -> Iterator[float]:
                 except CommandError:
                     if paused(cluster, identifier):
                         raise
+            note_frozen(cluster, {}, without=identifier)
+
+
+def note_frozen(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:
+    known = {**runs.frozen(runs.record(cluster.run.folder)), **more}
+    runs.note(cluster.run, frozen={key: node for key, node in known.items() if key != without})
 
 
 def paused(cluster: Cluster, identifier: str) -> bool:

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -196,6 +196,7 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
             failures.append(str(error))
             return []
 
+    thaw(toolchain, said)
     if said.get("context"):
         failures += leave(toolchain, run_, said)
     else:
@@ -217,6 +218,19 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
         say("sweep", f"run {run_.id}: {failures[0]}; the next run tries again")
         return
     shutil.rmtree(run_.folder, ignore_errors=True)
+
+
+def frozen(said: Mapping[str, object]) -> dict[str, str]:
+    """The node's container by each container that an experiment of the run has frozen, as its record says."""
+    found = said.get("frozen")
+    return {str(key): str(node) for key, node in found.items()} if isinstance(found, dict) else {}
+
+
+def thaw(toolchain: Toolchain, said: Mapping[str, object]) -> None:
+    """Let go on what a killed run has left frozen."""
+    for identifier, node in frozen(said).items():
+        with suppress(CommandError):  # it was started again meanwhile, or its node is no more
+            toolchain.engine.docker("exec", node, "ctr", "--namespace", "k8s.io", "task", "resume", identifier)
 
 
 def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[str]:

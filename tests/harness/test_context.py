@@ -333,6 +333,31 @@ def test_a_second_interrupt_does_not_leave_a_container_frozen(machine: Machine, 
     assert machine.said("docker")[-1].endswith("task resume 1")
 
 
+def test_what_is_frozen_is_on_record_while_it_is(machine: Machine, tmp_path: Path) -> None:
+    def pod(number: int) -> dict[str, object]:
+        return {"status": {"containerStatuses": [{"name": "c", "containerID": f"containerd://{number}"}]}}
+
+    found = named(machine, tmp_path)
+    with faults.frozen(found, pod(1), "c"):
+        with faults.frozen(found, pod(2), "c"):
+            assert runs.frozen(runs.record(found.run.folder)) == {"1": NODE, "2": NODE}
+        assert runs.frozen(runs.record(found.run.folder)) == {"1": NODE}
+    assert runs.frozen(runs.record(found.run.folder)) == {}
+
+
+@pytest.mark.parametrize("context", [Context("kind-mine", KUBECONFIG, NODE), None], ids=["the user's", "the run's own"])
+def test_what_a_killed_run_left_frozen_is_thawed_first(machine: Machine, context: Context | None) -> None:
+    run, lock = runs.new_run(keep=False, context=context)
+    runs.note(run, frozen={"1": NODE, "2": NODE})
+    lock.close()
+    machine.answer("docker", "task resume 1", "not found", 1)
+    machine.answer("docker", f"--filter id={NODE}", NODE)
+    runs.sweep(machine.toolchain)
+    resume = f"docker exec {NODE} ctr --namespace k8s.io task resume"
+    assert machine.said()[:2] == [f"{resume} 1", f"{resume} 2"]
+    assert not run.folder.exists()
+
+
 # ----------------------------------------------------------------------------- the origin
 
 

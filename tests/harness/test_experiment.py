@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from acceptance.experiment import BaselineError, Experiment, Laboratory
 from acceptance.faults import FaultError, container_id, frozen, main_process
 from acceptance.history import History, Version
 from acceptance.records import Record, VoidError
+from acceptance.runs import Run
 from acceptance.sampler import Plan, Sampling
 from acceptance.target import Component, Image
 from acceptance.tracking import Connection
@@ -274,9 +276,12 @@ def test_rates_and_percentiles_are_of_their_own_time() -> None:
 
 
 class FakeNode:
-    """A node with one task, which can be paused."""
+    """The node of a run in a folder, with one task, which can be paused."""
 
-    def __init__(self, *, leaves: bool = False) -> None:
+    node = "node-1"
+
+    def __init__(self, folder: Path, *, leaves: bool = False) -> None:
+        self.run = Run("0badc0de", folder, kept=False)
         self.state = "RUNNING"
         self.leaves = leaves
 
@@ -292,8 +297,8 @@ class FakeNode:
         return ""
 
 
-def test_a_freeze_undoes_itself_even_where_its_body_fails() -> None:
-    node = FakeNode()
+def test_a_freeze_undoes_itself_even_where_its_body_fails(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
 
     def freeze() -> None:
         with frozen(node, pod(ready=True), "api"):  # type: ignore[arg-type]
@@ -305,15 +310,15 @@ def test_a_freeze_undoes_itself_even_where_its_body_fails() -> None:
     assert node.state == "RUNNING"
 
 
-def test_a_container_that_was_restarted_meanwhile_is_not_thawed() -> None:
-    node = FakeNode(leaves=True)
+def test_a_container_that_was_restarted_meanwhile_is_not_thawed(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path, leaves=True)
     with frozen(node, pod(ready=True), "api"):  # type: ignore[arg-type]
         pass
     assert node.state == "PAUSED"
 
 
-def test_a_container_that_does_not_run_is_no_finding() -> None:
-    assert main_process(FakeNode(), pod(ready=True), "api") == 4711  # type: ignore[arg-type]
+def test_a_container_that_does_not_run_is_no_finding(tmp_path: Path) -> None:
+    assert main_process(FakeNode(tmp_path), pod(ready=True), "api") == 4711  # type: ignore[arg-type]
     with pytest.raises(FaultError, match="container other of pod shop-api-1 does not run"):
         container_id(pod(ready=True), "other")
 
