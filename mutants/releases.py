@@ -43,6 +43,7 @@ NO_PRE_STOP = replace(
 )
 NO_DRAIN = replace(SERVER, "if self._edge.draining or self._loop is None:", "if True:")
 
+ONE_UNAVAILABLE = replace(HELPERS, "maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}", "maxUnavailable: 1")
 SQLITE = (
     replace(TASKS, "from typing import", "import sqlite3\nfrom datetime import UTC, datetime\nfrom typing import"),
     replace(
@@ -98,7 +99,13 @@ MUTANTS = (
         "maxUnavailable 1",
         "STA-08",
         ROLLOUT,
-        replace(HELPERS, "maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}", "maxUnavailable: 1"),
+        ONE_UNAVAILABLE,
+    ),
+    _m(
+        "maxUnavailable 1, by the count of pods",
+        "DEP-10",
+        "test_rollout.py::test_surge_and_unavailability_stay_within_bounds",
+        ONE_UNAVAILABLE,
     ),
     _m(
         "publishNotReadyAddresses",
