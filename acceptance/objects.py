@@ -13,8 +13,8 @@ from acceptance.fields import Object
 
 CONNECT_SECONDS = 5
 LIST_SECONDS = 30
-QUIET_SECONDS = 3600
-"""A log in which nothing is said for as long is not followed further."""
+SILENT_SECONDS = 7200
+"""For which a container may print nothing and yet be followed; longer than a run."""
 KINDS = {
     "Pod": (client.CoreV1Api, "pod"),
     "Deployment": (client.AppsV1Api, "deployment"),
@@ -76,7 +76,7 @@ class Objects:
             container=container,
             follow=True,
             _preload_content=False,
-            _request_timeout=(CONNECT_SECONDS, QUIET_SECONDS),
+            _request_timeout=(CONNECT_SECONDS, SILENT_SECONDS),
         )
         try:
             yield from answer

@@ -5,15 +5,17 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
+from kubernetes import client
 from kubernetes.client import ApiException
 
 from acceptance import logs
 from acceptance.history import History, Version
 from acceptance.logs import Life, Logs, told
-from acceptance.objects import Listing
+from acceptance.objects import Listing, Objects
 from acceptance.recorder import Recorder
 from tests.harness.pods import pod, status, waiting, well
 
@@ -126,6 +128,33 @@ def test_evidence_has_each_ones_last_line_and_the_whole_aside() -> None:
     assert found == {"containers that ended": "log of api-1 api, ended 10 s ago: could not bind"}
     assert kept == {"log of api-1 api.txt": "began\ncould not bind\n"}
     assert told([quiet], kept.__setitem__, now=100.0) == {}
+
+
+class Kubelet(BaseHTTPRequestHandler):
+    """Answers for a log that is followed, in two pieces."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"began\nthe last")
+        self.wfile.flush()
+        self.wfile.write(b" word\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_log_is_followed_through_the_api_server() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kubelet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = client.Configuration(host=f"http://127.0.0.1:{server.server_port}")
+        objects = Objects(client.ApiClient(settings), "n")
+        assert b"".join(objects.log("api-1", "api")) == b"began\nthe last word\n"
+        server.shutdown()
+    assert Kubelet.asked == ["/api/v1/namespaces/n/pods/api-1/log?container=api&follow=true"]
 
 
 class Still:

@@ -16,7 +16,7 @@ from acceptance.tracking import LAG, Connection, Tracking, attributed, parse, tr
 
 SERVICE = ("10.96.230.223", 8000)
 LINES = """\
-[1795596293.361951]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=59992 dport=8000 [UNREPLIED] src=10.244.0.105 dst=10.244.0.9 sport=8000 dport=59992
+[1795596293.361951]\t    [NEW] tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=59992 dport=8000 [UNREPLIED] src=10.244.0.105 dst=10.244.0.9 sport=8000 dport=59992
 [1795596295.150869]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=60592 dport=8000 [UNREPLIED] src=10.244.0.106 dst=10.244.0.9 sport=8000 dport=60592
 """  # noqa: E501 - as conntrack prints them
 FIRST, SECOND = 1795596293.361951, 1795596295.150869
