@@ -99,13 +99,7 @@ MUTANTS = (
         "maxUnavailable 1",
         "STA-08",
         ROLLOUT,
-        ONE_UNAVAILABLE,
-    ),
-    _m(
-        "maxUnavailable 1, by the count of pods",
-        "DEP-10",
-        "test_rollout.py::test_surge_and_unavailability_stay_within_bounds",
-        ONE_UNAVAILABLE,
+        replace(HELPERS, "maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}", "maxUnavailable: 1"),
     ),
     _m(
         "publishNotReadyAddresses",
