@@ -22,7 +22,7 @@ from pytest_kubernetes.providers.kind import KindManagerBase
 
 from acceptance.context import Context
 from acceptance.finding import Untested
-from acceptance.runs import LABEL, Run
+from acceptance.runs import CTR, LABEL, Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
 
@@ -151,20 +151,16 @@ class Cluster:
             raise ToolchainError(f"kind could not load {', '.join(references)}: {words(error)}") from error
 
     def has_image(self, reference: str) -> bool:
-        return bool(
-            self.node_exec("ctr", "--namespace", "k8s.io", "images", "ls", "--quiet", f"name=={full(reference)}")
-        )
+        return bool(self.node_exec(*CTR, "images", "ls", "--quiet", f"name=={full(reference)}"))
 
     def image_config(self, reference: str) -> tuple[str, dict[str, Any]]:
         """The digest of an image's configuration on the node, and the configuration itself."""
 
         def content(digest: str) -> dict[str, Any]:
-            loaded: dict[str, Any] = json.loads(
-                self.node_exec("ctr", "--namespace", "k8s.io", "content", "get", digest)
-            )
+            loaded: dict[str, Any] = json.loads(self.node_exec(*CTR, "content", "get", digest))
             return loaded
 
-        listed = self.node_exec("ctr", "--namespace", "k8s.io", "images", "ls", f"name=={full(reference)}")
+        listed = self.node_exec(*CTR, "images", "ls", f"name=={full(reference)}")
         rows = [line.split() for line in listed.splitlines()[1:]]
         if len(rows) != 1:
             raise ToolchainError(f"the node has {len(rows)} images of the name {reference}, wanted one")

@@ -15,10 +15,8 @@ from acceptance.cluster import Cluster
 from acceptance.fields import Object, mappings_at, name_of, text_at
 from acceptance.images import BuiltImage, build
 from acceptance.provision import Provision
-from acceptance.runs import uninterrupted
+from acceptance.runs import CTR, uninterrupted
 from toolchain.console import CommandError
-
-CTR = ("ctr", "--namespace", "k8s.io")
 
 
 class FaultError(Exception):

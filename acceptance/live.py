@@ -20,6 +20,7 @@ from acceptance.images import BuiltImage
 from acceptance.openapi import document, kind_of
 from acceptance.release import Release
 from acceptance.render import documents
+from acceptance.runs import CTR
 from acceptance.snapshot import Cluster as ClusterFacts
 from acceptance.snapshot import ContainerFacts, Image, Layer, Snapshot
 from acceptance.target import Target
@@ -214,7 +215,7 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
         for status in mappings_at(pod, "status.containerStatuses")
         if at(status, "state.running") is not None
     }
-    tasks = cluster.node_exec("ctr", "--namespace", "k8s.io", "task", "ls").splitlines()[1:]
+    tasks = cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]
     processes = {row[0]: row[1] for line in tasks if (row := line.split()) and row[0] in identifiers}
     if not processes:
         return {}

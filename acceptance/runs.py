@@ -28,6 +28,8 @@ from toolchain.console import CommandError, run, say
 LABEL = "todo-chatbot-acceptance.run"
 """Label of every container, network and object that a run makes; its value is the run's id."""
 
+CTR = ("ctr", "--namespace", "k8s.io")
+"""containerd's client on a node, among what Kubernetes has there."""
 IMAGE_NAME = "io.containerd.image.name"
 """Annotation of an image in an archive's index."""
 REFUSED = "refused"
@@ -230,7 +232,7 @@ def thaw(toolchain: Toolchain, said: Mapping[str, object]) -> None:
     """Let go on what a killed run has left frozen."""
     for identifier, node in frozen(said).items():
         with suppress(CommandError):  # it was started again meanwhile, or its node is no more
-            toolchain.engine.docker("exec", node, "ctr", "--namespace", "k8s.io", "task", "resume", identifier)
+            toolchain.engine.docker("exec", node, *CTR, "task", "resume", identifier)
 
 
 def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[str]:
@@ -269,7 +271,7 @@ def remove_images(toolchain: Toolchain, run_: Run, node: str) -> None:
     """Remove the run's images from a node, by their exact names; content that has a name of somebody else's stays."""
 
     def ctr(*argv: str) -> str:
-        return toolchain.engine.docker("exec", node, "ctr", "--namespace", "k8s.io", *argv)
+        return toolchain.engine.docker("exec", node, *CTR, *argv)
 
     def mine(name: str) -> bool:
         return name.endswith(f"-{run_.id}")

@@ -38,6 +38,15 @@ def _m(name: str, rule: str, test: str, *edits: Edit) -> Mutant:
     return Mutant(name, rule, (f"tests/behaviour/{test}",), edits)
 
 
+def port_alone(kind: str) -> Edit:
+    """The probe of a kind only opens the port, which a process that stands still has open too."""
+    asks = "  httpGet:\n    path: {{ .path | quote }}\n    port: http\n"
+    opens = "  tcpSocket:\n    port: http\n"
+    return replace(
+        HELPERS, asks, f'  {{{{- if eq $kind "{kind}" }}}}\n{opens}  {{{{- else }}}}\n{asks}  {{{{- end }}}}\n'
+    )
+
+
 NO_PRE_STOP = replace(
     HELPERS, "lifecycle:\n  preStop:\n    sleep:\n      seconds: {{ int $values.preStopSeconds }}\n", ""
 )
@@ -111,12 +120,7 @@ MUTANTS = (
         "readiness that never fails",
         "POD-10",
         "test_freeze.py::test_a_frozen_pod_is_unready_not_restarted_and_comes_back",
-        replace(
-            HELPERS,
-            "  httpGet:\n    path: {{ .path | quote }}\n    port: http\n",
-            '  {{- if eq $kind "readiness" }}\n  tcpSocket:\n    port: http\n  {{- else }}\n'
-            "  httpGet:\n    path: {{ .path | quote }}\n    port: http\n  {{- end }}\n",
-        ),
+        port_alone("readiness"),
     ),
     _m(
         "startup budget that counts for nothing",
@@ -199,12 +203,7 @@ MUTANTS = (
         "liveness that never fails",
         "POD-11",
         "test_freeze.py::test_a_pod_that_stays_frozen_is_restarted",
-        replace(
-            HELPERS,
-            "  httpGet:\n    path: {{ .path | quote }}\n    port: http\n",
-            '  {{- if eq $kind "liveness" }}\n  tcpSocket:\n    port: http\n  {{- else }}\n'
-            "  httpGet:\n    path: {{ .path | quote }}\n    port: http\n  {{- end }}\n",
-        ),
+        port_alone("liveness"),
     ),
     _m(
         "start of forty seconds",
