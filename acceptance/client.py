@@ -19,9 +19,19 @@ TOO_MANY = 429
 
 
 def ask(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
-    """One request on a connection of its own, never retried, 10 s at most."""
-    with gateway.session() as session:
-        return session.request(method, url, timeout=REQUEST.seconds, **kwargs)
+    """One request on a connection of its own, never retried, 10 s at most; `AssertionError` where no answer comes.
+
+    Raises `requests.RequestException` where the gateway lets nothing through: that says nothing of the release.
+    """
+    try:
+        with gateway.session() as session:
+            return session.request(method, url, timeout=REQUEST.seconds, **kwargs)
+    except requests.RequestException as error:
+        try:
+            gateway.demand()
+        except NotYet:
+            raise error from None
+        raise AssertionError(f"{method} {url}: wanted an answer, seen {error}") from error
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,14 @@ class User:
     def tasks(self) -> list[dict[str, Any]]:
         tasks: list[dict[str, Any]] = self.ask_json("GET", self.path(self.target.api.tasks))
         return tasks
+
+    def say(self, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
+        """One turn, which begins a conversation or goes on with one; the answer, `AssertionError` on a failure."""
+        api = self.target.api
+        body = {api.message_field: message}
+        going_on = {} if conversation is None else {api.conversation_field: conversation}
+        answer: dict[str, Any] = self.ask_json("POST", self.path(api.chat), body | going_on, origin=origin)
+        return answer
 
     def ask_json(
         self, method: str, path: str, body: object = None, status: int = requests.codes.ok, *, origin: str = ""

@@ -25,6 +25,7 @@ METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
 MODEL_UP = Deadline("model's stub up", 30, "Python's start takes 0.3 s here; a busy machine gets a hundred times that")
 NODE_UP = Deadline("node up", 240, "kind's own wait for a node is as long; here it takes 3 s")
+DNS_UP = Deadline("cluster's DNS up", 120, "the node becomes Ready and CoreDNS's pod starts: 10 s here")
 GATEWAY_UP = Deadline("gateway up", 90, "the node becomes Ready and the pod starts: 10 s here")
 RECORDER_SETTLED = Deadline("recorder caught up", 30, "a half-open watch shows after 13 s and is resumed")
 ROLLED_OUT = Deadline("rollout", 120, "two replicas in turn take 25 s here; a busy machine gets five times that")
@@ -47,6 +48,7 @@ MODEL_ASKED = Deadline(
 )
 MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
 READINESS = Deadline("readiness follows", 60, "period times threshold, shipped 9 s, Kubernetes' own 30 s; twice that")
+ENDPOINTS = Deadline("endpoints follow", 5, "within 0.1 s of a pod's readiness here; a busy machine gets seconds")
 LIVENESS = Deadline(
     "liveness acts", 150, "period times threshold, shipped 30 s, then a grace period of 30 s; twice that"
 )

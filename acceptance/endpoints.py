@@ -88,5 +88,5 @@ def things_of(user: User, text: str) -> Things:
     api = user.target.api
     task = user.add_task(text)
     tag = user.ask_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
-    turn = user.ask_json("POST", user.path(api.chat), {api.message_field: text}, OK)
+    turn = user.say(text)
     return Things(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])

@@ -18,6 +18,7 @@ from acceptance.rollout import own, rolled_out
 from acceptance.sampler import Plan, Sampler, Sampling
 from acceptance.target import Component, Target
 from acceptance.tracking import Connection, attributed
+from acceptance.wait import consistently
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Experiment:
     history: History
     start: float
     end: float = 0.0
-    traffic: Mapping[str, Sampling] = field(default_factory=dict)
+    traffic: dict[str, Sampling] = field(default_factory=dict)
     availability: bool = True
     """Whether the traffic tells of the Services' availability, for the report; not where it goes past them."""
     marks: list[Mark] = field(default_factory=list)
@@ -56,6 +57,10 @@ class Experiment:
     def elapsed(self) -> float:
         """Seconds since the beginning."""
         return time.time() - self.start
+
+    def last(self, seconds: float) -> None:
+        """Let the traffic go on until `seconds` have passed since the beginning."""
+        consistently("traffic", lambda: None, max(0.0, seconds - self.elapsed))
 
     def mark(self, text: str) -> float:
         """Note that something happens now; the moment."""

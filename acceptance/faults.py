@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from kubernetes import client
 
 from acceptance import runs
 from acceptance.cluster import Cluster
 from acceptance.fields import Object, mappings_at, name_of, text_at
-from acceptance.images import BuiltImage, build
-from acceptance.provision import Provision
 from acceptance.runs import CTR, uninterrupted
 from toolchain.console import CommandError
 
@@ -92,11 +88,3 @@ def delete(cluster: Cluster, pod: Object, grace: int | None = None) -> float:
         _request_timeout=(5, 30),
     )
     return moment
-
-
-def crashing_image(provision: Provision, image: BuiltImage) -> BuiltImage:
-    """The component's image with a command that ends at once; what else is started from it works as before."""
-    with tempfile.TemporaryDirectory(dir=provision.run.folder) as aside:
-        recipe = Path(aside) / "Dockerfile"
-        recipe.write_text(f'FROM {image.reference}\nENTRYPOINT []\nCMD ["false"]\n', encoding="ascii")
-        return build(provision.toolchain, provision.run, image.repository, recipe, Path(aside))

@@ -54,6 +54,19 @@ class Gateway:
         session.proxies = {"http": self.proxy, "https": self.proxy}
         return session
 
+    def demand(self) -> None:
+        """Make a connection to the API server through the proxy; `NotYet` where none comes about."""
+        try:
+            socks.create_connection(
+                (API_SERVER, 443),
+                timeout=int(REQUEST.seconds),
+                proxy_type=socks.SOCKS5,
+                proxy_addr=self.host,
+                proxy_port=self.port,
+            ).close()
+        except (OSError, socks.ProxyError) as error:
+            raise NotYet(str(error)) from error
+
 
 def service_url(target: Target, component: str) -> str:
     """The origin of a component's Service, as pods know it."""
@@ -107,20 +120,7 @@ def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
         cluster.kubectl("delete", "pod", NAME, "--namespace", cluster.run.namespace)
     clusters.apply(cluster, pod(cluster, image))
     gateway = Gateway(target, *address(cluster))
-
-    def probe() -> None:
-        try:
-            socks.create_connection(
-                (API_SERVER, 443),
-                timeout=int(REQUEST.seconds),
-                proxy_type=socks.SOCKS5,
-                proxy_addr=gateway.host,
-                proxy_port=gateway.port,
-            ).close()
-        except (OSError, socks.ProxyError) as error:
-            raise NotYet(str(error)) from error
-
-    eventually("a connection to the API server through the gateway", probe, GATEWAY_UP)
+    eventually("a connection to the API server through the gateway", gateway.demand, GATEWAY_UP)
     return gateway
 
 

@@ -25,10 +25,12 @@ from acceptance.wait import NotYet, eventually
 from toolchain import Toolchain
 
 T = TypeVar("T")
-WORKERS = 12
+WORKERS = 16
 """More than there are parts, so that none waits for another's worker."""
 LIVE = {"installed", "ready"}
 """Fixtures that need everything."""
+ALTERED = {"variants": images.variant, "crashing": images.crashing}
+"""Further images of each component, by the fixture that needs them; loaded with those whose layers they have."""
 METRICS_SERVER = ROOT / "support" / "metrics-server.yaml"
 
 
@@ -57,6 +59,9 @@ class Provision:
         """Begin what fixtures of these names will ask for, before the first of it is waited for."""
         if self.run.context:
             return
+        for name in ALTERED:
+            if name in wanted:
+                self._begin(f"altered {name}")
         if LIVE & set(wanted):
             for name in ("cluster", "tools", "database", "model", "load", "gateway", "metrics"):
                 self._begin(name)
@@ -104,6 +109,12 @@ class Provision:
         for component in self.target.components:
             self._begin(f"image {component}")
         return {component: self._part(f"image {component}", BuiltImage) for component in self.target.components}
+
+    def altered(self, name: str) -> dict[str, BuiltImage]:
+        """The further image of every component that the fixture of this name needs."""
+        self._demand_own("images")
+        made: dict[str, BuiltImage] = self._part(f"altered {name}", dict)
+        return made
 
     def loaded_images(self) -> dict[str, BuiltImage]:
         """The same once they are on the node."""
@@ -173,9 +184,13 @@ class Provision:
     def _make_image(self, component: str) -> BuiltImage:
         return images.build_component(self.toolchain, self.run, self.target.root, self.target.component(component))
 
+    def _make_altered(self, name: str) -> dict[str, BuiltImage]:
+        return {component: ALTERED[name](self.toolchain, self.run, image) for component, image in self.images().items()}
+
     def _make_load(self) -> None:
         """In one command, since layers that images share are then loaded once; while Kubernetes still starts."""
-        references = [image.reference for image in self.images().values()]
+        wanted = [self.images(), *(self.altered(name) for name in ALTERED if f"altered {name}" in self._parts)]
+        references = [image.reference for made in wanted for image in made.values()]
         creation = self._begin("cluster")
         starting = cluster.own(self.toolchain, self.run)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from acceptance import causes, runs
 from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
-from acceptance.deadlines import RELEASE_READY
+from acceptance.deadlines import DNS_UP, RELEASE_READY
 from acceptance.fields import Object, at, mapping_at, name_of, reference, text_at
 from acceptance.gateway import service_url
 from acceptance.helm import Helm
@@ -24,12 +24,15 @@ from acceptance.objects import Objects
 from acceptance.provision import Provision
 from acceptance.redaction import MINIMUM_LENGTH
 from acceptance.render import documents, shipped
-from acceptance.rollout import unfinished
+from acceptance.rollout import endpoints, unfinished
 from acceptance.target import Target
 from acceptance.values import given, put
 from acceptance.wait import NotYet, eventually
 from toolchain import cache
 from toolchain.console import ToolchainError
+
+DNS = "kube-dns"
+"""kubeadm's name for the Service, whatever serves it."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,26 @@ def install(provision: Provision, target: Target, hide: Callable[[str], None]) -
     objects = Objects(cluster.api, target.chart.namespace)
     if provision.run.reused and helm.values() == values and chart_mark(provision, target):
         return Release(target, cluster, helm, objects, values)
+    wait_resolving(cluster)
     release = Release(target, cluster, helm, objects, values, begun=time.monotonic())
     release.upgrade()
     (provision.run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
     return release
+
+
+def wait_resolving(cluster: Cluster) -> None:
+    """Wait until the cluster has DNS, as every cluster that is given to users has.
+
+    A container that ends for want of it is backed off, which would be laid to the chart. Raises `WaitError`.
+    """
+    system = Objects(cluster.api, "kube-system")
+
+    def probe() -> None:
+        found = endpoints(system.list("EndpointSlice").objects, DNS)
+        if not any(found.values()):
+            raise NotYet(f"Service/{DNS} has no ready endpoint, but {sorted(found)}")
+
+    eventually("the cluster's DNS to be served", probe, DNS_UP)
 
 
 def chart_mark(provision: Provision, target: Target) -> bool:

@@ -9,10 +9,13 @@ from dataclasses import replace
 from acceptance.client import User
 from acceptance.sampler import Plan
 
-TASKS_PER_SECOND = 60.0
-PAGES_PER_SECOND = 24.0
+TASKS_PER_SECOND = 30.0
+PAGES_PER_SECOND = 12.0
+"""The two are a quarter of two cores' work, so that a busy machine has time for the pods that start beside them."""
 PAGE_CONNECTIONS = 24
 """Pages take up to 2 s while pods start beside them: fewer kept connections would leave too few to be used again."""
+CLIENT_PAUSE = 1.0
+"""Seconds that a client leaves a held connection idle: each is used once in that time."""
 CHATS_PER_SECOND = 4.0
 """A chat turn costs two answers of the model and four statements: more than two cores spare beside an experiment."""
 
@@ -25,8 +28,9 @@ def task_writes(user: User, rate: float = TASKS_PER_SECOND) -> Plan:
 
 def chat_turns(user: User, rate: float = CHATS_PER_SECOND) -> Plan:
     """Chat turns, each in a conversation of its own, that make the agent add a task of the marker's title."""
-    message = json.dumps({"conversation_id": None, "message": "add task: {token}"})
-    return replace(_plan(user, rate, user.path(user.target.api.chat), message, 200), connections=4)
+    api = user.target.api
+    message = json.dumps({api.message_field: "add task: {token}"})
+    return replace(_plan(user, rate, user.path(api.chat), message, 200), connections=4)
 
 
 def page_views(user: User, rate: float = PAGES_PER_SECOND) -> Plan:
@@ -51,6 +55,11 @@ def page_views(user: User, rate: float = PAGES_PER_SECOND) -> Plan:
 def to_pod(plan: Plan, address: str, port: int) -> Plan:
     """The same to one pod, past its Service."""
     return replace(plan, host=address, port=port)
+
+
+def held(plan: Plan, connections: int) -> Plan:
+    """The same on connections that are held open, by clients that do not look first whether theirs was closed."""
+    return replace(plan, rate=connections / CLIENT_PAUSE, reused_share=1.0, connections=connections, careful=False)
 
 
 def new_token() -> str:

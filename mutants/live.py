@@ -29,11 +29,15 @@ import toolchain
 from acceptance import runs
 from acceptance.checkout import checkout
 from acceptance.rules import ROOT
-from mutants.releases import MUTANTS, Mutant
+from mutants import applications, deployments
+from mutants.mutant import Mutant
 from toolchain.console import ToolchainError
 
+MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS)
 COPIED = ("chart", "app", "dockerfiles", "target.toml")
 LEFT_OUT = ("node_modules", ".next", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache")
+SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")
+"""What every test of a release is made of, beside its own file."""
 RESULTS = ROOT / "reports" / "mutants-live"
 
 
@@ -73,8 +77,9 @@ def outcome(mutant: Mutant, log: Path) -> str:
 def state(mutant: Mutant) -> str:
     """What the outcome depends on: the mutated tree, the suite, and the mutant's tests."""
     digest = hashlib.sha256(repr((mutant.name, mutant.rule, mutant.tests)).encode())
+    suite = (*SUITE, *sorted({test.partition("::")[0] for test in mutant.tests}))
     with mutated(mutant) as root:
-        for base, folders in ((root, COPIED), (ROOT, ("acceptance", "tests/behaviour", "support"))):
+        for base, folders in ((root, COPIED), (ROOT, suite)):
             for path in sorted(p for folder in folders for p in [base / folder, *(base / folder).rglob("*")]):
                 if path.is_file() and "__pycache__" not in path.parts:
                     digest.update(str(path.relative_to(base)).encode() + path.read_bytes())

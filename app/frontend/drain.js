@@ -3,8 +3,8 @@
 //
 // At SIGTERM the pod is still in Endpoints somewhere, and clients still hold idle keep-alive connections on
 // which a request may already be under way. So for DRAIN_SECONDS the listener stays open, requests on open
-// connections are answered, and every response says `Connection: close`, which moves the clients away. Only
-// then are the listener and the connections left over closed; the process ends with the last response.
+// connections are answered, and every response says `Connection: close`, which moves the clients away. The
+// process ends then, as soon as it is quiet.
 // DRAIN_SECONDS must outlast endpoint lag and a client's pause between requests; with the preStop sleep it
 // must stay under the pod's grace period.
 //
@@ -12,25 +12,24 @@
 
 const { subscribe } = require("node:diagnostics_channel");
 
-/** @typedef {{ response: import("node:http").ServerResponse, server: import("node:http").Server }} Started */
+/** @typedef {{ response: import("node:http").ServerResponse }} Started */
 
 const drainMilliseconds = Number(process.env.DRAIN_SECONDS ?? 5) * 1000;
+const TICK_MILLISECONDS = 100;
+const QUIET_TICKS = 10;
+// Somebody who knows the pod's address may go on asking for ever.
+const MOST_TICKS = 100;
 /** @type {Set<import("node:http").ServerResponse>} */
 const unanswered = new Set();
-/** @type {import("node:http").Server | undefined} */
-let server;
+let started = 0;
 let draining = false;
-let drained = false;
 
 subscribe("http.server.request.start", (message) => {
-  const started = /** @type {Started} */ (message);
-  server = started.server;
-  unanswered.add(started.response);
-  started.response.once("close", () => {
-    unanswered.delete(started.response);
-    exitIfDone();
-  });
-  if (draining) lastOnItsConnection(started.response);
+  const { response } = /** @type {Started} */ (message);
+  started += 1;
+  unanswered.add(response);
+  response.once("close", () => unanswered.delete(response));
+  if (draining) lastOnItsConnection(response);
 });
 
 /** @param {import("node:http").ServerResponse} response */
@@ -42,16 +41,22 @@ function drain() {
   if (draining) return;
   draining = true;
   unanswered.forEach(lastOnItsConnection);
-  setTimeout(() => {
-    drained = true;
-    server?.close();
-    exitIfDone();
-  }, drainMilliseconds);
+  setTimeout(endWhenQuiet, drainMilliseconds);
 }
 
+// A busy process has requests that it has not read, on connections too that it has not accepted (one in a turn of
+// the event loop): ending with the last response it knows of would reset them. Between two ticks is a whole turn.
 // Not when all connections are closed: a browser keeps spare ones on which no request ever comes.
-function exitIfDone() {
-  if (drained && unanswered.size === 0) process.exit(0);
+function endWhenQuiet() {
+  let seen = started;
+  let quietTicks = 0;
+  let ticks = 0;
+  setInterval(() => {
+    ticks += 1;
+    quietTicks = unanswered.size === 0 && started === seen ? quietTicks + 1 : 0;
+    seen = started;
+    if (quietTicks === QUIET_TICKS || (ticks >= MOST_TICKS && unanswered.size === 0)) process.exit(0);
+  }, TICK_MILLISECONDS);
 }
 
 process.on("SIGTERM", drain);

@@ -1,4 +1,4 @@
-"""Load on the backend, made by Locust in a pod: one user lists and writes tasks as fast as it is answered.
+"""Load on the backend, made by Locust in a pod: each of its users writes tasks, 10 a second if answered.
 
 Where and as whom is told by files in the folder of LOAD_PLAN, since arguments and environment can be read by others:
 `path` of the tasks, `token`, `title` (the title's field).

@@ -20,7 +20,7 @@ from acceptance.load import loading
 from acceptance.provision import Provision
 from acceptance.rollout import condition, own, ready
 from acceptance.target import Autoscaler
-from acceptance.traffic import task_writes
+from acceptance.traffic import held, task_writes
 from acceptance.wait import NotYet, consistently, eventually
 from toolchain.console import CommandError
 
@@ -28,8 +28,12 @@ pytestmark = pytest.mark.timeout(900)
 """Metrics, growth, shrinkage and what leads back, each to its deadline; and the set-up."""
 CLIENTS = 12
 """Of 10 requests a second each: 480 m CPU and more, where 70 % of five requests of 100 m are 350 m."""
-SAMPLED_PER_SECOND = 15.0
-"""Little enough that two replicas bear it."""
+SAMPLED_PER_SECOND = 5.0
+"""With what the held connections ask (10 a second) 85 m CPU: three replicas become two below 140 m, on a slow machine
+too, where the same requests cost more."""
+HELD = 10
+"""Connections held while replicas go, spread over all of them: the most recent of the pods, which the autoscaler takes
+first, would have none of those that the sampler opened before they were there."""
 HOLD = 15.0
 """Seconds at either end in which nothing may go beyond it: one sync of the autoscaler."""
 
@@ -138,8 +142,9 @@ def scaling(
         found.ended = seen.mark("load ends")
         if seen.came("grown"):
             fewest = limits.min_replicas
-            seen.attempt("shrunk", lambda: eventually(f"{fewest} replicas", count(fewest), SCALED_DOWN))
-            consistently("quiet", lambda: None, HOLD)
+            with lab.sampler.sampling(held(task_writes(writer), HELD)) as seen.traffic["held connections"]:
+                seen.attempt("shrunk", lambda: eventually(f"{fewest} replicas", count(fewest), SCALED_DOWN))
+                consistently("quiet", lambda: None, HOLD)
     history = seen.history
     wanted = found.replicas(part.deployment)
     rows = {
@@ -238,8 +243,9 @@ def test_the_time_of_each_phase_is_within_its_budget(
     accept(findings, lab.target)
 
 
-BUDGETS = {"metrics": 75.0, "decision": 75.0, "scheduling": 10.0, "start": 60.0, "ready": 90.0}
-"""Seconds after the phase before: scrape and sync periods of 15 s, some steps of growth, five starts on two cores."""
+BUDGETS = {"metrics": 75.0, "decision": 75.0, "scheduling": 10.0, "start": 30.0, "ready": 30.0}
+"""Seconds after the phase before: scrape and sync periods of 15 s, some steps of growth; POD-17 for start and ready,
+which take 6 s and 8 s here."""
 
 
 @pytest.mark.rule("HPA-10")
@@ -269,4 +275,9 @@ def test_no_request_fails_while_it_scales(scaling: Scaling, lab: Laboratory) -> 
     scaling.grown()
     scaling.seen.took("shrunk")
     service = lab.target.component("backend").service
-    accept(lossless("HPA-12", f"Service/{service}", scaling.seen.traffic["backend"].availability), lab.target)
+    findings = [
+        finding
+        for sampling in scaling.seen.traffic.values()
+        for finding in lossless("HPA-12", f"Service/{service}", sampling.availability)
+    ]
+    accept(findings, lab.target)

@@ -17,7 +17,6 @@ from acceptance.cluster import Cluster
 from acceptance.database import Database
 from acceptance.deadlines import CAUSE_TOLD, ROLLED_OUT
 from acceptance.experiment import Experiment, Laboratory
-from acceptance.faults import crashing_image
 from acceptance.fields import Object, name_of
 from acceptance.finding import Finding, Untested, accept
 from acceptance.provision import Provision
@@ -100,7 +99,7 @@ def no_image(lab: Laboratory, writer: User, reader: User) -> Stuck:
 @pytest.fixture(scope="module")
 def crashing(lab: Laboratory, writer: User, reader: User, provision: Provision, cluster: Cluster) -> Stuck:
     """Both components to an image whose main process ends at once."""
-    images = {name: crashing_image(provision, image) for name, image in provision.images().items()}
+    images = provision.altered("crashing")
     cluster.load_image(*(image.reference for image in images.values()))
     changes = tags(lab, {name: image.tag for name, image in images.items()})
     return stuck(lab, writer, reader, "image that crashes", changes, COMPONENTS)

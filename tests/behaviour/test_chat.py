@@ -25,21 +25,13 @@ pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that co
 OK = 200
 
 
-def say(user: User, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
-    """One turn that must succeed; the answer."""
-    api = user.target.api
-    body = {api.message_field: message} | ({api.conversation_field: conversation} if conversation is not None else {})
-    answer: dict[str, Any] = user.ask_json("POST", user.path(api.chat), body, OK, origin=origin)
-    return answer
-
-
 @pytest.mark.rule("PER-01", "PER-04")
 def test_a_turn_is_stored_once(user: User, postgres: Connection[Any]) -> None:
     """In PostgreSQL itself: one conversation, one message of each side, the tool's call and its effect."""
     api, tables = user.target.api, user.target.tables
     title = f"by chat {secrets.token_hex(6)}"
     message = f"add task: {title}"
-    answer = say(user, message)
+    answer = user.say(message)
     calls, response = answer[api.tool_calls_field], answer[api.response_field]
     assert title in json.dumps(calls), f"wanted a tool call with {title}, seen {calls}"
     identifier = answer[api.conversation_field]
@@ -65,7 +57,7 @@ def test_a_conversation_reads_the_same_on_every_pod(ready: Release, user: User) 
     identifier, told = None, []
     for number, origin in enumerate(pods.values()):
         message = f"turn {number} {secrets.token_hex(4)}"
-        answer = say(user, message, identifier, origin=origin)
+        answer = user.say(message, identifier, origin=origin)
         identifier = answer[api.conversation_field]
         told += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
@@ -84,10 +76,10 @@ def test_the_history_reaches_the_model_from_another_pod(ready: Release, user: Us
     if not others:
         untested("the backend has one pod only")
     secret = f"my cat is called {secrets.token_hex(6)}"
-    begun = say(user, secret, origin=first)
+    begun = user.say(secret, origin=first)
     for origin in others:
         question = f"what is my cat called? {secrets.token_hex(6)}"
-        say(user, question, begun[api.conversation_field], origin=origin)
+        user.say(question, begun[api.conversation_field], origin=origin)
         asked = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
         assert asked, f"wanted a request to the model with {question!r}, seen none"
         for body in asked:
@@ -131,7 +123,7 @@ def test_a_failing_model_is_told_and_stores_nothing(
 ) -> None:
     """In a new conversation and in one that goes on."""
     api, tables = user.target.api, user.target.tables
-    known = say(user, "hello")[api.conversation_field]
+    known = user.say("hello")[api.conversation_field]
     before = all_of(postgres, tables, user.id)
     FAILURES[failure](failing)
     for turn in ({}, {api.conversation_field: known}):

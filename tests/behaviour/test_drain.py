@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,13 +14,11 @@ from acceptance.fields import text_at
 from acceptance.finding import Finding, accept
 from acceptance.records import Record, VoidError
 from acceptance.rollout import rolled_out
-from acceptance.traffic import page_views, task_writes, to_pod
+from acceptance.traffic import CLIENT_PAUSE, held, page_views, task_writes, to_pod
 from acceptance.wait import consistently
 
 COMPONENTS = ("backend", "frontend")
 HELD = 20
-CLIENT_PAUSE = 1.0
-"""Seconds that a client leaves a connection idle: each held connection is used once in that time."""
 WARM_UP = 3 * CLIENT_PAUSE
 """Every connection has carried two requests by then."""
 
@@ -34,8 +31,7 @@ def drained(lab: Laboratory, writer: User, reader: User) -> Experiment:
     for name, plan in (("backend", task_writes(writer)), ("frontend", page_views(reader))):
         part = lab.target.component(name)
         pods[name] = lab.pods(part)[0]
-        held = replace(plan, rate=HELD / CLIENT_PAUSE, reused_share=1.0, connections=HELD, careful=False)
-        plans[name] = to_pod(held, text_at(pods[name], "status.podIP"), part.port)
+        plans[name] = to_pod(held(plan, HELD), text_at(pods[name], "status.podIP"), part.port)
     with lab.experiment("drain", **plans) as seen:
         seen.availability = False
         consistently("held connections", lambda: None, WARM_UP)
@@ -48,11 +44,11 @@ def drained(lab: Laboratory, writer: User, reader: User) -> Experiment:
     return seen
 
 
-def undrained(held: dict[int, list[Record]], status: int, service: str) -> list[Finding]:
+def undrained(uses: dict[int, list[Record]], status: int, service: str) -> list[Finding]:
     """A finding for each way in which held connections ended other than by an answer that says so."""
     lost: list[str] = []
     untold = 0
-    for number, records in held.items():
+    for number, records in uses.items():
         for record in records:
             reason = why_failed(record, status)
             if reason is not None:
@@ -63,10 +59,10 @@ def undrained(held: dict[int, list[Record]], status: int, service: str) -> list[
     object_ = f"Service/{service}"
     findings = []
     if lost:
-        found = f"{len(lost)} of {len(held)} lost one: {'; '.join(lost[:5])}"
+        found = f"{len(lost)} of {len(uses)} lost one: {'; '.join(lost[:5])}"
         findings.append(Finding("STA-08", object_, "held connections", "every request is answered", found))
     if untold:
-        found = f"{untold} of {len(held)} were not told"
+        found = f"{untold} of {len(uses)} were not told"
         findings.append(Finding("STA-08", object_, "held connections", "told `Connection: close` at the end", found))
     return findings
 
@@ -78,7 +74,7 @@ def test_held_connections_are_answered_and_told_to_close(drained: Experiment, co
     sampling = drained.traffic[component]
     gone = next(mark.moment for mark in drained.marks if mark.text == f"{component} pod deleted")
     early = {record.connection for record in sampling.records if record.sent < gone and record.reused}
-    held = {number: [record for record in sampling.records if record.connection == number] for number in sorted(early)}
-    if len(held) < HELD:
-        raise VoidError(f"{len(held)} connections were held instead of {HELD}")
-    accept(undrained(held, sampling.plan.status, lab.target.component(component).service), lab.target)
+    uses = {number: [record for record in sampling.records if record.connection == number] for number in sorted(early)}
+    if len(uses) < HELD:
+        raise VoidError(f"{len(uses)} connections were held instead of {HELD}")
+    accept(undrained(uses, sampling.plan.status, lab.target.component(component).service), lab.target)

@@ -50,10 +50,13 @@ def test_the_first_html_holds_the_users_tasks(ready: Release, user: User) -> Non
 
 @pytest.mark.rule("STA-10")
 def test_nobodys_page_holds_no_tasks(ready: Release, user: User) -> None:
-    """Without a session the same page is not the user's: it leads elsewhere."""
+    """Without a session the same page is not the user's, though the pod has just shown it to them."""
     title = f"hidden {secrets.token_hex(6)}"
     user.add_task(title)
     for pod, origin in origins(ready, "frontend").items():
-        answer = ask(user.gateway, "GET", origin + user.target.pages.tasks, allow_redirects=False)
+        url = origin + user.target.pages.tasks
+        shown = ask(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
+        assert title in shown.text, f"{pod}: wanted the user's task in the page, seen {shown.status_code} without it"
+        answer = ask(user.gateway, "GET", url, allow_redirects=False)
         assert answer.status_code in (302, 303, 307, 308, 401), f"{pod}: wanted a redirect, seen {answer.status_code}"
         assert title not in answer.text, f"{pod}: wanted no task without a session, seen {title}"

@@ -49,10 +49,7 @@ def test_users_tasks_and_chats_work_through_a_pooler(
     with ThreadPoolExecutor(WRITERS) as pool:
         written = list(pool.map(user.add_task, titles))
     assert sorted(task[user.target.api.title_field] for task in written) == sorted(titles)
-    answer = user.call(
-        "POST", user.path(user.target.api.chat), json={"conversation_id": None, "message": f"add task: chat {marker}"}
-    )
-    assert answer.ok, f"a chat turn was answered {answer.status_code}: {answer.text}"
+    user.say(f"add task: chat {marker}")
     kept = {task[user.target.api.title_field] for task in user.tasks()}
     assert f"chat {marker}" in kept, "the chat turn left no task"
     address = database.toolchain.engine.docker(

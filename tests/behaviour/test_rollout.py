@@ -13,7 +13,7 @@ from acceptance.cluster import Cluster
 from acceptance.experiment import Experiment, Laboratory
 from acceptance.finding import Finding, Untested, accept
 from acceptance.history import GapError
-from acceptance.images import BuiltImage, variant
+from acceptance.images import BuiltImage
 from acceptance.provision import Provision
 from acceptance.records import VoidError
 from acceptance.rollout import bounds, ready_since, revisions, turnover
@@ -23,6 +23,8 @@ COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}
 """What the image rollouts are to be judged by, at least; half of it while old and new pods are there."""
 RATES = {"backend": TASKS_PER_SECOND, "frontend": PAGES_PER_SECOND}
+LONG_ENOUGH = 1.05 * max(least / RATES[name] for name, least in REQUESTS.items())
+"""Seconds of traffic that bring enough requests of both kinds, and some to spare for the sampler's start."""
 MOST_ROLLOUTS = 8
 WATCH_LAG = 0.5
 """Seconds by which a status may reach the recorder later than the endpoints it leads to reach the node."""
@@ -39,7 +41,7 @@ class Rollouts:
 @pytest.fixture(scope="module")
 def variants(provision: Provision, cluster: Cluster) -> dict[str, BuiltImage]:
     """For each component an image of the same application with other content, on the node."""
-    made = {name: variant(provision.toolchain, provision.run, image, 1) for name, image in provision.images().items()}
+    made = provision.altered("variants")
     cluster.load_image(*(image.reference for image in made.values()))
     return made
 
@@ -67,11 +69,13 @@ def rollouts(
                 times.append(Interval(began, time.time()))
             if not seen.came(name):
                 break
+        else:
+            seen.last(LONG_ENOUGH)
     return Rollouts(seen, tuple(times))
 
 
 def enough(lab: Laboratory, seen: Experiment, times: list[Interval]) -> bool:
-    """Whether as many requests were sent as are wanted, and half of these while old and new pods were there."""
+    """Whether half of the requests that are wanted were sent while old and new pods were there."""
     lab.recorder.settle()
     for name, rate in RATES.items():
         part = lab.target.component(name)
@@ -79,7 +83,7 @@ def enough(lab: Laboratory, seen: Experiment, times: list[Interval]) -> bool:
             both = sum(turnover(seen.history, part, each.start, each.end).seconds for each in times)
         except GapError:
             return True
-        if min(seen.elapsed, 2 * both) * rate < 1.05 * REQUESTS[name]:
+        if both * rate < 1.05 * REQUESTS[name] / 2:
             return False
     return True
 

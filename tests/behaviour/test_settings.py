@@ -1,4 +1,4 @@
-"""Changed settings under traffic: another ConfigMap, another database role, another auth secret, and a rollback."""
+"""Changed settings under traffic: another ConfigMap and `helm rollback`, another database role, another auth secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import requests
 from psycopg import sql
 
-from acceptance.availability import Intended, lossless
+from acceptance.availability import Intended, Interval, lossless
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.database import Database
@@ -24,12 +24,11 @@ from acceptance.records import VoidError
 from acceptance.redaction import redactor
 from acceptance.rollout import own
 from acceptance.traffic import PAGES_PER_SECOND, TASKS_PER_SECOND, page_views, task_writes
-from acceptance.wait import consistently
 
 COMPONENTS = ("backend", "frontend")
 LEAST_REQUESTS = 500
-LONG_ENOUGH = LEAST_REQUESTS / min(TASKS_PER_SECOND, PAGES_PER_SECOND)
-"""Seconds of traffic that bring enough requests of both kinds."""
+LONG_ENOUGH = 1.05 * LEAST_REQUESTS / min(TASKS_PER_SECOND, PAGES_PER_SECOND)
+"""Seconds of traffic that bring enough requests of both kinds, and some to spare for the sampler's start."""
 OTHER_ENVIRONMENT = "staging"
 REFUSED = {
     "backend": frozenset({requests.codes.unauthorized}),
@@ -40,17 +39,13 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Changed:
-    """The experiment, and what the containers of each component then saw."""
+    """A change in an experiment, when it began, and what the containers of each component then saw."""
 
     seen: Experiment
+    began: float
     saw: dict[str, list[str]]
     old_pods: dict[str, set[str]]
     new_pods: dict[str, set[str]]
-
-
-def enough_traffic(seen: Experiment) -> None:
-    """Let the traffic go on until both kinds of requests are enough."""
-    consistently("traffic", lambda: None, max(0.0, LONG_ENOUGH - seen.elapsed))
 
 
 def names(lab: Laboratory) -> dict[str, set[str]]:
@@ -59,40 +54,65 @@ def names(lab: Laboratory) -> dict[str, set[str]]:
     return {name: {name_of(pod) for pod in own(pods, lab.target.component(name))} for name in COMPONENTS}
 
 
-def served(seen: Experiment, component: str, rule: str, lab: Laboratory) -> list[Finding]:
-    """Findings of a component's traffic; `VoidError` where too little was asked."""
-    availability = seen.traffic[component].availability
+def served(seen: Experiment, component: str, rule: str, lab: Laboratory, time: Interval | None = None) -> list[Finding]:
+    """Findings of a component's traffic, all of it or that of some time; `VoidError` where too little was asked."""
+    availability = seen.traffic[component].availability.between(time or seen.whole)
     if len(availability.records) < LEAST_REQUESTS:
         raise VoidError(f"{len(availability.records)} requests are fewer than {LEAST_REQUESTS}")
     return lossless(rule, f"Service/{lab.target.component(component).service}", availability)
 
 
-def changed(
-    lab: Laboratory, writer: User, reader: User, cluster: Cluster, name: str, path: str, value: str, key: str
+def changing(
+    lab: Laboratory, seen: Experiment, cluster: Cluster, name: str, change: Callable[[], None], key: str
 ) -> Changed:
-    """Change one value under traffic, wait for the rollout, and read `key` in the containers."""
+    """Make a change under traffic, wait for the rollout, and read `key` in the containers."""
     old = names(lab)
+    began = seen.mark(name)
+    change()
+    seen.attempt(name, lab.rolled_out)
+    new = names(lab)
     saw: dict[str, list[str]] = {}
-    with lab.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        seen.mark("upgrade")
-        lab.upgrade({path: value})
-        seen.attempt("rollout", lab.rolled_out)
-        new = names(lab)
-        for component in COMPONENTS:
-            part = lab.target.component(component)
-            saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
-        enough_traffic(seen)
-    return Changed(seen, saw, old, new)
+    for component in COMPONENTS:
+        part = lab.target.component(component)
+        saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
+    return Changed(seen, began, saw, old, new)
+
+
+def undo(lab: Laboratory, seen: Experiment) -> None:
+    """Bring the baseline back under traffic too, and let enough requests go."""
+    seen.mark("back")
+    lab.upgrade({})
+    seen.attempt("back", lab.rolled_out)
+    seen.last(LONG_ENOUGH)
+
+
+@dataclass(frozen=True)
+class Configured:
+    """An upgrade that changes the ConfigMap, and the `helm rollback` to the revision before it."""
+
+    upgrade: Changed
+    rollback: Changed
+
+    @property
+    def seen(self) -> Experiment:
+        return self.upgrade.seen
 
 
 @pytest.fixture(scope="module")
-def configured(lab: Laboratory, writer: User, reader: User, cluster: Cluster) -> Changed:
-    """The ConfigMap has another ENVIRONMENT."""
+def configured(lab: Laboratory, writer: User, reader: User, cluster: Cluster) -> Configured:
+    """The ConfigMap has another ENVIRONMENT, and the earlier one again."""
     path = lab.target.values.environment
     if path is None:
         raise Untested("the target names no value for the environment")
     key = lab.target.config_map.environment
-    return changed(lab, writer, reader, cluster, "changed ConfigMap", path, OTHER_ENVIRONMENT, key)
+    plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
+    with lab.experiment("changed ConfigMap and rollback", **plans) as seen:
+        revision = lab.release.helm.revision()
+        upgrade = changing(lab, seen, cluster, "upgrade", lambda: lab.upgrade({path: OTHER_ENVIRONMENT}), key)
+        seen.last(LONG_ENOUGH)
+        rollback = changing(lab, seen, cluster, "rollback", lambda: lab.rollback(revision), key)
+        seen.last(rollback.began - seen.start + LONG_ENOUGH)
+    return Configured(upgrade, rollback)
 
 
 @pytest.fixture(scope="module")
@@ -133,26 +153,18 @@ def rotated(
     if path is None:
         raise Untested("the target names no value for the database's URL")
     role, url = other_role
-    users: set[str] = set()
-    old = names(lab)
-    saw: dict[str, list[str]] = {}
-    with lab.experiment("rotated DATABASE_URL", backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        seen.mark("upgrade")
-        lab.upgrade({path: url})
-        seen.attempt("rollout", lab.rolled_out)
-        new = names(lab)
-        for component in COMPONENTS:
-            part = lab.target.component(component)
-            key = lab.target.secret.database_url
-            saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
-        enough_traffic(seen)
+    plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
+    with lab.experiment("rotated DATABASE_URL", **plans) as seen:
+        key = lab.target.secret.database_url
+        change = changing(lab, seen, cluster, "upgrade", lambda: lab.upgrade({path: url}), key)
         with database.admin() as admin:
             rows = admin.execute(
                 "SELECT DISTINCT usename FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' AND usename <> current_user"
             ).fetchall()
         users = {str(row[0]) for row in rows}
-    return Rotated(Changed(seen, saw, old, new), role, url, users)
+        undo(lab, seen)
+    return Rotated(change, role, url, users)
 
 
 @dataclass(frozen=True)
@@ -192,36 +204,12 @@ def ended(lab: Laboratory, writer: User, reader: User, gateway: Gateway, users: 
         new_task = fresh.call(
             "POST", fresh.path(lab.target.api.tasks), json={lab.target.api.title_field: "after"}
         ).status_code
-        enough_traffic(seen)
+        undo(lab, seen)
     answers = {
         component: {(record.status, record.error) for record in seen.traffic[component].records}
         for component in COMPONENTS
     }
     return Ended(seen, old, new_task, answers)
-
-
-@pytest.fixture(scope="module")
-def rolled_back(lab: Laboratory, writer: User, reader: User, cluster: Cluster) -> Changed:
-    """An upgrade, and `helm rollback` to the revision before it."""
-    path = lab.target.values.environment
-    if path is None:
-        raise Untested("the target names no value for the environment")
-    key = lab.target.config_map.environment
-    saw: dict[str, list[str]] = {}
-    with lab.experiment("helm rollback", backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        revision = lab.release.helm.revision()
-        lab.upgrade({path: OTHER_ENVIRONMENT})
-        seen.attempt("upgrade", lab.rolled_out)
-        old = names(lab)
-        seen.mark("rollback")
-        lab.rollback(revision)
-        seen.attempt("rollback", lab.rolled_out)
-        new = names(lab)
-        for component in COMPONENTS:
-            part = lab.target.component(component)
-            saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
-        enough_traffic(seen)
-    return Changed(seen, saw, old, new)
 
 
 def arrived(rule: str, lab: Laboratory, change: Changed, component: str, key: str, value: str) -> list[Finding]:
@@ -241,22 +229,25 @@ def arrived(rule: str, lab: Laboratory, change: Changed, component: str, key: st
 
 @pytest.mark.rule("CFG-10")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_changed_config_map_rolls_the_pods_and_arrives(configured: Changed, component: str, lab: Laboratory) -> None:
-    configured.seen.took("rollout")
+def test_a_changed_config_map_rolls_the_pods_and_arrives(
+    configured: Configured, component: str, lab: Laboratory
+) -> None:
+    configured.seen.took("upgrade")
     key = lab.target.config_map.environment
-    accept(arrived("CFG-10", lab, configured, component, key, OTHER_ENVIRONMENT), lab.target)
+    accept(arrived("CFG-10", lab, configured.upgrade, component, key, OTHER_ENVIRONMENT), lab.target)
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_changed_config_map_loses_no_request(configured: Changed, component: str, lab: Laboratory) -> None:
-    accept(served(configured.seen, component, "STA-08", lab), lab.target)
+def test_a_changed_config_map_loses_no_request(configured: Configured, component: str, lab: Laboratory) -> None:
+    time = Interval(configured.upgrade.began, configured.rollback.began)
+    accept(served(configured.seen, component, "STA-08", lab, time), lab.target)
 
 
 @pytest.mark.rule("SEC-11")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_rotated_secret_rolls_the_pods_and_arrives(rotated: Rotated, component: str, lab: Laboratory) -> None:
-    rotated.changed.seen.took("rollout")
+    rotated.changed.seen.took("upgrade")
     key = lab.target.secret.database_url
     findings = arrived("SEC-11", lab, rotated.changed, component, key, rotated.url)
     if rotated.users != {rotated.role}:
@@ -293,14 +284,14 @@ def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(ended: Ended, comp
 
 @pytest.mark.rule("DEP-08", "CHT-13")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rollback_brings_the_earlier_revision_back(rolled_back: Changed, component: str, lab: Laboratory) -> None:
-    rolled_back.seen.took("upgrade")
-    rolled_back.seen.took("rollback")
+def test_a_rollback_brings_the_earlier_revision_back(configured: Configured, component: str, lab: Laboratory) -> None:
+    configured.seen.took("upgrade")
+    configured.seen.took("rollback")
     part = lab.target.component(component)
     findings = [
         Finding(rule, f"Deployment/{part.deployment}", "environment", "that of the earlier revision", str(saw))
         for rule in ("DEP-08", "CHT-13")
-        for saw in [rolled_back.saw[component]]
+        for saw in [configured.rollback.saw[component]]
         if not saw or OTHER_ENVIRONMENT in saw
     ]
     accept(findings, lab.target)
@@ -308,5 +299,6 @@ def test_a_rollback_brings_the_earlier_revision_back(rolled_back: Changed, compo
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rollback_loses_no_request(rolled_back: Changed, component: str, lab: Laboratory) -> None:
-    accept(served(rolled_back.seen, component, "STA-08", lab), lab.target)
+def test_a_rollback_loses_no_request(configured: Configured, component: str, lab: Laboratory) -> None:
+    time = Interval(configured.rollback.began, configured.seen.end)
+    accept(served(configured.seen, component, "STA-08", lab, time), lab.target)

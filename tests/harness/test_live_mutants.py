@@ -12,7 +12,7 @@ import pytest
 from acceptance import rules
 from acceptance.rules import ROOT
 from mutants import live
-from mutants.releases import MUTANTS, Mutant
+from mutants.mutant import Mutant
 
 
 def ties(test: str) -> set[str]:
@@ -27,7 +27,7 @@ def ties(test: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", live.MUTANTS, ids=lambda mutant: mutant.name)
 def test_each_applies_and_its_tests_are_tied_to_its_rule(mutant: Mutant) -> None:
     with live.mutated(mutant) as root:
         changed = [
@@ -44,12 +44,12 @@ def test_each_applies_and_its_tests_are_tied_to_its_rule(mutant: Mutant) -> None
 
 
 def test_names_are_unique() -> None:
-    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    assert len({mutant.name for mutant in live.MUTANTS}) == len(live.MUTANTS)
 
 
 def test_shards_are_all_of_them_and_none_twice() -> None:
     parts = [mutant for number in (1, 2, 3) for mutant in live.chosen([], (number, 3))]
-    assert sorted(parts, key=MUTANTS.index) == list(MUTANTS)
+    assert sorted(parts, key=live.MUTANTS.index) == list(live.MUTANTS)
     assert {mutant.rule for mutant in live.chosen(["STA-07"], (1, 1))} == {"STA-07"}
     for bad in ("0/4", "5/4", "x", "1"):
         with pytest.raises(argparse.ArgumentTypeError):
@@ -57,7 +57,7 @@ def test_shards_are_all_of_them_and_none_twice() -> None:
 
 
 def test_a_sample_is_chosen_by_the_commit() -> None:
-    once, again, other = (live.sample(MUTANTS, 6, commit) for commit in ("a1", "a1", "b2"))
+    once, again, other = (live.sample(live.MUTANTS, 6, commit) for commit in ("a1", "a1", "b2"))
     assert once == again != other
     assert len({mutant.name for mutant in once}) == 6
 
@@ -65,7 +65,7 @@ def test_a_sample_is_chosen_by_the_commit() -> None:
 def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter(["not judged: error", "killed"])
     monkeypatch.setattr(live, "outcome", lambda *_: next(outcomes))
-    assert [live.judge(MUTANTS[0], tmp_path) for _ in range(3)] == ["not judged: error", "killed", "killed"]
+    assert [live.judge(live.MUTANTS[0], tmp_path) for _ in range(3)] == ["not judged: error", "killed", "killed"]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_only_a_finding_of_its_own_rule_kills(
         place = Path(argv[argv.index("--reports") + 1]) / "latest"
         place.mkdir()
         levels = f'{{"behaviour": {{"result": "{result}"}}}}'
-        (place / "signoff.json").write_text(f'{{"rules": {{"{MUTANTS[0].rule}": {{"levels": {levels}}}}}}}')
+        (place / "signoff.json").write_text(f'{{"rules": {{"{live.MUTANTS[0].rule}": {{"levels": {levels}}}}}}}')
         return subprocess.CompletedProcess(argv, 1, "what pytest said", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert live.outcome(MUTANTS[0], tmp_path / "log") == outcome
+    assert live.outcome(live.MUTANTS[0], tmp_path / "log") == outcome
     assert (tmp_path / "log").read_text() == "what pytest said"

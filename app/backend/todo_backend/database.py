@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 T = TypeVar("T")
 
-# A caller is to get its 503 within 5 s; the rest is for a busy processor.
-TRANSACTION_SECONDS = 3.5
+# A caller is to get its 503 within 5 s of the database's going away; the rest is for a busy processor.
+SILENCE_SECONDS = 3.5
+# While others' transactions end well the database is there, and a long queue only takes long.
+TRANSACTION_SECONDS = 7.0
 # libpq takes less than 2 for 2.
 CONNECT_SECONDS = 2
 
@@ -36,6 +38,28 @@ class _Connection(psycopg.AsyncConnection[Any]):
         except asyncio.CancelledError:
             self.pgconn.finish()
             raise
+
+
+class Silence:
+    """Ends what waits for a database of which nothing was heard for SILENCE_SECONDS."""
+
+    def __init__(self) -> None:
+        self._limits: set[asyncio.Timeout] = set()
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(SILENCE_SECONDS) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+
+    def heard(self) -> None:
+        until = asyncio.get_running_loop().time() + SILENCE_SECONDS
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(until)
 
 
 class Database:
@@ -63,18 +87,25 @@ class Database:
             hide_parameters=True,
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._silence = Silence()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One transaction, committed when the block ends well; its objects stay readable afterwards.
 
         Raises:
-            DatabaseAwayError: when connecting, waiting for a connection, the statements and the commit did not end
-                within TRANSACTION_SECONDS, or the connection broke.
+            DatabaseAwayError: when the connection broke, or connecting, waiting for a connection, the statements
+                and the commit did not end within TRANSACTION_SECONDS, or while none of this process's did within
+                SILENCE_SECONDS.
         """
         try:
-            async with asyncio.timeout(TRANSACTION_SECONDS), self._sessions.begin() as session:
+            async with (
+                asyncio.timeout(TRANSACTION_SECONDS),
+                self._silence.limit(),
+                self._sessions.begin() as session,
+            ):
                 yield session
+            self._silence.heard()
         except (TimeoutError, exc.TimeoutError, exc.OperationalError, exc.InterfaceError) as error:
             cause = getattr(error, "orig", None) or error
             raise DatabaseAwayError(str(cause) or "no answer in time") from error

@@ -1,0 +1,349 @@
+"""Mutants of a release by its deployment: chart and processes, for what only a release that runs shows."""
+
+from __future__ import annotations
+
+from mutants.applications import APP, TASKS
+from mutants.charts import Edit, replace
+from mutants.mutant import mutant
+
+HELPERS = "chart/templates/_helpers.tpl"
+BACKEND = "chart/templates/backend-deployment.yaml"
+BACKEND_SERVICE = "chart/templates/backend-service.yaml"
+FRONTEND_SERVICE = "chart/templates/frontend-service.yaml"
+CONFIG_MAP = "chart/templates/configmap.yaml"
+NOTES = "chart/templates/NOTES.txt"
+AUTOSCALER = "chart/templates/hpa.yaml"
+EDGE = "app/backend/todo_backend/edge.py"
+SERVER = "app/backend/todo_backend/server.py"
+MAIN = "app/backend/todo_backend/__main__.py"
+LOGS = "app/backend/todo_backend/logs.py"
+DRAIN = "app/frontend/drain.js"
+OBSERVE = "app/frontend/observe.js"
+TOLD = "    process.stdout.write(`${JSON.stringify(line)}\\n`);\n"
+"""Where the frontend logs a request."""
+BEGIN = "def main() -> None:\n"
+CREATE = (
+    "async def create_task(owner: Owner, body: TaskIn, database: DatabaseDep) -> TaskOut:\n"
+    "    async with database.transaction() as session:\n"
+)
+ROLLOUT = "behaviour/test_rollout.py::test_no_request_fails_in_a_rolling_update"
+NO_PRE_STOP = replace(
+    HELPERS, "lifecycle:\n  preStop:\n    sleep:\n      seconds: {{ int $values.preStopSeconds }}\n", ""
+)
+NO_DRAIN = replace(SERVER, "if self._edge.draining or self._loop is None:", "if True:")
+DROPPING = (NO_PRE_STOP, NO_DRAIN)
+"""Pods that end at once, whatever is under way."""
+UNAVAILABLE = "maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}"
+ONE_UNAVAILABLE = replace(HELPERS, UNAVAILABLE, "maxUnavailable: 1")
+SLOW_START = replace(MAIN, "    server.run()\n", "    import time\n\n    time.sleep(40)\n    server.run()\n")
+PUBLISHED_UNREADY = replace(BACKEND_SERVICE, "  sessionAffinity: None\n", "  publishNotReadyAddresses: true\n")
+STICKY = replace(BACKEND_SERVICE, "sessionAffinity: None", "sessionAffinity: ClientIP")
+
+
+def port_alone(kind: str) -> Edit:
+    """The probe of a kind only opens the port, which a process that stands still has open too."""
+    asks = "  httpGet:\n    path: {{ .path | quote }}\n    port: http\n"
+    opens = "  tcpSocket:\n    port: http\n"
+    return replace(
+        HELPERS, asks, f'  {{{{- if eq $kind "{kind}" }}}}\n{opens}  {{{{- else }}}}\n{asks}  {{{{- end }}}}\n'
+    )
+
+
+MUTANTS = (
+    mutant("no preStop and no drain", "STA-08", ROLLOUT, *DROPPING),
+    mutant("backend without a drain", "STA-08", "behaviour/test_drain.py", NO_DRAIN),
+    mutant(
+        "drain that closes idle connections at once",
+        "STA-08",
+        "behaviour/test_drain.py",
+        replace(
+            SERVER,
+            "        self._edge.draining = True\n",
+            "        self._edge.draining = True\n"
+            "        for each in list(self.server_state.connections):\n"
+            "            self._loop.call_soon_threadsafe(each.shutdown)\n",
+        ),
+    ),
+    mutant(
+        "drain that does not say so",
+        "STA-08",
+        "behaviour/test_drain.py",
+        replace(EDGE, "if self.draining:", "if False:"),
+    ),
+    mutant(
+        "drain in the backend only",
+        "STA-08",
+        "behaviour/test_drain.py",
+        replace(DRAIN, 'process.on("SIGTERM", drain);', 'process.on("SIGTERM", () => process.exit(0));'),
+    ),
+    # With one of two, the other bears the load where the machine is quick enough: DEP-11's mutants have that.
+    mutant("maxUnavailable 2", "STA-08", ROLLOUT, replace(HELPERS, UNAVAILABLE, "maxUnavailable: 2")),
+    mutant("publishNotReadyAddresses", "STA-08", ROLLOUT, PUBLISHED_UNREADY),
+    mutant(
+        "readiness that never fails",
+        "POD-10",
+        "behaviour/test_freeze.py::test_a_frozen_pod_is_unready_not_restarted_and_comes_back",
+        port_alone("readiness"),
+    ),
+    mutant(
+        "unready pods stay ready endpoints",
+        "POD-10",
+        "behaviour/test_freeze.py::test_a_frozen_pod_is_unready_not_restarted_and_comes_back",
+        PUBLISHED_UNREADY,
+    ),
+    mutant(
+        "startup budget that counts for nothing",
+        "POD-12",
+        "behaviour/test_freeze.py::test_a_slow_start_is_killed_only_beyond_its_budget",
+        replace(HELPERS, "  failureThreshold: {{ int .failureThreshold }}\n", "  failureThreshold: 100\n"),
+    ),
+    mutant(
+        "settings that do not roll the pods",
+        "CFG-10",
+        "behaviour/test_settings.py::test_a_changed_config_map_rolls_the_pods_and_arrives",
+        replace(HELPERS, "checksum/config: {{ $used | toJson | sha256sum }}", "checksum/config: none"),
+    ),
+    mutant(
+        "secrets that do not roll the pods",
+        "SEC-11",
+        "behaviour/test_settings.py::test_a_rotated_secret_rolls_the_pods_and_arrives",
+        replace(HELPERS, "checksum/secret: {{ $usedSecrets | toJson | sha256sum }}", "checksum/secret: none"),
+    ),
+    mutant(
+        "migration whose failure is ignored",
+        "REL-03",
+        "behaviour/test_bad_rollout.py::test_a_failing_migration_keeps_new_pods_from_serving",
+        replace(
+            BACKEND,
+            'command: ["python3", "-m", "todo_backend.migrate"]',
+            'command: ["sh", "-c", "python3 -m todo_backend.migrate || true"]',
+        ),
+    ),
+    mutant(
+        "sessionAffinity ClientIP",
+        "STA-07",
+        "behaviour/test_spread.py::test_load_is_spread_over_every_ready_pod",
+        STICKY,
+    ),
+    mutant(
+        "replicas templated under the autoscaler",
+        "HPA-11",
+        "behaviour/test_autoscaling.py::test_an_upgrade_keeps_the_count",
+        replace(BACKEND, "{{- if not .Values.backend.autoscaling.enabled }}", "{{- if true }}"),
+    ),
+    mutant(
+        "no CPU request",
+        "HPA-09",
+        "behaviour/test_autoscaling.py::test_it_grows_to_the_most_and_not_beyond",
+        replace(
+            HELPERS,
+            "range $resource, $quantity := get $values.resources $kind",
+            'range $resource, $quantity := omit (get $values.resources $kind) "cpu"',
+        ),
+    ),
+    mutant(
+        "autoscaler that can't scale down",
+        "HPA-10",
+        "behaviour/test_autoscaling.py::test_it_returns_to_the_fewest_and_not_below",
+        replace(
+            AUTOSCALER,
+            "  {{- with .behavior }}\n  behavior:\n    {{- toYaml . | nindent 4 }}\n  {{- end }}\n",
+            "  behavior:\n    scaleDown:\n      selectPolicy: Disabled\n",
+        ),
+    ),
+    mutant(
+        "liveness that never fails",
+        "POD-11",
+        "behaviour/test_freeze.py::test_a_pod_that_stays_frozen_is_restarted",
+        port_alone("liveness"),
+    ),
+    mutant(
+        "start of forty seconds",
+        "POD-17",
+        "behaviour/test_kills.py::test_a_replacement_is_ready_in_time",
+        SLOW_START,
+    ),
+    mutant(
+        "frontend's Service leads to a port that nobody listens on",
+        "SVC-09",
+        "behaviour/test_api.py::test_the_service_leads_to_every_ready_pod",
+        replace(FRONTEND_SERVICE, "targetPort: http", "targetPort: 9"),
+    ),
+    mutant(
+        "backend's Service leads each caller to one pod",
+        "SVC-09",
+        "behaviour/test_api.py::test_the_service_leads_to_every_ready_pod",
+        STICKY,
+    ),
+    mutant(
+        "requests that the backend logs nowhere",
+        "PER-06",
+        "behaviour/test_logs.py::test_the_pods_log_shows_a_request_just_made",
+        replace(EDGE, 'log.info("request"', 'log.debug("request"'),
+    ),
+    mutant(
+        "requests that the frontend logs nowhere",
+        "PER-06",
+        "behaviour/test_logs.py::test_the_pods_log_shows_a_request_just_made",
+        replace(OBSERVE, TOLD, "    void line;\n"),
+    ),
+    mutant(
+        "backend logs into a file as well",
+        "PER-06",
+        "behaviour/test_logs.py::test_no_file_in_the_container_grows",
+        replace(
+            LOGS,
+            "logging.basicConfig(handlers=[handler],",
+            'logging.basicConfig(handlers=[handler, logging.FileHandler("/tmp/todo.log")],',
+        ),
+    ),
+    mutant(
+        "frontend logs into a file as well",
+        "PER-06",
+        "behaviour/test_logs.py::test_no_file_in_the_container_grows",
+        replace(
+            OBSERVE,
+            TOLD,
+            TOLD + '    require("node:fs").appendFileSync("/tmp/todo.log", `${JSON.stringify(line)}\\n`);\n',
+        ),
+    ),
+    mutant(
+        "notes with another port",
+        "CHT-12",
+        "behaviour/test_lifecycle.py::test_the_command_of_the_notes_makes_the_frontend_answer",
+        replace(NOTES, "{{ $port }}:{{ $servicePort }}", "{{ $port }}:{{ add $servicePort 1 }}"),
+    ),
+    mutant(
+        "pods that every upgrade replaces",
+        "CHT-13",
+        "behaviour/test_lifecycle.py::test_an_upgrade_with_the_same_values_changes_nothing",
+        replace(HELPERS, "checksum/config: {{", "rolled: {{ randAlphaNum 8 | quote }}\nchecksum/config: {{"),
+    ),
+    mutant(
+        "ConfigMap that an uninstall leaves",
+        "CHT-14",
+        "behaviour/test_lifecycle.py::test_uninstall_leaves_nothing_but_the_data",
+        replace(CONFIG_MAP, "  labels:\n", "  annotations:\n    helm.sh/resource-policy: keep\n  labels:\n"),
+    ),
+    mutant(
+        "maxUnavailable 1: old pods go before new ones are Ready",
+        "DEP-11",
+        "behaviour/test_bad_rollout.py::test_old_pods_serve_on_where_the_image_cannot_be_pulled",
+        ONE_UNAVAILABLE,
+    ),
+    mutant(
+        "unready pods are served to",
+        "POD-19",
+        "behaviour/test_rollout.py::test_no_request_reaches_a_pod_before_it_is_ready",
+        PUBLISHED_UNREADY,
+    ),
+    mutant(
+        "deleted pods that drop what they were asked",
+        "STA-09",
+        "behaviour/test_kills.py::test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready",
+        *DROPPING,
+    ),
+    mutant(
+        "pods that drop requests as the autoscaler takes them",
+        "HPA-12",
+        "behaviour/test_autoscaling.py::test_no_request_fails_while_it_scales",
+        *DROPPING,
+    ),
+    mutant(
+        "requests go on to a pod that stands still",
+        "POD-10",
+        "behaviour/test_freeze.py::test_requests_fail_only_until_the_frozen_pod_is_unready",
+        port_alone("readiness"),
+    ),
+    mutant(
+        "changed ConfigMap that drops requests",
+        "STA-08",
+        "behaviour/test_settings.py::test_a_changed_config_map_loses_no_request",
+        *DROPPING,
+    ),
+    mutant(
+        "rotated Secret that drops requests",
+        "STA-08",
+        "behaviour/test_settings.py::test_a_rotated_secret_loses_no_request",
+        *DROPPING,
+    ),
+    mutant(
+        "rollback that drops requests",
+        "STA-08",
+        "behaviour/test_settings.py::test_a_rollback_loses_no_request",
+        *DROPPING,
+    ),
+    mutant(
+        "maxUnavailable 1: old pods go before new ones have proved to live",
+        "DEP-11",
+        "behaviour/test_bad_rollout.py::test_old_pods_serve_on_where_the_image_crashes",
+        ONE_UNAVAILABLE,
+    ),
+    mutant(
+        "new replicas that take forty seconds to start",
+        "HPA-09",
+        "behaviour/test_autoscaling.py::test_the_time_of_each_phase_is_within_its_budget",
+        SLOW_START,
+    ),
+    mutant(
+        "backend that ends as soon as it starts",
+        "CHT-11",
+        "behaviour/test_release.py::test_every_pod_is_ready_within_three_minutes",
+        replace(MAIN, BEGIN, BEGIN + "    sys.exit(3)\n"),
+    ),
+    mutant(
+        "pods that rest for a while after they were Ready",
+        "DEP-10",
+        "behaviour/test_rollout.py::test_surge_and_unavailability_stay_within_bounds",
+        replace(APP, "import logging\n", "import logging\nimport time\n\nBORN = time.monotonic()\n"),
+        replace(
+            APP,
+            '        return {"status": "ok"}\n',
+            "        if 6 < time.monotonic() - BORN < 26:\n"
+            '            return JSONResponse({"status": "resting"}, 503)\n'
+            '        return {"status": "ok"}\n',
+        ),
+    ),
+    mutant(
+        "settings that a rollback leaves as they are",
+        "DEP-08",
+        "behaviour/test_settings.py::test_a_rollback_brings_the_earlier_revision_back",
+        replace(
+            CONFIG_MAP,
+            "  labels:\n",
+            "  annotations:\n"
+            "    helm.sh/hook: pre-install,pre-upgrade\n"
+            "    helm.sh/resource-policy: keep\n"
+            # With these it is taken over by the release that has it as a part again.
+            "    meta.helm.sh/release-name: {{ .Release.Name }}\n"
+            "    meta.helm.sh/release-namespace: {{ .Release.Namespace }}\n"
+            "  labels:\n",
+        ),
+    ),
+    mutant(
+        "killed process that fails once more before it runs",
+        "STA-09",
+        "behaviour/test_kills.py::test_a_killed_process_is_started_again_in_its_pod",
+        replace(
+            MAIN,
+            BEGIN,
+            BEGIN + '    with open("/tmp/lives", "a") as lives:\n'
+            '        lives.write("x")\n'
+            "        if lives.tell() == 2:\n"
+            "            sys.exit(1)\n",
+        ),
+    ),
+    mutant(
+        "users who are refused after a thousand tasks",
+        "STA-09",
+        "behaviour/test_kills.py::test_every_outage_is_measured_and_ends",
+        replace(TASKS, "from sqlalchemy import delete,", "from sqlalchemy import delete, func,"),
+        replace(
+            TASKS,
+            CREATE,
+            CREATE + "        count = await session.scalar(select(func.count()).where(Task.user_id == owner))\n"
+            "        if count >= 1000:\n"
+            '            raise HTTPException(507, "these are enough")\n',
+        ),
+    ),
+)
