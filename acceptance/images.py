@@ -64,21 +64,11 @@ def build_component(toolchain: Toolchain, run: Run, root: Path, component: Compo
     return build(toolchain, run, component.image.repository, root / dockerfile, root / context)
 
 
-def variant(toolchain: Toolchain, run: Run, image: BuiltImage) -> BuiltImage:
-    """The same application as an image of different content: a new version, as a rollout sees it."""
-    with tempfile.TemporaryDirectory(dir=run.folder) as aside:
-        context = Path(aside)
-        recipe = context / "Dockerfile"
-        (context / "release").write_text(f"{run.id}\n", encoding="ascii")
-        recipe.write_text(f"FROM {image.reference}\nCOPY release /release\n", encoding="ascii")
-        return build(toolchain, run, image.repository, recipe, context)
-
-
-def crashing(toolchain: Toolchain, run: Run, image: BuiltImage) -> BuiltImage:
-    """The same with a command that ends at once; what else is started from it works as before."""
+def build_altered(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
+    """The image with a Dockerfile's further instructions: another image of the same repository and layers."""
     with tempfile.TemporaryDirectory(dir=run.folder) as aside:
         recipe = Path(aside) / "Dockerfile"
-        recipe.write_text(f'FROM {image.reference}\nENTRYPOINT []\nCMD ["false"]\n', encoding="ascii")
+        recipe.write_text(f"FROM {image.reference}\n{instructions}\n", encoding="ascii")
         return build(toolchain, run, image.repository, recipe, Path(aside))
 
 

@@ -29,8 +29,12 @@ WORKERS = 16
 """More than there are parts, so that none waits for another's worker."""
 LIVE = {"installed", "ready"}
 """Fixtures that need everything."""
-ALTERED = {"variants": images.variant, "crashing": images.crashing}
-"""Further images of each component, by the fixture that needs them; loaded with those whose layers they have."""
+ALTERED = {
+    "variants": "COPY <<CONTENT /release\nanother version\nCONTENT",
+    "crashing": 'ENTRYPOINT []\nCMD ["false"]',
+}
+"""Further images of each component, by the fixture that needs them: the same application with other content, and with
+a command that ends at once. They are loaded with those whose layers they have."""
 METRICS_SERVER = ROOT / "support" / "metrics-server.yaml"
 
 
@@ -185,7 +189,10 @@ class Provision:
         return images.build_component(self.toolchain, self.run, self.target.root, self.target.component(component))
 
     def _make_altered(self, name: str) -> dict[str, BuiltImage]:
-        return {component: ALTERED[name](self.toolchain, self.run, image) for component, image in self.images().items()}
+        return {
+            component: images.build_altered(self.toolchain, self.run, image, ALTERED[name])
+            for component, image in self.images().items()
+        }
 
     def _make_load(self) -> None:
         """In one command, since layers that images share are then loaded once; while Kubernetes still starts."""

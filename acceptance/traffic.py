@@ -16,8 +16,11 @@ PAGE_CONNECTIONS = 24
 """Pages take up to 2 s while pods start beside them: fewer kept connections would leave too few to be used again."""
 CLIENT_PAUSE = 1.0
 """Seconds that a client leaves a held connection idle: each is used once in that time."""
-CHATS_PER_SECOND = 4.0
-"""A chat turn costs two answers of the model and four statements: more than two cores spare beside an experiment."""
+
+
+def seconds_of(requests: int, rate: float) -> float:
+    """Seconds of traffic that bring so many requests, and some to spare for the sampler's start."""
+    return 1.05 * requests / rate
 
 
 def task_writes(user: User, rate: float = TASKS_PER_SECOND) -> Plan:
@@ -26,7 +29,7 @@ def task_writes(user: User, rate: float = TASKS_PER_SECOND) -> Plan:
     return _plan(user, rate, user.path(api.tasks), json.dumps({api.title_field: "{token}"}), api.created)
 
 
-def chat_turns(user: User, rate: float = CHATS_PER_SECOND) -> Plan:
+def chat_turns(user: User, rate: float) -> Plan:
     """Chat turns, each in a conversation of its own, that make the agent add a task of the marker's title."""
     api = user.target.api
     message = json.dumps({api.message_field: "add task: {token}"})

@@ -17,14 +17,13 @@ from acceptance.images import BuiltImage
 from acceptance.provision import Provision
 from acceptance.records import VoidError
 from acceptance.rollout import bounds, ready_since, revisions, turnover
-from acceptance.traffic import PAGES_PER_SECOND, TASKS_PER_SECOND, page_views, task_writes
+from acceptance.traffic import PAGES_PER_SECOND, TASKS_PER_SECOND, page_views, seconds_of, task_writes
 
 COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}
 """What the image rollouts are to be judged by, at least; half of it while old and new pods are there."""
 RATES = {"backend": TASKS_PER_SECOND, "frontend": PAGES_PER_SECOND}
-LONG_ENOUGH = 1.05 * max(least / RATES[name] for name, least in REQUESTS.items())
-"""Seconds of traffic that bring enough requests of both kinds, and some to spare for the sampler's start."""
+LONG_ENOUGH = max(seconds_of(least, RATES[name]) for name, least in REQUESTS.items())
 MOST_ROLLOUTS = 8
 WATCH_LAG = 0.5
 """Seconds by which a status may reach the recorder later than the endpoints it leads to reach the node."""
@@ -83,7 +82,7 @@ def enough(lab: Laboratory, seen: Experiment, times: list[Interval]) -> bool:
             both = sum(turnover(seen.history, part, each.start, each.end).seconds for each in times)
         except GapError:
             return True
-        if both * rate < 1.05 * REQUESTS[name] / 2:
+        if both < seconds_of(REQUESTS[name], rate) / 2:
             return False
     return True
 
