@@ -30,7 +30,7 @@ WORKERS = 16
 LIVE = {"installed", "ready"}
 """Fixtures that need everything."""
 ALTERED = {
-    "variants": "COPY <<CONTENT /release\nanother version\nCONTENT",
+    "variants": "COPY Dockerfile /release",
     "crashing": 'ENTRYPOINT []\nCMD ["false"]',
 }
 """Further images of each component, by the fixture that needs them: the same application with other content, and with
