@@ -298,11 +298,13 @@ MUTANTS = (
         "pods that rest for a while after they were Ready",
         "DEP-10",
         "behaviour/test_rollout.py::test_surge_and_unavailability_stay_within_bounds",
-        replace(APP, "import logging\n", "import logging\nimport time\n\nBORN = time.monotonic()\n"),
+        replace(APP, "import logging\n", "import logging\nimport time\n\nANSWERED: list[float] = []\n"),
         replace(
             APP,
             '        return {"status": "ok"}\n',
-            "        if 6 < time.monotonic() - BORN < 26:\n"
+            # Counted from the first answer, which is what makes the pod Ready however long its start took.
+            "        ANSWERED.append(time.monotonic())\n"
+            "        if 6 < ANSWERED[-1] - ANSWERED[0] < 26:\n"
             '            return JSONResponse({"status": "resting"}, 503)\n'
             '        return {"status": "ok"}\n',
         ),
