@@ -35,6 +35,7 @@ DROPPING = (NO_PRE_STOP, NO_DRAIN)
 """Pods that end at once, whatever is under way."""
 UNAVAILABLE = "maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}"
 ONE_UNAVAILABLE = replace(HELPERS, UNAVAILABLE, "maxUnavailable: 1")
+THRESHOLD = "  failureThreshold: {{ int .failureThreshold }}\n"
 SLOW_START = replace(MAIN, "    server.run()\n", "    import time\n\n    time.sleep(40)\n    server.run()\n")
 PUBLISHED_UNREADY = replace(BACKEND_SERVICE, "  sessionAffinity: None\n", "  publishNotReadyAddresses: true\n")
 STICKY = replace(BACKEND_SERVICE, "sessionAffinity: None", "sessionAffinity: ClientIP")
@@ -98,7 +99,13 @@ MUTANTS = (
         "startup budget that counts for nothing",
         "POD-12",
         "behaviour/test_freeze.py::test_a_slow_start_is_killed_only_beyond_its_budget",
-        replace(HELPERS, "  failureThreshold: {{ int .failureThreshold }}\n", "  failureThreshold: 100\n"),
+        replace(HELPERS, THRESHOLD, "  failureThreshold: 100\n"),
+    ),
+    mutant(
+        "a quarter of the startup budget",
+        "POD-12",
+        "behaviour/test_freeze.py::test_a_slow_start_is_killed_only_beyond_its_budget",
+        replace(HELPERS, THRESHOLD, "  failureThreshold: {{ max 3 (div (int .failureThreshold) 4) }}\n"),
     ),
     mutant(
         "settings that do not roll the pods",
