@@ -63,7 +63,7 @@ def outcome(mutant: Mutant, log: Path) -> str:
     """
     with mutated(mutant) as root, tempfile.TemporaryDirectory(prefix="mutant-reports-") as reports:
         argv = [sys.executable, "-m", "pytest", "-q", "--keep-cluster", "-p", "no:cacheprovider"]
-        argv += ["--target", str(root / "target.toml"), "--reports", reports, *mutant.tests]
+        argv += ["--target", str(root / "target.toml"), "--reports", reports, mutant.test]
         ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
         log.write_text(ended.stdout + ended.stderr, encoding="utf-8")
         signoff = Path(reports) / "latest" / "signoff.json"
@@ -75,9 +75,9 @@ def outcome(mutant: Mutant, log: Path) -> str:
 
 
 def state(mutant: Mutant) -> str:
-    """What the outcome depends on: the mutated tree, the suite, and the mutant's tests."""
-    digest = hashlib.sha256(repr((mutant.name, mutant.rule, mutant.tests)).encode())
-    suite = (*SUITE, *sorted({test.partition("::")[0] for test in mutant.tests}))
+    """What the outcome depends on: the mutated tree, the suite, and the mutant's test."""
+    digest = hashlib.sha256(repr((mutant.name, mutant.rule, mutant.test)).encode())
+    suite = (*SUITE, mutant.test.partition("::")[0])
     with mutated(mutant) as root:
         for base, folders in ((root, COPIED), (ROOT, suite)):
             for path in sorted(p for folder in folders for p in [base / folder, *(base / folder).rglob("*")]):

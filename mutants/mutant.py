@@ -9,14 +9,17 @@ from mutants.charts import Edit
 
 @dataclass(frozen=True)
 class Mutant:
-    """A copy of chart and application with `edits`, the rule that it breaks, and the tests that must see it."""
+    """A copy of chart and application with `edits`, the rule that it breaks, and the test that must see it.
+
+    `test` is a pytest node ID: one test, or all of one file.
+    """
 
     name: str
     rule: str
-    tests: tuple[str, ...]
+    test: str
     edits: tuple[Edit, ...]
 
 
 def mutant(name: str, rule: str, test: str, *edits: Edit) -> Mutant:
-    """The mutant that one test must see, or all of one file; its place is under tests/."""
-    return Mutant(name, rule, (f"tests/{test}",), edits)
+    """The mutant that a test must see, whose place is under tests/."""
+    return Mutant(name, rule, f"tests/{test}", edits)
