@@ -47,7 +47,9 @@ MODEL_ASKED = Deadline(
     "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
 )
 MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
-READINESS = Deadline("readiness follows", 60, "period times threshold, shipped 9 s, Kubernetes' own 30 s; twice that")
+READINESS = Deadline(
+    "readiness follows", 60, "period times threshold, shipped up to 15 s, Kubernetes' 30 s; twice that"
+)
 ENDPOINTS = Deadline("endpoints follow", 5, "within 0.1 s of a pod's readiness here; a busy machine gets seconds")
 LIVENESS = Deadline(
     "liveness acts", 150, "period times threshold, shipped 30 s, then a grace period of 30 s; twice that"

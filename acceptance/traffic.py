@@ -9,7 +9,7 @@ from dataclasses import replace
 from acceptance.client import User
 from acceptance.sampler import Plan
 
-TASKS_PER_SECOND = 30.0
+TASKS_PER_SECOND = 25.0
 PAGES_PER_SECOND = 12.0
 """The two are a quarter of two cores' work, so that a busy machine has time for the pods that start beside them."""
 PAGE_CONNECTIONS = 24
