@@ -9,9 +9,9 @@ from dataclasses import replace
 from acceptance.client import User
 from acceptance.sampler import Plan
 
-TASKS_PER_SECOND = 25.0
-PAGES_PER_SECOND = 12.0
-"""The two are a quarter of two cores' work, so that a busy machine has time for the pods that start beside them."""
+TASKS_PER_SECOND = 18.0
+PAGES_PER_SECOND = 10.0
+"""The two are a sixth of two cores' work: one a third as quick has time left for the pods that start beside them."""
 PAGE_CONNECTIONS = 24
 """Pages take up to 2 s while pods start beside them: fewer kept connections would leave too few to be used again."""
 CLIENT_PAUSE = 1.0

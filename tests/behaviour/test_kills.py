@@ -25,10 +25,10 @@ from acceptance.traffic import chat_turns, page_views, task_writes
 from acceptance.wait import NotYet, consistently, eventually
 
 COMPONENTS = ("backend", "frontend")
-WRITES_PER_SECOND = 15.0
+WRITES_PER_SECOND = 10.0
 CHATS_PER_SECOND = 2.0
-PAGES_PER_SECOND = 6.0
-"""Of the 500 m CPU of the one backend pod that is left while another is replaced, these three take two fifths."""
+PAGES_PER_SECOND = 4.0
+"""Of the 500 m CPU of the one backend pod that is left while another is replaced, these three take a quarter."""
 IN_TURN_SECONDS = 60.0
 """How long pods are deleted one after the other."""
 GRACEFULLY = "deleted gracefully"
