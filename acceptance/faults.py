@@ -10,7 +10,8 @@ from kubernetes import client
 
 from acceptance import runs
 from acceptance.cluster import Cluster
-from acceptance.fields import Object, mappings_at, name_of, text_at
+from acceptance.fields import Object, name_of, text_at
+from acceptance.rollout import container_status
 from acceptance.runs import CTR, uninterrupted
 from toolchain.console import CommandError
 
@@ -21,9 +22,8 @@ class FaultError(Exception):
 
 def container_id(pod: Object, container: str) -> str:
     """The container's identifier on the node; raises `FaultError` where it does not run."""
-    for status in mappings_at(pod, "status.containerStatuses"):
-        if status.get("name") == container and text_at(status, "containerID"):
-            return text_at(status, "containerID").rpartition("/")[2]
+    if identifier := text_at(container_status(pod, container), "containerID"):
+        return identifier.rpartition("/")[2]
     raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
 
 

@@ -36,6 +36,11 @@ def leaving(pod: Object) -> bool:
     return at(pod, "metadata.deletionTimestamp") is not None
 
 
+def container_status(pod: Object, container: str) -> Object:
+    """The status of one container, by its name; empty where the pod tells none yet."""
+    return next((s for s in mappings_at(pod, "status.containerStatuses") if s.get("name") == container), {})
+
+
 def revision(pod: Object) -> str:
     """What tells pods of one template from those of another."""
     return text_at(pod, f"metadata.labels.{REVISION}")

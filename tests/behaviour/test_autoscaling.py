@@ -18,7 +18,7 @@ from acceptance.finding import Finding, Untested, accept
 from acceptance.history import History
 from acceptance.load import loading
 from acceptance.provision import Provision
-from acceptance.rollout import condition, own, ready
+from acceptance.rollout import condition, container_status, own, ready
 from acceptance.target import Autoscaler
 from acceptance.traffic import held, task_writes
 from acceptance.wait import NotYet, consistently, eventually
@@ -222,7 +222,7 @@ def test_the_time_of_each_phase_is_within_its_budget(
     moments = {"metrics": high[0], "decision": decided[0]}
     phases: dict[str, Callable[[Object], bool]] = {
         "scheduling": lambda pod: condition(pod, "PodScheduled"),
-        "start": lambda pod: any(at(s, "state.running") for s in mappings_at(pod, "status.containerStatuses")),
+        "start": lambda pod: at(container_status(pod, part.container), "state.running") is not None,
         "ready": ready,
     }
     for phase, holds in phases.items():

@@ -19,7 +19,7 @@ from acceptance.experiment import Experiment, Laboratory
 from acceptance.faults import container_id, frozen, kill
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.finding import Finding, Untested, accept
-from acceptance.rollout import endpoints, ready, restarts
+from acceptance.rollout import container_status, endpoints, ready, restarts
 from acceptance.target import Component
 from acceptance.traffic import task_writes
 from acceptance.wait import NotYet, consistently, eventually
@@ -99,17 +99,12 @@ def wait_left_out(lab: Laboratory, component: Component, pod: Object) -> None:
     eventually(f"pod {name_of(pod)} to be no ready endpoint of Service {component.service}", probe, ENDPOINTS)
 
 
-def restarts_of(lab: Laboratory, component: Component, pod: Object) -> int:
-    return restarts([now(lab, component, pod)])[name_of(pod)]
-
-
 def wait_started(lab: Laboratory, component: Component, before: Object, deadline: Deadline) -> Object:
     """Wait until another container runs than in the pod as it was before; the pod as it is then."""
 
     def probe() -> Object:
         pod = now(lab, component, before)
-        states = mappings_at(pod, "status.containerStatuses")
-        running = any(at(s, "state.running") and s.get("name") == component.container for s in states)
+        running = at(container_status(pod, component.container), "state.running")
         if not running or container_id(pod, component.container) == container_id(before, component.container):
             raise NotYet("the new container does not run yet")
         return pod
@@ -159,19 +154,20 @@ class SlowStart:
 
 def last_life(pod: Object, container: str) -> float:
     """Seconds that the container's previous life lasted; 0 where it had none."""
-    for status in mappings_at(pod, "status.containerStatuses"):
-        ended = mapping_at(status, "lastState.terminated")
-        if status.get("name") == container and ended:
-            began, end = (datetime.fromisoformat(text_at(ended, key)) for key in ("startedAt", "finishedAt"))
-            return (end - began).total_seconds()
+    if ended := mapping_at(container_status(pod, container), "lastState.terminated"):
+        began, end = (datetime.fromisoformat(text_at(ended, key)) for key in ("startedAt", "finishedAt"))
+        return (end - began).total_seconds()
     return 0.0
 
 
 def slow_start(lab: Laboratory, cluster: Cluster, seen: Experiment, pod: Object) -> SlowStart:
     """A backend container stands still as soon as it has started, beyond its budget; the next one within it."""
     part = lab.target.component("backend")
-    count = partial(restarts_of, lab, part, pod)
-    found = SlowStart(seen, name_of(pod), [count()], float(str(at(pod, "spec.terminationGracePeriodSeconds"))))
+
+    def count(state: Object) -> int:
+        return restarts([state])[name_of(state)]
+
+    found = SlowStart(seen, name_of(pod), [count(pod)], float(str(at(pod, "spec.terminationGracePeriodSeconds"))))
     kill(cluster, pod, part.container)
     seen.attempt("started", lambda: wait_started(lab, part, pod, STARTED))
     started: Object = seen.value("started")
@@ -181,10 +177,10 @@ def slow_start(lab: Laboratory, cluster: Cluster, seen: Experiment, pod: Object)
         successor: Object = seen.value("killed")
         with frozen(cluster, successor, part.container):
             found.life = last_life(successor, part.container)
-            found.counts.append(count())
+            found.counts.append(count(successor))
             consistently("a slow start", lambda: None, SLOWED)
         seen.attempt("Ready", lambda: wait_for(lab, part, pod, is_ready=True, deadline=POD_REPLACED))
-        found.counts.append(count())
+        found.counts.append(count(now(lab, part, pod)))
     return found
 
 
