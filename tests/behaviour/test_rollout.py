@@ -17,12 +17,13 @@ from acceptance.images import BuiltImage
 from acceptance.provision import Provision
 from acceptance.records import VoidError
 from acceptance.rollout import bounds, ready_since, revisions, turnover
-from acceptance.traffic import PAGES_PER_SECOND, TASKS_PER_SECOND, page_views, seconds_of, task_writes
+from acceptance.traffic import page_views, seconds_of, task_writes
 
 COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}
 """What the image rollouts are to be judged by, at least; half of it while old and new pods are there."""
-RATES = {"backend": TASKS_PER_SECOND, "frontend": PAGES_PER_SECOND}
+RATES = {"backend": 24.0, "frontend": 8.0}
+"""As much work as with traffic's own rates, and more of what more is wanted of."""
 LONG_ENOUGH = max(seconds_of(least, RATES[name]) for name, least in REQUESTS.items())
 MOST_ROLLOUTS = 8
 WATCH_LAG = 0.5
@@ -58,7 +59,8 @@ def rollouts(
             raise Untested(f"the target names no value for the image tag of the {name}")
         changes[path] = image.tag
     times: list[Interval] = []
-    with lab.experiment("rollout", backend=task_writes(writer), frontend=page_views(reader)) as seen:
+    plans = {"backend": task_writes(writer, RATES["backend"]), "frontend": page_views(reader, RATES["frontend"])}
+    with lab.experiment("rollout", **plans) as seen:
         while len(times) < least or (len(times) < MOST_ROLLOUTS and not enough(lab, seen, times)):
             for to in (changes, {}):
                 name = f"rollout {len(times) + 1}"

@@ -23,11 +23,11 @@ from acceptance.processes import environment
 from acceptance.records import VoidError
 from acceptance.redaction import redactor
 from acceptance.rollout import own
-from acceptance.traffic import PAGES_PER_SECOND, TASKS_PER_SECOND, page_views, seconds_of, task_writes
+from acceptance.traffic import PER_SECOND, page_views, seconds_of, task_writes
 
 COMPONENTS = ("backend", "frontend")
 LEAST_REQUESTS = 500
-LONG_ENOUGH = seconds_of(LEAST_REQUESTS, min(TASKS_PER_SECOND, PAGES_PER_SECOND))
+LONG_ENOUGH = seconds_of(LEAST_REQUESTS, PER_SECOND)
 OTHER_ENVIRONMENT = "staging"
 REFUSED = {
     "backend": frozenset({requests.codes.unauthorized}),
