@@ -17,13 +17,13 @@ from acceptance.images import BuiltImage
 from acceptance.provision import Provision
 from acceptance.records import VoidError
 from acceptance.rollout import bounds, ready_since, revisions, turnover
-from acceptance.traffic import page_views, seconds_of, task_writes
+from acceptance.traffic import PER_SECOND, page_views, seconds_of, task_writes
 
 COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}
 """What the image rollouts are to be judged by, at least; half of it while old and new pods are there."""
-RATES = {"backend": 24.0, "frontend": 8.0}
-"""As much work as with traffic's own rates, and more of what more is wanted of."""
+RATES = {"backend": 20.0, "frontend": PER_SECOND}
+"""More of what more is wanted of. Fewer pages would take more rollouts, and leave connections idle until they close."""
 LONG_ENOUGH = max(seconds_of(least, RATES[name]) for name, least in REQUESTS.items())
 MOST_ROLLOUTS = 8
 WATCH_LAG = 0.5
