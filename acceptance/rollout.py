@@ -185,9 +185,11 @@ def ready_since(history: History, component: Component, start: float, end: float
     return found
 
 
+def restarts_of(pod: Object) -> int:
+    """Restarts of all containers of the pod, init ones left out."""
+    return sum(int(status.get("restartCount", 0)) for status in list_at(pod, "status.containerStatuses"))
+
+
 def restarts(pods: Iterable[Object]) -> dict[str, int]:
-    """Restarts of all containers, init ones left out, by pod name."""
-    return {
-        name_of(pod): sum(int(status.get("restartCount", 0)) for status in list_at(pod, "status.containerStatuses"))
-        for pod in pods
-    }
+    """Each pod's restarts, by its name."""
+    return {name_of(pod): restarts_of(pod) for pod in pods}

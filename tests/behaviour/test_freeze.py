@@ -19,7 +19,7 @@ from acceptance.experiment import Experiment, Laboratory
 from acceptance.faults import container_id, frozen, kill
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.finding import Finding, Untested, accept
-from acceptance.rollout import container_status, endpoints, ready, restarts
+from acceptance.rollout import container_status, endpoints, ready, restarts, restarts_of
 from acceptance.target import Component
 from acceptance.traffic import task_writes
 from acceptance.wait import NotYet, consistently, eventually
@@ -73,17 +73,18 @@ def figures(probe: Object) -> tuple[float, float, float]:
     return period, threshold, timeout
 
 
-def startup_budget(lab: Laboratory, component: Component) -> tuple[float, float]:
-    """Seconds from which, and up to which, the kubelet gives up a start that answers no probe; 0 without such a probe.
+def startup_budget(lab: Laboratory, component: Component) -> tuple[float, float] | None:
+    """Seconds from which, and up to which, the kubelet gives up a start that answers no probe.
 
-    A probe that takes longer than the period delays the next one.
+    A probe that takes longer than the period delays the next one. None where it does not suit the experiment.
     """
     probe = probe_of(lab, component, "startupProbe")
     if not probe:
-        return 0.0, 0.0
+        return None
     period, threshold, timeout = figures(probe)
     delay = float(str(at(probe, "initialDelaySeconds") or 0))
-    return delay + period * (threshold - 1), delay + max(period, timeout) * threshold
+    least, most = delay + period * (threshold - 1), delay + max(period, timeout) * threshold
+    return (least, most) if least >= STARTUP_BUDGET - 1 and most <= LONGEST_BUDGET else None
 
 
 def patience(probe: Object) -> float:
@@ -142,7 +143,7 @@ def short(lab: Laboratory, writer: User, cluster: Cluster) -> Freeze:
     """One pod of each component stands still until it is unready, and goes on."""
     parts = {name: lab.target.component(name) for name in COMPONENTS}
     pods = {name: lab.pods(part)[0] for name, part in parts.items()}
-    before = {name: restarts([pod])[name_of(pod)] for name, pod in pods.items()}
+    before = {name: restarts_of(pod) for name, pod in pods.items()}
     with lab.experiment("freeze", backend=task_writes(writer)) as seen:
         found = Freeze(seen, pods, before)
         for name, part in parts.items():
@@ -192,12 +193,8 @@ def slow_start(
 ) -> SlowStart:
     """A backend container stands still as soon as it has started, beyond its budget; the next one within it."""
     part = lab.target.component("backend")
-
-    def count(state: Object) -> int:
-        return restarts([state])[name_of(state)]
-
     grace = float(str(at(pod, "spec.terminationGracePeriodSeconds")))
-    found = SlowStart(seen, name_of(pod), [count(pod)], budget, grace)
+    found = SlowStart(seen, name_of(pod), [restarts_of(pod)], budget, grace)
     kill(cluster, pod, part.container)
     seen.attempt("started", lambda: wait_started(lab, part, pod, STARTED))
     started: Object = seen.value("started")
@@ -207,10 +204,10 @@ def slow_start(
         successor: Object = seen.value("killed")
         with frozen(cluster, successor, part.container):
             found.life = last_life(successor, part.container)
-            found.counts.append(count(successor))
+            found.counts.append(restarts_of(successor))
             consistently("a slow start", lambda: None, SLOWED)
         seen.attempt("Ready", lambda: wait_for(lab, part, pod, is_ready=True, deadline=POD_REPLACED))
-        found.counts.append(count(now(lab, part, pod)))
+        found.counts.append(restarts_of(now(lab, part, pod)))
     return found
 
 
@@ -227,32 +224,31 @@ def lasting(lab: Laboratory, cluster: Cluster) -> Lasting:
     """One pod of each component stands still until the kubelet starts it again; meanwhile another starts slowly."""
     parts = {name: lab.target.component(name) for name in COMPONENTS}
     path = parts["backend"].values.startup_probe
-    least, most = startup_budget(lab, parts["backend"])
-    suits = least >= STARTUP_BUDGET - 1 and most <= LONGEST_BUDGET
     with lab.experiment("lasting freeze and slow start") as seen:
-        if not suits and path is not None:
+        budget = startup_budget(lab, parts["backend"])
+        if budget is None and path is not None:
             shorter = {"failureThreshold": STARTUP_BUDGET, "periodSeconds": 1, "timeoutSeconds": 1}
             lab.upgrade({f"{path}.{field}": value for field, value in shorter.items()})
-            least, most, suits = STARTUP_BUDGET - 1, STARTUP_BUDGET, True
+            budget = STARTUP_BUDGET - 1, STARTUP_BUDGET
         seen.attempt("rollout", lab.rolled_out)
         pods = {name: lab.pods(part)[0] for name, part in parts.items()}
         others = lab.pods(parts["backend"])[1:]
-        before = {name: restarts([pod])[name_of(pod)] for name, pod in pods.items()}
+        before = {name: restarts_of(pod) for name, pod in pods.items()}
         found = Lasting(Freeze(seen, pods, before))
         with ExitStack() as stack:
             for name, part in parts.items():
                 found.long.frozen[name] = stack.enter_context(frozen(cluster, pods[name], part.container))
-            if suits and others:
-                found.slow = slow_start(lab, cluster, seen, others[0], (least, most))
+            if budget is not None and others:
+                found.slow = slow_start(lab, cluster, seen, others[0], budget)
             for name, part in parts.items():
                 left = found.long.frozen[name] + LIVENESS.seconds - time.time()
                 deadline = replace(LIVENESS, seconds=max(0.0, left))
                 seen.attempt(f"{name} restarted", partial(wait_started, lab, part, pods[name], deadline))
         for name, part in parts.items():
             seen.attempt(f"{name} back", partial(wait_for, lab, part, pods[name], is_ready=True, deadline=POD_REPLACED))
-        if suits and not others:
+        if budget is not None and not others:
             pod = now(lab, parts["backend"], pods["backend"])
-            found.slow = slow_start(lab, cluster, seen, pod, (least, most))
+            found.slow = slow_start(lab, cluster, seen, pod, budget)
     return found
 
 

@@ -19,7 +19,7 @@ from acceptance.faults import delete, kill
 from acceptance.fields import Object, name_of, text_at
 from acceptance.finding import Finding, Untested, accept
 from acceptance.ledger import Settlement, count, settle, unbalanced, writes
-from acceptance.rollout import own, ready, restarts
+from acceptance.rollout import own, ready, restarts_of
 from acceptance.target import Component
 from acceptance.traffic import chat_turns, page_views, task_writes
 from acceptance.wait import NotYet, consistently, eventually
@@ -74,7 +74,7 @@ def wait_restarted(lab: Laboratory, component: str, pod: Object, before: int) ->
     def probe() -> int:
         for item in lab.pods(part):
             if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
-                now = restarts([item])[name_of(item)]
+                now = restarts_of(item)
                 if now > before and ready(item):
                     return now
                 raise NotYet(f"restarts: {now}, Ready: {ready(item)}")
@@ -136,7 +136,7 @@ def kills(
             def do() -> Callable[[], object]:
                 part = lab.target.component(component)
                 pod = next(pod for pod in lab.pods(part) if ready(pod))
-                before = restarts([pod])[name_of(pod)]
+                before = restarts_of(pod)
                 kill(cluster, pod, part.container)
 
                 def wait() -> None:
