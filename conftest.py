@@ -11,7 +11,7 @@ import pytest
 
 import toolchain as tools
 from acceptance import context, evidence, release, render, runs
-from acceptance.client import User, sign_up
+from acceptance.client import User, sign_up, wait_answered
 from acceptance.cluster import Cluster
 from acceptance.context import Context
 from acceptance.database import Database
@@ -165,6 +165,7 @@ def ready(installed: Release, record_measurement: Callable[[str, float, str, str
 @pytest.fixture(scope="session")
 def users(ready: Release, gateway: Gateway) -> Callable[[], User]:
     """Sign up one more user through the frontend, as a person would; each call is another."""
+    wait_answered(gateway, "frontend")
     return lambda: sign_up(ready.target, gateway, ready.origin, redactor.add)
 
 

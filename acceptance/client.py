@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import requests
 
-from acceptance.deadlines import RATE_LIMIT, REQUEST
+from acceptance.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
 from acceptance.gateway import Gateway
 from acceptance.target import Target
 from acceptance.wait import NotYet, eventually
@@ -32,6 +32,22 @@ def ask(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Resp
         except NotYet:
             raise error from None
         raise AssertionError(f"{method} {url}: wanted an answer, seen {error}") from error
+
+
+def wait_answered(gateway: Gateway, component: str) -> None:
+    """Wait until the component's Service answers; raises `WaitError`.
+
+    kube-proxy leads to new pods up to some seconds after they are endpoints.
+    """
+    url = gateway.url(component, gateway.target.component(component).probes.readiness)
+
+    def probe() -> None:
+        try:
+            ask(gateway, "GET", url)
+        except AssertionError as error:
+            raise NotYet(str(error)) from error
+
+    eventually(f"an answer of the {component}'s Service", probe, ENDPOINTS)
 
 
 @dataclass(frozen=True)

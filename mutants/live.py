@@ -14,6 +14,7 @@ import hashlib
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,26 @@ def mutated(mutant: Mutant) -> Iterator[Path]:
         yield root
 
 
+def run(argv: Sequence[str], log: Path) -> int:
+    """The exit code of a pytest process, whose output goes to `log`.
+
+    At Ctrl-C it is interrupted once, and ends by itself: what it disturbed is led back, and its run's lock is free.
+    """
+    with (
+        log.open("w", encoding="utf-8") as said,
+        subprocess.Popen(
+            argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, process_group=0
+        ) as process,
+    ):
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            with runs.uninterrupted():
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            raise
+
+
 def outcome(mutant: Mutant, log: Path) -> str:
     """`killed`, `survived`, or why it could not be judged: only a finding of the mutant's own rule kills it.
 
@@ -64,11 +85,10 @@ def outcome(mutant: Mutant, log: Path) -> str:
     with mutated(mutant) as root, tempfile.TemporaryDirectory(prefix="mutant-reports-") as reports:
         argv = [sys.executable, "-m", "pytest", "-q", "--keep-cluster", "-p", "no:cacheprovider"]
         argv += ["--target", str(root / "target.toml"), "--reports", reports, mutant.test]
-        ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-        log.write_text(ended.stdout + ended.stderr, encoding="utf-8")
+        code = run(argv, log)
         signoff = Path(reports) / "latest" / "signoff.json"
         if not signoff.is_file():
-            return f"not judged: exit code {ended.returncode}: {ended.stdout.strip().splitlines()[-1:]}"
+            return f"not judged: exit code {code}: {log.read_text(encoding='utf-8').strip().splitlines()[-1:]}"
         rules = json.loads(signoff.read_text(encoding="utf-8"))["rules"]
     result = rules[mutant.rule]["levels"]["behaviour"]["result"]
     return {"failed": "killed", "passed": "survived"}.get(result, f"not judged: {result}")

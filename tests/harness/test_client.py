@@ -8,10 +8,12 @@ from typing import cast
 import pytest
 import requests
 
+from acceptance import client
 from acceptance.client import ask
-from acceptance.gateway import Gateway
+from acceptance.deadlines import Deadline
+from acceptance.gateway import Gateway, service_url
 from acceptance.target import Target
-from acceptance.wait import NotYet
+from acceptance.wait import NotYet, WaitError
 from tests.harness.echo_server import EchoServer
 
 
@@ -50,3 +52,26 @@ def test_no_answer_is_a_failure_of_the_release(behaviour: str) -> None:
             ask(way(), "GET", url)
         with pytest.raises(requests.RequestException):
             ask(way("the node is gone"), "GET", url)
+
+
+def test_a_service_is_asked_until_it_answers(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([AssertionError("refused"), AssertionError("refused"), None])
+
+    def ask_in_turn(_: Gateway, method: str, url: str) -> None:
+        assert (method, url) == ("GET", service_url(target, "backend") + target.component("backend").probes.readiness)
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr(client, "ask", ask_in_turn)
+    client.wait_answered(Gateway(target, "127.0.0.1", 0), "backend")
+    assert list(answers) == []
+
+
+def test_a_service_that_never_answers_is_told(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask_in_vain(*_: object) -> None:
+        raise AssertionError("wanted an answer, seen none")
+
+    monkeypatch.setattr(client, "ask", ask_in_vain)
+    monkeypatch.setattr(client, "ENDPOINTS", Deadline("endpoints follow", 0.2, "short for a test"))
+    with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*seen none"):
+        client.wait_answered(Gateway(target, "127.0.0.1", 0), "frontend")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ast
-import subprocess
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,13 +81,41 @@ def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pyte
 def test_only_a_finding_of_its_own_rule_kills(
     result: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def run(argv: list[str], log: Path) -> int:
         place = Path(argv[argv.index("--reports") + 1]) / "latest"
         place.mkdir()
         levels = f'{{"behaviour": {{"result": "{result}"}}}}'
         (place / "signoff.json").write_text(f'{{"rules": {{"{live.MUTANTS[0].rule}": {{"levels": {levels}}}}}}}')
-        return subprocess.CompletedProcess(argv, 1, "what pytest said", "")
+        log.write_text("what pytest said")
+        return 1
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(live, "run", run)
     assert live.outcome(live.MUTANTS[0], tmp_path / "log") == outcome
-    assert (tmp_path / "log").read_text() == "what pytest said"
+
+
+def test_without_a_signoff_nothing_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "run", lambda _, log: log.write_text("begun\nERROR: no engine\n") and 4)
+    found = live.outcome(live.MUTANTS[0], tmp_path / "log")
+    assert found == "not judged: exit code 4: ['ERROR: no engine']"
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+    print("led back")
+"""
+
+
+def test_the_interrupted_pytest_ends_by_itself(tmp_path: Path) -> None:
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            live.run([sys.executable, "-c", INTERRUPTED], tmp_path / "log")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert (tmp_path / "log").read_text() == "led back\n"

@@ -13,9 +13,8 @@ from playwright.sync_api import Browser, expect
 
 from acceptance import browser as browsers
 from acceptance import faults
-from acceptance.client import User, ask
+from acceptance.client import User, ask, wait_answered
 from acceptance.cluster import Cluster
-from acceptance.deadlines import ENDPOINTS
 from acceptance.fields import text_at
 from acceptance.gateway import Gateway
 from acceptance.model import ModelStub
@@ -26,7 +25,6 @@ from acceptance.release import Release
 from acceptance.rollout import rolled_out
 from acceptance.target import Target
 from acceptance.verdict import untested
-from acceptance.wait import NotYet, eventually
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 DESK = {"color_scheme": "light"}
@@ -76,19 +74,6 @@ def asked_the_frontend_only(person: Person) -> None:
     wanted = {urlsplit(person.origin).netloc}
     assert person.hosts() == wanted, f"wanted requests to {wanted} alone, seen some to {person.hosts()}"
     assert not person.faults, f"wanted no error in the pages' scripts, seen {person.faults}"
-
-
-def wait_served(user: User, component: str) -> None:
-    """Wait until the Service answers: kube-proxy leads to new pods up to some seconds after they are endpoints."""
-    url = user.gateway.url(component, user.target.component(component).probes.readiness)
-
-    def probe() -> None:
-        try:
-            ask(user.gateway, "GET", url)
-        except AssertionError as error:
-            raise NotYet(str(error)) from error
-
-    eventually(f"an answer of the {component}'s Service", probe, ENDPOINTS)
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
@@ -154,7 +139,7 @@ def test_the_tab_goes_on_after_every_pod_was_replaced(
         faults.delete(cluster, pod)
     for replaced, part in target.components.items():
         rolled_out(ready.objects, part)
-        wait_served(user, replaced)
+        wait_answered(user.gateway, replaced)
     new = [pod for component in target.components for pod in ready_pods(ready, component)]
     uids = [{text_at(pod, "metadata.uid") for pod in pods} for pods in (old, new)]
     assert not uids[0] & uids[1], f"wanted every pod replaced, seen {uids[0] & uids[1]} again"
