@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from acceptance.availability import Interval
 from acceptance.fields import Object
 from acceptance.history import History
 from acceptance.objects import Objects
@@ -48,10 +47,6 @@ class Experiment:
     """Whether the traffic tells of the Services' availability, for the report; not where it goes past them."""
     marks: list[Mark] = field(default_factory=list)
     _came: dict[str, tuple[float, object]] = field(default_factory=dict)
-
-    @property
-    def whole(self) -> Interval:
-        return Interval(self.start, self.end)
 
     @property
     def elapsed(self) -> float:

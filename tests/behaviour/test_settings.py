@@ -11,23 +11,23 @@ import requests
 from psycopg import sql
 
 from acceptance.availability import Intended, Interval, lossless
-from acceptance.client import User
+from acceptance.client import User, ask
 from acceptance.cluster import Cluster
 from acceptance.database import Database
-from acceptance.deadlines import REQUEST
 from acceptance.experiment import Experiment, Laboratory
 from acceptance.fields import name_of
 from acceptance.finding import Finding, Untested, accept
-from acceptance.gateway import Gateway
 from acceptance.processes import environment
 from acceptance.records import VoidError
 from acceptance.redaction import redactor
 from acceptance.rollout import own
-from acceptance.traffic import PER_SECOND, page_views, seconds_of, task_writes
+from acceptance.traffic import page_views, seconds_of, task_writes
 
 COMPONENTS = ("backend", "frontend")
 LEAST_REQUESTS = 500
-LONG_ENOUGH = seconds_of(LEAST_REQUESTS, PER_SECOND)
+RATE = 15.0
+"""Of tasks, and as much of pages, so that enough are sent in the time that a rollout takes."""
+LONG_ENOUGH = seconds_of(LEAST_REQUESTS, RATE)
 OTHER_ENVIRONMENT = "staging"
 REFUSED = {
     "backend": frozenset({requests.codes.unauthorized}),
@@ -38,9 +38,8 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Changed:
-    """A change in an experiment, when it began, and what the containers of each component then saw."""
+    """When a change was made, and what the containers of each component then saw."""
 
-    seen: Experiment
     began: float
     saw: dict[str, list[str]]
     old_pods: dict[str, set[str]]
@@ -53,12 +52,12 @@ def names(lab: Laboratory) -> dict[str, set[str]]:
     return {name: {name_of(pod) for pod in own(pods, lab.target.component(name))} for name in COMPONENTS}
 
 
-def served(seen: Experiment, component: str, rule: str, lab: Laboratory, time: Interval | None = None) -> list[Finding]:
-    """Findings of a component's traffic, all of it or that of some time; `VoidError` where too little was asked."""
-    availability = seen.traffic[component].availability.between(time or seen.whole)
+def served(seen: Experiment, component: str, time: Interval, lab: Laboratory) -> list[Finding]:
+    """STA-08's findings of a component's traffic in some time; `VoidError` where too little was asked."""
+    availability = seen.traffic[component].availability.between(time)
     if len(availability.records) < LEAST_REQUESTS:
         raise VoidError(f"{len(availability.records)} requests are fewer than {LEAST_REQUESTS}")
-    return lossless(rule, f"Service/{lab.target.component(component).service}", availability)
+    return lossless("STA-08", f"Service/{lab.target.component(component).service}", availability)
 
 
 def changing(
@@ -74,27 +73,16 @@ def changing(
     for component in COMPONENTS:
         part = lab.target.component(component)
         saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
-    return Changed(seen, began, saw, old, new)
-
-
-def undo(lab: Laboratory, seen: Experiment) -> None:
-    """Bring the baseline back under traffic too, and let enough requests go."""
-    seen.mark("back")
-    lab.upgrade({})
-    seen.attempt("back", lab.rolled_out)
-    seen.last(LONG_ENOUGH)
+    return Changed(began, saw, old, new)
 
 
 @dataclass(frozen=True)
 class Configured:
     """An upgrade that changes the ConfigMap, and the `helm rollback` to the revision before it."""
 
+    seen: Experiment
     upgrade: Changed
     rollback: Changed
-
-    @property
-    def seen(self) -> Experiment:
-        return self.upgrade.seen
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +92,14 @@ def configured(lab: Laboratory, writer: User, reader: User, cluster: Cluster) ->
     if path is None:
         raise Untested("the target names no value for the environment")
     key = lab.target.config_map.environment
-    plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
+    plans = {"backend": task_writes(writer, RATE), "frontend": page_views(reader, RATE)}
     with lab.experiment("changed ConfigMap and rollback", **plans) as seen:
         revision = lab.release.helm.revision()
         upgrade = changing(lab, seen, cluster, "upgrade", lambda: lab.upgrade({path: OTHER_ENVIRONMENT}), key)
         seen.last(LONG_ENOUGH)
         rollback = changing(lab, seen, cluster, "rollback", lambda: lab.rollback(revision), key)
         seen.last(rollback.began - seen.start + LONG_ENOUGH)
-    return Configured(upgrade, rollback)
+    return Configured(seen, upgrade, rollback)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +123,9 @@ def other_role(database: Database) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Rotated:
+class OtherRole:
+    """The change to another role's DATABASE_URL."""
+
     changed: Changed
     role: str
     url: str
@@ -143,72 +133,97 @@ class Rotated:
     """Roles that the pods' sessions in PostgreSQL had after the rollout."""
 
 
-@pytest.fixture(scope="module")
-def rotated(
-    lab: Laboratory, writer: User, reader: User, cluster: Cluster, database: Database, other_role: tuple[str, str]
-) -> Rotated:
-    """The Secret's DATABASE_URL is for another role."""
-    path = lab.target.values.database_url
-    if path is None:
-        raise Untested("the target names no value for the database's URL")
-    role, url = other_role
-    plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
-    with lab.experiment("rotated DATABASE_URL", **plans) as seen:
-        key = lab.target.secret.database_url
-        change = changing(lab, seen, cluster, "upgrade", lambda: lab.upgrade({path: url}), key)
-        with database.admin() as admin:
-            rows = admin.execute(
-                "SELECT DISTINCT usename FROM pg_stat_activity"
-                " WHERE backend_type = 'client backend' AND usename <> current_user"
-            ).fetchall()
-        users = {str(row[0]) for row in rows}
-        undo(lab, seen)
-    return Rotated(change, role, url, users)
+@dataclass(frozen=True)
+class Ended:
+    """When the auth secret was rotated, and how the old session and a new one were answered after it."""
+
+    began: float
+    old: dict[str, int]
+    new_task: int
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What the old session and a new one got after the auth secret was rotated, and the traffic's answers."""
+class Rotated:
+    """The Secret's values rotated one after the other, and brought back together.
+
+    None is for what the target names no value for.
+    """
 
     seen: Experiment
-    old: dict[str, int]
-    new_task: int
-    answers: dict[str, set[tuple[int, str]]]
+    database_url: OtherRole | None
+    auth_secret: Ended | None
 
 
 @pytest.fixture(scope="module")
-def ended(lab: Laboratory, writer: User, reader: User, gateway: Gateway, users: Callable[[], User]) -> Ended:
-    """The Secret's BETTER_AUTH_SECRET is another."""
-    path = lab.target.values.auth_secret
-    if path is None:
-        raise Untested("the target names no value for the auth secret")
-    secret = secrets.token_urlsafe(48)
-    redactor.add(secret)
-    with lab.experiment("rotated auth secret", backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        began = seen.mark("upgrade")
-        for component in COMPONENTS:
-            seen.traffic[component].intended = Intended(REFUSED[component], began)
-        lab.upgrade({path: secret})
-        seen.attempt("rollout", lab.rolled_out)
-        old = {"backend": writer.call("GET", writer.path(lab.target.api.tasks)).status_code}
-        with gateway.session() as session:
-            page = session.get(
-                gateway.url("frontend", lab.target.pages.search.replace("{token}", "x")),
-                headers={"Cookie": f"{lab.target.auth.cookie}={reader.token}"},
-                allow_redirects=False,
-                timeout=REQUEST.seconds,
-            )
-        old["frontend"] = page.status_code
-        fresh = users()
-        new_task = fresh.call(
-            "POST", fresh.path(lab.target.api.tasks), json={lab.target.api.title_field: "after"}
-        ).status_code
-        undo(lab, seen)
-    answers = {
-        component: {(record.status, record.error) for record in seen.traffic[component].records}
-        for component in COMPONENTS
-    }
-    return Ended(seen, old, new_task, answers)
+def rotated(
+    lab: Laboratory,
+    writer: User,
+    reader: User,
+    cluster: Cluster,
+    database: Database,
+    other_role: tuple[str, str],
+    users: Callable[[], User],
+) -> Rotated:
+    """The Secret's DATABASE_URL is for another role; then its BETTER_AUTH_SECRET is another."""
+    values = lab.target.values
+    if values.database_url is None and values.auth_secret is None:
+        raise Untested("the target names no value for the database's URL and none for the auth secret")
+    plans = {"backend": task_writes(writer, RATE), "frontend": page_views(reader, RATE)}
+    role, ended, changes = None, None, {}
+    with lab.experiment("rotated Secret", **plans) as seen:
+        if values.database_url is not None:
+            name, url = other_role
+            changes[values.database_url] = url
+            key = lab.target.secret.database_url
+            changed = changing(lab, seen, cluster, "DATABASE_URL", lambda: lab.upgrade(changes), key)
+            role = OtherRole(changed, name, url, roles(database))
+            seen.last(LONG_ENOUGH)
+        if values.auth_secret is not None:
+            changes[values.auth_secret] = secrets.token_urlsafe(48)
+            redactor.add(changes[values.auth_secret])
+            ended = end_sessions(lab, seen, changes, writer, reader, users)
+        seen.mark("back")
+        lab.upgrade({})
+        seen.attempt("back", lab.rolled_out)
+    return Rotated(seen, role, ended)
+
+
+def roles(database: Database) -> set[str]:
+    """Whose sessions there are in PostgreSQL, the suite's own left out."""
+    with database.admin() as admin:
+        rows = admin.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND usename <> current_user"
+        ).fetchall()
+    return {str(row[0]) for row in rows}
+
+
+def end_sessions(
+    lab: Laboratory,
+    seen: Experiment,
+    changes: dict[str, str],
+    writer: User,
+    reader: User,
+    users: Callable[[], User],
+) -> Ended:
+    """Rotate the auth secret under traffic, and ask with a session from before and with a new one."""
+    began = seen.mark("BETTER_AUTH_SECRET")
+    for component in COMPONENTS:
+        seen.traffic[component].intended = Intended(REFUSED[component], began)
+    lab.upgrade(changes)
+    seen.attempt("BETTER_AUTH_SECRET", lab.rolled_out)
+    api, gateway = lab.target.api, reader.gateway
+    page = ask(
+        gateway,
+        "GET",
+        gateway.url("frontend", lab.target.pages.search.replace("{token}", "x")),
+        headers=reader.cookie,
+        allow_redirects=False,
+    )
+    old = {"backend": writer.call("GET", writer.path(api.tasks)).status_code, "frontend": page.status_code}
+    fresh = users()
+    new_task = fresh.call("POST", fresh.path(api.tasks), json={api.title_field: "after"}).status_code
+    return Ended(began, old, new_task)
 
 
 def arrived(rule: str, lab: Laboratory, change: Changed, component: str, key: str, value: str) -> list[Finding]:
@@ -240,31 +255,44 @@ def test_a_changed_config_map_rolls_the_pods_and_arrives(
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_changed_config_map_loses_no_request(configured: Configured, component: str, lab: Laboratory) -> None:
     time = Interval(configured.upgrade.began, configured.rollback.began)
-    accept(served(configured.seen, component, "STA-08", lab, time), lab.target)
+    accept(served(configured.seen, component, time, lab), lab.target)
+
+
+def other_role_of(rotated: Rotated) -> OtherRole:
+    if rotated.database_url is None:
+        raise Untested("the target names no value for the database's URL")
+    return rotated.database_url
 
 
 @pytest.mark.rule("SEC-11")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_rotated_secret_rolls_the_pods_and_arrives(rotated: Rotated, component: str, lab: Laboratory) -> None:
-    rotated.changed.seen.took("upgrade")
-    key = lab.target.secret.database_url
-    findings = arrived("SEC-11", lab, rotated.changed, component, key, rotated.url)
-    if rotated.users != {rotated.role}:
-        found = f"sessions of {sorted(rotated.users)}"
-        findings.append(Finding("SEC-11", "database", "roles of sessions", f"only {rotated.role}", found))
+    other = other_role_of(rotated)
+    rotated.seen.took("DATABASE_URL")
+    findings = arrived("SEC-11", lab, other.changed, component, lab.target.secret.database_url, other.url)
+    if other.users != {other.role}:
+        found = f"sessions of {sorted(other.users)}"
+        findings.append(Finding("SEC-11", "database", "roles of sessions", f"only {other.role}", found))
     accept(findings, lab.target)
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_rotated_secret_loses_no_request(rotated: Rotated, component: str, lab: Laboratory) -> None:
-    accept(served(rotated.changed.seen, component, "STA-08", lab), lab.target)
+    end = rotated.auth_secret.began if rotated.auth_secret else rotated.seen.end
+    time = Interval(other_role_of(rotated).changed.began, end)
+    accept(served(rotated.seen, component, time, lab), lab.target)
 
 
 @pytest.mark.rule("SEC-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(ended: Ended, component: str, lab: Laboratory) -> None:
-    ended.seen.took("rollout")
+def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(
+    rotated: Rotated, component: str, lab: Laboratory
+) -> None:
+    ended = rotated.auth_secret
+    if ended is None:
+        raise Untested("the target names no value for the auth secret")
+    rotated.seen.took("BETTER_AUTH_SECRET")
     refused = REFUSED[component]
     good = {"backend": lab.target.api.created, "frontend": 200}[component]
     object_ = f"Service/{lab.target.component(component).service}"
@@ -275,8 +303,9 @@ def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(ended: Ended, comp
         )
     if ended.new_task != lab.target.api.created:
         findings.append(Finding("SEC-11", object_, "new session", f"{lab.target.api.created}", str(ended.new_task)))
-    other = {answer for answer in ended.answers[component] if answer not in {(s, "") for s in (good, *refused)}}
-    if other:
+    records = rotated.seen.traffic[component].availability.between(Interval(ended.began, rotated.seen.end)).records
+    answers = {(record.status, record.error) for record in records}
+    if other := answers - {(status, "") for status in (good, *refused)}:
         findings.append(Finding("SEC-11", object_, "answers", "served or refused, never lost", f"{sorted(other)}"))
     accept(findings, lab.target)
 
@@ -300,4 +329,4 @@ def test_a_rollback_brings_the_earlier_revision_back(configured: Configured, com
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_rollback_loses_no_request(configured: Configured, component: str, lab: Laboratory) -> None:
     time = Interval(configured.rollback.began, configured.seen.end)
-    accept(served(configured.seen, component, "STA-08", lab, time), lab.target)
+    accept(served(configured.seen, component, time, lab), lab.target)
