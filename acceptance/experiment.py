@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -160,9 +160,7 @@ class Laboratory:
             self.restore()
         experiment = Experiment(name, self.recorder.history, time.time())
         try:
-            with ExitStack() as stack:
-                samplings = {label: stack.enter_context(self.sampler.sampling(plan)) for label, plan in plans.items()}
-                experiment.traffic = samplings
+            with self.sampler.samplings(plans) as experiment.traffic:
                 yield experiment
         finally:
             experiment.end = self.recorder.settle()

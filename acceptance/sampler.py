@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -83,29 +84,43 @@ class Sampler:
 
     @contextmanager
     def sampling(self, plan: Plan) -> Iterator[Sampling]:
-        """Send requests by `plan` from entry to exit; then the records are there.
+        """`samplings` of one plan."""
+        with self.samplings({"": plan}) as samplings:
+            yield samplings[""]
+
+    @contextmanager
+    def samplings(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, Sampling]]:
+        """Send requests by `plans` from entry to exit; then the records are there, under the labels of the plans.
 
         Raises `VoidError` at exit where they can't be relied on. Where the body of the `with` raises,
         the sampler is stopped and that error stands.
         """
         offset = self.clock_offset()
-        document = asdict(plan)
-        del document["status"]
-        begun = self._command("POST", "/runs", document)
-        run = begun["run"]
-        started = time.monotonic()
-        sampling = Sampling(plan, address=begun["address"])
+        runs: dict[int, Sampling] = {}
+        started: dict[int, float] = {}
         try:
-            yield sampling
+            samplings = {}
+            for label, plan in plans.items():
+                document = asdict(plan)
+                del document["status"]
+                begun = self._command("POST", "/runs", document)
+                started[begun["run"]] = time.monotonic()
+                runs[begun["run"]] = samplings[label] = Sampling(plan, address=begun["address"])
+            yield samplings
         except BaseException:
-            self._command("POST", f"/runs/{run}/stop")
+            self._stop(runs)
             raise
-        seconds = time.monotonic() - started
-        totals = Totals(**self._command("POST", f"/runs/{run}/stop"))
-        blocks = self._blocks(run, totals.blocks)
-        records = decode(blocks, totals, offset)
-        demand_regular(records, plan.rate, seconds)
-        sampling.records = records
+        stopped = time.monotonic()
+        for run, totals in self._stop(runs).items():
+            records = decode(self._blocks(run, totals.blocks), totals, offset)
+            demand_regular(records, runs[run].plan.rate, stopped - started[run])
+            runs[run].records = records
+
+    def _stop(self, runs: Collection[int]) -> dict[int, Totals]:
+        """Stop all at once: one that ended after another would have sent on while the other's last requests ended."""
+        with ThreadPoolExecutor() as pool:
+            answers = pool.map(lambda run: self._command("POST", f"/runs/{run}/stop"), runs)
+            return {run: Totals(**answer) for run, answer in zip(runs, answers, strict=True)}
 
     def clock_offset(self) -> float:
         """Seconds that the suite's clock is ahead of the sampler's, as seen midway of a round trip."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -64,13 +64,14 @@ class FakeSampler:
         self.plans: list[Plan] = []
 
     @contextmanager
-    def sampling(self, plan: Plan) -> Iterator[Sampling]:
-        self.plans.append(plan)
-        sampling = Sampling(plan, address="10.96.0.7")
-        yield sampling
-        sampling.records = self.records
-        if self.void:
-            raise VoidError("late")
+    def samplings(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, Sampling]]:
+        self.plans += plans.values()
+        samplings = {label: Sampling(plan, address="10.96.0.7") for label, plan in plans.items()}
+        yield samplings
+        for sampling in samplings.values():
+            sampling.records = self.records
+            if self.void:
+                raise VoidError("late")
 
 
 PLAN = Plan("h", 1, 1, "GET", "/{token}", "t", 200)

@@ -183,6 +183,24 @@ def test_a_sampler_that_stalls_is_void(sampler: Sampler, server: EchoServer) -> 
         sample(sampler, slowed)
 
 
+def test_of_several_none_sends_on_while_anothers_last_requests_end(sampler: Sampler, server: EchoServer) -> None:
+    server.behaviour = "hang"
+    with sampler.samplings({name: replace(plan(server), timeout=1.5) for name in ("one", "other")}) as samplings:
+        time.sleep(SECONDS)
+    one, other = (sampling.records for sampling in samplings.values())
+    assert {record.error for record in one + other} == {"late"}
+    assert abs(one[-1].sent - other[-1].sent) < 1
+
+
+def test_where_one_of_several_is_refused_those_before_it_are_stopped(sampler: Sampler, server: EchoServer) -> None:
+    plans = {"good": plan(server), "bad": replace(plan(server), path="/", body="")}
+    with pytest.raises(VoidError, match="holds"), sampler.samplings(plans):
+        pass
+    served = len(server.served)
+    time.sleep(SECONDS / 2)
+    assert len(server.served) == served
+
+
 def test_a_bad_plan_is_refused_with_a_sentence(sampler: Sampler, server: EchoServer) -> None:
     with pytest.raises(VoidError, match=r"neither path nor body, .*, holds \{token\}"):
         sample(sampler, replace(plan(server), path="/", body=""))
