@@ -12,8 +12,9 @@ from acceptance.sampler import Plan
 PER_SECOND = 12.0
 """Of tasks, and as much of pages: 8 ms of CPU here for a task, 25 ms for a page, a fifth of two cores in all. Such
 as are a third as quick have time left for the pods that start meanwhile."""
-PAGE_CONNECTIONS = 24
-"""Pages take up to 2 s while pods start beside them: fewer kept connections would leave too few to be used again."""
+PAGE_CONNECTIONS = 16
+"""Pages take up to 2 s while pods start beside them, and kept connections are asked in turn, 6 a second: fewer would be
+in use yet. Each rollout closes them all: of more, fewer of the requests would find one open."""
 CLIENT_PAUSE = 1.0
 """Seconds that a client leaves a held connection idle: each is used once in that time."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -32,10 +33,11 @@ WATCH_LAG = 0.5
 
 @dataclass(frozen=True)
 class Rollouts:
-    """The experiment, and the time of each rollout in it."""
+    """The experiment, how many rollouts it had, and the time of each component's."""
 
     seen: Experiment
-    times: tuple[Interval, ...]
+    count: int
+    times: Mapping[str, Sequence[Interval]]
 
 
 @pytest.fixture(scope="module")
@@ -50,53 +52,53 @@ def variants(provision: Provision, cluster: Cluster) -> dict[str, BuiltImage]:
 def rollouts(
     lab: Laboratory, writer: User, reader: User, variants: dict[str, BuiltImage], pytestconfig: pytest.Config
 ) -> Rollouts:
-    """Both components to the other image and back, over and over, until enough was asked."""
+    """Both components to the other image and back; then the one of which too little was asked, until it is enough."""
     least = pytestconfig.option.rollouts
-    changes = {}
+    changes: dict[str, dict[str, str]] = {}
     for name, image in variants.items():
         path = lab.target.component(name).values.image_tag
         if path is None:
             raise Untested(f"the target names no value for the image tag of the {name}")
-        changes[path] = image.tag
-    times: list[Interval] = []
+        changes[name] = {path: image.tag}
+    times: dict[str, list[Interval]] = {name: [] for name in COMPONENTS}
+    count, other = 0, set[str]()
     plans = {"backend": task_writes(writer, RATES["backend"]), "frontend": page_views(reader, RATES["frontend"])}
     with lab.experiment("rollout", **plans) as seen:
-        while len(times) < least or (len(times) < MOST_ROLLOUTS and not enough(lab, seen, times)):
-            for to in (changes, {}):
-                name = f"rollout {len(times) + 1}"
-                began = seen.mark(name)
-                lab.upgrade(to)
-                seen.attempt(name, lab.rolled_out)
-                times.append(Interval(began, time.time()))
+        while rolling := other or {part for part in COMPONENTS if lacking(lab, seen, part, times[part], least)}:
+            count, other = count + 1, other ^ rolling
+            name = f"rollout {count}"
+            began = seen.mark(name)
+            lab.upgrade({path: tag for part in other for path, tag in changes[part].items()})
+            seen.attempt(name, lab.rolled_out)
+            for part in rolling:
+                times[part].append(Interval(began, time.time()))
             if not seen.came(name):
                 break
         else:
             seen.last(LONG_ENOUGH)
-    return Rollouts(seen, tuple(times))
+    return Rollouts(seen, count, times)
 
 
-def enough(lab: Laboratory, seen: Experiment, times: list[Interval]) -> bool:
-    """Whether half of the requests that are wanted were sent while old and new pods were there."""
+def lacking(lab: Laboratory, seen: Experiment, name: str, times: Sequence[Interval], least: int) -> bool:
+    """Whether less than half of the time that the component's requests take was one with old and new pods."""
+    if len(times) < least or len(times) >= MOST_ROLLOUTS:
+        return len(times) < least
     lab.recorder.settle()
-    for name, rate in RATES.items():
-        part = lab.target.component(name)
-        try:
-            both = sum(turnover(seen.history, part, each.start, each.end).seconds for each in times)
-        except GapError:
-            return True
-        if both < seconds_of(REQUESTS[name], rate) / 2:
-            return False
-    return True
+    try:
+        both = sum(turnover(seen.history, lab.target.component(name), each.start, each.end).seconds for each in times)
+    except GapError:
+        return False
+    return both < seconds_of(REQUESTS[name], RATES[name]) / 2
 
 
 @pytest.mark.rule("STA-08", "STA-04")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str, lab: Laboratory) -> None:
     part = lab.target.component(component)
-    for number in range(1, len(rollouts.times) + 1):
+    for number in range(1, rollouts.count + 1):
         rollouts.seen.took(f"rollout {number}")
     availability = rollouts.seen.traffic[component].availability
-    windows = [turnover(rollouts.seen.history, part, each.start, each.end) for each in rollouts.times]
+    windows = [turnover(rollouts.seen.history, part, each.start, each.end) for each in rollouts.times[component]]
     least, within = REQUESTS[component], availability.sent_within(windows)
     too_few = len(availability.records) < least or within < least / 2
     few_of_a_kind = min(availability.new, availability.reused) < 0.4 * len(availability.records)
@@ -119,10 +121,8 @@ def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_surge_and_unavailability_stay_within_bounds(rollouts: Rollouts, component: str, lab: Laboratory) -> None:
     part = lab.target.component(component)
-    accept(
-        [finding for time in rollouts.times for finding in bounds(rollouts.seen.history, part, time.start, time.end)],
-        lab.target,
-    )
+    times = rollouts.times[component]
+    accept([found for time in times for found in bounds(rollouts.seen.history, part, time.start, time.end)], lab.target)
 
 
 @pytest.mark.rule("POD-19")
