@@ -1,4 +1,7 @@
-"""What a run needs, made side by side: the cluster starts while the images are built and the database comes up."""
+"""What a run needs, made side by side: the cluster starts while the images are built and the database comes up.
+
+The release is installed as soon as it can be, so its pods start while tests run that need no cluster.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
-from acceptance import cluster, database, gateway, images, model
+from acceptance import cluster, database, gateway, images, model, release
 from acceptance.cluster import Cluster
 from acceptance.database import Database
 from acceptance.deadlines import NODE_UP
@@ -18,6 +21,7 @@ from acceptance.finding import Untested
 from acceptance.gateway import Gateway
 from acceptance.images import BuiltImage
 from acceptance.model import ModelStub
+from acceptance.release import Release
 from acceptance.rules import ROOT
 from acceptance.runs import Run
 from acceptance.target import Target
@@ -67,7 +71,7 @@ class Provision:
             if name in wanted:
                 self._begin(f"altered {name}")
         if LIVE & set(wanted):
-            for name in ("cluster", "tools", "database", "model", "load", "gateway", "metrics"):
+            for name in ("cluster", "tools", "database", "model", "load", "release", "ready", "gateway", "metrics"):
                 self._begin(name)
         for name in ("cluster", "database", "model"):
             if name in wanted:
@@ -125,6 +129,19 @@ class Provision:
         self._part("load", type(None))
         return self.images()
 
+    def release(self) -> Release:
+        """The release that the run installs, as helm left it."""
+        return self._part("release", Release)
+
+    def ready(self) -> float:
+        """`time.monotonic` when every pod of that release was Ready. Raises `WaitError` with the cause."""
+        return self._part("ready", float)
+
+    def demand_open(self) -> None:
+        """Raises `CancelledError` when the run ends, and what is being made is not wanted any more."""
+        if self._closed:
+            raise CancelledError("nothing more is made, since the run ends")
+
     def _demand_own(self, what: str) -> None:
         if self.run.context:
             raise Untested(f"the {what} of a release in context {self.run.context.name} is not this run's own")
@@ -145,8 +162,7 @@ class Provision:
             self.seconds[name] = time.monotonic() - begun
 
     def _part(self, name: str, kind: type[T]) -> T:
-        if self._closed:
-            raise CancelledError(f"{name} is not made, since the run ends")
+        self.demand_open()
         made = self._begin(name).result()
         assert isinstance(made, kind)
         return made
@@ -209,6 +225,13 @@ class Provision:
 
         eventually("the node's containerd to answer", probe, NODE_UP)
         starting.load_image(*references)
+
+    def _make_release(self) -> Release:
+        return release.install(self, self.target, self.hide)
+
+    def _make_ready(self) -> float:
+        self.release().wait_ready(self.demand_open)
+        return time.monotonic()
 
     def _make_own(self) -> None:
         """The suite's own images come after those that the release waits for."""

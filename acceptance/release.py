@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from acceptance import causes, runs
@@ -21,7 +21,6 @@ from acceptance.fields import Object, at, mapping_at, name_of, reference, text_a
 from acceptance.gateway import service_url
 from acceptance.helm import Helm
 from acceptance.objects import Objects
-from acceptance.provision import Provision
 from acceptance.redaction import MINIMUM_LENGTH
 from acceptance.render import documents, shipped
 from acceptance.rollout import endpoints, unfinished
@@ -30,6 +29,9 @@ from acceptance.values import given, put
 from acceptance.wait import NotYet, eventually
 from toolchain import cache
 from toolchain.console import ToolchainError
+
+if TYPE_CHECKING:  # it installs the release
+    from acceptance.provision import Provision
 
 DNS = "kube-dns"
 """kubeadm's name for the Service, whatever serves it."""
@@ -59,10 +61,14 @@ class Release:
         """`helm upgrade` with the run's values and changes to them by dotted path; none is back to the baseline."""
         self.helm.upgrade(self.target.chart_path, put(self.values, changes or {}))
 
-    def wait_ready(self) -> None:
-        """Wait until every component's rollout is over. Raises `WaitError` with the cause."""
+    def wait_ready(self, demand: Callable[[], None] = lambda: None) -> None:
+        """Wait until every component's rollout is over. Raises `WaitError` with the cause.
+
+        `demand` raises when nobody waits any more.
+        """
 
         def probe() -> None:
+            demand()
             pods = self.objects.list("Pod").objects
             deployments = {name_of(item): item for item in self.objects.list("Deployment").objects}
             slices = self.objects.list("EndpointSlice").objects
@@ -125,21 +131,23 @@ def install(provision: Provision, target: Target, hide: Callable[[str], None]) -
     objects = Objects(cluster.api, target.chart.namespace)
     if provision.run.reused and helm.values() == values and chart_mark(provision, target):
         return Release(target, cluster, helm, objects, values)
-    wait_resolving(cluster)
+    wait_resolving(cluster, provision.demand_open)
     release = Release(target, cluster, helm, objects, values, begun=time.monotonic())
     release.upgrade()
     (provision.run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
     return release
 
 
-def wait_resolving(cluster: Cluster) -> None:
+def wait_resolving(cluster: Cluster, demand: Callable[[], None]) -> None:
     """Wait until the cluster has DNS, as every cluster that is given to users has.
 
-    A container that ends for want of it is backed off, which would be laid to the chart. Raises `WaitError`.
+    A container that ends for want of it is backed off, which would be laid to the chart. Raises `WaitError`;
+    `demand` raises when nobody waits any more.
     """
     system = Objects(cluster.api, "kube-system")
 
     def probe() -> None:
+        demand()
         found = endpoints(system.list("EndpointSlice").objects, DNS)
         if not any(found.values()):
             raise NotYet(f"Service/{DNS} has no ready endpoint, but {sorted(found)}")

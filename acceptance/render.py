@@ -105,7 +105,8 @@ class Helm:
             errors="replace",
             timeout=RENDER_SECONDS,
             check=False,
-            env={**os.environ, "KUBECONFIG": os.devnull},
+            # It lives for 0.1 s, of which collecting its garbage would take a fifth.
+            env={**os.environ, "KUBECONFIG": os.devnull, "GOGC": "off"},
         )
         return done.returncode, done.stdout, done.stderr
 

@@ -100,7 +100,7 @@ def test_without_a_signoff_nothing_is_judged(tmp_path: Path, monkeypatch: pytest
 
 
 INTERRUPTED = """
-import os, signal, sys, time
+import os, signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     os.kill(os.getppid(), signal.SIGINT)
