@@ -18,13 +18,13 @@ from acceptance.deadlines import RELEASE_READY
 from acceptance.gateway import Gateway
 from acceptance.images import BuiltImage
 from acceptance.model import ModelStub
-from acceptance.provision import Provision, environment
+from acceptance.provision import Provisioner, environment
 from acceptance.redaction import redactor
 from acceptance.release import Release
-from acceptance.results import Facts
+from acceptance.results import RunMetadata
 from acceptance.runs import Run
 from acceptance.target import Target
-from acceptance.values import put
+from acceptance.values import set_paths
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
@@ -44,9 +44,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if wanted and not session.config.option.collectonly:
         stash = session.config.stash
         try:
-            stash[TOOLCHAIN] = tools.locate()
+            stash[TOOLCHAIN] = tools.find()
             if name := session.config.option.context:
-                stash[CONTEXT] = context.read(stash[TOOLCHAIN], name, redactor.add)
+                stash[CONTEXT] = context.read_context(stash[TOOLCHAIN], name, redactor.add)
         except ToolchainError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -61,17 +61,17 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it made is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
-    with runs.current(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
+    with runs.acquire_run(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
         yield current
 
 
 @pytest.fixture(scope="session")
-def provision(toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest) -> Iterator[Provision]:
+def provisioner(toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest) -> Iterator[Provisioner]:
     """Everything that the collected tests need, begun side by side."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(toolchain, run).items():
             patch.setenv(name, value)
-        made = Provision(toolchain, run, target, redactor.add)
+        made = Provisioner(toolchain, run, target, redactor.add)
         wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
         try:
             made.prepare(wanted)
@@ -82,95 +82,95 @@ def provision(toolchain: Toolchain, run: Run, target: Target, request: pytest.Fi
 
 
 @pytest.fixture(scope="session", autouse=True)
-def begun(request: pytest.FixtureRequest) -> None:
+def start_provisioning(request: pytest.FixtureRequest) -> None:
     """What any test will need is begun before the first, which may need nothing."""
-    if any("provision" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("provision")
+    if any("provisioner" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("provisioner")
 
 
 @pytest.fixture(scope="session")
 def cluster(
-    provision: Provision, run: Run, facts: Facts, on_failure: Callable[[Collector], AbstractContextManager[None]]
+    provisioner: Provisioner, run: Run, run_metadata: RunMetadata, on_failure: Callable[[Collector], AbstractContextManager[None]]
 ) -> Iterator[Cluster]:
     """A running cluster: of this run's own, or the one that --context names."""
-    made = provision.cluster()
-    facts.fresh_cluster = not run.reused and run.context is None
-    facts.environment |= made.versions()
+    made = provisioner.cluster()
+    run_metadata.fresh_cluster = not run.reused and run.context is None
+    run_metadata.environment |= made.versions()
     with on_failure(lambda *_: evidence.collect(made.api, made.run.namespace)):
         yield made
 
 
 @pytest.fixture(scope="session")
-def images(provision: Provision, facts: Facts) -> dict[str, BuiltImage]:
+def images(provisioner: Provisioner, run_metadata: RunMetadata) -> dict[str, BuiltImage]:
     """The image of each component by its name, built from the target's Dockerfiles."""
-    made = provision.images()
-    facts.subject["images"] = {name: {"reference": it.reference, "id": it.config_digest} for name, it in made.items()}
+    made = provisioner.images()
+    run_metadata.subject["images"] = {name: {"reference": it.reference, "id": it.config_digest} for name, it in made.items()}
     return made
 
 
 @pytest.fixture(scope="session")
-def database(provision: Provision) -> Database:
+def database(provisioner: Provisioner) -> Database:
     """The external PostgreSQL."""
-    return provision.database()
+    return provisioner.database()
 
 
 @pytest.fixture(scope="session")
-def model(provision: Provision) -> ModelStub:
+def model(provisioner: Provisioner) -> ModelStub:
     """The language model's stand-in."""
-    return provision.model()
+    return provisioner.model()
 
 
 @pytest.fixture(scope="session")
-def gateway(provision: Provision) -> Gateway:
+def gateway(provisioner: Provisioner) -> Gateway:
     """The way to Services and pods from here."""
-    return provision.gateway()
+    return provisioner.gateway()
 
 
 @pytest.fixture(scope="session")
-def installed(
-    provision: Provision,
+def release(
+    provisioner: Provisioner,
     cluster: Cluster,
     target: Target,
-    facts: Facts,
+    run_metadata: RunMetadata,
     request: pytest.FixtureRequest,
     on_failure: Callable[[Collector], AbstractContextManager[None]],
 ) -> Iterator[Release]:
     """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
     with on_failure(lambda *_: evidence.collect(cluster.api, target.chart.namespace)):
         shipped = render.shipped(target.chart_path)
-        if provision.run.context:
-            made = release.found(provision, target, redactor.add)
-            facts.override(shipped, made.values, "the release's own")
+        if provisioner.run.context:
+            made = release.adopt_release(provisioner, target, redactor.add)
+            run_metadata.override(shipped, made.values, "the release's own")
             yield made
-            release.demand_values(made, provision)
+            release.assert_values_unchanged(made, provisioner)
             return
         request.getfixturevalue("images")  # the report names them
-        made = provision.release()
-        facts.override(shipped, put({}, target.overrides), "fits a small cluster")
-        facts.override(put(shipped, target.overrides), made.values, "only the run knows it")
+        made = provisioner.release()
+        run_metadata.override(shipped, set_paths({}, target.overrides), "fits a small cluster")
+        run_metadata.override(set_paths(shipped, target.overrides), made.values, "only the run knows it")
         yield made
 
 
 @pytest.fixture(scope="session")
-def ready(
-    installed: Release, provision: Provision, record_measurement: Callable[[str, float, str, str], None]
+def ready_release(
+    release: Release, provisioner: Provisioner, record_measurement: Callable[[str, float, str, str], None]
 ) -> Release:
     """The release with every pod Ready and behind its Service."""
-    if provision.run.context:
-        installed.wait_ready()
-        return installed
-    since = provision.ready()
-    if installed.begun is not None:
-        seconds = since - installed.begun
+    if provisioner.run.context:
+        release.wait_ready()
+        return release
+    since = provisioner.ready()
+    if release.installed_at is not None:
+        seconds = since - release.installed_at
         record_measurement("helm install to every pod Ready", seconds, "s", RELEASE_READY.source)
-    return installed
+    return release
 
 
 @pytest.fixture(scope="session")
-def users(ready: Release, gateway: Gateway) -> Callable[[], User]:
+def users(ready_release: Release, gateway: Gateway) -> Callable[[], User]:
     """Sign up one more user through the frontend, as a person would; each call is another."""
     wait_answered(gateway, "frontend")
-    return lambda: sign_up(ready.target, gateway, ready.origin, redactor.add)
+    return lambda: sign_up(ready_release.target, gateway, ready_release.origin, redactor.add)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
 
 def clean() -> None:
     """Remove every container, network, image tag and file of runs that are over; images and tools stay cached."""
-    runs.sweep(toolchain.locate(), kept=True)
+    runs.sweep(toolchain.find(), kept=True)
 
 
 def propose(chart: Path, values: Path | None, output: Path | None) -> None:

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from acceptance.credentials import kinds
+from acceptance.credentials import credential_kinds
 from acceptance.fields import list_at, mappings_at, text_at
-from acceptance.snapshot import Image, Layer
+from acceptance.snapshot import ImageState, Layer
 from toolchain import cache
 
 GZIP_LEVEL = 6
@@ -42,7 +42,7 @@ class LayerFacts:
     passwd: str | None
 
 
-def read(path: Path, reference: str, names: tuple[str, ...] = ()) -> Image:
+def read(path: Path, reference: str, names: tuple[str, ...] = ()) -> ImageState:
     """The image in an archive of one image. `names` are the Secret's keys, whose values are credentials.
 
     Raises `KeyError` or `tarfile.TarError` for what is no such archive.
@@ -59,7 +59,7 @@ def read(path: Path, reference: str, names: tuple[str, ...] = ()) -> Image:
         text_at(entry, "created_by") for entry in mappings_at(config, "history") if entry.get("empty_layer") is not True
     ]
     commands += [""] * (len(facts) - len(commands))
-    return Image(
+    return ImageState(
         reference=reference,
         config=config,
         config_digest="sha256:" + re.sub(r"\.json$", "", manifest["Config"].rpartition("/")[2]),
@@ -155,5 +155,5 @@ def _files(path: Path, member: str, names: tuple[str, ...]) -> tuple[list[str], 
                     passwd = text
                 # Code names the keys; only a settings file gives them values.
                 settings = Path(name).name.startswith(".env") or name.endswith((".ini", ".conf", ".cfg"))
-                found += [f"{name}: {kind}" for kind in kinds(text, names if settings else ())]
+                found += [f"{name}: {kind}" for kind in credential_kinds(text, names if settings else ())]
     return found, passwd

@@ -10,7 +10,7 @@ from _pytest.mark import ParameterSet
 
 from acceptance import checks
 from acceptance.checks import Check
-from acceptance.finding import Finding, Untested, accept
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.rules import Level, load
 from acceptance.snapshot import DEFAULTS, Snapshot
 from acceptance.target import Target
@@ -20,7 +20,7 @@ def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -
     """(check, component) for each check of the level, tied to its rule; `release` where it names no component."""
     return [
         pytest.param(each, each.component or "release", id=each.id, marks=pytest.mark.rule(each.rule))
-        for each in checks.at(level)
+        for each in checks.for_level(level)
         if chosen(each)
     ]
 
@@ -47,4 +47,4 @@ def assert_none(check: Check, component: str, snapshots: Sequence[Snapshot], tar
         findings += [replace(each, field=f"{each.field} ({snapshot.variant})") if told else each for each in found]
     if len(reasons) == len(snapshots):
         raise reasons[0]
-    accept(findings, target)
+    report_findings(findings, target)

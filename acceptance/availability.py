@@ -33,7 +33,7 @@ class Interval:
     def seconds(self) -> float:
         return self.end - self.start
 
-    def holds(self, moment: float) -> bool:
+    def contains(self, moment: float) -> bool:
         return self.start <= moment <= self.end
 
 
@@ -46,7 +46,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Intended:
+class ExpectedRefusals:
     """Refusals that an experiment means to bring about: whole answers with one of `statuses`, from `since` on.
 
     They need not hold the request's token. `since` in seconds since the epoch.
@@ -55,7 +55,7 @@ class Intended:
     statuses: frozenset[int]
     since: float
 
-    def holds(self, record: Record) -> bool:
+    def matches(self, record: Record) -> bool:
         in_time = record.done - record.due <= REQUEST.seconds
         return not record.error and in_time and record.status in self.statuses and record.done >= self.since
 
@@ -66,7 +66,7 @@ class Availability:
 
     records: tuple[Record, ...]
     failures: tuple[Failure, ...]
-    refused: tuple[Record, ...] = ()
+    expected_refusals: tuple[Record, ...] = ()
     """Those that were refused as the experiment meant them to be: not failures."""
 
     @property
@@ -108,14 +108,14 @@ class Availability:
 
     def sent_within(self, windows: Iterable[Interval]) -> int:
         spans = tuple(windows)
-        return sum(any(span.holds(record.sent) for span in spans) for record in self.records)
+        return sum(any(span.contains(record.sent) for span in spans) for record in self.records)
 
     def between(self, interval: Interval) -> Availability:
         """The same of the requests sent within `interval`."""
         return Availability(
-            tuple(record for record in self.records if interval.holds(record.sent)),
-            tuple(failure for failure in self.failures if interval.holds(failure.record.sent)),
-            tuple(record for record in self.refused if interval.holds(record.sent)),
+            tuple(record for record in self.records if interval.contains(record.sent)),
+            tuple(failure for failure in self.failures if interval.contains(failure.record.sent)),
+            tuple(record for record in self.expected_refusals if interval.contains(record.sent)),
         )
 
     def figures(self) -> dict[str, float]:
@@ -128,14 +128,14 @@ class Availability:
             "failed": len(self.failures),
             "longest_outage_seconds": round(self.longest_outage, 3),
         }
-        if self.refused:
-            figures["refused_as_meant"] = len(self.refused)
+        if self.expected_refusals:
+            figures["refused_as_meant"] = len(self.expected_refusals)
         if durations:
             figures |= {f"p{p}_seconds": round(percentile(durations, p), 4) for p in (50, 95, 99)}
         return figures
 
 
-def why_failed(record: Record, status: int) -> str | None:
+def failure_reason(record: Record, status: int) -> str | None:
     """Why the request failed as STA-08 defines it, or None: `status` is the one that was wanted."""
     if record.error:
         return ERRORS[record.error]
@@ -148,21 +148,21 @@ def why_failed(record: Record, status: int) -> str | None:
     return None
 
 
-def judge(records: Sequence[Record], status: int, intended: Intended | None = None) -> Availability:
+def evaluate(records: Sequence[Record], status: int, intended: ExpectedRefusals | None = None) -> Availability:
     """What became of the requests; `status` is the one that each was to be answered with, or as `intended`."""
     failures, refused = [], []
     for record in records:
-        reason = why_failed(record, status)
+        reason = failure_reason(record, status)
         if reason is None:
             continue
-        if intended is not None and intended.holds(record):
+        if intended is not None and intended.matches(record):
             refused.append(record)
         else:
             failures.append(Failure(record, reason))
     return Availability(tuple(records), tuple(failures), tuple(refused))
 
 
-def lossless(rule: str, object_: str, availability: Availability) -> list[Finding]:
+def failed_request_findings(rule: str, object_: str, availability: Availability) -> list[Finding]:
     """A finding where any request failed: how many, of which kinds, and the first few."""
     if not availability.failures:
         return []

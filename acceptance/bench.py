@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from acceptance import cluster, images, release, runs, target
-from acceptance.provision import Provision, environment
+from acceptance.provision import Provisioner, environment
 from acceptance.redaction import redactor
 from acceptance.rules import ROOT
-from toolchain import Toolchain, locate
+from toolchain import Toolchain, find
 from toolchain.console import ToolchainError, run
 
 FACTOR = 1.25
@@ -55,12 +55,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 def raw(toolchain: Toolchain) -> Raw:
     """Run kind, docker and helm one after the other, in a run of their own."""
-    with runs.current(toolchain, keep=False) as current, pytest.MonkeyPatch.context() as patch:
+    with runs.acquire_run(toolchain, keep=False) as current, pytest.MonkeyPatch.context() as patch:
         settings = environment(toolchain, current)
         for name, value in settings.items():
             patch.setenv(name, value)
         subject = target.load()
-        made = Provision(toolchain, current, subject, redactor.add)
+        made = Provisioner(toolchain, current, subject, redactor.add)
         try:
             builds = {
                 f"docker build, {name}": seconds(
@@ -118,7 +118,7 @@ def chain() -> float:
 
 def bench() -> int:
     """Measure, print, and return 0 where the chain keeps both bounds, else 1. Raises `ToolchainError`."""
-    measured = raw(locate())
+    measured = raw(find())
     taken = chain()
     table = Table("step", "seconds", title="warm, images unchanged")
     table.columns[1].justify = "right"

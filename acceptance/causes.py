@@ -17,9 +17,9 @@ IMAGE_REASONS = {
 CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError")
 START_REASONS = ("RunContainerError", "StartError", "ContainerCannotRun")
 """The runtime's refusal: of a waiting container, and of its last life."""
-HOLDUPS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
+SANDBOX_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 """Reasons of events; a pod's status does not tell why its volumes or its sandbox can't be made."""
-AGAIN = 2
+CRASH_LOOP_RESTARTS = 2
 """Restarts from which a container that runs, but is not ready, counts as one that ends again and again."""
 
 
@@ -51,7 +51,7 @@ def of_container(status: Object) -> str | None:
     code = ended.get("exitCode")
     words = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
     over = "terminated" in mapping_at(status, "state")  # the kubelet need not say CrashLoopBackOff in between
-    if ended and (reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if over else AGAIN)):
+    if ended and (reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if over else CRASH_LOOP_RESTARTS)):
         return f"container {name} ends again and again: {words}"
     return f"container {name} ended: {words}" if code and over else None
 
@@ -67,18 +67,18 @@ def of_pod(pod: Object, events: Iterable[Object] = ()) -> str | None:
     for status in statuses(pod):
         if (cause := of_container(status)) is not None:
             return f"Pod/{name_of(pod)}: {cause}"
-    if held_up(pod):
+    if awaiting_sandbox(pod):
         told = sorted(
             text_at(event, "message")
             for event in events
-            if event.get("reason") in HOLDUPS and at(event, "involvedObject.uid") == at(pod, "metadata.uid")
+            if event.get("reason") in SANDBOX_EVENTS and at(event, "involvedObject.uid") == at(pod, "metadata.uid")
         )
         if told:  # a sandbox is another one at each try
             return f"Pod/{name_of(pod)}: " + re.sub("[0-9a-f]{64}", "…", told[0])
     return None
 
 
-def held_up(pod: Object) -> bool:
+def awaiting_sandbox(pod: Object) -> bool:
     """Whether a pod has a node, but not yet the volumes and the sandbox that its containers need."""
     return condition(pod, "PodReadyToStartContainers").get("status") == "False"
 
@@ -103,8 +103,8 @@ def first(pods: Iterable[Object], replica_sets: Iterable[Object], events: Iterab
     return next((cause for cause in found if cause is not None), None)
 
 
-def standing(objects: Objects) -> str | None:
+def current_cause(objects: Objects) -> str | None:
     """Why something in the namespace can't run now, or None."""
     pods = objects.list("Pod").objects
-    events = objects.list("Event").objects if any(map(held_up, pods)) else ()
+    events = objects.list("Event").objects if any(map(awaiting_sandbox, pods)) else ()
     return first(pods, objects.list("ReplicaSet").objects, events)

@@ -18,7 +18,7 @@ from acceptance.wait import NotYet, eventually
 TOO_MANY = 429
 
 
-def ask(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
+def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
     """One request on a connection of its own, never retried, 10 s at most; `AssertionError` where no answer comes.
 
     Raises `requests.RequestException` where the gateway lets nothing through: that says nothing of the release.
@@ -28,7 +28,7 @@ def ask(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Resp
             return session.request(method, url, timeout=REQUEST.seconds, **kwargs)
     except requests.RequestException as error:
         try:
-            gateway.demand()
+            gateway.check_connection()
         except NotYet:
             raise error from None
         raise AssertionError(f"{method} {url}: wanted an answer, seen {error}") from error
@@ -43,7 +43,7 @@ def wait_answered(gateway: Gateway, component: str) -> None:
 
     def probe() -> None:
         try:
-            ask(gateway, "GET", url)
+            send(gateway, "GET", url)
         except AssertionError as error:
             raise NotYet(str(error)) from error
 
@@ -68,7 +68,7 @@ class User:
     def call(self, method: str, path: str, origin: str = "", **kwargs: Any) -> requests.Response:
         """`ask` as this user: the backend's Service, or the one pod whose origin is given."""
         headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
-        return ask(self.gateway, method, (origin or self.gateway.url("backend", "")) + path, headers=headers, **kwargs)
+        return send(self.gateway, method, (origin or self.gateway.url("backend", "")) + path, headers=headers, **kwargs)
 
     @property
     def cookie(self) -> dict[str, str]:
@@ -78,22 +78,22 @@ class User:
     def add_task(self, title: str) -> dict[str, Any]:
         """Write a task, and return it as the backend acknowledged it; `AssertionError` on another status."""
         api = self.target.api
-        task: dict[str, Any] = self.ask_json("POST", self.path(api.tasks), {api.title_field: title}, api.created)
+        task: dict[str, Any] = self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created)
         return task
 
     def tasks(self) -> list[dict[str, Any]]:
-        tasks: list[dict[str, Any]] = self.ask_json("GET", self.path(self.target.api.tasks))
+        tasks: list[dict[str, Any]] = self.request_json("GET", self.path(self.target.api.tasks))
         return tasks
 
-    def say(self, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
+    def send_message(self, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
         """One turn, which begins a conversation or goes on with one; the answer, `AssertionError` on a failure."""
         api = self.target.api
         body = {api.message_field: message}
         going_on = {} if conversation is None else {api.conversation_field: conversation}
-        answer: dict[str, Any] = self.ask_json("POST", self.path(api.chat), body | going_on, origin=origin)
+        answer: dict[str, Any] = self.request_json("POST", self.path(api.chat), body | going_on, origin=origin)
         return answer
 
-    def ask_json(
+    def request_json(
         self, method: str, path: str, body: object = None, status: int = requests.codes.ok, *, origin: str = ""
     ) -> Any:
         """What is answered with the wanted status; `AssertionError` with what was answered otherwise."""
@@ -104,14 +104,14 @@ class User:
         return answer.json() if answer.content else None
 
 
-def sign_up(target: Target, gateway: Gateway, origin: str, hide: Callable[[str], None]) -> User:
+def sign_up(target: Target, gateway: Gateway, origin: str, redact: Callable[[str], None]) -> User:
     """Sign a new user up through the frontend, as a browser does that is at the release's `origin`.
 
     Raises `WaitError` where the rate limit does not let it in time.
     """
     name = f"user-{secrets.token_hex(6)}"
     account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
-    hide(account["password"])
+    redact(account["password"])
     url = gateway.url("frontend", target.auth.sign_up)
 
     def probe() -> requests.Response:
@@ -125,6 +125,6 @@ def sign_up(target: Target, gateway: Gateway, origin: str, hide: Callable[[str],
     assert answer.ok, f"sign-up was answered {answer.status_code}: {answer.text}"
     token = next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
     assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
-    hide(token)
+    redact(token)
     claims = jwt.decode(token, options={"verify_signature": False})
     return User(target, gateway, str(claims["user"]["id"]), account["email"], account["password"], token)

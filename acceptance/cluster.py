@@ -55,7 +55,7 @@ class Cluster:
     def capabilities(self) -> frozenset[str]:
         return CAPABILITIES - self.lacking.keys()
 
-    def demand(self, capability: str) -> None:
+    def require_capability(self, capability: str) -> None:
         """Raises `Untested` with the reason where the cluster has not got the capability."""
         if capability in self.lacking:
             raise Untested(self.lacking[capability])
@@ -75,7 +75,7 @@ class Cluster:
 
     def node_exec(self, *argv: str, stdin: str | None = None) -> str:
         """Run a command on the node as root and return what it printed; raises `CommandError`, or `Untested`."""
-        self.demand("node")
+        self.require_capability("node")
         flags = ["--interactive"] if stdin is not None else []
         return self.toolchain.engine.docker("exec", *flags, self.node, *argv, stdin=stdin)
 
@@ -132,7 +132,7 @@ class Cluster:
 
     def load_image(self, *references: str) -> None:
         """Put images of this machine's engine on the node, those that it has not; raises `Untested` where it can't."""
-        self.demand("image-load")
+        self.require_capability("image-load")
         missing = [reference for reference in references if not self.has_image(reference)]
         if missing:
             self._load(missing)
@@ -148,10 +148,10 @@ class Cluster:
         try:
             manager(self.run).load_image(" ".join(references))
         except subprocess.SubprocessError as error:
-            raise ToolchainError(f"kind could not load {', '.join(references)}: {words(error)}") from error
+            raise ToolchainError(f"kind could not load {', '.join(references)}: {error_summary(error)}") from error
 
     def has_image(self, reference: str) -> bool:
-        return bool(self.node_exec(*CTR, "images", "ls", "--quiet", f"name=={full(reference)}"))
+        return bool(self.node_exec(*CTR, "images", "ls", "--quiet", f"name=={full_reference(reference)}"))
 
     def image_config(self, reference: str) -> tuple[str, dict[str, Any]]:
         """The digest of an image's configuration on the node, and the configuration itself."""
@@ -160,7 +160,7 @@ class Cluster:
             loaded: dict[str, Any] = json.loads(self.node_exec(*CTR, "content", "get", digest))
             return loaded
 
-        listed = self.node_exec(*CTR, "images", "ls", f"name=={full(reference)}")
+        listed = self.node_exec(*CTR, "images", "ls", f"name=={full_reference(reference)}")
         rows = [line.split() for line in listed.splitlines()[1:]]
         if len(rows) != 1:
             raise ToolchainError(f"the node has {len(rows)} images of the name {reference}, wanted one")
@@ -171,7 +171,7 @@ class Cluster:
         return digest, content(digest)
 
 
-def full(reference: str) -> str:
+def full_reference(reference: str) -> str:
     """A reference as containerd has it: with its registry."""
     first = reference.split("/")[0]
     if "/" in reference and ("." in first or ":" in first or first == "localhost"):
@@ -233,18 +233,18 @@ def create(toolchain: Toolchain, run_: Run) -> Cluster:
         try:
             manager(run_, path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
-            raise ToolchainError(f"kind could not create the cluster: {words(error)}") from error
-        close(own(toolchain, run_))
-    return own(toolchain, run_)
+            raise ToolchainError(f"kind could not create the cluster: {error_summary(error)}") from error
+        reject_stray_traffic(run_cluster(toolchain, run_))
+    return run_cluster(toolchain, run_)
 
 
-def own(toolchain: Toolchain, run_: Run) -> Cluster:
+def run_cluster(toolchain: Toolchain, run_: Run) -> Cluster:
     """The cluster that the run makes."""
     name = run_.cluster_name
     return Cluster(toolchain, run_, run_.kubeconfig, f"kind-{name}", f"{name}-control-plane")
 
 
-def named(toolchain: Toolchain, run_: Run, context: Context) -> Cluster:
+def user_cluster(toolchain: Toolchain, run_: Run, context: Context) -> Cluster:
     """The cluster of the user's own that the run is on, by the run's copy of its kubeconfig."""
     lacking = {"releases": f"context {context.name} is a cluster of the user's own: no other release is made in it"}
     if not context.node:
@@ -252,7 +252,7 @@ def named(toolchain: Toolchain, run_: Run, context: Context) -> Cluster:
     return Cluster(toolchain, run_, run_.kubeconfig, context.name, context.node, lacking)
 
 
-def close(cluster: Cluster) -> None:
+def reject_stray_traffic(cluster: Cluster) -> None:
     """End on the node what is sent to a pod that is gone, or to a Service without a Ready pod.
 
     The node has routes to the pods that are there and to nothing else of these networks: all else would leave it by
@@ -264,7 +264,7 @@ def close(cluster: Cluster) -> None:
     cluster.node_exec("iptables", "--insert", "FORWARD", "--destination", SERVICE_SUBNET, *refuse)
 
 
-def words(error: subprocess.SubprocessError) -> str:
+def error_summary(error: subprocess.SubprocessError) -> str:
     """Why kind failed, in its own words."""
     if not isinstance(error, subprocess.CalledProcessError):
         return str(error)

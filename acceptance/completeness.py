@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from acceptance.rules import ROOT, Rule
-from acceptance.verdict import Tie
+from acceptance.verdict import RuleBinding
 
 OPEN_LEVELS_FILE = ROOT / "spec" / "open-levels.yaml"
 
@@ -19,7 +19,7 @@ def load_open_levels(path: Path = OPEN_LEVELS_FILE) -> dict[str, tuple[str, ...]
     return {rule: tuple(levels) for rule, levels in document.items()}
 
 
-def untested_levels(rules: Iterable[Rule], ties: Sequence[Tie]) -> dict[str, tuple[str, ...]]:
+def untested_levels(rules: Iterable[Rule], ties: Sequence[RuleBinding]) -> dict[str, tuple[str, ...]]:
     """The levels of every rule that no test stands for, as `load_open_levels` writes them."""
     found: dict[str, tuple[str, ...]] = {}
     for rule in rules:

@@ -43,7 +43,7 @@ class Context:
         return self.name.removeprefix(KIND)
 
 
-def read(toolchain: Toolchain, name: str, hide: Callable[[str], None]) -> Context:
+def read_context(toolchain: Toolchain, name: str, redact: Callable[[str], None]) -> Context:
     """The context as the user's kubeconfig has it now, `KUBECONFIG` in the environment counting.
 
     Raises `ToolchainError` where there is no such context, or where its API server does not answer in time.
@@ -54,10 +54,10 @@ def read(toolchain: Toolchain, name: str, hide: Callable[[str], None]) -> Contex
     except CommandError as error:
         known = ", ".join(run([toolchain.kubectl, "config", "get-contexts", "--output", "name"]).split())
         cure = f"name one of {known}" if known else "it names none; see KUBECONFIG"
-        raise ToolchainError(f"your kubeconfig does not give context {name} ({words(error)}): {cure}") from error
+        raise ToolchainError(f"your kubeconfig does not give context {name} ({error_summary(error)}): {cure}") from error
     for secret in credentials(text):
         with suppress(ValueError):  # too short to be told from ordinary words
-            hide(secret)
+            redact(secret)
     node, lacking = node_of(toolchain, name, nodes(toolchain, name, text))
     return Context(name, text, node, lacking)
 
@@ -82,7 +82,7 @@ def nodes(toolchain: Toolchain, name: str, kubeconfig: str) -> Sequence[Object]:
         except CommandError as error:
             raise ToolchainError(
                 f"the API server of context {name} did not give its nodes within {API_SERVER.seconds:g} s "
-                f"({words(error)}): start that cluster, or name another context"
+                f"({error_summary(error)}): start that cluster, or name another context"
             ) from error
 
 
@@ -103,7 +103,7 @@ def node_of(toolchain: Toolchain, name: str, found: Sequence[Object]) -> tuple[s
     return (containers[0], "") if machine == text_at(found[0], "status.nodeInfo.machineID") else none
 
 
-def words(error: CommandError) -> str:
+def error_summary(error: CommandError) -> str:
     """The last line of what a command said."""
     lines = (error.stderr or error.stdout).strip().splitlines() or [f"it ended with {error.code}"]
     return lines[-1].removeprefix("error: ").removeprefix("Error: ")

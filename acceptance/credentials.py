@@ -25,7 +25,7 @@ PLACEHOLDER = re.compile(
 )
 
 
-def kinds(text: str, names: tuple[str, ...] = ()) -> Iterator[str]:
+def credential_kinds(text: str, names: tuple[str, ...] = ()) -> Iterator[str]:
     """The kinds of credentials in a text; `names` are keys whose value in `KEY: value` is one. Placeholders
     such as `password` or `<yours>`, and template expressions, are none. Base64 is looked into."""
     patterns = dict(PATTERNS)
@@ -46,7 +46,7 @@ def kinds(text: str, names: tuple[str, ...] = ()) -> Iterator[str]:
                 yield f"{kind} in base64"
 
 
-def holds(text: str, secrets: Mapping[str, str]) -> Iterator[str]:
+def leaked_secrets(text: str, secrets: Mapping[str, str]) -> Iterator[str]:
     """Names of the secrets that a text holds, as they are or in base64."""
     for name, secret in secrets.items():
         if secret and (secret in text or base64.b64encode(secret.encode()).decode() in text):

@@ -81,15 +81,15 @@ def url(host: str, role: str, password: str) -> str:
     )
 
 
-def start(toolchain: Toolchain, run: Run, image: str, hide: Callable[[str], None]) -> Database:
+def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], None]) -> Database:
     """Start the run's PostgreSQL, or take the one that a kept run has. `hide` is told every secret."""
     name = f"database-{run.id}"
     engine = toolchain.engine
     if containers.state(toolchain, name) in (None, "created"):
         superuser, owner = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         ca, certificate, key = certificates.server(name, f"pooler-{run.id}")
-        hide(superuser)
-        hide(owner)
+        redact(superuser)
+        redact(owner)
         files = {
             "superuser-password": superuser.encode(),
             "url": url(name, NAME, owner).encode(),
@@ -107,8 +107,8 @@ def start(toolchain: Toolchain, run: Run, image: str, hide: Callable[[str], None
     superuser, address, ca = (
         engine.docker("exec", name, "cat", f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt")
     )
-    hide(superuser)
-    hide(address)
+    redact(superuser)
+    redact(address)
     database = Database(toolchain, name, superuser, address, ca)
     database.wait()
     return database

@@ -65,7 +65,7 @@ SHOWN = Deadline("something on a page", 15, "a page takes 0.5 s here; a request 
 IMAGE_ANSWERS = Deadline(
     "image answers alone", 60, "its start takes 1 to 3 s here; a busy machine gets twenty times that"
 )
-CAUSE_IN_TIME = Deadline(
+DIAGNOSIS = Deadline(
     "cause in time", 20, "POD-03: why a pod can't run is told; in time is within 20 s of its being knowable"
 )
 CAUSE_GAP = Deadline(

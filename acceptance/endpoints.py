@@ -78,15 +78,15 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
     ]
 
 
-def offered(path: str | None, what: str) -> str:
+def require_path(path: str | None, what: str) -> str:
     """The path, or the end of the test where the target names none."""
     return path if path is not None else untested(f"the target names no path for {what}")
 
 
-def things_of(user: User, text: str) -> Things:
+def create_resources(user: User, text: str) -> Things:
     """Give the user one thing of each kind, all called `text`; `AssertionError` where that is not acknowledged."""
     api = user.target.api
     task = user.add_task(text)
-    tag = user.ask_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
-    turn = user.say(text)
+    tag = user.request_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
+    turn = user.send_message(text)
     return Things(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])

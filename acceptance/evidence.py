@@ -12,7 +12,7 @@ from acceptance import causes
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS, Objects
 
-LATELY = timedelta(minutes=10)
+RECENT = timedelta(minutes=10)
 """The limit of a test: an older restart is not of the test that failed."""
 LOG_LINES = 40
 REMOVED = "unable to retrieve container logs"
@@ -20,7 +20,7 @@ REMOVED = "unable to retrieve container logs"
 EVENTS = 25
 
 
-def ill(pod: Object) -> bool:
+def is_unhealthy(pod: Object) -> bool:
     """Whether a pod does not run as it should: not Ready, or restarted of late."""
     if at(pod, "status.phase") == "Succeeded":
         return False
@@ -34,7 +34,7 @@ def restarted(status: Object) -> bool:
         ended = datetime.fromisoformat(text_at(status, "lastState.terminated.finishedAt"))
     except ValueError:
         return False
-    return datetime.now(UTC) - ended < LATELY
+    return datetime.now(UTC) - ended < RECENT
 
 
 def describe(pod: Object) -> str:
@@ -82,8 +82,8 @@ def collect(api: client.ApiClient, namespace: str) -> dict[str, str]:
     objects = Objects(api, namespace)
     try:
         every = objects.list("Pod").objects
-        pods = [pod for pod in every if ill(pod)]
-        well = {at(pod, "metadata.uid") for pod in every if not ill(pod)}
+        pods = [pod for pod in every if is_unhealthy(pod)]
+        well = {at(pod, "metadata.uid") for pod in every if not is_unhealthy(pod)}
         events = [
             event
             for event in objects.list("Event").objects

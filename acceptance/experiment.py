@@ -13,10 +13,10 @@ from acceptance.history import History
 from acceptance.objects import Objects
 from acceptance.recorder import Recorder
 from acceptance.release import Release
-from acceptance.rollout import own, rolled_out
-from acceptance.sampler import Plan, Sampler, Sampling
+from acceptance.rollout import pods_of, wait_rolled_out
+from acceptance.sampler import Plan, Sampler, SampleRun
 from acceptance.target import Component, Target
-from acceptance.tracking import Connection, attributed
+from acceptance.tracking import Connection, attribute
 from acceptance.wait import consistently
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class BaselineError(Exception):
 
 
 @dataclass(frozen=True)
-class Mark:
+class Annotation:
     """Something that was done or seen, for the timeline."""
 
     moment: float
@@ -42,10 +42,10 @@ class Experiment:
     history: History
     start: float
     end: float = 0.0
-    traffic: dict[str, Sampling] = field(default_factory=dict)
+    traffic: dict[str, SampleRun] = field(default_factory=dict)
     availability: bool = True
     """Whether the traffic tells of the Services' availability, for the report; not where it goes past them."""
-    marks: list[Mark] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
     _came: dict[str, tuple[float, object]] = field(default_factory=dict)
 
     @property
@@ -53,14 +53,14 @@ class Experiment:
         """Seconds since the beginning."""
         return time.time() - self.start
 
-    def last(self, seconds: float) -> None:
+    def run_until(self, seconds: float) -> None:
         """Let the traffic go on until `seconds` have passed since the beginning."""
         consistently("traffic", lambda: None, max(0.0, seconds - self.elapsed))
 
-    def mark(self, text: str) -> float:
+    def annotate(self, text: str) -> float:
         """Note that something happens now; the moment."""
         moment = time.time()
-        self.marks.append(Mark(moment, text))
+        self.annotations.append(Annotation(moment, text))
         return moment
 
     def attempt(self, name: str, wait: Callable[[], T]) -> None:
@@ -72,7 +72,7 @@ class Experiment:
             came = error
         seconds = time.time() - began
         if isinstance(came, AssertionError):
-            self.mark(f"not {name}")
+            self.annotate(f"not {name}")
         self._came[name] = seconds, came
 
     def came(self, name: str) -> bool:
@@ -93,7 +93,7 @@ class Experiment:
 
 
 @dataclass
-class Laboratory:
+class ExperimentRunner:
     """The release, and how to disturb it: every experiment begins at the baseline and leads back to it.
 
     `calm` are changes of values by dotted path that hold in every experiment unless it says otherwise.
@@ -105,12 +105,12 @@ class Laboratory:
     release: Release
     recorder: Recorder
     sampler: Sampler
-    proof: Callable[[], object]
+    verify_serving: Callable[[], object]
     publish: Callable[[Experiment], None]
-    note: Callable[[Mapping[str, Any]], None]
-    calm: Mapping[str, Any]
+    record_override: Callable[[Mapping[str, Any]], None]
+    baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
-    broken: str = ""
+    baseline_error: str = ""
     _changes: Mapping[str, Any] | None = None
 
     @property
@@ -122,20 +122,20 @@ class Laboratory:
         return self.release.objects
 
     @property
-    def untouched(self) -> bool:
+    def unmodified(self) -> bool:
         """Whether the release is as it was before the first experiment, since there was none."""
         return self._changes is None
 
     def pods(self, component: Component) -> list[Object]:
         """The component's pods as they are now, in order of age."""
-        found = own(self.objects.list("Pod").objects, component)
+        found = pods_of(self.objects.list("Pod").objects, component)
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def upgrade(self, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to the calm release with further changes of values, not waiting for its pods."""
         self._changes = changes
-        self.note({**self.calm, **changes})
-        self.release.upgrade({**self.calm, **changes})
+        self.record_override({**self.baseline_values, **changes})
+        self.release.upgrade({**self.baseline_values, **changes})
 
     def rollback(self, revision: int) -> None:
         """`helm rollback` to a revision, not waiting for its pods."""
@@ -145,7 +145,7 @@ class Laboratory:
     def rolled_out(self) -> None:
         """Wait until the rollout of every component is over; raises `WaitError`."""
         for component in self.target.components.values():
-            rolled_out(self.objects, component)
+            wait_rolled_out(self.objects, component)
 
     @contextmanager
     def experiment(self, name: str, **plans: Plan) -> Iterator[Experiment]:
@@ -154,25 +154,25 @@ class Laboratory:
         Afterwards the baseline is restored and proved. Raises `BaselineError` where the last experiment could not
         do that, `VoidError` where the sampler's records can't be relied on.
         """
-        if self.broken:
-            raise BaselineError(self.broken)
+        if self.baseline_error:
+            raise BaselineError(self.baseline_error)
         if self._changes is None:
             self.restore()
         experiment = Experiment(name, self.recorder.history, time.time())
         try:
-            with self.sampler.samplings(plans) as experiment.traffic:
+            with self.sampler.sample_all(plans) as experiment.traffic:
                 yield experiment
         finally:
-            experiment.end = self.recorder.settle()
+            experiment.end = self.recorder.wait_until_current()
             try:
                 self.restore()
             except Exception as error:
-                self.broken = f"the experiment {name} did not lead back to the baseline: {error}"
-                raise BaselineError(self.broken) from error
+                self.baseline_error = f"the experiment {name} did not lead back to the baseline: {error}"
+                raise BaselineError(self.baseline_error) from error
         connections = self.connections()
         for sampling in experiment.traffic.values():
             to = sampling.address, sampling.plan.port
-            sampling.records = attributed(sampling.records, to, connections, experiment.history)
+            sampling.records = attribute(sampling.records, to, connections, experiment.history)
         self.publish(experiment)
 
     def restore(self) -> None:
@@ -180,4 +180,4 @@ class Laboratory:
         if self._changes != {}:
             self.upgrade({})
         self.rolled_out()
-        self.proof()
+        self.verify_serving()

@@ -46,34 +46,34 @@ def kill(cluster: Cluster, pod: Object, container: str) -> float:
 
 
 @contextmanager
-def frozen(cluster: Cluster, pod: Object, container: str) -> Iterator[float]:
+def paused_container(cluster: Cluster, pod: Object, container: str) -> Iterator[float]:
     """Every process of the container stands still, from entry (the moment is yielded) to exit.
 
     A container that was restarted meanwhile is not there to be thawed. The run's record has it, since a node with
     something frozen can't even be deleted (cgroup v1): whoever removes a killed run thaws it first.
     """
     identifier = container_id(pod, container)
-    note_frozen(cluster, {identifier: cluster.node})
+    record_paused(cluster, {identifier: cluster.node})
     cluster.node_exec(*CTR, "task", "pause", identifier)
     try:
         yield time.time()
     finally:
         with uninterrupted():
-            if paused(cluster, identifier):
+            if is_paused(cluster, identifier):
                 try:
                     cluster.node_exec(*CTR, "task", "resume", identifier)
                 except CommandError:
-                    if paused(cluster, identifier):
+                    if is_paused(cluster, identifier):
                         raise
-            note_frozen(cluster, {}, without=identifier)
+            record_paused(cluster, {}, without=identifier)
 
 
-def note_frozen(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:
-    known = {**runs.frozen(runs.record(cluster.run.folder)), **more}
-    runs.note(cluster.run, frozen={key: node for key, node in known.items() if key != without})
+def record_paused(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:
+    known = {**runs.paused_containers(runs.record(cluster.run.folder)), **more}
+    runs.update_record(cluster.run, frozen={key: node for key, node in known.items() if key != without})
 
 
-def paused(cluster: Cluster, identifier: str) -> bool:
+def is_paused(cluster: Cluster, identifier: str) -> bool:
     listed = cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]
     return any(line.split()[0] == identifier and line.split()[-1] == "PAUSED" for line in listed)
 

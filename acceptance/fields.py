@@ -54,12 +54,12 @@ def name_of(value: Object) -> str:
     return text_at(value, "metadata.name")
 
 
-def reference(value: Object) -> str:
+def object_ref(value: Object) -> str:
     """`Kind/name`, as findings name an object."""
     return f"{text_at(value, 'kind') or 'object'}/{name_of(value) or '(unnamed)'}"
 
 
-def shown(value: Any, limit: int = 120) -> str:
+def format_value(value: Any, limit: int = 120) -> str:
     """A value for a sentence: quoted where it is a string, shortened where it is long."""
     words = "nothing" if value is None else repr(value)
     return words if len(words) <= limit else f"{words[: limit - 1]}…"

@@ -12,7 +12,7 @@ from typing import Literal
 from acceptance import rules
 from acceptance.target import Target, Waiver
 
-Standing = Literal["counts", "advice", "waived"]
+Severity = Literal["counts", "advice", "waived"]
 """What a finding does to the release: it rejects it, it is advice, or the target waives it."""
 
 
@@ -26,12 +26,12 @@ class Finding:
     rule: str
     object: str
     field: str
-    wanted: str
-    found: str
+    expected: str
+    actual: str
     advice: bool = False
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.object}: {self.field}: wanted {self.wanted}, found {self.found}"
+        return f"{self.rule}: {self.object}: {self.field}: wanted {self.expected}, found {self.actual}"
 
 
 class FindingsError(AssertionError):
@@ -43,35 +43,35 @@ class FindingsError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClassifiedFinding:
     """A finding and what it does to the release; `waiver` is the target's where it is waived."""
 
     finding: Finding
-    standing: Standing
+    severity: Severity
     waiver: Waiver | None = None
 
 
-def judge(finding: Finding, target: Target, today: date) -> Judged:
+def classify(finding: Finding, target: Target, today: date) -> ClassifiedFinding:
     """What `finding` does to a release of `target`.
 
     A broken derived rule is advice unless the target is strict; a waiver holds to the end of its day `until`.
     """
     derived = finding.rule in rules.load() and rules.load()[finding.rule].source == "derived"
     if finding.advice or (derived and not target.strict):
-        return Judged(finding, "advice")
+        return ClassifiedFinding(finding, "advice")
     for waiver in target.waivers:
         if (waiver.rule, waiver.object) == (finding.rule, finding.object) and today <= waiver.until:
-            return Judged(finding, "waived", waiver)
-    return Judged(finding, "counts")
+            return ClassifiedFinding(finding, "waived", waiver)
+    return ClassifiedFinding(finding, "counts")
 
 
-_journal: ContextVar[list[Judged] | None] = ContextVar("journal", default=None)
+_journal: ContextVar[list[ClassifiedFinding] | None] = ContextVar("journal", default=None)
 
 
 @contextmanager
-def journal() -> Iterator[list[Judged]]:
+def capture_findings() -> Iterator[list[ClassifiedFinding]]:
     """Every finding that `accept` judges within, in order; the plugin keeps one for each test."""
-    kept: list[Judged] = []
+    kept: list[ClassifiedFinding] = []
     token = _journal.set(kept)
     try:
         yield kept
@@ -79,17 +79,17 @@ def journal() -> Iterator[list[Judged]]:
         _journal.reset(token)
 
 
-def accept(findings: Iterable[Finding], target: Target) -> None:
+def report_findings(findings: Iterable[Finding], target: Target) -> None:
     """End a test's check: record every finding, and raise `FindingsError` with those that count.
 
     A test gives all its findings in one call, of all the rules that it is tied to: a finding breaks its own
     rule only, and the test's other rules have then passed.
     """
     __tracebackhide__ = True
-    judged = [judge(finding, target, date.today()) for finding in findings]
+    judged = [classify(finding, target, date.today()) for finding in findings]
     if (kept := _journal.get()) is not None:
         kept.extend(judged)
-    if counting := [each.finding for each in judged if each.standing == "counts"]:
+    if counting := [each.finding for each in judged if each.severity == "counts"]:
         raise FindingsError(counting)
 
 

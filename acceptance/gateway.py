@@ -54,7 +54,7 @@ class Gateway:
         session.proxies = {"http": self.proxy, "https": self.proxy}
         return session
 
-    def demand(self) -> None:
+    def check_connection(self) -> None:
         """Make a connection to the API server through the proxy; `NotYet` where none comes about."""
         try:
             socks.create_connection(
@@ -120,7 +120,7 @@ def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
         cluster.kubectl("delete", "pod", NAME, "--namespace", cluster.run.namespace)
     clusters.apply(cluster, pod(cluster, image))
     gateway = Gateway(target, *address(cluster))
-    eventually("a connection to the API server through the gateway", gateway.demand, GATEWAY_UP)
+    eventually("a connection to the API server through the gateway", gateway.check_connection, GATEWAY_UP)
     return gateway
 
 

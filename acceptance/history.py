@@ -70,12 +70,12 @@ class History:
         with self._lock:
             self._gaps.append(gap)
 
-    def begun(self, kind: str, moment: float) -> None:
+    def watched_since(self, kind: str, moment: float) -> None:
         """Note that a kind is followed from `moment` on."""
         with self._lock:
             self._begun[kind] = moment
 
-    def settled(self, kind: str, moment: float) -> None:
+    def complete_until(self, kind: str, moment: float) -> None:
         """Note that all that happened to a kind up to `moment` is here, or is a gap."""
         with self._lock:
             self._settled[kind] = moment

@@ -64,7 +64,7 @@ def build_component(toolchain: Toolchain, run: Run, root: Path, component: Compo
     return build(toolchain, run, component.image.repository, root / dockerfile, root / context)
 
 
-def build_altered(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
+def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
     """The image with a Dockerfile's further instructions: another image of the same repository and layers."""
     with tempfile.TemporaryDirectory(dir=run.folder) as aside:
         recipe = Path(aside) / "Dockerfile"

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from acceptance.finding import Finding
 from acceptance.records import Record
-from acceptance.sampler import Sampling
+from acceptance.sampler import SampleRun
 
 SHOWN = 5
 
@@ -26,7 +26,7 @@ class Write:
 
 
 @dataclass(frozen=True)
-class Settlement:
+class Reconciliation:
     """The ledger against the table: markers that are there too seldom, too often, or were never written."""
 
     acknowledged: int
@@ -34,7 +34,7 @@ class Settlement:
     kept: int
     """Unacknowledged writes that are there nevertheless, as they may be."""
     lost: tuple[str, ...]
-    doubled: tuple[str, ...]
+    duplicated: tuple[str, ...]
     unknown: tuple[str, ...]
 
     def figures(self) -> dict[str, int]:
@@ -44,7 +44,7 @@ class Settlement:
             "unacknowledged": self.unacknowledged,
             "stored": self.acknowledged - len(self.lost) + self.kept,
             "lost": len(self.lost),
-            "doubled": len(self.doubled),
+            "doubled": len(self.duplicated),
         }
 
 
@@ -52,12 +52,12 @@ def acknowledged(record: Record) -> bool:
     return not record.error and 200 <= record.status < 300
 
 
-def writes(sampling: Sampling) -> list[Write]:
+def writes(sampling: SampleRun) -> list[Write]:
     """What a sampler's run wrote: every request once, since nothing is retried."""
     return [Write(f"{sampling.plan.token}-{record.number}", acknowledged(record)) for record in sampling.records]
 
 
-def settle(written: Iterable[Write], counted: Mapping[str, int]) -> Settlement:
+def reconcile(written: Iterable[Write], counted: Mapping[str, int]) -> Reconciliation:
     """Each acknowledged write is to be there exactly once, each other one at most once, and nothing else.
 
     Raises `ValueError` where nothing was acknowledged: that proves nothing.
@@ -66,21 +66,21 @@ def settle(written: Iterable[Write], counted: Mapping[str, int]) -> Settlement:
     sure = {marker for marker, is_sure in by_marker.items() if is_sure}
     if not sure:
         raise ValueError("no write was acknowledged, so there is nothing to hold the table against")
-    return Settlement(
+    return Reconciliation(
         acknowledged=len(sure),
         unacknowledged=len(by_marker) - len(sure),
         kept=sum(counted.get(marker, 0) > 0 for marker in by_marker.keys() - sure),
         lost=tuple(sorted(marker for marker in sure if not counted.get(marker))),
-        doubled=tuple(sorted(marker for marker, count in counted.items() if count > 1)),
+        duplicated=tuple(sorted(marker for marker, count in counted.items() if count > 1)),
         unknown=tuple(sorted(counted.keys() - by_marker.keys())),
     )
 
 
-def unbalanced(rule: str, table: str, settlement: Settlement) -> list[Finding]:
+def discrepancies(rule: str, table: str, settlement: Reconciliation) -> list[Finding]:
     """A finding for each way in which the table differs from the ledger."""
     faults = (
         ("acknowledged writes", "each there", "lost", settlement.lost),
-        ("writes", "each at most once", "there more than once", settlement.doubled),
+        ("writes", "each at most once", "there more than once", settlement.duplicated),
         ("rows", "none that was not written", "never written", settlement.unknown),
     )
     return [

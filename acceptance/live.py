@@ -14,15 +14,15 @@ from kubernetes import client
 
 from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
-from acceptance.fields import Object, at, mappings_at, name_of, reference, text_at
+from acceptance.fields import Object, at, mappings_at, name_of, object_ref, text_at
 from acceptance.helm import Helm
 from acceptance.images import BuiltImage
 from acceptance.openapi import document, kind_of
 from acceptance.release import Release
 from acceptance.render import documents
 from acceptance.runs import CTR
-from acceptance.snapshot import Cluster as ClusterFacts
-from acceptance.snapshot import ContainerFacts, Image, Layer, Snapshot
+from acceptance.snapshot import ClusterState as ClusterFacts
+from acceptance.snapshot import ContainerFacts, ImageState, Layer, Snapshot
 from acceptance.target import Target
 
 TIMEOUT = (5, 30)
@@ -103,7 +103,7 @@ def manifest_objects(helm: Helm) -> tuple[Object, ...]:
     return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
 
 
-def read(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
+def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
     """The release as it is now: everything is asked for at once."""
     target, cluster = release.target, release.cluster
     server, namespace = ApiServer(cluster.api), target.chart.namespace
@@ -128,13 +128,13 @@ def read(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
         pods = typed(pods, "Pod")
         logs = {name_of(pod): pool.submit(log, server, core, pod) for pod in pods}
         facts = container_facts(cluster, pods) if "node" in cluster.capabilities else None
-        words = {reference(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
+        words = {object_ref(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
         return Snapshot(
             source="live",
             objects=tuple(found for each in objects if (found := each.result()) is not None),
             release_namespace=release.helm.namespace,
-            given=given(target, release.values),
-            taken=datetime.now(UTC),
+            injected_values=injected_values(target, release.values),
+            captured_at=datetime.now(UTC),
             cluster=ClusterFacts(
                 pods=pods,
                 replica_sets=typed(replica_sets, "ReplicaSet"),
@@ -146,8 +146,8 @@ def read(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
                 refused={name: found for name, found in words.items() if found is not None},
                 logs={name: each.result() for name, each in logs.items()},
             ),
-            declared=manifest,
-            images={name: stated(cluster, image) for name, image in images.items()},
+            manifest_objects=manifest,
+            images={name: image_state(cluster, image) for name, image in images.items()},
         )
 
 
@@ -156,7 +156,7 @@ def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
     return tuple({"kind": kind, **item} for item in items)
 
 
-def given(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
+def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
     """What the run put into the values: credentials by Secret key, the model's base URL, and the suite's text."""
     names, paths = target.secret, target.values
     known = {
@@ -181,10 +181,10 @@ def log(server: ApiServer, core: str, pod: Object) -> str:
     return "\n".join(texts)
 
 
-def stated(cluster: Cluster, image: BuiltImage) -> Image:
+def image_state(cluster: Cluster, image: BuiltImage) -> ImageState:
     """A built image as the engine describes it; its layers are not read."""
     described = json.loads(cluster.toolchain.engine.docker("image", "inspect", image.config_digest))[0]
-    return Image(
+    return ImageState(
         reference=image.reference,
         config={"config": described.get("Config") or {}},
         config_digest=image.config_digest,

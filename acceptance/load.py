@@ -19,7 +19,7 @@ FOLDER = "/run/load"
 
 
 @dataclass(frozen=True)
-class Count:
+class LoadSample:
     """What Locust had counted at a moment (seconds since the epoch), of all requests since it began."""
 
     moment: float
@@ -33,41 +33,41 @@ class Count:
 class Load:
     """A load; after its end, Locust's counts of it, a second apart."""
 
-    counts: tuple[Count, ...] = ()
+    samples: tuple[LoadSample, ...] = ()
 
     @property
     def requests(self) -> int:
-        return self.counts[-1].requests if self.counts else 0
+        return self.samples[-1].requests if self.samples else 0
 
     @property
     def failures(self) -> int:
-        return self.counts[-1].failures if self.counts else 0
+        return self.samples[-1].failures if self.samples else 0
 
     def rates(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         """Requests a second that were answered, and that failed, from each count to the next, and none at last."""
         answered, failed = [], []
-        for before, after in itertools.pairwise(self.counts):
+        for before, after in itertools.pairwise(self.samples):
             seconds = after.moment - before.moment
             bad = after.failures - before.failures
             answered.append((before.moment, (after.requests - before.requests - bad) / seconds))
             failed.append((before.moment, bad / seconds))
-        end = [(count.moment, 0.0) for count in self.counts[-1:]]
+        end = [(count.moment, 0.0) for count in self.samples[-1:]]
         return answered + end, failed + end
 
     def slowest(self) -> list[tuple[float, float]]:
         """The 95th percentiles; what ends a curve of them is not a number."""
-        return [(count.moment, count.p95) for count in self.counts[:-1]] + [
-            (count.moment, math.nan) for count in self.counts[-1:]
+        return [(count.moment, count.p95) for count in self.samples[:-1]] + [
+            (count.moment, math.nan) for count in self.samples[-1:]
         ]
 
 
-def counts(log: str) -> tuple[Count, ...]:
+def counts(log: str) -> tuple[LoadSample, ...]:
     """The counts in a log of Locust's, whose other lines are its own."""
-    return tuple(Count(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
+    return tuple(LoadSample(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
 
 
 @contextmanager
-def loading(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[Load]:
+def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[Load]:
     """`clients` write tasks as quickly as they are answered, 10 a second each at most, from entry to exit."""
     cluster.load_image(image)
     plan = {
@@ -112,6 +112,6 @@ def loading(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[
     load = Load()
     try:
         yield load
-        load.counts = counts(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
+        load.samples = counts(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
     finally:
         cluster.kubectl("delete", "pod,secret", NAME, "--namespace", cluster.run.namespace, "--ignore-not-found")

@@ -16,9 +16,9 @@ from acceptance.causes import statuses
 from acceptance.fields import at, name_of, text_at
 from acceptance.history import Version
 
-MOST_BYTES = 65536
+MAX_LOG_BYTES = 65536
 """Of one container's log, its last."""
-MOST_LIVES = 48
+MAX_ENDED_LOGS = 48
 """Containers that have ended and whose logs are kept: 3 MiB, and more than any experiment replaces."""
 
 
@@ -29,7 +29,7 @@ class Source(Protocol):
 
 
 @dataclass
-class Life:
+class ContainerLog:
     """One life of one container: `number` counts its restarts; `ended` in seconds since the epoch, 0 before."""
 
     pod: str
@@ -49,10 +49,10 @@ class Life:
 
     def add(self, line: bytes) -> None:
         """Keep a line, and as many of those before it as there is room for."""
-        kept = line[-MOST_BYTES:]
+        kept = line[-MAX_LOG_BYTES:]
         self._lines.append(kept)
         self._bytes += len(kept)
-        while self._bytes > MOST_BYTES:
+        while self._bytes > MAX_LOG_BYTES:
             self._bytes -= len(self._lines.popleft())
 
     def forget(self) -> None:
@@ -60,16 +60,16 @@ class Life:
         self._bytes = 0
 
 
-class Logs:
+class LogFollower:
     """Follows the log of every container that a recorder hears of."""
 
     def __init__(self, source: Source, now: Callable[[], float] = time.time) -> None:
         self._source = source
         self._now = now
         self._lock = threading.Lock()
-        self._lives: dict[tuple[str, str], Life] = {}
+        self._lives: dict[tuple[str, str], ContainerLog] = {}
 
-    def heard(self, version: Version) -> None:
+    def on_version(self, version: Version) -> None:
         """Follow the containers of a pod's version that run and are not followed yet."""
         if version.kind != "Pod":
             return
@@ -81,16 +81,16 @@ class Logs:
                 if key in self._lives:
                     continue
                 number = status.get("restartCount", 0)
-                life = self._lives[key] = Life(name_of(version.object), text_at(status, "name"), number)
+                life = self._lives[key] = ContainerLog(name_of(version.object), text_at(status, "name"), number)
             threading.Thread(target=self._follow, args=[life], daemon=True).start()
 
-    def ended(self, since: float) -> list[Life]:
+    def ended(self, since: float) -> list[ContainerLog]:
         """The lives that have ended since a moment, in the order of their ends."""
         with self._lock:
             found = [life for life in self._lives.values() if life.ended and life.ended >= since]
         return sorted(found, key=lambda life: life.ended)
 
-    def _follow(self, life: Life) -> None:
+    def _follow(self, life: ContainerLog) -> None:
         try:
             for line in self._source.log(life.pod, life.container):
                 with self._lock:
@@ -101,11 +101,11 @@ class Logs:
         with self._lock:
             life.ended = self._now()
             over = sorted((each.ended, key) for key, each in self._lives.items() if each.ended)
-            for _, key in over[:-MOST_LIVES]:
+            for _, key in over[:-MAX_ENDED_LOGS]:
                 self._lives[key].forget()
 
 
-def told(lives: Iterable[Life], keep: Callable[[str, str], object], now: float) -> dict[str, str]:
+def summarize_ended(lives: Iterable[ContainerLog], keep: Callable[[str, str], object], now: float) -> dict[str, str]:
     """Evidence of containers that are gone: each one's last line; `keep(name, text)` is given the logs whole."""
     lines = []
     for life in lives:

@@ -21,7 +21,7 @@ TABS = 30
 
 
 @dataclass
-class Person:
+class BrowserUser:
     """One tab of a browser of its own; `requests` are the URLs of all that it has asked for, `faults` its scripts'."""
 
     target: Target
@@ -30,7 +30,7 @@ class Person:
     page: Page
     keep: Callable[[str, bytes], Path]
     requests: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    page_errors: list[str] = field(default_factory=list)
     _pictures: int = 0
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class Person:
         self.page.set_default_timeout(SHOWN.seconds * MILLISECONDS)
         self.page.context.on("request", asked)
         self.page.on("websocket", connected)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("pageerror", lambda error: self.page_errors.append(str(error)))
 
     @property
     def context(self) -> BrowserContext:
@@ -65,7 +65,7 @@ class Person:
     def task(self, title: str) -> Locator:
         return self.page.get_by_role("checkbox", name=title, exact=True)
 
-    def said(self, who: str) -> Locator:
+    def messages_by(self, who: str) -> Locator:
         """The articles of the chat's log that `who` wrote, oldest first."""
         return self.page.get_by_role("log").get_by_role("article", name=who, exact=True)
 
@@ -101,9 +101,9 @@ class Person:
                 self.type_into(name, text)
             self.click(self.button(button))
 
-        self.patiently(fill_in)
+        self.submit_with_retry(fill_in)
 
-    def patiently(self, enter: Callable[[], None]) -> None:
+    def submit_with_retry(self, enter: Callable[[], None]) -> None:
         """Send a form of an account, again where the application's own rate limit asks for patience."""
 
         def probe() -> None:
@@ -116,14 +116,14 @@ class Person:
     def is_signed_in(self) -> None:
         expect(self.button(self.screens.sign_out_button)).to_be_visible()
 
-    def say(self, message: str) -> Locator:
+    def send_message(self, message: str) -> Locator:
         """Write to the assistant, and return its answer once it is there."""
-        answers = self.said(self.screens.assistant)
+        answers = self.messages_by(self.screens.assistant)
         before = answers.count()
         self.type_into(self.screens.message, message)
         self.click(self.button(self.screens.send_button))
         expect(answers).to_have_count(before + 1)
-        expect(self.said(self.screens.you).last).to_have_text(message)
+        expect(self.messages_by(self.screens.you).last).to_have_text(message)
         return answers.last
 
     def tab_to(self, what: Locator) -> None:
@@ -135,7 +135,7 @@ class Person:
                 return
         raise AssertionError(f"wanted {what} to get the focus within {TABS} presses of Tab, seen others only")
 
-    def picture(self, name: str) -> None:
+    def screenshot(self, name: str) -> None:
         """Keep what is on the screen as evidence."""
         self._pictures += 1
         self.keep(f"{self._pictures:02} {name}.png", self.page.screenshot(full_page=True))

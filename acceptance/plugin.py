@@ -23,10 +23,10 @@ from _pytest._code.code import ExceptionRepr
 from acceptance import report, reports, rules
 from acceptance.checkout import checkout
 from acceptance.completeness import load_open_levels
-from acceptance.finding import FindingsError, Untested, Waived, journal
+from acceptance.finding import FindingsError, Untested, Waived, capture_findings
 from acceptance.progress import Progress
 from acceptance.redaction import filtered_logging, redactor
-from acceptance.results import Facts, FixtureTime, Measurement, Picture, Results
+from acceptance.results import RunMetadata, FixtureTime, Measurement, Picture, Results
 from acceptance.runs import uninterrupted
 from acceptance.target import DEFAULT_TARGET, Target, TargetError
 from acceptance.target import load as load_target
@@ -36,10 +36,10 @@ from acceptance.verdict import (
     Outcome,
     Phase,
     TestResult,
-    Tie,
+    RuleBinding,
     exit_code,
-    judge_rules,
-    merge,
+    evaluate_rules,
+    add_phase,
     missing_reasons,
     run_verdict,
 )
@@ -49,12 +49,12 @@ from toolchain.console import ToolchainError
 Collector = Callable[[pytest.Item, pytest.TestReport], Mapping[str, str]]
 """Gathers evidence of a failed phase as texts by title; bounded in time, and never raises for what it saw."""
 
-TIE = pytest.StashKey[Tie]()
+TIE = pytest.StashKey[RuleBinding]()
 DISRUPTIVE = frozenset({"behaviour", "journey"})
 """Folders whose tests break what they test."""
 TURNS = ("static", "image", "behaviour", "contract", "journey", "harness")
 """The order of folders. Contract tests wait for the autoscaler's first metrics, which come while others run."""
-LABORATORY = "lab"
+LABORATORY = "experiments"
 """The fixture under every experiment."""
 MARKS: Mapping[Outcome, tuple[str, str, str]] = {
     "error": ("error", "E", "ERROR"),
@@ -113,7 +113,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _refuse(message: str) -> NoReturn:
     sys.stderr.write(f"ERROR: {message}; see pytest --help\n")
-    raise SystemExit(Exit.UNJUDGED)
+    raise SystemExit(Exit.INCONCLUSIVE)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -123,8 +123,8 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
         code = yield
     except pytest.UsageError as error:
         sys.stderr.write(redactor.text("".join(f"ERROR: {sentence}\n" for sentence in error.args)))
-        return Exit.UNJUDGED
-    return code if code in (None, *Exit) else Exit.UNJUDGED
+        return Exit.INCONCLUSIVE
+    return code if code in (None, *Exit) else Exit.INCONCLUSIVE
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -171,7 +171,7 @@ class Run:
         self.current: TestResult | None = None
         self.interrupted = False
         self.unended = False
-        self.ties: list[Tie] = []
+        self.ties: list[RuleBinding] = []
         self.results: Results
         self._explained: list[tuple[BaseException, str]] = []
         self._setups: list[tuple[BaseException, str]] = []
@@ -229,11 +229,11 @@ class Run:
             ignored.enter_context(uninterrupted())
             self.config.add_cleanup(ignored.close)
         if hasattr(self, "results"):
-            self.results.troubles.append(f"the run was interrupted: {excinfo.exconly()}")
+            self.results.suite_errors.append(f"the run was interrupted: {excinfo.exconly()}")
 
     def pytest_internalerror(self, excrepr: object) -> None:
         if hasattr(self, "results"):
-            self.results.troubles.append(f"internal error: {str(excrepr).splitlines()[-1]}")
+            self.results.suite_errors.append(f"internal error: {str(excrepr).splitlines()[-1]}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
@@ -246,11 +246,11 @@ class Run:
         if not self.writes:
             return (yield)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            self.results.troubles.append("no test was selected")
-        own = [name for name, each in self.results.tests.items() if each.tie.level is None]
+            self.results.suite_errors.append("no test was selected")
+        own = [name for name, each in self.results.tests.items() if each.binding.level is None]
         for name in own:
             if (outcome := self.results.tests[name].outcome) in ("failed", "error"):
-                self.results.troubles.append(f"the suite's own test {name} ended {outcome}")
+                self.results.suite_errors.append(f"the suite's own test {name} ended {outcome}")
         self._judge()
         original = session.exitstatus
         yield
@@ -258,7 +258,7 @@ class Run:
         try:
             self._write(signoff)
         except OSError as error:
-            pytest.exit(f"the report can't be written to {self.folder}: {error.strerror}", Exit.UNJUDGED)
+            pytest.exit(f"the report can't be written to {self.folder}: {error.strerror}", Exit.INCONCLUSIVE)
         session.exitstatus = exit_code(
             signoff["verdict"],
             self.results.tests.values(),
@@ -277,21 +277,21 @@ class Run:
             if not self.writes:
                 raise
             self.unended = True
-            self.results.troubles.append(f"the run's end: {type(error).__name__}: {error}")
+            self.results.suite_errors.append(f"the run's end: {type(error).__name__}: {error}")
             self._judge()
 
     def _judge(self) -> None:
         results = self.results
         every = rules.load()
         missing = missing_reasons(every.values(), self.ties, load_open_levels())
-        judged = judge_rules(every.values(), list(results.tests.values()), missing)
+        judged = evaluate_rules(every.values(), list(results.tests.values()), missing)
         if checkout(results.target.root) != self._checkout:
-            results.troubles.append("the checkout changed during the run")
+            results.suite_errors.append("the checkout changed during the run")
         verdict, reasons = run_verdict(
             judged,
-            fresh_cluster=results.facts.fresh_cluster,
+            fresh_cluster=results.metadata.fresh_cluster,
             tested=self._checkout,
-            troubles=results.troubles,
+            troubles=results.suite_errors,
         )
         signoff = results.signoff(every, judged, verdict, reasons, self._checkout, datetime.now(UTC))
         self.signoff: dict[str, Any] = redactor.data(signoff)
@@ -313,7 +313,7 @@ class Run:
         if not self.writes:
             return
         verdict = self.signoff["verdict"]
-        if all(test.tie.level is None for test in self.results.tests.values()):
+        if all(test.binding.level is None for test in self.results.tests.values()):
             verdict = "not tested"
         terminalreporter.section(f"release {verdict}")
         for reason in self.signoff["reasons"] if verdict != "not tested" else ():
@@ -381,13 +381,13 @@ class Run:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         result = self.results.tests[item.nodeid]
-        if result.tie.level is None:
+        if result.binding.level is None:
             return (yield)
-        with journal() as judged:
+        with capture_findings() as judged:
             try:
                 return (yield)
             finally:
-                result.judged += judged
+                result.classified += judged
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -398,7 +398,7 @@ class Run:
         phase: Phase = made.when
         result = self.results.tests[item.nodeid]
         error = call.excinfo.value if call.excinfo else None
-        merge(result, error, phase)
+        add_phase(result, error, phase)
         result.seconds[phase] = made.duration
         if result.outcome == "error" and (made.skipped or (made.passed and phase == "call")):
             made.outcome, made.longrepr = "failed", result.reason
@@ -412,7 +412,7 @@ class Run:
             self._shorten(item, made, error)
         if not made.passed:
             made.acceptance = result.outcome  # type: ignore[attr-defined]
-        if made.failed and error and result.tie.level in ("live", "behaviour"):
+        if made.failed and error and result.binding.level in ("live", "behaviour"):
             self._explain(item, made, error, result)
         if phase == "teardown":
             made.user_properties.append(("outcome", result.outcome))
@@ -463,9 +463,9 @@ class Run:
 
     def keep(self, result: TestResult, name: str, content: str | bytes) -> Path:
         """Write evidence of a test, redacted, and return where."""
-        folder = self.folder / "evidence" / reports.file_name(result.tie.test)
+        folder = self.folder / "evidence" / reports.safe_file_name(result.binding.test)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / reports.file_name(name)
+        path = folder / reports.safe_file_name(name)
         raw = content.encode() if isinstance(content, str) else content
         path.write_bytes(redactor.content(raw))
         relative = path.relative_to(self.folder).as_posix()
@@ -532,7 +532,7 @@ def _folder(item: pytest.Item, root: Path) -> str:
     return parts[1]
 
 
-def _tie(item: pytest.Item, root: Path) -> Tie:
+def _tie(item: pytest.Item, root: Path) -> RuleBinding:
     """What the test stands for, and its folder's markers put on; `ValueError` says what is wrong with it."""
     folder = _folder(item, root)
     level = FOLDERS[folder]
@@ -540,7 +540,7 @@ def _tie(item: pytest.Item, root: Path) -> Tie:
     if level is None:
         if item.get_closest_marker("rule"):
             raise ValueError("a test of the harness asserts no rule of the release")
-        return Tie(item.nodeid, None)
+        return RuleBinding(item.nodeid, None)
     item.add_marker("e2e")
     named = tuple(dict.fromkeys(rule for mark in item.iter_markers("rule") for rule in mark.args))
     if not named:
@@ -554,7 +554,7 @@ def _tie(item: pytest.Item, root: Path) -> Tie:
             raise ValueError(f"{identifier} is asserted at {', '.join(rule.levels)}, not at {level}")
         if part and rule.components and part not in rule.components:
             raise ValueError(f"{identifier} is a rule of the {rule.part}, not of the {part}")
-    return Tie(item.nodeid, level, named, part)
+    return RuleBinding(item.nodeid, level, named, part)
 
 
 def _part(item: pytest.Item) -> str | None:
@@ -580,9 +580,9 @@ def target(pytestconfig: pytest.Config) -> Target:
 
 
 @pytest.fixture(scope="session")
-def facts(pytestconfig: pytest.Config) -> Facts:
+def run_metadata(pytestconfig: pytest.Config) -> RunMetadata:
     """What fixtures know of subject, environment and overrides; the report shows it."""
-    return run_of(pytestconfig).results.facts
+    return run_of(pytestconfig).results.metadata
 
 
 @pytest.fixture(scope="session")
@@ -597,7 +597,7 @@ def record_measurement(pytestconfig: pytest.Config) -> Callable[[str, float, str
     run = run_of(pytestconfig)
 
     def record(name: str, value: float, unit: str, source: str) -> None:
-        test = run.current.tie.test if run.current else ""
+        test = run.current.binding.test if run.current else ""
         run.results.measurements.append(Measurement(name, value, unit, source, test))
 
     return record

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from acceptance.fields import Object, name_of, text_at
 from acceptance.release import Release
-from acceptance.rollout import own, ready
+from acceptance.rollout import pods_of, is_ready
 
 
 def ready_pods(release: Release, component: str) -> list[Object]:
     """The component's Ready pods, by name; `AssertionError` where there is none."""
     part = release.target.component(component)
-    found = [pod for pod in own(release.objects.list("Pod").objects, part) if ready(pod)]
+    found = [pod for pod in pods_of(release.objects.list("Pod").objects, part) if is_ready(pod)]
     assert found, f"Deployment/{part.deployment} has no Ready pod"
     return sorted(found, key=name_of)
 

@@ -45,14 +45,14 @@ class Pooler:
     url: str
 
 
-def start(toolchain: Toolchain, run: Run, image: str, database: Database, hide: Callable[[str], None]) -> Pooler:
+def start(toolchain: Toolchain, run: Run, image: str, database: Database, redact: Callable[[str], None]) -> Pooler:
     """Start the run's pooler with the certificate of the database, which names it too."""
     name = f"pooler-{run.id}"
     password = unquote(urlsplit(database.url).password or "")
     address = (
         f"postgresql://{urlsplit(database.url).netloc.partition('@')[0]}@{name}:{POOLER_PORT}/{NAME}?sslmode=require"
     )
-    hide(address)
+    redact(address)
     certificate, key = (
         toolchain.engine.docker("exec", database.container, "cat", f"{FILES}/{path}")
         for path in ("server.crt", "server.key")

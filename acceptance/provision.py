@@ -31,11 +31,11 @@ from toolchain import Toolchain
 T = TypeVar("T")
 WORKERS = 16
 """More than there are parts, so that none waits for another's worker."""
-LIVE = {"installed", "ready"}
+LIVE = {"release", "ready_release"}
 """Fixtures that need everything."""
-ALTERED = {
-    "variants": "COPY Dockerfile /release",
-    "crashing": 'ENTRYPOINT []\nCMD ["false"]',
+DERIVED_IMAGES = {
+    "rebuilt_images": "COPY Dockerfile /release",
+    "crashing_rollout": 'ENTRYPOINT []\nCMD ["false"]',
 }
 """Further images of each component, by the fixture that needs them: the same application with other content, and with
 a command that ends at once. They are loaded with those whose layers they have."""
@@ -43,7 +43,7 @@ METRICS_SERVER = ROOT / "support" / "metrics-server.yaml"
 
 
 @dataclass
-class Provision:
+class Provisioner:
     """Parts by name, each made once, in the background, when it is first asked for.
 
     A part that waits for another calls it: `self.cluster()` starts it if need be, and waits for it. A failure is
@@ -56,7 +56,7 @@ class Provision:
     toolchain: Toolchain
     run: Run
     target: Target
-    hide: Callable[[str], None]
+    redact: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS))
     _parts: dict[str, Future[Any]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Provision:
         """Begin what fixtures of these names will ask for, before the first of it is waited for."""
         if self.run.context:
             return
-        for name in ALTERED:
+        for name in DERIVED_IMAGES:
             if name in wanted:
                 self._begin(f"altered {name}")
         if LIVE & set(wanted):
@@ -96,11 +96,11 @@ class Provision:
         return self._part("tools", BuiltImage)
 
     def database(self) -> Database:
-        self._demand_own("database")
+        self._require_own_release("database")
         return self._part("database", Database)
 
     def model(self) -> ModelStub:
-        self._demand_own("model")
+        self._require_own_release("model")
         return self._part("model", ModelStub)
 
     def gateway(self) -> Gateway:
@@ -108,19 +108,19 @@ class Provision:
 
     def metrics(self) -> None:
         """metrics-server is installed, though it has measured nothing yet."""
-        self._demand_own("metrics-server")
+        self._require_own_release("metrics-server")
         self._part("metrics", type(None))
 
     def images(self) -> dict[str, BuiltImage]:
         """The image of every component, built side by side."""
-        self._demand_own("images")
+        self._require_own_release("images")
         for component in self.target.components:
             self._begin(f"image {component}")
         return {component: self._part(f"image {component}", BuiltImage) for component in self.target.components}
 
-    def altered(self, name: str) -> dict[str, BuiltImage]:
+    def derived_images(self, name: str) -> dict[str, BuiltImage]:
         """The further image of every component that the fixture of this name needs."""
-        self._demand_own("images")
+        self._require_own_release("images")
         made: dict[str, BuiltImage] = self._part(f"altered {name}", dict)
         return made
 
@@ -137,12 +137,12 @@ class Provision:
         """`time.monotonic` when every pod of that release was Ready. Raises `WaitError` with the cause."""
         return self._part("ready", float)
 
-    def demand_open(self) -> None:
+    def raise_if_closing(self) -> None:
         """Raises `CancelledError` when the run ends, and what is being made is not wanted any more."""
         if self._closed:
             raise CancelledError("nothing more is made, since the run ends")
 
-    def _demand_own(self, what: str) -> None:
+    def _require_own_release(self, what: str) -> None:
         if self.run.context:
             raise Untested(f"the {what} of a release in context {self.run.context.name} is not this run's own")
 
@@ -162,7 +162,7 @@ class Provision:
             self.seconds[name] = time.monotonic() - begun
 
     def _part(self, name: str, kind: type[T]) -> T:
-        self.demand_open()
+        self.raise_if_closing()
         made = self._begin(name).result()
         assert isinstance(made, kind)
         return made
@@ -172,7 +172,7 @@ class Provision:
 
     def _make_cluster(self) -> Cluster:
         if self.run.context:
-            return cluster.named(self.toolchain, self.run, self.run.context)
+            return cluster.user_cluster(self.toolchain, self.run, self.run.context)
         self.network()
         return cluster.create(self.toolchain, self.run)
 
@@ -182,7 +182,7 @@ class Provision:
     def _make_database(self) -> Database:
         image = images.build_support(self.toolchain, self.run, "postgres")
         self.network()
-        return database.start(self.toolchain, self.run, image.reference, self.hide)
+        return database.start(self.toolchain, self.run, image.reference, self.redact)
 
     def _make_model(self) -> ModelStub:
         image = self.tools()
@@ -191,7 +191,7 @@ class Provision:
 
     def _make_gateway(self) -> Gateway:
         if self.run.context:
-            self.cluster().demand("image-load")
+            self.cluster().require_capability("image-load")
             self.cluster().load_image(self.tools().reference)
         else:
             self._part("own", type(None))
@@ -206,16 +206,16 @@ class Provision:
 
     def _make_altered(self, name: str) -> dict[str, BuiltImage]:
         return {
-            component: images.build_altered(self.toolchain, self.run, image, ALTERED[name])
+            component: images.build_derived(self.toolchain, self.run, image, DERIVED_IMAGES[name])
             for component, image in self.images().items()
         }
 
     def _make_load(self) -> None:
         """In one command, since layers that images share are then loaded once; while Kubernetes still starts."""
-        wanted = [self.images(), *(self.altered(name) for name in ALTERED if f"altered {name}" in self._parts)]
+        wanted = [self.images(), *(self.derived_images(name) for name in DERIVED_IMAGES if f"altered {name}" in self._parts)]
         references = [image.reference for made in wanted for image in made.values()]
         creation = self._begin("cluster")
-        starting = cluster.own(self.toolchain, self.run)
+        starting = cluster.run_cluster(self.toolchain, self.run)
 
         def probe() -> None:
             if creation.done():
@@ -227,10 +227,10 @@ class Provision:
         starting.load_image(*references)
 
     def _make_release(self) -> Release:
-        return release.install(self, self.target, self.hide)
+        return release.install(self, self.target, self.redact)
 
     def _make_ready(self) -> float:
-        self.release().wait_ready(self.demand_open)
+        self.release().wait_ready(self.raise_if_closing)
         return time.monotonic()
 
     def _make_own(self) -> None:

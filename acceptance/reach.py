@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.finding import Finding
-from acceptance.render import WORKERS, Renderer, nested, together
+from acceptance.render import WORKERS, Renderer, nested, merge_files
 from acceptance.snapshot import ELSEWHERE
 
 
@@ -19,13 +19,13 @@ def _everything(renderer: Renderer) -> list[object]:
     values, paths = renderer.required(), renderer.target.values
     made = [renderer.render(values, notes=True), renderer.render(renderer.target.chart.values)]
     if paths.namespace_create:
-        made.append(renderer.render(together(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE))
+        made.append(renderer.render(merge_files(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE))
     if paths.hpa_enabled:
-        made.append(renderer.render(together(values, nested(paths.hpa_enabled, False))))
+        made.append(renderer.render(merge_files(values, nested(paths.hpa_enabled, False))))
     return list(made)
 
 
-def idle_templates(renderer: Renderer, folder: Path) -> list[Finding]:
+def unused_templates(renderer: Renderer, folder: Path) -> list[Finding]:
     """A finding for each template file of the chart's own that can be emptied without any effect."""
     files = sorted(path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
     before = _everything(renderer)
@@ -45,12 +45,12 @@ def idle_templates(renderer: Renderer, folder: Path) -> list[Finding]:
     ]
 
 
-def idle_keys(renderer: Renderer) -> list[Finding]:
+def unused_values(renderer: Renderer) -> list[Finding]:
     """A finding for each key of values.yaml that can be changed without any effect, a refusal being one."""
     required, paths = renderer.required(), renderer.target.values
     off = nested(paths.hpa_enabled, False) if paths.hpa_enabled else {}
     # Some keys count only while the HPA is off, and some for the notes alone.
-    ways: list[tuple[dict[str, Any], bool]] = [(required, False), (together(required, off), False), (required, True)]
+    ways: list[tuple[dict[str, Any], bool]] = [(required, False), (merge_files(required, off), False), (required, True)]
     before = [renderer.render(values, notes=notes) for values, notes in ways]
     # Whether the cluster is local shows in what is refused: DEP-03's bounds.
     changes = [change for change in _changes(renderer.shipped) if change[0] != paths.local_cluster]
@@ -58,7 +58,7 @@ def idle_keys(renderer: Renderer) -> list[Finding]:
     def effect(change: tuple[str, Any]) -> bool:
         other = nested(*change)
         return any(
-            renderer.render(together(values, other), notes=notes) != base
+            renderer.render(merge_files(values, other), notes=notes) != base
             for (values, notes), base in zip(ways, before, strict=True)
         )
 

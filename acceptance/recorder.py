@@ -32,7 +32,7 @@ class Source(Protocol):
     def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]: ...
 
 
-class Follower:
+class Reflector:
     """Follows one kind: every version goes into the history, and so does every time without hearing."""
 
     def __init__(self, kind: str, source: Source, history: History, now: Callable[[], float] = time.time) -> None:
@@ -47,7 +47,7 @@ class Follower:
     def begin(self) -> None:
         """List once; what exists is the history's first state."""
         self._reconcile(self._source.list(self._kind))
-        self._history.begun(self._kind, self._heard)
+        self._history.watched_since(self._kind, self._heard)
 
     def follow(self, stopped: threading.Event) -> None:
         """Watch until `stopped` is set, whatever happens to the connection."""
@@ -146,7 +146,7 @@ class Recorder:
         self._stopped = threading.Event()
 
     def __enter__(self) -> Recorder:
-        followers = [Follower(kind, self._source, self.history) for kind in self._kinds]
+        followers = [Reflector(kind, self._source, self.history) for kind in self._kinds]
         for follower in followers:
             follower.begin()
         for follower in followers:
@@ -157,7 +157,7 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
 
-    def settle(self) -> float:
+    def wait_until_current(self) -> float:
         """Wait until the history holds all that has happened; return the moment up to which it does.
 
         Only a settled time can be judged: a watch that hears nothing looks like a cluster where nothing happens.
@@ -165,7 +165,7 @@ class Recorder:
         moment = time.time()
         for kind in self._kinds:
             eventually(f"the recorder to have every {kind}", partial(self._caught_up, kind), RECORDER_SETTLED)
-            self.history.settled(kind, moment)
+            self.history.complete_until(kind, moment)
         return moment
 
     def _caught_up(self, kind: str) -> None:

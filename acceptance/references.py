@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, reference, text_at
+from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.snapshot import Snapshot
 from acceptance.urls import DEFAULT_PORTS, URL, split
 from acceptance.workloads import Container, Pod, pod_of
@@ -65,7 +65,7 @@ def of_object(item: Object, namespace: str) -> Iterator[Reference]:
     """Every reference of an object by name; ports and URLs apart."""
     if (pod := pod_of(item)) is not None:
         yield from of_pod(pod, namespace)
-    owner = reference(item)
+    owner = object_ref(item)
     if at(item, "kind") == "HorizontalPodAutoscaler":
         target = mapping_at(item, "spec.scaleTargetRef")
         yield Reference(owner, "spec.scaleTargetRef", text_at(target, "kind"), text_at(target, "name"), "", namespace)
@@ -118,13 +118,13 @@ def urls(snapshot: Snapshot) -> Iterator[ServiceUrl]:
                     (item, f"{container.field}.env[{text_at(variable, 'name')}]", text_at(variable, "value"))
                     for variable in mappings_at(container.body, "env")
                 ]
-    given = set(snapshot.given.values())
+    given = set(snapshot.injected_values.values())
     for item, field, text in texts:
         if text in given:
             continue
         for host, service, namespace, port in service_urls(text):
             where = namespace or snapshot.namespace_of(item)
-            yield ServiceUrl(reference(item), field, host, service, where, port)
+            yield ServiceUrl(object_ref(item), field, host, service, where, port)
 
 
 def service_ports(snapshot: Snapshot, service: str, namespace: str) -> list[int] | None:

@@ -16,7 +16,7 @@ from acceptance.checks.registry import Check
 from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
 from acceptance.fields import mapping_at
 from acceptance.finding import Finding, Untested
-from acceptance.render import Renderer, nested, together
+from acceptance.render import Renderer, nested, merge_files
 from acceptance.rules import load
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
@@ -61,10 +61,10 @@ def overrides(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
     """The tested path, and the values of a case as the chart nests them."""
     path = value_path(target, case.component, case.path)
     parts = [nested(value_path(target, case.component, name), v) for name, v in (case.others or {}).items()]
-    return path, together(*parts, nested(path, case.value))
+    return path, merge_files(*parts, nested(path, case.value))
 
 
-def judge(
+def check_case(
     case: Case, renderer: Renderer, base: Snapshot, checks: Mapping[tuple[str, str | None], Check]
 ) -> list[Finding]:
     """Render a case and say what is wrong with how the chart took it."""
@@ -72,7 +72,7 @@ def judge(
     path, values = overrides(case, target)
     snapshot = renderer.with_values(base, values)
     assert snapshot.chart is not None
-    error = snapshot.chart.first.error
+    error = snapshot.chart.rendering.error
 
     def finding(wanted: str, found: str) -> Finding:
         derived = not target.strict
@@ -243,8 +243,8 @@ def round_trip(renderer: Renderer, base: Snapshot) -> list[Finding]:
     path = value_path(target, None, "extra_config")
     snapshot = renderer.with_values(base, nested(path, ROUND_TRIP))
     assert snapshot.chart is not None
-    if snapshot.chart.first.error is not None:
-        return [Finding("CFG-07", "values", path, "text accepted", snapshot.chart.first.error)]
+    if snapshot.chart.rendering.error is not None:
+        return [Finding("CFG-07", "values", path, "text accepted", snapshot.chart.rendering.error)]
     held = [mapping_at(item, "data") for item in snapshot.of_kind("ConfigMap")]
     return [
         Finding("CFG-07", "values", f"{path}.{key}", repr(text), repr([data.get(key) for data in held]))
@@ -261,10 +261,10 @@ def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
     assert base.chart is not None
     if base.chart.schema is None:
         raise Untested("the chart has no values.schema.json (CHT-10)")
-    if base.chart.first.error is not None:
+    if base.chart.rendering.error is not None:
         raise Untested("the chart does not render (CHT-09)")
     wheres = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
-    values = [together(renderer.required(), nested(where, True)) for where in wheres]
+    values = [merge_files(renderer.required(), nested(where, True)) for where in wheres]
     return [
         Finding(
             "CHT-10", "values", where, "refused with its path", each.error or "accepted", not renderer.target.strict

@@ -17,21 +17,21 @@ from acceptance import causes, runs
 from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
 from acceptance.deadlines import DNS_UP, RELEASE_READY
-from acceptance.fields import Object, at, mapping_at, name_of, reference, text_at
+from acceptance.fields import Object, at, mapping_at, name_of, object_ref, text_at
 from acceptance.gateway import service_url
 from acceptance.helm import Helm
 from acceptance.objects import Objects
 from acceptance.redaction import MINIMUM_LENGTH
 from acceptance.render import documents, shipped
-from acceptance.rollout import endpoints, unfinished
+from acceptance.rollout import endpoint_readiness, unfinished_reason
 from acceptance.target import Target
-from acceptance.values import given, put
+from acceptance.values import values_by_path, set_paths
 from acceptance.wait import NotYet, eventually
 from toolchain import cache
 from toolchain.console import ToolchainError
 
 if TYPE_CHECKING:  # it installs the release
-    from acceptance.provision import Provision
+    from acceptance.provision import Provisioner
 
 DNS = "kube-dns"
 """kubeadm's name for the Service, whatever serves it."""
@@ -46,7 +46,7 @@ class Release:
     helm: Helm
     objects: Objects
     values: dict[str, Any] = field(repr=False)
-    begun: float | None = None
+    installed_at: float | None = None
     """`time.monotonic` at the start of `helm install`; None where it was there already."""
 
     @property
@@ -59,7 +59,7 @@ class Release:
 
     def upgrade(self, changes: Mapping[str, Any] | None = None) -> None:
         """`helm upgrade` with the run's values and changes to them by dotted path; none is back to the baseline."""
-        self.helm.upgrade(self.target.chart_path, put(self.values, changes or {}))
+        self.helm.upgrade(self.target.chart_path, set_paths(self.values, changes or {}))
 
     def wait_ready(self, demand: Callable[[], None] = lambda: None) -> None:
         """Wait until every component's rollout is over. Raises `WaitError` with the cause.
@@ -73,23 +73,23 @@ class Release:
             deployments = {name_of(item): item for item in self.objects.list("Deployment").objects}
             slices = self.objects.list("EndpointSlice").objects
             for part in self.target.components.values():
-                lacking = unfinished(deployments.get(part.deployment), pods, slices, part)
+                lacking = unfinished_reason(deployments.get(part.deployment), pods, slices, part)
                 if lacking:
                     raise NotYet(f"Deployment/{part.deployment}: {lacking}")
 
         eventually(
-            "every pod of the release to be Ready", probe, RELEASE_READY, cause=lambda: causes.standing(self.objects)
+            "every pod of the release to be Ready", probe, RELEASE_READY, cause=lambda: causes.current_cause(self.objects)
         )
 
 
-def values_of_run(provision: Provision, target: Target, hidden: Mapping[str, str]) -> dict[str, Any]:
+def run_values(provisioner: Provisioner, target: Target, hidden: Mapping[str, str]) -> dict[str, Any]:
     """What only the run knows, and the target's overrides for a small cluster, nested as the chart's values are."""
-    images, database = provision.loaded_images(), provision.database()
+    images, database = provisioner.loaded_images(), provisioner.database()
     public_url = service_url(target, "frontend") if "frontend" in target.components else "http://localhost:3000"
     known = {
         "database_url": database.url,
         "ca_certificate": database.ca,
-        "model_base_url": provision.model().base_url,
+        "model_base_url": provisioner.model().base_url,
         "public_url": public_url,
         # Two, so that a list that is read wrongly shows.
         "cors_origins": f"{public_url},http://localhost:3000",
@@ -97,7 +97,7 @@ def values_of_run(provision: Provision, target: Target, hidden: Mapping[str, str
         "extra_config": ROUND_TRIP,
         **hidden,
     }
-    changes = {**target.overrides, **given(target, known)}
+    changes = {**target.overrides, **values_by_path(target, known)}
     for name, part in target.components.items():
         changes |= {
             path: value
@@ -107,34 +107,34 @@ def values_of_run(provision: Provision, target: Target, hidden: Mapping[str, str
             )
             if path
         }
-    return put(target.chart.values, changes)
+    return set_paths(target.chart.values, changes)
 
 
-def secrets_of_run(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:
+def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:
     """The run's random secrets by the names of the target's `[values]`; those of a kept release, if it has them."""
     fresh = {"auth_secret": secrets.token_urlsafe(48), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
     paths = target.values.model_dump()
     return {name: str(at(values or {}, paths[name] or "") or value) for name, value in fresh.items()}
 
 
-def install(provision: Provision, target: Target, hide: Callable[[str], None]) -> Release:
+def install(provisioner: Provisioner, target: Target, redact: Callable[[str], None]) -> Release:
     """`helm upgrade --install` with the run's values; a kept release that is the same already is left as it is.
 
     Raises `ToolchainError` with helm's own words.
     """
-    cluster = provision.cluster()
+    cluster = provisioner.cluster()
     helm = Helm(cluster, target.chart.release, target.chart.namespace)
-    hidden = secrets_of_run(target, helm.values() if provision.run.reused else None)
+    hidden = run_secrets(target, helm.values() if provisioner.run.reused else None)
     for secret in hidden.values():
-        hide(secret)
-    values = values_of_run(provision, target, hidden)
+        redact(secret)
+    values = run_values(provisioner, target, hidden)
     objects = Objects(cluster.api, target.chart.namespace)
-    if provision.run.reused and helm.values() == values and chart_mark(provision, target):
+    if provisioner.run.reused and helm.values() == values and chart_is_unchanged(provisioner, target):
         return Release(target, cluster, helm, objects, values)
-    wait_resolving(cluster, provision.demand_open)
-    release = Release(target, cluster, helm, objects, values, begun=time.monotonic())
+    wait_resolving(cluster, provisioner.raise_if_closing)
+    release = Release(target, cluster, helm, objects, values, installed_at=time.monotonic())
     release.upgrade()
-    (provision.run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
+    (provisioner.run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
     return release
 
 
@@ -148,25 +148,25 @@ def wait_resolving(cluster: Cluster, demand: Callable[[], None]) -> None:
 
     def probe() -> None:
         demand()
-        found = endpoints(system.list("EndpointSlice").objects, DNS)
+        found = endpoint_readiness(system.list("EndpointSlice").objects, DNS)
         if not any(found.values()):
             raise NotYet(f"Service/{DNS} has no ready endpoint, but {sorted(found)}")
 
     eventually("the cluster's DNS to be served", probe, DNS_UP)
 
 
-def chart_mark(provision: Provision, target: Target) -> bool:
+def chart_is_unchanged(provisioner: Provisioner, target: Target) -> bool:
     """Whether the kept release was installed from the chart as it is now."""
-    mark = provision.run.folder / "chart"
+    mark = provisioner.run.folder / "chart"
     return mark.is_file() and mark.read_text(encoding="ascii") == cache.digest(target.chart_path)
 
 
-def found(provision: Provision, target: Target, hide: Callable[[str], None]) -> Release:
+def adopt_release(provisioner: Provisioner, target: Target, redact: Callable[[str], None]) -> Release:
     """The release that the user's cluster has; it is only read.
 
     Raises `ToolchainError` where there is none, or where it is not what the target's chart makes of its values.
     """
-    cluster = provision.cluster()
+    cluster = provisioner.cluster()
     chart = target.chart
     helm = Helm(cluster, chart.release, chart.namespace)
     values = helm.values()
@@ -177,29 +177,29 @@ def found(provision: Provision, target: Target, hide: Callable[[str], None]) -> 
         )
     where = f"the release {chart.release} in namespace {chart.namespace} of context {cluster.context}"
     manifest = documents(helm.manifest())
-    hide_credentials(where, target, values, [*manifest, *live_secret(cluster, target)], hide)
-    if (name := differing(documents(helm.rendered(target.chart_path, values)), manifest)) is not None:
+    redact_credentials(where, target, values, [*manifest, *live_secret(cluster, target)], redact)
+    if (name := first_difference(documents(helm.rendered(target.chart_path, values)), manifest)) is not None:
         raise ToolchainError(
             f"{where} was not installed from the target's chart as it is: {name} differs; "
             "upgrade it with that chart, or name its own in the target's [chart]"
         )
     revision = helm.revision()
     back = f"helm rollback {chart.release} {revision} --namespace {chart.namespace} --kube-context {cluster.context}"
-    runs.note(provision.run, release=f"{where} is at its own values; if it is not: {back}")
+    runs.update_record(provisioner.run, release=f"{where} is at its own values; if it is not: {back}")
     return Release(target, cluster, helm, Objects(cluster.api, chart.namespace), values)
 
 
-def demand_values(release: Release, provision: Provision) -> None:
+def assert_values_unchanged(release: Release, provisioner: Provisioner) -> None:
     """Raises `ToolchainError` where the release has not the values any more with which it was found."""
     if release.helm.values() != release.values:
         raise ToolchainError(
             f"the release {release.helm.release} in namespace {release.helm.namespace} of context "
             f"{release.cluster.context} has not the values that it had before this run; see helm history"
         )
-    runs.note(provision.run, release=None)
+    runs.update_record(provisioner.run, release=None)
 
 
-def differing(wanted: Iterable[Object], there: Iterable[Object]) -> str | None:
+def first_difference(wanted: Iterable[Object], there: Iterable[Object]) -> str | None:
     """`Kind/name` of the first object that one list has and the other has not, or has otherwise; None where none."""
 
     def keyed(items: Iterable[Object]) -> dict[tuple[str, ...], Object]:
@@ -209,7 +209,7 @@ def differing(wanted: Iterable[Object], there: Iterable[Object]) -> str | None:
     left, right = keyed(wanted), keyed(there)
     for key, item in {**left, **right}.items():
         if left.get(key) != right.get(key):
-            return reference(item)
+            return object_ref(item)
     return None
 
 
@@ -220,8 +220,8 @@ def live_secret(cluster: Cluster, target: Target) -> list[Object]:
     return [json.loads(text)] if text.strip() else []
 
 
-def hide_credentials(
-    where: str, target: Target, values: Mapping[str, Any], objects: Iterable[Object], hide: Callable[[str], None]
+def redact_credentials(
+    where: str, target: Target, values: Mapping[str, Any], objects: Iterable[Object], redact: Callable[[str], None]
 ) -> None:
     """Hide the credentials among the values, and all that a Secret among the objects holds.
 
@@ -230,16 +230,16 @@ def hide_credentials(
     paths, names = target.values, target.secret
     sure = [at(values, path) for path in (paths.database_url, paths.auth_secret, paths.model_key) if path]
     for item in objects:
-        for key, text in held(item):
+        for key, text in secret_items(item):
             if key in (names.database_url, names.auth_secret, names.model_key):
                 sure.append(text)
             else:
                 with suppress(ValueError):
-                    hide(text)
+                    redact(text)
     for text in sure:
         if isinstance(text, str) and text:
             try:
-                hide(text)
+                redact(text)
             except ValueError as error:
                 raise ToolchainError(
                     f"{where} has a credential of fewer than {MINIMUM_LENGTH} characters, which can't be kept out of "
@@ -247,7 +247,7 @@ def hide_credentials(
                 ) from error
 
 
-def held(item: Object) -> Iterator[tuple[str, str]]:
+def secret_items(item: Object) -> Iterator[tuple[str, str]]:
     """Keys and values of a Secret, decoded; nothing of another object."""
     if item.get("kind") != "Secret":
         return

@@ -19,7 +19,7 @@ import yaml
 
 from acceptance.fields import Object
 from acceptance.openapi import KUBERNETES_VERSION
-from acceptance.snapshot import DEFAULTS, ELSEWHERE, Chart, Dependency, Rendering, Snapshot, merged
+from acceptance.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot, merge_values
 from acceptance.target import Target
 from toolchain import binaries
 
@@ -68,11 +68,11 @@ def nested(path: str, value: Any) -> dict[str, Any]:
     return nest
 
 
-def together(*parts: Mapping[str, Any]) -> dict[str, Any]:
+def merge_files(*parts: Mapping[str, Any]) -> dict[str, Any]:
     """Values merged from left to right."""
     result: dict[str, Any] = {}
     for part in parts:
-        result = merged(result, part)
+        result = merge_values(result, part)
     return result
 
 
@@ -133,7 +133,7 @@ class Renderer:
             values.model_key: names.model_key,
         }
         parts = [nested(path, self.given[key]) for path, key in paths.items() if path is not None]
-        return together(self.target.chart.values, *parts)
+        return merge_files(self.target.chart.values, *parts)
 
     @cached_property
     def shipped(self) -> dict[str, Any]:
@@ -204,11 +204,11 @@ class Renderer:
         """The chart's defaults, or a shipped values file over them, with what rendering needs."""
         target = self.target
         own = self.values_file(values_file) if values_file else {}
-        values = together(own, self.required())
-        bare = together(own, target.chart.values)
+        values = merge_files(own, self.required())
+        bare = merge_files(own, target.chart.values)
 
         def over(path: str | None, value: Any, **options: Any) -> Rendering | None:
-            return self.render(together(values, nested(path, value)), **options) if path else None
+            return self.render(merge_files(values, nested(path, value)), **options) if path else None
 
         with ThreadPoolExecutor(WORKERS) as pool:
             first = pool.submit(self.render, values, notes=True)
@@ -224,16 +224,16 @@ class Renderer:
                 objects=rendered.objects,
                 release_namespace=target.chart.namespace,
                 variant=values_file.name if values_file else DEFAULTS,
-                given=self.given,
-                chart=Chart(
+                injected_values=self.given,
+                chart=ChartState(
                     metadata=self.metadata,
-                    values=merged(self.shipped, values),
+                    values=merge_values(self.shipped, values),
                     templates=dict(templates(self.chart)),
                     schema=schema(self.chart),
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
-                    first=rendered,
-                    again=again.result(),
+                    rendering=rendered,
+                    rerendering=again.result(),
                     without_secrets=without.result() if without else None,
                     autoscaler_off=off.result(),
                     namespace_on=on.result(),
@@ -248,14 +248,14 @@ class Renderer:
 
     def with_values(self, base: Snapshot, overrides: Mapping[str, Any]) -> Snapshot:
         """The defaults with more values over them, as a snapshot that shipped figures are not asked of."""
-        values = together(self.required(), overrides)
+        values = merge_files(self.required(), overrides)
         rendering = self.render(values)
         assert base.chart is not None
         chart = replace(
             base.chart,
-            values=merged(self.shipped, values),
-            first=rendering,
-            again=rendering,
+            values=merge_values(self.shipped, values),
+            rendering=rendering,
+            rerendering=rendering,
             without_secrets=None,
             autoscaler_off=rendering,
             namespace_on=None,

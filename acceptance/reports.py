@@ -54,7 +54,7 @@ def publish(folder: Path) -> None:
         shutil.rmtree(previous, ignore_errors=True)
 
 
-def file_name(text: str) -> str:
+def safe_file_name(text: str) -> str:
     """`text` as one file name; a test's identifier stays readable in it."""
     name = re.sub(r"[^\w.=-]+", "_", text).strip("_.") or "_"
     if len(name) <= _NAME_LENGTH:

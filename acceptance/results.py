@@ -50,7 +50,7 @@ class Override:
 
 
 @dataclass
-class Facts:
+class RunMetadata:
     """What fixtures know of the run.
 
     `subject` is what was tested (`images`: digests), `environment` what it was tested on (versions).
@@ -105,12 +105,12 @@ class Results:
     started: datetime
     target: Target
     target_file: str
-    facts: Facts = field(default_factory=Facts)
+    metadata: RunMetadata = field(default_factory=RunMetadata)
     tests: dict[str, TestResult] = field(default_factory=dict)
     fixtures: dict[tuple[str, str], FixtureTime] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    suite_errors: list[str] = field(default_factory=list)
 
     def signoff(
         self,
@@ -126,16 +126,16 @@ class Results:
             "schema": SCHEMA,
             "verdict": verdict,
             "reasons": list(reasons),
-            "subject": {**_subject(self.target, self.target_file), **asdict(tested), **self.facts.subject},
+            "subject": {**_subject(self.target, self.target_file), **asdict(tested), **self.metadata.subject},
             "environment": {
                 "run": self.run,
                 "started": self.started.isoformat(timespec="seconds"),
                 "ended": ended.isoformat(timespec="seconds"),
-                "fresh_cluster": self.facts.fresh_cluster,
+                "fresh_cluster": self.metadata.fresh_cluster,
                 **_machine(),
-                **self.facts.environment,
+                **self.metadata.environment,
             },
-            "overrides": [asdict(each) for each in self.facts.overrides],
+            "overrides": [asdict(each) for each in self.metadata.overrides],
             "waivers": self._waivers(ended.date()),
             "rules": {rule: _rule(rules[rule], levels) for rule, levels in judged.items()},
             "findings": self._findings(),
@@ -150,7 +150,7 @@ class Results:
         }
 
     def _waivers(self, today: date) -> list[dict[str, Any]]:
-        used = {judged.waiver for test in self.tests.values() for judged in test.judged}
+        used = {judged.waiver for test in self.tests.values() for judged in test.classified}
         return [
             {
                 **each.model_dump(mode="json"),
@@ -167,17 +167,17 @@ class Results:
                 entry = merged.setdefault(
                     (standing, *found.values()), {**found, "standing": standing, "levels": [], "tests": []}
                 )
-                for key, value in (("levels", test.tie.level), ("tests", name)):
+                for key, value in (("levels", test.binding.level), ("tests", name)):
                     if value not in entry[key]:
                         entry[key].append(value)
         return list(merged.values())
 
     def _harness(self) -> dict[str, Any]:
-        own = [test for test in self.tests.values() if test.tie.level is None]
+        own = [test for test in self.tests.values() if test.binding.level is None]
         return {
             "results": dict(Counter(test.outcome for test in own)),
             "failed": [
-                {"test": test.tie.test, "result": test.outcome, "reason": test.reason}
+                {"test": test.binding.test, "result": test.outcome, "reason": test.reason}
                 for test in own
                 if test.outcome != "passed"
             ],
@@ -186,13 +186,13 @@ class Results:
 
 def _found(test: TestResult) -> Iterator[tuple[str, dict[str, str]]]:
     """What a test found, by its standing; of a plain assertion only its words are known."""
-    for judged in test.judged:
+    for judged in test.classified:
         found = asdict(judged.finding)
         del found["advice"]
-        yield judged.standing, found
-    if test.outcome == "failed" and not any(judged.standing == "counts" for judged in test.judged):
-        for rule in test.tie.rules:
-            place = test.tie.part or "release"
+        yield judged.severity, found
+    if test.outcome == "failed" and not any(judged.severity == "counts" for judged in test.classified):
+        for rule in test.binding.rules:
+            place = test.binding.part or "release"
             yield "counts", {"rule": rule, "object": place, "field": "", "wanted": "", "found": test.reason}
 
 
@@ -235,7 +235,7 @@ def _level(rule: Rule, level: LevelResult) -> dict[str, Any]:
     tests = []
     for test in level.tests:
         result, reason = test.of(rule.id)
-        tests.append({"test": test.tie.test, "part": test.tie.part, "result": result, "reason": reason})
+        tests.append({"test": test.binding.test, "part": test.binding.part, "result": result, "reason": reason})
     parts = {name: {"result": part.outcome, "reason": part.reason} for name, part in level.parts.items()}
     return {"result": level.outcome, "parts": parts, "tests": tests}
 

@@ -19,7 +19,7 @@ EDGES = ("maxSurge", "maxUnavailable")
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
-def condition(item: Object, kind: str) -> bool:
+def has_condition(item: Object, kind: str) -> bool:
     """Whether the status condition is `True`."""
     return any(
         text_at(entry, "type") == kind and text_at(entry, "status") == "True"
@@ -27,11 +27,11 @@ def condition(item: Object, kind: str) -> bool:
     )
 
 
-def ready(pod: Object) -> bool:
-    return condition(pod, "Ready") and not leaving(pod)
+def is_ready(pod: Object) -> bool:
+    return has_condition(pod, "Ready") and not is_terminating(pod)
 
 
-def leaving(pod: Object) -> bool:
+def is_terminating(pod: Object) -> bool:
     """Whether the pod is being deleted; it may serve and drain yet."""
     return at(pod, "metadata.deletionTimestamp") is not None
 
@@ -46,12 +46,12 @@ def revision(pod: Object) -> str:
     return text_at(pod, f"metadata.labels.{REVISION}")
 
 
-def own(pods: Iterable[Object], component: Component) -> list[Object]:
+def pods_of(pods: Iterable[Object], component: Component) -> list[Object]:
     """The pods that have the component's labels."""
     return [pod for pod in pods if component.labels.items() <= mapping_at(pod, "metadata.labels").items()]
 
 
-def endpoints(slices: Iterable[Object], service: str) -> dict[str, bool]:
+def endpoint_readiness(slices: Iterable[Object], service: str) -> dict[str, bool]:
     """Pods behind a Service, by name, and whether they get requests."""
     return {
         text_at(endpoint, "targetRef.name"): at(endpoint, "conditions.ready") is not False
@@ -61,7 +61,7 @@ def endpoints(slices: Iterable[Object], service: str) -> dict[str, bool]:
     }
 
 
-def unfinished(
+def unfinished_reason(
     deployment: Object | None, pods: Sequence[Object], slices: Sequence[Object], component: Component
 ) -> str | None:
     """What a rollout still lacks, in words, or None when it is over.
@@ -79,21 +79,21 @@ def unfinished(
     for field in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"):
         if at(deployment, f"status.{field}") != wanted:
             return f"{field} is {at(deployment, f'status.{field}') or 0} instead of {wanted}"
-    mine = own(pods, component)
-    if gone := [name_of(pod) for pod in mine if leaving(pod)]:
+    mine = pods_of(pods, component)
+    if gone := [name_of(pod) for pod in mine if is_terminating(pod)]:
         return f"still terminating: {', '.join(gone)}"
-    names = {name_of(pod) for pod in mine if ready(pod)}
+    names = {name_of(pod) for pod in mine if is_ready(pod)}
     if len(names) != wanted or len(mine) != wanted:
         return f"{len(names)} of {len(mine)} pods are Ready instead of {wanted} of {wanted}"
     if len({revision(pod) for pod in mine}) > 1:
         return "pods of more than one revision are there"
-    serving = {name for name, is_ready in endpoints(slices, component.service).items() if is_ready}
+    serving = {name for name, is_ready in endpoint_readiness(slices, component.service).items() if is_ready}
     if serving != names:
         return f"the endpoints are {sorted(serving)}, the Ready pods {sorted(names)}"
     return None
 
 
-def rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:
+def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:
     """Wait until the component's rollout is over; the names of its pods. Raises `WaitError` at the deadline.
 
     Read from the API server itself: what a watch has not brought yet must not pass for the newest spec.
@@ -103,15 +103,15 @@ def rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLL
         deployments = objects.list("Deployment").objects
         deployment = next((item for item in deployments if name_of(item) == component.deployment), None)
         pods = objects.list("Pod").objects
-        lacking = unfinished(deployment, pods, objects.list("EndpointSlice").objects, component)
+        lacking = unfinished_reason(deployment, pods, objects.list("EndpointSlice").objects, component)
         if lacking:
             raise NotYet(lacking)
-        return tuple(sorted(name_of(pod) for pod in own(pods, component)))
+        return tuple(sorted(name_of(pod) for pod in pods_of(pods, component)))
 
     return eventually(f"Deployment {component.deployment} to be rolled out", probe, deadline)
 
 
-def bounds(history: History, component: Component, start: float, end: float) -> list[Finding]:
+def bounds_findings(history: History, component: Component, start: float, end: float) -> list[Finding]:
     """DEP-10 at every change seen from `start` to `end`: surge and unavailability within what is configured.
 
     Raises `GapError` where that time was not seen whole or the wanted number of replicas changed in it.
@@ -131,8 +131,8 @@ def bounds(history: History, component: Component, start: float, end: float) -> 
     changes = 0
     for state in history.states("Pod", start, end):
         changes += 1
-        staying = [pod for pod in own(state.objects, component) if not leaving(pod)]
-        available = sum(ready(pod) for pod in staying)
+        staying = [pod for pod in pods_of(state.objects, component) if not is_terminating(pod)]
+        available = sum(is_ready(pod) for pod in staying)
         when = f"{len(staying)} pods, {available} of them available, {state.moment - start:.2f} s into it"
         if len(staying) > most:
             found.append(_breach(component, "pods without deletionTimestamp", f"at most {most}", when))
@@ -153,10 +153,10 @@ def turnover(history: History, component: Component, start: float, end: float) -
     Raises `GapError` where no pod came or none went.
     """
     states = list(history.states("Pod", start, end))
-    old = {text_at(pod, "metadata.uid") for pod in own(states[0].objects, component)}
+    old = {text_at(pod, "metadata.uid") for pod in pods_of(states[0].objects, component)}
     first = last = None
     for state in states:
-        there = {text_at(pod, "metadata.uid") for pod in own(state.objects, component)}
+        there = {text_at(pod, "metadata.uid") for pod in pods_of(state.objects, component)}
         if first is None and there - old:
             first = state.moment
         if last is None and not there & old:
@@ -171,7 +171,7 @@ def revisions(history: History, component: Component, start: float, end: float) 
     return {
         name_of(pod): revision(pod)
         for state in history.states("Pod", start, end)
-        for pod in own(state.objects, component)
+        for pod in pods_of(state.objects, component)
     }
 
 
@@ -179,8 +179,8 @@ def ready_since(history: History, component: Component, start: float, end: float
     """When each of the component's pods was first seen Ready, by name; `start` for those that were so already."""
     found: dict[str, float] = {}
     for state in history.states("Pod", start, end):
-        for pod in own(state.objects, component):
-            if condition(pod, "Ready"):
+        for pod in pods_of(state.objects, component):
+            if has_condition(pod, "Ready"):
                 found.setdefault(name_of(pod), state.moment)
     return found
 

@@ -22,7 +22,7 @@ def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> 
     return postgres.cursor(row_factory=dict_row).execute(query).fetchall()
 
 
-def all_of(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
+def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
     """Every row that is a user's, by table: to tell that nothing came, went or changed."""
     found = {name: rows(postgres, name, {tables.owner: user_id}) for name in (tables.task, tables.tag)}
     conversations = rows(postgres, tables.conversation, {tables.owner: user_id})

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from acceptance.context import Context, words
+from acceptance.context import Context, error_summary
 from acceptance.deadlines import API_SERVER, NAMESPACE_GONE
 from acceptance.fields import mapping_at, mappings_at
 from acceptance.rules import ROOT
 from toolchain import Toolchain, cache
-from toolchain.console import CommandError, run, say
+from toolchain.console import CommandError, run, log
 
 LABEL = "todo-chatbot-acceptance.run"
 """Label of every container, network and object that a run makes; its value is the run's id."""
@@ -72,7 +72,7 @@ def folder() -> Path:
     return path
 
 
-def take(path: Path) -> TextIO | None:
+def try_lock(path: Path) -> TextIO | None:
     """The lock of the run at `path`, or None while its owner lives, or where it has just been removed."""
     try:
         handle = (path / "lock").open("a", encoding="ascii")
@@ -95,7 +95,7 @@ def record(path: Path) -> dict[str, object]:
     return loaded
 
 
-def note(run_: Run, **more: object) -> None:
+def update_record(run_: Run, **more: object) -> None:
     """Add to what the run says of itself, for whoever removes it."""
     content = {**record(run_.folder), **more}
     aside = run_.folder / "run.json.new"
@@ -104,7 +104,7 @@ def note(run_: Run, **more: object) -> None:
 
 
 @contextmanager
-def current(toolchain: Toolchain, *, keep: bool, context: Context | None = None) -> Iterator[Run]:
+def acquire_run(toolchain: Toolchain, *, keep: bool, context: Context | None = None) -> Iterator[Run]:
     """This process's run: a kept one of this checkout that nobody uses, if `keep`, else a new one.
 
     It is on the user's cluster that `context` names, else on one that it makes. At the end all that it made is removed,
@@ -136,7 +136,7 @@ def new_run(*, keep: bool, context: Context | None = None) -> tuple[Run, TextIO]
     identifier = secrets.token_hex(4)
     path = folder() / identifier
     path.mkdir(mode=0o700)
-    lock = take(path)
+    lock = try_lock(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
     made = Run(identifier, path, keep, context=context)
@@ -145,20 +145,20 @@ def new_run(*, keep: bool, context: Context | None = None) -> tuple[Run, TextIO]
         made.kubeconfig.touch(mode=0o600)
         made.kubeconfig.write_text(context.kubeconfig, encoding="utf-8")
         named = {"context": context.name, "node": context.node}
-    note(made, kept=keep, checkout=str(ROOT), **named)
+    update_record(made, kept=keep, checkout=str(ROOT), **named)
     return made, lock
 
 
 def kept_run() -> tuple[Run, TextIO] | None:
     for path in sorted(folder().iterdir()):
         content = record(path)
-        if content.get("kept") and content.get("checkout") == str(ROOT) and (lock := take(path)) is not None:
+        if content.get("kept") and content.get("checkout") == str(ROOT) and (lock := try_lock(path)) is not None:
             return Run(path.name, path, kept=True, reused=True), lock
     return None
 
 
 @contextmanager
-def shared(toolchain: Toolchain) -> Iterator[None]:
+def reuse_run(toolchain: Toolchain) -> Iterator[None]:
     """One kept run for several pytest processes, one after the other: removed at the end if it was made meanwhile."""
     before = {path.name for path in folder().iterdir()}
     try:
@@ -175,10 +175,10 @@ def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
     """Remove what runs have left whose owners are dead; with `kept` also what was kept, in any checkout."""
     with cache.lock("runs"):  # a run that is being made has no lock yet
         paths = [path for path in sorted(folder().iterdir()) if kept or not record(path).get("kept")]
-        dead = [(path, lock) for path in paths if (lock := take(path)) is not None]
+        dead = [(path, lock) for path in paths if (lock := try_lock(path)) is not None]
     for path, lock in dead:
         with lock:
-            say("sweep", f"what run {path.name} left is removed")
+            log("sweep", f"what run {path.name} left is removed")
             remove(toolchain, Run(path.name, path, kept=False))
 
 
@@ -198,9 +198,9 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
             failures.append(str(error))
             return []
 
-    thaw(toolchain, said)
+    resume_paused(toolchain, said)
     if said.get("context"):
-        failures += leave(toolchain, run_, said)
+        failures += clean_user_cluster(toolchain, run_, said)
     else:
         try:
             run(
@@ -217,25 +217,25 @@ def remove(toolchain: Toolchain, run_: Run) -> None:
         if image.endswith(f"-{run_.id}"):  # docker's own filter has no pattern for a repository with slashes
             step("image", "rm", image)
     if failures:
-        say("sweep", f"run {run_.id}: {failures[0]}; the next run tries again")
+        log("sweep", f"run {run_.id}: {failures[0]}; the next run tries again")
         return
     shutil.rmtree(run_.folder, ignore_errors=True)
 
 
-def frozen(said: Mapping[str, object]) -> dict[str, str]:
+def paused_containers(said: Mapping[str, object]) -> dict[str, str]:
     """The node's container by each container that an experiment of the run has frozen, as its record says."""
     found = said.get("frozen")
     return {str(key): str(node) for key, node in found.items()} if isinstance(found, dict) else {}
 
 
-def thaw(toolchain: Toolchain, said: Mapping[str, object]) -> None:
+def resume_paused(toolchain: Toolchain, said: Mapping[str, object]) -> None:
     """Let go on what a killed run has left frozen."""
-    for identifier, node in frozen(said).items():
+    for identifier, node in paused_containers(said).items():
         with suppress(CommandError):  # it was started again meanwhile, or its node is no more
             toolchain.engine.docker("exec", node, *CTR, "task", "resume", identifier)
 
 
-def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[str]:
+def clean_user_cluster(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[str]:
     """Remove from a cluster of the user's own what the run put there, by its id; what failed.
 
     `said` is the run's record. Nothing failed where the cluster is no more.
@@ -244,7 +244,7 @@ def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[s
     if not node:
         return []  # without its node, nothing can have been put there
     if release := said.get("release"):
-        say("sweep", f"run {run_.id} ended before it was sure that {release}")
+        log("sweep", f"run {run_.id} ended before it was sure that {release}")
     failures = []
     seconds = f"{NAMESPACE_GONE.seconds:g}s"
     wait = ("--timeout", seconds, f"--request-timeout={seconds}")
@@ -255,11 +255,11 @@ def leave(toolchain: Toolchain, run_: Run, said: Mapping[str, object]) -> list[s
             seconds=NAMESPACE_GONE.seconds + API_SERVER.seconds,
         )
     except CommandError as error:
-        failures.append(f"context {context}: {words(error)}")
+        failures.append(f"context {context}: {error_summary(error)}")
     try:
         there = toolchain.engine.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={node}").split()
         if not there and failures and REFUSED in failures[0]:
-            say("sweep", f"the cluster of context {context} is no more, nor is what run {run_.id} put there")
+            log("sweep", f"the cluster of context {context} is no more, nor is what run {run_.id} put there")
             return []
         remove_images(toolchain, run_, node)
     except CommandError as error:

@@ -15,13 +15,13 @@ import requests
 
 from acceptance import cluster as clusters
 from acceptance import gateway as gateways
-from acceptance.availability import Availability, Intended, judge
+from acceptance.availability import Availability, ExpectedRefusals, evaluate
 from acceptance.cluster import Cluster
 from acceptance.deadlines import REQUEST, SAMPLER_UP
 from acceptance.fields import at, mappings_at, name_of, text_at
 from acceptance.gateway import Gateway
 from acceptance.objects import Objects
-from acceptance.records import Record, Totals, VoidError, decode, demand_regular
+from acceptance.records import Record, SampleTotals, InconclusiveSampleError, decode, require_steady_rate
 from acceptance.wait import NotYet, eventually
 
 POD = "sampler"
@@ -50,17 +50,17 @@ class Plan:
     reused_share: float = 0.5
     connections: int = 8
     timeout: float = REQUEST.seconds
-    careful: bool = True
+    checks_idle_connections: bool = True
     pod_header: str = ""
 
 
 @dataclass
-class Sampling:
+class SampleRun:
     """One plan under way; after `stop`, its records."""
 
     plan: Plan
     records: tuple[Record, ...] = ()
-    intended: Intended | None = None
+    expected_refusals: ExpectedRefusals | None = None
     """Refusals that are right too, where the experiment brings them about."""
     address: str = ""
     """To which the requests were sent: the Service's, or the pod's."""
@@ -69,8 +69,8 @@ class Sampling:
     def availability(self) -> Availability:
         """What became of the requests; `VoidError` before the sampling has ended."""
         if not self.records:
-            raise VoidError("the sampling has not ended or sent nothing")
-        return judge(self.records, self.plan.status, self.intended)
+            raise InconclusiveSampleError("the sampling has not ended or sent nothing")
+        return evaluate(self.records, self.plan.status, self.expected_refusals)
 
 
 class Sampler:
@@ -83,20 +83,20 @@ class Sampler:
         """The sampler's own: its pod's."""
 
     @contextmanager
-    def sampling(self, plan: Plan) -> Iterator[Sampling]:
+    def sample(self, plan: Plan) -> Iterator[SampleRun]:
         """`samplings` of one plan."""
-        with self.samplings({"": plan}) as samplings:
+        with self.sample_all({"": plan}) as samplings:
             yield samplings[""]
 
     @contextmanager
-    def samplings(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, Sampling]]:
+    def sample_all(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, SampleRun]]:
         """Send requests by `plans` from entry to exit; then the records are there, under the labels of the plans.
 
         Raises `VoidError` at exit where they can't be relied on. Where the body of the `with` raises,
         the sampler is stopped and that error stands.
         """
         offset = self.clock_offset()
-        runs: dict[int, Sampling] = {}
+        runs: dict[int, SampleRun] = {}
         started: dict[int, float] = {}
         try:
             samplings = {}
@@ -105,7 +105,7 @@ class Sampler:
                 del document["status"]
                 begun = self._command("POST", "/runs", document)
                 started[begun["run"]] = time.monotonic()
-                runs[begun["run"]] = samplings[label] = Sampling(plan, address=begun["address"])
+                runs[begun["run"]] = samplings[label] = SampleRun(plan, address=begun["address"])
             yield samplings
         except BaseException:
             self._stop(runs)
@@ -113,14 +113,14 @@ class Sampler:
         stopped = time.monotonic()
         for run, totals in self._stop(runs).items():
             records = decode(self._blocks(run, totals.blocks), totals, offset)
-            demand_regular(records, runs[run].plan.rate, stopped - started[run])
+            require_steady_rate(records, runs[run].plan.rate, stopped - started[run])
             runs[run].records = records
 
-    def _stop(self, runs: Collection[int]) -> dict[int, Totals]:
+    def _stop(self, runs: Collection[int]) -> dict[int, SampleTotals]:
         """Stop all at once: one that ended after another would have sent on while the other's last requests ended."""
         with ThreadPoolExecutor() as pool:
             answers = pool.map(lambda run: self._command("POST", f"/runs/{run}/stop"), runs)
-            return {run: Totals(**answer) for run, answer in zip(runs, answers, strict=True)}
+            return {run: SampleTotals(**answer) for run, answer in zip(runs, answers, strict=True)}
 
     def clock_offset(self) -> float:
         """Seconds that the suite's clock is ahead of the sampler's, as seen midway of a round trip."""
@@ -144,7 +144,7 @@ class Sampler:
     def _ask(self, method: str, path: str, document: object = None) -> requests.Response:
         answer = self._session.request(method, self._url + path, json=document, timeout=COMMAND_SECONDS)
         if not answer.ok:
-            raise VoidError(f"the sampler refused {method} {path}: {answer.json()['detail']}")
+            raise InconclusiveSampleError(f"the sampler refused {method} {path}: {answer.json()['detail']}")
         return answer
 
 
@@ -167,7 +167,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
         sampler = Sampler(session, f"http://{address}:{PORT}")
         try:
             sampler.clock_offset()
-        except (requests.RequestException, VoidError) as error:
+        except (requests.RequestException, InconclusiveSampleError) as error:
             raise NotYet(str(error)) from error
         return sampler
 

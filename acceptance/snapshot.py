@@ -40,7 +40,7 @@ class Dependency:
 
 
 @dataclass(frozen=True)
-class Chart:
+class ChartState:
     """The chart's files, and what rendering it in several ways gave.
 
     `values` is what was rendered: the chart's own with the overrides merged in. `templates` holds text by path,
@@ -53,8 +53,8 @@ class Chart:
     schema: Object | None
     values_files: Mapping[str, str]
     dockerfiles: Mapping[str, str]
-    first: Rendering
-    again: Rendering
+    rendering: Rendering
+    rerendering: Rendering
     """The same once more: it must be equal to `first`."""
     without_secrets: Rendering | None = None
     """Nothing but the defaults."""
@@ -79,7 +79,7 @@ class ContainerFacts:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterState:
     """What the cluster added to the release's objects: its own objects, and facts read on the node.
 
     `facts` is keyed by pod and container name, and None where the node can't be read. `refused` holds the API
@@ -117,7 +117,7 @@ class ImageRun:
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageState:
     """A built image: its configuration as stored, its layers, and what was found in its files."""
 
     reference: str
@@ -143,13 +143,13 @@ class Snapshot:
     objects: tuple[Object, ...] = ()
     release_namespace: str = "default"
     variant: str = DEFAULTS
-    given: Mapping[str, str] = field(default_factory=dict)
-    taken: datetime | None = None
-    chart: Chart | None = None
-    cluster: Cluster | None = None
-    declared: tuple[Object, ...] = ()
+    injected_values: Mapping[str, str] = field(default_factory=dict)
+    captured_at: datetime | None = None
+    chart: ChartState | None = None
+    cluster: ClusterState | None = None
+    manifest_objects: tuple[Object, ...] = ()
     """Live: the objects as the release's manifest declares them."""
-    images: Mapping[str, Image] = field(default_factory=dict)
+    images: Mapping[str, ImageState] = field(default_factory=dict)
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Object]]:
@@ -175,7 +175,7 @@ class Snapshot:
         return self.source == "static" and self.variant == DEFAULTS
 
 
-def merged(base: Any, override: Any) -> Any:
+def merge_values(base: Any, override: Any) -> Any:
     """Values as Helm merges them: mappings key by key, null removes, all else replaces."""
     if not isinstance(base, Mapping) or not isinstance(override, Mapping):
         return override
@@ -184,5 +184,5 @@ def merged(base: Any, override: Any) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merged(result.get(key), value) if key in result else value
+            result[key] = merge_values(result.get(key), value) if key in result else value
     return result

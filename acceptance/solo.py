@@ -36,7 +36,7 @@ print(status)
 """
 
 
-class Alone:
+class IsolatedNetwork:
     """A network of the run's without egress, on which only `neighbour` (a container) can be reached."""
 
     def __init__(self, engine: Engine, run: Run, neighbour: str, client: str) -> None:
@@ -46,7 +46,7 @@ class Alone:
         self.client = client
         self.network = f"{run.network}-alone"
 
-    def __enter__(self) -> Alone:
+    def __enter__(self) -> IsolatedNetwork:
         self.engine.docker("network", "create", "--internal", "--label", f"{LABEL}={self.run.id}", self.network)
         self.engine.docker("network", "connect", self.network, self.neighbour)
         return self

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from acceptance.finding import Finding
 
-LEAST_P = 1e-6
+MIN_P_VALUE = 1e-6
 """STA-07: an even spread fails this once in a million runs; half a share among 600 does so nearly always."""
-PER_POD = 300
+MIN_CONNECTIONS_PER_POD = 300
 """STA-07: new connections per pod."""
 
 
@@ -33,15 +33,15 @@ def spread_p(counts: Mapping[str, int]) -> float:
     return chi_square_p(sum((n - expected) ** 2 / expected for n in counts.values()), len(counts) - 1)
 
 
-def uneven(counts: Mapping[str, int], service: str) -> list[Finding]:
+def imbalance_findings(counts: Mapping[str, int], service: str) -> list[Finding]:
     """A finding where the spread over the pods, all of them keys of `counts`, is not even.
 
     Raises `ValueError` for fewer than two pods or fewer than `PER_POD` connections per pod: no verdict.
     """
-    if len(counts) < 2 or sum(counts.values()) < PER_POD * len(counts):
+    if len(counts) < 2 or sum(counts.values()) < MIN_CONNECTIONS_PER_POD * len(counts):
         raise ValueError(f"{sum(counts.values())} connections over {len(counts)} pods give no verdict")
     p = spread_p(counts)
-    if p >= LEAST_P:
+    if p >= MIN_P_VALUE:
         return []
     found = f"p = {p:.1e}: " + ", ".join(f"{pod} {count}" for pod, count in sorted(counts.items()))
-    return [Finding("STA-07", f"Service/{service}", "share of each pod", f"chi-square p >= {LEAST_P:g}", found)]
+    return [Finding("STA-07", f"Service/{service}", "share of each pod", f"chi-square p >= {MIN_P_VALUE:g}", found)]

@@ -14,14 +14,14 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from acceptance.availability import Availability
-from acceptance.experiment import Experiment, Mark
+from acceptance.experiment import Experiment, Annotation
 from acceptance.fields import name_of, text_at
 from acceptance.records import Record, percentile
-from acceptance.rollout import leaving, own, ready, revision
+from acceptance.rollout import is_terminating, pods_of, is_ready, revision
 from acceptance.target import Component
 
 WIDTH = 10.0
-GOOD, BAD, MEANT, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
+GOOD, BAD, EXPECTED, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
 REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
 BUCKET_SECONDS = 1.0
 WINDOW_SECONDS = 10.0
@@ -31,7 +31,7 @@ PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PodPhase:
     """One phase of one pod, in seconds since the epoch."""
 
     pod: str
@@ -41,37 +41,37 @@ class Stretch:
     end: float
 
 
-def stretches(experiment: Experiment, component: Component) -> list[Stretch]:
+def pod_phases(experiment: Experiment, component: Component) -> list[PodPhase]:
     """The phases of every pod of a component, in the order in which the pods came."""
-    found: list[Stretch] = []
-    current: dict[str, Stretch] = {}
+    found: list[PodPhase] = []
+    current: dict[str, PodPhase] = {}
     for state in experiment.history.states("Pod", experiment.start, experiment.end):
         there = {}
-        for pod in own(state.objects, component):
-            phase = "leaving" if leaving(pod) else "ready" if ready(pod) else "starting"
+        for pod in pods_of(state.objects, component):
+            phase = "leaving" if is_terminating(pod) else "ready" if is_ready(pod) else "starting"
             there[text_at(pod, "metadata.uid")] = name_of(pod), revision(pod), phase
         for uid, stretch in list(current.items()):
             if there.get(uid) != (stretch.pod, stretch.revision, stretch.phase):
-                found.append(Stretch(stretch.pod, stretch.revision, stretch.phase, stretch.start, state.moment))
+                found.append(PodPhase(stretch.pod, stretch.revision, stretch.phase, stretch.start, state.moment))
                 del current[uid]
         for uid, (name, of, phase) in there.items():
             if uid not in current:
-                current[uid] = Stretch(name, of, phase, state.moment, state.moment)
-    found += [Stretch(s.pod, s.revision, s.phase, s.start, experiment.end) for s in current.values()]
+                current[uid] = PodPhase(name, of, phase, state.moment, state.moment)
+    found += [PodPhase(s.pod, s.revision, s.phase, s.start, experiment.end) for s in current.values()]
     return found
 
 
 def availability(experiment: Experiment, components: Iterable[Component]) -> str:
     """An SVG: for each kind of traffic the requests and failures each second, below them the pods' lives."""
     traffic = {label: sampling.availability for label, sampling in experiment.traffic.items()}
-    pods = [(component, stretches(experiment, component)) for component in components]
+    pods = [(component, pod_phases(experiment, component)) for component in components]
     heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in found}) for _, found in pods]
     figure, axes = _figure(heights)
     for place, (label, seen) in zip(axes, traffic.items(), strict=False):
         _requests(place, label, seen, experiment.start)
     for place, (component, found) in zip(axes[len(traffic) :], pods, strict=True):
         _pods(place, component.deployment, found, experiment.start)
-    _finish(axes, experiment.marks, experiment.start, experiment.end)
+    _finish(axes, experiment.annotations, experiment.start, experiment.end)
     return _svg(figure)
 
 
@@ -92,7 +92,7 @@ def slowest(records: Iterable[Record], start: float, end: float) -> list[tuple[f
 
 
 def curves(
-    marks: Sequence[Mark], start: float, end: float, rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
+    marks: Sequence[Annotation], start: float, end: float, rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
 ) -> str:
     """An SVG of step curves: rows by label, each of curves by name as (seconds since the epoch, value)."""
     figure, axes = _figure([1.0] * len(rows))
@@ -120,15 +120,15 @@ def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
 
 def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
     failed = {failure.record.number for failure in seen.failures}
-    refused = {record.number for record in seen.refused}
-    layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, MEANT, BAD)}
+    refused = {record.number for record in seen.expected_refusals}
+    layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, EXPECTED, BAD)}
     for record in seen.records:
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
-        colour = BAD if record.number in failed else MEANT if record.number in refused else GOOD
+        colour = BAD if record.number in failed else EXPECTED if record.number in refused else GOOD
         layers[colour][bucket] += 1
     words = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
     if refused:
-        words[MEANT] = f"refused as meant: {len(refused)}"
+        words[EXPECTED] = f"refused as meant: {len(refused)}"
     moments = sorted({moment for layer in layers.values() for moment in layer})
     below = [0] * len(moments)
     for colour, layer in layers.items():
@@ -140,7 +140,7 @@ def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
     axes.legend(loc="lower right", fontsize=8)
 
 
-def _pods(axes: Axes, label: str, found: Sequence[Stretch], start: float) -> None:
+def _pods(axes: Axes, label: str, found: Sequence[PodPhase], start: float) -> None:
     rows = list(dict.fromkeys(stretch.pod for stretch in sorted(found, key=lambda s: s.start)))
     colours = dict(zip(dict.fromkeys(s.revision for s in found), REVISIONS * 5, strict=False))
     for stretch in found:
@@ -156,7 +156,7 @@ def _pods(axes: Axes, label: str, found: Sequence[Stretch], start: float) -> Non
     axes.set_ylabel(label)
 
 
-def _finish(axes: Sequence[Axes], marks: Sequence[Mark], start: float, end: float) -> None:
+def _finish(axes: Sequence[Axes], marks: Sequence[Annotation], start: float, end: float) -> None:
     for place in axes:
         place.spines[["top", "right"]].set_visible(False)
         for mark in marks:

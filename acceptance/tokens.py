@@ -41,7 +41,7 @@ class Forge:
             raise Untested(f"the user's token is no {HS256} JWT of the release's key: {error}") from error
         return claims
 
-    def again(self) -> str:
+    def reissued(self) -> str:
         """A good token that is new: the user's claims for another hour, signed with the release's key."""
         return signed(self.claims() | {"exp": int(time.time()) + HOUR}, self.key)
 
@@ -58,7 +58,7 @@ class Forge:
     def with_algorithm(self, name: str) -> str:
         return f"{_encoded({'alg': name, 'typ': 'JWT'})}.{self.parts()[1]}."
 
-    def renamed(self) -> str:
+    def with_swapped_subject(self) -> str:
         """The stranger's token with its own signature, its claims naming the user instead."""
         head, body, signature = _split(self.stranger.token)
         claims = _decoded(body)
@@ -82,7 +82,7 @@ BAD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
     "alg nOnE": lambda forge: forge.with_algorithm("nOnE"),
     "unsigned": lambda forge: "{}.{}.".format(*forge.parts()),
     "without a signature": lambda forge: "{}.{}".format(*forge.parts()),
-    "tampered claims": Forge.renamed,
+    "tampered claims": Forge.with_swapped_subject,
     "tampered signature": Forge.altered,
     "of another purpose": Forge.of_another_purpose,
 }

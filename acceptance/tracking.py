@@ -45,7 +45,7 @@ def parse(line: str) -> Connection | None:
     return Connection(float(moment[1]), int(port), (destination, int(service_port)), address)
 
 
-def attributed(
+def attribute(
     records: Sequence[Record], destination: tuple[str, int], connections: Iterable[Connection], history: History
 ) -> tuple[Record, ...]:
     """The records, each that names no pod with the one that its connection was led to, where that is known.
@@ -86,7 +86,7 @@ def holder(pods: Sequence[tuple[float, str]], moment: float) -> str:
     return before[-1] if before else pods[0][1] if pods else ""
 
 
-class Tracking:
+class ConnectionTracker:
     """Connections as they are opened."""
 
     def __init__(self) -> None:
@@ -107,9 +107,9 @@ class Tracking:
 
 
 @contextmanager
-def tracking(cluster: Cluster, source: str) -> Iterator[Tracking]:
+def track_connections(cluster: Cluster, source: str) -> Iterator[ConnectionTracker]:
     """From entry to exit the connections from one pod's address; none where nothing runs on the node."""
-    found = Tracking()
+    found = ConnectionTracker()
     if "node" not in cluster.capabilities:
         yield found
         return

@@ -19,7 +19,7 @@ CLIENT_PAUSE = 1.0
 """Seconds that a client leaves a held connection idle: each is used once in that time."""
 
 
-def seconds_of(requests: int, rate: float) -> float:
+def duration_for(requests: int, rate: float) -> float:
     """Seconds of traffic that bring so many requests, and some to spare for the sampler's start."""
     return 1.05 * requests / rate
 
@@ -61,9 +61,9 @@ def to_pod(plan: Plan, address: str, port: int) -> Plan:
     return replace(plan, host=address, port=port)
 
 
-def held(plan: Plan, connections: int) -> Plan:
+def on_held_connections(plan: Plan, connections: int) -> Plan:
     """The same on connections that are held open, by clients that do not look first whether theirs was closed."""
-    return replace(plan, rate=connections / CLIENT_PAUSE, reused_share=1.0, connections=connections, careful=False)
+    return replace(plan, rate=connections / CLIENT_PAUSE, reused_share=1.0, connections=connections, checks_idle_connections=False)
 
 
 def new_token() -> str:

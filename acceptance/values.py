@@ -9,7 +9,7 @@ from typing import Any
 from acceptance.target import Target
 
 
-def put(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def set_paths(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of nested `values` with each dotted path of `changes` set; what is no folder on the way becomes one."""
     result = copy.deepcopy(dict(values))
     for path, value in changes.items():
@@ -23,7 +23,7 @@ def put(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def given(target: Target, known: Mapping[str, Any]) -> dict[str, Any]:
+def values_by_path(target: Target, known: Mapping[str, Any]) -> dict[str, Any]:
     """Changes by path for what the target's `[values]` has a path for; what it has none for can't be set."""
     paths = target.values.model_dump()
     return {paths[name]: value for name, value in known.items() if paths[name]}

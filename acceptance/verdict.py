@@ -11,7 +11,7 @@ import pytest
 from pytest_timeout import PYTEST_FAILURE_MESSAGE
 
 from acceptance.checkout import Checkout
-from acceptance.finding import Finding, FindingsError, Judged, Untested, Waived
+from acceptance.finding import Finding, FindingsError, ClassifiedFinding, Untested, Waived
 from acceptance.rules import LEVELS, Level, Rule
 
 Outcome = Literal["failed", "error", "untested", "waived", "passed"]
@@ -35,9 +35,9 @@ FOLDERS: Mapping[str, Level | None] = {
 class Exit(IntEnum):
     """Exit codes. Without --signoff: nothing that ran failed, something failed, it could not be judged."""
 
-    FINE = 0
-    FINDING = 1
-    UNJUDGED = 2
+    OK = 0
+    REJECTED = 1
+    INCONCLUSIVE = 2
 
 
 def untested(reason: str) -> NoReturn:
@@ -68,7 +68,7 @@ def _is_assertion(error: BaseException) -> bool:
 
 
 @dataclass(frozen=True)
-class Tie:
+class RuleBinding:
     """What a test stands for: its rules, at the level of its folder, for one part or all that they name."""
 
     test: str
@@ -88,21 +88,21 @@ class TestResult:
 
     __test__ = False
 
-    tie: Tie
+    binding: RuleBinding
     outcome: Outcome = "error"
     reason: str = "the run ended before it"
-    judged: list[Judged] = field(default_factory=list)
+    classified: list[ClassifiedFinding] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     evidence: list[str] = field(default_factory=list)
 
     def of(self, rule: str) -> tuple[Outcome, str]:
         """What the test says of one of its rules, and why."""
-        mine = [each for each in self.judged if each.finding.rule == rule]
-        counting = any(each.standing == "counts" for each in self.judged)
+        mine = [each for each in self.classified if each.finding.rule == rule]
+        counting = any(each.severity == "counts" for each in self.classified)
         if self.outcome == "failed" and not counting:
             return "failed", self.reason  # a plain assertion says nothing of which rule
         if self.outcome in ("failed", "passed"):
-            if broken := [str(each.finding) for each in mine if each.standing == "counts"]:
+            if broken := [str(each.finding) for each in mine if each.severity == "counts"]:
                 return "failed", "\n".join(broken)
             if waivers := {each.waiver.reason: None for each in mine if each.waiver}:
                 return "waived", "; ".join(waivers)
@@ -110,13 +110,13 @@ class TestResult:
         return self.outcome, self.reason
 
 
-def merge(result: TestResult, error: BaseException | None, phase: Phase) -> None:
+def add_phase(result: TestResult, error: BaseException | None, phase: Phase) -> None:
     """Add how one phase of a test ended to its result: the worst of its phases stands."""
     outcome, reason = result.outcome, result.reason
     if phase == "call":
         # Only what ended the test counts: hypothesis accepts many examples on its way to the smallest.
-        aside = dict.fromkeys(each for each in result.judged if each.standing != "counts")
-        result.judged = [*aside, *(Judged(each, "counts") for each in _findings_in(error))]
+        aside = dict.fromkeys(each for each in result.classified if each.severity != "counts")
+        result.classified = [*aside, *(ClassifiedFinding(each, "counts") for each in _findings_in(error))]
     if error is None:
         if phase == "call":
             outcome, reason = "passed", ""
@@ -128,7 +128,7 @@ def merge(result: TestResult, error: BaseException | None, phase: Phase) -> None
             reason = f"{phase}: {type(error).__name__}: {reason}"
         if phase == "teardown" and result.outcome == "failed":
             return
-    if strays := {each.finding.rule for each in result.judged} - set(result.tie.rules):
+    if strays := {each.finding.rule for each in result.classified} - set(result.binding.rules):
         outcome, reason = "error", f"findings of {', '.join(sorted(strays))}, which the test is not tied to"
     result.outcome, result.reason = outcome, reason
 
@@ -164,7 +164,7 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     return min(outcomes, key=OUTCOMES.index, default="untested")
 
 
-def judge_rules(
+def evaluate_rules(
     rules: Iterable[Rule], results: Sequence[TestResult], missing: Mapping[tuple[str, Level], str]
 ) -> dict[str, dict[Level, LevelResult]]:
     """Each rule at each of its levels. `missing` tells why a level has no result."""
@@ -174,13 +174,13 @@ def judge_rules(
         for level in rule.levels:
             parts = {}
             for part in rule.components or ("release",):
-                said = [result.of(rule.id) for result in results if result.tie.covers(rule, level, part)]
+                said = [result.of(rule.id) for result in results if result.binding.covers(rule, level, part)]
                 outcome = worst(outcome for outcome, _ in said)
                 reasons = dict.fromkeys(reason for each, reason in said if each == outcome and reason)
                 if not said:
                     reasons = {missing.get((rule.id, level), "not selected in this run"): None}
                 parts[part] = PartResult(outcome, "\n".join(reasons))
-            tests = tuple(r for r in results if r.tie.level == level and rule.id in r.tie.rules)
+            tests = tuple(r for r in results if r.binding.level == level and rule.id in r.binding.rules)
             judged[rule.id][level] = LevelResult(parts, tests)
     return judged
 
@@ -230,18 +230,18 @@ def exit_code(
 ) -> Exit:
     """The process's exit code. A finding outweighs an error: it stays true whatever else went wrong."""
     if signoff:
-        codes = {"accepted": Exit.FINE, "rejected": Exit.FINDING, "incomplete": Exit.UNJUDGED}
+        codes = {"accepted": Exit.OK, "rejected": Exit.REJECTED, "incomplete": Exit.INCONCLUSIVE}
         return codes[verdict]
     outcomes = {result.outcome for result in results}
     if interrupted:
-        return Exit.UNJUDGED
+        return Exit.INCONCLUSIVE
     if "failed" in outcomes:
-        return Exit.FINDING
-    return Exit.UNJUDGED if troubled or "error" in outcomes else Exit.FINE
+        return Exit.REJECTED
+    return Exit.INCONCLUSIVE if troubled or "error" in outcomes else Exit.OK
 
 
 def missing_reasons(
-    rules: Iterable[Rule], known: Iterable[Tie], open_levels: Mapping[str, Sequence[str]]
+    rules: Iterable[Rule], known: Iterable[RuleBinding], open_levels: Mapping[str, Sequence[str]]
 ) -> dict[tuple[str, Level], str]:
     """Why a level without a result has none: no test is written yet, or its tests did not run."""
     tied = {(rule, tie.level) for tie in known for rule in tie.rules}

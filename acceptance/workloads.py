@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.fields import Object, at, list_at, mapping_at, mappings_at, name_of, reference, text_at
+from acceptance.fields import Object, at, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
 
 TEMPLATE_OF = {
     "Deployment": "spec.template",
@@ -64,7 +64,7 @@ class Pod:
 
     @property
     def object(self) -> str:
-        return reference(self.owner)
+        return object_ref(self.owner)
 
     @property
     def name(self) -> str:
@@ -103,13 +103,13 @@ def pod_of(item: Object) -> Pod | None:
 
 
 @dataclass(frozen=True)
-class Given:
+class EnvVar:
     """An environment variable and where its value comes from: a ConfigMap's or Secret's key, or a literal."""
 
     name: str
     source: str
     """`ConfigMap`, `Secret`, `literal` or `other` (field and resource references)."""
-    origin: str = ""
+    source_name: str = ""
     """Name of the ConfigMap or Secret."""
     key: str = ""
     value: Any = None
@@ -117,24 +117,24 @@ class Given:
     optional: bool = False
 
 
-def environment(container: Container, keys: dict[tuple[str, str], list[str]]) -> Iterator[Given]:
+def environment(container: Container, keys: dict[tuple[str, str], list[str]]) -> Iterator[EnvVar]:
     """What the container is given, `envFrom` before `env`; `keys` lists the keys of each (kind, name)."""
     for entry in mappings_at(container.body, "envFrom"):
         prefix = text_at(entry, "prefix")
         for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
             name = text_at(entry, f"{field}.name")
             for key in keys.get((kind, name), []):
-                yield Given(f"{prefix}{key}", kind, name, key)
+                yield EnvVar(f"{prefix}{key}", kind, name, key)
     for variable in mappings_at(container.body, "env"):
         name = text_at(variable, "name")
         config, secret = (at(variable, f"valueFrom.{kind}KeyRef") for kind in ("configMap", "secret"))
         for kind, ref in (("ConfigMap", config), ("Secret", secret)):
             if ref is not None:
                 optional = at(ref, "optional") is True
-                yield Given(name, kind, text_at(ref, "name"), text_at(ref, "key"), optional=optional)
+                yield EnvVar(name, kind, text_at(ref, "name"), text_at(ref, "key"), optional=optional)
         if config is None and secret is None:
             literal = at(variable, "valueFrom") is None
-            yield Given(name, "literal" if literal else "other", value=at(variable, "value"))
+            yield EnvVar(name, "literal" if literal else "other", value=at(variable, "value"))
 
 
 def selects(selector: Object, labels: Object) -> bool:

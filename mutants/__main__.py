@@ -49,7 +49,7 @@ def complaints(renderer: Renderer) -> Iterator[str]:
     """Findings on what is not broken: the chart as it is, and other ways of writing it."""
     unaltered, wanted = bases(renderer), renderer.target
     for level, snapshot in unaltered.items():
-        yield from (f"unaltered, {level}: {each}" for each in checks.judge(snapshot, wanted).findings)
+        yield from (f"unaltered, {level}: {each}" for each in checks.run_checks(snapshot, wanted).findings)
     live = installed(renderer, unaltered["static"])
     for variant in neutral.every():
         for judgement in variant.judge(unaltered, live, wanted):

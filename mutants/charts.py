@@ -97,23 +97,23 @@ class Mutant:
 
     def caught_elsewhere(self, helm: Helm, target: Target) -> str:
         with self.applied(target.chart_path) as copy:
-            found = checks.judge(Renderer(helm, target, copy).snapshot(), target).findings
+            found = checks.run_checks(Renderer(helm, target, copy).snapshot(), target).findings
         return ", ".join(sorted({each.rule for each in found})) or "nothing"
 
 
 def findings(rule: str, renderer: Renderer) -> list[Finding]:
     """Everything that tests/static assert of a rule on the chart's defaults."""
     base, target = renderer.snapshot(), renderer.target
-    static = {(each.rule, each.component): each for each in checks.at("static")}
+    static = {(each.rule, each.component): each for each in checks.for_level("static")}
     asked: list[Callable[[], list[Finding]]] = [
         partial(check, base, target) for check in static.values() if check.rule == rule
     ]
-    asked += [partial(refusals.judge, case, renderer, base, static) for case in refusals.cases() if case.rule == rule]
+    asked += [partial(refusals.check_case, case, renderer, base, static) for case in refusals.cases() if case.rule == rule]
     if rule == "CFG-07":
         asked.append(partial(refusals.round_trip, renderer, base))
     if rule == "CFG-08":
         sizes = [refusals.total_size(renderer, base, excess) for excess in (0, 1)]
-        asked += [partial(refusals.judge, case, renderer, base, static) for case in sizes]
+        asked += [partial(refusals.check_case, case, renderer, base, static) for case in sizes]
     if rule == "CHT-10":
         asked.append(partial(refusals.unknown_keys, renderer, base))
     for ask in asked:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from acceptance.checks.registry import Check, judge
-from acceptance.checks.registry import at as checks_at
-from acceptance.checks.subject import Subject
+from acceptance.checks.registry import Check, run_checks
+from acceptance.checks.registry import for_level as checks_at
+from acceptance.checks.subject import ComponentView
 from acceptance.finding import Untested
 from acceptance.rules import Level, load
-from acceptance.snapshot import Chart, Cluster, ContainerFacts, Image, Rendering, Snapshot
+from acceptance.snapshot import ChartState, ClusterState, ContainerFacts, ImageState, Rendering, Snapshot
 from acceptance.target import Component, Target
 from acceptance.workloads import Pod, pod_of
 
@@ -36,8 +36,8 @@ class Draft:
         return self.snapshot.source == "live"
 
     @property
-    def subject(self) -> Subject:
-        return Subject(self.snapshot, self.target, self.part)
+    def subject(self) -> ComponentView:
+        return ComponentView(self.snapshot, self.target, self.part)
 
     @property
     def component(self) -> Component:
@@ -63,7 +63,7 @@ class Draft:
 
     def declared(self) -> list[Body]:
         """The HPA as the manifest declares it."""
-        return [_body(item) for item in self.snapshot.declared if item["kind"] == "HorizontalPodAutoscaler"]
+        return [_body(item) for item in self.snapshot.manifest_objects if item["kind"] == "HorizontalPodAutoscaler"]
 
     def pods(self) -> list[Pod]:
         """The component's pods and, live, the Deployment's template too."""
@@ -84,7 +84,7 @@ class Draft:
         return [_body(each.body) for pod in self.pods() for each in pod.containers()]
 
     def mains(self) -> list[Body]:
-        return [_body(self.subject.main(pod).body) for pod in self.pods()]
+        return [_body(self.subject.main_container(pod).body) for pod in self.pods()]
 
     def inits(self) -> list[Body]:
         return [_body(each.body) for pod in self.pods() for each in pod.containers() if each.init]
@@ -116,7 +116,7 @@ class Draft:
         self.change(objects=tuple(item for item in self.snapshot.objects if not wanted(_body(item))))
 
     @property
-    def chart(self) -> Chart:
+    def chart(self) -> ChartState:
         assert self.snapshot.chart is not None
         return self.snapshot.chart
 
@@ -129,7 +129,7 @@ class Draft:
         self.change_chart(first=Rendering(error=error), again=Rendering(error=error))
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> ClusterState:
         assert self.snapshot.cluster is not None
         return self.snapshot.cluster
 
@@ -143,7 +143,7 @@ class Draft:
         self.change_cluster(facts=facts)
 
     def change_image(self, **fields: Any) -> None:
-        image: Image = replace(self.subject.image, **fields)
+        image: ImageState = replace(self.subject.image, **fields)
         self.change(images={**self.snapshot.images, str(self.part): image})
 
     def retarget(self, **fields: Any) -> None:
@@ -217,7 +217,7 @@ class Mutant:
 
     def caught_elsewhere(self, snapshot: Snapshot, target: Target) -> str:
         """Rules whose checks saw a mutant that its own rule's did not."""
-        rules = {each.rule for each in judge(*self.apply(snapshot, target)).findings}
+        rules = {each.rule for each in run_checks(*self.apply(snapshot, target)).findings}
         return ", ".join(sorted(rules)) or "nothing"
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from acceptance import archive, checks
 from acceptance.checks.secret import stated_keys
-from acceptance.checks.subject import Subject
+from acceptance.checks.subject import ComponentView
 from acceptance.finding import Finding
-from acceptance.snapshot import Image, Snapshot
+from acceptance.snapshot import ImageState, Snapshot
 from acceptance.target import Target
 from mutants.draft import put
 
@@ -103,9 +103,9 @@ class Mutant:
         return str(found[0]) if found else None
 
 
-def read(draft: Draft, target: Target) -> Image:
+def read(draft: Draft, target: Target) -> ImageState:
     """The archive of a draft, read as a built image's is."""
-    names = tuple(stated_keys(Subject(Snapshot("image"), target, None)))
+    names = tuple(stated_keys(ComponentView(Snapshot("image"), target, None)))
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         path = Path(folder) / "image.tar"
         draft.write(path)
@@ -114,12 +114,12 @@ def read(draft: Draft, target: Target) -> Image:
 
 def findings(rule: str, draft: Draft, target: Target) -> list[Finding]:
     """What the checks of a rule find in the archive of a draft."""
-    snapshot = Snapshot("image", taken=NOW, images={COMPONENT: read(draft, target)})
+    snapshot = Snapshot("image", captured_at=NOW, images={COMPONENT: read(draft, target)})
     image = target.component(COMPONENT).image.model_copy(update={"max_bytes": SMALL})
     part = target.component(COMPONENT).model_copy(update={"image": image})
     stated = target.model_copy(update={"components": {**target.components, COMPONENT: part}})
-    chosen = [each for each in checks.at("image") if each.rule == rule and each.component in (None, COMPONENT)]
-    return [*checks.judge(snapshot, stated, chosen).findings]
+    chosen = [each for each in checks.for_level("image") if each.rule == rule and each.component in (None, COMPONENT)]
+    return [*checks.run_checks(snapshot, stated, chosen).findings]
 
 
 def config(path: str, value: Any) -> Alter:

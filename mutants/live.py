@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.sample is not None:
         mutants = sample(mutants, options.sample, checkout(ROOT).commit or "")
     try:
-        with runs.shared(toolchain.locate()):
+        with runs.reuse_run(toolchain.find()):
             for mutant in mutants:
                 begun = time.monotonic()
                 outcomes.append(judge(mutant, RESULTS))

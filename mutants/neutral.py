@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from acceptance.checks.registry import Judgement, judge
+from acceptance.checks.registry import CheckResults, run_checks
 from acceptance.checks.subject import decode
 from acceptance.rules import Level
 from acceptance.snapshot import Rendering, Snapshot
@@ -40,27 +40,27 @@ class Variant:
             self.alter(objects)
             return replace(rendering, objects=tuple(objects))
 
-        first, off, on = map(rewritten, (chart.first, chart.autoscaler_off, chart.namespace_on))
+        first, off, on = map(rewritten, (chart.rendering, chart.autoscaler_off, chart.namespace_on))
         assert first is not None
-        if first == chart.first:
+        if first == chart.rendering:
             raise ValueError(f"the variant {self.name} changes nothing")
         stated = Target.model_validate(swap(target.model_dump(), self.swaps))
         written = replace(
             chart,
             metadata=swap(chart.metadata, self.swaps),
-            first=first,
-            again=first,
+            rendering=first,
+            rerendering=first,
             autoscaler_off=off,
             namespace_on=on,
         )
         return replace(snapshot, objects=first.objects, chart=written), stated
 
-    def judge(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[Judgement]:
+    def judge(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[CheckResults]:
         """Every check at every level over it. `installed` is what the live release is rendered from."""
         static, stated = self.apply(bases["static"], target)
         rendered, _ = self.apply(installed, target)
         levels = (static, simulated.running(rendered, stated), simulated.built(static, stated))
-        return [judge(level, stated) for level in levels]
+        return [run_checks(level, stated) for level in levels]
 
 
 _variants: list[Variant] = []

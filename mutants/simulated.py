@@ -10,9 +10,9 @@ from hashlib import sha256
 from typing import Any
 
 from acceptance.checks.config_map import ROUND_TRIP
-from acceptance.checks.subject import Subject
+from acceptance.checks.subject import ComponentView
 from acceptance.fields import Object, integer_at, mapping_at, name_of
-from acceptance.snapshot import Cluster, ContainerFacts, Image, ImageRun, Layer, Snapshot
+from acceptance.snapshot import ClusterState, ContainerFacts, ImageState, ImageRun, Layer, Snapshot
 from acceptance.target import Target
 from acceptance.workloads import Pod
 
@@ -25,7 +25,7 @@ def digest(text: str) -> str:
     return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
-def images(target: Target) -> dict[str, Image]:
+def images(target: Target) -> dict[str, ImageState]:
     """One small image a component, three layers each."""
     made = {}
     for name, component in target.components.items():
@@ -38,7 +38,7 @@ def images(target: Target) -> dict[str, Image]:
             "history": [{"created_by": layer.created_by} for layer in layers],
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         }
-        made[str(name)] = Image(
+        made[str(name)] = ImageState(
             reference=f"{component.image.repository}:1",
             config=config,
             config_digest=digest(name),
@@ -52,7 +52,7 @@ def images(target: Target) -> dict[str, Image]:
 
 
 def built(static: Snapshot, target: Target) -> Snapshot:
-    return Snapshot(source="image", given=static.given, taken=NOW, images=images(target))
+    return Snapshot(source="image", injected_values=static.injected_values, captured_at=NOW, images=images(target))
 
 
 def running(static: Snapshot, target: Target) -> Snapshot:
@@ -77,16 +77,16 @@ def running(static: Snapshot, target: Target) -> Snapshot:
         source="live",
         objects=tuple(objects),
         release_namespace=static.release_namespace,
-        given={**static.given, **ROUND_TRIP},
-        taken=NOW,
-        declared=tuple(copy.deepcopy(objects)),
+        injected_values={**static.injected_values, **ROUND_TRIP},
+        captured_at=NOW,
+        manifest_objects=tuple(copy.deepcopy(objects)),
         images=images(target),
-        cluster=Cluster(),
+        cluster=ClusterState(),
     )
     sets: list[Object] = []
     pods: list[Any] = []
     slices: list[Object] = []
-    for view in Subject(live, target, None).both():
+    for view in ComponentView(live, target, None).for_each_component():
         made_set, made_pods, made_slice = _component(view)
         sets.append(made_set)
         pods += made_pods
@@ -94,7 +94,7 @@ def running(static: Snapshot, target: Target) -> Snapshot:
     namespace = {"kind": "Namespace", "metadata": {"name": target.chart.namespace, "creationTimestamp": STARTED}}
     live = replace(
         live,
-        cluster=Cluster(
+        cluster=ClusterState(
             pods=tuple(pods),
             replica_sets=tuple(sets),
             endpoint_slices=tuple(slices),
@@ -105,13 +105,13 @@ def running(static: Snapshot, target: Target) -> Snapshot:
         ),
     )
     assert live.cluster is not None
-    facts = {key: fact for view in Subject(live, target, None).both() for key, fact in _facts(view).items()}
+    facts = {key: fact for view in ComponentView(live, target, None).for_each_component() for key, fact in _facts(view).items()}
     return replace(live, cluster=replace(live.cluster, facts=facts))
 
 
-def _component(view: Subject) -> tuple[Object, list[Any], Object]:
+def _component(view: ComponentView) -> tuple[Object, list[Any], Object]:
     deployment: Any = view.deployment
-    scaler = view.find_autoscaler() if view.part == "backend" else None
+    scaler = view.find_autoscaler() if view.component_name == "backend" else None
     count = integer_at(scaler, "spec.minReplicas", 1) if scaler else integer_at(deployment, "spec.replicas", 1)
     deployment["spec"]["replicas"] = count
     name, namespace = f"{name_of(deployment)}-7d8c9", view.namespaced(deployment)
@@ -173,7 +173,7 @@ def _component(view: Subject) -> tuple[Object, list[Any], Object]:
     return replica_set, pods, piece
 
 
-def _facts(view: Subject) -> dict[tuple[str, str], ContainerFacts]:
+def _facts(view: ComponentView) -> dict[tuple[str, str], ContainerFacts]:
     image = view.image
     found = {}
     for item in view.owned_pods():

@@ -9,7 +9,7 @@ from pathlib import Path
 from toolchain import binaries, browser, engine, images
 from toolchain.engine import Engine
 
-__all__ = ["Toolchain", "acquire", "locate"]
+__all__ = ["Toolchain", "ensure", "find"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Toolchain:
     browser: Path
 
 
-def acquire() -> Toolchain:
+def ensure() -> Toolchain:
     """Everything, pulled or built where it is not there; raises `console.ToolchainError`."""
     return gather(engine.acquire(), may_build=True)
 
 
-def locate() -> Toolchain:
+def find() -> Toolchain:
     """Everything, if it is there; raises `console.ToolchainError` with the cure where something is not."""
     return gather(engine.locate(), may_build=False)
 

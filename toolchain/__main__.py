@@ -9,19 +9,19 @@ import signal
 import subprocess
 import sys
 
-from toolchain import acquire, engine
-from toolchain.console import ToolchainError, say
+from toolchain import ensure, engine
+from toolchain.console import ToolchainError, log
 
 FAILED = 2
 
 
 def main(arguments: list[str]) -> int:
     if arguments and arguments[0] != "run":
-        say("usage", "python -m toolchain [run COMMAND [ARGUMENT …]]")
+        log("usage", "python -m toolchain [run COMMAND [ARGUMENT …]]")
         return FAILED
     command = arguments[1:]
     with engine.in_use():
-        acquire()
+        ensure()
         if not command:
             return 0
         # Ctrl-C goes to the whole foreground group: the command cleans up, and then this ends too. A handler, unlike
@@ -41,8 +41,8 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except (ToolchainError, OSError) as error:
-        say("error", str(error))
+        log("error", str(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        say("error", "interrupted")
+        log("error", "interrupted")
         sys.exit(FAILED)

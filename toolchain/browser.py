@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from toolchain.console import ToolchainError, long_work, run, say
+from toolchain.console import ToolchainError, timed_step, run, log
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-dejavu-core")
@@ -20,11 +20,11 @@ def find() -> Path | None:
 def have(*, may_build: bool) -> Path:
     """The browser's path; `ToolchainError` with the cure where there is none."""
     if (path := find()) is not None:
-        say("browser", f"found, {path}")
+        log("browser", f"found, {path}")
         return path
     if not may_build or os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ToolchainError(f"none of {', '.join(NAMES)} is on PATH: install Chromium")
-    with long_work("browser", f"apt-get install {' '.join(PACKAGES)}"):
+    with timed_step("browser", f"apt-get install {' '.join(PACKAGES)}"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update"], env=environment)
         run(["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES], env=environment)

@@ -1,4 +1,4 @@
-"""The cache outside the checkout. What is in it is whole: built aside and renamed, one builder at a time."""
+"""The cache outside the checkout. What is in it is whole: built in a staging folder and renamed, one builder at a time."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ def place(name: str, key: str) -> Path:
     return directory() / f"{name}-{key}"
 
 
-def once(path: Path, build: Callable[[Path], None]) -> Path:
+def build_once(path: Path, build: Callable[[Path], None]) -> Path:
     """The folder `path`, made by `build` in another place and renamed when it is whole."""
     with lock(path.name):
         if not path.is_dir():
             for other in directory().glob(f"{path.name}.*.unfinished"):
                 shutil.rmtree(other, ignore_errors=True)
-            aside = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".unfinished", dir=directory()))
+            staging = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".unfinished", dir=directory()))
             try:
-                build(aside)
-                aside.rename(path)
+                build(staging)
+                staging.rename(path)
             except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(staging, ignore_errors=True)
                 raise
     return path

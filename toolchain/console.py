@@ -36,23 +36,23 @@ class CommandError(ToolchainError):
 _lock = Lock()
 
 
-def say(part: str, text: str) -> None:
+def log(part: str, text: str) -> None:
     """One line: which part, what was decided and why."""
     with _lock:
         print(f"toolchain: {part}: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
-def long_work(part: str, text: str) -> Iterator[None]:
+def timed_step(part: str, text: str) -> Iterator[None]:
     """Say what starts, that it still runs, and how many seconds it took."""
     start = time.monotonic()
     done = Event()
 
     def remind() -> None:
         while not done.wait(PROGRESS_SECONDS):
-            say(part, f"{text}: still running after {time.monotonic() - start:.0f} s")
+            log(part, f"{text}: still running after {time.monotonic() - start:.0f} s")
 
-    say(part, text)
+    log(part, text)
     reminder = Thread(target=remind, daemon=True)
     reminder.start()
     try:
@@ -60,7 +60,7 @@ def long_work(part: str, text: str) -> Iterator[None]:
     finally:
         done.set()
         reminder.join()
-    say(part, f"{text}: done in {time.monotonic() - start:.0f} s")
+    log(part, f"{text}: done in {time.monotonic() - start:.0f} s")
 
 
 def run(

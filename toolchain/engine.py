@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import cache, oci_runtime
-from toolchain.console import ToolchainError, long_work, run, say, succeeds
+from toolchain.console import ToolchainError, timed_step, run, log, succeeds
 
 START_SECONDS = 60
 """A new data root takes the engine about 2 s here; a busy machine gets thirty times that."""
@@ -127,7 +127,7 @@ def find() -> Engine | None:
                     "or docker-buildx beside a client of version 23 or later)"
                 )
             if host == own_host():
-                demand_space(FREE_GIGABYTES_FOR_RUN)
+                require_disk_space(FREE_GIGABYTES_FOR_RUN)
             return Engine(host, *client)
     return None
 
@@ -145,7 +145,7 @@ def acquire() -> Engine:
     with cache.lock("engine"):
         engine = find()
         if engine is not None:
-            say("engine", f"found, {engine.host}")
+            log("engine", f"found, {engine.host}")
             return engine
         if os.environ.get("DOCKER_HOST"):
             raise ToolchainError(
@@ -153,7 +153,7 @@ def acquire() -> Engine:
             )
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise ToolchainError(f"no Docker engine answers at {configured_host()}: {CURE}")
-        say("engine", f"none answers at {configured_host()}: our own is started, data in {folder()}")
+        log("engine", f"none answers at {configured_host()}: our own is started, data in {folder()}")
         install()
         start()
         return locate()
@@ -163,7 +163,7 @@ def install() -> None:
     """Debian's engine, where there is none; its service is not started."""
     missing = [name for name in DEBIAN_PACKAGES if not succeeds(["dpkg-query", "--status", name])]
     if missing:
-        with long_work("engine", f"apt-get install {' '.join(missing)}"):
+        with timed_step("engine", f"apt-get install {' '.join(missing)}"):
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
             run(["apt-get", "update"], env=environment)
             run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], env=environment)
@@ -182,7 +182,7 @@ def configuration() -> dict[str, object]:
     return {"default-runtime": "adapted", "runtimes": {"adapted": {"path": str(runtime)}}}
 
 
-def demand_space(gigabytes: float) -> None:
+def require_disk_space(gigabytes: float) -> None:
     """Raise `ToolchainError` where our own engine's disk has less to give."""
     free = shutil.disk_usage(folder()).free / 1e9
     if free < gigabytes:
@@ -199,7 +199,7 @@ def start() -> None:
         raise ToolchainError(
             f"the path of the engine's socket in {folder()} is too long: set XDG_CACHE_HOME to a shorter one"
         )
-    demand_space(FREE_GIGABYTES)
+    require_disk_space(FREE_GIGABYTES)
     settings = folder() / "daemon.json"
     settings.write_text(json.dumps(configuration()), encoding="utf-8")
     argv = [shutil.which("dockerd") or "/usr/sbin/dockerd", "--config-file", str(settings)]
@@ -230,7 +230,7 @@ def stop() -> None:
         return
     engine = Engine(own_host(), Path(shutil.which("docker") or "docker"), buildx=False)
     if engine.docker("ps", "--quiet").strip():
-        say("engine", "left running, since containers run in it")
+        log("engine", "left running, since containers run in it")
         return
     pid = int(pid_file.read_text(encoding="ascii"))
     os.kill(pid, signal.SIGTERM)
@@ -239,7 +239,7 @@ def stop() -> None:
         if time.monotonic() > deadline:
             raise ToolchainError(f"the engine (process {pid}) did not stop within {STOP_SECONDS} s: kill it")
         time.sleep(0.1)
-    say("engine", "stopped")
+    log("engine", "stopped")
 
 
 @contextmanager
@@ -255,6 +255,6 @@ def in_use() -> Iterator[None]:
                 try:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    say("engine", "left running, since another run uses it")
+                    log("engine", "left running, since another run uses it")
                 else:
                     stop()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import binaries, cache, node_image, pins
-from toolchain.console import ToolchainError, long_work, run, say
+from toolchain.console import ToolchainError, timed_step, run, log
 from toolchain.engine import Engine
 
 HERE = Path(__file__).resolve().parent
@@ -88,16 +88,16 @@ def node(engine: Engine, reference: str) -> None:
     node_image.build(engine, reference, base, have(engine, DEBIAN))
 
 
-def stand_in(name: str, *parts: str | Path) -> str:
+def local_reference(name: str, *parts: str | Path) -> str:
     """The reference of a stand-in: its tag changes with what it is built of."""
     return f"{LABEL}/{name}:{cache.digest(HERE / 'pins.py', *parts)}"
 
 
-DEBIAN = Image(pins.DEBIAN_IMAGE, stand_in("debian"), debian)
-PYTHON = Image(pins.PYTHON_IMAGE, stand_in("python", HERE / "base/python.Dockerfile"), python)
+DEBIAN = Image(pins.DEBIAN_IMAGE, local_reference("debian"), debian)
+PYTHON = Image(pins.PYTHON_IMAGE, local_reference("python", HERE / "base/python.Dockerfile"), python)
 NODEJS = Image(
     pins.NODEJS_IMAGE,
-    stand_in(
+    local_reference(
         "nodejs",
         *(HERE / "base" / name for name in ("python.Dockerfile", "node.Dockerfile", "node-requirements.txt")),
     ),
@@ -105,12 +105,12 @@ NODEJS = Image(
 )
 METRICS_SERVER = Image(
     pins.METRICS_SERVER_IMAGE,
-    stand_in("metrics-server", HERE / "base/metrics-server.Dockerfile", HERE / "go"),
+    local_reference("metrics-server", HERE / "base/metrics-server.Dockerfile", HERE / "go"),
     metrics_server,
 )
 NODE = Image(
     pins.NODE_IMAGE,
-    stand_in("node", HERE / "node", HERE / "node_image.py", HERE / "go", HERE / "containerd"),
+    local_reference("node", HERE / "node", HERE / "node_image.py", HERE / "go", HERE / "containerd"),
     node,
 )
 
@@ -126,17 +126,17 @@ def have(engine: Engine, image: Image, *, may_build: bool = True) -> str:
     part = image.reference.partition("@")[0]
     with cache.lock(f"image-{image.stand_in.replace('/', '-')}"):
         if (reference := present(engine, image)) is not None:
-            say(part, f"found, {reference}")
+            log(part, f"found, {reference}")
             return reference
         if not may_build:
             raise ToolchainError(f"the image {part} is not there: run `make toolchain`")
         try:
             pulled = pull(engine, image.reference)
         except ToolchainError as error:
-            say(part, f"can't be pulled ({str(error).splitlines()[-1][:120]})")
+            log(part, f"can't be pulled ({str(error).splitlines()[-1][:120]})")
         else:
-            say(part, f"pulled, {pulled}")
+            log(part, f"pulled, {pulled}")
             return pulled
-        with long_work(part, f"a stand-in is built, {image.stand_in}"):
+        with timed_step(part, f"a stand-in is built, {image.stand_in}"):
             image.build(engine, image.stand_in)
         return image.stand_in

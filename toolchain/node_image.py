@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from toolchain import binaries, cache, pins
-from toolchain.console import ToolchainError, run, say
+from toolchain.console import ToolchainError, run, log
 from toolchain.engine import Engine
 
 HERE = Path(__file__).resolve().parent / "node"
@@ -50,7 +50,7 @@ def build(engine: Engine, reference: str, root: Callable[[tuple[str, ...], str],
         flags = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
         bare = reference.replace("/node:", "/node-bare:")
         engine.build("--tag", bare, *flags, "-f", HERE / "Dockerfile", context)
-        say("node image", f"{len(wanted)} control-plane images are imported")
+        log("node image", f"{len(wanted)} control-plane images are imported")
         load(engine, bare, wanted, reference)
         engine.docker("image", "rm", bare, *wanted)
 

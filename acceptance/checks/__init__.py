@@ -17,18 +17,18 @@ from acceptance.checks import (
     service,
     state,
 )
-from acceptance.checks.registry import Check, Judgement, at, judge
+from acceptance.checks.registry import Check, CheckResults, for_level, run_checks
 
 __all__ = [
     "Check",
-    "Judgement",
-    "at",
+    "CheckResults",
+    "for_level",
     "autoscaler",
     "chart",
     "config_map",
     "deployment",
     "image",
-    "judge",
+    "run_checks",
     "persistence",
     "pod",
     "relationships",

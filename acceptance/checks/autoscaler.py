@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.registry import Broken, check
+from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, label
-from acceptance.checks.subject import Subject
-from acceptance.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, reference, shown
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, object_ref, format_value
 from acceptance.finding import Untested
 from acceptance.quantity import quantity
 from acceptance.target import Autoscaler
@@ -17,78 +17,78 @@ MAX_REPLICAS = 10
 
 
 @check("HPA-01")
-def is_there(subject: Subject) -> Iterator[Broken]:
-    subject.rendered()
+def is_there(subject: ComponentView) -> Iterator[Violation]:
+    subject.require_rendered()
     wanted = subject.target.autoscaler
     item = subject.find_autoscaler()
     if item is None:
         name = f"HorizontalPodAutoscaler/{wanted.name if wanted else '(any)'}"
-        yield Broken(name, "metadata.name", "one for the backend, by default", "none")
+        yield Violation(name, "metadata.name", "one for the backend, by default", "none")
         return
     if at(item, "apiVersion") != "autoscaling/v2":
-        yield Broken(reference(item), "apiVersion", "autoscaling/v2", shown(at(item, "apiVersion")))
+        yield Violation(object_ref(item), "apiVersion", "autoscaling/v2", format_value(at(item, "apiVersion")))
     yield from label(item)
     if wanted is not None and name_of(item) != wanted.name:
-        yield Broken(reference(item), "metadata.name", wanted.name, shown(name_of(item)))
+        yield Violation(object_ref(item), "metadata.name", wanted.name, format_value(name_of(item)))
 
 
 in_namespace("HPA-02", lambda s: s.autoscaler)
 
 
 @check("HPA-03")
-def scales_the_backend(subject: Subject) -> Iterator[Broken]:
+def scales_the_backend(subject: ComponentView) -> Iterator[Violation]:
     ref = mapping_at(subject.autoscaler, "spec.scaleTargetRef")
     wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name_of(subject.deployment)}
     for key, value in wanted.items():
         if ref.get(key) != value:
             field = f"spec.scaleTargetRef.{key}"
-            yield Broken(reference(subject.autoscaler), field, f"{value}, the backend's", shown(ref.get(key)))
+            yield Violation(object_ref(subject.autoscaler), field, f"{value}, the backend's", format_value(ref.get(key)))
 
 
-def stated(subject: Subject) -> Autoscaler | None:
+def stated(subject: ComponentView) -> Autoscaler | None:
     """The target's figures, which are those of the shipped defaults."""
     return subject.target.autoscaler if subject.shipped else None
 
 
 @check("HPA-04")
-def minimum_in_bounds(subject: Subject) -> Iterator[Broken]:
-    owner = reference(subject.autoscaler)
+def minimum_in_bounds(subject: ComponentView) -> Iterator[Violation]:
+    owner = object_ref(subject.autoscaler)
     found = integer_at(subject.autoscaler, "spec.minReplicas", 1)
     figures = stated(subject)
     if found is None or not 1 <= found <= MAX_REPLICAS:
         wanted = f"1-{MAX_REPLICAS}"
-        yield Broken(owner, "spec.minReplicas", wanted, shown(at(subject.autoscaler, "spec.minReplicas")))
+        yield Violation(owner, "spec.minReplicas", wanted, format_value(at(subject.autoscaler, "spec.minReplicas")))
     elif figures and found != figures.min_replicas:
-        yield Broken(owner, "spec.minReplicas", str(figures.min_replicas), str(found))
+        yield Violation(owner, "spec.minReplicas", str(figures.min_replicas), str(found))
 
 
 @check("HPA-05")
-def minimum_within_maximum(subject: Subject) -> Iterator[Broken]:
-    owner = reference(subject.autoscaler)
+def minimum_within_maximum(subject: ComponentView) -> Iterator[Violation]:
+    owner = object_ref(subject.autoscaler)
     least = integer_at(subject.autoscaler, "spec.minReplicas", 1)
     most = at(subject.autoscaler, "spec.maxReplicas")
     figures = stated(subject)
     if not isinstance(most, int) or least is None or most < least:
-        yield Broken(owner, "spec.maxReplicas", f"at least minReplicas ({least})", shown(most))
+        yield Violation(owner, "spec.maxReplicas", f"at least minReplicas ({least})", format_value(most))
     elif most == least:
         wanted = f"more than minReplicas ({least}), to scale at all"
-        yield Broken(owner, "spec.maxReplicas", wanted, str(most), advice=True)
+        yield Violation(owner, "spec.maxReplicas", wanted, str(most), advice=True)
     elif figures and most != figures.max_replicas:
-        yield Broken(owner, "spec.maxReplicas", str(figures.max_replicas), str(most))
+        yield Violation(owner, "spec.maxReplicas", str(figures.max_replicas), str(most))
 
 
 @check("HPA-06")
-def has_metrics(subject: Subject) -> Iterator[Broken]:
+def has_metrics(subject: ComponentView) -> Iterator[Violation]:
     # Live, an empty list would long be the API server's default: what the chart declares tells.
-    objects = subject.snapshot.declared if subject.live else (subject.autoscaler,)
+    objects = subject.snapshot.manifest_objects if subject.live else (subject.autoscaler,)
     for item in objects:
         if at(item, "kind") == "HorizontalPodAutoscaler" and name_of(item) == name_of(subject.autoscaler):
             count = len(mappings_at(item, "spec.metrics"))
             if not 1 <= count <= 10:
-                yield Broken(reference(item), "spec.metrics", "1-10 metrics", str(count))
+                yield Violation(object_ref(item), "spec.metrics", "1-10 metrics", str(count))
     count = len(mappings_at(subject.autoscaler, "spec.metrics"))
     if subject.live and not 1 <= count <= 10:
-        yield Broken(reference(subject.autoscaler), "spec.metrics", "1-10 metrics", str(count))
+        yield Violation(object_ref(subject.autoscaler), "spec.metrics", "1-10 metrics", str(count))
 
 
 def cpu_metric(metrics: list[Object]) -> Object | None:
@@ -101,21 +101,21 @@ def cpu_metric(metrics: list[Object]) -> Object | None:
 
 
 @check("HPA-07")
-def cpu_utilisation(subject: Subject) -> Iterator[Broken]:
-    owner = reference(subject.autoscaler)
+def cpu_utilisation(subject: ComponentView) -> Iterator[Violation]:
+    owner = object_ref(subject.autoscaler)
     metric = cpu_metric(mappings_at(subject.autoscaler, "spec.metrics"))
     if metric is None:
-        yield Broken(owner, "spec.metrics", "a CPU metric", "none")
+        yield Violation(owner, "spec.metrics", "a CPU metric", "none")
     else:
         figures = stated(subject)
         found = at(metric, "target.averageUtilization")
         if at(metric, "target.type") != "Utilization":
-            yield Broken(owner, "spec.metrics[cpu].target.type", "Utilization", shown(at(metric, "target.type")))
+            yield Violation(owner, "spec.metrics[cpu].target.type", "Utilization", format_value(at(metric, "target.type")))
         elif not isinstance(found, int) or not 1 <= found <= 100:
-            yield Broken(owner, "spec.metrics[cpu].target.averageUtilization", "1-100", shown(found))
+            yield Violation(owner, "spec.metrics[cpu].target.averageUtilization", "1-100", format_value(found))
         elif figures and found != figures.cpu_percent:
             field = "spec.metrics[cpu].target.averageUtilization"
-            yield Broken(owner, field, str(figures.cpu_percent), str(found))
+            yield Violation(owner, field, str(figures.cpu_percent), str(found))
     template = pod_of(subject.deployment)
     for container in template.containers() if template else []:
         request = mapping_at(container.body, "resources.requests").get("cpu")
@@ -123,28 +123,28 @@ def cpu_utilisation(subject: Subject) -> Iterator[Broken]:
             request = mapping_at(container.body, "resources.limits").get("cpu")
         if quantity(request) is None and (not container.init or container.sidecar):
             field = f"{container.field}.resources.requests.cpu"
-            yield Broken(container.object, field, "a CPU request, which utilisation is a share of", shown(request))
+            yield Violation(container.object, field, "a CPU request, which utilisation is a share of", format_value(request))
 
 
 @check("HPA-08")
-def works_on_real_metrics(subject: Subject) -> Iterator[Broken]:
-    owner = reference(subject.autoscaler)
+def works_on_real_metrics(subject: ComponentView) -> Iterator[Violation]:
+    owner = object_ref(subject.autoscaler)
     conditions = mappings_at(subject.autoscaler, "status.conditions")
     active = next((c for c in conditions if at(c, "type") == "ScalingActive"), None)
     if active is None or at(active, "status") != "True":
         found = f"{at(active, 'status')}: {at(active, 'message')}" if active else "no such condition"
-        yield Broken(owner, "status.conditions[ScalingActive]", "True", found)
+        yield Violation(owner, "status.conditions[ScalingActive]", "True", found)
     current = cpu_metric(mappings_at(subject.autoscaler, "status.currentMetrics"))
     value = at(current, "current.averageUtilization")
     if not isinstance(value, int):
-        yield Broken(owner, "status.currentMetrics[cpu].current.averageUtilization", "a number", shown(value))
+        yield Violation(owner, "status.currentMetrics[cpu].current.averageUtilization", "a number", format_value(value))
 
 
 @check("HPA-11", "static")
-def replicas_left_to_it(subject: Subject) -> Iterator[Broken]:
+def replicas_left_to_it(subject: ComponentView) -> Iterator[Violation]:
     if at(subject.autoscaler, "spec.scaleTargetRef.name") != name_of(subject.deployment):
         raise Untested("the HPA scales another Deployment (HPA-03)")
     found = at(subject.deployment, "spec.replicas")
     if found is not None:
         wanted = "absent while the HPA is on"
-        yield Broken(reference(subject.deployment), "spec.replicas", wanted, shown(found))
+        yield Violation(object_ref(subject.deployment), "spec.replicas", wanted, format_value(found))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.registry import Broken, check
+from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
-from acceptance.checks.subject import Subject, decode
-from acceptance.fields import Object, at, mapping_at, reference, shown
+from acceptance.checks.subject import ComponentView, decode
+from acceptance.fields import Object, at, mapping_at, object_ref, format_value
 from acceptance.finding import Untested
 from acceptance.urls import origin_error
 
@@ -16,7 +16,7 @@ ROUND_TRIP = {"ACCEPTANCE_TEXT": 'Grüße „今日“ – it\'s "quoted": #1, 1
 """What the suite puts into the ConfigMap's free keys to see it arrive unchanged (CFG-07)."""
 
 
-def stated_keys(subject: Subject) -> list[str]:
+def stated_keys(subject: ComponentView) -> list[str]:
     names = subject.target.config_map
     return [names.environment, names.debug, names.cors_origins]
 
@@ -36,7 +36,7 @@ mutable("CFG-09", lambda s: s.config_map)
 present("CFG-11", lambda s: s.config_map, stated_keys)
 
 
-def value(subject: Subject, key: str) -> object:
+def value(subject: ComponentView, key: str) -> object:
     """The value of a key; `Untested` where the key is absent."""
     data = mapping_at(subject.config_map, "data")
     if key not in data:
@@ -45,55 +45,55 @@ def value(subject: Subject, key: str) -> object:
 
 
 @check("CFG-03")
-def environment_is_known(subject: Subject) -> Iterator[Broken]:
+def environment_is_known(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.config_map.environment
     if (found := value(subject, key)) not in ENVIRONMENTS:
-        yield Broken(reference(subject.config_map), f"data.{key}", f"one of {', '.join(ENVIRONMENTS)}", shown(found))
+        yield Violation(object_ref(subject.config_map), f"data.{key}", f"one of {', '.join(ENVIRONMENTS)}", format_value(found))
 
 
 @check("CFG-04")
-def debug_is_a_string(subject: Subject) -> Iterator[Broken]:
+def debug_is_a_string(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.config_map.debug
     found = value(subject, key)
     if not isinstance(found, str) or found not in ("true", "false"):
         wanted = "the string 'true' or 'false'"
-        yield Broken(reference(subject.config_map), f"data.{key}", wanted, shown(found))
+        yield Violation(object_ref(subject.config_map), f"data.{key}", wanted, format_value(found))
 
 
 @check("CFG-05")
-def origins_are_origins(subject: Subject) -> Iterator[Broken]:
+def origins_are_origins(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.config_map.cors_origins
     found = value(subject, key)
     for origin in found.split(",") if isinstance(found, str) else [found]:
         wrong = origin_error(origin.strip()) if isinstance(origin, str) else "not a string"
         if wrong:
             wanted = "comma-separated origins without a path"
-            yield Broken(reference(subject.config_map), f"data.{key}", wanted, f"{shown(origin)}, {wrong}")
+            yield Violation(object_ref(subject.config_map), f"data.{key}", wanted, f"{format_value(origin)}, {wrong}")
 
 
 @check("CFG-07")
-def values_are_text(subject: Subject) -> Iterator[Broken]:
+def values_are_text(subject: ComponentView) -> Iterator[Violation]:
     item = subject.config_map
     for key, found in mapping_at(item, "data").items():
         if not isinstance(found, str):
-            yield Broken(reference(item), f"data.{key}", "a string", shown(found))
+            yield Violation(object_ref(item), f"data.{key}", "a string", format_value(found))
         elif "\ufffd" in found:
-            yield Broken(reference(item), f"data.{key}", "UTF-8 text", shown(found))
+            yield Violation(object_ref(item), f"data.{key}", "UTF-8 text", format_value(found))
     for key, found in mapping_at(item, "binaryData").items():
         if decode(found) is None:
-            yield Broken(reference(item), f"binaryData.{key}", "base64 of UTF-8 text", "other bytes")
+            yield Violation(object_ref(item), f"binaryData.{key}", "base64 of UTF-8 text", "other bytes")
 
 
 @check("CFG-07", "live")
-def text_survives(subject: Subject) -> Iterator[Broken]:
+def text_survives(subject: ComponentView) -> Iterator[Violation]:
     """The run's own text, quotes and all, is in the object and in each container that gets it."""
-    if not ROUND_TRIP.items() <= subject.snapshot.given.items():
+    if not ROUND_TRIP.items() <= subject.snapshot.injected_values.items():
         raise Untested("the target names no values.extra_config to send text through")
     if subject.cluster.facts is None:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
     for key, wanted in ROUND_TRIP.items():
-        places = [(reference(subject.config_map), mapping_at(subject.config_map, "data").get(key))]
-        for view in subject.both():
+        places = [(object_ref(subject.config_map), mapping_at(subject.config_map, "data").get(key))]
+        for view in subject.for_each_component():
             for pod in view.pods:
                 for container in pod.containers():
                     facts = subject.cluster.facts.get((pod.name, container.name))
@@ -101,14 +101,14 @@ def text_survives(subject: Subject) -> Iterator[Broken]:
                     if facts is not None and given:
                         places.append((f"{pod.object} {container.name}", facts.environment.get(key)))
         if len(places) == 1:
-            yield Broken(places[0][0], f"data.{key}", "given to a container", "to none that runs")
+            yield Violation(places[0][0], f"data.{key}", "given to a container", "to none that runs")
         for owner, found in places:
             if found != wanted:
-                yield Broken(owner, key, shown(wanted), shown(found))
+                yield Violation(owner, key, format_value(wanted), format_value(found))
 
 
 @check("CFG-10", "live")
-def containers_see_the_values(subject: Subject) -> Iterator[Broken]:
+def containers_see_the_values(subject: ComponentView) -> Iterator[Violation]:
     facts = subject.cluster.facts
     if facts is None:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
@@ -121,12 +121,12 @@ def containers_see_the_values(subject: Subject) -> Iterator[Broken]:
             # The last of a name wins, as in the kubelet.
             final = {given.name: given for given in subject.environment(container)}
             for name, given in final.items():
-                if given.source != "ConfigMap" or given.origin != at(subject.config_map, "metadata.name"):
+                if given.source != "ConfigMap" or given.source_name != at(subject.config_map, "metadata.name"):
                     continue
                 seen += 1
                 wanted = subject.value_of(given)
                 if process.environment.get(name) != wanted:
                     field = f"{container.name} {name}"
-                    yield Broken(pod.object, field, shown(wanted), shown(process.environment.get(name)))
+                    yield Violation(pod.object, field, format_value(wanted), format_value(process.environment.get(name)))
     if not seen:
-        yield Broken(reference(subject.deployment), "env", "variables from the ConfigMap", "none")
+        yield Violation(object_ref(subject.deployment), "env", "variables from the ConfigMap", "none")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.registry import Broken, check
+from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import label, misplaced, timestamp
-from acceptance.checks.subject import Subject
-from acceptance.fields import Object, at, list_at, mapping_at, mappings_at, name_of, reference, shown, text_at
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import Object, at, list_at, mapping_at, mappings_at, name_of, object_ref, format_value, text_at
 from acceptance.finding import Untested
 from acceptance.openapi import is_namespaced
 from acceptance.quantity import quantity
@@ -18,7 +18,7 @@ COMPUTE = ("cpu", "memory")
 
 
 @check("POD-01")
-def name_is_generated(subject: Subject) -> Iterator[Broken]:
+def name_is_generated(subject: ComponentView) -> Iterator[Violation]:
     sets = {name_of(item) for item in subject.owned_replica_sets()}
     for pod in subject.pods:
         yield from label(pod.owner)
@@ -26,12 +26,12 @@ def name_is_generated(subject: Subject) -> Iterator[Broken]:
         stem = text_at(pod.owner, "metadata.generateName")
         if owner not in sets or stem != f"{owner}-" or not pod.name.startswith(stem):
             wanted = "a name that its ReplicaSet generated"
-            yield Broken(pod.object, "metadata.generateName", wanted, shown(stem or None))
+            yield Violation(pod.object, "metadata.generateName", wanted, format_value(stem or None))
 
 
 @check("POD-02")
-def one_namespace(subject: Subject) -> Iterator[Broken]:
-    subject.rendered()
+def one_namespace(subject: ComponentView) -> Iterator[Violation]:
+    subject.require_rendered()
     if not subject.snapshot.objects:
         raise Untested("the release has no objects")
     for item in subject.snapshot.objects:
@@ -42,13 +42,13 @@ def one_namespace(subject: Subject) -> Iterator[Broken]:
     wanted = subject.target.chart.namespace
     namespace = next((item for item in subject.cluster.namespaces if name_of(item) == wanted), None)
     if namespace is None:
-        yield Broken(f"Namespace/{wanted}", "metadata.name", "an existing namespace", "none")
+        yield Violation(f"Namespace/{wanted}", "metadata.name", "an existing namespace", "none")
         return
     made = timestamp(at(namespace, "metadata.creationTimestamp"))
     for item in subject.cluster.pods:
         born = timestamp(at(item, "metadata.creationTimestamp"))
         if subject.namespaced(item) == wanted and made and born and born < made:
-            yield Broken(f"Namespace/{wanted}", "metadata.creationTimestamp", f"before {reference(item)}", str(made))
+            yield Violation(f"Namespace/{wanted}", "metadata.creationTimestamp", f"before {object_ref(item)}", str(made))
 
 
 def cause(pod: Object) -> str:
@@ -65,40 +65,40 @@ def cause(pod: Object) -> str:
 
 
 @check("POD-03")
-def phase_is_running(subject: Subject) -> Iterator[Broken]:
+def phase_is_running(subject: ComponentView) -> Iterator[Violation]:
     for pod in subject.pods:
         phase = text_at(pod.owner, "status.phase")
         if phase not in PHASES:
-            yield Broken(pod.object, "status.phase", f"one of {', '.join(PHASES)}", shown(phase))
+            yield Violation(pod.object, "status.phase", f"one of {', '.join(PHASES)}", format_value(phase))
         elif phase != "Running":
-            yield Broken(pod.object, "status.phase", "Running", f"{phase}: {cause(pod.owner)}")
+            yield Violation(pod.object, "status.phase", "Running", f"{phase}: {cause(pod.owner)}")
 
 
 @check("POD-04")
-def one_to_five_containers(subject: Subject) -> Iterator[Broken]:
+def one_to_five_containers(subject: ComponentView) -> Iterator[Violation]:
     for pod in subject.pods:
         served = mappings_at(pod.spec, "containers")
         count = len(pod.containers())
         if not served or count > 5:
             wanted = "1-5 containers, init containers included"
             found = f"{count}, {len(served)} of them not init"
-            yield Broken(pod.object, pod.path("spec.containers"), wanted, found)
+            yield Violation(pod.object, pod.path("spec.containers"), wanted, found)
 
 
 @check("POD-05")
-def always_restarted(subject: Subject) -> Iterator[Broken]:
+def always_restarted(subject: ComponentView) -> Iterator[Violation]:
     for pod in subject.pods:
         policy = at(pod.spec, "restartPolicy")
         if policy not in (None, "Always"):
-            yield Broken(pod.object, pod.path("spec.restartPolicy"), "Always", shown(policy))
+            yield Violation(pod.object, pod.path("spec.restartPolicy"), "Always", format_value(policy))
         for container in pod.containers():
             own = at(container.body, "restartPolicy")
             if not container.init and own not in (None, "Always"):
-                yield Broken(container.object, f"{container.field}.restartPolicy", "Always", shown(own))
+                yield Violation(container.object, f"{container.field}.restartPolicy", "Always", format_value(own))
 
 
 @check("POD-06")
-def resources_are_stated(subject: Subject) -> Iterator[Broken]:
+def resources_are_stated(subject: ComponentView) -> Iterator[Violation]:
     for container in subject.containers():
         for name in COMPUTE:
             for kind in ("limits", "requests"):
@@ -108,11 +108,11 @@ def resources_are_stated(subject: Subject) -> Iterator[Broken]:
                 parsed = quantity(value)
                 if parsed is None or parsed <= 0:
                     field = f"{container.field}.resources.{kind}.{name}"
-                    yield Broken(container.object, field, f"a {name} {kind[:-1]}", shown(value))
+                    yield Violation(container.object, field, f"a {name} {kind[:-1]}", format_value(value))
 
 
 @check("POD-07")
-def requests_within_limits(subject: Subject) -> Iterator[Broken]:
+def requests_within_limits(subject: ComponentView) -> Iterator[Violation]:
     bodies = [(c.object, c.field, c.body) for c in subject.containers()]
     bodies += [(pod.object, pod.path("spec"), pod.spec) for pod in subject.pods]
     for owner, field, body in bodies:
@@ -121,24 +121,24 @@ def requests_within_limits(subject: Subject) -> Iterator[Broken]:
             request, limit = quantity(value), quantity(limits.get(name))
             if request is not None and limit is not None and request > limit:
                 wanted = f"at most the limit {limits.get(name)}"
-                yield Broken(owner, f"{field}.resources.requests.{name}", wanted, shown(value))
+                yield Violation(owner, f"{field}.resources.requests.{name}", wanted, format_value(value))
 
 
-def probe(subject: Subject, kind: str, path: str) -> Iterator[Broken]:
+def probe(subject: ComponentView, kind: str, path: str) -> Iterator[Violation]:
     """The main container's probe is a GET of that path on a port that the container listens on."""
     for pod in subject.pods:
-        container = subject.main(pod)
+        container = subject.main_container(pod)
         field = f"{container.field}.{kind}"
         body = at(container.body, kind)
         if not mapping_at(body, "httpGet"):
-            yield Broken(pod.object, field, f"httpGet of {path}", shown(body))
+            yield Violation(pod.object, field, f"httpGet of {path}", format_value(body))
             continue
         if at(body, "httpGet.path") != path:
-            yield Broken(pod.object, f"{field}.httpGet.path", path, shown(at(body, "httpGet.path")))
+            yield Violation(pod.object, f"{field}.httpGet.path", path, format_value(at(body, "httpGet.path")))
         if at(body, "httpGet.host"):
-            yield Broken(pod.object, f"{field}.httpGet.host", "none: the pod itself", shown(at(body, "httpGet.host")))
+            yield Violation(pod.object, f"{field}.httpGet.host", "none: the pod itself", format_value(at(body, "httpGet.host")))
         if at(body, "httpGet.scheme") not in (None, "HTTP"):
-            yield Broken(pod.object, f"{field}.httpGet.scheme", "HTTP", shown(at(body, "httpGet.scheme")))
+            yield Violation(pod.object, f"{field}.httpGet.scheme", "HTTP", format_value(at(body, "httpGet.scheme")))
         port = at(body, "httpGet.port")
         ports = container.ports()
         number = ports.get(port) if isinstance(port, (int, str)) else None
@@ -148,26 +148,26 @@ def probe(subject: Subject, kind: str, path: str) -> Iterator[Broken]:
         if number is None or (heard is not None and number not in heard):
             known = sorted({subject.component.port, *ports.values()} if heard is None else heard)
             wanted = f"a port that the container listens on ({', '.join(map(str, known))})"
-            yield Broken(pod.object, f"{field}.httpGet.port", wanted, shown(port))
+            yield Violation(pod.object, f"{field}.httpGet.port", wanted, format_value(port))
 
 
-def listening(subject: Subject, pod: Pod) -> frozenset[int] | None:
+def listening(subject: ComponentView, pod: Pod) -> frozenset[int] | None:
     """Ports that the main container is seen to listen on, or None where nobody looked."""
     facts = subject.snapshot.cluster.facts if subject.snapshot.cluster else None
     if facts is None:
         return None
-    seen = facts.get((pod.name, subject.main(pod).name))
+    seen = facts.get((pod.name, subject.main_container(pod).name))
     return seen.listening if seen is not None else None
 
 
 @check("POD-08")
-def liveness_and_readiness(subject: Subject) -> Iterator[Broken]:
+def liveness_and_readiness(subject: ComponentView) -> Iterator[Violation]:
     yield from probe(subject, "livenessProbe", subject.component.probes.liveness)
     yield from probe(subject, "readinessProbe", subject.component.probes.readiness)
 
 
 @check("POD-09")
-def startup(subject: Subject) -> Iterator[Broken]:
+def startup(subject: ComponentView) -> Iterator[Violation]:
     yield from probe(subject, "startupProbe", subject.component.probes.startup)
 
 
@@ -177,76 +177,76 @@ def is_token(volume: Object) -> bool:
 
 
 @check("POD-13")
-def plain_volumes(subject: Subject) -> Iterator[Broken]:
+def plain_volumes(subject: ComponentView) -> Iterator[Violation]:
     for pod in subject.pods:
         volumes = [volume for volume in mappings_at(pod.spec, "volumes") if not is_token(volume)]
         field = pod.path("spec.volumes")
         if len(volumes) > 10:
-            yield Broken(pod.object, field, "at most 10 volumes", str(len(volumes)))
+            yield Violation(pod.object, field, "at most 10 volumes", str(len(volumes)))
         for volume in volumes:
             kinds = sorted(key for key in volume if key != "name")
             if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds):
                 wanted = "a ConfigMap, Secret or emptyDir"
-                yield Broken(pod.object, f"{field}[{text_at(volume, 'name')}]", wanted, ", ".join(kinds) or "nothing")
+                yield Violation(pod.object, f"{field}[{text_at(volume, 'name')}]", wanted, ", ".join(kinds) or "nothing")
 
 
 @check("POD-14")
-def scheduled_to_a_node(subject: Subject) -> Iterator[Broken]:
+def scheduled_to_a_node(subject: ComponentView) -> Iterator[Violation]:
     nodes = [name_of(node) for node in subject.cluster.nodes]
     for pod in subject.pods:
         node = at(pod.spec, "nodeName")
         if node not in nodes:
-            yield Broken(pod.object, "spec.nodeName", f"one of {', '.join(sorted(nodes))}", shown(node))
+            yield Violation(pod.object, "spec.nodeName", f"one of {', '.join(sorted(nodes))}", format_value(node))
         scheduled = any(
             at(c, "type") == "PodScheduled" and at(c, "status") == "True"
             for c in mappings_at(pod.owner, "status.conditions")
         )
         if not scheduled:
-            yield Broken(pod.object, "status.conditions", "PodScheduled True", "not so")
+            yield Violation(pod.object, "status.conditions", "PodScheduled True", "not so")
     fixed = at(subject.deployment, "spec.template.spec.nodeName")
     if fixed:
         wanted = "absent: the scheduler's to set"
-        yield Broken(reference(subject.deployment), "spec.template.spec.nodeName", wanted, shown(fixed))
+        yield Violation(object_ref(subject.deployment), "spec.template.spec.nodeName", wanted, format_value(fixed))
 
 
 @check("POD-15")
-def started_at(subject: Subject) -> Iterator[Broken]:
+def started_at(subject: ComponentView) -> Iterator[Violation]:
     for pod in subject.pods:
         value = at(pod.owner, "status.startTime")
         if timestamp(value) is None:
-            yield Broken(pod.object, "status.startTime", "an ISO 8601 timestamp", shown(value))
+            yield Violation(pod.object, "status.startTime", "an ISO 8601 timestamp", format_value(value))
 
 
 @check("POD-16")
-def declares_its_port(subject: Subject) -> Iterator[Broken]:
+def declares_its_port(subject: ComponentView) -> Iterator[Violation]:
     port = subject.component.port
     for pod in subject.pods:
-        container = subject.main(pod)
+        container = subject.main_container(pod)
         declared = [entry for entry in mappings_at(container.body, "ports") if at(entry, "protocol") in (None, "TCP")]
         if not any(at(entry, "containerPort") == port for entry in declared):
             found = ", ".join(str(at(entry, "containerPort")) for entry in list_at(container.body, "ports"))
-            yield Broken(pod.object, f"{container.field}.ports", f"containerPort {port} over TCP", found or "none")
+            yield Violation(pod.object, f"{container.field}.ports", f"containerPort {port} over TCP", found or "none")
         heard = listening(subject, pod)
         if heard is not None and port not in heard:
             found = ", ".join(map(str, sorted(heard))) or "nothing"
-            yield Broken(pod.object, container.field, f"a process that listens on {port}", found)
+            yield Violation(pod.object, container.field, f"a process that listens on {port}", found)
 
 
 @check("POD-18")
-def shipped_resources(subject: Subject) -> Iterator[Broken]:
+def shipped_resources(subject: ComponentView) -> Iterator[Violation]:
     if not subject.shipped:
         raise Untested("shipped resources are those of the default values")
     stated = subject.component.resources or {}
     for pod in subject.pods:
-        container = subject.main(pod)
+        container = subject.main_container(pod)
         for name in COMPUTE:
             limit = quantity(mapping_at(container.body, "resources.limits").get(name))
             value = mapping_at(container.body, "resources.requests").get(name)
             request = limit if value is None else quantity(value)
             field = f"{container.field}.resources"
             if request != limit:
-                yield Broken(pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", shown(value))
+                yield Violation(pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", format_value(value))
             for kind, found in (("requests", request), ("limits", limit)):
                 wanted = stated.get(kind, {}).get(name)
                 if wanted is not None and found != quantity(wanted):
-                    yield Broken(pod.object, f"{field}.{kind}.{name}", wanted, shown(found and str(found)))
+                    yield Violation(pod.object, f"{field}.{kind}.{name}", wanted, format_value(found and str(found)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from acceptance.checks.subject import Subject
+from acceptance.checks.subject import ComponentView
 from acceptance.finding import Finding, Untested, Waived
 from acceptance.rules import Level, load
 from acceptance.snapshot import Snapshot
@@ -13,19 +13,19 @@ from acceptance.target import Target
 
 
 @dataclass(frozen=True)
-class Broken:
+class Violation:
     """A broken clause at one place. `derived` marks a clause that the specification does not state itself;
     `advice` one that never rejects a release."""
 
     object: str
     field: str
-    wanted: str
-    found: str
+    expected: str
+    actual: str
     derived: bool = False
     advice: bool = False
 
 
-Clauses = Callable[[Subject], Iterable[Broken]]
+CheckFunction = Callable[[ComponentView], Iterable[Violation]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Check:
     rule: str
     level: Level
     component: str | None
-    clauses: tuple[Clauses, ...]
+    functions: tuple[CheckFunction, ...]
 
     @property
     def id(self) -> str:
@@ -44,10 +44,10 @@ class Check:
     def __call__(self, snapshot: Snapshot, target: Target) -> list[Finding]:
         """Every broken clause. Raises `Untested` where snapshot and target can't tell and nothing is broken."""
         derived_rule = load()[self.rule].source == "derived"
-        subject = Subject(snapshot, target, self.component)
-        broken: list[Broken] = []
+        subject = ComponentView(snapshot, target, self.component)
+        broken: list[Violation] = []
         reasons: list[Untested] = []
-        for clauses in self.clauses:
+        for clauses in self.functions:
             try:
                 broken += clauses(subject)
             except Untested as reason:
@@ -59,18 +59,18 @@ class Check:
                 rule=self.rule,
                 object=each.object,
                 field=each.field,
-                wanted=each.wanted,
-                found=each.found,
+                expected=each.expected,
+                actual=each.actual,
                 advice=each.advice or (not target.strict and (derived_rule or each.derived)),
             )
             for each in dict.fromkeys(broken)
         ]
 
 
-_registry: dict[tuple[str, Level, str | None], list[Clauses]] = {}
+_registry: dict[tuple[str, Level, str | None], list[CheckFunction]] = {}
 
 
-def check(rule: str, *levels: Level) -> Callable[[Clauses], Clauses]:
+def check(rule: str, *levels: Level) -> Callable[[CheckFunction], CheckFunction]:
     """Register a function for a rule: at the given levels, else at each of the rule's but `behaviour`, and for
     each component that the rule names. Several functions of one rule make one check."""
     stated = load()[rule]
@@ -78,7 +78,7 @@ def check(rule: str, *levels: Level) -> Callable[[Clauses], Clauses]:
     if unknown := set(chosen) - set(stated.levels):
         raise ValueError(f"{rule} is not asserted at {', '.join(sorted(unknown))}")
 
-    def register(clauses: Clauses) -> Clauses:
+    def register(clauses: CheckFunction) -> CheckFunction:
         for level in chosen:
             for component in stated.components or (None,):
                 _registry.setdefault((rule, level, component), []).append(clauses)
@@ -87,7 +87,7 @@ def check(rule: str, *levels: Level) -> Callable[[Clauses], Clauses]:
     return register
 
 
-def at(level: Level) -> list[Check]:
+def for_level(level: Level) -> list[Check]:
     """Every check of a level, in the rules' order."""
     order = list(load())
     chosen = [Check(*key, tuple(clauses)) for key, clauses in _registry.items() if key[1] == level]
@@ -95,20 +95,20 @@ def at(level: Level) -> list[Check]:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CheckResults:
     """What all checks of a level said: findings, and the reason for each check that could not judge."""
 
     findings: tuple[Finding, ...]
     untested: dict[str, str]
 
 
-def judge(snapshot: Snapshot, target: Target, checks: Iterable[Check] | None = None) -> Judgement:
+def run_checks(snapshot: Snapshot, target: Target, checks: Iterable[Check] | None = None) -> CheckResults:
     """Run checks (those of the snapshot's level by default) over one snapshot."""
     findings: list[Finding] = []
     untested: dict[str, str] = {}
-    for each in at(snapshot.source) if checks is None else checks:
+    for each in for_level(snapshot.source) if checks is None else checks:
         try:
             findings += each(snapshot, target)
         except (Untested, Waived) as reason:
             untested[each.id] = str(reason)
-    return Judgement(tuple(findings), untested)
+    return CheckResults(tuple(findings), untested)

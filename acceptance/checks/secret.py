@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.registry import Broken, check
+from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
-from acceptance.checks.subject import Subject, decode, decoded
-from acceptance.fields import Object, at, list_at, mapping_at, reference, shown
+from acceptance.checks.subject import ComponentView, decode, decoded
+from acceptance.fields import Object, at, list_at, mapping_at, object_ref, format_value
 from acceptance.finding import Untested
 from acceptance.urls import database_url_error
 
@@ -15,7 +15,7 @@ MODEL_KEY_START = "sk-proj-"
 AUTH_SECRET_CHARACTERS = 32
 
 
-def stated_keys(subject: Subject) -> list[str]:
+def stated_keys(subject: ComponentView) -> list[str]:
     names = subject.target.secret
     return [names.database_url, names.auth_secret, names.model_key]
 
@@ -34,13 +34,13 @@ present("SEC-12", lambda s: s.secret, stated_keys)
 
 
 @check("SEC-03")
-def opaque(subject: Subject) -> Iterator[Broken]:
+def opaque(subject: ComponentView) -> Iterator[Violation]:
     found = at(subject.secret, "type")
     if found not in (None, "", "Opaque"):
-        yield Broken(reference(subject.secret), "type", "Opaque", shown(found))
+        yield Violation(object_ref(subject.secret), "type", "Opaque", format_value(found))
 
 
-def value(subject: Subject, key: str) -> str:
+def value(subject: ComponentView, key: str) -> str:
     """The decoded value of a key; `Untested` where it is absent or not text."""
     if key not in subject.keys_of(subject.secret):
         raise Untested(f"the Secret has no {key} (SEC-12)")
@@ -51,50 +51,50 @@ def value(subject: Subject, key: str) -> str:
 
 
 @check("SEC-04")
-def database_url(subject: Subject) -> Iterator[Broken]:
+def database_url(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.secret.database_url
     if wrong := database_url_error(value(subject, key)):
         wanted = "a PostgreSQL URL with user, password and host"
-        yield Broken(reference(subject.secret), f"data.{key}", wanted, f"one {wrong}")
+        yield Violation(object_ref(subject.secret), f"data.{key}", wanted, f"one {wrong}")
 
 
 @check("SEC-05")
-def auth_secret(subject: Subject) -> Iterator[Broken]:
+def auth_secret(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.secret.auth_secret
     length = len(value(subject, key))
     if length < AUTH_SECRET_CHARACTERS:
         wanted = f"{AUTH_SECRET_CHARACTERS} or more characters"
-        yield Broken(reference(subject.secret), f"data.{key}", wanted, str(length))
+        yield Violation(object_ref(subject.secret), f"data.{key}", wanted, str(length))
 
 
 @check("SEC-06")
-def model_key(subject: Subject) -> Iterator[Broken]:
+def model_key(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.secret.model_key
     if not value(subject, key).startswith(MODEL_KEY_START):
-        yield Broken(reference(subject.secret), f"data.{key}", f"a start of {MODEL_KEY_START}", "another")
+        yield Violation(object_ref(subject.secret), f"data.{key}", f"a start of {MODEL_KEY_START}", "another")
 
 
 @check("SEC-07")
-def encoded_once(subject: Subject) -> Iterator[Broken]:
+def encoded_once(subject: ComponentView) -> Iterator[Violation]:
     item = subject.secret
     for key, raw in mapping_at(item, "data").items():
         text = decode(raw)
         if text is None:
-            yield Broken(reference(item), f"data.{key}", "base64 of UTF-8", "something else")
+            yield Violation(object_ref(item), f"data.{key}", "base64 of UTF-8", "something else")
         elif twice(subject, str(key), text):
-            yield Broken(reference(item), f"data.{key}", "base64, once", "base64 of base64")
+            yield Violation(object_ref(item), f"data.{key}", "base64, once", "base64 of base64")
     for key, raw in mapping_at(item, "stringData").items():
         if not isinstance(raw, str):
-            yield Broken(reference(item), f"stringData.{key}", "a string", type(raw).__name__)
+            yield Violation(object_ref(item), f"stringData.{key}", "a string", type(raw).__name__)
 
 
-def twice(subject: Subject, key: str, text: str) -> bool:
+def twice(subject: ComponentView, key: str, text: str) -> bool:
     """Whether a decoded value is base64 of what was given, or of what the key's format wants."""
     inner = decode(text)
     if inner is None:
         return False
-    if key in subject.snapshot.given:
-        return inner.strip() == subject.snapshot.given[key]
+    if key in subject.snapshot.injected_values:
+        return inner.strip() == subject.snapshot.injected_values[key]
     names = subject.target.secret
     return (key == names.database_url and database_url_error(inner.strip()) is None) or (
         key == names.model_key and inner.startswith(MODEL_KEY_START)
@@ -102,12 +102,12 @@ def twice(subject: Subject, key: str, text: str) -> bool:
 
 
 @check("SEC-11")
-def injected_by_reference(subject: Subject) -> Iterator[Broken]:
+def injected_by_reference(subject: ComponentView) -> Iterator[Violation]:
     names = set(stated_keys(subject))
-    secrets = {text for key, text in subject.snapshot.given.items() if key in names}
+    secrets = {text for key, text in subject.snapshot.injected_values.items() if key in names}
     needed = set(subject.component.secret_keys)
     for pod in subject.pods:
-        main = subject.main(pod)
+        main = subject.main_container(pod)
         for container in pod.containers():
             given = subject.environment(container)
             for variable in given:
@@ -117,11 +117,11 @@ def injected_by_reference(subject: Subject) -> Iterator[Broken]:
                 if sensitive or (isinstance(variable.value, str) and variable.value in secrets):
                     found = "a literal" if variable.source == "literal" else f"from a {variable.source}"
                     field = f"{container.field}.env[{variable.name}]"
-                    yield Broken(pod.object, field, "secretKeyRef or secretRef", found)
+                    yield Violation(pod.object, field, "secretKeyRef or secretRef", found)
             for part in ("command", "args"):
                 if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
-                    yield Broken(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
+                    yield Violation(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
             if container.field == main.field:
                 held = {variable.key for variable in given if variable.source == "Secret"}
                 for key in sorted(needed - held):
-                    yield Broken(pod.object, f"{container.field}.env", f"{key} by secretKeyRef or secretRef", "none")
+                    yield Violation(pod.object, f"{container.field}.env", f"{key} by secretKeyRef or secretRef", "none")

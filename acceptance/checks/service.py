@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from acceptance.checks.registry import Broken, check
+from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, named
-from acceptance.checks.subject import Subject
-from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, reference, shown, text_at
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, format_value, text_at
 from acceptance.finding import Untested
 
 named("SVC-01", lambda s: s.service, lambda s: s.component.service)
@@ -16,14 +16,14 @@ in_namespace("SVC-02", lambda s: s.service)
 
 
 @check("SVC-03")
-def cluster_ip_only(subject: Subject) -> Iterator[Broken]:
+def cluster_ip_only(subject: ComponentView) -> Iterator[Violation]:
     found = at(subject.service, "spec.type")
     if found not in (None, "ClusterIP"):
-        yield Broken(reference(subject.service), "spec.type", "ClusterIP", shown(found))
+        yield Violation(object_ref(subject.service), "spec.type", "ClusterIP", format_value(found))
 
 
 @check("SVC-04")
-def address_is_assigned(subject: Subject) -> Iterator[Broken]:
+def address_is_assigned(subject: ComponentView) -> Iterator[Violation]:
     found = at(subject.service, "spec.clusterIP")
     ranges = subject.cluster.service_cidrs
     if not ranges:
@@ -33,29 +33,29 @@ def address_is_assigned(subject: Subject) -> Iterator[Broken]:
     except ValueError:
         inside = False
     if not inside:
-        yield Broken(reference(subject.service), "spec.clusterIP", f"inside {', '.join(ranges)}", shown(found))
+        yield Violation(object_ref(subject.service), "spec.clusterIP", f"inside {', '.join(ranges)}", format_value(found))
 
 
 @check("SVC-05")
-def ports_are_valid(subject: Subject) -> Iterator[Broken]:
-    owner = reference(subject.service)
+def ports_are_valid(subject: ComponentView) -> Iterator[Violation]:
+    owner = object_ref(subject.service)
     ports = mappings_at(subject.service, "spec.ports")
     if not 1 <= len(ports) <= 10:
-        yield Broken(owner, "spec.ports", "1-10 ports", str(len(ports)))
+        yield Violation(owner, "spec.ports", "1-10 ports", str(len(ports)))
     for index, port in enumerate(ports):
         field = f"spec.ports[{text_at(port, 'name') or index}]"
         number = at(port, "port")
         if not isinstance(number, int) or not 1 <= number <= 65535:
-            yield Broken(owner, f"{field}.port", "1-65535", shown(number))
+            yield Violation(owner, f"{field}.port", "1-65535", format_value(number))
         if at(port, "protocol") not in (None, "TCP"):
-            yield Broken(owner, f"{field}.protocol", "TCP", shown(at(port, "protocol")))
+            yield Violation(owner, f"{field}.protocol", "TCP", format_value(at(port, "protocol")))
     wanted = subject.component.service_port
     if ports and all(at(port, "port") != wanted for port in ports):
-        yield Broken(owner, "spec.ports", f"the port {wanted}", ", ".join(shown(at(p, "port")) for p in ports))
+        yield Violation(owner, "spec.ports", f"the port {wanted}", ", ".join(format_value(at(p, "port")) for p in ports))
 
 
 @check("SVC-06")
-def target_ports_exist(subject: Subject) -> Iterator[Broken]:
+def target_ports_exist(subject: ComponentView) -> Iterator[Violation]:
     for port in mappings_at(subject.service, "spec.ports"):
         wanted = at(port, "targetPort")
         wanted = at(port, "port") if wanted is None else wanted
@@ -64,7 +64,7 @@ def target_ports_exist(subject: Subject) -> Iterator[Broken]:
             if not isinstance(wanted, (int, str)) or wanted not in declared:
                 known = ", ".join(map(str, declared)) or "none"
                 field = f"spec.ports[{text_at(port, 'name') or at(port, 'port')}].targetPort"
-                yield Broken(reference(subject.service), field, f"a port of {pod.object} ({known})", shown(wanted))
+                yield Violation(object_ref(subject.service), field, f"a port of {pod.object} ({known})", format_value(wanted))
 
 
 def is_ready(pod: Object) -> bool:
@@ -75,12 +75,12 @@ def is_ready(pod: Object) -> bool:
 
 
 @check("SVC-07")
-def endpoints_are_the_ready_pods(subject: Subject) -> Iterator[Broken]:
+def endpoints_are_the_ready_pods(subject: ComponentView) -> Iterator[Violation]:
     service = subject.service
-    owner = reference(service)
+    owner = object_ref(service)
     selector = mapping_at(service, "spec.selector")
     if not selector:
-        yield Broken(owner, "spec.selector", "the component's labels", "none")
+        yield Violation(owner, "spec.selector", "the component's labels", "none")
         return
     own = {name_of(item) for item in subject.owned_pods()}
     namespace = subject.namespaced(service)
@@ -88,10 +88,10 @@ def endpoints_are_the_ready_pods(subject: Subject) -> Iterator[Broken]:
     selected = [item for item in pods if selector.items() <= dict(mapping_at(item, "metadata.labels")).items()]
     leaving = {name_of(item) for item in selected if at(item, "metadata.deletionTimestamp") is not None}
     if not selected:
-        yield Broken(owner, "spec.selector", "at least one pod", "none")
+        yield Violation(owner, "spec.selector", "at least one pod", "none")
     for item in selected:
         if name_of(item) not in own | leaving:
-            yield Broken(owner, "spec.selector", "the component's own pods only", f"{reference(item)} matches")
+            yield Violation(owner, "spec.selector", "the component's own pods only", f"{object_ref(item)} matches")
     ready: set[str] = set()
     rest: set[str] = set()
     for piece in subject.cluster.endpoint_slices:
@@ -106,13 +106,13 @@ def endpoints_are_the_ready_pods(subject: Subject) -> Iterator[Broken]:
     wanted = {name_of(item) for item in selected if is_ready(item)}
     if ready != wanted or not ready:
         found = ", ".join(sorted(ready)) or "none"
-        yield Broken(owner, "endpoints", f"ready exactly for {', '.join(sorted(wanted)) or 'some pod'}", found)
+        yield Violation(owner, "endpoints", f"ready exactly for {', '.join(sorted(wanted)) or 'some pod'}", found)
     for name in sorted(rest - own - leaving):
-        yield Broken(owner, "endpoints", "no endpoint but the component's pods", name)
+        yield Violation(owner, "endpoints", "no endpoint but the component's pods", name)
 
 
 @check("SVC-08")
-def not_sticky(subject: Subject) -> Iterator[Broken]:
+def not_sticky(subject: ComponentView) -> Iterator[Violation]:
     found = at(subject.service, "spec.sessionAffinity")
     if found not in (None, "None"):
-        yield Broken(reference(subject.service), "spec.sessionAffinity", "None", shown(found))
+        yield Violation(object_ref(subject.service), "spec.sessionAffinity", "None", format_value(found))

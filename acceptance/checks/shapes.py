@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from acceptance.checks.registry import Broken, check
-from acceptance.checks.subject import Subject
-from acceptance.fields import Object, at, mapping_at, name_of, reference, shown, text_at
+from acceptance.checks.registry import Violation, check
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import Object, at, mapping_at, name_of, object_ref, format_value, text_at
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 KEY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -17,76 +17,76 @@ MAX_BYTES = 1_048_576
 MAX_VARIABLE_BYTES = 131_072
 """One environment string, `NAME=value` and its NUL (Linux: MAX_ARG_STRLEN, 32 pages)."""
 
-Role = Callable[[Subject], Object]
+Role = Callable[[ComponentView], Object]
 
 
-def named(rule: str, role: Role, stated: Callable[[Subject], str | None]) -> None:
+def named(rule: str, role: Role, stated: Callable[[ComponentView], str | None]) -> None:
     """Register: the role's name is an RFC 1123 label, and the one that the target states."""
 
     @check(rule)
-    def name_is_a_label(subject: Subject) -> Iterator[Broken]:
+    def name_is_a_label(subject: ComponentView) -> Iterator[Violation]:
         item = role(subject)
         yield from label(item)
         wanted = stated(subject)
         if wanted and name_of(item) != wanted:
-            yield Broken(reference(item), "metadata.name", wanted, shown(name_of(item)))
+            yield Violation(object_ref(item), "metadata.name", wanted, format_value(name_of(item)))
 
 
-def label(item: Object) -> Iterator[Broken]:
+def label(item: Object) -> Iterator[Violation]:
     name = name_of(item)
     if not LABEL.fullmatch(name):
         wanted = "an RFC 1123 label (lowercase letters, digits and dashes, at most 63)"
-        yield Broken(reference(item), "metadata.name", wanted, shown(name))
+        yield Violation(object_ref(item), "metadata.name", wanted, format_value(name))
 
 
 def in_namespace(rule: str, role: Role) -> None:
     """Register: the role is in the namespace that the target states."""
 
     @check(rule)
-    def namespace_as_configured(subject: Subject) -> Iterator[Broken]:
+    def namespace_as_configured(subject: ComponentView) -> Iterator[Violation]:
         item = role(subject)
         yield from misplaced(subject, item)
 
 
-def misplaced(subject: Subject, item: Object) -> Iterator[Broken]:
+def misplaced(subject: ComponentView, item: Object) -> Iterator[Violation]:
     wanted, found = subject.target.chart.namespace, subject.namespaced(item)
     if found != wanted:
-        yield Broken(reference(item), "metadata.namespace", wanted, shown(found))
+        yield Violation(object_ref(item), "metadata.namespace", wanted, format_value(found))
 
 
 def keys(rule: str, role: Role) -> None:
     """Register: keys are alphanumeric with dots, dashes and underscores."""
 
     @check(rule)
-    def keys_are_plain(subject: Subject) -> Iterator[Broken]:
+    def keys_are_plain(subject: ComponentView) -> Iterator[Violation]:
         item = role(subject)
         for field in ("data", "stringData", "binaryData"):
             for key in mapping_at(item, field):
                 if not (isinstance(key, str) and KEY.fullmatch(key)):
                     wanted = "a key of letters, digits, dots, dashes and underscores"
-                    yield Broken(reference(item), field, wanted, shown(key))
+                    yield Violation(object_ref(item), field, wanted, format_value(key))
 
 
 def mutable(rule: str, role: Role) -> None:
     """Register: the object can be updated."""
 
     @check(rule)
-    def not_immutable(subject: Subject) -> Iterator[Broken]:
+    def not_immutable(subject: ComponentView) -> Iterator[Violation]:
         item = role(subject)
         if at(item, "immutable") not in (None, False):
-            yield Broken(reference(item), "immutable", "false or absent", shown(at(item, "immutable")))
+            yield Violation(object_ref(item), "immutable", "false or absent", format_value(at(item, "immutable")))
 
 
-def present(rule: str, role: Role, wanted: Callable[[Subject], list[str]]) -> None:
+def present(rule: str, role: Role, wanted: Callable[[ComponentView], list[str]]) -> None:
     """Register: the keys that the target states are there."""
 
     @check(rule)
-    def keys_are_present(subject: Subject) -> Iterator[Broken]:
+    def keys_are_present(subject: ComponentView) -> Iterator[Violation]:
         item = role(subject)
         held = subject.keys_of(item)
         for key in wanted(subject):
             if key not in held:
-                yield Broken(reference(item), "data", f"the key {key}", f"only {', '.join(sorted(held)) or 'none'}")
+                yield Violation(object_ref(item), "data", f"the key {key}", f"only {', '.join(sorted(held)) or 'none'}")
 
 
 def sized(rule: str, role: Role, values: Callable[[Object], dict[str, int]]) -> None:
@@ -96,25 +96,25 @@ def sized(rule: str, role: Role, values: Callable[[Object], dict[str, int]]) -> 
     """
 
     @check(rule)
-    def values_fit(subject: Subject) -> Iterator[Broken]:
+    def values_fit(subject: ComponentView) -> Iterator[Violation]:
         item = role(subject)
         sizes = values(item)
         total = sum(sizes.values())
         if total > MAX_BYTES:
             largest = max(sizes, key=lambda key: sizes[key])
             found = f"{total:,} bytes, {sizes[largest]:,} of them in {largest}"
-            yield Broken(reference(item), "data", f"at most {MAX_BYTES:,} bytes of values", found)
+            yield Violation(object_ref(item), "data", f"at most {MAX_BYTES:,} bytes of values", found)
         kind = text_at(item, "kind")
         for pod in subject.workloads():
             for container in pod.containers():
                 for given in subject.environment(container):
-                    if (given.source, given.origin) != (kind, name_of(item)):
+                    if (given.source, given.source_name) != (kind, name_of(item)):
                         continue
                     size = len(given.name.encode()) + 2 + sizes.get(given.key, 0)
                     if size > MAX_VARIABLE_BYTES:
                         wanted = f"at most {MAX_VARIABLE_BYTES:,} bytes as {given.name}=value and NUL"
                         found = f"{size:,} bytes in {pod.object}, container {container.name}"
-                        yield Broken(reference(item), f"data.{given.key}", wanted, found)
+                        yield Violation(object_ref(item), f"data.{given.key}", wanted, found)
 
 
 def timestamp(value: object) -> datetime | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.registry import Broken, check
-from acceptance.checks.subject import Subject
+from acceptance.checks.registry import Violation, check
+from acceptance.checks.subject import ComponentView
 from acceptance.fields import mappings_at
 
 REQUIRED = "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 
 
 @check("STA-06")
-def no_affinity_required(subject: Subject) -> Iterator[Broken]:
+def no_affinity_required(subject: ComponentView) -> Iterator[Violation]:
     for pod in subject.pods:
         if terms := mappings_at(pod.spec, REQUIRED):
-            yield Broken(pod.object, pod.path(f"spec.{REQUIRED}"), "none", f"{len(terms)} terms")
+            yield Violation(pod.object, pod.path(f"spec.{REQUIRED}"), "none", f"{len(terms)} terms")

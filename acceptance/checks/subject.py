@@ -14,30 +14,30 @@ from functools import cached_property
 
 from acceptance.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.finding import Untested
-from acceptance.snapshot import Chart, Cluster, Image, Snapshot
+from acceptance.snapshot import ChartState, ClusterState, ImageState, Snapshot
 from acceptance.target import Component, Target
-from acceptance.workloads import Container, Given, Pod, environment, pod_of
+from acceptance.workloads import Container, EnvVar, Pod, environment, pod_of
 
 
-class Subject:
+class ComponentView:
     """A snapshot seen through the target, for one component or for the release as a whole."""
 
     def __init__(self, snapshot: Snapshot, target: Target, part: str | None) -> None:
         self.snapshot = snapshot
         self.target = target
-        self.part = part
+        self.component_name = part
 
     # --- the target's side
 
     @property
     def component(self) -> Component:
-        if self.part is None or self.part not in self.target.components:
-            raise Untested(f"the target names no {self.part}")
-        return self.target.component(self.part)
+        if self.component_name is None or self.component_name not in self.target.components:
+            raise Untested(f"the target names no {self.component_name}")
+        return self.target.component(self.component_name)
 
-    def other(self, part: str) -> Subject:
+    def for_component(self, part: str) -> ComponentView:
         """The same snapshot seen for another component."""
-        return Subject(self.snapshot, self.target, part)
+        return ComponentView(self.snapshot, self.target, part)
 
     @property
     def shipped(self) -> bool:
@@ -50,34 +50,34 @@ class Subject:
     # --- parts of the snapshot
 
     @property
-    def chart(self) -> Chart:
+    def chart(self) -> ChartState:
         if self.snapshot.chart is None:
             raise Untested("the snapshot holds no chart")
         return self.snapshot.chart
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> ClusterState:
         if self.snapshot.cluster is None:
             raise Untested("the snapshot holds no cluster")
         return self.snapshot.cluster
 
     @property
-    def image(self) -> Image:
-        image = self.snapshot.images.get(self.part or "")
+    def image(self) -> ImageState:
+        image = self.snapshot.images.get(self.component_name or "")
         if image is None:
-            raise Untested(f"no image of the {self.part} was built")
+            raise Untested(f"no image of the {self.component_name} was built")
         return image
 
-    def rendered(self) -> None:
+    def require_rendered(self) -> None:
         """Raises `Untested` on a chart that does not render."""
         chart = self.snapshot.chart
-        if chart is not None and chart.first.error is not None:
+        if chart is not None and chart.rendering.error is not None:
             raise Untested("the chart does not render (CHT-09)")
 
     # --- roles
 
     def _absent(self, kind: str, name: str, presence: str) -> Untested:
-        self.rendered()
+        self.require_rendered()
         return Untested(f"{kind}/{name} is absent ({presence})")
 
     def find_deployment(self) -> Object | None:
@@ -153,7 +153,7 @@ class Subject:
         scalers = self.snapshot.of_kind("HorizontalPodAutoscaler")
         if wanted and (found := self.snapshot.named("HorizontalPodAutoscaler", wanted.name)) is not None:
             return found
-        if self.part in self.target.components and (deployment := self.find_deployment()) is not None:
+        if self.component_name in self.target.components and (deployment := self.find_deployment()) is not None:
             for item in scalers:
                 if at(item, "spec.scaleTargetRef.name") == name_of(deployment):
                     return item
@@ -171,7 +171,7 @@ class Subject:
 
     def workloads(self) -> list[Pod]:
         """The pods that every object of the release makes, hooks and jobs included."""
-        self.rendered()
+        self.require_rendered()
         return [pod for item in self.snapshot.objects if (pod := pod_of(item)) is not None]
 
     def extra_workloads(self) -> list[Pod]:
@@ -179,7 +179,7 @@ class Subject:
         own = [
             deployment
             for name in self.target.components
-            if (deployment := self.other(name).find_deployment()) is not None
+            if (deployment := self.for_component(name).find_deployment()) is not None
         ]
         return [pod for pod in self.workloads() if not any(pod.owner is deployment for deployment in own)]
 
@@ -211,7 +211,7 @@ class Subject:
         """Every container of the component's pods, init containers included."""
         return [container for pod in self.pods for container in pod.containers()]
 
-    def main(self, pod: Pod) -> Container:
+    def main_container(self, pod: Pod) -> Container:
         """The container that serves: the one that the target names, else the only or first one."""
         served = [container for container in pod.containers() if not container.init]
         named = [container for container in served if container.name == self.component.container]
@@ -221,7 +221,7 @@ class Subject:
 
     def own_images(self, pod: Pod) -> list[Container]:
         """The main container and every other that runs the same repository."""
-        main = self.main(pod)
+        main = self.main_container(pod)
         repository = image_reference(main.image)[0]
         return [
             container
@@ -233,12 +233,12 @@ class Subject:
         """The configured number of pods: as rendered with the HPA off, else the HPA's minimum."""
         chart = self.snapshot.chart
         off = chart.autoscaler_off if chart else None
-        for objects in ((self.deployment,), off.objects if off else (), self.snapshot.declared):
+        for objects in ((self.deployment,), off.objects if off else (), self.snapshot.manifest_objects):
             for item in objects:
                 same = text_at(item, "kind") == "Deployment" and name_of(item) == name_of(self.deployment)
                 if same and isinstance(count := at(item, "spec.replicas"), int):
                     return count
-        scaler = self.find_autoscaler() if self.part == "backend" else None
+        scaler = self.find_autoscaler() if self.component_name == "backend" else None
         return (integer_at(scaler, "spec.minReplicas", 1) or 1) if scaler is not None else 1
 
     # --- keys and environment
@@ -254,14 +254,14 @@ class Subject:
             for item in self.snapshot.of_kind(kind)
         }
 
-    def environment(self, container: Container) -> list[Given]:
+    def environment(self, container: Container) -> list[EnvVar]:
         return list(environment(container, self.keyed()))
 
-    def value_of(self, given: Given) -> str | None:
+    def value_of(self, given: EnvVar) -> str | None:
         """The text that a variable gets, or None where no object of the release tells."""
         if given.source == "literal":
             return given.value if isinstance(given.value, str) else None
-        item = self.snapshot.named(given.source, given.origin) if given.origin else None
+        item = self.snapshot.named(given.source, given.source_name) if given.source_name else None
         if item is None:
             return None
         if given.source == "Secret":
@@ -272,10 +272,10 @@ class Subject:
     def namespaced(self, item: Object) -> str:
         return self.snapshot.namespace_of(item)
 
-    def both(self) -> Iterator[Subject]:
+    def for_each_component(self) -> Iterator[ComponentView]:
         """This snapshot seen for each component that the target names."""
         for name in self.target.components:
-            yield self.other(name)
+            yield self.for_component(name)
 
 
 def owned_by(item: Object, owner: Object) -> bool:

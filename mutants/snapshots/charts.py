@@ -96,7 +96,7 @@ for text in ("http://todo:%!d(float64=5432)", "<no value>", "map[cpu:1]", "%!s(<
 
 @mutant("CHT-09", "renders without the secrets", "static")
 def unguarded(draft: Draft) -> None:
-    draft.change_chart(without_secrets=draft.chart.first)
+    draft.change_chart(without_secrets=draft.chart.rendering)
 
 
 for name in ("databaseUrl", "betterAuthSecret", "openaiApiKey"):

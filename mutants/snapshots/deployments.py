@@ -11,7 +11,7 @@ field("DEP-03", "another number than stated", Draft.off, "spec.replicas", 4, "st
 
 @mutant("DEP-03", "the HPA rendered although it is off", "static", part="backend")
 def scaler_stays(draft: Draft) -> None:
-    draft.change_chart(autoscaler_off=draft.chart.first)
+    draft.change_chart(autoscaler_off=draft.chart.rendering)
 
 
 @mutant("DEP-03", "11 where the cluster isn't local", "static")

@@ -58,7 +58,7 @@ for key in ("DATABASE_URL", "BETTER_AUTH_SECRET"):
 
 @mutant("SEC-11", "a literal by another name")
 def literal(draft: Draft) -> None:
-    text = draft.snapshot.given["BETTER_AUTH_SECRET"]
+    text = draft.snapshot.injected_values["BETTER_AUTH_SECRET"]
     for body in draft.mains():
         body["env"].append({"name": "OTHER", "value": text})
 
@@ -66,4 +66,4 @@ def literal(draft: Draft) -> None:
 @mutant("SEC-11", "a literal on the command line")
 def argument(draft: Draft) -> None:
     for body in draft.mains():
-        body["args"] = [f"--key={draft.snapshot.given['BETTER_AUTH_SECRET']}"]
+        body["args"] = [f"--key={draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"]

@@ -195,17 +195,17 @@ field("SCY-08", "in the ConfigMap", Draft.config_map, "data.KEY", LEAK, "static"
 
 @mutant("SCY-08", "the run's own in the ConfigMap", "static", "live")
 def own_in_config(draft: Draft) -> None:
-    draft.config_map()[0]["data"]["KEY"] = f"x {draft.snapshot.given['BETTER_AUTH_SECRET']}"
+    draft.config_map()[0]["data"]["KEY"] = f"x {draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"
 
 
 @mutant("SCY-08", "the run's own in an annotation", "static", "live")
 def own_in_annotation(draft: Draft) -> None:
-    put(draft.config_map()[0], "metadata.annotations.a", encoded(draft.snapshot.given["BETTER_AUTH_SECRET"]))
+    put(draft.config_map()[0], "metadata.annotations.a", encoded(draft.snapshot.injected_values["BETTER_AUTH_SECRET"]))
 
 
 @mutant("SCY-08", "in a log", "live")
 def in_log(draft: Draft) -> None:
-    draft.change_cluster(logs={"x": f"connecting to {draft.snapshot.given['DATABASE_URL']}"})
+    draft.change_cluster(logs={"x": f"connecting to {draft.snapshot.injected_values['DATABASE_URL']}"})
 
 
 def with_backend_image(draft: Draft, fields: dict[str, Any]) -> None:

@@ -15,18 +15,18 @@ from acceptance import timeline
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.database import Database
-from acceptance.evidence import LATELY
-from acceptance.experiment import Experiment, Laboratory
+from acceptance.evidence import RECENT
+from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.gateway import Gateway
-from acceptance.logs import Logs, told
-from acceptance.provision import Provision
+from acceptance.logs import LogFollower, summarize_ended
+from acceptance.provision import Provisioner
 from acceptance.recorder import Recorder
 from acceptance.release import Release
-from acceptance.results import Facts
+from acceptance.results import RunMetadata
 from acceptance.sampler import Sampler, open_sampler
-from acceptance.tracking import Tracking, tracking
+from acceptance.tracking import ConnectionTracker, track_connections
 from acceptance.traffic import new_token
-from acceptance.values import put
+from acceptance.values import set_paths
 
 if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
     from acceptance.plugin import Collector
@@ -35,8 +35,8 @@ FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status o
 
 
 @pytest.fixture(scope="session")
-def sampler(provision: Provision, cluster: Cluster, gateway: Gateway) -> Sampler:
-    return open_sampler(cluster, gateway, provision.tools().reference)
+def sampler(provisioner: Provisioner, cluster: Cluster, gateway: Gateway) -> Sampler:
+    return open_sampler(cluster, gateway, provisioner.tools().reference)
 
 
 @pytest.fixture(scope="session")
@@ -53,39 +53,39 @@ def reader(users: Callable[[], User]) -> User:
 
 @pytest.fixture(scope="package")
 def recorder(
-    ready: Release,
+    ready_release: Release,
     on_failure: Callable[[Collector], AbstractContextManager[None]],
     record_evidence: Callable[[str, str | bytes], Path],
 ) -> Iterator[Recorder]:
-    logs = Logs(ready.objects)
+    logs = LogFollower(ready_release.objects)
 
     def collect(*_: object) -> dict[str, str]:
         now = time.time()
-        return told(logs.ended(now - LATELY.total_seconds()), record_evidence, now)
+        return summarize_ended(logs.ended(now - RECENT.total_seconds()), record_evidence, now)
 
-    with Recorder(ready.objects, heard=logs.heard) as recorder, on_failure(collect):
+    with Recorder(ready_release.objects, heard=logs.on_version) as recorder, on_failure(collect):
         yield recorder
 
 
 @pytest.fixture(scope="package")
-def tracked(cluster: Cluster, sampler: Sampler) -> Iterator[Tracking]:
-    with tracking(cluster, sampler.address) as tracked:
-        yield tracked
+def conntrack(cluster: Cluster, sampler: Sampler) -> Iterator[ConnectionTracker]:
+    with track_connections(cluster, sampler.address) as conntrack:
+        yield conntrack
 
 
 @pytest.fixture(scope="package")
-def lab(
-    ready: Release,
+def experiments(
+    ready_release: Release,
     recorder: Recorder,
     sampler: Sampler,
-    tracked: Tracking,
+    conntrack: ConnectionTracker,
     reader: User,
-    facts: Facts,
+    run_metadata: RunMetadata,
     record_measurement: Callable[[str, float, str, str], None],
     record_picture: Callable[[str, str, str], None],
-) -> Iterator[Laboratory]:
+) -> Iterator[ExperimentRunner]:
     """The release at a count of replicas that only experiments change; at the end it is as it was installed."""
-    target = ready.target
+    target = ready_release.target
 
     def publish(experiment: Experiment) -> None:
         if not experiment.availability:
@@ -102,7 +102,7 @@ def lab(
         if experiment.traffic:
             figures = "; ".join(
                 f"{label}: {len(seen.records)} requests, {len(seen.failures)} failed"
-                + (f", {len(seen.refused)} refused as meant" if seen.refused else "")
+                + (f", {len(seen.expected_refusals)} refused as meant" if seen.expected_refusals else "")
                 for label, sampling in experiment.traffic.items()
                 for seen in [sampling.availability]
             )
@@ -110,26 +110,26 @@ def lab(
             record_picture(experiment.name, picture, figures)
 
     def note(changes: Mapping[str, Any]) -> None:
-        facts.override(ready.values, put(ready.values, changes), "an experiment's own")
+        run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "an experiment's own")
 
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    made = Laboratory(
-        ready, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm, tracked.connections
+    made = ExperimentRunner(
+        ready_release, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm, conntrack.connections
     )
     yield made
-    if not made.untouched:
-        ready.upgrade()
-        ready.wait_ready()
+    if not made.unmodified:
+        ready_release.upgrade()
+        ready_release.wait_ready()
 
 
 @pytest.fixture(scope="session")
-def stranger(writer: User) -> User:
+def other_user(writer: User) -> User:
     """A second user, whom nothing of `user`'s is any business of."""
     return writer
 
 
 @pytest.fixture(scope="module")
-def postgres(database: Database) -> Iterator[Connection[Any]]:
+def admin_connection(database: Database) -> Iterator[Connection[Any]]:
     """A superuser's connection to the external PostgreSQL."""
     with database.admin() as connection:
         yield connection

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.client import User, ask
+from acceptance.client import User, send
 from acceptance.deadlines import EVERY_POD
-from acceptance.endpoints import Things, endpoints, offered, things_of
+from acceptance.endpoints import Things, endpoints, require_path, create_resources
 from acceptance.fields import name_of
 from acceptance.gateway import Gateway
 from acceptance.pods import origins, ready_pods
 from acceptance.release import Release
-from acceptance.rows import all_of, rows
+from acceptance.rows import user_rows, rows
 from acceptance.target import Api
 from acceptance.verdict import untested
 from acceptance.wait import NotYet, eventually
@@ -34,65 +34,65 @@ def words(what: str) -> str:
 
 
 @pytest.mark.rule("PER-01", "STA-01")
-def test_a_task_from_its_making_to_its_end(ready: Release, user: User, postgres: Connection[Any]) -> None:
+def test_a_task_from_its_making_to_its_end(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
     """Each step on another pod than the last; after each, every pod and PostgreSQL say the same."""
-    api, tables = ready.target.api, ready.target.tables
-    pods = origins(ready, "backend")
+    api, tables = ready_release.target.api, ready_release.target.tables
+    pods = origins(ready_release, "backend")
     turn = cycle(pods.values())
 
     def same(title: str, *, completed: bool) -> None:
         for pod, origin in pods.items():
-            one = user.ask_json("GET", path, origin=origin)
-            listed = user.ask_json("GET", user.path(api.tasks), origin=origin)
+            one = user.request_json("GET", path, origin=origin)
+            listed = user.request_json("GET", user.path(api.tasks), origin=origin)
             seen = one[api.title_field], one[api.completed_field]
             assert seen == (title, completed), f"{pod}: wanted the task {(title, completed)}, seen {seen}"
             assert listed.count(one) == 1, f"{pod}: wanted the task once in the list, seen {listed.count(one)} times"
-        stored = [(r[tables.task_title], r[tables.task_completed]) for r in rows(postgres, tables.task, whose)]
+        stored = [(r[tables.task_title], r[tables.task_completed]) for r in rows(admin_connection, tables.task, whose)]
         assert stored == [(title, completed)], f"{tables.task}: wanted {[(title, completed)]}, seen {stored}"
 
     first, second = words("first"), words("second")
-    made = user.ask_json("POST", user.path(api.tasks), {api.title_field: first}, api.created, origin=next(turn))
+    made = user.request_json("POST", user.path(api.tasks), {api.title_field: first}, api.created, origin=next(turn))
     path = user.path(api.task, id=made[api.id_field])
     whose = {tables.owner: user.id, tables.task_id: made[api.id_field]}
     same(first, completed=False)
-    user.ask_json(api.update_method, path, {api.title_field: second}, origin=next(turn))
+    user.request_json(api.update_method, path, {api.title_field: second}, origin=next(turn))
     same(second, completed=False)
     if api.complete:
         done = user.path(api.complete, id=made[api.id_field])
-        user.ask_json(api.complete_method, done, {api.completed_field: True}, origin=next(turn))
+        user.request_json(api.complete_method, done, {api.completed_field: True}, origin=next(turn))
         same(second, completed=True)
-    user.ask_json("DELETE", path, None, api.deleted, origin=next(turn))
+    user.request_json("DELETE", path, None, api.deleted, origin=next(turn))
     for origin in pods.values():
-        user.ask_json("GET", path, None, api.absent, origin=origin)
-    assert not rows(postgres, tables.task, whose), f"{tables.task}: wanted no row of the deleted task"
+        user.request_json("GET", path, None, api.absent, origin=origin)
+    assert not rows(admin_connection, tables.task, whose), f"{tables.task}: wanted no row of the deleted task"
 
 
 @pytest.mark.rule("PER-01", "STA-01")
-def test_a_tag_from_its_making_to_its_end(ready: Release, user: User, postgres: Connection[Any]) -> None:
-    api, tables = ready.target.api, ready.target.tables
-    path = user.path(offered(api.tags, "tags"))
-    pods = origins(ready, "backend")
+def test_a_tag_from_its_making_to_its_end(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
+    api, tables = ready_release.target.api, ready_release.target.tables
+    path = user.path(require_path(api.tags, "tags"))
+    pods = origins(ready_release, "backend")
     turn = cycle(pods.values())
     name = f"tag {secrets.token_hex(6)}"
     whose = {tables.owner: user.id, tables.tag_name: name}
-    tag = user.ask_json("POST", path, {api.tag_field: name}, api.created, origin=next(turn))
+    tag = user.request_json("POST", path, {api.tag_field: name}, api.created, origin=next(turn))
     for pod, origin in pods.items():
-        seen = user.ask_json("GET", path, origin=origin)
+        seen = user.request_json("GET", path, origin=origin)
         assert tag in seen, f"{pod}: wanted {tag} among the tags, seen {seen}"
-    count = len(rows(postgres, tables.tag, whose))
+    count = len(rows(admin_connection, tables.tag, whose))
     assert count == 1, f"{tables.tag}: wanted one row {name}, seen {count}"
-    one = user.path(offered(api.tag, "one tag"), id=tag[api.id_field])
-    user.ask_json("DELETE", one, None, api.deleted, origin=next(turn))
+    one = user.path(require_path(api.tag, "one tag"), id=tag[api.id_field])
+    user.request_json("DELETE", one, None, api.deleted, origin=next(turn))
     for pod, origin in pods.items():
-        seen = user.ask_json("GET", path, origin=origin)
+        seen = user.request_json("GET", path, origin=origin)
         assert tag not in seen, f"{pod}: wanted the deleted tag gone, seen {tag}"
-    assert not rows(postgres, tables.tag, whose), f"{tables.tag}: wanted no row of the deleted tag"
+    assert not rows(admin_connection, tables.tag, whose), f"{tables.tag}: wanted no row of the deleted tag"
 
 
 @pytest.mark.rule("PER-01")
-def test_a_user_is_a_row(user: User, postgres: Connection[Any]) -> None:
+def test_a_user_is_a_row(user: User, admin_connection: Connection[Any]) -> None:
     tables = user.target.tables
-    found = rows(postgres, tables.user, {tables.user_id: user.id})
+    found = rows(admin_connection, tables.user, {tables.user_id: user.id})
     emails = [row[tables.user_email] for row in found]
     assert emails == [user.email], f"{tables.user}: wanted one row with {user.email}, seen {emails}"
     text = repr(found)
@@ -100,12 +100,12 @@ def test_a_user_is_a_row(user: User, postgres: Connection[Any]) -> None:
 
 
 @pytest.mark.rule("PER-01")
-def test_every_endpoint_answers_its_user(user: User, postgres: Connection[Any]) -> None:
+def test_every_endpoint_answers_its_user(user: User, admin_connection: Connection[Any]) -> None:
     target = user.target
-    things = things_of(user, f"asked {secrets.token_hex(6)}")
+    things = create_resources(user, f"asked {secrets.token_hex(6)}")
     for each in endpoints(target.api, things, f"answered {secrets.token_hex(6)}"):
-        user.ask_json(each.method, each.path, each.body, each.status)
-    left = rows(postgres, target.tables.task, {target.tables.task_id: things.task})
+        user.request_json(each.method, each.path, each.body, each.status)
+    left = rows(admin_connection, target.tables.task, {target.tables.task_id: things.task})
     assert not left, f"wanted the last request to delete the task, seen {left}"
 
 
@@ -152,37 +152,37 @@ BAD_INPUT: dict[str, Callable[[Api], Bad]] = {
 
 @pytest.fixture(scope="module")
 def things(user: User) -> Things:
-    return things_of(user, f"untouched {secrets.token_hex(6)}")
+    return create_resources(user, f"untouched {secrets.token_hex(6)}")
 
 
 @pytest.mark.rule("PER-01")
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_is_refused_and_stores_nothing(
-    user: User, things: Things, postgres: Connection[Any], case: str
+    user: User, things: Things, admin_connection: Connection[Any], case: str
 ) -> None:
     api, tables = user.target.api, user.target.tables
     bad = BAD_INPUT[case](api)
-    path = user.path(offered(bad.path, case), id=things.task)
-    before = all_of(postgres, tables, user.id)
+    path = user.path(require_path(bad.path, case), id=things.task)
+    before = user_rows(admin_connection, tables, user.id)
     content = {"data": bad.raw, "headers": {"Content-Type": "application/json"}} if bad.raw else {"json": bad.body}
     answer = user.call(bad.method, path, **content)
     wanted = {api.bad_input} | ({api.absent} if bad.by_path else set()) | ({BAD_REQUEST} if bad.raw else set())
     assert answer.status_code in wanted, f"wanted one of {wanted}, seen {answer.status_code}: {answer.text[:300]}"
-    assert all_of(postgres, tables, user.id) == before, "wanted the user's rows as they were, seen others"
+    assert user_rows(admin_connection, tables, user.id) == before, "wanted the user's rows as they were, seen others"
 
 
 @pytest.mark.rule("SVC-09")
 @pytest.mark.parametrize("component", ["backend", "frontend"])
-def test_the_service_leads_to_every_ready_pod(ready: Release, gateway: Gateway, component: str) -> None:
+def test_the_service_leads_to_every_ready_pod(ready_release: Release, gateway: Gateway, component: str) -> None:
     """Through the Service's DNS name, on new connections, until each Ready pod has answered by its header."""
-    part = ready.target.component(component)
+    part = ready_release.target.component(component)
     if part.pod_header is None:
         untested(f"the target names no header in which the {component} tells its pod")
-    wanted = {name_of(pod) for pod in ready_pods(ready, component)}
+    wanted = {name_of(pod) for pod in ready_pods(ready_release, component)}
     seen: set[str] = set()
 
     def probe() -> None:
-        answer = ask(gateway, "GET", gateway.url(component, part.probes.readiness))
+        answer = send(gateway, "GET", gateway.url(component, part.probes.readiness))
         assert answer.status_code == OK, f"{part.probes.readiness}: wanted {OK}, seen {answer.status_code}"
         seen.add(answer.headers.get(part.pod_header or "", "no header"))
         if not wanted <= seen:

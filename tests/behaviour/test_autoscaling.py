@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import pytest
 
 from acceptance import timeline
-from acceptance.availability import lossless
+from acceptance.availability import failed_request_findings
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.deadlines import METRICS, SCALED_DOWN, SCALED_UP
-from acceptance.experiment import Experiment, Laboratory
+from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.fields import Object, at, mappings_at, name_of
-from acceptance.finding import Finding, Untested, accept
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.history import History
-from acceptance.load import loading
-from acceptance.provision import Provision
-from acceptance.rollout import condition, container_status, own, ready
+from acceptance.load import run_load
+from acceptance.provision import Provisioner
+from acceptance.rollout import has_condition, container_status, pods_of, is_ready
 from acceptance.target import Autoscaler
-from acceptance.traffic import held, task_writes
+from acceptance.traffic import on_held_connections, task_writes
 from acceptance.wait import NotYet, consistently, eventually
 from toolchain.console import CommandError
 
@@ -83,32 +83,32 @@ def utilisation(history: History, name: str, start: float, end: float) -> list[t
 
 @pytest.fixture(scope="module")
 def scaling(
-    lab: Laboratory,
+    experiments: ExperimentRunner,
     writer: User,
     cluster: Cluster,
-    provision: Provision,
+    provisioner: Provisioner,
     record_picture: Callable[[str, str, str], None],
     record_measurement: Callable[[str, float, str, str], None],
 ) -> Scaling:
-    target = lab.target
+    target = experiments.target
     limits, path = target.autoscaler, target.values.hpa_enabled
     if limits is None or path is None:
         raise Untested("the target names no autoscaler, or no value that switches it on")
     part = target.component("backend")
 
     def deployment() -> Object:
-        items = {name_of(item): item for item in lab.objects.list("Deployment").objects}
+        items = {name_of(item): item for item in experiments.objects.list("Deployment").objects}
         return items[part.deployment]
 
     def active() -> None:
-        found = [item for item in lab.objects.list("HorizontalPodAutoscaler").objects if name_of(item) == limits.name]
-        if not found or not condition(found[0], "ScalingActive"):
+        found = [item for item in experiments.objects.list("HorizontalPodAutoscaler").objects if name_of(item) == limits.name]
+        if not found or not has_condition(found[0], "ScalingActive"):
             raise NotYet("ScalingActive is not True")
 
     def count(wanted: int) -> Callable[[], None]:
         def probe() -> None:
-            pods = lab.pods(part)
-            there = sum(ready(pod) for pod in pods)
+            pods = experiments.pods(part)
+            there = sum(is_ready(pod) for pod in pods)
             if at(deployment(), "spec.replicas") != wanted or there != wanted or len(pods) != wanted:
                 spec = at(deployment(), "spec.replicas")
                 raise NotYet(f"{spec} are wanted, {there} of {len(pods)} pods are Ready")
@@ -117,32 +117,32 @@ def scaling(
 
     def upgrade() -> None:
         try:
-            lab.upgrade({path: True})
+            experiments.upgrade({path: True})
         except CommandError as error:
             raise AssertionError(f"the upgrade failed: {error}") from error
 
-    image = provision.tools().reference
-    with lab.experiment("autoscaling", backend=task_writes(writer, SAMPLED_PER_SECOND)) as seen:
+    image = provisioner.tools().reference
+    with experiments.experiment("autoscaling", backend=task_writes(writer, SAMPLED_PER_SECOND)) as seen:
         found = Scaling(seen, limits)
-        lab.upgrade({path: True})
+        experiments.upgrade({path: True})
         seen.attempt("metrics", lambda: eventually("the autoscaler to have metrics", active, METRICS))
         if not seen.came("metrics"):
             return found
         seen.attempt("few", lambda: eventually("the fewest replicas", count(limits.min_replicas), SCALED_DOWN))
-        found.begun = seen.mark("load")
-        with loading(cluster, image, writer, CLIENTS) as load:
+        found.begun = seen.annotate("load")
+        with run_load(cluster, image, writer, CLIENTS) as load:
             most = limits.max_replicas
             seen.attempt("grown", lambda: eventually(f"{most} Ready replicas", count(most), SCALED_UP))
             if seen.came("grown"):
-                seen.mark("upgrade")
+                seen.annotate("upgrade")
                 before = at(deployment(), "spec.replicas")
                 seen.attempt("upgrade", upgrade)
                 consistently("load", lambda: None, HOLD)
                 found.upgrade = before, at(deployment(), "spec.replicas")
-        found.ended = seen.mark("load ends")
+        found.ended = seen.annotate("load ends")
         if seen.came("grown"):
             fewest = limits.min_replicas
-            with lab.sampler.sampling(held(task_writes(writer), HELD)) as seen.traffic["held connections"]:
+            with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD)) as seen.traffic["held connections"]:
                 seen.attempt("shrunk", lambda: eventually(f"{fewest} replicas", count(fewest), SCALED_DOWN))
                 consistently("quiet", lambda: None, HOLD)
     history = seen.history
@@ -151,7 +151,7 @@ def scaling(
         "replicas": {
             "wanted": [(moment, float(value)) for moment, value in wanted],
             "Ready": [
-                (state.moment, float(sum(ready(pod) for pod in own(state.objects, part))))
+                (state.moment, float(sum(is_ready(pod) for pod in pods_of(state.objects, part))))
                 for state in history.states("Pod", found.begun, seen.end)
             ],
         },
@@ -176,7 +176,7 @@ def scaling(
         "load": load.slowest(),
         "sampler": timeline.slowest(good, found.begun, seen.end),
     }
-    marks = [mark for mark in seen.marks if mark.moment >= found.begun]
+    marks = [mark for mark in seen.annotations if mark.moment >= found.begun]
     caption = (
         f"wanted replicas: {', '.join(str(value) for _, value in wanted)}; "
         f"load: {load.requests} requests, {load.failures} failed; "
@@ -186,9 +186,9 @@ def scaling(
     return found
 
 
-def beyond(rule: str, scaling: Scaling, lab: Laboratory) -> list[Finding]:
+def beyond(rule: str, scaling: Scaling, experiments: ExperimentRunner) -> list[Finding]:
     """A finding where more or fewer replicas were ever wanted than the autoscaler may want."""
-    deployment = lab.target.component("backend").deployment
+    deployment = experiments.target.component("backend").deployment
     limits = scaling.limits
     wrong = [
         value for _, value in scaling.replicas(deployment) if not limits.min_replicas <= value <= limits.max_replicas
@@ -199,19 +199,19 @@ def beyond(rule: str, scaling: Scaling, lab: Laboratory) -> list[Finding]:
 
 @pytest.mark.rule("HPA-09")
 def test_it_grows_to_the_most_and_not_beyond(
-    scaling: Scaling, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    scaling: Scaling, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
     seconds = scaling.grown()
     record_measurement("autoscaling: load to all Ready", seconds, "s", SCALED_UP.source)
-    accept(beyond("HPA-09", scaling, lab), lab.target)
+    report_findings(beyond("HPA-09", scaling, experiments), experiments.target)
 
 
 @pytest.mark.rule("HPA-09")
 def test_the_time_of_each_phase_is_within_its_budget(
-    scaling: Scaling, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    scaling: Scaling, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
     scaling.grown()
-    part, limits, history = lab.target.component("backend"), scaling.limits, scaling.seen.history
+    part, limits, history = experiments.target.component("backend"), scaling.limits, scaling.seen.history
     end = scaling.ended
     high = [
         moment
@@ -221,15 +221,15 @@ def test_the_time_of_each_phase_is_within_its_budget(
     decided = [moment for moment, value in scaling.replicas(part.deployment) if value == limits.max_replicas]
     moments = {"metrics": high[0], "decision": decided[0]}
     phases: dict[str, Callable[[Object], bool]] = {
-        "scheduling": lambda pod: condition(pod, "PodScheduled"),
+        "scheduling": lambda pod: has_condition(pod, "PodScheduled"),
         "start": lambda pod: at(container_status(pod, part.container), "state.running") is not None,
-        "ready": ready,
+        "ready": is_ready,
     }
     for phase, holds in phases.items():
         moments[phase] = next(
             state.moment
             for state in history.states("Pod", scaling.begun, end)
-            if sum(holds(pod) for pod in own(state.objects, part)) >= limits.max_replicas
+            if sum(holds(pod) for pod in pods_of(state.objects, part)) >= limits.max_replicas
         )
     findings = []
     before = scaling.begun
@@ -240,7 +240,7 @@ def test_the_time_of_each_phase_is_within_its_budget(
             name = f"HorizontalPodAutoscaler/{limits.name}"
             findings.append(Finding("HPA-09", name, phase, f"within {budget:g} s", f"{seconds:.1f} s"))
         before = max(before, moment)
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 BUDGETS = {"metrics": 75.0, "decision": 75.0, "scheduling": 10.0, "start": 30.0, "ready": 30.0}
@@ -250,34 +250,34 @@ which take 6 s and 8 s here."""
 
 @pytest.mark.rule("HPA-10")
 def test_it_returns_to_the_fewest_and_not_below(
-    scaling: Scaling, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    scaling: Scaling, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
     scaling.grown()
     seconds = scaling.seen.took("shrunk")
     record_measurement("autoscaling: end of load to the fewest", seconds, "s", SCALED_DOWN.source)
-    accept(beyond("HPA-10", scaling, lab), lab.target)
+    report_findings(beyond("HPA-10", scaling, experiments), experiments.target)
 
 
 @pytest.mark.rule("HPA-11")
-def test_an_upgrade_keeps_the_count(scaling: Scaling, lab: Laboratory) -> None:
+def test_an_upgrade_keeps_the_count(scaling: Scaling, experiments: ExperimentRunner) -> None:
     scaling.grown()
     scaling.seen.took("upgrade")
     before, after = scaling.upgrade
     findings = []
-    if before != after or before == lab.target.component("backend").replicas:
-        object_ = f"Deployment/{lab.target.component('backend').deployment}"
+    if before != after or before == experiments.target.component("backend").replicas:
+        object_ = f"Deployment/{experiments.target.component('backend').deployment}"
         findings.append(Finding("HPA-11", object_, "spec.replicas", f"{before}, as before the upgrade", str(after)))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("HPA-12")
-def test_no_request_fails_while_it_scales(scaling: Scaling, lab: Laboratory) -> None:
+def test_no_request_fails_while_it_scales(scaling: Scaling, experiments: ExperimentRunner) -> None:
     scaling.grown()
     scaling.seen.took("shrunk")
-    service = lab.target.component("backend").service
+    service = experiments.target.component("backend").service
     findings = [
         finding
         for sampling in scaling.seen.traffic.values()
-        for finding in lossless("HPA-12", f"Service/{service}", sampling.availability)
+        for finding in failed_request_findings("HPA-12", f"Service/{service}", sampling.availability)
     ]
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)

@@ -14,10 +14,10 @@ import pytest
 
 from acceptance import causes, evidence
 from acceptance.cluster import Cluster, apply
-from acceptance.deadlines import CAUSE_IN_TIME, RELEASE_READY
+from acceptance.deadlines import DIAGNOSIS, RELEASE_READY
 from acceptance.fields import at, name_of, text_at
 from acceptance.objects import Objects
-from acceptance.provision import Provision
+from acceptance.provision import Provisioner
 from acceptance.wait import NotYet, WaitError, eventually
 
 LAST_WORDS = "these are its last words"
@@ -125,7 +125,7 @@ def wait_ready(cluster: Cluster, namespace: str) -> Told:
             raise NotYet(f"no pod of {', '.join(lacking)} is available")
 
     with pytest.raises(WaitError) as raised:
-        eventually("every pod to be available", probe, RELEASE_READY, cause=lambda: causes.standing(seen))
+        eventually("every pod to be available", probe, RELEASE_READY, cause=lambda: causes.current_cause(seen))
     told = time.time()
     return Told(str(raised.value), told - knowable(seen), evidence.collect(cluster.api, namespace))
 
@@ -141,10 +141,10 @@ def knowable(seen: Objects) -> float:
 
 
 @pytest.fixture(scope="module")
-def told(cluster: Cluster, provision: Provision) -> Iterator[dict[str, Told]]:
+def diagnoses(cluster: Cluster, provisioner: Provisioner) -> Iterator[dict[str, Told]]:
     """All illnesses side by side, each in a namespace of its own."""
-    cluster.demand("releases")
-    image = provision.tools().reference
+    cluster.require_capability("releases")
+    image = provisioner.tools().reference
     cluster.load_image(image)
     mark = secrets.token_hex(2)
     namespaces = {name: f"{cluster.run.namespace}-{name}-{mark}" for name in ILLNESSES}
@@ -161,19 +161,19 @@ def told(cluster: Cluster, provision: Provision) -> Iterator[dict[str, Told]]:
 @pytest.mark.rule("POD-03")
 @pytest.mark.parametrize("illness", ILLNESSES)
 def test_why_a_pod_can_not_run_is_told_in_one_sentence(
-    told: dict[str, Told], illness: str, record_measurement: Callable[[str, float, str, str], None]
+    diagnoses: dict[str, Told], illness: str, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    seen = told[illness]
-    record_measurement(f"cause told: {illness}", seen.seconds, "s", CAUSE_IN_TIME.source)
+    seen = diagnoses[illness]
+    record_measurement(f"cause told: {illness}", seen.seconds, "s", DIAGNOSIS.source)
     assert ILLNESSES[illness].sentence in seen.sentence
     assert "\n" not in seen.sentence
-    assert seen.seconds <= CAUSE_IN_TIME.seconds
+    assert seen.seconds <= DIAGNOSIS.seconds
 
 
 @pytest.mark.rule("POD-03")
 @pytest.mark.parametrize("illness", ILLNESSES)
-def test_evidence_is_of_what_is_ill_alone(told: dict[str, Told], illness: str) -> None:
-    found = told[illness].evidence
+def test_evidence_is_of_what_is_ill_alone(diagnoses: dict[str, Told], illness: str) -> None:
+    found = diagnoses[illness].evidence
     everything = "\n".join([*found, *found.values()])
     assert ILLNESSES[illness].sentence in everything.splitlines()[len(found)]
     assert "/ill-" in everything
@@ -181,6 +181,6 @@ def test_evidence_is_of_what_is_ill_alone(told: dict[str, Told], illness: str) -
 
 
 @pytest.mark.rule("POD-03")
-def test_the_log_of_the_last_life_is_evidence(told: dict[str, Told]) -> None:
-    logs = {text.strip() for title, text in told["crash"].evidence.items() if title.startswith("log of ")}
+def test_the_log_of_the_last_life_is_evidence(diagnoses: dict[str, Told]) -> None:
+    logs = {text.strip() for title, text in diagnoses["crash"].evidence.items() if title.startswith("log of ")}
     assert logs == {LAST_WORDS}

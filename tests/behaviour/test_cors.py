@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from acceptance.client import User, ask
+from acceptance.client import User, send
 from acceptance.release import Release
 from acceptance.settings import setting
 
@@ -16,11 +16,11 @@ ALLOWED = "Access-Control-Allow-Origin"
 
 
 @pytest.fixture(scope="module")
-def configured(ready: Release) -> list[str]:
+def allowed_origins(ready_release: Release) -> list[str]:
     """The origins of the ConfigMap, at least one."""
-    key = ready.target.config_map.cors_origins
-    found = [origin.strip() for origin in setting(ready, key).split(",") if origin.strip()]
-    assert found, f"ConfigMap/{ready.target.config_map.name}: wanted an origin in {key}, seen none"
+    key = ready_release.target.config_map.cors_origins
+    found = [origin.strip() for origin in setting(ready_release, key).split(",") if origin.strip()]
+    assert found, f"ConfigMap/{ready_release.target.config_map.name}: wanted an origin in {key}, seen none"
     return found
 
 
@@ -32,7 +32,7 @@ def preflight(user: User, origin: str) -> requests.Response:
         "Access-Control-Request-Headers": "authorization,content-type",
     }
     url = user.gateway.url("backend", user.path(user.target.api.tasks))
-    return ask(user.gateway, "OPTIONS", url, headers=headers)
+    return send(user.gateway, "OPTIONS", url, headers=headers)
 
 
 def request(user: User, origin: str) -> requests.Response:
@@ -40,8 +40,8 @@ def request(user: User, origin: str) -> requests.Response:
 
 
 @pytest.mark.rule("SCY-07")
-def test_every_configured_origin_is_allowed(user: User, configured: list[str]) -> None:
-    for origin in configured:
+def test_every_configured_origin_is_allowed(user: User, allowed_origins: list[str]) -> None:
+    for origin in allowed_origins:
         asked = preflight(user, origin)
         assert asked.ok, f"preflight from {origin}: wanted 2xx, seen {asked.status_code}: {asked.text}"
         methods = {name.strip() for name in asked.headers.get("Access-Control-Allow-Methods", "").split(",")}
@@ -63,10 +63,10 @@ STRANGERS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.rule("SCY-07")
 @pytest.mark.parametrize("kind", STRANGERS)
-def test_another_origin_is_not_allowed(user: User, configured: list[str], kind: str) -> None:
-    for known in configured:
+def test_another_origin_is_not_allowed(user: User, allowed_origins: list[str], kind: str) -> None:
+    for known in allowed_origins:
         origin = STRANGERS[kind](known)
-        assert origin not in configured, f"{origin} is configured itself"
+        assert origin not in allowed_origins, f"{origin} is configured itself"
         for what, answer in (("preflight", preflight(user, origin)), ("request", request(user, origin))):
             seen = answer.headers.get(ALLOWED)
             assert seen not in (origin, "*"), f"{what} from {origin}: wanted no {ALLOWED} for it, seen {seen}"

@@ -6,15 +6,15 @@ from functools import partial
 
 import pytest
 
-from acceptance.availability import why_failed
+from acceptance.availability import failure_reason
 from acceptance.client import User
-from acceptance.experiment import Experiment, Laboratory
+from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.faults import delete
 from acceptance.fields import text_at
-from acceptance.finding import Finding, accept
-from acceptance.records import Record, VoidError
-from acceptance.rollout import rolled_out
-from acceptance.traffic import CLIENT_PAUSE, held, page_views, task_writes, to_pod
+from acceptance.finding import Finding, report_findings
+from acceptance.records import Record, InconclusiveSampleError
+from acceptance.rollout import wait_rolled_out
+from acceptance.traffic import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
 from acceptance.wait import consistently
 
 COMPONENTS = ("backend", "frontend")
@@ -24,23 +24,23 @@ WARM_UP = 3 * CLIENT_PAUSE
 
 
 @pytest.fixture(scope="module")
-def drained(lab: Laboratory, writer: User, reader: User) -> Experiment:
+def drained(experiments: ExperimentRunner, writer: User, reader: User) -> Experiment:
     """One pod of each component is deleted while connections to it are held, by a client that does not look first."""
     plans = {}
     pods = {}
     for name, plan in (("backend", task_writes(writer)), ("frontend", page_views(reader))):
-        part = lab.target.component(name)
-        pods[name] = lab.pods(part)[0]
-        plans[name] = to_pod(held(plan, HELD), text_at(pods[name], "status.podIP"), part.port)
-    with lab.experiment("drain", **plans) as seen:
+        part = experiments.target.component(name)
+        pods[name] = experiments.pods(part)[0]
+        plans[name] = to_pod(on_held_connections(plan, HELD), text_at(pods[name], "status.podIP"), part.port)
+    with experiments.experiment("drain", **plans) as seen:
         seen.availability = False
         consistently("held connections", lambda: None, WARM_UP)
         for name, pod in pods.items():
-            seen.mark(f"{name} pod deleted")
-            delete(lab.release.cluster, pod)
+            seen.annotate(f"{name} pod deleted")
+            delete(experiments.release.cluster, pod)
         for name in COMPONENTS:
-            part = lab.target.component(name)
-            seen.attempt(f"replaced {name}", partial(rolled_out, lab.objects, part))
+            part = experiments.target.component(name)
+            seen.attempt(f"replaced {name}", partial(wait_rolled_out, experiments.objects, part))
     return seen
 
 
@@ -50,7 +50,7 @@ def undrained(uses: dict[int, list[Record]], status: int, service: str) -> list[
     untold = 0
     for number, records in uses.items():
         for record in records:
-            reason = why_failed(record, status)
+            reason = failure_reason(record, status)
             if reason is not None:
                 lost.append(f"connection {number}, use {record.use + 1}: {reason}")
                 break
@@ -69,12 +69,12 @@ def undrained(uses: dict[int, list[Record]], status: int, service: str) -> list[
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_held_connections_are_answered_and_told_to_close(drained: Experiment, component: str, lab: Laboratory) -> None:
+def test_held_connections_are_answered_and_told_to_close(drained: Experiment, component: str, experiments: ExperimentRunner) -> None:
     drained.took(f"replaced {component}")
     sampling = drained.traffic[component]
-    gone = next(mark.moment for mark in drained.marks if mark.text == f"{component} pod deleted")
+    gone = next(mark.moment for mark in drained.annotations if mark.text == f"{component} pod deleted")
     early = {record.connection for record in sampling.records if record.sent < gone and record.reused}
     uses = {number: [record for record in sampling.records if record.connection == number] for number in sorted(early)}
     if len(uses) < HELD:
-        raise VoidError(f"{len(uses)} connections were held instead of {HELD}")
-    accept(undrained(uses, sampling.plan.status, lab.target.component(component).service), lab.target)
+        raise InconclusiveSampleError(f"{len(uses)} connections were held instead of {HELD}")
+    report_findings(undrained(uses, sampling.plan.status, experiments.target.component(component).service), experiments.target)

@@ -15,11 +15,11 @@ from acceptance.availability import Interval
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.deadlines import ENDPOINTS, LIVENESS, POD_REPLACED, READINESS, STARTED, Deadline
-from acceptance.experiment import Experiment, Laboratory
-from acceptance.faults import container_id, frozen, kill
+from acceptance.experiment import Experiment, ExperimentRunner
+from acceptance.faults import container_id, paused_container, kill
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
-from acceptance.finding import Finding, Untested, accept
-from acceptance.rollout import container_status, endpoints, ready, restarts, restarts_of
+from acceptance.finding import Finding, Untested, report_findings
+from acceptance.rollout import container_status, endpoint_readiness, is_ready, restarts, restarts_of
 from acceptance.target import Component
 from acceptance.traffic import task_writes
 from acceptance.wait import NotYet, consistently, eventually
@@ -58,9 +58,9 @@ class Freeze:
     after: dict[str, int] = field(default_factory=dict)
 
 
-def probe_of(lab: Laboratory, component: Component, kind: str) -> Object:
+def probe_of(experiments: ExperimentRunner, component: Component, kind: str) -> Object:
     """The probe of the component's container, as the API server has filled it in; empty where there is none."""
-    deployments = {name_of(item): item for item in lab.objects.list("Deployment").objects}
+    deployments = {name_of(item): item for item in experiments.objects.list("Deployment").objects}
     containers = mappings_at(deployments[component.deployment], "spec.template.spec.containers")
     return next((mapping_at(c, kind) for c in containers if c.get("name") == component.container), {})
 
@@ -73,12 +73,12 @@ def figures(probe: Object) -> tuple[float, float, float]:
     return period, threshold, timeout
 
 
-def startup_budget(lab: Laboratory, component: Component) -> tuple[float, float] | None:
+def startup_budget(experiments: ExperimentRunner, component: Component) -> tuple[float, float] | None:
     """Seconds from which, and up to which, the kubelet gives up a start that answers no probe.
 
     A probe that takes longer than the period delays the next one. None where it does not suit the experiment.
     """
-    probe = probe_of(lab, component, "startupProbe")
+    probe = probe_of(experiments, component, "startupProbe")
     if not probe:
         return None
     period, threshold, timeout = figures(probe)
@@ -96,40 +96,40 @@ def patience(probe: Object) -> float:
     return period * threshold + timeout
 
 
-def now(lab: Laboratory, component: Component, pod: Object) -> Object:
+def now(experiments: ExperimentRunner, component: Component, pod: Object) -> Object:
     """The pod as it is now; `NotYet` where it is gone."""
-    for item in lab.pods(component):
+    for item in experiments.pods(component):
         if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
             return item
     raise NotYet("the pod is gone")
 
 
-def wait_for(lab: Laboratory, component: Component, pod: Object, *, is_ready: bool, deadline: Deadline) -> float:
+def wait_for(experiments: ExperimentRunner, component: Component, pod: Object, *, ready: bool, deadline: Deadline) -> float:
     """Wait until the pod is Ready, or is not; the moment."""
 
     def probe() -> float:
-        if ready(now(lab, component, pod)) is not is_ready:
-            raise NotYet(f"it is {'not ' if is_ready else ''}Ready")
+        if is_ready(now(experiments, component, pod)) is not ready:
+            raise NotYet(f"it is {'not ' if ready else ''}Ready")
         return time.time()
 
-    return eventually(f"pod {name_of(pod)} to be {'Ready' if is_ready else 'unready'}", probe, deadline)
+    return eventually(f"pod {name_of(pod)} to be {'Ready' if ready else 'unready'}", probe, deadline)
 
 
-def wait_left_out(lab: Laboratory, component: Component, pod: Object) -> None:
+def wait_left_out(experiments: ExperimentRunner, component: Component, pod: Object) -> None:
     """Wait until the pod is no ready endpoint of its Service."""
 
     def probe() -> None:
-        if endpoints(lab.objects.list("EndpointSlice").objects, component.service).get(name_of(pod)):
+        if endpoint_readiness(experiments.objects.list("EndpointSlice").objects, component.service).get(name_of(pod)):
             raise NotYet("it is one")
 
     eventually(f"pod {name_of(pod)} to be no ready endpoint of Service {component.service}", probe, ENDPOINTS)
 
 
-def wait_started(lab: Laboratory, component: Component, before: Object, deadline: Deadline) -> Object:
+def wait_started(experiments: ExperimentRunner, component: Component, before: Object, deadline: Deadline) -> Object:
     """Wait until another container runs than in the pod as it was before; the pod as it is then."""
 
     def probe() -> Object:
-        pod = now(lab, component, before)
+        pod = now(experiments, component, before)
         running = at(container_status(pod, component.container), "state.running")
         if not running or container_id(pod, component.container) == container_id(before, component.container):
             raise NotYet("the new container does not run yet")
@@ -139,29 +139,29 @@ def wait_started(lab: Laboratory, component: Component, before: Object, deadline
 
 
 @pytest.fixture(scope="module")
-def short(lab: Laboratory, writer: User, cluster: Cluster) -> Freeze:
+def short_freeze(experiments: ExperimentRunner, writer: User, cluster: Cluster) -> Freeze:
     """One pod of each component stands still until it is unready, and goes on."""
-    parts = {name: lab.target.component(name) for name in COMPONENTS}
-    pods = {name: lab.pods(part)[0] for name, part in parts.items()}
+    parts = {name: experiments.target.component(name) for name in COMPONENTS}
+    pods = {name: experiments.pods(part)[0] for name, part in parts.items()}
     before = {name: restarts_of(pod) for name, pod in pods.items()}
-    with lab.experiment("freeze", backend=task_writes(writer)) as seen:
+    with experiments.experiment("freeze", backend=task_writes(writer)) as seen:
         found = Freeze(seen, pods, before)
         for name, part in parts.items():
-            with frozen(cluster, pods[name], part.container) as moment:
+            with paused_container(cluster, pods[name], part.container) as moment:
                 found.frozen[name] = moment
-                seen.mark(f"{name} frozen")
+                seen.annotate(f"{name} frozen")
                 seen.attempt(
                     f"{name} unready",
-                    partial(wait_for, lab, part, pods[name], is_ready=False, deadline=READINESS),
+                    partial(wait_for, experiments, part, pods[name], ready=False, deadline=READINESS),
                 )
-                found.unready[name] = seen.mark(f"{name} unready")
-                seen.attempt(f"{name} out", partial(wait_left_out, lab, part, pods[name]))
-            seen.mark(f"{name} thawed")
+                found.unready[name] = seen.annotate(f"{name} unready")
+                seen.attempt(f"{name} out", partial(wait_left_out, experiments, part, pods[name]))
+            seen.annotate(f"{name} thawed")
             seen.attempt(
                 f"{name} back",
-                partial(wait_for, lab, part, pods[name], is_ready=True, deadline=READINESS),
+                partial(wait_for, experiments, part, pods[name], ready=True, deadline=READINESS),
             )
-        found.after = {name: restarts(lab.pods(part)).get(name_of(pods[name]), -1) for name, part in parts.items()}
+        found.after = {name: restarts(experiments.pods(part)).get(name_of(pods[name]), -1) for name, part in parts.items()}
     return found
 
 
@@ -189,25 +189,25 @@ def last_life(pod: Object, container: str) -> float:
 
 
 def slow_start(
-    lab: Laboratory, cluster: Cluster, seen: Experiment, pod: Object, budget: tuple[float, float]
+    experiments: ExperimentRunner, cluster: Cluster, seen: Experiment, pod: Object, budget: tuple[float, float]
 ) -> SlowStart:
     """A backend container stands still as soon as it has started, beyond its budget; the next one within it."""
-    part = lab.target.component("backend")
+    part = experiments.target.component("backend")
     grace = float(str(at(pod, "spec.terminationGracePeriodSeconds")))
     found = SlowStart(seen, name_of(pod), [restarts_of(pod)], budget, grace)
     kill(cluster, pod, part.container)
-    seen.attempt("started", lambda: wait_started(lab, part, pod, STARTED))
+    seen.attempt("started", lambda: wait_started(experiments, part, pod, STARTED))
     started: Object = seen.value("started")
-    with frozen(cluster, started, part.container):
-        seen.attempt("killed", lambda: wait_started(lab, part, started, LIVENESS))
+    with paused_container(cluster, started, part.container):
+        seen.attempt("killed", lambda: wait_started(experiments, part, started, LIVENESS))
     if seen.came("killed"):
         successor: Object = seen.value("killed")
-        with frozen(cluster, successor, part.container):
+        with paused_container(cluster, successor, part.container):
             found.life = last_life(successor, part.container)
             found.counts.append(restarts_of(successor))
             consistently("a slow start", lambda: None, SLOWED)
-        seen.attempt("Ready", lambda: wait_for(lab, part, pod, is_ready=True, deadline=POD_REPLACED))
-        found.counts.append(restarts_of(now(lab, part, pod)))
+        seen.attempt("Ready", lambda: wait_for(experiments, part, pod, ready=True, deadline=POD_REPLACED))
+        found.counts.append(restarts_of(now(experiments, part, pod)))
     return found
 
 
@@ -220,65 +220,65 @@ class Lasting:
 
 
 @pytest.fixture(scope="module")
-def lasting(lab: Laboratory, cluster: Cluster) -> Lasting:
+def long_freeze(experiments: ExperimentRunner, cluster: Cluster) -> Lasting:
     """One pod of each component stands still until the kubelet starts it again; meanwhile another starts slowly."""
-    parts = {name: lab.target.component(name) for name in COMPONENTS}
+    parts = {name: experiments.target.component(name) for name in COMPONENTS}
     path = parts["backend"].values.startup_probe
-    with lab.experiment("lasting freeze and slow start") as seen:
-        budget = startup_budget(lab, parts["backend"])
+    with experiments.experiment("lasting freeze and slow start") as seen:
+        budget = startup_budget(experiments, parts["backend"])
         if budget is None and path is not None:
             shorter = {"failureThreshold": STARTUP_BUDGET, "periodSeconds": 1, "timeoutSeconds": 1}
-            lab.upgrade({f"{path}.{field}": value for field, value in shorter.items()})
+            experiments.upgrade({f"{path}.{field}": value for field, value in shorter.items()})
             budget = STARTUP_BUDGET - 1, STARTUP_BUDGET
-        seen.attempt("rollout", lab.rolled_out)
-        pods = {name: lab.pods(part)[0] for name, part in parts.items()}
-        others = lab.pods(parts["backend"])[1:]
+        seen.attempt("rollout", experiments.rolled_out)
+        pods = {name: experiments.pods(part)[0] for name, part in parts.items()}
+        others = experiments.pods(parts["backend"])[1:]
         before = {name: restarts_of(pod) for name, pod in pods.items()}
         found = Lasting(Freeze(seen, pods, before))
         with ExitStack() as stack:
             for name, part in parts.items():
-                found.long.frozen[name] = stack.enter_context(frozen(cluster, pods[name], part.container))
+                found.long.frozen[name] = stack.enter_context(paused_container(cluster, pods[name], part.container))
             if budget is not None and others:
-                found.slow = slow_start(lab, cluster, seen, others[0], budget)
+                found.slow = slow_start(experiments, cluster, seen, others[0], budget)
             for name, part in parts.items():
                 left = found.long.frozen[name] + LIVENESS.seconds - time.time()
                 deadline = replace(LIVENESS, seconds=max(0.0, left))
-                seen.attempt(f"{name} restarted", partial(wait_started, lab, part, pods[name], deadline))
+                seen.attempt(f"{name} restarted", partial(wait_started, experiments, part, pods[name], deadline))
         for name, part in parts.items():
-            seen.attempt(f"{name} back", partial(wait_for, lab, part, pods[name], is_ready=True, deadline=POD_REPLACED))
+            seen.attempt(f"{name} back", partial(wait_for, experiments, part, pods[name], ready=True, deadline=POD_REPLACED))
         if budget is not None and not others:
-            pod = now(lab, parts["backend"], pods["backend"])
-            found.slow = slow_start(lab, cluster, seen, pod, budget)
+            pod = now(experiments, parts["backend"], pods["backend"])
+            found.slow = slow_start(experiments, cluster, seen, pod, budget)
     return found
 
 
 @pytest.mark.rule("POD-10")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_frozen_pod_is_unready_not_restarted_and_comes_back(short: Freeze, component: str, lab: Laboratory) -> None:
-    part = lab.target.component(component)
-    if not probe_of(lab, part, "readinessProbe"):
+def test_a_frozen_pod_is_unready_not_restarted_and_comes_back(short_freeze: Freeze, component: str, experiments: ExperimentRunner) -> None:
+    part = experiments.target.component(component)
+    if not probe_of(experiments, part, "readinessProbe"):
         raise Untested(f"the {component} has no readiness probe")
     for name in ("unready", "out", "back"):
-        short.seen.took(f"{component} {name}")
-    object_ = f"Pod/{name_of(short.pods[component])}"
+        short_freeze.seen.took(f"{component} {name}")
+    object_ = f"Pod/{name_of(short_freeze.pods[component])}"
     findings = []
-    if short.after[component] != short.before[component]:
-        wanted, found = str(short.before[component]), str(short.after[component])
+    if short_freeze.after[component] != short_freeze.before[component]:
+        wanted, found = str(short_freeze.before[component]), str(short_freeze.after[component])
         findings.append(Finding("POD-10", object_, "restartCount", wanted, found))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("POD-10")
 def test_requests_fail_only_until_the_frozen_pod_is_unready(
-    short: Freeze, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    short_freeze: Freeze, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    part = lab.target.component("backend")
-    probe = probe_of(lab, part, "readinessProbe")
+    part = experiments.target.component("backend")
+    probe = probe_of(experiments, part, "readinessProbe")
     if not probe:
         raise Untested("the backend has no readiness probe")
-    short.seen.took("backend unready")
-    availability = short.seen.traffic["backend"].availability
-    window = Interval(short.frozen["backend"], short.unready["backend"] + ENDPOINT_LAG)
+    short_freeze.seen.took("backend unready")
+    availability = short_freeze.seen.traffic["backend"].availability
+    window = Interval(short_freeze.frozen["backend"], short_freeze.unready["backend"] + ENDPOINT_LAG)
     outside = [
         failure
         for failure in availability.failures
@@ -287,7 +287,7 @@ def test_requests_fail_only_until_the_frozen_pod_is_unready(
     object_ = f"Service/{part.service}"
     unready, most = window.seconds - ENDPOINT_LAG, patience(probe)
     record_measurement("freeze: time to unready", unready, "s", f"{most:g} s by the probe's own figures")
-    answered = sum(window.holds(r.sent) and r.done - r.sent < 1 and r.status > 0 for r in availability.records)
+    answered = sum(window.contains(r.sent) and r.done - r.sent < 1 and r.status > 0 for r in availability.records)
     findings = []
     if unready > most + READINESS_LAG:
         wanted = f"unready {most:g} s after it froze, as its probe says, or {READINESS_LAG:g} s later"
@@ -297,17 +297,17 @@ def test_requests_fail_only_until_the_frozen_pod_is_unready(
         into = outside[0].record.sent - window.start
         found = f"{len(outside)} failed, the first {into:.1f} s into it: {outside[0].reason}"
         findings.append(Finding("POD-10", object_, "requests", wanted, found))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
     assert answered, "no request was answered by another pod meanwhile"
 
 
 @pytest.mark.rule("POD-11")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_pod_that_stays_frozen_is_restarted(
-    lasting: Lasting, component: str, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    long_freeze: Lasting, component: str, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    long = lasting.long
-    if not probe_of(lab, lab.target.component(component), "livenessProbe"):
+    long = long_freeze.long
+    if not probe_of(experiments, experiments.target.component(component), "livenessProbe"):
         raise Untested(f"the {component} has no liveness probe")
     long.seen.took(f"{component} restarted")
     long.seen.took(f"{component} back")
@@ -323,9 +323,9 @@ def test_a_pod_that_stays_frozen_is_restarted(
 
 @pytest.mark.rule("POD-12")
 def test_a_slow_start_is_killed_only_beyond_its_budget(
-    lasting: Lasting, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    long_freeze: Lasting, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    slow = lasting.slow
+    slow = long_freeze.slow
     if slow is None:
         raise Untested(
             f"the startup probe gives no budget of {STARTUP_BUDGET} to {LONGEST_BUDGET:g} s, "
@@ -347,5 +347,5 @@ def test_a_slow_start_is_killed_only_beyond_its_budget(
     if not least <= slow.life <= longest:  # the API's times are of whole seconds
         wanted = f"{least:g} to {most:g} s, its budget, and at most {longest - most:g} s to end"
         findings.append(Finding("POD-12", f"Pod/{slow.pod}", "slow start's life", wanted, f"{slow.life:g} s"))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
     slow.seen.took("Ready")

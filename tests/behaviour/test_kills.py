@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from acceptance.availability import Interval, lossless
+from acceptance.availability import Interval, failed_request_findings
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.database import Database
 from acceptance.deadlines import POD_REPLACED
-from acceptance.experiment import Experiment, Laboratory
+from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.faults import delete, kill
 from acceptance.fields import Object, name_of, text_at
-from acceptance.finding import Finding, Untested, accept
-from acceptance.ledger import Settlement, count, settle, unbalanced, writes
-from acceptance.rollout import own, ready, restarts_of
+from acceptance.finding import Finding, Untested, report_findings
+from acceptance.ledger import Reconciliation, count, reconcile, discrepancies, writes
+from acceptance.rollout import pods_of, is_ready, restarts_of
 from acceptance.target import Component
 from acceptance.traffic import chat_turns, page_views, task_writes
 from acceptance.wait import NotYet, consistently, eventually
@@ -52,48 +52,48 @@ class Kills:
     conversation: list[str] = field(default_factory=list)
     """What was said in one conversation, a turn after each recovery."""
     conversation_id: object = None
-    ledgers: dict[str, Settlement] = field(default_factory=dict)
+    ledgers: dict[str, Reconciliation] = field(default_factory=dict)
 
 
-def wait_ready(lab: Laboratory, component: str, gone: set[str]) -> None:
+def wait_ready(experiments: ExperimentRunner, component: str, gone: set[str]) -> None:
     """Wait until as many pods as are wanted are Ready, none of them of `gone` (UIDs)."""
-    part = lab.target.component(component)
+    part = experiments.target.component(component)
 
     def probe() -> None:
-        there = [pod for pod in lab.pods(part) if ready(pod) and text_at(pod, "metadata.uid") not in gone]
+        there = [pod for pod in experiments.pods(part) if is_ready(pod) and text_at(pod, "metadata.uid") not in gone]
         if len(there) < part.replicas:
             raise NotYet(f"{len(there)} of {part.replicas} pods are Ready: {[name_of(pod) for pod in there]}")
 
     eventually(f"replacements of the {component}'s pods to be Ready", probe, POD_REPLACED)
 
 
-def wait_restarted(lab: Laboratory, component: str, pod: Object, before: int) -> int:
+def wait_restarted(experiments: ExperimentRunner, component: str, pod: Object, before: int) -> int:
     """Wait until the pod's container was started again and is Ready; its restarts."""
-    part = lab.target.component(component)
+    part = experiments.target.component(component)
 
     def probe() -> int:
-        for item in lab.pods(part):
+        for item in experiments.pods(part):
             if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
                 now = restarts_of(item)
-                if now > before and ready(item):
+                if now > before and is_ready(item):
                     return now
-                raise NotYet(f"restarts: {now}, Ready: {ready(item)}")
+                raise NotYet(f"restarts: {now}, Ready: {is_ready(item)}")
         raise NotYet("the pod is gone")
 
     return eventually(f"the {component}'s container to be started again and Ready", probe, POD_REPLACED)
 
 
-def turn(user: User, kills: Kills) -> None:
+def turn(user: User, pod_kills: Kills) -> None:
     """One more turn of the conversation, right after a recovery."""
     message = f"word {secrets.token_hex(6)}"
-    answer = user.say(message, kills.conversation_id)
-    kills.conversation_id = answer[user.target.api.conversation_field]
-    kills.conversation.append(message)
+    answer = user.send_message(message, pod_kills.conversation_id)
+    pod_kills.conversation_id = answer[user.target.api.conversation_field]
+    pod_kills.conversation.append(message)
 
 
 @pytest.fixture(scope="module")
-def kills(
-    lab: Laboratory,
+def pod_kills(
+    experiments: ExperimentRunner,
     writer: User,
     reader: User,
     cluster: Cluster,
@@ -109,12 +109,12 @@ def kills(
     def uids(pods: list[Object]) -> set[str]:
         return {text_at(pod, "metadata.uid") for pod in pods}
 
-    with lab.experiment("kills", **plans) as seen:
+    with experiments.experiment("kills", **plans) as seen:
         found = Kills(seen)
         turn(reader, found)
 
         def step(name: str, component: str, do: Callable[[], Callable[[], object]]) -> None:
-            began = seen.mark(name)
+            began = seen.annotate(name)
             wait = do()
             seen.attempt(f"{component}: {name}", wait)
             consistently("quiet", lambda: None, BETWEEN)
@@ -125,22 +125,22 @@ def kills(
 
         def deletion(name: str, component: str, count: int, how: str) -> None:
             def do() -> Callable[[], object]:
-                pods = [pod for pod in lab.pods(lab.target.component(component)) if ready(pod)][:count]
+                pods = [pod for pod in experiments.pods(experiments.target.component(component)) if is_ready(pod)][:count]
                 for pod in pods:
                     delete(cluster, pod, GRACE[how])
-                return lambda: wait_ready(lab, component, uids(pods))
+                return lambda: wait_ready(experiments, component, uids(pods))
 
             step(f"{name} {how}", component, do)
 
         def killing(component: str) -> Callable[[], Callable[[], object]]:
             def do() -> Callable[[], object]:
-                part = lab.target.component(component)
-                pod = next(pod for pod in lab.pods(part) if ready(pod))
+                part = experiments.target.component(component)
+                pod = next(pod for pod in experiments.pods(part) if is_ready(pod))
                 before = restarts_of(pod)
                 kill(cluster, pod, part.container)
 
                 def wait() -> None:
-                    now = wait_restarted(lab, component, pod, before)
+                    now = wait_restarted(experiments, component, pod, before)
                     found.restarted.setdefault(component, {})[name_of(pod)] = before, now
 
                 return wait
@@ -148,7 +148,7 @@ def kills(
             return do
 
         for component in COMPONENTS:
-            everyone = lab.target.component(component).replicas
+            everyone = experiments.target.component(component).replicas
             deletion("one pod", component, 1, GRACEFULLY)
             deletion("one pod", component, 1, AT_ONCE)
             step(KILLED, component, killing(component))
@@ -158,7 +158,7 @@ def kills(
         while time.time() - turns_begin < IN_TURN_SECONDS:
             number += 1
             deletion(f"in turn {number},", "backend", 1, AT_ONCE if number % 2 else GRACEFULLY)
-    tables = lab.target.tables
+    tables = experiments.target.tables
     with database.admin() as admin:
         for label, name, table, column, where in (
             ("tasks", "backend", tables.task, tables.task_title, {}),
@@ -168,21 +168,21 @@ def kills(
         ):
             sampling = seen.traffic[name]
             there = count(admin, table, column, sampling.plan.token, where)
-            found.ledgers[label] = settle(writes(sampling), there)
+            found.ledgers[label] = reconcile(writes(sampling), there)
             for figure, value in found.ledgers[label].figures().items():
                 record_measurement(f"kills: {label}: {figure}", value, "writes", LEDGER)
     return found
 
 
 @pytest.mark.rule("PER-05")
-def test_every_acknowledged_write_is_there_once(kills: Kills, lab: Laboratory) -> None:
-    accept(unbalanced("PER-05", lab.target.tables.task, kills.ledgers["tasks"]), lab.target)
+def test_every_acknowledged_write_is_there_once(pod_kills: Kills, experiments: ExperimentRunner) -> None:
+    report_findings(discrepancies("PER-05", experiments.target.tables.task, pod_kills.ledgers["tasks"]), experiments.target)
 
 
 @pytest.mark.rule("PER-04", "PER-05")
-def test_every_acknowledged_chat_turn_is_there_once(kills: Kills, lab: Laboratory) -> None:
-    tables = lab.target.tables
-    accept(
+def test_every_acknowledged_chat_turn_is_there_once(pod_kills: Kills, experiments: ExperimentRunner) -> None:
+    tables = experiments.target.tables
+    report_findings(
         [
             finding
             for label, table in (
@@ -191,95 +191,95 @@ def test_every_acknowledged_chat_turn_is_there_once(kills: Kills, lab: Laborator
                 ("effects", tables.task),
             )
             for rule in ("PER-04", "PER-05")
-            for finding in unbalanced(rule, f"{table} ({label})", kills.ledgers[label])
+            for finding in discrepancies(rule, f"{table} ({label})", pod_kills.ledgers[label])
         ],
-        lab.target,
+        experiments.target,
     )
 
 
 @pytest.mark.rule("PER-04")
-def test_a_conversation_goes_on(kills: Kills, reader: User, lab: Laboratory) -> None:
-    if lab.target.api.messages is None:
+def test_a_conversation_goes_on(pod_kills: Kills, reader: User, experiments: ExperimentRunner) -> None:
+    if experiments.target.api.messages is None:
         raise Untested("the target names no path for a conversation's messages")
-    listed = reader.ask_json("GET", reader.path(lab.target.api.messages, id=kills.conversation_id))
-    said = [item[lab.target.api.content_field] for item in listed]
-    counts = [sum(message == text for text in said) for message in kills.conversation]
+    listed = reader.request_json("GET", reader.path(experiments.target.api.messages, id=pod_kills.conversation_id))
+    said = [item[experiments.target.api.content_field] for item in listed]
+    counts = [sum(message == text for text in said) for message in pod_kills.conversation]
     assert len(counts) > 4
     findings = []
     if counts != [1] * len(counts) or len(said) != 2 * len(counts):
         wanted = f"each of {len(counts)} turns once, with one answer"
         found = f"{counts}, {len(said)} messages"
         findings.append(
-            Finding("PER-04", f"Table/{lab.target.tables.message}", "messages of one conversation", wanted, found)
+            Finding("PER-04", f"Table/{experiments.target.tables.message}", "messages of one conversation", wanted, found)
         )
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("POD-17")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_replacement_is_ready_in_time(
-    kills: Kills, component: str, record_measurement: Callable[[str, float, str, str], None]
+    pod_kills: Kills, component: str, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    names = [name for name in kills.times if name.startswith(component) and KILLED not in name]
+    names = [name for name in pod_kills.times if name.startswith(component) and KILLED not in name]
     assert len(names) >= 3
     for name in names:
-        record_measurement(f"{name}: Ready again", kills.seen.took(name), "s", POD_REPLACED.source)
+        record_measurement(f"{name}: Ready again", pod_kills.seen.took(name), "s", POD_REPLACED.source)
 
 
 @pytest.mark.rule("STA-09", "POD-05")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_killed_process_is_started_again_in_its_pod(
-    kills: Kills, component: str, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    pod_kills: Kills, component: str, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    seconds = kills.seen.took(f"{component}: {KILLED}")
+    seconds = pod_kills.seen.took(f"{component}: {KILLED}")
     record_measurement(f"{component}: {KILLED}: Ready again", seconds, "s", "measured, not judged")
-    ((pod, (before, now)),) = kills.restarted[component].items()
+    ((pod, (before, now)),) = pod_kills.restarted[component].items()
     findings = [
         Finding(rule, f"Pod/{pod}", "restartCount", f"{before + 1}", f"{now}")
         for rule in ("STA-09", "POD-05")
         if now != before + 1
     ]
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("STA-09")
-def test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready(kills: Kills, lab: Laboratory) -> None:
-    part = lab.target.component("backend")
+def test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready(pod_kills: Kills, experiments: ExperimentRunner) -> None:
+    part = experiments.target.component("backend")
     if part.replicas < 2:
         raise Untested("the target wants one backend pod, so that no other can be Ready")
     times = [
         time_
-        for name, time_ in kills.times.items()
-        if name.startswith("backend") and name.endswith(GRACEFULLY) and always_one_ready(kills, part, time_)
+        for name, time_ in pod_kills.times.items()
+        if name.startswith("backend") and name.endswith(GRACEFULLY) and always_one_ready(pod_kills, part, time_)
     ]
     assert times, "no other pod was Ready whenever one was deleted"
     findings = []
     for label in ("backend", "chat"):
         for time_ in times:
-            availability = kills.seen.traffic[label].availability.between(time_)
+            availability = pod_kills.seen.traffic[label].availability.between(time_)
             assert availability.records
-            findings += lossless("STA-09", f"Service/{part.service}", availability)
-    accept(findings, lab.target)
+            findings += failed_request_findings("STA-09", f"Service/{part.service}", availability)
+    report_findings(findings, experiments.target)
 
 
-def always_one_ready(kills: Kills, part: Component, time_: Interval) -> bool:
+def always_one_ready(pod_kills: Kills, part: Component, time_: Interval) -> bool:
     """Whether at every change in that time a pod was Ready that was not being deleted."""
-    states = kills.seen.history.states("Pod", time_.start, time_.end)
-    return all(any(ready(pod) for pod in own(state.objects, part)) for state in states)
+    states = pod_kills.seen.history.states("Pod", time_.start, time_.end)
+    return all(any(is_ready(pod) for pod in pods_of(state.objects, part)) for state in states)
 
 
 @pytest.mark.rule("STA-09")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_every_outage_is_measured_and_ends(
-    kills: Kills, component: str, lab: Laboratory, record_measurement: Callable[[str, float, str, str], None]
+    pod_kills: Kills, component: str, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
 ) -> None:
-    for name, time_ in kills.times.items():
+    for name, time_ in pod_kills.times.items():
         if not name.startswith(component):
             continue
-        availability = kills.seen.traffic[component].availability.between(time_)
+        availability = pod_kills.seen.traffic[component].availability.between(time_)
         source = f"{len(availability.failures)} of {len(availability.records)} requests failed; measured, not judged"
         record_measurement(f"{name}: longest outage", round(availability.longest_outage, 2), "s", source)
-    sampled = kills.seen.traffic[component].availability
+    sampled = pod_kills.seen.traffic[component].availability
     last = sampled.records[-1].sent
     tail = sampled.between(Interval(last - BETWEEN / 2, last))
-    accept(lossless("STA-09", f"Service/{lab.target.component(component).service}", tail), lab.target)
+    report_findings(failed_request_findings("STA-09", f"Service/{experiments.target.component(component).service}", tail), experiments.target)

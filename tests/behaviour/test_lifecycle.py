@@ -54,8 +54,8 @@ def port_forward(notes: str) -> list[str]:
 
 
 @pytest.mark.rule("CHT-12")
-def test_the_command_of_the_notes_makes_the_frontend_answer(ready: Release) -> None:
-    command = port_forward(ready.helm.notes())
+def test_the_command_of_the_notes_makes_the_frontend_answer(ready_release: Release) -> None:
+    command = port_forward(ready_release.helm.notes())
     local = command[-1].partition(":")[0]
 
     with running(command) as process:
@@ -77,32 +77,32 @@ def test_the_command_of_the_notes_makes_the_frontend_answer(ready: Release) -> N
 
 
 @pytest.mark.rule("CHT-13")
-def test_an_upgrade_with_the_same_values_changes_nothing(ready: Release) -> None:
+def test_an_upgrade_with_the_same_values_changes_nothing(ready_release: Release) -> None:
     def marks() -> dict[str, tuple[object, object]]:
         return {
             f"{kind}/{name_of(item)}": (at(item, "metadata.uid"), at(item, "metadata.generation"))
             for kind in WATCHED
-            for item in ready.objects.list(kind).objects
+            for item in ready_release.objects.list(kind).objects
         }
 
-    before, revision = marks(), ready.helm.revision()
+    before, revision = marks(), ready_release.helm.revision()
     assert any(key.startswith("Pod/") for key in before), "there is no pod to stay"
-    ready.upgrade()
-    ready.wait_ready()
-    assert ready.helm.revision() == revision + 1
+    ready_release.upgrade()
+    ready_release.wait_ready()
+    assert ready_release.helm.revision() == revision + 1
     assert marks() == before
 
 
 @pytest.mark.rule("CHT-14")
 def test_uninstall_leaves_nothing_but_the_data(
-    ready: Release, cluster: Cluster, user: User, database: Database
+    ready_release: Release, cluster: Cluster, user: User, database: Database
 ) -> None:
     title = f"survives {secrets.token_hex(8)}"
     task = user.add_task(title)
-    namespace, empty = ready.target.chart.namespace, f"{cluster.run.namespace}-empty"
+    namespace, empty = ready_release.target.chart.namespace, f"{cluster.run.namespace}-empty"
     cluster.kubectl("create", "namespace", empty)
     try:
-        ready.helm.uninstall()
+        ready_release.helm.uninstall()
 
         def probe() -> None:
             left = listed(cluster, namespace) - listed(cluster, empty)
@@ -110,7 +110,7 @@ def test_uninstall_leaves_nothing_but_the_data(
                 raise NotYet(f"still there: {', '.join(sorted(left))}")
 
         eventually(f"namespace {namespace} to hold no more than an empty one", probe, UNINSTALLED)
-        tables = ready.target.tables
+        tables = ready_release.target.tables
         query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
             sql.Identifier(tables.task), sql.Identifier(tables.task_title)
         )
@@ -118,6 +118,6 @@ def test_uninstall_leaves_nothing_but_the_data(
             assert connection.execute(query, [title]).fetchone() == (1,)
     finally:
         cluster.kubectl("delete", "namespace", empty, "--wait=false")
-        ready.upgrade()
-        ready.wait_ready()
+        ready_release.upgrade()
+        ready_release.wait_ready()
     assert task in user.tasks(), f"the task {title!r} is not read after the release was installed again"

@@ -8,7 +8,7 @@ import time
 import pytest
 from kubernetes import client
 
-from acceptance.client import ask
+from acceptance.client import send
 from acceptance.cluster import Cluster
 from acceptance.deadlines import LOGGED
 from acceptance.faults import main_process
@@ -28,16 +28,16 @@ COMPONENTS = ("backend", "frontend")
 
 @pytest.mark.rule("PER-06")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_the_pods_log_shows_a_request_just_made(ready: Release, gateway: Gateway, component: str) -> None:
-    part = ready.target.component(component)
-    for pod in ready_pods(ready, component):
+def test_the_pods_log_shows_a_request_just_made(ready_release: Release, gateway: Gateway, component: str) -> None:
+    part = ready_release.target.component(component)
+    for pod in ready_pods(ready_release, component):
         path = f"/log-{secrets.token_hex(8)}"
-        ask(gateway, "GET", origin(ready, component, pod) + path)
+        send(gateway, "GET", origin(ready_release, component, pod) + path)
 
         def probe(name: str = name_of(pod), path: str = path) -> None:
-            log = client.CoreV1Api(ready.cluster.api).read_namespaced_pod_log(
+            log = client.CoreV1Api(ready_release.cluster.api).read_namespaced_pod_log(
                 name,
-                ready.target.chart.namespace,
+                ready_release.target.chart.namespace,
                 container=part.container,
                 tail_lines=TAIL,
                 _request_timeout=(CONNECT_SECONDS, LIST_SECONDS),
@@ -50,13 +50,13 @@ def test_the_pods_log_shows_a_request_just_made(ready: Release, gateway: Gateway
 
 @pytest.mark.rule("PER-06")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_file_in_the_container_grows(ready: Release, cluster: Cluster, gateway: Gateway, component: str) -> None:
+def test_no_file_in_the_container_grows(ready_release: Release, cluster: Cluster, gateway: Gateway, component: str) -> None:
     """No regular file of the container, its volumes included, is written while requests are answered."""
     if "node" not in cluster.capabilities:
         untested("the node can't be looked into")
-    part = ready.target.component(component)
-    for pod in ready_pods(ready, component):
-        url = origin(ready, component, pod)
+    part = ready_release.target.component(component)
+    for pod in ready_pods(ready_release, component):
+        url = origin(ready_release, component, pod)
         root = f"/proc/{main_process(cluster, pod, part.container)}/root"
         began = time.time()
         with gateway.session() as session:

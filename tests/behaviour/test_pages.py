@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from acceptance.client import User, ask
+from acceptance.client import User, send
 from acceptance.pods import origins
 from acceptance.release import Release
 
@@ -35,12 +35,12 @@ class Shown(HTMLParser):
 
 
 @pytest.mark.rule("STA-10")
-def test_the_first_html_holds_the_users_tasks(ready: Release, user: User) -> None:
+def test_the_first_html_holds_the_users_tasks(ready_release: Release, user: User) -> None:
     title = f"rendered {secrets.token_hex(6)} & <shown>"
     user.add_task(title)
-    for pod, origin in origins(ready, "frontend").items():
+    for pod, origin in origins(ready_release, "frontend").items():
         url = origin + user.target.pages.tasks
-        answer = ask(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
+        answer = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
         assert answer.status_code == 200, f"{pod}: wanted 200, seen {answer.status_code}"
         kind = answer.headers.get("Content-Type", "")
         assert kind.startswith("text/html"), f"{pod}: wanted text/html, seen {kind}"
@@ -49,14 +49,14 @@ def test_the_first_html_holds_the_users_tasks(ready: Release, user: User) -> Non
 
 
 @pytest.mark.rule("STA-10")
-def test_nobodys_page_holds_no_tasks(ready: Release, user: User) -> None:
+def test_nobodys_page_holds_no_tasks(ready_release: Release, user: User) -> None:
     """Without a session the same page is not the user's, though the pod has just shown it to them."""
     title = f"hidden {secrets.token_hex(6)}"
     user.add_task(title)
-    for pod, origin in origins(ready, "frontend").items():
+    for pod, origin in origins(ready_release, "frontend").items():
         url = origin + user.target.pages.tasks
-        shown = ask(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
+        shown = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
         assert title in shown.text, f"{pod}: wanted the user's task in the page, seen {shown.status_code} without it"
-        answer = ask(user.gateway, "GET", url, allow_redirects=False)
+        answer = send(user.gateway, "GET", url, allow_redirects=False)
         assert answer.status_code in (302, 303, 307, 308, 401), f"{pod}: wanted a redirect, seen {answer.status_code}"
         assert title not in answer.text, f"{pod}: wanted no task without a session, seen {title}"

@@ -11,10 +11,10 @@ import pytest
 from acceptance import pooler
 from acceptance.client import User
 from acceptance.database import NAME, Database
-from acceptance.experiment import Laboratory
+from acceptance.experiment import ExperimentRunner
 from acceptance.images import build_support
 from acceptance.pooler import Pooler
-from acceptance.provision import Provision
+from acceptance.provision import Provisioner
 from acceptance.redaction import redactor
 from acceptance.verdict import untested
 
@@ -24,19 +24,19 @@ WRITERS = 12
 
 
 @pytest.fixture(scope="module")
-def pooled(lab: Laboratory, provision: Provision, database: Database) -> Iterator[Pooler]:
+def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Database) -> Iterator[Pooler]:
     """The release on the pooled address, its migration run through it too."""
-    path = lab.target.values.database_url
+    path = experiments.target.values.database_url
     if path is None:
         untested("the target names no value for the database's URL")
-    image = build_support(provision.toolchain, provision.run, "postgres")
-    made = pooler.start(provision.toolchain, provision.run, image.reference, database, redactor.add)
-    with lab.experiment("pooled address") as seen:
-        lab.upgrade({path: made.url})
-        seen.attempt("rollout", lab.rolled_out)
+    image = build_support(provisioner.toolchain, provisioner.run, "postgres")
+    made = pooler.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
+    with experiments.experiment("pooled address") as seen:
+        experiments.upgrade({path: made.url})
+        seen.attempt("rollout", experiments.rolled_out)
         seen.took("rollout")
         yield made
-    provision.toolchain.engine.docker("rm", "--force", made.container)
+    provisioner.toolchain.engine.docker("rm", "--force", made.container)
 
 
 @pytest.mark.rule("PER-01")
@@ -49,7 +49,7 @@ def test_users_tasks_and_chats_work_through_a_pooler(
     with ThreadPoolExecutor(WRITERS) as pool:
         written = list(pool.map(user.add_task, titles))
     assert sorted(task[user.target.api.title_field] for task in written) == sorted(titles)
-    user.say(f"add task: chat {marker}")
+    user.send_message(f"add task: chat {marker}")
     kept = {task[user.target.api.title_field] for task in user.tasks()}
     assert f"chat {marker}" in kept, "the chat turn left no task"
     address = database.toolchain.engine.docker(

@@ -15,10 +15,10 @@ from acceptance.verdict import untested
 
 
 @pytest.mark.rule("CHT-11")
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("release")
 def test_every_pod_is_ready_within_three_minutes(request: pytest.FixtureRequest) -> None:
-    ready: Release = request.getfixturevalue("ready")  # not in set-up: pods that are not are a finding
-    if ready.begun is None:
+    ready: Release = request.getfixturevalue("ready_release")  # not in set-up: pods that are not are a finding
+    if ready.installed_at is None:
         untested("the release was there already, not installed by this run")
     deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}
     for part in ready.target.components.values():
@@ -27,10 +27,10 @@ def test_every_pod_is_ready_within_three_minutes(request: pytest.FixtureRequest)
 
 
 @pytest.mark.rule("PER-01")
-def test_a_task_is_a_row(ready: Release, user: User, database: Database) -> None:
+def test_a_task_is_a_row(ready_release: Release, user: User, database: Database) -> None:
     title = f"row {secrets.token_hex(8)}"
     user.add_task(title)
-    tables = ready.target.tables
+    tables = ready_release.target.tables
     query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
         sql.Identifier(tables.task), sql.Identifier(tables.task_title)
     )

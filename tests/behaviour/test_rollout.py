@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 import pytest
 
-from acceptance.availability import UNATTRIBUTED, Interval, lossless
+from acceptance.availability import UNATTRIBUTED, Interval, failed_request_findings
 from acceptance.client import User
 from acceptance.cluster import Cluster
-from acceptance.experiment import Experiment, Laboratory
-from acceptance.finding import Finding, Untested, accept
+from acceptance.experiment import Experiment, ExperimentRunner
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.history import GapError
 from acceptance.images import BuiltImage
-from acceptance.provision import Provision
-from acceptance.records import VoidError
-from acceptance.rollout import bounds, ready_since, revisions, turnover
-from acceptance.traffic import PER_SECOND, page_views, seconds_of, task_writes
+from acceptance.provision import Provisioner
+from acceptance.records import InconclusiveSampleError
+from acceptance.rollout import bounds_findings, ready_since, revisions, turnover
+from acceptance.traffic import PER_SECOND, page_views, duration_for, task_writes
 
 COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}
 """What the image rollouts are to be judged by, at least; half of it while old and new pods are there."""
 RATES = {"backend": 27.0, "frontend": PER_SECOND}
 """More of what more is wanted of. Fewer pages would take more rollouts, and leave connections idle until they close."""
-LONG_ENOUGH = max(seconds_of(least, RATES[name]) for name, least in REQUESTS.items())
+LONG_ENOUGH = max(duration_for(least, RATES[name]) for name, least in REQUESTS.items())
 MOST_ROLLOUTS = 8
 WATCH_LAG = 0.5
 """Seconds by which a status may reach the recorder later than the endpoints it leads to reach the node."""
@@ -41,60 +41,60 @@ class Rollouts:
 
 
 @pytest.fixture(scope="module")
-def variants(provision: Provision, cluster: Cluster) -> dict[str, BuiltImage]:
+def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
     """For each component an image of the same application with other content, on the node."""
-    made = provision.altered("variants")
+    made = provisioner.derived_images("rebuilt_images")
     cluster.load_image(*(image.reference for image in made.values()))
     return made
 
 
 @pytest.fixture(scope="module")
 def rollouts(
-    lab: Laboratory, writer: User, reader: User, variants: dict[str, BuiltImage], pytestconfig: pytest.Config
+    experiments: ExperimentRunner, writer: User, reader: User, rebuilt_images: dict[str, BuiltImage], pytestconfig: pytest.Config
 ) -> Rollouts:
     """Both components to the other image and back; then the one of which too little was asked, until it is enough."""
     least = pytestconfig.option.rollouts
     changes: dict[str, dict[str, str]] = {}
-    for name, image in variants.items():
-        path = lab.target.component(name).values.image_tag
+    for name, image in rebuilt_images.items():
+        path = experiments.target.component(name).values.image_tag
         if path is None:
             raise Untested(f"the target names no value for the image tag of the {name}")
         changes[name] = {path: image.tag}
     times: dict[str, list[Interval]] = {name: [] for name in COMPONENTS}
     count, other = 0, set[str]()
     plans = {"backend": task_writes(writer, RATES["backend"]), "frontend": page_views(reader, RATES["frontend"])}
-    with lab.experiment("rollout", **plans) as seen:
-        while rolling := other or {part for part in COMPONENTS if lacking(lab, seen, part, times[part], least)}:
+    with experiments.experiment("rollout", **plans) as seen:
+        while rolling := other or {part for part in COMPONENTS if lacking(experiments, seen, part, times[part], least)}:
             count, other = count + 1, other ^ rolling
             name = f"rollout {count}"
-            began = seen.mark(name)
-            lab.upgrade({path: tag for part in other for path, tag in changes[part].items()})
-            seen.attempt(name, lab.rolled_out)
+            began = seen.annotate(name)
+            experiments.upgrade({path: tag for part in other for path, tag in changes[part].items()})
+            seen.attempt(name, experiments.rolled_out)
             for part in rolling:
                 times[part].append(Interval(began, time.time()))
             if not seen.came(name):
                 break
         else:
-            seen.last(LONG_ENOUGH)
+            seen.run_until(LONG_ENOUGH)
     return Rollouts(seen, count, times)
 
 
-def lacking(lab: Laboratory, seen: Experiment, name: str, times: Sequence[Interval], least: int) -> bool:
+def lacking(experiments: ExperimentRunner, seen: Experiment, name: str, times: Sequence[Interval], least: int) -> bool:
     """Whether less than half of the time that the component's requests take was one with old and new pods."""
     if len(times) < least or len(times) >= MOST_ROLLOUTS:
         return len(times) < least
-    lab.recorder.settle()
+    experiments.recorder.wait_until_current()
     try:
-        both = sum(turnover(seen.history, lab.target.component(name), each.start, each.end).seconds for each in times)
+        both = sum(turnover(seen.history, experiments.target.component(name), each.start, each.end).seconds for each in times)
     except GapError:
         return False
-    return both < seconds_of(REQUESTS[name], RATES[name]) / 2
+    return both < duration_for(REQUESTS[name], RATES[name]) / 2
 
 
 @pytest.mark.rule("STA-08", "STA-04")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str, lab: Laboratory) -> None:
-    part = lab.target.component(component)
+def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+    part = experiments.target.component(component)
     for number in range(1, rollouts.count + 1):
         rollouts.seen.took(f"rollout {number}")
     availability = rollouts.seen.traffic[component].availability
@@ -102,33 +102,33 @@ def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str
     least, within = REQUESTS[component], availability.sent_within(windows)
     too_few = len(availability.records) < least or within < least / 2
     few_of_a_kind = min(availability.new, availability.reused) < 0.4 * len(availability.records)
-    findings = lossless("STA-08", f"Service/{part.service}", availability)
+    findings = failed_request_findings("STA-08", f"Service/{part.service}", availability)
     if not findings and (too_few or few_of_a_kind):  # a failed request is one, however few were sent
-        raise VoidError(f"too little was asked: {availability.figures()}, {within} of them while both versions ran")
+        raise InconclusiveSampleError(f"too little was asked: {availability.figures()}, {within} of them while both versions ran")
     of = revisions(rollouts.seen.history, part, rollouts.seen.start, rollouts.seen.end)
     answered = {of[pod] for pod in availability.pods if pod in of}
     if set(availability.pods) == {UNATTRIBUTED}:
-        accept(findings, lab.target)
+        report_findings(findings, experiments.target)
         raise Untested("no request can be attributed to a pod, so it is not known whether both versions answered")
     if len(answered) < 2:
         findings.append(
             Finding("STA-08", f"Service/{part.service}", "versions", "both answer", f"{len(answered)} answered")
         )
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("DEP-10")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_surge_and_unavailability_stay_within_bounds(rollouts: Rollouts, component: str, lab: Laboratory) -> None:
-    part = lab.target.component(component)
+def test_surge_and_unavailability_stay_within_bounds(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+    part = experiments.target.component(component)
     times = rollouts.times[component]
-    accept([found for time in times for found in bounds(rollouts.seen.history, part, time.start, time.end)], lab.target)
+    report_findings([found for time in times for found in bounds_findings(rollouts.seen.history, part, time.start, time.end)], experiments.target)
 
 
 @pytest.mark.rule("POD-19")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_request_reaches_a_pod_before_it_is_ready(rollouts: Rollouts, component: str, lab: Laboratory) -> None:
-    part = lab.target.component(component)
+def test_no_request_reaches_a_pod_before_it_is_ready(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+    part = experiments.target.component(component)
     seen = rollouts.seen
     if set(seen.traffic[component].availability.pods) == {UNATTRIBUTED}:
         raise Untested("no request can be attributed to a pod")
@@ -136,9 +136,9 @@ def test_no_request_reaches_a_pod_before_it_is_ready(rollouts: Rollouts, compone
     new = {pod for pod, moment in since.items() if moment > seen.start}
     answers = [record for record in seen.traffic[component].records if record.pod in new]
     if not answers:
-        raise VoidError("no new pod answered")
+        raise InconclusiveSampleError("no new pod answered")
     early = [record for record in answers if record.done < since[record.pod] - WATCH_LAG]
-    accept(
+    report_findings(
         [
             Finding(
                 "POD-19",
@@ -149,5 +149,5 @@ def test_no_request_reaches_a_pod_before_it_is_ready(rollouts: Rollouts, compone
             )
             for record in early
         ],
-        lab.target,
+        experiments.target,
     )

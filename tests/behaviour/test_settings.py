@@ -10,24 +10,24 @@ import pytest
 import requests
 from psycopg import sql
 
-from acceptance.availability import Intended, Interval, lossless
-from acceptance.client import User, ask
+from acceptance.availability import ExpectedRefusals, Interval, failed_request_findings
+from acceptance.client import User, send
 from acceptance.cluster import Cluster
 from acceptance.database import Database
-from acceptance.experiment import Experiment, Laboratory
+from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.fields import name_of
-from acceptance.finding import Finding, Untested, accept
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.processes import environment
-from acceptance.records import VoidError
+from acceptance.records import InconclusiveSampleError
 from acceptance.redaction import redactor
-from acceptance.rollout import own
-from acceptance.traffic import page_views, seconds_of, task_writes
+from acceptance.rollout import pods_of
+from acceptance.traffic import page_views, duration_for, task_writes
 
 COMPONENTS = ("backend", "frontend")
 LEAST_REQUESTS = 500
 RATE = 15.0
 """Of tasks, and as much of pages, so that enough are sent in the time that a rollout takes."""
-LONG_ENOUGH = seconds_of(LEAST_REQUESTS, RATE)
+LONG_ENOUGH = duration_for(LEAST_REQUESTS, RATE)
 OTHER_ENVIRONMENT = "staging"
 REFUSED = {
     "backend": frozenset({requests.codes.unauthorized}),
@@ -46,33 +46,33 @@ class Changed:
     new_pods: dict[str, set[str]]
 
 
-def names(lab: Laboratory) -> dict[str, set[str]]:
+def names(experiments: ExperimentRunner) -> dict[str, set[str]]:
     """The names of each component's pods, as they are now."""
-    pods = lab.objects.list("Pod").objects
-    return {name: {name_of(pod) for pod in own(pods, lab.target.component(name))} for name in COMPONENTS}
+    pods = experiments.objects.list("Pod").objects
+    return {name: {name_of(pod) for pod in pods_of(pods, experiments.target.component(name))} for name in COMPONENTS}
 
 
-def served(seen: Experiment, component: str, time: Interval, lab: Laboratory) -> list[Finding]:
+def served(seen: Experiment, component: str, time: Interval, experiments: ExperimentRunner) -> list[Finding]:
     """STA-08's findings of a component's traffic in some time; `VoidError` where too little was asked."""
     availability = seen.traffic[component].availability.between(time)
     if len(availability.records) < LEAST_REQUESTS:
-        raise VoidError(f"{len(availability.records)} requests are fewer than {LEAST_REQUESTS}")
-    return lossless("STA-08", f"Service/{lab.target.component(component).service}", availability)
+        raise InconclusiveSampleError(f"{len(availability.records)} requests are fewer than {LEAST_REQUESTS}")
+    return failed_request_findings("STA-08", f"Service/{experiments.target.component(component).service}", availability)
 
 
 def changing(
-    lab: Laboratory, seen: Experiment, cluster: Cluster, name: str, change: Callable[[], None], key: str
+    experiments: ExperimentRunner, seen: Experiment, cluster: Cluster, name: str, change: Callable[[], None], key: str
 ) -> Changed:
     """Make a change under traffic, wait for the rollout, and read `key` in the containers."""
-    old = names(lab)
-    began = seen.mark(name)
+    old = names(experiments)
+    began = seen.annotate(name)
     change()
-    seen.attempt(name, lab.rolled_out)
-    new = names(lab)
+    seen.attempt(name, experiments.rolled_out)
+    new = names(experiments)
     saw: dict[str, list[str]] = {}
     for component in COMPONENTS:
-        part = lab.target.component(component)
-        saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in lab.pods(part)]
+        part = experiments.target.component(component)
+        saw[component] = [environment(cluster, pod, part.container).get(key, "") for pod in experiments.pods(part)]
     return Changed(began, saw, old, new)
 
 
@@ -86,19 +86,19 @@ class Configured:
 
 
 @pytest.fixture(scope="module")
-def configured(lab: Laboratory, writer: User, reader: User, cluster: Cluster) -> Configured:
+def configured(experiments: ExperimentRunner, writer: User, reader: User, cluster: Cluster) -> Configured:
     """The ConfigMap has another ENVIRONMENT, and the earlier one again."""
-    path = lab.target.values.environment
+    path = experiments.target.values.environment
     if path is None:
         raise Untested("the target names no value for the environment")
-    key = lab.target.config_map.environment
+    key = experiments.target.config_map.environment
     plans = {"backend": task_writes(writer, RATE), "frontend": page_views(reader, RATE)}
-    with lab.experiment("changed ConfigMap and rollback", **plans) as seen:
-        revision = lab.release.helm.revision()
-        upgrade = changing(lab, seen, cluster, "upgrade", lambda: lab.upgrade({path: OTHER_ENVIRONMENT}), key)
-        seen.last(LONG_ENOUGH)
-        rollback = changing(lab, seen, cluster, "rollback", lambda: lab.rollback(revision), key)
-        seen.last(rollback.began - seen.start + LONG_ENOUGH)
+    with experiments.experiment("changed ConfigMap and rollback", **plans) as seen:
+        revision = experiments.release.helm.revision()
+        upgrade = changing(experiments, seen, cluster, "upgrade", lambda: experiments.upgrade({path: OTHER_ENVIRONMENT}), key)
+        seen.run_until(LONG_ENOUGH)
+        rollback = changing(experiments, seen, cluster, "rollback", lambda: experiments.rollback(revision), key)
+        seen.run_until(rollback.began - seen.start + LONG_ENOUGH)
     return Configured(seen, upgrade, rollback)
 
 
@@ -156,7 +156,7 @@ class Rotated:
 
 @pytest.fixture(scope="module")
 def rotated(
-    lab: Laboratory,
+    experiments: ExperimentRunner,
     writer: User,
     reader: User,
     cluster: Cluster,
@@ -165,26 +165,26 @@ def rotated(
     users: Callable[[], User],
 ) -> Rotated:
     """The Secret's DATABASE_URL is for another role; then its BETTER_AUTH_SECRET is another."""
-    values = lab.target.values
+    values = experiments.target.values
     if values.database_url is None and values.auth_secret is None:
         raise Untested("the target names no value for the database's URL and none for the auth secret")
     plans = {"backend": task_writes(writer, RATE), "frontend": page_views(reader, RATE)}
     role, ended, changes = None, None, {}
-    with lab.experiment("rotated Secret", **plans) as seen:
+    with experiments.experiment("rotated Secret", **plans) as seen:
         if values.database_url is not None:
             name, url = other_role
             changes[values.database_url] = url
-            key = lab.target.secret.database_url
-            changed = changing(lab, seen, cluster, "DATABASE_URL", lambda: lab.upgrade(changes), key)
+            key = experiments.target.secret.database_url
+            changed = changing(experiments, seen, cluster, "DATABASE_URL", lambda: experiments.upgrade(changes), key)
             role = OtherRole(changed, name, url, roles(database))
-            seen.last(LONG_ENOUGH)
+            seen.run_until(LONG_ENOUGH)
         if values.auth_secret is not None:
             changes[values.auth_secret] = secrets.token_urlsafe(48)
             redactor.add(changes[values.auth_secret])
-            ended = end_sessions(lab, seen, changes, writer, reader, users)
-        seen.mark("back")
-        lab.upgrade({})
-        seen.attempt("back", lab.rolled_out)
+            ended = end_sessions(experiments, seen, changes, writer, reader, users)
+        seen.annotate("back")
+        experiments.upgrade({})
+        seen.attempt("back", experiments.rolled_out)
     return Rotated(seen, role, ended)
 
 
@@ -199,7 +199,7 @@ def roles(database: Database) -> set[str]:
 
 
 def end_sessions(
-    lab: Laboratory,
+    experiments: ExperimentRunner,
     seen: Experiment,
     changes: dict[str, str],
     writer: User,
@@ -207,16 +207,16 @@ def end_sessions(
     users: Callable[[], User],
 ) -> Ended:
     """Rotate the auth secret under traffic, and ask with a session from before and with a new one."""
-    began = seen.mark("BETTER_AUTH_SECRET")
+    began = seen.annotate("BETTER_AUTH_SECRET")
     for component in COMPONENTS:
-        seen.traffic[component].intended = Intended(REFUSED[component], began)
-    lab.upgrade(changes)
-    seen.attempt("BETTER_AUTH_SECRET", lab.rolled_out)
-    api, gateway = lab.target.api, reader.gateway
-    page = ask(
+        seen.traffic[component].expected_refusals = ExpectedRefusals(REFUSED[component], began)
+    experiments.upgrade(changes)
+    seen.attempt("BETTER_AUTH_SECRET", experiments.rolled_out)
+    api, gateway = experiments.target.api, reader.gateway
+    page = send(
         gateway,
         "GET",
-        gateway.url("frontend", lab.target.pages.search.replace("{token}", "x")),
+        gateway.url("frontend", experiments.target.pages.search.replace("{token}", "x")),
         headers=reader.cookie,
         allow_redirects=False,
     )
@@ -226,9 +226,9 @@ def end_sessions(
     return Ended(began, old, new_task)
 
 
-def arrived(rule: str, lab: Laboratory, change: Changed, component: str, key: str, value: str) -> list[Finding]:
+def arrived(rule: str, experiments: ExperimentRunner, change: Changed, component: str, key: str, value: str) -> list[Finding]:
     """Findings where the pods were not replaced or do not all see the new value; the value itself is not shown."""
-    part = lab.target.component(component)
+    part = experiments.target.component(component)
     object_ = f"Deployment/{part.deployment}"
     findings = []
     if change.old_pods[component] & change.new_pods[component]:
@@ -244,18 +244,18 @@ def arrived(rule: str, lab: Laboratory, change: Changed, component: str, key: st
 @pytest.mark.rule("CFG-10")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_changed_config_map_rolls_the_pods_and_arrives(
-    configured: Configured, component: str, lab: Laboratory
+    configured: Configured, component: str, experiments: ExperimentRunner
 ) -> None:
     configured.seen.took("upgrade")
-    key = lab.target.config_map.environment
-    accept(arrived("CFG-10", lab, configured.upgrade, component, key, OTHER_ENVIRONMENT), lab.target)
+    key = experiments.target.config_map.environment
+    report_findings(arrived("CFG-10", experiments, configured.upgrade, component, key, OTHER_ENVIRONMENT), experiments.target)
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_changed_config_map_loses_no_request(configured: Configured, component: str, lab: Laboratory) -> None:
+def test_a_changed_config_map_loses_no_request(configured: Configured, component: str, experiments: ExperimentRunner) -> None:
     time = Interval(configured.upgrade.began, configured.rollback.began)
-    accept(served(configured.seen, component, time, lab), lab.target)
+    report_findings(served(configured.seen, component, time, experiments), experiments.target)
 
 
 def other_role_of(rotated: Rotated) -> OtherRole:
@@ -266,67 +266,67 @@ def other_role_of(rotated: Rotated) -> OtherRole:
 
 @pytest.mark.rule("SEC-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rotated_secret_rolls_the_pods_and_arrives(rotated: Rotated, component: str, lab: Laboratory) -> None:
+def test_a_rotated_secret_rolls_the_pods_and_arrives(rotated: Rotated, component: str, experiments: ExperimentRunner) -> None:
     other = other_role_of(rotated)
     rotated.seen.took("DATABASE_URL")
-    findings = arrived("SEC-11", lab, other.changed, component, lab.target.secret.database_url, other.url)
+    findings = arrived("SEC-11", experiments, other.changed, component, experiments.target.secret.database_url, other.url)
     if other.users != {other.role}:
         found = f"sessions of {sorted(other.users)}"
         findings.append(Finding("SEC-11", "database", "roles of sessions", f"only {other.role}", found))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rotated_secret_loses_no_request(rotated: Rotated, component: str, lab: Laboratory) -> None:
+def test_a_rotated_secret_loses_no_request(rotated: Rotated, component: str, experiments: ExperimentRunner) -> None:
     end = rotated.auth_secret.began if rotated.auth_secret else rotated.seen.end
     time = Interval(other_role_of(rotated).changed.began, end)
-    accept(served(rotated.seen, component, time, lab), lab.target)
+    report_findings(served(rotated.seen, component, time, experiments), experiments.target)
 
 
 @pytest.mark.rule("SEC-11")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(
-    rotated: Rotated, component: str, lab: Laboratory
+    rotated: Rotated, component: str, experiments: ExperimentRunner
 ) -> None:
     ended = rotated.auth_secret
     if ended is None:
         raise Untested("the target names no value for the auth secret")
     rotated.seen.took("BETTER_AUTH_SECRET")
     refused = REFUSED[component]
-    good = {"backend": lab.target.api.created, "frontend": 200}[component]
-    object_ = f"Service/{lab.target.component(component).service}"
+    good = {"backend": experiments.target.api.created, "frontend": 200}[component]
+    object_ = f"Service/{experiments.target.component(component).service}"
     findings = []
     if ended.old[component] not in refused:
         findings.append(
             Finding("SEC-11", object_, "old session", f"one of {sorted(refused)}", str(ended.old[component]))
         )
-    if ended.new_task != lab.target.api.created:
-        findings.append(Finding("SEC-11", object_, "new session", f"{lab.target.api.created}", str(ended.new_task)))
+    if ended.new_task != experiments.target.api.created:
+        findings.append(Finding("SEC-11", object_, "new session", f"{experiments.target.api.created}", str(ended.new_task)))
     records = rotated.seen.traffic[component].availability.between(Interval(ended.began, rotated.seen.end)).records
     answers = {(record.status, record.error) for record in records}
     if other := answers - {(status, "") for status in (good, *refused)}:
         findings.append(Finding("SEC-11", object_, "answers", "served or refused, never lost", f"{sorted(other)}"))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("DEP-08", "CHT-13")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rollback_brings_the_earlier_revision_back(configured: Configured, component: str, lab: Laboratory) -> None:
+def test_a_rollback_brings_the_earlier_revision_back(configured: Configured, component: str, experiments: ExperimentRunner) -> None:
     configured.seen.took("upgrade")
     configured.seen.took("rollback")
-    part = lab.target.component(component)
+    part = experiments.target.component(component)
     findings = [
         Finding(rule, f"Deployment/{part.deployment}", "environment", "that of the earlier revision", str(saw))
         for rule in ("DEP-08", "CHT-13")
         for saw in [configured.rollback.saw[component]]
         if not saw or OTHER_ENVIRONMENT in saw
     ]
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rollback_loses_no_request(configured: Configured, component: str, lab: Laboratory) -> None:
+def test_a_rollback_loses_no_request(configured: Configured, component: str, experiments: ExperimentRunner) -> None:
     time = Interval(configured.rollback.began, configured.seen.end)
-    accept(served(configured.seen, component, time, lab), lab.target)
+    report_findings(served(configured.seen, component, time, experiments), experiments.target)

@@ -12,12 +12,12 @@ import requests
 from acceptance.availability import UNATTRIBUTED
 from acceptance.client import User
 from acceptance.deadlines import REQUEST
-from acceptance.experiment import Experiment, Laboratory
+from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.fields import name_of, text_at
-from acceptance.finding import Finding, Untested, accept
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.gateway import Gateway
-from acceptance.records import VoidError
-from acceptance.spread import PER_POD, spread_p, uneven
+from acceptance.records import InconclusiveSampleError
+from acceptance.spread import MIN_CONNECTIONS_PER_POD, spread_p, imbalance_findings
 from acceptance.traffic import task_writes
 from acceptance.wait import consistently
 
@@ -25,12 +25,12 @@ CONNECTIONS_PER_SECOND = 80.0
 
 
 @pytest.fixture(scope="module")
-def spread(lab: Laboratory, writer: User) -> Experiment:
+def spread(experiments: ExperimentRunner, writer: User) -> Experiment:
     """Nothing is disturbed; every request has a connection of its own."""
-    part = lab.target.component("backend")
+    part = experiments.target.component("backend")
     plan = replace(task_writes(writer, CONNECTIONS_PER_SECOND), reused_share=0.0)
-    with lab.experiment("spread", backend=plan) as seen:
-        consistently("traffic", lambda: None, 1.1 * PER_POD * part.replicas / CONNECTIONS_PER_SECOND)
+    with experiments.experiment("spread", backend=plan) as seen:
+        consistently("traffic", lambda: None, 1.1 * MIN_CONNECTIONS_PER_POD * part.replicas / CONNECTIONS_PER_SECOND)
     unattributed = seen.traffic["backend"].availability.pods[UNATTRIBUTED]
     if part.pod_header is None and unattributed:
         raise Untested(f"the target names no response header with the pod's name, {unattributed} are unattributed")
@@ -38,12 +38,12 @@ def spread(lab: Laboratory, writer: User) -> Experiment:
 
 
 @pytest.mark.rule("STA-07", "SVC-09")
-def test_load_is_spread_over_every_ready_pod(spread: Experiment, lab: Laboratory) -> None:
-    part = lab.target.component("backend")
+def test_load_is_spread_over_every_ready_pod(spread: Experiment, experiments: ExperimentRunner) -> None:
+    part = experiments.target.component("backend")
     availability = spread.traffic["backend"].availability
     if availability.reused:
-        raise VoidError("connections were reused")
-    counts = {name_of(pod): availability.pods.get(name_of(pod), 0) for pod in lab.pods(part)}
+        raise InconclusiveSampleError("connections were reused")
+    counts = {name_of(pod): availability.pods.get(name_of(pod), 0) for pod in experiments.pods(part)}
     service = f"Service/{part.service}"
     findings = [
         Finding("SVC-09", service, "pods that answer", f"{pod} among them", "not one request")
@@ -53,23 +53,23 @@ def test_load_is_spread_over_every_ready_pod(spread: Experiment, lab: Laboratory
     strangers = sorted(availability.pods.keys() - counts.keys())
     if strangers:
         findings.append(Finding("SVC-09", service, "pods that answer", f"only {sorted(counts)}", f"{strangers} too"))
-    accept([*findings, *uneven(counts, part.service)], lab.target)
+    report_findings([*findings, *imbalance_findings(counts, part.service)], experiments.target)
 
 
 @pytest.mark.rule("STA-07")
-def test_the_verdict_on_these_very_counts_would_find_half_a_share(spread: Experiment, lab: Laboratory) -> None:
+def test_the_verdict_on_these_very_counts_would_find_half_a_share(spread: Experiment, experiments: ExperimentRunner) -> None:
     counts = dict(spread.traffic["backend"].availability.pods)
     poor, rich = sorted(counts)[:2]
     moved = counts[poor] // 2
     skewed = {**counts, poor: counts[poor] - moved, rich: counts[rich] + moved}
     assert spread_p(counts) > spread_p(skewed)
-    assert uneven(skewed, lab.target.component("backend").service)
+    assert imbalance_findings(skewed, experiments.target.component("backend").service)
 
 
 @pytest.mark.rule("STA-01", "STA-04")
-def test_what_one_pod_wrote_every_other_reads_at_once(lab: Laboratory, user: User, gateway: Gateway) -> None:
-    part, api = lab.target.component("backend"), lab.target.api
-    addresses = {name_of(pod): text_at(pod, "status.podIP") for pod in lab.pods(part)}
+def test_what_one_pod_wrote_every_other_reads_at_once(experiments: ExperimentRunner, user: User, gateway: Gateway) -> None:
+    part, api = experiments.target.component("backend"), experiments.target.api
+    addresses = {name_of(pod): text_at(pod, "status.podIP") for pod in experiments.pods(part)}
     assert len(addresses) >= 2
     path = user.path(api.tasks)
     headers = {"Authorization": f"Bearer {user.token}"}
@@ -91,4 +91,4 @@ def test_what_one_pod_wrote_every_other_reads_at_once(lab: Laboratory, user: Use
             if title not in read.text:
                 wanted_text = f"the task that Pod/{one} has just written"
                 findings.append(Finding("STA-01", f"Pod/{other}", "tasks", wanted_text, "not there"))
-    accept(findings, lab.target)
+    report_findings(findings, experiments.target)

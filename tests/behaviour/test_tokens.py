@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.client import User, ask
-from acceptance.endpoints import Endpoint, Things, endpoints, things_of
-from acceptance.finding import Finding, Untested, accept
+from acceptance.client import User, send
+from acceptance.endpoints import Endpoint, Things, endpoints, create_resources
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.gateway import Gateway
 from acceptance.pods import origins
 from acceptance.release import Release
-from acceptance.rows import all_of
+from acceptance.rows import user_rows
 from acceptance.settings import secret
 from acceptance.target import Target
 from acceptance.tokens import BAD_TOKENS, Forge
@@ -27,21 +27,21 @@ CARRIERS = ("bearer", "cookie")
 
 @pytest.fixture(scope="module")
 def things(user: User) -> Things:
-    return things_of(user, f"guarded {secrets.token_hex(6)}")
+    return create_resources(user, f"guarded {secrets.token_hex(6)}")
 
 
 @pytest.fixture(scope="module")
-def forge(ready: Release, user: User, stranger: User) -> Forge:
-    return Forge(user, stranger, secret(ready, ready.target.secret.auth_secret))
+def forge(ready_release: Release, user: User, other_user: User) -> Forge:
+    return Forge(user, other_user, secret(ready_release, ready_release.target.secret.auth_secret))
 
 
 @contextmanager
-def unharmed(postgres: Connection[Any], user: User) -> Iterator[None]:
+def unharmed(admin_connection: Connection[Any], user: User) -> Iterator[None]:
     """What the user has is the same before and after, in PostgreSQL."""
     tables = user.target.tables
-    before = all_of(postgres, tables, user.id)
+    before = user_rows(admin_connection, tables, user.id)
     yield
-    after = all_of(postgres, tables, user.id)
+    after = user_rows(admin_connection, tables, user.id)
     changed = [table for table in before if before[table] != after[table]]
     assert not changed, f"requests without a good token changed the user's rows of {', '.join(changed)}"
 
@@ -57,7 +57,7 @@ def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], w
     """Ask every endpoint; a finding for each that does not refuse."""
     found = []
     for each in asked:
-        answer = ask(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
+        answer = send(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
         if answer.status_code != wanted:
             seen = f"{answer.status_code}: {answer.text[:200]}"
             found.append(Finding("STA-05", each.route, f"answer to {what}", str(wanted), seen))
@@ -68,7 +68,7 @@ def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], w
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_a_bad_token_opens_nothing(
-    gateway: Gateway, target: Target, things: Things, forge: Forge, postgres: Connection[Any], kind: str, carrier: str
+    gateway: Gateway, target: Target, things: Things, forge: Forge, admin_connection: Connection[Any], kind: str, carrier: str
 ) -> None:
     try:
         token = BAD_TOKENS[kind](forge)
@@ -76,34 +76,34 @@ def test_a_bad_token_opens_nothing(
         untested(str(reason))
     asked = endpoints(target.api, things, "never")
     headers = carried(target, token, carrier)
-    with unharmed(postgres, forge.user):
-        accept(refusals(gateway, asked, headers, 401, f"a token {kind} as {carrier}"), target)
+    with unharmed(admin_connection, forge.user):
+        report_findings(refusals(gateway, asked, headers, 401, f"a token {kind} as {carrier}"), target)
 
 
 @pytest.mark.rule("STA-05")
 def test_no_token_opens_nothing(
-    gateway: Gateway, target: Target, things: Things, user: User, postgres: Connection[Any]
+    gateway: Gateway, target: Target, things: Things, user: User, admin_connection: Connection[Any]
 ) -> None:
     asked = endpoints(target.api, things, "never")
-    with unharmed(postgres, user):
-        accept(refusals(gateway, asked, {}, target.api.missing_token, "a request without a token"), target)
+    with unharmed(admin_connection, user):
+        report_findings(refusals(gateway, asked, {}, target.api.missing_token, "a request without a token"), target)
 
 
 @pytest.mark.rule("STA-05")
 def test_another_users_path_is_closed(
-    gateway: Gateway, target: Target, things: Things, user: User, stranger: User, postgres: Connection[Any]
+    gateway: Gateway, target: Target, things: Things, user: User, other_user: User, admin_connection: Connection[Any]
 ) -> None:
     asked = endpoints(target.api, things, "never")
-    headers = {"Authorization": f"Bearer {stranger.token}"}
-    with unharmed(postgres, user):
-        accept(refusals(gateway, asked, headers, target.api.other_user, "another user's good token"), target)
+    headers = {"Authorization": f"Bearer {other_user.token}"}
+    with unharmed(admin_connection, user):
+        report_findings(refusals(gateway, asked, headers, target.api.other_user, "another user's good token"), target)
 
 
 @pytest.mark.rule("STA-04", "STA-05")
 def test_a_token_is_judged_by_itself(forge: Forge, user: User) -> None:
     """The control of the bad ones: a token that no sign-in gave, but the release's key has signed, is good."""
     try:
-        token = forge.again()
+        token = forge.reissued()
     except Untested as reason:
         untested(str(reason))
     answer = user.call("GET", user.path(user.target.api.tasks), headers={"Authorization": f"Bearer {token}"})
@@ -112,20 +112,20 @@ def test_a_token_is_judged_by_itself(forge: Forge, user: User) -> None:
 
 @pytest.mark.rule("STA-04")
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_token_is_good_on_every_backend_pod(ready: Release, user: User, carrier: str) -> None:
+def test_a_token_is_good_on_every_backend_pod(ready_release: Release, user: User, carrier: str) -> None:
     headers = carried(user.target, user.token, carrier)
-    for pod, origin in origins(ready, "backend").items():
-        answer = ask(user.gateway, "GET", origin + user.path(user.target.api.tasks), headers=headers)
+    for pod, origin in origins(ready_release, "backend").items():
+        answer = send(user.gateway, "GET", origin + user.path(user.target.api.tasks), headers=headers)
         assert answer.status_code == 200, f"{pod}: wanted 200 for the token as {carrier}, seen {answer.status_code}"
 
 
 @pytest.mark.rule("STA-04")
 @pytest.mark.parametrize("component", ["frontend"])
-def test_a_token_is_good_on_every_frontend_pod(ready: Release, user: User, component: str) -> None:
+def test_a_token_is_good_on_every_frontend_pod(ready_release: Release, user: User, component: str) -> None:
     title = f"every pod {secrets.token_hex(6)}"
     user.add_task(title)
-    for pod, origin in origins(ready, component).items():
+    for pod, origin in origins(ready_release, component).items():
         url = origin + user.target.pages.tasks
-        answer = ask(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
+        answer = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
         assert answer.status_code == 200, f"{pod}: wanted 200 for the page, seen {answer.status_code}"
         assert title in answer.text, f"{pod}: wanted the user's task in the page, seen none"

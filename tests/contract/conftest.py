@@ -18,27 +18,27 @@ from acceptance.wait import NotYet, WaitError, eventually
 
 
 @pytest.fixture(scope="session")
-def settled(installed: Release, request: pytest.FixtureRequest) -> Release:
+def release_with_metrics(release: Release, request: pytest.FixtureRequest) -> Release:
     """The release after its pods became Ready and its HPA was told of metrics, or not in time: it is read anyway."""
 
     def active() -> None:
-        for item in installed.objects.list("HorizontalPodAutoscaler").objects:
+        for item in release.objects.list("HorizontalPodAutoscaler").objects:
             conditions = {at(each, "type"): at(each, "status") for each in mappings_at(item, "status.conditions")}
             if conditions.get("ScalingActive") != "True" or not at(item, "status.currentMetrics"):
                 raise NotYet(f"{name_of(item)}: {conditions}")
 
     with suppress(WaitError):
-        request.getfixturevalue("ready")
+        request.getfixturevalue("ready_release")
         eventually("every HPA to have metrics", active, METRICS)
-    return installed
+    return release
 
 
 @pytest.fixture(scope="session")
-def snapshot(settled: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
+def snapshot(release_with_metrics: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
     images: dict[str, BuiltImage] = {} if run.context else request.getfixturevalue("images")
-    return live.read(settled, images)
+    return live.read_snapshot(release_with_metrics, images)
 
 
 @pytest.fixture(scope="session")
-def server(installed: Release) -> ApiServer:
-    return ApiServer(installed.cluster.api)
+def api_server(release: Release) -> ApiServer:
+    return ApiServer(release.cluster.api)

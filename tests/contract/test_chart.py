@@ -9,13 +9,13 @@ import pytest
 from acceptance import checks, notes
 from acceptance.asserting import assert_none, entity, parameters
 from acceptance.checks import Check
-from acceptance.finding import Finding, Untested, accept
+from acceptance.finding import Finding, Untested, report_findings
 from acceptance.helm import Helm
 from acceptance.live import ApiServer, manifest_objects
 from acceptance.release import Release
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
-from acceptance.values import put
+from acceptance.values import set_paths
 
 
 @pytest.mark.parametrize(
@@ -27,20 +27,20 @@ def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) 
 
 
 @pytest.fixture(scope="module")
-def with_namespace(installed: Release, server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
+def with_namespace(release: Release, api_server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
     """A second release that makes its own Namespace, from the suite's; read, and taken away again."""
-    target, cluster = installed.target, installed.cluster
-    cluster.demand("releases")
+    target, cluster = release.target, release.cluster
+    cluster.require_capability("releases")
     paths = target.values
     if paths.namespace_create is None or paths.namespace is None:
         raise Untested("the target names no values.namespace_create and values.namespace")
     namespace = f"{cluster.run.namespace}-own"
     helm = Helm(cluster, f"{target.chart.release}-own", cluster.run.namespace)
     stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
-    values = put(installed.values, {paths.namespace_create: True, paths.namespace: namespace})
+    values = set_paths(release.values, {paths.namespace_create: True, paths.namespace: namespace})
     helm.upgrade(target.chart_path, values)
     try:
-        objects = [server.get(item, helm.namespace) for item in manifest_objects(helm)]
+        objects = [api_server.get(item, helm.namespace) for item in manifest_objects(helm)]
         found = tuple(item for item in objects if item is not None)
         assert len(found) == len(objects), "an object of the release is not there"
         yield Snapshot("live", found, release_namespace=helm.namespace), stated
@@ -51,15 +51,15 @@ def with_namespace(installed: Release, server: ApiServer) -> Iterator[tuple[Snap
 @pytest.mark.rule("CHT-16")
 def test_own_namespace(with_namespace: tuple[Snapshot, Target]) -> None:
     snapshot, stated = with_namespace
-    check = next(each for each in checks.at("live") if each.rule == "CHT-16")
+    check = next(each for each in checks.for_level("live") if each.rule == "CHT-16")
     assert_none(check, "release", [snapshot], stated)
 
 
 @pytest.mark.rule("CHT-12")
-def test_command_of_the_notes(settled: Release, target: Target) -> None:
-    command = notes.tunnel(settled.helm.notes())
+def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
+    command = notes.tunnel(release_with_metrics.helm.notes())
     if command is None:
-        accept([Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target)
+        report_findings([Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target)
         return
     if "frontend" not in target.components:
         raise Untested("the target names no frontend")
@@ -68,4 +68,4 @@ def test_command_of_the_notes(settled: Release, target: Target) -> None:
     with notes.open_tunnel(command):
         status = notes.answer(command, target.component("frontend").probes.readiness)
     wanted = f"an answer of 2xx to {command.command}"
-    accept([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", wanted, str(status))], target)
+    report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", wanted, str(status))], target)

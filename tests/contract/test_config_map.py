@@ -7,7 +7,7 @@ import pytest
 from acceptance import refusals
 from acceptance.asserting import assert_none, entity, parameters
 from acceptance.checks import Check
-from acceptance.finding import Finding, accept
+from acceptance.finding import Finding, report_findings
 from acceptance.release import Release
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
@@ -20,18 +20,18 @@ def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) 
 
 
 @pytest.mark.rule("CFG-08")
-def test_a_refused_upgrade_leaves_the_release_as_it_was(installed: Release, target: Target) -> None:
+def test_a_refused_upgrade_leaves_the_release_as_it_was(release: Release, target: Target) -> None:
     path = refusals.value_path(target, None, "extra_config")
-    before = installed.helm.revision()
+    before = release.helm.revision()
     found: list[Finding] = []
     try:
-        installed.upgrade({path: refusals.variable(1)})
+        release.upgrade({path: refusals.variable(1)})
         found.append(Finding("CFG-08", "values", path, "an upgrade refused", "a new revision"))
     except CommandError as error:
         if refusals.VARIABLE not in str(error):
             found.append(Finding("CFG-08", "values", path, f"refused by the name {refusals.VARIABLE}", str(error)))
-    after = installed.helm.revision()
+    after = release.helm.revision()
     if after != before:
-        installed.upgrade()
+        release.upgrade()
         found.append(Finding("CFG-08", "release", "revision", str(before), str(after)))
-    accept(found, target)
+    report_findings(found, target)

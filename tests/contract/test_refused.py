@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
-from acceptance.fields import Object, at, reference
-from acceptance.finding import Finding, accept
+from acceptance.fields import Object, at, object_ref
+from acceptance.finding import Finding, report_findings
 from acceptance.live import ApiServer
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
@@ -47,40 +47,40 @@ def fresh(item: Object, old: Object) -> dict[str, Any]:
         if each.refused
     ],
 )
-def test_refused(mutant: Mutant, component: str, snapshot: Snapshot, server: ApiServer, target: Target) -> None:
+def test_refused(mutant: Mutant, component: str, snapshot: Snapshot, api_server: ApiServer, target: Target) -> None:
     objects = altered(mutant, snapshot, target)
     assert objects, f"{mutant.id} changes no object of the API for the {component}"
     findings = []
     for old, item in objects:
-        before = server.refusal(fresh(old, old), target.chart.namespace, create=True)
-        assert before is None, f"{reference(old)} is refused unaltered: {before}"
-        if server.refusal(fresh(item, old), target.chart.namespace, create=True) is None:
+        before = api_server.refusal(fresh(old, old), target.chart.namespace, create=True)
+        assert before is None, f"{object_ref(old)} is refused unaltered: {before}"
+        if api_server.refusal(fresh(item, old), target.chart.namespace, create=True) is None:
             findings.append(
-                Finding(mutant.rule, reference(item), mutant.clause, "refused", "accepted by the API server")
+                Finding(mutant.rule, object_ref(item), mutant.clause, "refused", "accepted by the API server")
             )
-    accept(findings, target)
+    report_findings(findings, target)
 
 
 @pytest.mark.rule("CFG-08")
-def test_config_map_at_its_size(server: ApiServer, target: Target) -> None:
+def test_config_map_at_its_size(api_server: ApiServer, target: Target) -> None:
     body = {"kind": "ConfigMap", "data": {"A": "x" * (MAX_BYTES - 1), "B": "x"}}
-    accept(sized("CFG-08", body, server, target), target)
+    report_findings(sized("CFG-08", body, api_server, target), target)
 
 
 @pytest.mark.rule("CFG-08")
-def test_variable_at_its_size(server: ApiServer, target: Target) -> None:
+def test_variable_at_its_size(api_server: ApiServer, target: Target) -> None:
     body = {"kind": "ConfigMap", "data": {"A": "x" * (MAX_VARIABLE_BYTES - 3)}}
-    accept(sized("CFG-08", body, server, target), target)
+    report_findings(sized("CFG-08", body, api_server, target), target)
 
 
 @pytest.mark.rule("SEC-09")
-def test_secret_at_its_size(server: ApiServer, target: Target) -> None:
+def test_secret_at_its_size(api_server: ApiServer, target: Target) -> None:
     body = {"kind": "Secret", "stringData": {"A": "x" * (MAX_BYTES - 1), "B": "x"}}
-    accept(sized("SEC-09", body, server, target), target)
+    report_findings(sized("SEC-09", body, api_server, target), target)
 
 
-def sized(rule: str, body: dict[str, Any], server: ApiServer, target: Target) -> list[Finding]:
+def sized(rule: str, body: dict[str, Any], api_server: ApiServer, target: Target) -> list[Finding]:
     """The accepted side of a size: an object of exactly that is accepted."""
     metadata = {"name": "acceptance-size", "namespace": target.chart.namespace}
-    words = server.refusal({"apiVersion": "v1", **body, "metadata": metadata}, target.chart.namespace, create=True)
+    words = api_server.refusal({"apiVersion": "v1", **body, "metadata": metadata}, target.chart.namespace, create=True)
     return [] if words is None else [Finding(rule, f"{body['kind']}/acceptance-size", "data", "accepted", words)]

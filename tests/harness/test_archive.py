@@ -9,7 +9,7 @@ import pytest
 
 from acceptance import checks
 from acceptance.finding import Waived
-from acceptance.snapshot import Image, Snapshot
+from acceptance.snapshot import ImageState, Snapshot
 from acceptance.target import Target
 from mutants import images
 from mutants.images import Draft
@@ -21,7 +21,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_read(target: Target) -> None:
-    image: Image = images.read(Draft(), target)
+    image: ImageState = images.read(Draft(), target)
     assert image.config_digest == image.computed_digest
     assert image.computed_diff_ids == tuple(layer.diff_id for layer in image.layers)
     assert "appuser:x:1000" in image.passwd
@@ -62,6 +62,6 @@ def test_another_platform_that_the_target_states_is_waived(target: Target) -> No
     stated = part.model_copy(update={"image": part.image.model_copy(update={"platform": "linux/arm64"})})
     other = target.model_copy(update={"components": {**target.components, images.COMPONENT: stated}})
     snapshot = Snapshot("image", images={images.COMPONENT: images.read(draft, target)})
-    (check,) = [each for each in checks.at("image") if each.id == "IMG-08-backend"]
+    (check,) = [each for each in checks.for_level("image") if each.id == "IMG-08-backend"]
     with pytest.raises(Waived, match="linux/arm64"):
         check(snapshot, other)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from acceptance.availability import Availability, Intended, Interval, judge, lossless
-from acceptance.records import Record, Totals, VoidError, decode, demand_regular, percentile
+from acceptance.availability import Availability, ExpectedRefusals, Interval, evaluate, failed_request_findings
+from acceptance.records import Record, SampleTotals, InconclusiveSampleError, decode, require_steady_rate, percentile
 
 RATE = 50.0
 START = 1_000.0
@@ -51,11 +51,11 @@ def blocks(records: list[Record], size: int = 200) -> list[dict[str, Any]]:
 
 
 def test_blocks_are_read_back_as_they_were() -> None:
-    assert list(decode(blocks(stream()), Totals(3, 500))) == stream()
+    assert list(decode(blocks(stream()), SampleTotals(3, 500))) == stream()
 
 
 def test_records_are_set_to_the_suites_clock() -> None:
-    shifted = decode(blocks(stream(1)), Totals(1, 1), clock_offset=2.0)
+    shifted = decode(blocks(stream(1)), SampleTotals(1, 1), clock_offset=2.0)
     assert shifted[0].due == START + 2
     assert shifted[0].duration == pytest.approx(0.010)
 
@@ -85,8 +85,8 @@ def miscount(made: list[dict[str, Any]]) -> None:
 def test_lost_or_altered_blocks_are_void(harm: Callable[[list[dict[str, Any]]], None], message: str) -> None:
     made = blocks(stream())
     harm(made)
-    with pytest.raises(VoidError, match=message):
-        decode(made, Totals(3, 500))
+    with pytest.raises(InconclusiveSampleError, match=message):
+        decode(made, SampleTotals(3, 500))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_lost_or_altered_blocks_are_void(harm: Callable[[list[dict[str, Any]]], 
     ids=["left out", "twice"],
 )
 def test_a_sampler_that_leaves_out_or_doubles_a_request_is_void(records: list[Record]) -> None:
-    with pytest.raises(VoidError, match="exactly one record"):
-        decode(blocks(records), Totals(3, len(records)))
+    with pytest.raises(InconclusiveSampleError, match="exactly one record"):
+        decode(blocks(records), SampleTotals(3, len(records)))
 
 
 def test_a_regular_run_counts() -> None:
-    demand_regular(stream(), RATE, 10)
+    require_steady_rate(stream(), RATE, 10)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_regular_run_counts() -> None:
     ids=["nothing", "too few", "late", "blind", "off the beat", "before its time", "time runs back"],
 )
 def test_a_late_or_gappy_run_is_void(records: list[Record], message: str) -> None:
-    with pytest.raises(VoidError, match=message):
-        demand_regular(records, RATE, max(10.0, len(records) / RATE))
+    with pytest.raises(InconclusiveSampleError, match=message):
+        require_steady_rate(records, RATE, max(10.0, len(records) / RATE))
 
 
 @pytest.mark.parametrize(
@@ -151,22 +151,22 @@ def test_a_late_or_gappy_run_is_void(records: list[Record], message: str) -> Non
 def test_one_failed_request_among_many_is_a_finding(changes: dict[str, Any], reason: str) -> None:
     records = stream()
     records[250] = record(250, **changes)
-    (finding,) = lossless("STA-08", "Service/todo", judge(records, 200))
+    (finding,) = failed_request_findings("STA-08", "Service/todo", evaluate(records, 200))
     assert finding.rule == "STA-08"
-    assert finding.found.startswith("1 failed")
-    assert reason in finding.found
+    assert finding.actual.startswith("1 failed")
+    assert reason in finding.actual
 
 
 def test_a_refusal_that_is_meant_is_no_failure_and_is_counted_as_such() -> None:
     records = stream()
     records[250] = record(250, status=401, echo=False)
-    seen = judge(records, 200, Intended(frozenset({401}), START + 1))
-    assert lossless("STA-08", "Service/todo", seen) == []
-    assert [each.number for each in seen.refused] == [250]
+    seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
+    assert failed_request_findings("STA-08", "Service/todo", seen) == []
+    assert [each.number for each in seen.expected_refusals] == [250]
     assert (seen.figures()["failed"], seen.figures()["refused_as_meant"]) == (0, 1)
     assert seen.outages == ()
-    assert seen.between(Interval(START, START + 1)).refused == ()
-    assert "refused_as_meant" not in judge(stream(), 200).figures()
+    assert seen.between(Interval(START, START + 1)).expected_refusals == ()
+    assert "refused_as_meant" not in evaluate(stream(), 200).figures()
 
 
 @pytest.mark.parametrize(
@@ -184,20 +184,20 @@ def test_a_refusal_that_is_meant_is_no_failure_and_is_counted_as_such() -> None:
 def test_what_is_meant_excuses_nothing_else(number: int, changes: dict[str, Any]) -> None:
     records = stream()
     records[number] = record(number, **changes)
-    seen = judge(records, 200, Intended(frozenset({401}), START + 1))
+    seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
     assert [failure.record.number for failure in seen.failures] == [number]
-    assert seen.refused == ()
+    assert seen.expected_refusals == ()
 
 
 def test_no_failed_request_is_no_finding() -> None:
-    availability = judge(stream(), 200)
-    assert lossless("STA-08", "Service/todo", availability) == []
+    availability = evaluate(stream(), 200)
+    assert failed_request_findings("STA-08", "Service/todo", availability) == []
     assert (availability.new, availability.reused) == (8, 492)
     assert availability.pods == {"pod-0": 250, "pod-1": 250}
 
 
 def failing(*numbers: int) -> Availability:
-    return judge([record(n, status=503 if n in numbers else 200) for n in range(500)], 200)
+    return evaluate([record(n, status=503 if n in numbers else 200) for n in range(500)], 200)
 
 
 def test_an_outage_lasts_from_the_first_failure_to_the_next_good_answer() -> None:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from acceptance import client
-from acceptance.client import ask
+from acceptance.client import send
 from acceptance.deadlines import Deadline
 from acceptance.gateway import Gateway, service_url
 from acceptance.target import Target
@@ -38,9 +38,9 @@ def way(ill: str = "") -> Way:
 def test_an_answer_is_an_answer_whatever_its_status() -> None:
     with EchoServer().running() as server:
         url = f"http://127.0.0.1:{server.port}/a"
-        assert ask(way(), "GET", url).status_code == 200
+        assert send(way(), "GET", url).status_code == 200
         server.behaviour = "fail"
-        assert ask(way("never asked"), "GET", url).status_code == 503
+        assert send(way("never asked"), "GET", url).status_code == 503
 
 
 @pytest.mark.parametrize("behaviour", ["close", "cut"])
@@ -49,9 +49,9 @@ def test_no_answer_is_a_failure_of_the_release(behaviour: str) -> None:
         server.behaviour = behaviour
         url = f"http://127.0.0.1:{server.port}/a"
         with pytest.raises(AssertionError, match=f"GET {url}: wanted an answer, seen "):
-            ask(way(), "GET", url)
+            send(way(), "GET", url)
         with pytest.raises(requests.RequestException):
-            ask(way("the node is gone"), "GET", url)
+            send(way("the node is gone"), "GET", url)
 
 
 def test_a_service_is_asked_until_it_answers(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import sys
 from acceptance import rules
 from acceptance.completeness import load_open_levels, mistakes, untested_levels
 from acceptance.rules import ROOT, Rule
-from acceptance.verdict import Tie
+from acceptance.verdict import RuleBinding
 
 BOTH = Rule("POD-04", "Pod", ("static", "live"), "both", "spec", "1-5 containers.")
 
@@ -30,11 +30,11 @@ sys.exit(code)
 """
 
 
-def collected() -> list[Tie]:
+def collected() -> list[RuleBinding]:
     done = subprocess.run([sys.executable, "-c", COLLECT], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     ties = json.loads(done.stderr.splitlines()[-1])
-    return [Tie(each["test"], each["level"], tuple(each["rules"]), each["part"]) for each in ties]
+    return [RuleBinding(each["test"], each["level"], tuple(each["rules"]), each["part"]) for each in ties]
 
 
 def test_every_level_of_every_rule_has_a_test_or_is_listed_as_open() -> None:
@@ -49,11 +49,11 @@ def test_open_levels_are_those_of_rules() -> None:
 
 def test_a_level_is_untested_until_each_part_has_a_test() -> None:
     assert untested_levels([BOTH], []) == {"POD-04": ("static", "live")}
-    backend = Tie("t", "static", ("POD-04",), "backend")
+    backend = RuleBinding("t", "static", ("POD-04",), "backend")
     assert untested_levels([BOTH], [backend]) == {"POD-04": ("static/frontend", "live")}
-    frontend = Tie("t", "static", ("POD-04",), "frontend")
+    frontend = RuleBinding("t", "static", ("POD-04",), "frontend")
     assert untested_levels([BOTH], [backend, frontend]) == {"POD-04": ("live",)}
-    assert untested_levels([BOTH], [Tie("t", "static", ("POD-04",)), Tie("t", "live", ("POD-04",))]) == {}
+    assert untested_levels([BOTH], [RuleBinding("t", "static", ("POD-04",)), RuleBinding("t", "live", ("POD-04",))]) == {}
 
 
 def test_the_list_is_held_both_ways() -> None:

@@ -17,7 +17,7 @@ from acceptance.cluster import Cluster
 from acceptance.context import Context
 from acceptance.finding import Untested
 from acceptance.gateway import Gateway
-from acceptance.provision import Provision, environment
+from acceptance.provision import Provisioner, environment
 from acceptance.runs import LABEL
 from acceptance.target import Target, load
 from acceptance.wait import WaitError
@@ -50,7 +50,7 @@ def target() -> Target:
 
 def test_the_users_kubeconfig_is_viewed_and_nothing_else(machine: Machine) -> None:
     hidden: list[str] = []
-    found = context.read(machine.toolchain, "kind-mine", hidden.append)
+    found = context.read_context(machine.toolchain, "kind-mine", hidden.append)
     assert (found.name, found.kubeconfig, found.node, found.lacking) == ("kind-mine", KUBECONFIG, NODE, "")
     assert hidden == ["tok-12345678", "S0VZIEtFWQ=="]
     view, *others = machine.said("kubectl")
@@ -67,7 +67,7 @@ def test_a_context_that_is_not_there_is_told_with_those_that_are(machine: Machin
     machine.answer("kubectl", "config view", "error: cannot locate context kind-mine\n", 1)
     machine.answer("kubectl", "config get-contexts", "kind-one\nkind-two\n")
     with pytest.raises(ToolchainError) as raised:
-        context.read(machine.toolchain, "kind-mine", lambda _: None)
+        context.read_context(machine.toolchain, "kind-mine", lambda _: None)
     assert str(raised.value) == (
         "your kubeconfig does not give context kind-mine (cannot locate context kind-mine): "
         "name one of kind-one, kind-two"
@@ -77,7 +77,7 @@ def test_a_context_that_is_not_there_is_told_with_those_that_are(machine: Machin
 def test_an_api_server_that_does_not_answer_is_told(machine: Machine) -> None:
     machine.answer("kubectl", "get nodes", "E1 noise\nThe connection to the server was refused\n", 1)
     with pytest.raises(ToolchainError) as raised:
-        context.read(machine.toolchain, "kind-mine", lambda _: None)
+        context.read_context(machine.toolchain, "kind-mine", lambda _: None)
     assert "context kind-mine did not give its nodes within 15 s (The connection to the server was refused)" in str(
         raised.value
     )
@@ -99,13 +99,13 @@ def test_only_the_one_node_on_this_engine_is_taken_for_the_node(
     machine: Machine, other: Callable[[Machine], None]
 ) -> None:
     other(machine)
-    found = context.read(machine.toolchain, "kind-mine", lambda _: None)
+    found = context.read_context(machine.toolchain, "kind-mine", lambda _: None)
     assert found.node == ""
     assert found.lacking.startswith(REASON)
 
 
 def test_a_cluster_that_is_not_kinds_has_no_node_here(machine: Machine) -> None:
-    found = context.read(machine.toolchain, "mine", lambda _: None)
+    found = context.read_context(machine.toolchain, "mine", lambda _: None)
     assert found.node == ""
     assert found.lacking.startswith("context mine is no kind cluster")
     assert machine.said("docker") == []
@@ -117,7 +117,7 @@ def test_a_cluster_that_is_not_kinds_has_no_node_here(machine: Machine) -> None:
 def named(machine: Machine, home: Path, *, node: str = NODE) -> Cluster:
     run = run_on(home, node=node, lacking="" if node else REASON)
     assert run.context is not None
-    return cluster.named(machine.toolchain, run, run.context)
+    return cluster.user_cluster(machine.toolchain, run, run.context)
 
 
 def test_what_a_named_cluster_has_not_got_is_untested_for_its_reason(machine: Machine, tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_what_a_named_cluster_has_not_got_is_untested_for_its_reason(machine: Ma
         with pytest.raises(Untested, match=REASON):
             act()
     with pytest.raises(Untested, match="context kind-mine is a cluster of the user's own: no other release"):
-        found.demand("releases")
+        found.require_capability("releases")
     assert machine.said() == []
     assert named(machine, tmp_path).capabilities == {"node", "image-load"}
-    assert cluster.own(machine.toolchain, run_on(tmp_path)).capabilities == {"node", "image-load", "releases"}
+    assert cluster.run_cluster(machine.toolchain, run_on(tmp_path)).capabilities == {"node", "image-load", "releases"}
 
 
 def test_an_image_is_loaded_into_the_named_cluster(machine: Machine, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_the_gateway_of_a_named_cluster_takes_no_port_that_may_be_taken(machine:
 
 def test_the_gateway_of_a_runs_own_cluster_is_on_loopback(machine: Machine, tmp_path: Path) -> None:
     machine.answer("docker", "port pytest-todo-0badc0de-control-plane 1080/tcp", "127.0.0.1:32768")
-    own = cluster.own(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False))
+    own = cluster.run_cluster(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False))
     assert "'hostPort': 1080" in str(gateway.pod(own, "tools:1"))
     assert gateway.address(own) == ("127.0.0.1", 32768)
 
@@ -173,8 +173,8 @@ def test_a_gateway_is_where_it_says(target: Target) -> None:
 def test_of_a_named_cluster_nothing_is_made_unasked_and_the_rest_is_untested(
     machine: Machine, tmp_path: Path, target: Target
 ) -> None:
-    made = Provision(machine.toolchain, run_on(tmp_path, node="", lacking=REASON), target, lambda _: None)
-    made.prepare({"installed", "ready", "images", "database", "model", "gateway"})
+    made = Provisioner(machine.toolchain, run_on(tmp_path, node="", lacking=REASON), target, lambda _: None)
+    made.prepare({"release", "ready_release", "images", "database", "model", "gateway"})
     assert made.cluster().context == "kind-mine"
     for what, ask in (
         ("database", made.database),
@@ -219,7 +219,7 @@ def deleted(run: runs.Run) -> str:
 
 
 def test_a_run_takes_its_namespace_and_image_away_and_nothing_else(machine: Machine, user: Context) -> None:
-    with runs.current(machine.toolchain, keep=False, context=user) as run:
+    with runs.acquire_run(machine.toolchain, keep=False, context=user) as run:
         assert run.kubeconfig.read_text() == KUBECONFIG
         assert stat.S_IMODE(run.kubeconfig.stat().st_mode) == 0o600
         said = runs.record(run.folder)
@@ -263,7 +263,7 @@ def test_content_with_a_name_of_somebody_elses_stays_on_the_node(machine: Machin
 
 
 def test_without_its_node_nothing_was_put_into_the_cluster(machine: Machine) -> None:
-    with runs.current(machine.toolchain, keep=False, context=Context("mine", KUBECONFIG, "", REASON)) as run:
+    with runs.acquire_run(machine.toolchain, keep=False, context=Context("mine", KUBECONFIG, "", REASON)) as run:
         pass
     assert machine.said("kubectl") == machine.said("kind") == []
     assert not run.folder.exists()
@@ -273,7 +273,7 @@ def test_a_killed_run_is_undone_by_the_next_and_says_how_its_release_is_led_back
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, lock = runs.new_run(keep=False, context=user)
-    runs.note(run, release="the release todo is at its own values; if it is not: helm rollback todo 3")
+    runs.update_record(run, release="the release todo is at its own values; if it is not: helm rollback todo 3")
     lock.close()
     machine.answer("docker", f"--filter id={NODE}", NODE)
     runs.sweep(machine.toolchain)
@@ -289,7 +289,7 @@ REFUSED = "E1 noise\nThe connection to the server 127.0.0.1:1 was refused\n"
 def test_a_cluster_that_is_no_more_is_told_once_and_forgotten(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with runs.current(machine.toolchain, keep=False, context=user) as run:
+    with runs.acquire_run(machine.toolchain, keep=False, context=user) as run:
         machine.answer("kubectl", "delete namespace", REFUSED, 1)
     assert f"the cluster of context kind-mine is no more, nor is what run {run.id} put" in capsys.readouterr().err
     assert not [line for line in machine.said("docker") if "exec" in line]
@@ -304,7 +304,7 @@ def test_a_cluster_that_is_no_more_is_told_once_and_forgotten(
 def test_what_could_not_be_removed_is_tried_again(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str], words: str, there: str
 ) -> None:
-    with runs.current(machine.toolchain, keep=False, context=user) as run:
+    with runs.acquire_run(machine.toolchain, keep=False, context=user) as run:
         machine.answer("kubectl", "delete namespace", words, 1)
         machine.answer("docker", f"--filter id={NODE}", there)
     told = capsys.readouterr().err
@@ -324,7 +324,7 @@ def test_a_second_interrupt_does_not_leave_a_container_frozen(machine: Machine, 
     script.write_text(script.read_text("utf-8").replace("said=", again, 1), "utf-8")
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
-        with pytest.raises(RuntimeError, match="the first"), faults.frozen(named(machine, tmp_path), pod, "c"):
+        with pytest.raises(RuntimeError, match="the first"), faults.paused_container(named(machine, tmp_path), pod, "c"):
             raise RuntimeError("the first")
     except KeyboardInterrupt:
         pytest.fail("it was interrupted while it was undone")
@@ -338,17 +338,17 @@ def test_what_is_frozen_is_on_record_while_it_is(machine: Machine, tmp_path: Pat
         return {"status": {"containerStatuses": [{"name": "c", "containerID": f"containerd://{number}"}]}}
 
     found = named(machine, tmp_path)
-    with faults.frozen(found, pod(1), "c"):
-        with faults.frozen(found, pod(2), "c"):
-            assert runs.frozen(runs.record(found.run.folder)) == {"1": NODE, "2": NODE}
-        assert runs.frozen(runs.record(found.run.folder)) == {"1": NODE}
-    assert runs.frozen(runs.record(found.run.folder)) == {}
+    with faults.paused_container(found, pod(1), "c"):
+        with faults.paused_container(found, pod(2), "c"):
+            assert runs.paused_containers(runs.record(found.run.folder)) == {"1": NODE, "2": NODE}
+        assert runs.paused_containers(runs.record(found.run.folder)) == {"1": NODE}
+    assert runs.paused_containers(runs.record(found.run.folder)) == {}
 
 
 @pytest.mark.parametrize("context", [Context("kind-mine", KUBECONFIG, NODE), None], ids=["the user's", "the run's own"])
 def test_what_a_killed_run_left_frozen_is_thawed_first(machine: Machine, context: Context | None) -> None:
     run, lock = runs.new_run(keep=False, context=context)
-    runs.note(run, frozen={"1": NODE, "2": NODE})
+    runs.update_record(run, frozen={"1": NODE, "2": NODE})
     lock.close()
     machine.answer("docker", "task resume 1", "not found", 1)
     machine.answer("docker", f"--filter id={NODE}", NODE)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from acceptance import experiment, timeline
-from acceptance.availability import Availability, Intended
-from acceptance.experiment import BaselineError, Experiment, Laboratory
-from acceptance.faults import FaultError, container_id, frozen, main_process
+from acceptance.availability import Availability, ExpectedRefusals
+from acceptance.experiment import BaselineError, Experiment, ExperimentRunner
+from acceptance.faults import FaultError, container_id, paused_container, main_process
 from acceptance.history import History, Version
-from acceptance.records import Record, VoidError
+from acceptance.records import Record, InconclusiveSampleError
 from acceptance.runs import Run
-from acceptance.sampler import Plan, Sampling
+from acceptance.sampler import Plan, SampleRun
 from acceptance.target import Component, Image
 from acceptance.tracking import Connection
 from acceptance.wait import WaitError
@@ -64,14 +64,14 @@ class FakeSampler:
         self.plans: list[Plan] = []
 
     @contextmanager
-    def samplings(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, Sampling]]:
+    def samplings(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, SampleRun]]:
         self.plans += plans.values()
-        samplings = {label: Sampling(plan, address="10.96.0.7") for label, plan in plans.items()}
+        samplings = {label: SampleRun(plan, address="10.96.0.7") for label, plan in plans.items()}
         yield samplings
         for sampling in samplings.values():
             sampling.records = self.records
             if self.void:
-                raise VoidError("late")
+                raise InconclusiveSampleError("late")
 
 
 PLAN = Plan("h", 1, 1, "GET", "/{token}", "t", 200)
@@ -83,15 +83,15 @@ def release() -> FakeRelease:
 
 
 @pytest.fixture
-def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Laboratory]:
+def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExperimentRunner]:
     monkeypatch.setattr(experiment, "rolled_out", lambda *_: ())
 
     def make(
         proof: Callable[[], object] = lambda: None,
         sampler: FakeSampler | None = None,
         publish: Callable[[Experiment], None] = lambda _: None,
-    ) -> Laboratory:
-        return Laboratory(
+    ) -> ExperimentRunner:
+        return ExperimentRunner(
             release,  # type: ignore[arg-type]
             FakeRecorder(),  # type: ignore[arg-type]
             sampler or FakeSampler(),  # type: ignore[arg-type]
@@ -105,13 +105,13 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 def test_an_experiment_begins_at_the_baseline_and_leads_back(
-    make: Callable[..., Laboratory], release: FakeRelease
+    make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:
     published: list[Experiment] = []
     lab = make(publish=published.append)
-    assert lab.untouched
+    assert lab.unmodified
     with lab.experiment("one", backend=PLAN) as seen:
-        assert not lab.untouched
+        assert not lab.unmodified
         assert release.upgrades == [{"hpa": False}]
         lab.upgrade({"tag": "other"})
     assert release.upgrades == [{"hpa": False}, {"hpa": False, "tag": "other"}, {"hpa": False}]
@@ -120,7 +120,7 @@ def test_an_experiment_begins_at_the_baseline_and_leads_back(
     assert seen.traffic["backend"].plan == PLAN
 
 
-def test_one_that_changed_no_value_needs_no_upgrade(make: Callable[..., Laboratory], release: FakeRelease) -> None:
+def test_one_that_changed_no_value_needs_no_upgrade(make: Callable[..., ExperimentRunner], release: FakeRelease) -> None:
     lab = make()
     for _ in range(2):
         with lab.experiment("calm"):
@@ -128,7 +128,7 @@ def test_one_that_changed_no_value_needs_no_upgrade(make: Callable[..., Laborato
     assert release.upgrades == [{"hpa": False}]
 
 
-def test_harm_that_stays_makes_later_experiments_errors(make: Callable[..., Laboratory]) -> None:
+def test_harm_that_stays_makes_later_experiments_errors(make: Callable[..., ExperimentRunner]) -> None:
     answers = iter([None, WaitError("wanted an answer")])
 
     def proof() -> None:
@@ -144,7 +144,7 @@ def test_harm_that_stays_makes_later_experiments_errors(make: Callable[..., Labo
 
 
 def test_the_baseline_is_restored_where_the_disturbance_itself_fails(
-    make: Callable[..., Laboratory], release: FakeRelease
+    make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:
     lab = make()
 
@@ -156,20 +156,20 @@ def test_the_baseline_is_restored_where_the_disturbance_itself_fails(
     with pytest.raises(RuntimeError, match="no such pod"):
         disturb()
     assert release.upgrades[-1] == {"hpa": False}
-    assert not lab.broken
+    assert not lab.baseline_error
 
 
-def test_void_traffic_is_an_error_and_published_nowhere(make: Callable[..., Laboratory]) -> None:
+def test_void_traffic_is_an_error_and_published_nowhere(make: Callable[..., ExperimentRunner]) -> None:
     published: list[Experiment] = []
     lab = make(sampler=FakeSampler(void=True), publish=published.append)
-    with pytest.raises(VoidError), lab.experiment("one", backend=PLAN):
+    with pytest.raises(InconclusiveSampleError), lab.experiment("one", backend=PLAN):
         pass
     assert published == []
-    assert not lab.broken
+    assert not lab.baseline_error
 
 
 def test_requests_are_attributed_by_what_the_node_has_tracked_before_they_are_published(
-    make: Callable[..., Laboratory],
+    make: Callable[..., ExperimentRunner],
 ) -> None:
     record = Record(0, 1.0, 1.0, 1.1, 0, 0, 40100, 0, "reset", echo=False, close=False, pod="")
     published: list[Experiment] = []
@@ -228,25 +228,25 @@ def watched() -> Experiment:
     for moment, item in ((2.0, pod(ready=False)), (4.0, pod(ready=True)), (8.0, pod(ready=True, leaving=True))):
         history.add(Version("Pod", moment, item))
     history.add(Version("Pod", 9.0, pod(ready=True), deleted=True))
-    history.begun("Pod", 0.0)
-    history.settled("Pod", 10.0)
+    history.watched_since("Pod", 0.0)
+    history.complete_until("Pod", 10.0)
     seen = Experiment("one", history, 1.0, 10.0)
     records = tuple(
         Record(n, n, n, n + 0.1, 0, n, 1, 200 if n != 5 else 503, "", echo=True, close=False, pod="shop-api-1")
         for n in range(1, 10)
     )
-    seen.traffic = {"backend": Sampling(PLAN, records)}
+    seen.traffic = {"backend": SampleRun(PLAN, records)}
     return seen
 
 
 def test_a_pods_life_is_told_in_stretches() -> None:
-    told = [(each.phase, each.start, each.end) for each in timeline.stretches(watched(), COMPONENT)]
+    told = [(each.phase, each.start, each.end) for each in timeline.pod_phases(watched(), COMPONENT)]
     assert told == [("starting", 2.0, 4.0), ("ready", 4.0, 8.0), ("leaving", 8.0, 9.0)]
 
 
 def test_a_timeline_shows_failures_pods_and_marks_and_is_the_same_each_time() -> None:
     seen = watched()
-    seen.marks.append(experiment.Mark(3.0, "upgrade"))
+    seen.annotations.append(experiment.Annotation(3.0, "upgrade"))
     first = timeline.availability(seen, [COMPONENT])
     assert first.count("<svg") == 1
     for words in ("failed: 1 of 9", "upgrade", "shop-api"):
@@ -257,7 +257,7 @@ def test_a_timeline_shows_failures_pods_and_marks_and_is_the_same_each_time() ->
 def test_a_timeline_tells_what_was_refused_as_meant_from_failures() -> None:
     seen = watched()
     assert "refused" not in timeline.availability(seen, [COMPONENT])
-    seen.traffic["backend"].intended = Intended(frozenset({503}), 5.0)
+    seen.traffic["backend"].expected_refusals = ExpectedRefusals(frozenset({503}), 5.0)
     drawn = timeline.availability(seen, [COMPONENT])
     for words in ("failed: 0 of 9", "refused as meant: 1"):
         assert words in drawn
@@ -302,7 +302,7 @@ def test_a_freeze_undoes_itself_even_where_its_body_fails(tmp_path: Path) -> Non
     node = FakeNode(tmp_path)
 
     def freeze() -> None:
-        with frozen(node, pod(ready=True), "api"):  # type: ignore[arg-type]
+        with paused_container(node, pod(ready=True), "api"):  # type: ignore[arg-type]
             assert node.state == "PAUSED"
             raise RuntimeError("while frozen")
 
@@ -313,7 +313,7 @@ def test_a_freeze_undoes_itself_even_where_its_body_fails(tmp_path: Path) -> Non
 
 def test_a_container_that_was_restarted_meanwhile_is_not_thawed(tmp_path: Path) -> None:
     node = FakeNode(tmp_path, leaves=True)
-    with frozen(node, pod(ready=True), "api"):  # type: ignore[arg-type]
+    with paused_container(node, pod(ready=True), "api"):  # type: ignore[arg-type]
         pass
     assert node.state == "PAUSED"
 
@@ -325,6 +325,6 @@ def test_a_container_that_does_not_run_is_no_finding(tmp_path: Path) -> None:
 
 
 def test_availability_of_nothing_is_no_verdict() -> None:
-    with pytest.raises(VoidError):
-        assert Sampling(PLAN).availability
+    with pytest.raises(InconclusiveSampleError):
+        assert SampleRun(PLAN).availability
     assert Availability((), ()).longest_outage == 0.0

@@ -14,7 +14,7 @@ from acceptance import release, runs
 from acceptance.gateway import service_url
 from acceptance.helm import Helm
 from acceptance.objects import Objects
-from acceptance.provision import Provision
+from acceptance.provision import Provisioner
 from acceptance.redaction import Redactor
 from acceptance.release import Release
 from acceptance.target import Target, load
@@ -44,7 +44,7 @@ class Found:
         self.machine = Machine(home)
         self.target: Target = load()
         self.redactor = Redactor()
-        self.provision = Provision(self.machine.toolchain, run_on(home), self.target, self.redactor.add)
+        self.provision = Provisioner(self.machine.toolchain, run_on(home), self.target, self.redactor.add)
         self.manifest = [thing("ConfigMap", "a", data={"x": "1"}), thing("Secret", "b", data=encoded(MORE="more-1234"))]
         self.holds()
 
@@ -66,7 +66,7 @@ class Found:
         machine.answer("kubectl", "get secret todo-chatbot-secrets", thing("Secret", "s", data=data))
 
     def read(self) -> Release:
-        return release.found(self.provision, self.target, self.redactor.add)
+        return release.adopt_release(self.provision, self.target, self.redactor.add)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def found(tmp_path: Path) -> Found:
 def test_a_release_is_read_and_not_changed(found: Found) -> None:
     made = found.read()
     assert made.values == VALUES
-    assert made.begun is None
+    assert made.installed_at is None
     assert "pass-word-1" not in repr(made)
     commands = found.machine.said("helm")
     assert all("--kube-context kind-mine" in command and "--namespace todo-chatbot" in command for command in commands)
@@ -138,10 +138,10 @@ def test_the_run_says_how_its_release_is_led_back_until_that_is_sure(found: Foun
     assert said.endswith("helm rollback todo 3 --namespace todo-chatbot --kube-context kind-mine")
     found.holds(values={**VALUES, "publicUrl": "http://elsewhere"})
     with pytest.raises(ToolchainError, match="has not the values that it had before this run"):
-        release.demand_values(made, found.provision)
+        release.assert_values_unchanged(made, found.provision)
     assert runs.record(found.provision.run.folder)["release"] == said
     found.holds()
-    release.demand_values(made, found.provision)
+    release.assert_values_unchanged(made, found.provision)
     assert runs.record(found.provision.run.folder)["release"] is None
 
 

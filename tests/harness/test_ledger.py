@@ -6,35 +6,35 @@ from collections import Counter
 
 import pytest
 
-from acceptance.ledger import Write, acknowledged, settle, unbalanced, writes
+from acceptance.ledger import Write, acknowledged, reconcile, discrepancies, writes
 from acceptance.records import Record
-from acceptance.sampler import Plan, Sampling
+from acceptance.sampler import Plan, SampleRun
 
 WRITTEN = [Write(f"m-{n}", acknowledged=n % 10 != 9) for n in range(100)]
 SURE = {write.marker: 1 for write in WRITTEN if write.acknowledged}
 
 
 def found(counted: dict[str, int]) -> list[tuple[str, str]]:
-    findings = unbalanced("PER-05", "task", settle(WRITTEN, counted))
+    findings = discrepancies("PER-05", "task", reconcile(WRITTEN, counted))
     assert {finding.rule for finding in findings} <= {"PER-05"}
-    return [(finding.field, finding.found) for finding in findings]
+    return [(finding.field, finding.actual) for finding in findings]
 
 
 def test_every_acknowledged_write_once_is_balanced() -> None:
-    settlement = settle(WRITTEN, SURE)
-    assert unbalanced("PER-05", "task", settlement) == []
+    settlement = reconcile(WRITTEN, SURE)
+    assert discrepancies("PER-05", "task", settlement) == []
     assert (settlement.acknowledged, settlement.unacknowledged, settlement.kept) == (90, 10, 0)
 
 
 def test_an_unacknowledged_write_may_be_there_once() -> None:
-    settlement = settle(WRITTEN, SURE | {"m-9": 1})
-    assert unbalanced("PER-05", "task", settlement) == []
+    settlement = reconcile(WRITTEN, SURE | {"m-9": 1})
+    assert discrepancies("PER-05", "task", settlement) == []
     assert settlement.kept == 1
 
 
 def test_every_write_is_in_the_figures() -> None:
     there = {**SURE, "m-9": 1, "m-19": 2, "m-29": 0, "m-5": 0, "m-100": 1}
-    assert settle(WRITTEN, there).figures() == {
+    assert reconcile(WRITTEN, there).figures() == {
         "acknowledged": 90,
         "unacknowledged": 10,
         "stored": 91,
@@ -59,7 +59,7 @@ def test_a_row_that_nobody_wrote_is_found() -> None:
 
 def test_an_empty_ledger_is_no_proof() -> None:
     with pytest.raises(ValueError, match="no write was acknowledged"):
-        settle([Write("m-1", acknowledged=False)], Counter())
+        reconcile([Write("m-1", acknowledged=False)], Counter())
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_only_a_2xx_read_to_its_end_is_an_acknowledgement(status: int, error: st
     record = Record(7, 1.0, 1.0, 1.1, 0, 0, 1, status, error, echo=False, close=False, pod="")
     assert acknowledged(record) is is_acknowledged
     plan = Plan("h", 1, 1, "POST", "/{token}", "m", 201)
-    assert writes(Sampling(plan, (record,))) == [Write("m-7", is_acknowledged)]
+    assert writes(SampleRun(plan, (record,))) == [Write("m-7", is_acknowledged)]

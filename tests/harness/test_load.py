@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance.load import Count, Load, counts
+from acceptance.load import LoadSample, Load, counts
 
 LOG = """\
 [2026-11-25 08:31:10,000] load/INFO/locust.main: Starting Locust
@@ -17,7 +17,7 @@ LOG = """\
 
 def test_locusts_counts_are_read_from_among_its_other_words() -> None:
     found = counts(LOG)
-    assert found[-1] == Count(103.0, 140, 20, 0.45)
+    assert found[-1] == LoadSample(103.0, 140, 20, 0.45)
     assert len(found) == 3
 
 

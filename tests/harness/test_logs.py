@@ -14,7 +14,7 @@ from kubernetes.client import ApiException
 
 from acceptance import logs
 from acceptance.history import History, Version
-from acceptance.logs import Life, Logs, told
+from acceptance.logs import ContainerLog, LogFollower, summarize_ended
 from acceptance.objects import Listing, Objects
 from acceptance.recorder import Recorder
 from tests.harness.pods import pod, status, waiting, well
@@ -54,13 +54,13 @@ def node() -> Node:
 
 
 @pytest.fixture
-def followed(node: Node) -> Logs:
-    return Logs(node, now=lambda: 100.0)
+def followed(node: Node) -> LogFollower:
+    return LogFollower(node, now=lambda: 100.0)
 
 
-def test_what_a_container_said_outlives_it(node: Node, followed: Logs) -> None:
-    followed.heard(version(well()))
-    followed.heard(version(well(), deleted=True))
+def test_what_a_container_said_outlives_it(node: Node, followed: LogFollower) -> None:
+    followed.on_version(version(well()))
+    followed.on_version(version(well(), deleted=True))
     assert followed.ended(0.0) == []
     end(node, b"began\n", b"the last word\n", None)
     (life,) = followed.ended(0.0)
@@ -69,12 +69,12 @@ def test_what_a_container_said_outlives_it(node: Node, followed: Logs) -> None:
     assert followed.ended(101.0) == []
 
 
-def test_each_life_of_each_container_is_followed_once(node: Node, followed: Logs) -> None:
+def test_each_life_of_each_container_is_followed_once(node: Node, followed: LogFollower) -> None:
     first, again = status(ready=True), status(ready=True, restarts=1)
     again["containerID"] = "containerd://2"
     other = {**status("d", ready=True), "containerID": "containerd://3"}
     for containers in ([first], [first, other], [again, other], [again, other]):
-        followed.heard(version(pod("ill", *containers)))
+        followed.on_version(version(pod("ill", *containers)))
     end(node, None, None, None)
     assert sorted(node.followed) == [("ill", "c"), ("ill", "c"), ("ill", "d")]
     assert sorted(life.title for life in followed.ended(0.0)) == [
@@ -89,20 +89,20 @@ def test_each_life_of_each_container_is_followed_once(node: Node, followed: Logs
     [version(pod("ill", status(state=waiting("ImagePullBackOff")))), version(well(), kind="Event")],
     ids=["does not run", "no pod"],
 )
-def test_nothing_else_is_followed(node: Node, followed: Logs, what: Version) -> None:
-    followed.heard(what)
+def test_nothing_else_is_followed(node: Node, followed: LogFollower, what: Version) -> None:
+    followed.on_version(what)
     assert node.followed == []
 
 
-def test_a_log_that_breaks_says_so(node: Node, followed: Logs) -> None:
-    followed.heard(version(well()))
+def test_a_log_that_breaks_says_so(node: Node, followed: LogFollower) -> None:
+    followed.on_version(version(well()))
     end(node, b"began\n", ApiException(status=500))
     assert followed.ended(0.0)[0].text == "began\n(not followed to its end: ApiException)\n"
 
 
 def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MOST_BYTES", 10)
-    life = Life("p", "c", 0)
+    life = ContainerLog("p", "c", 0)
     for line in (b"1234\n", b"5678\n", b"90\n"):
         life.add(line)
     assert life.text == "5678\n90\n"
@@ -110,24 +110,24 @@ def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert life.text == "x" * 10
 
 
-def test_the_logs_of_the_last_to_end_are_kept(node: Node, followed: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_logs_of_the_last_to_end_are_kept(node: Node, followed: LogFollower, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MOST_LIVES", 1)
     for number in range(2):
         item = well(f"pod-{number}")
-        followed.heard(version(item))
+        followed.on_version(version(item))
         end(node, b"word\n", None)
     assert [life.text for life in followed.ended(0.0)].count("word\n") == 1
 
 
 def test_evidence_has_each_ones_last_line_and_the_whole_aside() -> None:
     kept: dict[str, str] = {}
-    life, quiet = Life("api-1", "api", 0, ended=90.0), Life("api-2", "api", 0, ended=91.0)
+    life, quiet = ContainerLog("api-1", "api", 0, ended=90.0), ContainerLog("api-2", "api", 0, ended=91.0)
     life.add(b"began\n")
     life.add(b"could not bind\n")
-    found = told([life, quiet], kept.__setitem__, now=100.0)
+    found = summarize_ended([life, quiet], kept.__setitem__, now=100.0)
     assert found == {"containers that ended": "log of api-1 api, ended 10 s ago: could not bind"}
     assert kept == {"log of api-1 api.txt": "began\ncould not bind\n"}
-    assert told([quiet], kept.__setitem__, now=100.0) == {}
+    assert summarize_ended([quiet], kept.__setitem__, now=100.0) == {}
 
 
 class Kubelet(BaseHTTPRequestHandler):

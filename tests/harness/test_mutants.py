@@ -30,7 +30,7 @@ def unaltered(renderer: Renderer) -> Bases:
 
 @pytest.mark.parametrize("level", READ)
 def test_no_finding_before(level: Level, unaltered: Bases, target: Target) -> None:
-    assert not checks.judge(unaltered[level], target).findings
+    assert not checks.run_checks(unaltered[level], target).findings
 
 
 @pytest.mark.parametrize("level", READ)
@@ -45,7 +45,7 @@ def test_each_mutant_is_found_by_its_own_rule(level: Level, unaltered: Bases, ta
 def test_each_check_has_a_mutant(level: Level) -> None:
     mutated = {(each.rule, each.component) for each in snapshots.every() if each.level == level}
     # CHT-16 needs a release that makes its own Namespace; its static mutants are of the same check.
-    without = [each.id for each in checks.at(level) if (each.rule, each.component) not in mutated]
+    without = [each.id for each in checks.for_level(level) if (each.rule, each.component) not in mutated]
     assert without == (["CHT-16"] if level == "live" else [])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from acceptance import runs
 from acceptance.objects import Listing
-from acceptance.provision import Provision
+from acceptance.provision import Provisioner
 from acceptance.release import Release
 from acceptance.target import load
 from tests.harness.user_cluster import Machine
@@ -35,16 +35,16 @@ def objects() -> NoObjects:
 
 
 @pytest.fixture
-def made(tmp_path: Path, objects: NoObjects, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provision]:
+def made(tmp_path: Path, objects: NoObjects, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provisioner]:
     release = Release(load(), None, None, objects, {})  # type: ignore[arg-type]
     monkeypatch.setattr("acceptance.release.install", lambda *_: release)
     run = runs.Run("0badc0de", tmp_path, kept=False)
-    made = Provision(Machine(tmp_path).toolchain, run, release.target, lambda _: None)
+    made = Provisioner(Machine(tmp_path).toolchain, run, release.target, lambda _: None)
     yield made
     made.close()
 
 
-def test_a_run_that_ends_waits_for_no_pod(made: Provision, objects: NoObjects) -> None:
+def test_a_run_that_ends_waits_for_no_pod(made: Provisioner, objects: NoObjects) -> None:
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(made.ready)
         assert objects.asked.wait(10)
@@ -55,7 +55,7 @@ def test_a_run_that_ends_waits_for_no_pod(made: Provision, objects: NoObjects) -
             waiting.result()
 
 
-def test_when_pods_were_ready_is_told_later_as_well(made: Provision, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_pods_were_ready_is_told_later_as_well(made: Provisioner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Release, "wait_ready", lambda *_: None)
     before = time.monotonic()
     since = made.ready()

@@ -15,7 +15,7 @@ from acceptance import recorder
 from acceptance.deadlines import Deadline
 from acceptance.history import GapError, History
 from acceptance.objects import Listing
-from acceptance.recorder import Follower, Recorder
+from acceptance.recorder import Reflector, Recorder
 from acceptance.wait import WaitError
 
 
@@ -56,7 +56,7 @@ class Script:
 def recorded(script: Script, watches: int) -> tuple[History, list[str | None]]:
     history = History()
     moments = iter(range(1, 100))
-    follower = Follower("Pod", script, history, now=lambda: float(next(moments)))
+    follower = Reflector("Pod", script, history, now=lambda: float(next(moments)))
     follower.begin()
     return history, [follower.watch_once() for _ in range(watches)]
 
@@ -121,7 +121,7 @@ def test_versions_that_are_gone_are_a_gap_that_no_judgement_crosses(gone: Any) -
     assert trouble == ["the watch's version was gone (410)", None]
     assert script.asked == ["10", "30"]
     assert seen(history)[2:] == [("a", "1", True), ("b", "25", False), ("c", "28", False)]
-    history.settled("Pod", 50.0)
+    history.complete_until("Pod", 50.0)
     with pytest.raises(GapError, match="410"):
         list(history.states("Pod", 1.0, 50.0))
 
@@ -132,7 +132,7 @@ def test_states_are_what_was_there_after_each_change() -> None:
         [[event("ADDED", pod("c", 11)), event("DELETED", pod("a", 12)), event("ADDED", pod("d", 13))]],
     )
     history, _ = recorded(script, 1)
-    history.settled("Pod", 10.0)
+    history.complete_until("Pod", 10.0)
     states = [
         (state.moment, [item["metadata"]["name"] for item in state.objects])
         for state in history.states("Pod", 1.5, 3.0)
@@ -142,7 +142,7 @@ def test_states_are_what_was_there_after_each_change() -> None:
 
 def test_a_time_in_which_nothing_changed_has_one_state() -> None:
     history, _ = recorded(Script([START], [[]]), 1)
-    history.settled("Pod", 10.0)
+    history.complete_until("Pod", 10.0)
     assert [len(state.objects) for state in history.states("Pod", 5.0, 6.0)] == [2]
 
 
@@ -165,12 +165,12 @@ def test_a_watch_that_hears_nothing_does_not_settle(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(recorder, "RECORDER_SETTLED", Deadline("settled", 0.3, "a test"))
     changed = Listing("20", (pod("a", 15), pod("b", 2)))
     with Recorder(Quiet([START, changed], []), ["Pod"]) as quiet, pytest.raises(WaitError, match="2 versions"):
-        quiet.settle()
+        quiet.wait_until_current()
 
 
 def test_a_settled_recorder_can_be_judged() -> None:
     with Recorder(Quiet([START], []), ["Pod"]) as quiet:
-        begun, moment = time.time(), quiet.settle()
+        begun, moment = time.time(), quiet.wait_until_current()
     assert len(next(quiet.history.states("Pod", begun, moment)).objects) == 2
     with pytest.raises(GapError, match="before Pod objects were recorded"):
         list(quiet.history.states("Pod", begun - 60, moment))
@@ -178,9 +178,9 @@ def test_a_settled_recorder_can_be_judged() -> None:
 
 def test_a_recorder_that_fails_is_a_gap_without_end() -> None:
     history = History()
-    follower = Follower("Pod", Script([START], [[{"type": "ADDED"}]]), history)
+    follower = Reflector("Pod", Script([START], [[{"type": "ADDED"}]]), history)
     follower.begin()
     follower.follow(threading.Event())
-    history.settled("Pod", 9e9)
+    history.complete_until("Pod", 9e9)
     with pytest.raises(GapError, match="the recorder failed: KeyError"):
         list(history.states("Pod", 8e9, 9e9))

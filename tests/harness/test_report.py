@@ -13,11 +13,11 @@ import pytest
 
 from acceptance import report, rules
 from acceptance.checkout import Checkout
-from acceptance.finding import Finding, Judged
+from acceptance.finding import Finding, ClassifiedFinding
 from acceptance.results import FixtureTime, Picture, Results
 from acceptance.rules import LEVELS
 from acceptance.target import Waiver, load
-from acceptance.verdict import FOLDERS, TestResult, Tie, judge_rules, run_verdict
+from acceptance.verdict import FOLDERS, TestResult, RuleBinding, evaluate_rules, run_verdict
 
 COMMIT = "3f9d2c81b7e64a05c9d1e2f3a4b5c6d7e8f90a1b"
 PICTURE = Picture("Rollout", "<svg><title>curve</title></svg>", "No request failed.")
@@ -29,34 +29,34 @@ def finished(*, broken: bool) -> dict[str, Any]:
     waiver = Waiver(rule="SVC-08", object="Service/todo-backend-service", reason="old client", until=date(2999, 1, 1))
     target = load().model_copy(update={"waivers": (waiver,) if broken else ()})
     results = Results("20260714-091502-7be1", datetime(2026, 7, 14, 9, 15, 2, tzinfo=UTC), target, "target.toml")
-    results.facts.fresh_cluster = not broken
-    results.facts.subject["images"] = {"backend": {"digest": "sha256:9f3c2d71", "bytes": 71204113}}
-    results.facts.environment["kubernetes"] = "v1.35.1"
+    results.metadata.fresh_cluster = not broken
+    results.metadata.subject["images"] = {"backend": {"digest": "sha256:9f3c2d71", "bytes": 71204113}}
+    results.metadata.environment["kubernetes"] = "v1.35.1"
     folder_of = {level: folder for folder, level in reversed(list(FOLDERS.items())) if level}
     for rule in rules.load().values():
         for level in rule.levels:
             name = f"tests/{folder_of[level]}/test_{rule.id}.py::test_it"
-            results.tests[name] = TestResult(Tie(name, level, (rule.id,)), "passed", "", seconds={"call": 0.25})
+            results.tests[name] = TestResult(RuleBinding(name, level, (rule.id,)), "passed", "", seconds={"call": 0.25})
     results.fixtures["cluster", ""] = FixtureTime("cluster", "", 41.3, 6.2)
     if broken:
-        results.facts.override({"cpu": "500m"}, {"cpu": "150m"}, "five replicas on two cores")
+        results.metadata.override({"cpu": "500m"}, {"cpu": "150m"}, "five replicas on two cores")
         mishap(results, "SVC-05", "static", Finding("SVC-05", "Service/<b>x</b>", "spec.ports", "1-10", "11 & more"))
         mishap(results, "POD-18", "static", Finding("POD-18", "Deployment/x", "resources", "equal", "not", advice=True))
         mishap(results, "HPA-08", "live", "setup: WaitError: wanted a first PodMetrics")
         del results.tests["tests/behaviour/test_HPA-09.py::test_it"]
     every = rules.load()
-    judged = judge_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
+    judged = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
     tested = Checkout(COMMIT, clean=not broken)
     verdict, reasons = run_verdict(judged, fresh_cluster=not broken, tested=tested)
     return results.signoff(every, judged, verdict, reasons, tested, results.started + timedelta(seconds=1011))
 
 
 def mishap(results: Results, rule: str, level: str, what: Finding | str) -> None:
-    (test,) = (each for each in results.tests.values() if each.tie.rules == (rule,) and each.tie.level == level)
+    (test,) = (each for each in results.tests.values() if each.binding.rules == (rule,) and each.binding.level == level)
     if isinstance(what, str):
         test.outcome, test.reason = "error", what
         return
-    test.judged.append(Judged(what, "advice" if what.advice else "counts"))
+    test.classified.append(ClassifiedFinding(what, "advice" if what.advice else "counts"))
     if not what.advice:
         test.outcome, test.reason = "failed", str(what)
         test.evidence.append("evidence/test_it/pods.txt")

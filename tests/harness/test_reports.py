@@ -11,13 +11,13 @@ import pytest
 from acceptance import progress, reports
 from acceptance.checkout import Checkout, checkout
 from acceptance.progress import Progress
-from acceptance.results import Facts
+from acceptance.results import RunMetadata
 
 
 def test_file_names_are_one_path_component_and_tell_long_tests_apart() -> None:
-    assert reports.file_name("tests/static/test_x.py::test_it[backend]") == "tests_static_test_x.py_test_it_backend"
-    assert reports.file_name("../..") == "_"
-    long = [reports.file_name("x" * 300 + end) for end in "ab"]
+    assert reports.safe_file_name("tests/static/test_x.py::test_it[backend]") == "tests_static_test_x.py_test_it_backend"
+    assert reports.safe_file_name("../..") == "_"
+    long = [reports.safe_file_name("x" * 300 + end) for end in "ab"]
     assert long[0] != long[1]
     assert all(len(name) < 255 for name in long)
 
@@ -60,7 +60,7 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
 
 
 def test_overrides_are_the_leaves_that_differ_each_once() -> None:
-    facts = Facts()
+    facts = RunMetadata()
     shipped = {"a": {"b": 1, "c": [1]}, "free": {}}
     for _ in range(2):
         facts.override(shipped, {"a": {"b": 1, "c": [2]}, "free": {"key": "x"}, "more": {"d": True}}, "why")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from acceptance.history import GapError, History, Version
-from acceptance.rollout import bounds, revisions, turnover, unfinished
+from acceptance.rollout import bounds_findings, revisions, turnover, unfinished_reason
 from acceptance.target import Component, Image
 
 LABELS = {"app": "shop", "component": "api"}
@@ -67,14 +67,14 @@ def world() -> World:
 
 
 def test_a_finished_rollout_lacks_nothing() -> None:
-    assert unfinished(**world(), component=COMPONENT) is None
+    assert unfinished_reason(**world(), component=COMPONENT) is None
 
 
 def test_unready_and_foreign_endpoints_are_no_hindrance() -> None:
     there = world()
     there["slices"].append({**endpoint_slice(x=True), "metadata": {"labels": {}}})
     there["slices"][0] = endpoint_slice(a=True, b=True, c=False)
-    assert unfinished(**there, component=COMPONENT) is None
+    assert unfinished_reason(**there, component=COMPONENT) is None
 
 
 def lag(there: World) -> None:
@@ -136,7 +136,7 @@ def one_pod_only(there: World) -> None:
 def test_a_rollout_is_not_over_before_all_of_it_is(change: Callable[[World], None], words: str) -> None:
     there = world()
     change(there)
-    assert words in (unfinished(**there, component=COMPONENT) or "")
+    assert words in (unfinished_reason(**there, component=COMPONENT) or "")
 
 
 def history(*pods: tuple[float, dict[str, Any]], gone: dict[str, float] | None = None) -> History:
@@ -147,8 +147,8 @@ def history(*pods: tuple[float, dict[str, Any]], gone: dict[str, float] | None =
     for version in sorted(events, key=lambda version: version.arrived):
         made.add(version)
     for kind in ("Pod", "Deployment"):
-        made.begun(kind, 0.0)
-        made.settled(kind, 100.0)
+        made.watched_since(kind, 0.0)
+        made.complete_until(kind, 100.0)
     return made
 
 
@@ -165,37 +165,37 @@ GOOD = (
 
 
 def test_a_rollout_within_its_bounds_is_no_finding() -> None:
-    assert bounds(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, 5.0, 30.0) == []
+    assert bounds_findings(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, 5.0, 30.0) == []
 
 
 def test_a_terminating_pod_is_not_surge_but_a_fourth_pod_is() -> None:
     too_many = history(*GOOD, (12.5, pod("e", ready=False)))
-    found = bounds(too_many, COMPONENT, 5.0, 30.0)
-    assert {(each.rule, each.field, each.wanted) for each in found} == {
+    found = bounds_findings(too_many, COMPONENT, 5.0, 30.0)
+    assert {(each.rule, each.field, each.expected) for each in found} == {
         ("DEP-10", "pods without deletionTimestamp", "at most 3")
     }
-    assert "4 pods, 3 of them available, 7.50 s into it" in found[0].found
+    assert "4 pods, 3 of them available, 7.50 s into it" in found[0].actual
 
 
 def test_one_moment_with_too_few_available_is_a_finding() -> None:
     blinked = history(*GOOD, (10.5, pod("a", ready=False, revision="old")), (10.6, pod("a", revision="old")))
-    (finding,) = bounds(blinked, COMPONENT, 5.0, 30.0)
-    assert (finding.field, finding.wanted) == ("available pods", "at least 2")
+    (finding,) = bounds_findings(blinked, COMPONENT, 5.0, 30.0)
+    assert (finding.field, finding.expected) == ("available pods", "at least 2")
 
 
 def test_percentages_are_resolved_as_the_controller_does() -> None:
     lenient = history(*GOOD, (10.5, pod("a", ready=False, revision="old")))
     lenient.add(Version("Deployment", 0.1, deployment(surge="25%", unavailable="50%")))
-    assert bounds(lenient, COMPONENT, 5.0, 30.0) == []
+    assert bounds_findings(lenient, COMPONENT, 5.0, 30.0) == []
 
 
 def test_bounds_over_nothing_or_over_changing_replicas_are_no_verdict() -> None:
     with pytest.raises(GapError, match="no pod changed"):
-        bounds(history(*GOOD), COMPONENT, 40.0, 50.0)
+        bounds_findings(history(*GOOD), COMPONENT, 40.0, 50.0)
     scaled = history(*GOOD)
     scaled.add(Version("Deployment", 15.0, deployment(3)))
     with pytest.raises(GapError, match="did not keep one replica count"):
-        bounds(scaled, COMPONENT, 5.0, 30.0)
+        bounds_findings(scaled, COMPONENT, 5.0, 30.0)
 
 
 def test_a_turnover_is_from_the_first_new_pod_to_the_last_old_ones_end() -> None:

@@ -94,7 +94,7 @@ def removal(identifier: str) -> list[str]:
 
 
 def test_a_run_removes_what_it_made_and_nothing_else(machine: Machine) -> None:
-    with runs.current(machine.toolchain, keep=False) as run:
+    with runs.acquire_run(machine.toolchain, keep=False) as run:
         assert machine.changes() == []
         assert json.loads((run.folder / "run.json").read_text()) == {"kept": False, "checkout": str(ROOT)}
         machine.replace(run.id)
@@ -106,7 +106,7 @@ def test_a_run_removes_what_it_made_and_nothing_else(machine: Machine) -> None:
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupted_run_removes_what_it_made(machine: Machine, interruption: type[BaseException]) -> None:
     def fail() -> None:
-        with runs.current(machine.toolchain, keep=False) as run:
+        with runs.acquire_run(machine.toolchain, keep=False) as run:
             machine.replace(run.id)
             made.append(run)
             raise interruption
@@ -120,7 +120,7 @@ def test_an_interrupted_run_removes_what_it_made(machine: Machine, interruption:
 
 def test_a_second_interrupt_does_not_stop_the_removal(machine: Machine) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with runs.current(machine.toolchain, keep=False) as run:
+    with runs.acquire_run(machine.toolchain, keep=False) as run:
         machine.replace(run.id, more="kill -INT $PPID; kill -INT $$")
     assert machine.changes() == removal(run.id)
     assert not run.folder.exists()
@@ -141,7 +141,7 @@ def test_a_run_whose_owner_lives_is_let_be_and_one_whose_owner_was_killed_is_rem
 
 
 def test_a_kept_run_is_only_removed_if_that_is_asked_for(machine: Machine) -> None:
-    with runs.current(machine.toolchain, keep=True) as run:
+    with runs.acquire_run(machine.toolchain, keep=True) as run:
         machine.replace(run.id)
     runs.sweep(machine.toolchain)
     assert machine.changes() == []
@@ -152,18 +152,18 @@ def test_a_kept_run_is_only_removed_if_that_is_asked_for(machine: Machine) -> No
 
 
 def test_a_kept_run_is_taken_up_again_by_its_checkout_alone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with runs.current(machine.toolchain, keep=True) as first:
+    with runs.acquire_run(machine.toolchain, keep=True) as first:
         assert not first.reused
-        with runs.current(machine.toolchain, keep=True) as beside:
+        with runs.acquire_run(machine.toolchain, keep=True) as beside:
             assert beside.id != first.id
             assert not beside.reused
-    with runs.current(machine.toolchain, keep=True) as again:
+    with runs.acquire_run(machine.toolchain, keep=True) as again:
         assert again.reused
         assert again.id in (first.id, beside.id)
-        with runs.current(machine.toolchain, keep=False) as own:
+        with runs.acquire_run(machine.toolchain, keep=False) as own:
             assert own.id not in (first.id, beside.id)
     monkeypatch.setattr(runs, "ROOT", Path("/another/checkout"))
-    with runs.current(machine.toolchain, keep=True) as other:
+    with runs.acquire_run(machine.toolchain, keep=True) as other:
         assert other.id not in (first.id, beside.id)
 
 
@@ -175,7 +175,7 @@ def test_what_was_killed_before_it_could_say_what_it_is_is_removed(machine: Mach
 
 
 def test_a_step_that_fails_is_told_and_tried_again(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    with runs.current(machine.toolchain, keep=False) as run:
+    with runs.acquire_run(machine.toolchain, keep=False) as run:
         machine.replace(run.id, more='[ "$1" != rm ] || { echo it is busy >&2; exit 1; }')
     assert machine.changes() == removal(run.id)
     assert run.folder.exists()
@@ -188,7 +188,7 @@ def test_a_step_that_fails_is_told_and_tried_again(machine: Machine, capsys: pyt
 
 
 def test_two_runs_side_by_side_share_no_name(machine: Machine) -> None:
-    with runs.current(machine.toolchain, keep=False) as one, runs.current(machine.toolchain, keep=False) as other:
+    with runs.acquire_run(machine.toolchain, keep=False) as one, runs.acquire_run(machine.toolchain, keep=False) as other:
         for name in ("id", "folder", "cluster_name", "network", "kubeconfig", "namespace"):
             assert getattr(one, name) != getattr(other, name)
         assert one.folder.exists()
@@ -196,7 +196,7 @@ def test_two_runs_side_by_side_share_no_name(machine: Machine) -> None:
 
 def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its folder and its lock."""
-    take = runs.take
+    take = runs.try_lock
     swept = []
 
     def sweep_first(path: Path) -> object:
@@ -209,7 +209,7 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
         return take(path)
 
     monkeypatch.setattr(runs, "take", sweep_first)
-    with runs.current(machine.toolchain, keep=False) as run:
+    with runs.acquire_run(machine.toolchain, keep=False) as run:
         assert swept[0].wait(10) == 0
         assert run.folder.exists()
 
@@ -218,7 +218,7 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
 def test_a_shared_run_goes_unless_it_was_kept_before(machine: Machine, *, there: bool) -> None:
     if there:
         runs.new_run(keep=True)[1].close()
-    with runs.shared(machine.toolchain):
+    with runs.reuse_run(machine.toolchain):
         taken = runs.kept_run() or runs.new_run(keep=True)
         taken[1].close()
     assert taken[0].folder.exists() is there

@@ -15,8 +15,8 @@ from dataclasses import replace
 import pytest
 import requests
 
-from acceptance.availability import Availability, lossless
-from acceptance.records import Record, VoidError
+from acceptance.availability import Availability, failed_request_findings
+from acceptance.records import Record, InconclusiveSampleError
 from acceptance.rules import ROOT
 from acceptance.sampler import Plan, Sampler
 from tests.harness.echo_server import EchoServer
@@ -43,7 +43,7 @@ def server() -> Iterator[EchoServer]:
 
 
 @pytest.fixture(autouse=True)
-def busy_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def skip_lateness_check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the sampler sees is tested, not how quick this machine is: only `DEMANDING` tests demand regularity."""
     if request.node.name not in DEMANDING:
         monkeypatch.setattr("acceptance.sampler.demand_regular", lambda *_: None)
@@ -65,7 +65,7 @@ def plan(server: EchoServer) -> Plan:
 
 
 def sample(sampler: Sampler, what: Plan, disturb: Callable[[], None] = lambda: None) -> Availability:
-    with sampler.sampling(what) as sampling:
+    with sampler.sample(what) as sampling:
         time.sleep(SECONDS / 2)
         disturb()
         time.sleep(SECONDS / 2)
@@ -78,7 +78,7 @@ def reasons(availability: Availability) -> Counter[str]:
 
 def test_a_good_server_fails_no_request_on_either_kind_of_connection(sampler: Sampler, server: EchoServer) -> None:
     seen = sample(sampler, plan(server))
-    assert lossless("STA-08", "Service/echo", seen) == []
+    assert failed_request_findings("STA-08", "Service/echo", seen) == []
     assert len(seen.records) == len(server.served) >= RATE * SECONDS / 2
     assert min(seen.new, seen.reused) > len(seen.records) / 5
     assert seen.pods == {"echo-1": len(seen.records)}
@@ -112,7 +112,7 @@ def test_each_way_of_failing_is_seen_and_named(
     assert set(reasons(seen)) == {reason}
     assert {failure.record.excerpt for failure in seen.failures} == ({"nothing"} if behaviour == "forget" else {""})
     assert 10 < len(seen.failures) < len(seen.records)
-    assert len(lossless("STA-08", "Service/echo", seen)) == 1
+    assert len(failed_request_findings("STA-08", "Service/echo", seen)) == 1
 
 
 def test_a_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -> None:
@@ -155,7 +155,7 @@ def test_only_a_careless_client_writes_to_a_connection_that_was_closed_idle(
     kept_open = replace(plan(server), reused_share=1.0, connections=20)
     careful = sample(sampler, kept_open, server.close_idle)
     assert len(careful.failures) <= 3  # closed in the moment of writing: no client can tell
-    careless = sample(sampler, replace(kept_open, careful=False), server.close_idle)
+    careless = sample(sampler, replace(kept_open, checks_idle_connections=False), server.close_idle)
     assert set(reasons(careless)) <= {
         "the connection was closed before a response",
         "the connection was reset",
@@ -179,13 +179,13 @@ def test_a_server_that_stalls_does_not_slow_the_sampler(sampler: Sampler, server
 
 def test_a_sampler_that_stalls_is_void(sampler: Sampler, server: EchoServer) -> None:
     slowed = replace(plan(server), rate=20000.0)
-    with pytest.raises(VoidError, match=r"late|instead of"):
+    with pytest.raises(InconclusiveSampleError, match=r"late|instead of"):
         sample(sampler, slowed)
 
 
 def test_of_several_none_sends_on_while_anothers_last_requests_end(sampler: Sampler, server: EchoServer) -> None:
     server.behaviour = "hang"
-    with sampler.samplings({name: replace(plan(server), timeout=1.5) for name in ("one", "other")}) as samplings:
+    with sampler.sample_all({name: replace(plan(server), timeout=1.5) for name in ("one", "other")}) as samplings:
         time.sleep(SECONDS)
     one, other = (sampling.records for sampling in samplings.values())
     assert {record.error for record in one + other} == {"late"}
@@ -194,7 +194,7 @@ def test_of_several_none_sends_on_while_anothers_last_requests_end(sampler: Samp
 
 def test_where_one_of_several_is_refused_those_before_it_are_stopped(sampler: Sampler, server: EchoServer) -> None:
     plans = {"good": plan(server), "bad": replace(plan(server), path="/", body="")}
-    with pytest.raises(VoidError, match="holds"), sampler.samplings(plans):
+    with pytest.raises(InconclusiveSampleError, match="holds"), sampler.sample_all(plans):
         pass
     served = len(server.served)
     time.sleep(SECONDS / 2)
@@ -202,12 +202,12 @@ def test_where_one_of_several_is_refused_those_before_it_are_stopped(sampler: Sa
 
 
 def test_a_bad_plan_is_refused_with_a_sentence(sampler: Sampler, server: EchoServer) -> None:
-    with pytest.raises(VoidError, match=r"neither path nor body, .*, holds \{token\}"):
+    with pytest.raises(InconclusiveSampleError, match=r"neither path nor body, .*, holds \{token\}"):
         sample(sampler, replace(plan(server), path="/", body=""))
 
 
 def test_records_of_a_run_that_has_not_ended_are_no_verdict(sampler: Sampler, server: EchoServer) -> None:
-    with sampler.sampling(plan(server)) as sampling, contextlib.suppress(VoidError):
+    with sampler.sample(plan(server)) as sampling, contextlib.suppress(InconclusiveSampleError):
         assert sampling.availability is None
     assert sampling.address == sampler.address == "127.0.0.1"
     assert threading.active_count() < 10

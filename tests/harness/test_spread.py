@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from acceptance.spread import chi_square_p, spread_p, uneven
+from acceptance.spread import chi_square_p, spread_p, imbalance_findings
 
 
 @pytest.mark.parametrize(
@@ -34,18 +34,18 @@ def test_half_a_share_is_found_and_chance_is_not(pods: int) -> None:
     names = [f"pod-{n}" for n in range(pods)]
     for _ in range(50):
         even = Counter(chance.choices(names, k=300 * pods))
-        assert uneven(even, "todo") == []
+        assert imbalance_findings(even, "todo") == []
         halved = Counter(chance.choices(names, weights=[0.5, *[1.0] * (pods - 1)], k=300 * pods))
-        (finding,) = uneven(halved, "todo")
+        (finding,) = imbalance_findings(halved, "todo")
         assert finding.rule == "STA-07"
 
 
 def test_a_pod_that_gets_nothing_is_found() -> None:
-    assert len(uneven({"a": 600, "b": 0}, "todo")) == 1
+    assert len(imbalance_findings({"a": 600, "b": 0}, "todo")) == 1
     assert spread_p({"a": 600, "b": 0}) < 1e-100
 
 
 def test_too_few_connections_or_pods_are_no_verdict() -> None:
     for counts in ({"a": 600}, {"a": 299, "b": 299}):
         with pytest.raises(ValueError, match="no verdict"):
-            uneven(counts, "todo")
+            imbalance_findings(counts, "todo")

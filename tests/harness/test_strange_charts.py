@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from acceptance import checks, init, render
-from acceptance.checks import Judgement
+from acceptance.checks import CheckResults
 from acceptance.render import Helm, Renderer
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target, load
@@ -47,8 +47,8 @@ def named(name: str) -> Target:
     return Target.model_validate(stated)
 
 
-def judged(target: Target, helm: Helm) -> tuple[Judgement, set[str]]:
-    judgement = checks.judge(Renderer(helm, target).snapshot(), target)
+def judged(target: Target, helm: Helm) -> tuple[CheckResults, set[str]]:
+    judgement = checks.run_checks(Renderer(helm, target).snapshot(), target)
     return judgement, {each.rule for each in judgement.findings if not each.advice}
 
 
@@ -101,7 +101,7 @@ def test_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
     judgement, rules = judged(target, helm)
     assert {"HPA-07", "SCY-03"} <= rules  # memory alone; the hook's job is privileged
     assert not {"POD-02", "CHT-07", "DEP-04", "CFG-03", "CFG-11"} & rules
-    absent = {each.wanted for each in judgement.findings if each.rule == "CHT-08"}
+    absent = {each.expected for each in judgement.findings if each.rule == "CHT-08"}
     assert "Secret/todo-chatbot-secrets" in absent
     assert "the backend's Deployment/backend" not in absent
 
@@ -111,7 +111,7 @@ def test_one_component(helm: Helm) -> None:
     assert set(target.components) == {"backend"}
     judgement, _ = judged(target, helm)
     assert judgement.untested["DEP-01-frontend"] == "the target names no frontend"
-    assert {each.wanted for each in judgement.findings if each.rule == "CHT-08"} >= {
+    assert {each.expected for each in judgement.findings if each.rule == "CHT-08"} >= {
         "the frontend's Deployment",
         "the frontend's Service",
     }
@@ -168,4 +168,4 @@ def test_no_check_crashes_on_any_field(level: str, target: Target, helm: Helm) -
             roots += [*altered.cluster.pods, *altered.cluster.replica_sets, *altered.cluster.endpoint_slices]
         where, key = draw.choice([place for root in roots for place in places(root)])
         where[key] = draw.choice([None, "text", 5, -1, True, [], {}, [None], ["a"], {"a": None}, 0.5])
-        checks.judge(altered, target)
+        checks.run_checks(altered, target)

@@ -44,7 +44,7 @@ def test_an_interrupted_build_is_not_in_the_cache(place: Path, interruption: typ
         raise interruption
 
     with pytest.raises(interruption):
-        cache.once(place, build)
+        cache.build_once(place, build)
     assert not place.exists()
     assert not list(cache.directory().glob("*.unfinished"))
 
@@ -54,7 +54,7 @@ def test_a_killed_build_is_not_in_the_cache_and_the_next_one_clears_it(place: Pa
     assert killed.returncode == -9
     assert not place.exists()
     assert len(list(cache.directory().glob("*.unfinished"))) == 1
-    assert sorted(path.name for path in cache.once(place, write).iterdir()) == ["whole"]
+    assert sorted(path.name for path in cache.build_once(place, write).iterdir()) == ["whole"]
     assert not list(cache.directory().glob("*.unfinished"))
 
 
@@ -62,8 +62,8 @@ def test_what_is_there_is_not_built_again(place: Path) -> None:
     def refuse(_: Path) -> None:
         raise AssertionError("it was built again")
 
-    cache.once(place, write)
-    assert cache.once(place, refuse) == place
+    cache.build_once(place, write)
+    assert cache.build_once(place, refuse) == place
 
 
 def test_two_who_want_the_same_build_it_once(place: Path) -> None:
@@ -75,10 +75,10 @@ def test_two_who_want_the_same_build_it_once(place: Path) -> None:
         time.sleep(0.1)
         built.append(aside)
 
-    first = threading.Thread(target=cache.once, args=(place, build))
+    first = threading.Thread(target=cache.build_once, args=(place, build))
     first.start()
     begun.wait()
-    cache.once(place, build)
+    cache.build_once(place, build)
     first.join()
     assert len(built) == 1
 

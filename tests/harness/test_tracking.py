@@ -12,7 +12,7 @@ import pytest
 from acceptance.cluster import Cluster
 from acceptance.history import History, Version
 from acceptance.records import Record
-from acceptance.tracking import LAG, Connection, Tracking, attributed, parse, tracking
+from acceptance.tracking import LAG, Connection, ConnectionTracker, attribute, parse, track_connections
 
 SERVICE = ("10.96.230.223", 8000)
 LINES = """\
@@ -45,7 +45,7 @@ PODS = history((FIRST - 60, "api-1", "10.244.0.105"), (FIRST - 60, "api-2", "10.
 
 
 def pods(records: list[Record], connections: list[Connection], of: History = PODS) -> list[str]:
-    return [each.pod for each in attributed(records, SERVICE, connections, of)]
+    return [each.pod for each in attribute(records, SERVICE, connections, of)]
 
 
 def test_a_line_tells_who_asked_what_and_who_is_to_answer() -> None:
@@ -117,14 +117,14 @@ def test_a_pod_of_which_the_watch_told_too_late_has_its_address_nevertheless() -
 
 
 def test_a_stream_that_ends_leaves_what_it_told() -> None:
-    tracked = Tracking()
+    tracked = ConnectionTracker()
     tracked.follow(io.StringIO(LINES.splitlines()[0] + "\n" + LINES.splitlines()[1][:50]))
     assert tracked.connections() == (seen()[0],)
 
 
 def test_a_cluster_whose_node_can_not_be_entered_has_none(tmp_path: Path) -> None:
     cluster = Cluster(None, None, tmp_path, "mine", "", {"node": "it is far away"})  # type: ignore[arg-type]
-    with tracking(cluster, "10.244.0.9") as tracked:
+    with track_connections(cluster, "10.244.0.9") as tracked:
         assert tracked.connections() == ()
 
 

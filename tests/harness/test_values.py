@@ -10,7 +10,7 @@ from hypothesis import strategies
 
 from acceptance.fields import at
 from acceptance.target import Target, load
-from acceptance.values import given, put
+from acceptance.values import values_by_path, set_paths
 
 KEYS = strategies.text("abc", min_size=1, max_size=2)
 PATHS = strategies.lists(KEYS, min_size=1, max_size=3).map(".".join)
@@ -33,17 +33,17 @@ VALUES = strategies.recursive(
     ],
 )
 def test_put(values: dict[str, Any], changes: dict[str, Any], result: dict[str, Any]) -> None:
-    assert put(values, changes) == result
+    assert set_paths(values, changes) == result
 
 
 @for_all(strategies.dictionaries(KEYS, VALUES, max_size=3), PATHS, VALUES)
 def test_what_was_put_is_there(values: dict[str, Any], path: str, value: object) -> None:
-    assert at(put(values, {path: value}), path) == value
+    assert at(set_paths(values, {path: value}), path) == value
 
 
 def test_neither_values_nor_changes_are_altered() -> None:
     values, changes = {"a": {"b": 1}}, {"c": {"d": [1]}, "a.x": 1}
-    result = put(values, changes)
+    result = set_paths(values, changes)
     result["a"]["b"], result["c"]["d"][0] = 2, 2
     assert (values, changes) == ({"a": {"b": 1}}, {"c": {"d": [1]}, "a.x": 1})
 
@@ -54,7 +54,7 @@ def target() -> Target:
 
 
 def test_what_the_target_has_a_path_for_is_given(target: Target) -> None:
-    assert given(target, {"database_url": "postgresql://x", "debug": False}) == {
+    assert values_by_path(target, {"database_url": "postgresql://x", "debug": False}) == {
         "secrets.databaseUrl": "postgresql://x",
         "config.debug": False,
     }
@@ -62,6 +62,6 @@ def test_what_the_target_has_a_path_for_is_given(target: Target) -> None:
 
 def test_what_the_target_has_no_path_for_is_left_out(target: Target) -> None:
     paths = target.values.model_copy(update={"ca_certificate": None})
-    assert given(target.model_copy(update={"values": paths}), {"ca_certificate": "x"}) == {}
+    assert values_by_path(target.model_copy(update={"values": paths}), {"ca_certificate": "x"}) == {}
     with pytest.raises(KeyError):
-        given(target, {"databse_url": "a slip of the pen"})
+        values_by_path(target, {"databse_url": "a slip of the pen"})

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from acceptance.checkout import Checkout
-from acceptance.finding import Finding, FindingsError, Judged, Untested, Waived, accept, journal, judge
+from acceptance.finding import Finding, FindingsError, ClassifiedFinding, Untested, Waived, report_findings, capture_findings, classify
 from acceptance.rules import Level, Rule
 from acceptance.target import Target, Waiver, load
 from acceptance.verdict import (
@@ -17,11 +17,11 @@ from acceptance.verdict import (
     Outcome,
     Phase,
     TestResult,
-    Tie,
+    RuleBinding,
     Verdict,
     exit_code,
-    judge_rules,
-    merge,
+    evaluate_rules,
+    add_phase,
     run_verdict,
 )
 from acceptance.wait import WaitError
@@ -37,15 +37,15 @@ def finding(rule: str, name: str = "Deployment/todo-backend", *, advice: bool = 
 
 
 def result(outcome: Outcome = "passed", *rules: str, level: Level = "static", part: str | None = None) -> TestResult:
-    tie = Tie(f"tests/{level}/test_x.py::test[{part}-{outcome}]", level, rules or ("POD-04",), part)
+    tie = RuleBinding(f"tests/{level}/test_x.py::test[{part}-{outcome}]", level, rules or ("POD-04",), part)
     return TestResult(tie, outcome, "" if outcome == "passed" else f"{outcome} because")
 
 
-def after(*phases: tuple[Phase, BaseException | None], judged: Iterable[Judged] = ()) -> TestResult:
-    made = TestResult(Tie("t", "static", ("POD-04", "POD-06")))
-    made.judged += judged
+def after(*phases: tuple[Phase, BaseException | None], judged: Iterable[ClassifiedFinding] = ()) -> TestResult:
+    made = TestResult(RuleBinding("t", "static", ("POD-04", "POD-06")))
+    made.classified += judged
     for phase, error in phases:
-        merge(made, error, phase)
+        add_phase(made, error, phase)
     return made
 
 
@@ -100,10 +100,10 @@ def test_a_finding_breaks_its_own_rule_only() -> None:
 
 def test_only_the_findings_that_end_a_test_count() -> None:
     smaller, smallest = finding("POD-04", "Deployment/smaller"), finding("POD-04", "Deployment/smallest")
-    ended = after(("call", FindingsError([smallest])), judged=[Judged(smaller, "counts"), Judged(smallest, "counts")])
-    assert [each.finding for each in ended.judged] == [smallest]
+    ended = after(("call", FindingsError([smallest])), judged=[ClassifiedFinding(smaller, "counts"), ClassifiedFinding(smallest, "counts")])
+    assert [each.finding for each in ended.classified] == [smallest]
     both = ExceptionGroup("two", [FindingsError([smaller]), FindingsError([smallest])])
-    assert [each.finding for each in after(("call", both)).judged] == [smaller, smallest]
+    assert [each.finding for each in after(("call", both)).classified] == [smaller, smallest]
 
 
 def test_a_plain_assertion_breaks_every_rule_of_the_test() -> None:
@@ -121,7 +121,7 @@ def test_advice_and_waivers_leave_a_test_passed_and_only_a_waiver_shows_in_its_r
     waiver = Waiver(rule="POD-04", object="Deployment/todo-backend", reason="until the split", until=TODAY)
     made = after(
         ("call", None),
-        judged=[Judged(finding("POD-04"), "waived", waiver), Judged(finding("POD-06"), "advice")],
+        judged=[ClassifiedFinding(finding("POD-04"), "waived", waiver), ClassifiedFinding(finding("POD-06"), "advice")],
     )
     assert made.outcome == "passed"
     assert made.of("POD-04") == ("waived", "until the split")
@@ -143,35 +143,35 @@ def own() -> Target:
 
 def test_a_waiver_holds_to_the_end_of_its_day_for_its_rule_and_object_only(own: Target) -> None:
     target = with_waiver(own, TODAY)
-    assert judge(finding("POD-04"), target, TODAY).standing == "waived"
-    assert judge(finding("POD-04"), target, TODAY + timedelta(days=1)).standing == "counts"
-    assert judge(finding("POD-04", "Deployment/todo-frontend"), target, TODAY).standing == "counts"
-    assert judge(finding("POD-06"), target, TODAY).standing == "counts"
+    assert classify(finding("POD-04"), target, TODAY).severity == "waived"
+    assert classify(finding("POD-04"), target, TODAY + timedelta(days=1)).severity == "counts"
+    assert classify(finding("POD-04", "Deployment/todo-frontend"), target, TODAY).severity == "counts"
+    assert classify(finding("POD-06"), target, TODAY).severity == "counts"
 
 
 def test_a_derived_rule_is_advice_unless_the_target_is_strict(own: Target) -> None:
     lenient = own.model_copy(update={"strict": False})
-    assert judge(finding("DEP-06"), own, TODAY).standing == "counts"
-    assert judge(finding("DEP-06"), lenient, TODAY).standing == "advice"
-    assert judge(finding("POD-04"), lenient, TODAY).standing == "counts"
-    assert judge(finding("POD-04", advice=True), own, TODAY).standing == "advice"
+    assert classify(finding("DEP-06"), own, TODAY).severity == "counts"
+    assert classify(finding("DEP-06"), lenient, TODAY).severity == "advice"
+    assert classify(finding("POD-04"), lenient, TODAY).severity == "counts"
+    assert classify(finding("POD-04", advice=True), own, TODAY).severity == "advice"
 
 
 def test_accept_records_every_finding_and_raises_those_that_count(own: Target) -> None:
     target = with_waiver(own, date.max)
     counting, waived, advice = finding("POD-06"), finding("POD-04"), finding("POD-07", advice=True)
-    with journal() as kept:
-        accept([waived, advice], target)
+    with capture_findings() as kept:
+        report_findings([waived, advice], target)
         with pytest.raises(FindingsError) as raised:
-            accept([counting, waived], target)
+            report_findings([counting, waived], target)
     assert raised.value.findings == (counting,)
-    assert [each.standing for each in kept] == ["waived", "advice", "counts", "waived"]
+    assert [each.severity for each in kept] == ["waived", "advice", "counts", "waived"]
 
 
 def test_accept_works_without_a_journal(own: Target) -> None:
-    accept([], own)
+    report_findings([], own)
     with pytest.raises(FindingsError):
-        accept([finding("POD-06")], own)
+        report_findings([finding("POD-06")], own)
 
 
 # ---------------------------------------------------------------------------- rules
@@ -180,7 +180,7 @@ def test_accept_works_without_a_journal(own: Target) -> None:
 def judged(
     results: Sequence[TestResult], missing: Mapping[tuple[str, Level], str] | None = None
 ) -> dict[str, dict[Level, LevelResult]]:
-    return judge_rules([BOTH, WHOLE], results, missing or {})
+    return evaluate_rules([BOTH, WHOLE], results, missing or {})
 
 
 def test_each_part_of_a_rule_is_judged_by_its_own_tests() -> None:
@@ -279,17 +279,17 @@ def test_a_run_of_nothing_is_incomplete() -> None:
 @pytest.mark.parametrize(
     ("verdict", "outcomes", "signoff", "interrupted", "troubled", "expected"),
     [
-        ("incomplete", ["passed", "untested", "waived"], False, False, False, Exit.FINE),
-        ("rejected", ["passed", "failed"], False, False, False, Exit.FINDING),
-        ("incomplete", ["passed", "error"], False, False, False, Exit.UNJUDGED),
-        ("rejected", ["failed", "error"], False, False, False, Exit.FINDING),
-        ("incomplete", ["passed"], False, False, True, Exit.UNJUDGED),
-        ("rejected", ["failed"], False, True, False, Exit.UNJUDGED),
-        ("incomplete", [], False, False, True, Exit.UNJUDGED),
-        ("accepted", ["passed"], True, False, False, Exit.FINE),
-        ("rejected", ["failed"], True, False, False, Exit.FINDING),
-        ("incomplete", ["passed"], True, False, False, Exit.UNJUDGED),
-        ("rejected", ["failed"], True, True, False, Exit.FINDING),
+        ("incomplete", ["passed", "untested", "waived"], False, False, False, Exit.OK),
+        ("rejected", ["passed", "failed"], False, False, False, Exit.REJECTED),
+        ("incomplete", ["passed", "error"], False, False, False, Exit.INCONCLUSIVE),
+        ("rejected", ["failed", "error"], False, False, False, Exit.REJECTED),
+        ("incomplete", ["passed"], False, False, True, Exit.INCONCLUSIVE),
+        ("rejected", ["failed"], False, True, False, Exit.INCONCLUSIVE),
+        ("incomplete", [], False, False, True, Exit.INCONCLUSIVE),
+        ("accepted", ["passed"], True, False, False, Exit.OK),
+        ("rejected", ["failed"], True, False, False, Exit.REJECTED),
+        ("incomplete", ["passed"], True, False, False, Exit.INCONCLUSIVE),
+        ("rejected", ["failed"], True, True, False, Exit.REJECTED),
     ],
 )
 def test_exit_codes(

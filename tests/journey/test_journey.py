@@ -13,16 +13,16 @@ from playwright.sync_api import Browser, expect
 
 from acceptance import browser as browsers
 from acceptance import faults
-from acceptance.client import User, ask, wait_answered
+from acceptance.client import User, send, wait_answered
 from acceptance.cluster import Cluster
 from acceptance.fields import text_at
 from acceptance.gateway import Gateway
 from acceptance.model import ModelStub
-from acceptance.person import Person
+from acceptance.person import BrowserUser
 from acceptance.pods import origins, ready_pods
 from acceptance.redaction import redactor
 from acceptance.release import Release
-from acceptance.rollout import rolled_out
+from acceptance.rollout import wait_rolled_out
 from acceptance.target import Target
 from acceptance.verdict import untested
 
@@ -32,9 +32,9 @@ PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has
 
 
 @pytest.fixture(scope="module")
-def browser(ready: Release, gateway: Gateway) -> Iterator[Browser]:
+def browser(ready_release: Release, gateway: Gateway) -> Iterator[Browser]:
     """Ends with the module: its event loop would be in the way of others."""
-    assert ready
+    assert ready_release
     with browsers.browser(gateway) as found:
         yield found
 
@@ -46,7 +46,7 @@ def person(
     gateway: Gateway,
     record_evidence: Callable[[str, str | bytes], Path],
     request: pytest.FixtureRequest,
-) -> Iterator[Person]:
+) -> Iterator[BrowserUser]:
     """Somebody with a tab of their own; what is on it at the end is kept as evidence.
 
     A parameter is how their browser differs from one on a desk, as Playwright's `new_context` takes it.
@@ -54,14 +54,14 @@ def person(
     if target.screens is None:
         untested("the target names no screens")
     with browser.new_context(**getattr(request, "param", {})) as context:
-        somebody = Person(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
+        somebody = BrowserUser(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
         try:
             yield somebody
         finally:
-            somebody.picture("end")
+            somebody.screenshot("end")
 
 
-def session_cookie(person: Person) -> Mapping[str, Any]:
+def session_cookie(person: BrowserUser) -> Mapping[str, Any]:
     """The one cookie that proves who is signed in, as the browser holds it."""
     cookies = person.context.cookies()
     found = [each for each in cookies if str(each.get("name")).endswith(person.target.auth.cookie)]
@@ -70,37 +70,37 @@ def session_cookie(person: Person) -> Mapping[str, Any]:
     return found[0]
 
 
-def asked_the_frontend_only(person: Person) -> None:
+def asked_the_frontend_only(person: BrowserUser) -> None:
     wanted = {urlsplit(person.origin).netloc}
     assert person.hosts() == wanted, f"wanted requests to {wanted} alone, seen some to {person.hosts()}"
-    assert not person.faults, f"wanted no error in the pages' scripts, seen {person.faults}"
+    assert not person.page_errors, f"wanted no error in the pages' scripts, seen {person.page_errors}"
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
-def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: Person, ready: Release) -> None:
-    assert ready
+def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: BrowserUser, ready_release: Release) -> None:
+    assert ready_release
     screens = person.screens
     email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
     redactor.add(password)
     title = f"water the plants {secrets.token_hex(4)}"
 
     person.sign_up("Ada Person", email, password)
-    person.picture("signed up")
+    person.screenshot("signed up")
     person.click(person.link(screens.chat_link))
-    answer = person.say(f"add task: {title}")
+    answer = person.send_message(f"add task: {title}")
     expect(answer).to_contain_text(title)
-    person.picture("asked the assistant")
+    person.screenshot("asked the assistant")
 
     person.click(person.link(screens.tasks_link))
     task = person.task(title)
     expect(task).not_to_be_checked()
-    person.picture("task in the list")
+    person.screenshot("task in the list")
     answered = person.submit(lambda: person.click(task))
     assert answered.status < 400, f"completing the task: wanted 2xx or a redirect, seen {answered.status}"
     expect(task).to_be_checked()
     person.page.reload()
     expect(task).to_be_checked()
-    person.picture("completed and reloaded")
+    person.screenshot("completed and reloaded")
 
     cookie = session_cookie(person)
     assert cookie["httpOnly"], f"wanted the session's cookie HttpOnly, seen {cookie['name']} without it"
@@ -109,7 +109,7 @@ def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: Person, read
 
     person.submit(lambda: person.click(person.button(screens.sign_out_button)))
     expect(person.button(screens.sign_in_button)).to_be_visible()
-    person.picture("signed out")
+    person.screenshot("signed out")
     person.open(screens.tasks)
     expect(person.button(screens.sign_in_button)).to_be_visible()
     expect(task).to_have_count(0)
@@ -117,61 +117,61 @@ def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: Person, read
     person.sign_in(email, password)
     person.click(person.link(screens.tasks_link))
     expect(task).to_be_checked()
-    person.picture("signed in again")
+    person.screenshot("signed in again")
     asked_the_frontend_only(person)
 
 
 @pytest.mark.rule("STA-02", "STA-04", "PER-04", "SCY-06")
 def test_the_tab_goes_on_after_every_pod_was_replaced(
-    person: Person, user: User, ready: Release, cluster: Cluster, model: ModelStub
+    person: BrowserUser, user: User, ready_release: Release, cluster: Cluster, model: ModelStub
 ) -> None:
     """All pods of both components at once, gracefully; the tab is not touched meanwhile."""
-    screens, target = person.screens, ready.target
+    screens, target = person.screens, ready_release.target
     first = f"add task: buy seeds {secrets.token_hex(4)}"
     person.sign_in(user.email, user.password)
     person.click(person.link(screens.chat_link))
-    expect(person.say(first)).to_contain_text(first.partition(": ")[2])
-    person.picture("before the pods are replaced")
+    expect(person.send_message(first)).to_contain_text(first.partition(": ")[2])
+    person.screenshot("before the pods are replaced")
     token = session_cookie(person)["value"]
 
-    old = [pod for component in target.components for pod in ready_pods(ready, component)]
+    old = [pod for component in target.components for pod in ready_pods(ready_release, component)]
     for pod in old:
         faults.delete(cluster, pod)
     for replaced, part in target.components.items():
-        rolled_out(ready.objects, part)
+        wait_rolled_out(ready_release.objects, part)
         wait_answered(user.gateway, replaced)
-    new = [pod for component in target.components for pod in ready_pods(ready, component)]
+    new = [pod for component in target.components for pod in ready_pods(ready_release, component)]
     uids = [{text_at(pod, "metadata.uid") for pod in pods} for pods in (old, new)]
     assert not uids[0] & uids[1], f"wanted every pod replaced, seen {uids[0] & uids[1]} again"
 
     second = f"what did I ask for? {secrets.token_hex(4)}"
-    answer = person.say(second)
+    answer = person.send_message(second)
     expect(answer).to_contain_text(first)
-    expect(person.said(screens.you)).to_have_text([first, second])
-    person.picture("the conversation goes on on new pods")
+    expect(person.messages_by(screens.you)).to_have_text([first, second])
+    person.screenshot("the conversation goes on on new pods")
     asked = [each for each in model.requests() if second in str(each["body"])]
     assert asked, f"wanted a request to the model with {second!r}, seen none"
     assert all(first in str(each["body"]) for each in asked), f"wanted {first!r} in the model's request, seen {asked}"
 
     person.page.reload()
-    expect(person.said(screens.you)).to_have_text([first, second])
+    expect(person.messages_by(screens.you)).to_have_text([first, second])
     person.click(person.link(screens.tasks_link))
     person.is_signed_in()
     expect(person.task(first.partition(": ")[2])).to_have_count(1)
-    person.picture("still signed in")
+    person.screenshot("still signed in")
 
     headers = {"Cookie": f"{target.auth.cookie}={token}", "Authorization": f"Bearer {token}"}
     paths = {"backend": user.path(target.api.tasks), "frontend": target.pages.tasks}
     for component, path in paths.items():
-        for name, origin in origins(ready, component).items():
-            status = ask(user.gateway, "GET", origin + path, headers=headers, allow_redirects=False).status_code
+        for name, origin in origins(ready_release, component).items():
+            status = send(user.gateway, "GET", origin + path, headers=headers, allow_redirects=False).status_code
             assert status == 200, f"{name}: wanted 200 for the token from before, seen {status}"
     asked_the_frontend_only(person)
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
 @pytest.mark.parametrize("person", [DESK, PHONE], ids=["light desk", "dark phone"], indirect=True)
-def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: Person, user: User) -> None:
+def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: BrowserUser, user: User) -> None:
     """Tab, Enter, Space and letters: everything is reached in the page's own order."""
     screens, keyboard = person.screens, person.page.keyboard
     person.open(screens.sign_in)
@@ -180,8 +180,8 @@ def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: Person, use
     keyboard.type(user.email)
     person.tab_to(person.text_field(screens.password))
     keyboard.type(user.password)
-    person.picture("filled in by keyboard")
-    person.patiently(lambda: keyboard.press("Enter"))
+    person.screenshot("filled in by keyboard")
+    person.submit_with_retry(lambda: keyboard.press("Enter"))
     title = f"typed {secrets.token_hex(6)}"
     person.tab_to(person.text_field(screens.new_task))
     keyboard.type(title)
@@ -191,7 +191,7 @@ def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: Person, use
     person.tab_to(task)
     person.submit(lambda: keyboard.press("Space"))
     expect(task).to_be_checked()
-    person.picture("task completed by keyboard")
+    person.screenshot("task completed by keyboard")
     wider = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"wanted the page as wide as the screen, seen it {wider} px wider"
     asked_the_frontend_only(person)

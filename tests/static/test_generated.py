@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from acceptance import checks, generated
-from acceptance.finding import Finding, Untested, accept
-from acceptance.render import Renderer, together
+from acceptance.finding import Finding, Untested, report_findings
+from acceptance.render import Renderer, merge_files
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
-from acceptance.values import put
+from acceptance.values import set_paths
 
 EXAMPLES = 40
 # Rules whose words hold for any values; others ask for figures, names and ports that the target states.
@@ -29,7 +29,7 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
     assert chart is not None
     if chart.schema is None:
         raise Untested("the chart has no values.schema.json (CHT-10)")
-    if chart.first.error is not None:
+    if chart.rendering.error is not None:
         raise Untested("the chart does not render (CHT-09)")
     schema = chart.schema
     assert schema is not None
@@ -43,9 +43,9 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
     @given(generated.changes(renderer.shipped, schema))
     def draw(changes: dict[str, Any]) -> None:
         # The secrets are the run's; the rest is drawn.
-        snapshot = renderer.with_values(defaults, together(put({}, changes), renderer.required()))
+        snapshot = renderer.with_values(defaults, merge_files(set_paths({}, changes), renderer.required()))
         assert snapshot.chart is not None
-        error = snapshot.chart.first.error
+        error = snapshot.chart.rendering.error
         if error is not None:
             if not any(all(word in error for word in path.split(".")) for path in paths):
                 found.append(Finding("CHT-10", "values", ", ".join(changes), "refused with a key's path", error))
@@ -54,9 +54,9 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
         # Objects follow namespace.name, which the target states.
         namespace = next(iter(snapshot.of_kind("Service")))["metadata"].get("namespace", target.chart.namespace)
         stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
-        chosen = [each for each in checks.at("static") if each.rule in SOUND]
-        found.extend(each for each in checks.judge(snapshot, stated, chosen).findings if not each.advice)
+        chosen = [each for each in checks.for_level("static") if each.rule in SOUND]
+        found.extend(each for each in checks.run_checks(snapshot, stated, chosen).findings if not each.advice)
 
     draw()
     assert rendered, "every generated set of values was refused"
-    accept(dict.fromkeys(found), target)
+    report_findings(dict.fromkeys(found), target)

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from acceptance import reach
-from acceptance.finding import accept
+from acceptance.finding import report_findings
 from acceptance.render import Renderer
 from acceptance.target import Target
 
 
 @pytest.mark.rule("CHT-08")
 def test_every_template_file(renderer: Renderer, target: Target, tmp_path: Path) -> None:
-    accept(reach.idle_templates(renderer, tmp_path), target)
+    report_findings(reach.unused_templates(renderer, tmp_path), target)
 
 
 @pytest.mark.rule("CHT-10")
 def test_every_key_of_the_values(renderer: Renderer, target: Target) -> None:
-    accept(reach.idle_keys(renderer), target)
+    report_findings(reach.unused_values(renderer), target)
