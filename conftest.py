@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import toolchain as tools
-from acceptance import context, evidence, release, render, runs
+from acceptance import context, evidence, lifecycle, manifests, release, signals
 from acceptance.client import User, sign_up, wait_answered
 from acceptance.cluster import Cluster
 from acceptance.context import Context
@@ -61,7 +61,7 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it made is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
-    with runs.acquire_run(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
+    with lifecycle.acquire_run(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
         yield current
 
 
@@ -77,7 +77,7 @@ def provisioner(toolchain: Toolchain, run: Run, target: Target, request: pytest.
             made.prepare(wanted)
             yield made
         finally:
-            with runs.uninterrupted():
+            with signals.uninterrupted():
                 made.close()
 
 
@@ -137,7 +137,7 @@ def release(
 ) -> Iterator[Release]:
     """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
     with on_failure(lambda *_: evidence.collect(cluster.api, target.chart.namespace)):
-        shipped = render.shipped(target.chart_path)
+        shipped = manifests.shipped(target.chart_path)
         if provisioner.run.context:
             made = release.adopt_release(provisioner, target, redactor.add)
             run_metadata.override(shipped, made.values, "the release's own")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import toolchain
-from acceptance import bench, init, render, runs
+from acceptance import bench, init, lifecycle, manifests, render
 from acceptance.target import Target
 from toolchain.console import ToolchainError
 
@@ -26,14 +26,14 @@ def parser() -> argparse.ArgumentParser:
 
 def clean() -> None:
     """Remove every container, network, image tag and file of runs that are over; images and tools stay cached."""
-    runs.sweep(toolchain.find(), kept=True)
+    lifecycle.sweep(toolchain.find(), kept=True)
 
 
 def propose(chart: Path, values: Path | None, output: Path | None) -> None:
     """Print or write the proposed target; raises `InitError` or `ToolchainError` with one sentence."""
     if output is not None and output.exists():
         raise init.InitError(f"{output} is there already; name another file, or remove it")
-    given = render.values_of(values) if values else {}
+    given = manifests.values_of(values) if values else {}
     folder = output.parent if output else Path.cwd()
     document = init.propose(chart, render.locate(), given, folder)
     text = init.toml(document)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from acceptance.deadlines import REQUEST
 from acceptance.finding import Finding
+from acceptance.interval import Interval
 from acceptance.records import Record, percentile
 
 ERRORS = {
@@ -22,19 +23,6 @@ UNATTRIBUTED = "unattributed"
 SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A time, in seconds since the epoch."""
-
-    start: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        return self.end - self.start
-
-    def contains(self, moment: float) -> bool:
-        return self.start <= moment <= self.end
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from acceptance import cluster, images, release, runs, target
+from acceptance import cluster, images, lifecycle, release, target
 from acceptance.provision import Provisioner, environment
 from acceptance.redaction import redactor
 from acceptance.rules import ROOT
@@ -55,7 +55,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def raw(toolchain: Toolchain) -> Raw:
     """Run kind, docker and helm one after the other, in a run of their own."""
-    with runs.acquire_run(toolchain, keep=False) as current, pytest.MonkeyPatch.context() as patch:
+    with lifecycle.acquire_run(toolchain, keep=False) as current, pytest.MonkeyPatch.context() as patch:
         settings = environment(toolchain, current)
         for name, value in settings.items():
             patch.setenv(name, value)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.objects import Objects
+from acceptance.status import statuses
 
 IMAGE_REASONS = {
     "ErrImagePull": "can't be pulled",
@@ -23,9 +24,6 @@ CRASH_LOOP_RESTARTS = 2
 """Restarts from which a container that runs, but is not ready, counts as one that ends again and again."""
 
 
-def statuses(pod: Object) -> list[Object]:
-    """The status of every container, init ones first."""
-    return [*mappings_at(pod, "status.initContainerStatuses"), *mappings_at(pod, "status.containerStatuses")]
 
 
 def condition(item: Object, kind: str) -> Object:

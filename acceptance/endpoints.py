@@ -8,8 +8,8 @@ from typing import Any
 import requests
 
 from acceptance.client import User
+from acceptance.finding import Untested
 from acceptance.target import Api
-from acceptance.verdict import untested
 
 OK = requests.codes.ok
 
@@ -80,7 +80,9 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
 
 def require_path(path: str | None, what: str) -> str:
     """The path, or the end of the test where the target names none."""
-    return path if path is not None else untested(f"the target names no path for {what}")
+    if path is None:
+        raise Untested(f"the target names no path for {what}")
+    return path
 
 
 def create_resources(user: User, text: str) -> Things:

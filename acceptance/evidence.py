@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 from acceptance import causes
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS, Objects
+from acceptance.status import statuses
 
 RECENT = timedelta(minutes=10)
 """The limit of a test: an older restart is not of the test that failed."""
@@ -25,7 +26,7 @@ def is_unhealthy(pod: Object) -> bool:
     if at(pod, "status.phase") == "Succeeded":
         return False
     conditions = {text_at(entry, "type"): text_at(entry, "status") for entry in mappings_at(pod, "status.conditions")}
-    return conditions.get("Ready") != "True" or any(map(restarted, causes.statuses(pod)))
+    return conditions.get("Ready") != "True" or any(map(restarted, statuses(pod)))
 
 
 def restarted(status: Object) -> bool:
@@ -45,7 +46,7 @@ def describe(pod: Object) -> str:
         for entry in mappings_at(pod, "status.conditions")
         if entry.get("status") != "True"
     ]
-    for status in causes.statuses(pod):
+    for status in statuses(pod):
         states = mapping_at(status, "state")
         words = [
             f"{state} {text_at(states, f'{state}.reason')}: {text_at(states, f'{state}.message')}" for state in states
@@ -58,7 +59,7 @@ def describe(pod: Object) -> str:
 def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
     """The last lines of each container of a pod that ever ran, of its previous life too where it had one."""
     found = {}
-    for status in causes.statuses(pod):
+    for status in statuses(pod):
         if not status.get("containerID"):
             continue
         for previous in (True, False) if status.get("restartCount") else (False,):

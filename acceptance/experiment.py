@@ -13,8 +13,9 @@ from acceptance.history import History
 from acceptance.objects import Objects
 from acceptance.recorder import Recorder
 from acceptance.release import Release
-from acceptance.rollout import pods_of, wait_rolled_out
+from acceptance.rollout import wait_rolled_out
 from acceptance.sampler import Plan, Sampler, SampleRun
+from acceptance.status import pods_of
 from acceptance.target import Component, Target
 from acceptance.tracking import Connection, attribute
 from acceptance.wait import consistently

@@ -11,8 +11,9 @@ from kubernetes import client
 from acceptance import runs
 from acceptance.cluster import Cluster
 from acceptance.fields import Object, name_of, text_at
-from acceptance.rollout import container_status
-from acceptance.runs import CTR, uninterrupted
+from acceptance.runs import CTR
+from acceptance.signals import uninterrupted
+from acceptance.status import container_status
 from toolchain.console import CommandError
 
 

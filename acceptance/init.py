@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from acceptance.checks.subject import decoded, image_reference
 from acceptance.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
-from acceptance.render import WORKERS, Helm, Renderer, nested, merge_files
+from acceptance.kube_secrets import decoded
+from acceptance.render import WORKERS, Helm, Renderer
 from acceptance.snapshot import ELSEWHERE, Rendering
 from acceptance.target import Target
-from acceptance.workloads import Container, Pod, environment, pod_of
+from acceptance.values import merge_values, nested
+from acceptance.workloads import Container, Pod, environment, image_reference, pod_of
 
 ROLES = {
     "backend": ("backend", "api", "server", "fastapi"),
@@ -41,20 +42,20 @@ def propose(chart: Path, helm: Helm, values: Mapping[str, Any], folder: Path) ->
     renderer = Renderer(helm, Target.model_validate({**bare, "root": folder}), chart.resolve())
     leaves = dict(_leaves(renderer.shipped))
     secrets = _secret_paths(leaves, renderer)
-    document = merge_files(bare, {"values": secrets})
+    document = merge_values(bare, {"values": secrets})
     renderer = Renderer(helm, Target.model_validate({**document, "root": folder}), chart.resolve())
     first = renderer.render(renderer.required())
     if first.error is not None:
         raise InitError(f"the chart does not render: {first.error}; give the values that it needs with --values FILE")
-    document = merge_files(document, _described(first, renderer))
+    document = merge_values(document, _described(first, renderer))
     changes = [change for path, value in leaves.items() for change in _changes(path, value)]
     found = _probed(first, changes, document, renderer)
-    document = merge_files(document, found)
+    document = merge_values(document, found)
     switch = document["values"].get("hpa_enabled")
     if switch is None:
         return document
     # The component's own replicas show only while nothing scales it.
-    off = renderer.render(merge_files(renderer.required(), nested(switch, False)))
+    off = renderer.render(merge_values(renderer.required(), nested(switch, False)))
     counts = [(path, value) for path, value in changes if type(value) is int]
     more = _probed(off, counts, document, renderer, nested(switch, False))
     replicas = {
@@ -63,7 +64,7 @@ def propose(chart: Path, helm: Helm, values: Mapping[str, Any], folder: Path) ->
         for item in off.objects
         if (text_at(item, "kind"), name_of(item)) == ("Deployment", part["deployment"])
     }
-    return merge_files(more, document, {"components": replicas})
+    return merge_values(more, document, {"components": replicas})
 
 
 def _bare(chart: Path, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,7 +258,7 @@ def _probed(
     """Value paths found by changing one value at a time and looking at what it changed from `first`."""
 
     def render(change: Change) -> Rendering:
-        values = merge_files(renderer.required(), others or {}, nested(*change))
+        values = merge_values(renderer.required(), others or {}, nested(*change))
         # A chart's own Namespace can't be the one that its release is in.
         return renderer.render(values, namespace=ELSEWHERE if isinstance(change[1], bool) else None)
 

@@ -10,92 +10,27 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes import client
-
-from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
 from acceptance.fields import Object, at, mappings_at, name_of, object_ref, text_at
 from acceptance.helm import Helm
 from acceptance.images import BuiltImage
+from acceptance.manifests import documents
+from acceptance.objects import ApiServer
 from acceptance.openapi import document, kind_of
 from acceptance.release import Release
-from acceptance.render import documents
 from acceptance.runs import CTR
 from acceptance.snapshot import ClusterState as ClusterFacts
 from acceptance.snapshot import ContainerFacts, ImageState, Layer, Snapshot
 from acceptance.target import Target
+from acceptance.values import ROUND_TRIP
 
-TIMEOUT = (5, 30)
-"""Seconds to connect and to answer, of one request to the API server."""
 LOG_LINES = 500
 
 
-class ApiServer:
-    """Raw requests, so that objects keep the shape of their JSON."""
-
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str = "application/json",
-    ) -> tuple[int, Any]:
-        """Status and JSON document (or text) of the answer."""
-        request = self._api.param_serialize(
-            method,
-            path,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        answer = self._api.call_api(*request, _request_timeout=TIMEOUT)
-        content = answer.read() or b""
-        try:
-            return answer.status, json.loads(content)
-        except ValueError:
-            return answer.status, content.decode("utf-8", "replace")
-
-    def items(self, path: str) -> tuple[Object, ...]:
-        """The members of a list; empty where the server knows no such list."""
-        status, answer = self.call("GET", path)
-        return tuple(mappings_at(answer, "items")) if status == 200 else ()
-
-    def get(self, item: Object, namespace: str) -> Object | None:
-        """The object as the server has it, or None."""
-        status, answer = self.call("GET", object_path(item, namespace))
-        return answer if status == 200 and isinstance(answer, dict) else None
-
-    def refusal(self, item: Object, namespace: str, *, create: bool) -> str | None:
-        """The server's words if it refuses the object with dryRun=All, else None.
-
-        `create` makes it anew; else it is applied over the one that is there.
-        """
-        query = {"dryRun": "All", "fieldManager": "acceptance", "fieldValidation": "Strict"}
-        if create:
-            status, answer = self.call("POST", collection(item, namespace), query, item)
-            if status == 409:  # all else was accepted
-                return None
-        else:
-            kind = "application/apply-patch+yaml"
-            status, answer = self.call("PATCH", object_path(item, namespace), query | {"force": "true"}, item, kind)
-        if status < 300:
-            return None
-        return text_at(answer, "message") or f"status {status}"
 
 
-def collection(item: Object, namespace: str) -> str:
-    """The path of the object's kind in the API. `KeyError` for a kind that is not Kubernetes' own."""
-    path = str(document()["kinds"][kind_of(item)]["path"])
-    return path.replace("{namespace}", text_at(item, "metadata.namespace") or namespace)
 
 
-def object_path(item: Object, namespace: str) -> str:
-    return f"{collection(item, namespace)}/{name_of(item)}"
 
 
 def manifest_objects(helm: Helm) -> tuple[Object, ...]:

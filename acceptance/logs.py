@@ -12,9 +12,9 @@ from typing import Protocol
 import urllib3
 from kubernetes.client import ApiException
 
-from acceptance.causes import statuses
 from acceptance.fields import at, name_of, text_at
 from acceptance.history import Version
+from acceptance.status import statuses
 
 MAX_LOG_BYTES = 65536
 """Of one container's log, its last."""

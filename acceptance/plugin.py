@@ -26,8 +26,8 @@ from acceptance.completeness import load_open_levels
 from acceptance.finding import FindingsError, Untested, Waived, capture_findings
 from acceptance.progress import Progress
 from acceptance.redaction import filtered_logging, redactor
-from acceptance.results import RunMetadata, FixtureTime, Measurement, Picture, Results
-from acceptance.runs import uninterrupted
+from acceptance.results import FixtureTime, Measurement, Picture, Results, RunMetadata
+from acceptance.signals import uninterrupted
 from acceptance.target import DEFAULT_TARGET, Target, TargetError
 from acceptance.target import load as load_target
 from acceptance.verdict import (
@@ -35,11 +35,11 @@ from acceptance.verdict import (
     Exit,
     Outcome,
     Phase,
-    TestResult,
     RuleBinding,
-    exit_code,
-    evaluate_rules,
+    TestResult,
     add_phase,
+    evaluate_rules,
+    exit_code,
     missing_reasons,
     run_verdict,
 )

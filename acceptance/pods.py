@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from acceptance.fields import Object, name_of, text_at
 from acceptance.release import Release
-from acceptance.rollout import pods_of, is_ready
+from acceptance.status import is_ready, pods_of
 
 
 def ready_pods(release: Release, component: str) -> list[Object]:

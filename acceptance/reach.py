@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.finding import Finding
-from acceptance.render import WORKERS, Renderer, nested, merge_files
+from acceptance.render import WORKERS, Renderer
 from acceptance.snapshot import ELSEWHERE
+from acceptance.values import merge_values, nested
 
 
 def _everything(renderer: Renderer) -> list[object]:
@@ -19,9 +20,9 @@ def _everything(renderer: Renderer) -> list[object]:
     values, paths = renderer.required(), renderer.target.values
     made = [renderer.render(values, notes=True), renderer.render(renderer.target.chart.values)]
     if paths.namespace_create:
-        made.append(renderer.render(merge_files(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE))
+        made.append(renderer.render(merge_values(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE))
     if paths.hpa_enabled:
-        made.append(renderer.render(merge_files(values, nested(paths.hpa_enabled, False))))
+        made.append(renderer.render(merge_values(values, nested(paths.hpa_enabled, False))))
     return list(made)
 
 
@@ -50,7 +51,7 @@ def unused_values(renderer: Renderer) -> list[Finding]:
     required, paths = renderer.required(), renderer.target.values
     off = nested(paths.hpa_enabled, False) if paths.hpa_enabled else {}
     # Some keys count only while the HPA is off, and some for the notes alone.
-    ways: list[tuple[dict[str, Any], bool]] = [(required, False), (merge_files(required, off), False), (required, True)]
+    ways: list[tuple[dict[str, Any], bool]] = [(required, False), (merge_values(required, off), False), (required, True)]
     before = [renderer.render(values, notes=notes) for values, notes in ways]
     # Whether the cluster is local shows in what is refused: DEP-03's bounds.
     changes = [change for change in _changes(renderer.shipped) if change[0] != paths.local_cluster]
@@ -58,7 +59,7 @@ def unused_values(renderer: Renderer) -> list[Finding]:
     def effect(change: tuple[str, Any]) -> bool:
         other = nested(*change)
         return any(
-            renderer.render(merge_files(values, other), notes=notes) != base
+            renderer.render(merge_values(values, other), notes=notes) != base
             for (values, notes), base in zip(ways, before, strict=True)
         )
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.checks.chart import closed_mappings
-from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.checks.registry import Check
 from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
 from acceptance.fields import mapping_at
 from acceptance.finding import Finding, Untested
-from acceptance.render import Renderer, nested, merge_files
+from acceptance.render import Renderer
 from acceptance.rules import load
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
+from acceptance.values import ROUND_TRIP, merge_values, nested
 
 Values = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ def overrides(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
     """The tested path, and the values of a case as the chart nests them."""
     path = value_path(target, case.component, case.path)
     parts = [nested(value_path(target, case.component, name), v) for name, v in (case.others or {}).items()]
-    return path, merge_files(*parts, nested(path, case.value))
+    return path, merge_values(*parts, nested(path, case.value))
 
 
 def check_case(
@@ -264,7 +264,7 @@ def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
     if base.chart.rendering.error is not None:
         raise Untested("the chart does not render (CHT-09)")
     wheres = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
-    values = [merge_files(renderer.required(), nested(where, True)) for where in wheres]
+    values = [merge_values(renderer.required(), nested(where, True)) for where in wheres]
     return [
         Finding(
             "CHT-10", "values", where, "refused with its path", each.error or "accepted", not renderer.target.strict

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from acceptance import causes, runs
-from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.cluster import Cluster
 from acceptance.deadlines import DNS_UP, RELEASE_READY
 from acceptance.fields import Object, at, mapping_at, name_of, object_ref, text_at
 from acceptance.gateway import service_url
 from acceptance.helm import Helm
+from acceptance.manifests import documents, shipped
 from acceptance.objects import Objects
 from acceptance.redaction import MINIMUM_LENGTH
-from acceptance.render import documents, shipped
-from acceptance.rollout import endpoint_readiness, unfinished_reason
+from acceptance.status import endpoint_readiness, unfinished_reason
 from acceptance.target import Target
-from acceptance.values import values_by_path, set_paths
+from acceptance.values import ROUND_TRIP, set_paths, values_by_path
 from acceptance.wait import NotYet, eventually
 from toolchain import cache
 from toolchain.console import ToolchainError

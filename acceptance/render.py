@@ -18,9 +18,11 @@ from typing import Any
 import yaml
 
 from acceptance.fields import Object
+from acceptance.manifests import _mapping, _text, documents, shipped
 from acceptance.openapi import KUBERNETES_VERSION
-from acceptance.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot, merge_values
+from acceptance.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
 from acceptance.target import Target
+from acceptance.values import merge_values, nested
 from toolchain import binaries
 
 RENDER_SECONDS = 60
@@ -28,52 +30,12 @@ RENDER_SECONDS = 60
 WORKERS = max(2, os.cpu_count() or 2)
 
 
-class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
-    """YAML as Helm reads it: a key twice is an error, and a date is a string."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own shape
-        first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
-        for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
-        made: dict[Any, Any] = super().construct_mapping(node, deep)
-        return made
 
 
-def documents(text: str) -> list[Object]:
-    """Every object in a YAML stream, members of a List one by one; raises `yaml.YAMLError`."""
-    found: list[Object] = []
-    for document in yaml.load_all(text, Loader):
-        if document is None:
-            continue
-        if not isinstance(document, dict):
-            raise yaml.YAMLError(f"a document is a {type(document).__name__}, not an object")
-        if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
-            found += [item for item in document["items"] if isinstance(item, dict)]
-        else:
-            found.append(document)
-    return found
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
-    """A value under a dotted path, as the chart's values nest it."""
-    for key in reversed(path.split(".")):
-        value = {key: value}
-    nest: dict[str, Any] = value
-    return nest
 
 
-def merge_files(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Values merged from left to right."""
-    result: dict[str, Any] = {}
-    for part in parts:
-        result = merge_values(result, part)
-    return result
 
 
 def credentials(target: Target) -> dict[str, str]:
@@ -133,7 +95,7 @@ class Renderer:
             values.model_key: names.model_key,
         }
         parts = [nested(path, self.given[key]) for path, key in paths.items() if path is not None]
-        return merge_files(self.target.chart.values, *parts)
+        return merge_values(self.target.chart.values, *parts)
 
     @cached_property
     def shipped(self) -> dict[str, Any]:
@@ -204,11 +166,11 @@ class Renderer:
         """The chart's defaults, or a shipped values file over them, with what rendering needs."""
         target = self.target
         own = self.values_file(values_file) if values_file else {}
-        values = merge_files(own, self.required())
-        bare = merge_files(own, target.chart.values)
+        values = merge_values(own, self.required())
+        bare = merge_values(own, target.chart.values)
 
         def over(path: str | None, value: Any, **options: Any) -> Rendering | None:
-            return self.render(merge_files(values, nested(path, value)), **options) if path else None
+            return self.render(merge_values(values, nested(path, value)), **options) if path else None
 
         with ThreadPoolExecutor(WORKERS) as pool:
             first = pool.submit(self.render, values, notes=True)
@@ -248,7 +210,7 @@ class Renderer:
 
     def with_values(self, base: Snapshot, overrides: Mapping[str, Any]) -> Snapshot:
         """The defaults with more values over them, as a snapshot that shipped figures are not asked of."""
-        values = merge_files(self.required(), overrides)
+        values = merge_values(self.required(), overrides)
         rendering = self.render(values)
         assert base.chart is not None
         chart = replace(
@@ -320,24 +282,10 @@ def schema(chart: Path) -> Object | None:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
-def shipped(chart: Path) -> dict[str, Any]:
-    """The chart's values.yaml; empty where it is missing or not a mapping."""
-    return _mapping(_text(chart / "values.yaml"))
 
 
-def _mapping(text: str) -> dict[str, Any]:
-    try:
-        loaded = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError:
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
 
 
 def _words(stderr: str) -> str:
@@ -351,6 +299,3 @@ def locate() -> Helm:
     return Helm(binaries.locate("helm"))
 
 
-def values_of(path: Path) -> dict[str, Any]:
-    """A values file of the user's; raises `OSError` where it can't be read."""
-    return _mapping(path.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ from acceptance.deadlines import REQUEST, SAMPLER_UP
 from acceptance.fields import at, mappings_at, name_of, text_at
 from acceptance.gateway import Gateway
 from acceptance.objects import Objects
-from acceptance.records import Record, SampleTotals, InconclusiveSampleError, decode, require_steady_rate
+from acceptance.records import InconclusiveSampleError, Record, SampleTotals, decode, require_steady_rate
 from acceptance.wait import NotYet, eventually
 
 POD = "sampler"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from acceptance.fields import Object, name_of, text_at
 
@@ -175,14 +175,3 @@ class Snapshot:
         return self.source == "static" and self.variant == DEFAULTS
 
 
-def merge_values(base: Any, override: Any) -> Any:
-    """Values as Helm merges them: mappings key by key, null removes, all else replaces."""
-    if not isinstance(base, Mapping) or not isinstance(override, Mapping):
-        return override
-    result = dict(base)
-    for key, value in override.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_values(result.get(key), value) if key in result else value
-    return result

@@ -14,10 +14,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from acceptance.availability import Availability
-from acceptance.experiment import Experiment, Annotation
+from acceptance.experiment import Annotation, Experiment
 from acceptance.fields import name_of, text_at
 from acceptance.records import Record, percentile
-from acceptance.rollout import is_terminating, pods_of, is_ready, revision
+from acceptance.status import is_ready, is_terminating, pods_of, revision
 from acceptance.target import Component
 
 WIDTH = 10.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, NoReturn, get_args
+from typing import Literal, get_args
 
 import pytest
 from pytest_timeout import PYTEST_FAILURE_MESSAGE
 
 from acceptance.checkout import Checkout
-from acceptance.finding import Finding, FindingsError, ClassifiedFinding, Untested, Waived
+from acceptance.finding import ClassifiedFinding, Finding, FindingsError, Untested, Waived
 from acceptance.rules import LEVELS, Level, Rule
 
 Outcome = Literal["failed", "error", "untested", "waived", "passed"]
@@ -38,12 +38,6 @@ class Exit(IntEnum):
     OK = 0
     REJECTED = 1
     INCONCLUSIVE = 2
-
-
-def untested(reason: str) -> NoReturn:
-    """End a test whose rule can't be tested here: the capability, or the entity, that is missing."""
-    __tracebackhide__ = True
-    raise Untested(reason)
 
 
 def outcome_of(error: BaseException, phase: Phase) -> Outcome:
@@ -123,7 +117,7 @@ def add_phase(result: TestResult, error: BaseException | None, phase: Phase) -> 
     else:
         outcome, reason = outcome_of(error, phase), str(error) or type(error).__name__
         if isinstance(error, pytest.skip.Exception) and outcome == "error":
-            reason = f"a plain skip ({reason}): say what is missing with untested(reason)"
+            reason = f"a plain skip ({reason}): raise Untested(reason) to say what is missing"
         elif outcome == "error":
             reason = f"{phase}: {type(error).__name__}: {reason}"
         if phase == "teardown" and result.outcome == "failed":

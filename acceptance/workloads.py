@@ -153,3 +153,12 @@ def selects(selector: Object, labels: Object) -> bool:
         if not holds.get(text_at(expression, "operator"), False):
             return False
     return True
+
+
+def image_reference(image: str) -> tuple[str, str, str]:
+    """Repository, tag (`latest` where absent) and digest (empty where absent) of an image's reference."""
+    named, _, digest = image.partition("@")
+    repository, colon, tag = named.rpartition(":")
+    if not colon or "/" in tag:  # the colon was a registry's port
+        return named, "latest", digest
+    return repository, tag, digest

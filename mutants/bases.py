@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from acceptance.checks.config_map import ROUND_TRIP
-from acceptance.render import Renderer, nested
+from acceptance.render import Renderer
 from acceptance.rules import Level
 from acceptance.snapshot import Snapshot
+from acceptance.values import ROUND_TRIP, nested
 from mutants import simulated
 
 

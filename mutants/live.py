@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 import toolchain
-from acceptance import runs
+from acceptance import lifecycle, signals
 from acceptance.checkout import checkout
 from acceptance.rules import ROOT
 from mutants import applications, deployments
@@ -71,7 +71,7 @@ def run(argv: Sequence[str], log: Path) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            with runs.uninterrupted():
+            with signals.uninterrupted():
                 process.send_signal(signal.SIGINT)
                 process.wait()
             raise
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.sample is not None:
         mutants = sample(mutants, options.sample, checkout(ROOT).commit or "")
     try:
-        with runs.reuse_run(toolchain.find()):
+        with lifecycle.reuse_run(toolchain.find()):
             for mutant in mutants:
                 begun = time.monotonic()
                 outcomes.append(judge(mutant, RESULTS))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from acceptance.checks.registry import CheckResults, run_checks
-from acceptance.checks.subject import decode
+from acceptance.kube_secrets import decode
 from acceptance.rules import Level
 from acceptance.snapshot import Rendering, Snapshot
 from acceptance.target import Target

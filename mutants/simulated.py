@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from acceptance.checks.config_map import ROUND_TRIP
 from acceptance.checks.subject import ComponentView
 from acceptance.fields import Object, integer_at, mapping_at, name_of
-from acceptance.snapshot import ClusterState, ContainerFacts, ImageState, ImageRun, Layer, Snapshot
+from acceptance.snapshot import ClusterState, ContainerFacts, ImageRun, ImageState, Layer, Snapshot
 from acceptance.target import Target
+from acceptance.values import ROUND_TRIP
 from acceptance.workloads import Pod
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

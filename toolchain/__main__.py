@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from toolchain import ensure, engine
+from toolchain import engine, ensure
 from toolchain.console import ToolchainError, log
 
 FAILED = 2

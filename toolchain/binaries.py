@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from toolchain import cache, pins
-from toolchain.console import ToolchainError, timed_step, run, log
+from toolchain.console import ToolchainError, log, run, timed_step
 
 HERE = Path(__file__).resolve().parent
 GO = HERE / "go"

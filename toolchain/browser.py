@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from toolchain.console import ToolchainError, timed_step, run, log
+from toolchain.console import ToolchainError, log, run, timed_step
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-dejavu-core")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import cache, oci_runtime
-from toolchain.console import ToolchainError, timed_step, run, log, succeeds
+from toolchain.console import ToolchainError, log, run, succeeds, timed_step
 
 START_SECONDS = 60
 """A new data root takes the engine about 2 s here; a busy machine gets thirty times that."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import binaries, cache, node_image, pins
-from toolchain.console import ToolchainError, timed_step, run, log
+from toolchain.console import ToolchainError, log, run, timed_step
 from toolchain.engine import Engine
 
 HERE = Path(__file__).resolve().parent

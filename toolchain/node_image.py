@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from toolchain import binaries, cache, pins
-from toolchain.console import ToolchainError, run, log
+from toolchain.console import ToolchainError, log, run
 from toolchain.engine import Engine
 
 HERE = Path(__file__).resolve().parent / "node"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, label
 from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, object_ref, format_value
+from acceptance.fields import Object, at, format_value, integer_at, mapping_at, mappings_at, name_of, object_ref
 from acceptance.finding import Untested
 from acceptance.quantity import quantity
 from acceptance.target import Autoscaler

@@ -15,7 +15,7 @@ from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import misplaced
 from acceptance.checks.subject import ComponentView
 from acceptance.credentials import strings
-from acceptance.fields import Object, at, mapping_at, name_of, object_ref, format_value
+from acceptance.fields import Object, at, format_value, mapping_at, name_of, object_ref
 from acceptance.finding import Untested
 from acceptance.snapshot import ELSEWHERE, ChartState, Rendering
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
-from acceptance.checks.subject import ComponentView, decode
-from acceptance.fields import Object, at, mapping_at, object_ref, format_value
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import Object, at, format_value, mapping_at, object_ref
 from acceptance.finding import Untested
+from acceptance.kube_secrets import decode
 from acceptance.urls import origin_error
+from acceptance.values import ROUND_TRIP
 
 ENVIRONMENTS = ("development", "staging", "production")
-ROUND_TRIP = {"ACCEPTANCE_TEXT": 'Grüße „今日“ – it\'s "quoted": #1, 100 % & {{ braces }} \\n'}
-"""What the suite puts into the ConfigMap's free keys to see it arrive unchanged (CFG-07)."""
 
 
 def stated_keys(subject: ComponentView) -> list[str]:

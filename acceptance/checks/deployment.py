@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, named
 from acceptance.checks.subject import ComponentView, owned_by
-from acceptance.fields import Object, at, integer_at, mapping_at, name_of, object_ref, format_value
+from acceptance.fields import Object, at, format_value, integer_at, mapping_at, name_of, object_ref
 from acceptance.finding import Untested
 from acceptance.quantity import resolved
 from acceptance.workloads import Pod, selects

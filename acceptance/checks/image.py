@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import timestamp
-from acceptance.checks.subject import ComponentView, image_reference
-from acceptance.fields import at, list_at, format_value, text_at
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import at, format_value, list_at, text_at
 from acceptance.finding import Untested, Waived
+from acceptance.workloads import image_reference
 
 REPOSITORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TAG = re.compile(r"[A-Za-z0-9.-]+")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import label, misplaced, timestamp
 from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, list_at, mapping_at, mappings_at, name_of, object_ref, format_value, text_at
+from acceptance.fields import Object, at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.finding import Untested
 from acceptance.openapi import is_namespaced
 from acceptance.quantity import quantity

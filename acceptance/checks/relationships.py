@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.subject import ComponentView
-from acceptance.fields import at, mappings_at, name_of, object_ref, format_value, text_at
+from acceptance.fields import at, format_value, mappings_at, name_of, object_ref, text_at
 from acceptance.finding import Untested
 from acceptance.references import of_object, service_ports, service_urls, urls
 from acceptance.workloads import EnvVar

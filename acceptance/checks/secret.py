@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
-from acceptance.checks.subject import ComponentView, decode, decoded
-from acceptance.fields import Object, at, list_at, mapping_at, object_ref, format_value
+from acceptance.checks.subject import ComponentView
+from acceptance.fields import Object, at, format_value, list_at, mapping_at, object_ref
 from acceptance.finding import Untested
+from acceptance.kube_secrets import decode, decoded
 from acceptance.urls import database_url_error
 
 MODEL_KEY_START = "sk-proj-"

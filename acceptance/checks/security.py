@@ -10,10 +10,11 @@ import yaml
 
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.relationships import names_backend
-from acceptance.checks.subject import ComponentView, decoded
-from acceptance.credentials import leaked_secrets, credential_kinds, strings
-from acceptance.fields import at, list_at, mapping_at, mappings_at, name_of, object_ref, format_value, text_at
+from acceptance.checks.subject import ComponentView
+from acceptance.credentials import credential_kinds, leaked_secrets, strings
+from acceptance.fields import at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.finding import Untested
+from acceptance.kube_secrets import decoded
 from acceptance.urls import URL, split
 from acceptance.workloads import Container, Pod
 

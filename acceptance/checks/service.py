@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.shapes import in_namespace, named
 from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, format_value, text_at
+from acceptance.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.finding import Untested
 
 named("SVC-01", lambda s: s.service, lambda s: s.component.service)

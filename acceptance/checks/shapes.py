@@ -8,7 +8,7 @@ from datetime import datetime
 
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, mapping_at, name_of, object_ref, format_value, text_at
+from acceptance.fields import Object, at, format_value, mapping_at, name_of, object_ref, text_at
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 KEY = re.compile(r"[-._a-zA-Z0-9]+")

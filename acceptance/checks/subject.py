@@ -7,16 +7,15 @@ target), so that a wrong name is one finding and not the end of every check. An 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from functools import cached_property
 
 from acceptance.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.finding import Untested
+from acceptance.kube_secrets import decoded
 from acceptance.snapshot import ChartState, ClusterState, ImageState, Snapshot
 from acceptance.target import Component, Target
-from acceptance.workloads import Container, EnvVar, Pod, environment, pod_of
+from acceptance.workloads import Container, EnvVar, Pod, environment, image_reference, pod_of
 
 
 class ComponentView:
@@ -287,29 +286,7 @@ def owned_by(item: Object, owner: Object) -> bool:
     )
 
 
-def image_reference(image: str) -> tuple[str, str, str]:
-    """Repository, tag (`latest` where absent) and digest (empty where absent) of an image's reference."""
-    named, _, digest = image.partition("@")
-    repository, colon, tag = named.rpartition(":")
-    if not colon or "/" in tag:  # the colon was a registry's port
-        return named, "latest", digest
-    return repository, tag, digest
 
 
-def decode(value: object) -> str | None:
-    """Base64 of UTF-8, strictly; None where the value is not that."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return base64.b64decode(value.replace("\n", ""), validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return None
 
 
-def decoded(secret: Object) -> dict[str, str]:
-    """A Secret's readable values by key: `stringData` over decoded `data`."""
-    values = {str(key): decode(value) for key, value in mapping_at(secret, "data").items()}
-    values |= {
-        str(key): value if isinstance(value, str) else None for key, value in mapping_at(secret, "stringData").items()
-    }
-    return {key: value for key, value in values.items() if value is not None}

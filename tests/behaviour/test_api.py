@@ -13,14 +13,14 @@ from psycopg import Connection
 
 from acceptance.client import User, send
 from acceptance.deadlines import EVERY_POD
-from acceptance.endpoints import Things, endpoints, require_path, create_resources
+from acceptance.endpoints import Things, create_resources, endpoints, require_path
 from acceptance.fields import name_of
+from acceptance.finding import Untested
 from acceptance.gateway import Gateway
 from acceptance.pods import origins, ready_pods
 from acceptance.release import Release
-from acceptance.rows import user_rows, rows
+from acceptance.rows import rows, user_rows
 from acceptance.target import Api
-from acceptance.verdict import untested
 from acceptance.wait import NotYet, eventually
 
 OK = 200
@@ -177,7 +177,7 @@ def test_the_service_leads_to_every_ready_pod(ready_release: Release, gateway: G
     """Through the Service's DNS name, on new connections, until each Ready pod has answered by its header."""
     part = ready_release.target.component(component)
     if part.pod_header is None:
-        untested(f"the target names no header in which the {component} tells its pod")
+        raise Untested(f"the target names no header in which the {component} tells its pod")
     wanted = {name_of(pod) for pod in ready_pods(ready_release, component)}
     seen: set[str] = set()
 

@@ -18,7 +18,7 @@ from acceptance.finding import Finding, Untested, report_findings
 from acceptance.history import History
 from acceptance.load import run_load
 from acceptance.provision import Provisioner
-from acceptance.rollout import has_condition, container_status, pods_of, is_ready
+from acceptance.status import container_status, has_condition, is_ready, pods_of
 from acceptance.target import Autoscaler
 from acceptance.traffic import on_held_connections, task_writes
 from acceptance.wait import NotYet, consistently, eventually

@@ -21,7 +21,7 @@ from acceptance.fields import Object, name_of
 from acceptance.finding import Finding, Untested, report_findings
 from acceptance.provision import Provisioner
 from acceptance.redaction import redactor
-from acceptance.rollout import endpoint_readiness, is_ready
+from acceptance.status import endpoint_readiness, is_ready
 from acceptance.traffic import page_views, task_writes
 from acceptance.wait import NotYet, consistently, eventually
 

@@ -14,11 +14,11 @@ from psycopg import Connection
 from acceptance.client import User
 from acceptance.deadlines import MODEL_ASKED, MODEL_BACK
 from acceptance.endpoints import require_path
+from acceptance.finding import Untested
 from acceptance.model import ModelStub
 from acceptance.pods import origins
 from acceptance.release import Release
-from acceptance.rows import user_rows, rows
-from acceptance.verdict import untested
+from acceptance.rows import rows, user_rows
 from acceptance.wait import NotYet, eventually
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
@@ -74,7 +74,7 @@ def test_the_history_reaches_the_model_from_another_pod(ready_release: Release, 
     api = ready_release.target.api
     first, *others = origins(ready_release, "backend").values()
     if not others:
-        untested("the backend has one pod only")
+        raise Untested("the backend has one pod only")
     secret = f"my cat is called {secrets.token_hex(6)}"
     begun = user.send_message(secret, origin=first)
     for origin in others:

@@ -12,7 +12,7 @@ from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.faults import delete
 from acceptance.fields import text_at
 from acceptance.finding import Finding, report_findings
-from acceptance.records import Record, InconclusiveSampleError
+from acceptance.records import InconclusiveSampleError, Record
 from acceptance.rollout import wait_rolled_out
 from acceptance.traffic import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
 from acceptance.wait import consistently

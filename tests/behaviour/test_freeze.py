@@ -11,15 +11,15 @@ from functools import partial
 
 import pytest
 
-from acceptance.availability import Interval
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.deadlines import ENDPOINTS, LIVENESS, POD_REPLACED, READINESS, STARTED, Deadline
 from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.faults import container_id, paused_container, kill
+from acceptance.faults import container_id, kill, paused_container
 from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.finding import Finding, Untested, report_findings
-from acceptance.rollout import container_status, endpoint_readiness, is_ready, restarts, restarts_of
+from acceptance.interval import Interval
+from acceptance.status import container_status, endpoint_readiness, is_ready, restarts, restarts_of
 from acceptance.target import Component
 from acceptance.traffic import task_writes
 from acceptance.wait import NotYet, consistently, eventually

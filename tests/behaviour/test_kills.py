@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from acceptance.availability import Interval, failed_request_findings
+from acceptance.availability import failed_request_findings
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.database import Database
@@ -18,8 +18,9 @@ from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.faults import delete, kill
 from acceptance.fields import Object, name_of, text_at
 from acceptance.finding import Finding, Untested, report_findings
-from acceptance.ledger import Reconciliation, count, reconcile, discrepancies, writes
-from acceptance.rollout import pods_of, is_ready, restarts_of
+from acceptance.interval import Interval
+from acceptance.ledger import Reconciliation, count, discrepancies, reconcile, writes
+from acceptance.status import is_ready, pods_of, restarts_of
 from acceptance.target import Component
 from acceptance.traffic import chat_turns, page_views, task_writes
 from acceptance.wait import NotYet, consistently, eventually

@@ -13,11 +13,11 @@ from acceptance.cluster import Cluster
 from acceptance.deadlines import LOGGED
 from acceptance.faults import main_process
 from acceptance.fields import name_of
+from acceptance.finding import Untested
 from acceptance.gateway import Gateway
 from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS
 from acceptance.pods import origin, ready_pods
 from acceptance.release import Release
-from acceptance.verdict import untested
 from acceptance.wait import NotYet, eventually
 
 TAIL = 500
@@ -53,7 +53,7 @@ def test_the_pods_log_shows_a_request_just_made(ready_release: Release, gateway:
 def test_no_file_in_the_container_grows(ready_release: Release, cluster: Cluster, gateway: Gateway, component: str) -> None:
     """No regular file of the container, its volumes included, is written while requests are answered."""
     if "node" not in cluster.capabilities:
-        untested("the node can't be looked into")
+        raise Untested("the node can't be looked into")
     part = ready_release.target.component(component)
     for pod in ready_pods(ready_release, component):
         url = origin(ready_release, component, pod)

@@ -12,11 +12,11 @@ from acceptance import pooler
 from acceptance.client import User
 from acceptance.database import NAME, Database
 from acceptance.experiment import ExperimentRunner
+from acceptance.finding import Untested
 from acceptance.images import build_support
 from acceptance.pooler import Pooler
 from acceptance.provision import Provisioner
 from acceptance.redaction import redactor
-from acceptance.verdict import untested
 
 WRITES = 120
 WRITERS = 12
@@ -28,7 +28,7 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
     """The release on the pooled address, its migration run through it too."""
     path = experiments.target.values.database_url
     if path is None:
-        untested("the target names no value for the database's URL")
+        raise Untested("the target names no value for the database's URL")
     image = build_support(provisioner.toolchain, provisioner.run, "postgres")
     made = pooler.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
     with experiments.experiment("pooled address") as seen:

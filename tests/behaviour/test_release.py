@@ -10,8 +10,8 @@ from psycopg import sql
 from acceptance.client import User
 from acceptance.database import Database
 from acceptance.fields import at, name_of
+from acceptance.finding import Untested
 from acceptance.release import Release
-from acceptance.verdict import untested
 
 
 @pytest.mark.rule("CHT-11")
@@ -19,7 +19,7 @@ from acceptance.verdict import untested
 def test_every_pod_is_ready_within_three_minutes(request: pytest.FixtureRequest) -> None:
     ready: Release = request.getfixturevalue("ready_release")  # not in set-up: pods that are not are a finding
     if ready.installed_at is None:
-        untested("the release was there already, not installed by this run")
+        raise Untested("the release was there already, not installed by this run")
     deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}
     for part in ready.target.components.values():
         replicas = at(deployments[part.deployment], "spec.replicas")

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from acceptance.availability import UNATTRIBUTED, Interval, failed_request_findings
+from acceptance.availability import UNATTRIBUTED, failed_request_findings
 from acceptance.client import User
 from acceptance.cluster import Cluster
 from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.finding import Finding, Untested, report_findings
 from acceptance.history import GapError
 from acceptance.images import BuiltImage
+from acceptance.interval import Interval
 from acceptance.provision import Provisioner
 from acceptance.records import InconclusiveSampleError
 from acceptance.rollout import bounds_findings, ready_since, revisions, turnover
-from acceptance.traffic import PER_SECOND, page_views, duration_for, task_writes
+from acceptance.traffic import PER_SECOND, duration_for, page_views, task_writes
 
 COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}

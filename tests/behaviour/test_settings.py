@@ -10,18 +10,19 @@ import pytest
 import requests
 from psycopg import sql
 
-from acceptance.availability import ExpectedRefusals, Interval, failed_request_findings
+from acceptance.availability import ExpectedRefusals, failed_request_findings
 from acceptance.client import User, send
 from acceptance.cluster import Cluster
 from acceptance.database import Database
 from acceptance.experiment import Experiment, ExperimentRunner
 from acceptance.fields import name_of
 from acceptance.finding import Finding, Untested, report_findings
+from acceptance.interval import Interval
 from acceptance.processes import environment
 from acceptance.records import InconclusiveSampleError
 from acceptance.redaction import redactor
-from acceptance.rollout import pods_of
-from acceptance.traffic import page_views, duration_for, task_writes
+from acceptance.status import pods_of
+from acceptance.traffic import duration_for, page_views, task_writes
 
 COMPONENTS = ("backend", "frontend")
 LEAST_REQUESTS = 500

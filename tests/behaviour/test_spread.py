@@ -17,7 +17,7 @@ from acceptance.fields import name_of, text_at
 from acceptance.finding import Finding, Untested, report_findings
 from acceptance.gateway import Gateway
 from acceptance.records import InconclusiveSampleError
-from acceptance.spread import MIN_CONNECTIONS_PER_POD, spread_p, imbalance_findings
+from acceptance.spread import MIN_CONNECTIONS_PER_POD, imbalance_findings, spread_p
 from acceptance.traffic import task_writes
 from acceptance.wait import consistently
 

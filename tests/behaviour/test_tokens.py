@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.client import User, send
-from acceptance.endpoints import Endpoint, Things, endpoints, create_resources
+from acceptance.endpoints import Endpoint, Things, create_resources, endpoints
 from acceptance.finding import Finding, Untested, report_findings
 from acceptance.gateway import Gateway
 from acceptance.pods import origins
@@ -20,7 +20,6 @@ from acceptance.rows import user_rows
 from acceptance.settings import secret
 from acceptance.target import Target
 from acceptance.tokens import BAD_TOKENS, Forge
-from acceptance.verdict import untested
 
 CARRIERS = ("bearer", "cookie")
 
@@ -49,7 +48,7 @@ def unharmed(admin_connection: Connection[Any], user: User) -> Iterator[None]:
 def carried(target: Target, token: str, carrier: str) -> dict[str, str]:
     """The header that brings a token."""
     if carrier not in target.auth.carriers:
-        untested(f"the target's backend takes no token from a {carrier}")
+        raise Untested(f"the target's backend takes no token from a {carrier}")
     return {"Authorization": f"Bearer {token}"} if carrier == "bearer" else {"Cookie": f"{target.auth.cookie}={token}"}
 
 
@@ -73,7 +72,7 @@ def test_a_bad_token_opens_nothing(
     try:
         token = BAD_TOKENS[kind](forge)
     except Untested as reason:
-        untested(str(reason))
+        raise Untested(str(reason)) from reason
     asked = endpoints(target.api, things, "never")
     headers = carried(target, token, carrier)
     with unharmed(admin_connection, forge.user):
@@ -105,7 +104,7 @@ def test_a_token_is_judged_by_itself(forge: Forge, user: User) -> None:
     try:
         token = forge.reissued()
     except Untested as reason:
-        untested(str(reason))
+        raise Untested(str(reason)) from reason
     answer = user.call("GET", user.path(user.target.api.tasks), headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200, f"a good token of the release's key: wanted 200, seen {answer.status_code}"
 

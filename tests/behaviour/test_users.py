@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.client import User, send
-from acceptance.endpoints import Things, endpoints, create_resources
+from acceptance.endpoints import Things, create_resources, endpoints
 from acceptance.finding import Finding, report_findings
 from acceptance.rows import user_rows
 

@@ -10,7 +10,7 @@ from acceptance import live
 from acceptance.deadlines import METRICS
 from acceptance.fields import at, mappings_at, name_of
 from acceptance.images import BuiltImage
-from acceptance.live import ApiServer
+from acceptance.objects import ApiServer
 from acceptance.release import Release
 from acceptance.runs import Run
 from acceptance.snapshot import Snapshot

@@ -11,7 +11,8 @@ from acceptance.asserting import assert_none, entity, parameters
 from acceptance.checks import Check
 from acceptance.finding import Finding, Untested, report_findings
 from acceptance.helm import Helm
-from acceptance.live import ApiServer, manifest_objects
+from acceptance.live import manifest_objects
+from acceptance.objects import ApiServer
 from acceptance.release import Release
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target

@@ -10,7 +10,7 @@ import pytest
 from acceptance.checks.shapes import MAX_BYTES, MAX_VARIABLE_BYTES
 from acceptance.fields import Object, at, object_ref
 from acceptance.finding import Finding, report_findings
-from acceptance.live import ApiServer
+from acceptance.objects import ApiServer
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
 from mutants import snapshots

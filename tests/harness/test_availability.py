@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from acceptance.availability import Availability, ExpectedRefusals, Interval, evaluate, failed_request_findings
-from acceptance.records import Record, SampleTotals, InconclusiveSampleError, decode, require_steady_rate, percentile
+from acceptance.availability import Availability, ExpectedRefusals, evaluate, failed_request_findings
+from acceptance.interval import Interval
+from acceptance.records import InconclusiveSampleError, Record, SampleTotals, decode, percentile, require_steady_rate
 
 RATE = 50.0
 START = 1_000.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from acceptance import cluster, context, faults, gateway, runs, sampler
+from acceptance import cluster, context, faults, gateway, lifecycle, runs, sampler
 from acceptance.client import sign_up
 from acceptance.cluster import Cluster
 from acceptance.context import Context
@@ -219,7 +219,7 @@ def deleted(run: runs.Run) -> str:
 
 
 def test_a_run_takes_its_namespace_and_image_away_and_nothing_else(machine: Machine, user: Context) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False, context=user) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         assert run.kubeconfig.read_text() == KUBECONFIG
         assert stat.S_IMODE(run.kubeconfig.stat().st_mode) == 0o600
         said = runs.record(run.folder)
@@ -257,13 +257,13 @@ def test_content_with_a_name_of_somebody_elses_stays_on_the_node(machine: Machin
         "sha256:2 oci sha256:1 9MB linux/amd64 -\n"
     )
     machine.answer("docker", "images ls", TAGS + images)
-    runs.remove_images(machine.toolchain, run_on(tmp_path), NODE)
+    lifecycle.remove_images(machine.toolchain, run_on(tmp_path), NODE)
     rm = f"docker exec {NODE} ctr --namespace k8s.io images rm"
     assert machine.said(rm) == [f"{rm} docker.io/library/acceptance-tools:abc-0badc0de"]
 
 
 def test_without_its_node_nothing_was_put_into_the_cluster(machine: Machine) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False, context=Context("mine", KUBECONFIG, "", REASON)) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False, context=Context("mine", KUBECONFIG, "", REASON)) as run:
         pass
     assert machine.said("kubectl") == machine.said("kind") == []
     assert not run.folder.exists()
@@ -272,11 +272,11 @@ def test_without_its_node_nothing_was_put_into_the_cluster(machine: Machine) -> 
 def test_a_killed_run_is_undone_by_the_next_and_says_how_its_release_is_led_back(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, lock = runs.new_run(keep=False, context=user)
+    run, lock = lifecycle.new_run(keep=False, context=user)
     runs.update_record(run, release="the release todo is at its own values; if it is not: helm rollback todo 3")
     lock.close()
     machine.answer("docker", f"--filter id={NODE}", NODE)
-    runs.sweep(machine.toolchain)
+    lifecycle.sweep(machine.toolchain)
     assert machine.said("kubectl") == [deleted(run)]
     assert not run.folder.exists()
     told = f"run {run.id} ended before it was sure that the release todo is at its own values; if it is not: helm roll"
@@ -289,7 +289,7 @@ REFUSED = "E1 noise\nThe connection to the server 127.0.0.1:1 was refused\n"
 def test_a_cluster_that_is_no_more_is_told_once_and_forgotten(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False, context=user) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         machine.answer("kubectl", "delete namespace", REFUSED, 1)
     assert f"the cluster of context kind-mine is no more, nor is what run {run.id} put" in capsys.readouterr().err
     assert not [line for line in machine.said("docker") if "exec" in line]
@@ -304,14 +304,14 @@ def test_a_cluster_that_is_no_more_is_told_once_and_forgotten(
 def test_what_could_not_be_removed_is_tried_again(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str], words: str, there: str
 ) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False, context=user) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         machine.answer("kubectl", "delete namespace", words, 1)
         machine.answer("docker", f"--filter id={NODE}", there)
     told = capsys.readouterr().err
     assert f"run {run.id}: context kind-mine: {words.splitlines()[-1]}; the next run tries again" in told
     assert run.folder.exists()
     machine.answer("kubectl", "delete namespace", "")
-    runs.sweep(machine.toolchain)
+    lifecycle.sweep(machine.toolchain)
     assert not run.folder.exists()
 
 
@@ -347,12 +347,12 @@ def test_what_is_frozen_is_on_record_while_it_is(machine: Machine, tmp_path: Pat
 
 @pytest.mark.parametrize("context", [Context("kind-mine", KUBECONFIG, NODE), None], ids=["the user's", "the run's own"])
 def test_what_a_killed_run_left_frozen_is_thawed_first(machine: Machine, context: Context | None) -> None:
-    run, lock = runs.new_run(keep=False, context=context)
+    run, lock = lifecycle.new_run(keep=False, context=context)
     runs.update_record(run, frozen={"1": NODE, "2": NODE})
     lock.close()
     machine.answer("docker", "task resume 1", "not found", 1)
     machine.answer("docker", f"--filter id={NODE}", NODE)
-    runs.sweep(machine.toolchain)
+    lifecycle.sweep(machine.toolchain)
     resume = f"docker exec {NODE} ctr --namespace k8s.io task resume"
     assert machine.said()[:2] == [f"{resume} 1", f"{resume} 2"]
     assert not run.folder.exists()

@@ -13,9 +13,9 @@ import pytest
 from acceptance import experiment, timeline
 from acceptance.availability import Availability, ExpectedRefusals
 from acceptance.experiment import BaselineError, Experiment, ExperimentRunner
-from acceptance.faults import FaultError, container_id, paused_container, main_process
+from acceptance.faults import FaultError, container_id, main_process, paused_container
 from acceptance.history import History, Version
-from acceptance.records import Record, InconclusiveSampleError
+from acceptance.records import InconclusiveSampleError, Record
 from acceptance.runs import Run
 from acceptance.sampler import Plan, SampleRun
 from acceptance.target import Component, Image

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from acceptance.ledger import Write, acknowledged, reconcile, discrepancies, writes
+from acceptance.ledger import Write, acknowledged, discrepancies, reconcile, writes
 from acceptance.records import Record
 from acceptance.sampler import Plan, SampleRun
 

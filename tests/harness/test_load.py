@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance.load import LoadSample, Load, counts
+from acceptance.load import Load, LoadSample, counts
 
 LOG = """\
 [2026-11-25 08:31:10,000] load/INFO/locust.main: Starting Locust

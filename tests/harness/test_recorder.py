@@ -15,7 +15,7 @@ from acceptance import recorder
 from acceptance.deadlines import Deadline
 from acceptance.history import GapError, History
 from acceptance.objects import Listing
-from acceptance.recorder import Reflector, Recorder
+from acceptance.recorder import Recorder, Reflector
 from acceptance.wait import WaitError
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from acceptance import report, rules
 from acceptance.checkout import Checkout
-from acceptance.finding import Finding, ClassifiedFinding
+from acceptance.finding import ClassifiedFinding, Finding
 from acceptance.results import FixtureTime, Picture, Results
 from acceptance.rules import LEVELS
 from acceptance.target import Waiver, load
-from acceptance.verdict import FOLDERS, TestResult, RuleBinding, evaluate_rules, run_verdict
+from acceptance.verdict import FOLDERS, RuleBinding, TestResult, evaluate_rules, run_verdict
 
 COMMIT = "3f9d2c81b7e64a05c9d1e2f3a4b5c6d7e8f90a1b"
 PICTURE = Picture("Rollout", "<svg><title>curve</title></svg>", "No request failed.")

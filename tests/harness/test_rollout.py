@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from acceptance.history import GapError, History, Version
-from acceptance.rollout import bounds_findings, revisions, turnover, unfinished_reason
+from acceptance.rollout import bounds_findings, revisions, turnover
+from acceptance.status import unfinished_reason
 from acceptance.target import Component, Image
 
 LABELS = {"app": "shop", "component": "api"}

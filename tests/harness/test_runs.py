@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance import runs
+from acceptance import lifecycle, runs
 from acceptance.rules import ROOT
 from acceptance.runs import Run
 from toolchain import Toolchain
@@ -94,7 +94,7 @@ def removal(identifier: str) -> list[str]:
 
 
 def test_a_run_removes_what_it_made_and_nothing_else(machine: Machine) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         assert machine.changes() == []
         assert json.loads((run.folder / "run.json").read_text()) == {"kept": False, "checkout": str(ROOT)}
         machine.replace(run.id)
@@ -106,7 +106,7 @@ def test_a_run_removes_what_it_made_and_nothing_else(machine: Machine) -> None:
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupted_run_removes_what_it_made(machine: Machine, interruption: type[BaseException]) -> None:
     def fail() -> None:
-        with runs.acquire_run(machine.toolchain, keep=False) as run:
+        with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
             machine.replace(run.id)
             made.append(run)
             raise interruption
@@ -120,7 +120,7 @@ def test_an_interrupted_run_removes_what_it_made(machine: Machine, interruption:
 
 def test_a_second_interrupt_does_not_stop_the_removal(machine: Machine) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with runs.acquire_run(machine.toolchain, keep=False) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         machine.replace(run.id, more="kill -INT $PPID; kill -INT $$")
     assert machine.changes() == removal(run.id)
     assert not run.folder.exists()
@@ -130,65 +130,65 @@ def test_a_second_interrupt_does_not_stop_the_removal(machine: Machine) -> None:
 def test_a_run_whose_owner_lives_is_let_be_and_one_whose_owner_was_killed_is_removed(machine: Machine) -> None:
     with owner() as (identifier, process):
         machine.replace(identifier)
-        runs.sweep(machine.toolchain)
-        runs.sweep(machine.toolchain, kept=True)
+        lifecycle.sweep(machine.toolchain)
+        lifecycle.sweep(machine.toolchain, kept=True)
         assert machine.changes() == []
         process.send_signal(signal.SIGKILL)
         process.wait()
-        runs.sweep(machine.toolchain)
+        lifecycle.sweep(machine.toolchain)
         assert machine.changes() == removal(identifier)
         assert not (runs.folder() / identifier).exists()
 
 
 def test_a_kept_run_is_only_removed_if_that_is_asked_for(machine: Machine) -> None:
-    with runs.acquire_run(machine.toolchain, keep=True) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=True) as run:
         machine.replace(run.id)
-    runs.sweep(machine.toolchain)
+    lifecycle.sweep(machine.toolchain)
     assert machine.changes() == []
     assert run.folder.exists()
-    runs.sweep(machine.toolchain, kept=True)
+    lifecycle.sweep(machine.toolchain, kept=True)
     assert machine.changes() == removal(run.id)
     assert not run.folder.exists()
 
 
 def test_a_kept_run_is_taken_up_again_by_its_checkout_alone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with runs.acquire_run(machine.toolchain, keep=True) as first:
+    with lifecycle.acquire_run(machine.toolchain, keep=True) as first:
         assert not first.reused
-        with runs.acquire_run(machine.toolchain, keep=True) as beside:
+        with lifecycle.acquire_run(machine.toolchain, keep=True) as beside:
             assert beside.id != first.id
             assert not beside.reused
-    with runs.acquire_run(machine.toolchain, keep=True) as again:
+    with lifecycle.acquire_run(machine.toolchain, keep=True) as again:
         assert again.reused
         assert again.id in (first.id, beside.id)
-        with runs.acquire_run(machine.toolchain, keep=False) as own:
+        with lifecycle.acquire_run(machine.toolchain, keep=False) as own:
             assert own.id not in (first.id, beside.id)
     monkeypatch.setattr(runs, "ROOT", Path("/another/checkout"))
-    with runs.acquire_run(machine.toolchain, keep=True) as other:
+    with lifecycle.acquire_run(machine.toolchain, keep=True) as other:
         assert other.id not in (first.id, beside.id)
 
 
 def test_what_was_killed_before_it_could_say_what_it_is_is_removed(machine: Machine) -> None:
     path = runs.folder() / "0badc0de"
     path.mkdir()
-    runs.sweep(machine.toolchain)
+    lifecycle.sweep(machine.toolchain)
     assert not path.exists()
 
 
 def test_a_step_that_fails_is_told_and_tried_again(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         machine.replace(run.id, more='[ "$1" != rm ] || { echo it is busy >&2; exit 1; }')
     assert machine.changes() == removal(run.id)
     assert run.folder.exists()
     assert "it is busy; the next run tries again" in capsys.readouterr().err
     machine.log.unlink()
     machine.replace(run.id)
-    runs.sweep(machine.toolchain)
+    lifecycle.sweep(machine.toolchain)
     assert machine.changes() == removal(run.id)
     assert not run.folder.exists()
 
 
 def test_two_runs_side_by_side_share_no_name(machine: Machine) -> None:
-    with runs.acquire_run(machine.toolchain, keep=False) as one, runs.acquire_run(machine.toolchain, keep=False) as other:
+    with lifecycle.acquire_run(machine.toolchain, keep=False) as one, lifecycle.acquire_run(machine.toolchain, keep=False) as other:
         for name in ("id", "folder", "cluster_name", "network", "kubeconfig", "namespace"):
             assert getattr(one, name) != getattr(other, name)
         assert one.folder.exists()
@@ -209,7 +209,7 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
         return take(path)
 
     monkeypatch.setattr(runs, "take", sweep_first)
-    with runs.acquire_run(machine.toolchain, keep=False) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         assert swept[0].wait(10) == 0
         assert run.folder.exists()
 
@@ -217,8 +217,8 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
 @pytest.mark.parametrize("there", [False, True])
 def test_a_shared_run_goes_unless_it_was_kept_before(machine: Machine, *, there: bool) -> None:
     if there:
-        runs.new_run(keep=True)[1].close()
-    with runs.reuse_run(machine.toolchain):
-        taken = runs.kept_run() or runs.new_run(keep=True)
+        lifecycle.new_run(keep=True)[1].close()
+    with lifecycle.reuse_run(machine.toolchain):
+        taken = lifecycle.kept_run() or lifecycle.new_run(keep=True)
         taken[1].close()
     assert taken[0].folder.exists() is there

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from acceptance.availability import Availability, failed_request_findings
-from acceptance.records import Record, InconclusiveSampleError
+from acceptance.records import InconclusiveSampleError, Record
 from acceptance.rules import ROOT
 from acceptance.sampler import Plan, Sampler
 from tests.harness.echo_server import EchoServer

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from acceptance.spread import chi_square_p, spread_p, imbalance_findings
+from acceptance.spread import chi_square_p, imbalance_findings, spread_p
 
 
 @pytest.mark.parametrize(

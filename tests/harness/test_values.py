@@ -10,7 +10,7 @@ from hypothesis import strategies
 
 from acceptance.fields import at
 from acceptance.target import Target, load
-from acceptance.values import values_by_path, set_paths
+from acceptance.values import set_paths, values_by_path
 
 KEYS = strategies.text("abc", min_size=1, max_size=2)
 PATHS = strategies.lists(KEYS, min_size=1, max_size=3).map(".".join)

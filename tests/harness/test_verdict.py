@@ -8,7 +8,16 @@ from datetime import date, timedelta
 import pytest
 
 from acceptance.checkout import Checkout
-from acceptance.finding import Finding, FindingsError, ClassifiedFinding, Untested, Waived, report_findings, capture_findings, classify
+from acceptance.finding import (
+    ClassifiedFinding,
+    Finding,
+    FindingsError,
+    Untested,
+    Waived,
+    capture_findings,
+    classify,
+    report_findings,
+)
 from acceptance.rules import Level, Rule
 from acceptance.target import Target, Waiver, load
 from acceptance.verdict import (
@@ -16,12 +25,12 @@ from acceptance.verdict import (
     LevelResult,
     Outcome,
     Phase,
-    TestResult,
     RuleBinding,
+    TestResult,
     Verdict,
-    exit_code,
-    evaluate_rules,
     add_phase,
+    evaluate_rules,
+    exit_code,
     run_verdict,
 )
 from acceptance.wait import WaitError

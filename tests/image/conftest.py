@@ -16,7 +16,7 @@ from acceptance.images import BuiltImage
 from acceptance.provision import Provisioner
 from acceptance.redaction import redactor
 from acceptance.render import Renderer
-from acceptance.snapshot import ImageState, ImageRun, Snapshot
+from acceptance.snapshot import ImageRun, ImageState, Snapshot
 from acceptance.solo import IsolatedNetwork
 from acceptance.target import Target
 

@@ -16,6 +16,7 @@ from acceptance import faults
 from acceptance.client import User, send, wait_answered
 from acceptance.cluster import Cluster
 from acceptance.fields import text_at
+from acceptance.finding import Untested
 from acceptance.gateway import Gateway
 from acceptance.model import ModelStub
 from acceptance.person import BrowserUser
@@ -24,7 +25,6 @@ from acceptance.redaction import redactor
 from acceptance.release import Release
 from acceptance.rollout import wait_rolled_out
 from acceptance.target import Target
-from acceptance.verdict import untested
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 DESK = {"color_scheme": "light"}
@@ -52,7 +52,7 @@ def person(
     A parameter is how their browser differs from one on a desk, as Playwright's `new_context` takes it.
     """
     if target.screens is None:
-        untested("the target names no screens")
+        raise Untested("the target names no screens")
     with browser.new_context(**getattr(request, "param", {})) as context:
         somebody = BrowserUser(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
         try:

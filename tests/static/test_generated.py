@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 
 from acceptance import checks, generated
 from acceptance.finding import Finding, Untested, report_findings
-from acceptance.render import Renderer, merge_files
+from acceptance.render import Renderer
 from acceptance.snapshot import Snapshot
 from acceptance.target import Target
-from acceptance.values import set_paths
+from acceptance.values import merge_values, set_paths
 
 EXAMPLES = 40
 # Rules whose words hold for any values; others ask for figures, names and ports that the target states.
@@ -43,7 +43,7 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
     @given(generated.changes(renderer.shipped, schema))
     def draw(changes: dict[str, Any]) -> None:
         # The secrets are the run's; the rest is drawn.
-        snapshot = renderer.with_values(defaults, merge_files(set_paths({}, changes), renderer.required()))
+        snapshot = renderer.with_values(defaults, merge_values(set_paths({}, changes), renderer.required()))
         assert snapshot.chart is not None
         error = snapshot.chart.rendering.error
         if error is not None:
