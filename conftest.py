@@ -9,29 +9,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 import toolchain as tools
-from acceptance import context, evidence, lifecycle, manifests, release, signals
-from acceptance.client import User, sign_up, wait_answered
-from acceptance.cluster import Cluster
-from acceptance.context import Context
-from acceptance.database import Database
-from acceptance.deadlines import RELEASE_READY
-from acceptance.gateway import Gateway
-from acceptance.images import BuiltImage
-from acceptance.model import ModelStub
-from acceptance.provision import Provisioner, environment
-from acceptance.redaction import redactor
-from acceptance.release import Release
-from acceptance.results import RunMetadata
-from acceptance.runs import Run
-from acceptance.target import Target
-from acceptance.values import set_paths
+from acceptance.client.user import User, sign_up, wait_answered
+from acceptance.core import signals
+from acceptance.core.deadlines import RELEASE_READY
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Target
+from acceptance.core.values import set_paths
+from acceptance.kube import diagnostics, manifests
+from acceptance.provision import lifecycle, user_context
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.provisioner import Provisioner, environment
+from acceptance.provision.release import Release, adopt_release, assert_values_unchanged
+from acceptance.provision.run import Run
+from acceptance.provision.user_context import Context
+from acceptance.report.signoff import RunMetadata
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
 if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
-    from acceptance.plugin import Collector
+    from acceptance.plugin.session import Collector
 
-pytest_plugins = ["acceptance.plugin"]
+pytest_plugins = ["acceptance.plugin.session"]
 
 
 TOOLCHAIN = pytest.StashKey[Toolchain]()
@@ -46,7 +48,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             stash[TOOLCHAIN] = tools.find()
             if name := session.config.option.context:
-                stash[CONTEXT] = context.read_context(stash[TOOLCHAIN], name, redactor.add)
+                stash[CONTEXT] = user_context.read_context(stash[TOOLCHAIN], name, redactor.add)
         except ToolchainError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -66,7 +68,9 @@ def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="session")
-def provisioner(toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest) -> Iterator[Provisioner]:
+def provisioner(
+    toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest
+) -> Iterator[Provisioner]:
     """Everything that the collected tests need, begun side by side."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(toolchain, run).items():
@@ -90,13 +94,16 @@ def start_provisioning(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(
-    provisioner: Provisioner, run: Run, run_metadata: RunMetadata, on_failure: Callable[[Collector], AbstractContextManager[None]]
+    provisioner: Provisioner,
+    run: Run,
+    run_metadata: RunMetadata,
+    on_failure: Callable[[Collector], AbstractContextManager[None]],
 ) -> Iterator[Cluster]:
     """A running cluster: of this run's own, or the one that --context names."""
     made = provisioner.cluster()
     run_metadata.fresh_cluster = not run.reused and run.context is None
     run_metadata.environment |= made.versions()
-    with on_failure(lambda *_: evidence.collect(made.api, made.run.namespace)):
+    with on_failure(lambda *_: diagnostics.collect(made.api, made.run.namespace)):
         yield made
 
 
@@ -104,7 +111,9 @@ def cluster(
 def images(provisioner: Provisioner, run_metadata: RunMetadata) -> dict[str, BuiltImage]:
     """The image of each component by its name, built from the target's Dockerfiles."""
     made = provisioner.images()
-    run_metadata.subject["images"] = {name: {"reference": it.reference, "id": it.config_digest} for name, it in made.items()}
+    run_metadata.subject["images"] = {
+        name: {"reference": it.reference, "id": it.config_digest} for name, it in made.items()
+    }
     return made
 
 
@@ -136,13 +145,13 @@ def release(
     on_failure: Callable[[Collector], AbstractContextManager[None]],
 ) -> Iterator[Release]:
     """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
-    with on_failure(lambda *_: evidence.collect(cluster.api, target.chart.namespace)):
+    with on_failure(lambda *_: diagnostics.collect(cluster.api, target.chart.namespace)):
         shipped = manifests.shipped(target.chart_path)
         if provisioner.run.context:
-            made = release.adopt_release(provisioner, target, redactor.add)
+            made = adopt_release(provisioner, target, redactor.add)
             run_metadata.override(shipped, made.values, "the release's own")
             yield made
-            release.assert_values_unchanged(made, provisioner)
+            assert_values_unchanged(made, provisioner)
             return
         request.getfixturevalue("images")  # the report names them
         made = provisioner.release()

@@ -1,66 +1,7 @@
-"""`python -m acceptance COMMAND`: what the suite does beside testing."""
+"""`python -m acceptance COMMAND`: the commands of `acceptance.cli`."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-import toolchain
-from acceptance import bench, init, lifecycle, manifests, render
-from acceptance.target import Target
-from toolchain.console import ToolchainError
+from acceptance.cli.commands import main
 
-
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
-    commands = made.add_subparsers(dest="command", required=True)
-    propose = commands.add_parser("init", help="propose the target file of a chart", description=init.__doc__)
-    propose.add_argument("chart", type=Path, help="the chart's folder")
-    propose.add_argument("--values", type=Path, metavar="FILE", help="values that rendering needs")
-    propose.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")
-    commands.add_parser("bench", help="time the chain against the raw commands", description=bench.__doc__)
-    commands.add_parser("clean", help="remove what runs have left, kept ones too", description=clean.__doc__)
-    return made
-
-
-def clean() -> None:
-    """Remove every container, network, image tag and file of runs that are over; images and tools stay cached."""
-    lifecycle.sweep(toolchain.find(), kept=True)
-
-
-def propose(chart: Path, values: Path | None, output: Path | None) -> None:
-    """Print or write the proposed target; raises `InitError` or `ToolchainError` with one sentence."""
-    if output is not None and output.exists():
-        raise init.InitError(f"{output} is there already; name another file, or remove it")
-    given = manifests.values_of(values) if values else {}
-    folder = output.parent if output else Path.cwd()
-    document = init.propose(chart, render.locate(), given, folder)
-    text = init.toml(document)
-    Target.model_validate({**document, "root": folder})
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        output.write_text(text, encoding="utf-8")
-
-
-def main() -> int:
-    options = parser().parse_args()
-    try:
-        if options.command == "bench":
-            return bench.bench()
-        if options.command == "clean":
-            clean()
-        else:
-            propose(options.chart, options.values, options.output)
-    except (init.InitError, ToolchainError, OSError) as error:
-        sys.stderr.write(f"ERROR: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("ERROR: interrupted\n")
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from acceptance import checks, render, target
-from acceptance.render import Renderer
+from acceptance import checks
+from acceptance.chart import renderer as render
+from acceptance.chart.renderer import Renderer
+from acceptance.core import target
 from mutants import charts, images, neutral, snapshots
 from mutants.bases import bases, installed
 from toolchain.console import ToolchainError

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from acceptance.render import Renderer
-from acceptance.rules import Level
-from acceptance.snapshot import Snapshot
-from acceptance.values import ROUND_TRIP, nested
+from acceptance.chart.renderer import Renderer
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.rules import Level
+from acceptance.core.values import ROUND_TRIP, nested
 from mutants import simulated
 
 

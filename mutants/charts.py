@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
-from acceptance import checks, refusals
-from acceptance.finding import Finding, Untested
-from acceptance.render import Helm, Renderer
-from acceptance.target import Target
+from acceptance import checks
+from acceptance.chart import bounds
+from acceptance.chart.renderer import Helm, Renderer
+from acceptance.checks.finding import Finding, Untested
+from acceptance.core.target import Target
 from mutants.draft import REMOVE, put
 
 Edit = Callable[[Path], None]
@@ -108,14 +109,14 @@ def findings(rule: str, renderer: Renderer) -> list[Finding]:
     asked: list[Callable[[], list[Finding]]] = [
         partial(check, base, target) for check in static.values() if check.rule == rule
     ]
-    asked += [partial(refusals.check_case, case, renderer, base, static) for case in refusals.cases() if case.rule == rule]
+    asked += [partial(bounds.check_case, case, renderer, base, static) for case in bounds.cases() if case.rule == rule]
     if rule == "CFG-07":
-        asked.append(partial(refusals.round_trip, renderer, base))
+        asked.append(partial(bounds.round_trip, renderer, base))
     if rule == "CFG-08":
-        sizes = [refusals.total_size(renderer, base, excess) for excess in (0, 1)]
-        asked += [partial(refusals.check_case, case, renderer, base, static) for case in sizes]
+        sizes = [bounds.total_size(renderer, base, excess) for excess in (0, 1)]
+        asked += [partial(bounds.check_case, case, renderer, base, static) for case in sizes]
     if rule == "CHT-10":
-        asked.append(partial(refusals.unknown_keys, renderer, base))
+        asked.append(partial(bounds.unknown_keys, renderer, base))
     for ask in asked:
         try:
             if found := ask():

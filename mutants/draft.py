@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Check, run_checks
 from acceptance.checks.registry import for_level as checks_at
-from acceptance.checks.subject import ComponentView
-from acceptance.finding import Untested
-from acceptance.rules import Level, load
-from acceptance.snapshot import ChartState, ClusterState, ContainerFacts, ImageState, Rendering, Snapshot
-from acceptance.target import Component, Target
-from acceptance.workloads import Pod, pod_of
+from acceptance.checks.snapshot import ChartState, ClusterState, ContainerFacts, ImageState, Rendering, Snapshot
+from acceptance.core.rules import Level, load
+from acceptance.core.target import Component, Target
+from acceptance.kube.pod_templates import Pod, pod_of
 
 Body = dict[str, Any]
 REMOVE = object()

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from acceptance import archive, checks
+from acceptance import checks
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Finding
 from acceptance.checks.secret import stated_keys
-from acceptance.checks.subject import ComponentView
-from acceptance.finding import Finding
-from acceptance.snapshot import ImageState, Snapshot
-from acceptance.target import Target
+from acceptance.checks.snapshot import ImageState, Snapshot
+from acceptance.core.target import Target
+from acceptance.snapshots import image as archive
 from mutants.draft import put
 
 COMPONENT = "backend"

@@ -27,9 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 import toolchain
-from acceptance import lifecycle, signals
-from acceptance.checkout import checkout
-from acceptance.rules import ROOT
+from acceptance.core import signals
+from acceptance.core.git import checkout
+from acceptance.core.rules import ROOT
+from acceptance.provision import lifecycle
 from mutants import applications, deployments
 from mutants.mutant import Mutant
 from toolchain.console import ToolchainError

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from acceptance.checks.registry import CheckResults, run_checks
-from acceptance.kube_secrets import decode
-from acceptance.rules import Level
-from acceptance.snapshot import Rendering, Snapshot
-from acceptance.target import Target
-from acceptance.workloads import pod_of
+from acceptance.checks.snapshot import Rendering, Snapshot
+from acceptance.core.rules import Level
+from acceptance.core.target import Target
+from acceptance.kube.pod_templates import pod_of
+from acceptance.kube.secrets import decode
 from mutants import simulated
 from mutants.draft import REMOVE, Body, put
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, integer_at, mapping_at, name_of
-from acceptance.snapshot import ClusterState, ContainerFacts, ImageRun, ImageState, Layer, Snapshot
-from acceptance.target import Target
-from acceptance.values import ROUND_TRIP
-from acceptance.workloads import Pod
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.snapshot import ClusterState, ContainerFacts, ImageRun, ImageState, Layer, Snapshot
+from acceptance.core.fields import Object, integer_at, mapping_at, name_of
+from acceptance.core.target import Target
+from acceptance.core.values import ROUND_TRIP
+from acceptance.kube.pod_templates import Pod
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STARTED = "2026-01-02T03:00:00Z"
@@ -105,7 +105,11 @@ def running(static: Snapshot, target: Target) -> Snapshot:
         ),
     )
     assert live.cluster is not None
-    facts = {key: fact for view in ComponentView(live, target, None).for_each_component() for key, fact in _facts(view).items()}
+    facts = {
+        key: fact
+        for view in ComponentView(live, target, None).for_each_component()
+        for key, fact in _facts(view).items()
+    }
     return replace(live, cluster=replace(live.cluster, facts=facts))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.clauses import in_namespace, label
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import in_namespace, label
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, format_value, integer_at, mapping_at, mappings_at, name_of, object_ref
-from acceptance.finding import Untested
-from acceptance.quantity import quantity
-from acceptance.target import Autoscaler
-from acceptance.workloads import pod_of
+from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, mappings_at, name_of, object_ref
+from acceptance.core.target import Autoscaler
+from acceptance.kube.pod_templates import pod_of
+from acceptance.kube.quantity import quantity
 
 MAX_REPLICAS = 10
 
@@ -42,7 +42,9 @@ def scales_the_backend(subject: ComponentView) -> Iterator[Violation]:
     for key, value in wanted.items():
         if ref.get(key) != value:
             field = f"spec.scaleTargetRef.{key}"
-            yield Violation(object_ref(subject.autoscaler), field, f"{value}, the backend's", format_value(ref.get(key)))
+            yield Violation(
+                object_ref(subject.autoscaler), field, f"{value}, the backend's", format_value(ref.get(key))
+            )
 
 
 def stated(subject: ComponentView) -> Autoscaler | None:
@@ -110,7 +112,9 @@ def cpu_utilisation(subject: ComponentView) -> Iterator[Violation]:
         figures = stated(subject)
         found = at(metric, "target.averageUtilization")
         if at(metric, "target.type") != "Utilization":
-            yield Violation(owner, "spec.metrics[cpu].target.type", "Utilization", format_value(at(metric, "target.type")))
+            yield Violation(
+                owner, "spec.metrics[cpu].target.type", "Utilization", format_value(at(metric, "target.type"))
+            )
         elif not isinstance(found, int) or not 1 <= found <= 100:
             yield Violation(owner, "spec.metrics[cpu].target.averageUtilization", "1-100", format_value(found))
         elif figures and found != figures.cpu_percent:
@@ -123,7 +127,9 @@ def cpu_utilisation(subject: ComponentView) -> Iterator[Violation]:
             request = mapping_at(container.body, "resources.limits").get("cpu")
         if quantity(request) is None and (not container.init or container.sidecar):
             field = f"{container.field}.resources.requests.cpu"
-            yield Violation(container.object, field, "a CPU request, which utilisation is a share of", format_value(request))
+            yield Violation(
+                container.object, field, "a CPU request, which utilisation is a share of", format_value(request)
+            )
 
 
 @check("HPA-08")

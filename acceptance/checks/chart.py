@@ -10,14 +10,14 @@ from dataclasses import replace
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from acceptance import openapi
+from acceptance.checks.clauses import misplaced
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import misplaced
-from acceptance.checks.subject import ComponentView
-from acceptance.credentials import strings
-from acceptance.fields import Object, at, format_value, mapping_at, name_of, object_ref
-from acceptance.finding import Untested
-from acceptance.snapshot import ELSEWHERE, ChartState, Rendering
+from acceptance.checks.snapshot import ELSEWHERE, ChartState, Rendering
+from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref
+from acceptance.core.secret_scan import strings
+from acceptance.kube import schema as openapi
 
 FILE = "Chart.yaml"
 NAME = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
@@ -152,13 +152,17 @@ def renders_to_valid_objects(subject: ComponentView) -> Iterator[Violation]:
     )
     for (kind, _, named), count in identities.items():
         if count > 1:
-            yield Violation(f"{kind.rpartition('/')[2]}/{named}", "metadata.name", "one object", f"{count} of that name")
+            yield Violation(
+                f"{kind.rpartition('/')[2]}/{named}", "metadata.name", "one object", f"{count} of that name"
+            )
     for item in snapshot.objects:
         for field, words in openapi.errors(item) or []:
             yield Violation(object_ref(item), field, f"the schema of Kubernetes {openapi.KUBERNETES_VERSION}", words)
         for field, text in strings(item):
             if found := MISPRINT.search(text):
-                yield Violation(object_ref(item), field, "a value", f"what Go prints in its place: {format_value(found.group())}")
+                yield Violation(
+                    object_ref(item), field, "a value", f"what Go prints in its place: {format_value(found.group())}"
+                )
     yield from refuses_without_secrets(subject)
 
 
@@ -283,7 +287,9 @@ def namespace_is_the_one(subject: ComponentView) -> Iterator[Violation]:
     if not made:
         raise Untested("the release has no Namespace of its own, and the target names no values.namespace_create")
     wanted = subject.target.chart.namespace
-    named = ComponentView(replace(subject.snapshot, release_namespace=ELSEWHERE), subject.target, None) if on else subject
+    named = (
+        ComponentView(replace(subject.snapshot, release_namespace=ELSEWHERE), subject.target, None) if on else subject
+    )
     if len(made) != 1:
         yield Violation("Namespace", "metadata.name", f"one, {wanted}", f"{len(made)}")
     for item in made:

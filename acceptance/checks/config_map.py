@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.clauses import in_namespace, keys, mutable, named, present, sized
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, format_value, mapping_at, object_ref
-from acceptance.finding import Untested
-from acceptance.kube_secrets import decode
-from acceptance.urls import origin_error
-from acceptance.values import ROUND_TRIP
+from acceptance.core.fields import Object, at, format_value, mapping_at, object_ref
+from acceptance.core.urls import origin_error
+from acceptance.core.values import ROUND_TRIP
+from acceptance.kube.secrets import decode
 
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -48,7 +48,9 @@ def value(subject: ComponentView, key: str) -> object:
 def environment_is_known(subject: ComponentView) -> Iterator[Violation]:
     key = subject.target.config_map.environment
     if (found := value(subject, key)) not in ENVIRONMENTS:
-        yield Violation(object_ref(subject.config_map), f"data.{key}", f"one of {', '.join(ENVIRONMENTS)}", format_value(found))
+        yield Violation(
+            object_ref(subject.config_map), f"data.{key}", f"one of {', '.join(ENVIRONMENTS)}", format_value(found)
+        )
 
 
 @check("CFG-04")
@@ -127,6 +129,8 @@ def containers_see_the_values(subject: ComponentView) -> Iterator[Violation]:
                 wanted = subject.value_of(given)
                 if process.environment.get(name) != wanted:
                     field = f"{container.name} {name}"
-                    yield Violation(pod.object, field, format_value(wanted), format_value(process.environment.get(name)))
+                    yield Violation(
+                        pod.object, field, format_value(wanted), format_value(process.environment.get(name))
+                    )
     if not seen:
         yield Violation(object_ref(subject.deployment), "env", "variables from the ConfigMap", "none")

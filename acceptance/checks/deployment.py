@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.clauses import in_namespace, named
+from acceptance.checks.component_view import ComponentView, owned_by
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import in_namespace, named
-from acceptance.checks.subject import ComponentView, owned_by
-from acceptance.fields import Object, at, format_value, integer_at, mapping_at, name_of, object_ref
-from acceptance.finding import Untested
-from acceptance.quantity import resolved
-from acceptance.workloads import Pod, selects
+from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, name_of, object_ref
+from acceptance.kube.pod_templates import Pod, selects
+from acceptance.kube.quantity import resolved
 
 named("DEP-01", lambda s: s.deployment, lambda s: s.component.deployment)
 in_namespace("DEP-02", lambda s: s.deployment)
@@ -69,7 +69,9 @@ def replicas_at_rest(subject: ComponentView) -> Iterator[Violation]:
     count = integer_at(deployment, "spec.replicas", 1)
     most = 5 if is_local(subject) else 10
     if count is None or not 1 <= count <= most:
-        yield Violation(object_ref(deployment), "spec.replicas", f"1-{most}", format_value(at(deployment, "spec.replicas")))
+        yield Violation(
+            object_ref(deployment), "spec.replicas", f"1-{most}", format_value(at(deployment, "spec.replicas"))
+        )
     elif count != wanted:
         yield Violation(object_ref(deployment), "spec.replicas", f"{wanted} ({source})", str(count))
 
@@ -141,7 +143,9 @@ def rolls_without_a_gap(subject: ComponentView) -> Iterator[Violation]:
     owner = object_ref(subject.deployment)
     written = rolling(subject)
     if written is None:
-        yield Violation(owner, "spec.strategy.type", "RollingUpdate", format_value(at(subject.deployment, "spec.strategy.type")))
+        yield Violation(
+            owner, "spec.strategy.type", "RollingUpdate", format_value(at(subject.deployment, "spec.strategy.type"))
+        )
         return
     replicas = subject.replicas()
     surge, unavailable = resolved(written[0], replicas, up=True), resolved(written[1], replicas, up=False)
@@ -193,7 +197,9 @@ def owns_its_pods(subject: ComponentView) -> Iterator[Violation]:
             owned = any(owned_by(item, each) for each in owners)
             same = subject.namespaced(item) == subject.namespaced(deployment)
             if same and selects(selector, mapping_at(item, "metadata.labels")) and not owned:
-                yield Violation(f"{kind}/{name_of(item)}", "metadata.ownerReferences", f"owned through {owner}", "a stray")
+                yield Violation(
+                    f"{kind}/{name_of(item)}", "metadata.ownerReferences", f"owned through {owner}", "a stray"
+                )
     wanted = integer_at(deployment, "spec.replicas", 1)
     count = len(subject.owned_pods())
     if count != wanted:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from acceptance.checks.clauses import timestamp
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested, Waived
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import timestamp
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import at, format_value, list_at, text_at
-from acceptance.finding import Untested, Waived
-from acceptance.workloads import image_reference
+from acceptance.core.fields import at, format_value, list_at, text_at
+from acceptance.kube.pod_templates import image_reference
 
 REPOSITORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TAG = re.compile(r"[A-Za-z0-9.-]+")
@@ -121,7 +121,9 @@ def created_at(subject: ComponentView) -> Iterator[Violation]:
     elif moment.year <= 1980:  # the epoch, or a ZIP file's
         yield Violation(subject.image.reference, "created", "when it was built", format_value(found))
     elif moment > now + CLOCK_SKEW:
-        yield Violation(subject.image.reference, "created", f"not after {now.isoformat(timespec='seconds')}", format_value(found))
+        yield Violation(
+            subject.image.reference, "created", f"not after {now.isoformat(timespec='seconds')}", format_value(found)
+        )
 
 
 @check("IMG-08")

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.clauses import label, misplaced, timestamp
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import label, misplaced, timestamp
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
-from acceptance.finding import Untested
-from acceptance.openapi import is_namespaced
-from acceptance.quantity import quantity
-from acceptance.workloads import Pod
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    list_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
+from acceptance.kube.pod_templates import Pod
+from acceptance.kube.quantity import quantity
+from acceptance.kube.schema import is_namespaced
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 COMPUTE = ("cpu", "memory")
@@ -48,7 +58,9 @@ def one_namespace(subject: ComponentView) -> Iterator[Violation]:
     for item in subject.cluster.pods:
         born = timestamp(at(item, "metadata.creationTimestamp"))
         if subject.namespaced(item) == wanted and made and born and born < made:
-            yield Violation(f"Namespace/{wanted}", "metadata.creationTimestamp", f"before {object_ref(item)}", str(made))
+            yield Violation(
+                f"Namespace/{wanted}", "metadata.creationTimestamp", f"before {object_ref(item)}", str(made)
+            )
 
 
 def cause(pod: Object) -> str:
@@ -136,7 +148,9 @@ def probe(subject: ComponentView, kind: str, path: str) -> Iterator[Violation]:
         if at(body, "httpGet.path") != path:
             yield Violation(pod.object, f"{field}.httpGet.path", path, format_value(at(body, "httpGet.path")))
         if at(body, "httpGet.host"):
-            yield Violation(pod.object, f"{field}.httpGet.host", "none: the pod itself", format_value(at(body, "httpGet.host")))
+            yield Violation(
+                pod.object, f"{field}.httpGet.host", "none: the pod itself", format_value(at(body, "httpGet.host"))
+            )
         if at(body, "httpGet.scheme") not in (None, "HTTP"):
             yield Violation(pod.object, f"{field}.httpGet.scheme", "HTTP", format_value(at(body, "httpGet.scheme")))
         port = at(body, "httpGet.port")
@@ -187,7 +201,9 @@ def plain_volumes(subject: ComponentView) -> Iterator[Violation]:
             kinds = sorted(key for key in volume if key != "name")
             if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds):
                 wanted = "a ConfigMap, Secret or emptyDir"
-                yield Violation(pod.object, f"{field}[{text_at(volume, 'name')}]", wanted, ", ".join(kinds) or "nothing")
+                yield Violation(
+                    pod.object, f"{field}[{text_at(volume, 'name')}]", wanted, ", ".join(kinds) or "nothing"
+                )
 
 
 @check("POD-14")
@@ -245,7 +261,9 @@ def shipped_resources(subject: ComponentView) -> Iterator[Violation]:
             request = limit if value is None else quantity(value)
             field = f"{container.field}.resources"
             if request != limit:
-                yield Violation(pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", format_value(value))
+                yield Violation(
+                    pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", format_value(value)
+                )
             for kind, found in (("requests", request), ("limits", limit)):
                 wanted = stated.get(kind, {}).get(name)
                 if wanted is not None and found != quantity(wanted):

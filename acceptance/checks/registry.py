@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from acceptance.checks.subject import ComponentView
-from acceptance.finding import Finding, Untested, Waived
-from acceptance.rules import Level, load
-from acceptance.snapshot import Snapshot
-from acceptance.target import Target
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Finding, Untested, Waived
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.rules import Level, load
+from acceptance.core.target import Target
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
+from acceptance.checks.references import of_object, service_ports, service_urls, urls
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import at, format_value, mappings_at, name_of, object_ref, text_at
-from acceptance.finding import Untested
-from acceptance.references import of_object, service_ports, service_urls, urls
-from acceptance.workloads import EnvVar
+from acceptance.core.fields import at, format_value, mappings_at, name_of, object_ref, text_at
+from acceptance.kube.pod_templates import EnvVar
 
 
 @check("REL-01", "static")
@@ -109,4 +109,6 @@ def probe_ports(subject: ComponentView) -> Iterator[Violation]:
                     if isinstance(port, str) and not port.isdecimal() and port not in container.ports():
                         names = [text_at(entry, "name") for entry in mappings_at(container.body, "ports")]
                         wanted = f"a declared port ({', '.join(filter(None, names)) or 'none has a name'})"
-                        yield Violation(pod.object, f"{container.field}.{kind}.{action}.port", wanted, format_value(port))
+                        yield Violation(
+                            pod.object, f"{container.field}.{kind}.{action}.port", wanted, format_value(port)
+                        )

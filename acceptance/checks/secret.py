@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.clauses import in_namespace, keys, mutable, named, present, sized
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import in_namespace, keys, mutable, named, present, sized
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, format_value, list_at, mapping_at, object_ref
-from acceptance.finding import Untested
-from acceptance.kube_secrets import decode, decoded
-from acceptance.urls import database_url_error
+from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, object_ref
+from acceptance.core.urls import database_url_error
+from acceptance.kube.secrets import decode, decoded
 
 MODEL_KEY_START = "sk-proj-"
 AUTH_SECRET_CHARACTERS = 32

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import yaml
 
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.relationships import names_backend
-from acceptance.checks.subject import ComponentView
-from acceptance.credentials import credential_kinds, leaked_secrets, strings
-from acceptance.fields import at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
-from acceptance.finding import Untested
-from acceptance.kube_secrets import decoded
-from acceptance.urls import URL, split
-from acceptance.workloads import Container, Pod
+from acceptance.core.fields import at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.core.secret_scan import credential_kinds, leaked_secrets, strings
+from acceptance.core.urls import URL, split
+from acceptance.kube.pod_templates import Container, Pod
+from acceptance.kube.secrets import decoded
 
 UID = 1000
 EXPOSING = (
@@ -55,7 +55,9 @@ def final_user(dockerfile: str) -> str | None:
 
 def image_user_is_right(subject: ComponentView) -> bool | None:
     """Whether the part's image is known to run as 1000; None where nothing tells."""
-    dockerfile = subject.snapshot.chart.dockerfiles.get(subject.component_name or "") if subject.snapshot.chart else None
+    dockerfile = (
+        subject.snapshot.chart.dockerfiles.get(subject.component_name or "") if subject.snapshot.chart else None
+    )
     if (image := subject.snapshot.images.get(subject.component_name or "")) is not None:
         return user_id(text_at(image.config, "config.User"), image.passwd) == UID
     if dockerfile is None or (user := final_user(dockerfile)) is None:
@@ -78,7 +80,11 @@ def runs_as_1000(subject: ComponentView) -> Iterator[Violation]:
             if user is None and enforced and right is not False:
                 unknown = unknown or right is None
                 continue
-            found = format_value(user) if user is not None else f"runAsNonRoot {format_value(enforced or None)}, no runAsUser"
+            found = (
+                format_value(user)
+                if user is not None
+                else f"runAsNonRoot {format_value(enforced or None)}, no runAsUser"
+            )
             wanted = f"runAsUser {UID}, or runAsNonRoot over an image user {UID}"
             yield Violation(pod.object, field, wanted, found)
     if unknown:
@@ -114,7 +120,9 @@ def image_user(subject: ComponentView) -> Iterator[Violation]:
     image = subject.image
     user = text_at(image.config, "config.User")
     if user_id(user, image.passwd) != UID:
-        yield Violation(image.reference, "config.User", f"{UID}, or a name of it in /etc/passwd", format_value(user or None))
+        yield Violation(
+            image.reference, "config.User", f"{UID}, or a name of it in /etc/passwd", format_value(user or None)
+        )
 
 
 @check("SCY-02")
@@ -147,7 +155,9 @@ def nothing_of_the_host(subject: ComponentView) -> Iterator[Violation]:
     for pod in workload_pods(subject):
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             if at(pod.spec, field) not in (None, False):
-                yield Violation(pod.object, pod.path(f"spec.{field}"), "false or absent", format_value(at(pod.spec, field)))
+                yield Violation(
+                    pod.object, pod.path(f"spec.{field}"), "false or absent", format_value(at(pod.spec, field))
+                )
         for container in pod.containers():
             if at(container.body, "securityContext.privileged") not in (None, False):
                 field = f"{container.field}.securityContext.privileged"
@@ -212,7 +222,9 @@ def nothing_is_exposed(subject: ComponentView) -> Iterator[Violation]:
         for container in pod.containers():
             for port in mappings_at(container.body, "ports"):
                 if at(port, "hostPort"):
-                    yield Violation(pod.object, f"{container.field}.ports.hostPort", "none", format_value(at(port, "hostPort")))
+                    yield Violation(
+                        pod.object, f"{container.field}.ports.hostPort", "none", format_value(at(port, "hostPort"))
+                    )
 
 
 @check("SCY-06", "static")
@@ -236,7 +248,9 @@ def backend_is_internal(subject: ComponentView) -> Iterator[Violation]:
                     and parts.hostname in ("localhost", "127.0.0.1")
                 ):
                     wanted = f"the backend by {owner}'s name"
-                    yield Violation(pod.object, f"env[{given.name}]", wanted, format_value(f"{parts.hostname}:{parts.port}"))
+                    yield Violation(
+                        pod.object, f"env[{given.name}]", wanted, format_value(f"{parts.hostname}:{parts.port}")
+                    )
 
 
 @check("SCY-08", "static")
@@ -312,7 +326,11 @@ def least_privilege(subject: ComponentView) -> Iterator[Violation]:
         for container in pod.containers():
             held = {g.key: g for g in subject.environment(container) if g.source == "Secret"}
             for key in held:
-                if key not in needed if needed is not None else (key == model_key and subject.component_name == "frontend"):
+                if (
+                    key not in needed
+                    if needed is not None
+                    else (key == model_key and subject.component_name == "frontend")
+                ):
                     wanted = f"only the keys it needs ({', '.join(sorted(needed or ())) or f'not {model_key}'})"
                     yield Violation(pod.object, f"{container.field}.env", wanted, key)
         for volume in mappings_at(pod.spec, "volumes"):

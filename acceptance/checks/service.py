@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
+from acceptance.checks.clauses import in_namespace, named
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.shapes import in_namespace, named
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
-from acceptance.finding import Untested
+from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
 
 named("SVC-01", lambda s: s.service, lambda s: s.component.service)
 in_namespace("SVC-02", lambda s: s.service)
@@ -33,7 +33,9 @@ def address_is_assigned(subject: ComponentView) -> Iterator[Violation]:
     except ValueError:
         inside = False
     if not inside:
-        yield Violation(object_ref(subject.service), "spec.clusterIP", f"inside {', '.join(ranges)}", format_value(found))
+        yield Violation(
+            object_ref(subject.service), "spec.clusterIP", f"inside {', '.join(ranges)}", format_value(found)
+        )
 
 
 @check("SVC-05")
@@ -51,7 +53,9 @@ def ports_are_valid(subject: ComponentView) -> Iterator[Violation]:
             yield Violation(owner, f"{field}.protocol", "TCP", format_value(at(port, "protocol")))
     wanted = subject.component.service_port
     if ports and all(at(port, "port") != wanted for port in ports):
-        yield Violation(owner, "spec.ports", f"the port {wanted}", ", ".join(format_value(at(p, "port")) for p in ports))
+        yield Violation(
+            owner, "spec.ports", f"the port {wanted}", ", ".join(format_value(at(p, "port")) for p in ports)
+        )
 
 
 @check("SVC-06")
@@ -64,7 +68,9 @@ def target_ports_exist(subject: ComponentView) -> Iterator[Violation]:
             if not isinstance(wanted, (int, str)) or wanted not in declared:
                 known = ", ".join(map(str, declared)) or "none"
                 field = f"spec.ports[{text_at(port, 'name') or at(port, 'port')}].targetPort"
-                yield Violation(object_ref(subject.service), field, f"a port of {pod.object} ({known})", format_value(wanted))
+                yield Violation(
+                    object_ref(subject.service), field, f"a port of {pod.object} ({known})", format_value(wanted)
+                )
 
 
 def is_ready(pod: Object) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.subject import ComponentView
-from acceptance.fields import mappings_at
+from acceptance.core.fields import mappings_at
 
 REQUIRED = "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from acceptance.snapshot import Dependency, Rendering
+from acceptance.checks.snapshot import Dependency, Rendering
 from mutants.draft import REMOVE, Body, Draft, put
 from mutants.snapshots.registry import encoded, field, fields, mutant, plain
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from acceptance.snapshot import Layer
+from acceptance.checks.snapshot import Layer
 from mutants.draft import REMOVE, Alter, Draft
 from mutants.snapshots.registry import field, fields, mutant
 

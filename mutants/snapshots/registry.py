@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from acceptance.rules import Level, load
+from acceptance.core.rules import Level, load
 from mutants.draft import Alter, Body, Draft, Mutant, Where, levels_of, put
 
 _mutants: list[Mutant] = []

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import Connection
 
-from acceptance import timeline
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.database import Database
-from acceptance.evidence import RECENT
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.gateway import Gateway
-from acceptance.logs import LogFollower, summarize_ended
-from acceptance.provision import Provisioner
-from acceptance.recorder import Recorder
-from acceptance.release import Release
-from acceptance.results import RunMetadata
-from acceptance.sampler import Sampler, open_sampler
-from acceptance.tracking import ConnectionTracker, track_connections
-from acceptance.traffic import new_token
-from acceptance.values import set_paths
+from acceptance.client.user import User
+from acceptance.core.values import set_paths
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.kube.diagnostics import RECENT
+from acceptance.kube.log_follower import LogFollower, summarize_ended
+from acceptance.kube.recorder import Recorder
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.release import Release
+from acceptance.report import timeline
+from acceptance.report.signoff import RunMetadata
+from acceptance.traffic.attribution import ConnectionTracker, track_connections
+from acceptance.traffic.plans import new_token
+from acceptance.traffic.sampler import Sampler, open_sampler
 
 if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
-    from acceptance.plugin import Collector
+    from acceptance.plugin.session import Collector
 
 FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
 
@@ -114,7 +114,14 @@ def experiments(
 
     calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
     made = ExperimentRunner(
-        ready_release, recorder, sampler, lambda: reader.add_task(new_token()), publish, note, calm, conntrack.connections
+        ready_release,
+        recorder,
+        sampler,
+        lambda: reader.add_task(new_token()),
+        publish,
+        note,
+        calm,
+        conntrack.connections,
     )
     yield made
     if not made.unmodified:

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.client import User, send
-from acceptance.deadlines import EVERY_POD
-from acceptance.endpoints import Things, create_resources, endpoints, require_path
-from acceptance.fields import name_of
-from acceptance.finding import Untested
-from acceptance.gateway import Gateway
-from acceptance.pods import origins, ready_pods
-from acceptance.release import Release
-from acceptance.rows import rows, user_rows
-from acceptance.target import Api
-from acceptance.wait import NotYet, eventually
+from acceptance.checks.finding import Untested
+from acceptance.client.endpoints import Things, create_resources, endpoints, require_path
+from acceptance.client.pods import origins, ready_pods
+from acceptance.client.rows import rows, user_rows
+from acceptance.client.user import User, send
+from acceptance.core.deadlines import EVERY_POD
+from acceptance.core.fields import name_of
+from acceptance.core.target import Api
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
 
 OK = 200
 BAD_REQUEST = 400
@@ -34,7 +34,9 @@ def words(what: str) -> str:
 
 
 @pytest.mark.rule("PER-01", "STA-01")
-def test_a_task_from_its_making_to_its_end(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
+def test_a_task_from_its_making_to_its_end(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
     """Each step on another pod than the last; after each, every pod and PostgreSQL say the same."""
     api, tables = ready_release.target.api, ready_release.target.tables
     pods = origins(ready_release, "backend")
@@ -68,7 +70,9 @@ def test_a_task_from_its_making_to_its_end(ready_release: Release, user: User, a
 
 
 @pytest.mark.rule("PER-01", "STA-01")
-def test_a_tag_from_its_making_to_its_end(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
+def test_a_tag_from_its_making_to_its_end(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
     api, tables = ready_release.target.api, ready_release.target.tables
     path = user.path(require_path(api.tags, "tags"))
     pods = origins(ready_release, "backend")

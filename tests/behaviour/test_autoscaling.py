@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 import pytest
 
-from acceptance import timeline
-from acceptance.availability import failed_request_findings
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.deadlines import METRICS, SCALED_DOWN, SCALED_UP
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.fields import Object, at, mappings_at, name_of
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.history import History
-from acceptance.load import run_load
-from acceptance.provision import Provisioner
-from acceptance.status import container_status, has_condition, is_ready, pods_of
-from acceptance.target import Autoscaler
-from acceptance.traffic import on_held_connections, task_writes
-from acceptance.wait import NotYet, consistently, eventually
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.deadlines import METRICS, SCALED_DOWN, SCALED_UP
+from acceptance.core.fields import Object, at, mappings_at, name_of
+from acceptance.core.target import Autoscaler
+from acceptance.core.wait import NotYet, consistently, eventually
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.kube.history import History
+from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.provisioner import Provisioner
+from acceptance.report import timeline
+from acceptance.traffic.availability import failed_request_findings
+from acceptance.traffic.load_test import run_load
+from acceptance.traffic.plans import on_held_connections, task_writes
 from toolchain.console import CommandError
 
 pytestmark = pytest.mark.timeout(900)
@@ -101,7 +101,9 @@ def scaling(
         return items[part.deployment]
 
     def active() -> None:
-        found = [item for item in experiments.objects.list("HorizontalPodAutoscaler").objects if name_of(item) == limits.name]
+        found = [
+            item for item in experiments.objects.list("HorizontalPodAutoscaler").objects if name_of(item) == limits.name
+        ]
         if not found or not has_condition(found[0], "ScalingActive"):
             raise NotYet("ScalingActive is not True")
 
@@ -142,7 +144,9 @@ def scaling(
         found.ended = seen.annotate("load ends")
         if seen.came("grown"):
             fewest = limits.min_replicas
-            with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD)) as seen.traffic["held connections"]:
+            with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD)) as seen.traffic[
+                "held connections"
+            ]:
                 seen.attempt("shrunk", lambda: eventually(f"{fewest} replicas", count(fewest), SCALED_DOWN))
                 consistently("quiet", lambda: None, HOLD)
     history = seen.history

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from acceptance import causes
-from acceptance.availability import failed_request_findings
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.database import Database
-from acceptance.deadlines import CAUSE_TOLD, ROLLED_OUT
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.fields import Object, name_of
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.provision import Provisioner
-from acceptance.redaction import redactor
-from acceptance.status import endpoint_readiness, is_ready
-from acceptance.traffic import page_views, task_writes
-from acceptance.wait import NotYet, consistently, eventually
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.deadlines import CAUSE_TOLD, ROLLED_OUT
+from acceptance.core.fields import Object, name_of
+from acceptance.core.redaction import redactor
+from acceptance.core.wait import NotYet, consistently, eventually
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.kube import diagnosis
+from acceptance.kube.status import endpoint_readiness, is_ready
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from acceptance.provision.provisioner import Provisioner
+from acceptance.traffic.availability import failed_request_findings
+from acceptance.traffic.plans import page_views, task_writes
 
 COMPONENTS = ("backend", "frontend")
 STUCK_SECONDS = 15.0
@@ -42,7 +42,12 @@ class Stuck:
 
 
 def stuck(
-    experiments: ExperimentRunner, writer: User, reader: User, name: str, changes: dict[str, Any], waits_for: tuple[str, ...]
+    experiments: ExperimentRunner,
+    writer: User,
+    reader: User,
+    name: str,
+    changes: dict[str, Any],
+    waits_for: tuple[str, ...],
 ) -> Stuck:
     """Upgrade to values that can't work; look while it is stuck; roll back."""
 
@@ -55,7 +60,7 @@ def stuck(
 
         def cause_of(component: str) -> str:
             for pod in pods(component):
-                if name_of(pod) not in old[component] and (cause := causes.of_pod(pod)):
+                if name_of(pod) not in old[component] and (cause := diagnosis.of_pod(pod)):
                     return cause
             raise NotYet("no new pod tells of a cause")
 
@@ -69,7 +74,9 @@ def stuck(
         slices = experiments.objects.list("EndpointSlice").objects
         for component in COMPONENTS:
             service = experiments.target.component(component).service
-            found.serving[component] = {pod for pod, is_ready in endpoint_readiness(slices, service).items() if is_ready}
+            found.serving[component] = {
+                pod for pod, is_ready in endpoint_readiness(slices, service).items() if is_ready
+            }
             found.new_ready[component] = {
                 name_of(pod) for pod in pods(component) if is_ready(pod) and name_of(pod) not in old[component]
             }
@@ -97,7 +104,9 @@ def unpullable_rollout(experiments: ExperimentRunner, writer: User, reader: User
 
 
 @pytest.fixture(scope="module")
-def crashing_rollout(experiments: ExperimentRunner, writer: User, reader: User, provisioner: Provisioner, cluster: Cluster) -> Stuck:
+def crashing_rollout(
+    experiments: ExperimentRunner, writer: User, reader: User, provisioner: Provisioner, cluster: Cluster
+) -> Stuck:
     """Both components to an image whose main process ends at once."""
     images = provisioner.derived_images("crashing_rollout")
     cluster.load_image(*(image.reference for image in images.values()))
@@ -134,21 +143,27 @@ def served_on(rule: str, found: Stuck, component: str, experiments: ExperimentRu
 
 @pytest.mark.rule("DEP-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_old_pods_serve_on_where_the_image_cannot_be_pulled(unpullable_rollout: Stuck, component: str, experiments: ExperimentRunner) -> None:
+def test_old_pods_serve_on_where_the_image_cannot_be_pulled(
+    unpullable_rollout: Stuck, component: str, experiments: ExperimentRunner
+) -> None:
     unpullable_rollout.seen.took(f"cause {component}")
     report_findings(served_on("DEP-11", unpullable_rollout, component, experiments), experiments.target)
 
 
 @pytest.mark.rule("DEP-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_old_pods_serve_on_where_the_image_crashes(crashing_rollout: Stuck, component: str, experiments: ExperimentRunner) -> None:
+def test_old_pods_serve_on_where_the_image_crashes(
+    crashing_rollout: Stuck, component: str, experiments: ExperimentRunner
+) -> None:
     crashing_rollout.seen.took(f"cause {component}")
     report_findings(served_on("DEP-11", crashing_rollout, component, experiments), experiments.target)
 
 
 @pytest.mark.rule("POD-03")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_the_cause_is_told(unpullable_rollout: Stuck, crashing_rollout: Stuck, component: str, experiments: ExperimentRunner) -> None:
+def test_the_cause_is_told(
+    unpullable_rollout: Stuck, crashing_rollout: Stuck, component: str, experiments: ExperimentRunner
+) -> None:
     object_ = f"Deployment/{experiments.target.component(component).deployment}"
     wanted = {"can't be pulled": unpullable_rollout, "exit code": crashing_rollout}
     report_findings(
@@ -162,7 +177,9 @@ def test_the_cause_is_told(unpullable_rollout: Stuck, crashing_rollout: Stuck, c
 
 
 @pytest.mark.rule("REL-03")
-def test_a_failing_migration_keeps_new_pods_from_serving(failing_migration_rollout: Stuck, experiments: ExperimentRunner) -> None:
+def test_a_failing_migration_keeps_new_pods_from_serving(
+    failing_migration_rollout: Stuck, experiments: ExperimentRunner
+) -> None:
     failing_migration_rollout.seen.took("cause backend")
     part = experiments.target.component("backend")
     findings = served_on("REL-03", failing_migration_rollout, "backend", experiments)

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from acceptance import causes, evidence
-from acceptance.cluster import Cluster, apply
-from acceptance.deadlines import DIAGNOSIS, RELEASE_READY
-from acceptance.fields import at, name_of, text_at
-from acceptance.objects import Objects
-from acceptance.provision import Provisioner
-from acceptance.wait import NotYet, WaitError, eventually
+from acceptance.core.deadlines import DIAGNOSIS, RELEASE_READY
+from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.wait import NotYet, WaitError, eventually
+from acceptance.kube import diagnosis, diagnostics
+from acceptance.kube.client import Objects
+from acceptance.provision.cluster import Cluster, apply
+from acceptance.provision.provisioner import Provisioner
 
 LAST_WORDS = "these are its last words"
 RESTRICTED = {
@@ -125,9 +125,9 @@ def wait_ready(cluster: Cluster, namespace: str) -> Told:
             raise NotYet(f"no pod of {', '.join(lacking)} is available")
 
     with pytest.raises(WaitError) as raised:
-        eventually("every pod to be available", probe, RELEASE_READY, cause=lambda: causes.current_cause(seen))
+        eventually("every pod to be available", probe, RELEASE_READY, cause=lambda: diagnosis.current_cause(seen))
     told = time.time()
-    return Told(str(raised.value), told - knowable(seen), evidence.collect(cluster.api, namespace))
+    return Told(str(raised.value), told - knowable(seen), diagnostics.collect(cluster.api, namespace))
 
 
 def knowable(seen: Objects) -> float:

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.client import User
-from acceptance.deadlines import MODEL_ASKED, MODEL_BACK
-from acceptance.endpoints import require_path
-from acceptance.finding import Untested
-from acceptance.model import ModelStub
-from acceptance.pods import origins
-from acceptance.release import Release
-from acceptance.rows import rows, user_rows
-from acceptance.wait import NotYet, eventually
+from acceptance.checks.finding import Untested
+from acceptance.client.endpoints import require_path
+from acceptance.client.pods import origins
+from acceptance.client.rows import rows, user_rows
+from acceptance.client.user import User
+from acceptance.core.deadlines import MODEL_ASKED, MODEL_BACK
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 OK = 200
@@ -65,7 +65,9 @@ def test_a_conversation_reads_the_same_on_every_pod(ready_release: Release, user
         seen = [(each[api.role_field], each[api.content_field]) for each in listed]
         assert seen == told, f"{pod}: wanted {told}, seen {seen}"
         if api.conversations:
-            known = [each[api.id_field] for each in user.request_json("GET", user.path(api.conversations), origin=origin)]
+            known = [
+                each[api.id_field] for each in user.request_json("GET", user.path(api.conversations), origin=origin)
+            ]
             assert known.count(identifier) == 1, f"{pod}: wanted conversation {identifier} once, seen {known}"
 
 

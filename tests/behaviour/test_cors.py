@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from acceptance.client import User, send
-from acceptance.release import Release
-from acceptance.settings import setting
+from acceptance.client.live_config import setting
+from acceptance.client.user import User, send
+from acceptance.provision.release import Release
 
 ALLOWED = "Access-Control-Allow-Origin"
 

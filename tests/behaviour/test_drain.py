@@ -6,16 +6,16 @@ from functools import partial
 
 import pytest
 
-from acceptance.availability import failure_reason
-from acceptance.client import User
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.faults import delete
-from acceptance.fields import text_at
-from acceptance.finding import Finding, report_findings
-from acceptance.records import InconclusiveSampleError, Record
-from acceptance.rollout import wait_rolled_out
-from acceptance.traffic import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
-from acceptance.wait import consistently
+from acceptance.checks.finding import Finding, report_findings
+from acceptance.client.user import User
+from acceptance.core.fields import text_at
+from acceptance.core.wait import consistently
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.faults import delete
+from acceptance.experiments.rollout import wait_rolled_out
+from acceptance.traffic.availability import failure_reason
+from acceptance.traffic.plans import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
+from acceptance.traffic.records import InconclusiveSampleError, Record
 
 COMPONENTS = ("backend", "frontend")
 HELD = 20
@@ -69,7 +69,9 @@ def undrained(uses: dict[int, list[Record]], status: int, service: str) -> list[
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_held_connections_are_answered_and_told_to_close(drained: Experiment, component: str, experiments: ExperimentRunner) -> None:
+def test_held_connections_are_answered_and_told_to_close(
+    drained: Experiment, component: str, experiments: ExperimentRunner
+) -> None:
     drained.took(f"replaced {component}")
     sampling = drained.traffic[component]
     gone = next(mark.moment for mark in drained.annotations if mark.text == f"{component} pod deleted")
@@ -77,4 +79,6 @@ def test_held_connections_are_answered_and_told_to_close(drained: Experiment, co
     uses = {number: [record for record in sampling.records if record.connection == number] for number in sorted(early)}
     if len(uses) < HELD:
         raise InconclusiveSampleError(f"{len(uses)} connections were held instead of {HELD}")
-    report_findings(undrained(uses, sampling.plan.status, experiments.target.component(component).service), experiments.target)
+    report_findings(
+        undrained(uses, sampling.plan.status, experiments.target.component(component).service), experiments.target
+    )

@@ -11,18 +11,18 @@ from functools import partial
 
 import pytest
 
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.deadlines import ENDPOINTS, LIVENESS, POD_REPLACED, READINESS, STARTED, Deadline
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.faults import container_id, kill, paused_container
-from acceptance.fields import Object, at, mapping_at, mappings_at, name_of, text_at
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.interval import Interval
-from acceptance.status import container_status, endpoint_readiness, is_ready, restarts, restarts_of
-from acceptance.target import Component
-from acceptance.traffic import task_writes
-from acceptance.wait import NotYet, consistently, eventually
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.deadlines import ENDPOINTS, LIVENESS, POD_REPLACED, READINESS, STARTED, Deadline
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
+from acceptance.core.interval import Interval
+from acceptance.core.target import Component
+from acceptance.core.wait import NotYet, consistently, eventually
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.faults import container_id, kill, paused_container
+from acceptance.kube.status import container_status, endpoint_readiness, is_ready, restarts, restarts_of
+from acceptance.provision.cluster import Cluster
+from acceptance.traffic.plans import task_writes
 
 COMPONENTS = ("backend", "frontend")
 ENDPOINT_LAG = 2.0
@@ -104,7 +104,9 @@ def now(experiments: ExperimentRunner, component: Component, pod: Object) -> Obj
     raise NotYet("the pod is gone")
 
 
-def wait_for(experiments: ExperimentRunner, component: Component, pod: Object, *, ready: bool, deadline: Deadline) -> float:
+def wait_for(
+    experiments: ExperimentRunner, component: Component, pod: Object, *, ready: bool, deadline: Deadline
+) -> float:
     """Wait until the pod is Ready, or is not; the moment."""
 
     def probe() -> float:
@@ -161,7 +163,9 @@ def short_freeze(experiments: ExperimentRunner, writer: User, cluster: Cluster) 
                 f"{name} back",
                 partial(wait_for, experiments, part, pods[name], ready=True, deadline=READINESS),
             )
-        found.after = {name: restarts(experiments.pods(part)).get(name_of(pods[name]), -1) for name, part in parts.items()}
+        found.after = {
+            name: restarts(experiments.pods(part)).get(name_of(pods[name]), -1) for name, part in parts.items()
+        }
     return found
 
 
@@ -245,7 +249,9 @@ def long_freeze(experiments: ExperimentRunner, cluster: Cluster) -> Lasting:
                 deadline = replace(LIVENESS, seconds=max(0.0, left))
                 seen.attempt(f"{name} restarted", partial(wait_started, experiments, part, pods[name], deadline))
         for name, part in parts.items():
-            seen.attempt(f"{name} back", partial(wait_for, experiments, part, pods[name], ready=True, deadline=POD_REPLACED))
+            seen.attempt(
+                f"{name} back", partial(wait_for, experiments, part, pods[name], ready=True, deadline=POD_REPLACED)
+            )
         if budget is not None and not others:
             pod = now(experiments, parts["backend"], pods["backend"])
             found.slow = slow_start(experiments, cluster, seen, pod, budget)
@@ -254,7 +260,9 @@ def long_freeze(experiments: ExperimentRunner, cluster: Cluster) -> Lasting:
 
 @pytest.mark.rule("POD-10")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_frozen_pod_is_unready_not_restarted_and_comes_back(short_freeze: Freeze, component: str, experiments: ExperimentRunner) -> None:
+def test_a_frozen_pod_is_unready_not_restarted_and_comes_back(
+    short_freeze: Freeze, component: str, experiments: ExperimentRunner
+) -> None:
     part = experiments.target.component(component)
     if not probe_of(experiments, part, "readinessProbe"):
         raise Untested(f"the {component} has no readiness probe")
@@ -304,7 +312,10 @@ def test_requests_fail_only_until_the_frozen_pod_is_unready(
 @pytest.mark.rule("POD-11")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_pod_that_stays_frozen_is_restarted(
-    long_freeze: Lasting, component: str, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
+    long_freeze: Lasting,
+    component: str,
+    experiments: ExperimentRunner,
+    record_measurement: Callable[[str, float, str, str], None],
 ) -> None:
     long = long_freeze.long
     if not probe_of(experiments, experiments.target.component(component), "livenessProbe"):

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from acceptance.availability import failed_request_findings
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.database import Database
-from acceptance.deadlines import POD_REPLACED
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.faults import delete, kill
-from acceptance.fields import Object, name_of, text_at
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.interval import Interval
-from acceptance.ledger import Reconciliation, count, discrepancies, reconcile, writes
-from acceptance.status import is_ready, pods_of, restarts_of
-from acceptance.target import Component
-from acceptance.traffic import chat_turns, page_views, task_writes
-from acceptance.wait import NotYet, consistently, eventually
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.deadlines import POD_REPLACED
+from acceptance.core.fields import Object, name_of, text_at
+from acceptance.core.interval import Interval
+from acceptance.core.target import Component
+from acceptance.core.wait import NotYet, consistently, eventually
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.faults import delete, kill
+from acceptance.kube.status import is_ready, pods_of, restarts_of
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from acceptance.traffic.availability import failed_request_findings
+from acceptance.traffic.plans import chat_turns, page_views, task_writes
+from acceptance.traffic.write_ledger import Reconciliation, count, discrepancies, reconcile, writes
 
 COMPONENTS = ("backend", "frontend")
 WRITES_PER_SECOND = 10.0
@@ -126,7 +126,9 @@ def pod_kills(
 
         def deletion(name: str, component: str, count: int, how: str) -> None:
             def do() -> Callable[[], object]:
-                pods = [pod for pod in experiments.pods(experiments.target.component(component)) if is_ready(pod)][:count]
+                pods = [pod for pod in experiments.pods(experiments.target.component(component)) if is_ready(pod)][
+                    :count
+                ]
                 for pod in pods:
                     delete(cluster, pod, GRACE[how])
                 return lambda: wait_ready(experiments, component, uids(pods))
@@ -177,7 +179,9 @@ def pod_kills(
 
 @pytest.mark.rule("PER-05")
 def test_every_acknowledged_write_is_there_once(pod_kills: Kills, experiments: ExperimentRunner) -> None:
-    report_findings(discrepancies("PER-05", experiments.target.tables.task, pod_kills.ledgers["tasks"]), experiments.target)
+    report_findings(
+        discrepancies("PER-05", experiments.target.tables.task, pod_kills.ledgers["tasks"]), experiments.target
+    )
 
 
 @pytest.mark.rule("PER-04", "PER-05")
@@ -211,7 +215,9 @@ def test_a_conversation_goes_on(pod_kills: Kills, reader: User, experiments: Exp
         wanted = f"each of {len(counts)} turns once, with one answer"
         found = f"{counts}, {len(said)} messages"
         findings.append(
-            Finding("PER-04", f"Table/{experiments.target.tables.message}", "messages of one conversation", wanted, found)
+            Finding(
+                "PER-04", f"Table/{experiments.target.tables.message}", "messages of one conversation", wanted, found
+            )
         )
     report_findings(findings, experiments.target)
 
@@ -230,7 +236,10 @@ def test_a_replacement_is_ready_in_time(
 @pytest.mark.rule("STA-09", "POD-05")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_killed_process_is_started_again_in_its_pod(
-    pod_kills: Kills, component: str, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
+    pod_kills: Kills,
+    component: str,
+    experiments: ExperimentRunner,
+    record_measurement: Callable[[str, float, str, str], None],
 ) -> None:
     seconds = pod_kills.seen.took(f"{component}: {KILLED}")
     record_measurement(f"{component}: {KILLED}: Ready again", seconds, "s", "measured, not judged")
@@ -244,7 +253,9 @@ def test_a_killed_process_is_started_again_in_its_pod(
 
 
 @pytest.mark.rule("STA-09")
-def test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready(pod_kills: Kills, experiments: ExperimentRunner) -> None:
+def test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready(
+    pod_kills: Kills, experiments: ExperimentRunner
+) -> None:
     part = experiments.target.component("backend")
     if part.replicas < 2:
         raise Untested("the target wants one backend pod, so that no other can be Ready")
@@ -272,7 +283,10 @@ def always_one_ready(pod_kills: Kills, part: Component, time_: Interval) -> bool
 @pytest.mark.rule("STA-09")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_every_outage_is_measured_and_ends(
-    pod_kills: Kills, component: str, experiments: ExperimentRunner, record_measurement: Callable[[str, float, str, str], None]
+    pod_kills: Kills,
+    component: str,
+    experiments: ExperimentRunner,
+    record_measurement: Callable[[str, float, str, str], None],
 ) -> None:
     for name, time_ in pod_kills.times.items():
         if not name.startswith(component):
@@ -283,4 +297,7 @@ def test_every_outage_is_measured_and_ends(
     sampled = pod_kills.seen.traffic[component].availability
     last = sampled.records[-1].sent
     tail = sampled.between(Interval(last - BETWEEN / 2, last))
-    report_findings(failed_request_findings("STA-09", f"Service/{experiments.target.component(component).service}", tail), experiments.target)
+    report_findings(
+        failed_request_findings("STA-09", f"Service/{experiments.target.component(component).service}", tail),
+        experiments.target,
+    )

@@ -13,13 +13,13 @@ import pytest
 import requests
 from psycopg import sql
 
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.database import Database
-from acceptance.deadlines import REQUEST, TUNNEL_UP, UNINSTALLED
-from acceptance.fields import at, name_of
-from acceptance.release import Release
-from acceptance.wait import NotYet, eventually
+from acceptance.client.user import User
+from acceptance.core.deadlines import REQUEST, TUNNEL_UP, UNINSTALLED
+from acceptance.core.fields import at, name_of
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from acceptance.provision.release import Release
 
 WATCHED = ("Deployment", "ReplicaSet", "Pod")
 ANSWERED = 500

@@ -8,17 +8,17 @@ import time
 import pytest
 from kubernetes import client
 
-from acceptance.client import send
-from acceptance.cluster import Cluster
-from acceptance.deadlines import LOGGED
-from acceptance.faults import main_process
-from acceptance.fields import name_of
-from acceptance.finding import Untested
-from acceptance.gateway import Gateway
-from acceptance.objects import CONNECT_SECONDS, LIST_SECONDS
-from acceptance.pods import origin, ready_pods
-from acceptance.release import Release
-from acceptance.wait import NotYet, eventually
+from acceptance.checks.finding import Untested
+from acceptance.client.pods import origin, ready_pods
+from acceptance.client.user import send
+from acceptance.core.deadlines import LOGGED
+from acceptance.core.fields import name_of
+from acceptance.core.wait import NotYet, eventually
+from acceptance.experiments.faults import main_process
+from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
 
 TAIL = 500
 REQUESTS = 100
@@ -50,7 +50,9 @@ def test_the_pods_log_shows_a_request_just_made(ready_release: Release, gateway:
 
 @pytest.mark.rule("PER-06")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_file_in_the_container_grows(ready_release: Release, cluster: Cluster, gateway: Gateway, component: str) -> None:
+def test_no_file_in_the_container_grows(
+    ready_release: Release, cluster: Cluster, gateway: Gateway, component: str
+) -> None:
     """No regular file of the container, its volumes included, is written while requests are answered."""
     if "node" not in cluster.capabilities:
         raise Untested("the node can't be looked into")

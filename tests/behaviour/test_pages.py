@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from acceptance.client import User, send
-from acceptance.pods import origins
-from acceptance.release import Release
+from acceptance.client.pods import origins
+from acceptance.client.user import User, send
+from acceptance.provision.release import Release
 
 
 class Shown(HTMLParser):

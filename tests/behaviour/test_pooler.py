@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from acceptance import pooler
-from acceptance.client import User
-from acceptance.database import NAME, Database
-from acceptance.experiment import ExperimentRunner
-from acceptance.finding import Untested
-from acceptance.images import build_support
-from acceptance.pooler import Pooler
-from acceptance.provision import Provisioner
-from acceptance.redaction import redactor
+from acceptance.checks.finding import Untested
+from acceptance.client.user import User
+from acceptance.core.redaction import redactor
+from acceptance.experiments.experiment import ExperimentRunner
+from acceptance.provision import pgbouncer
+from acceptance.provision.database import NAME, Database
+from acceptance.provision.images import build_support
+from acceptance.provision.pgbouncer import Pooler
+from acceptance.provision.provisioner import Provisioner
 
 WRITES = 120
 WRITERS = 12
@@ -30,7 +30,7 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
     if path is None:
         raise Untested("the target names no value for the database's URL")
     image = build_support(provisioner.toolchain, provisioner.run, "postgres")
-    made = pooler.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
+    made = pgbouncer.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
     with experiments.experiment("pooled address") as seen:
         experiments.upgrade({path: made.url})
         seen.attempt("rollout", experiments.rolled_out)

@@ -7,11 +7,11 @@ import secrets
 import pytest
 from psycopg import sql
 
-from acceptance.client import User
-from acceptance.database import Database
-from acceptance.fields import at, name_of
-from acceptance.finding import Untested
-from acceptance.release import Release
+from acceptance.checks.finding import Untested
+from acceptance.client.user import User
+from acceptance.core.fields import at, name_of
+from acceptance.provision.database import Database
+from acceptance.provision.release import Release
 
 
 @pytest.mark.rule("CHT-11")

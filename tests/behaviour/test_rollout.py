@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from acceptance.availability import UNATTRIBUTED, failed_request_findings
-from acceptance.client import User
-from acceptance.cluster import Cluster
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.history import GapError
-from acceptance.images import BuiltImage
-from acceptance.interval import Interval
-from acceptance.provision import Provisioner
-from acceptance.records import InconclusiveSampleError
-from acceptance.rollout import bounds_findings, ready_since, revisions, turnover
-from acceptance.traffic import PER_SECOND, duration_for, page_views, task_writes
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.interval import Interval
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.rollout import bounds_findings, ready_since, revisions, turnover
+from acceptance.kube.history import GapError
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.provisioner import Provisioner
+from acceptance.traffic.availability import UNATTRIBUTED, failed_request_findings
+from acceptance.traffic.plans import PER_SECOND, duration_for, page_views, task_writes
+from acceptance.traffic.records import InconclusiveSampleError
 
 COMPONENTS = ("backend", "frontend")
 REQUESTS = {"backend": 3000, "frontend": 1000}
@@ -51,7 +51,11 @@ def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, Buil
 
 @pytest.fixture(scope="module")
 def rollouts(
-    experiments: ExperimentRunner, writer: User, reader: User, rebuilt_images: dict[str, BuiltImage], pytestconfig: pytest.Config
+    experiments: ExperimentRunner,
+    writer: User,
+    reader: User,
+    rebuilt_images: dict[str, BuiltImage],
+    pytestconfig: pytest.Config,
 ) -> Rollouts:
     """Both components to the other image and back; then the one of which too little was asked, until it is enough."""
     least = pytestconfig.option.rollouts
@@ -86,7 +90,9 @@ def lacking(experiments: ExperimentRunner, seen: Experiment, name: str, times: S
         return len(times) < least
     experiments.recorder.wait_until_current()
     try:
-        both = sum(turnover(seen.history, experiments.target.component(name), each.start, each.end).seconds for each in times)
+        both = sum(
+            turnover(seen.history, experiments.target.component(name), each.start, each.end).seconds for each in times
+        )
     except GapError:
         return False
     return both < duration_for(REQUESTS[name], RATES[name]) / 2
@@ -94,7 +100,9 @@ def lacking(experiments: ExperimentRunner, seen: Experiment, name: str, times: S
 
 @pytest.mark.rule("STA-08", "STA-04")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+def test_no_request_fails_in_a_rolling_update(
+    rollouts: Rollouts, component: str, experiments: ExperimentRunner
+) -> None:
     part = experiments.target.component(component)
     for number in range(1, rollouts.count + 1):
         rollouts.seen.took(f"rollout {number}")
@@ -105,7 +113,9 @@ def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str
     few_of_a_kind = min(availability.new, availability.reused) < 0.4 * len(availability.records)
     findings = failed_request_findings("STA-08", f"Service/{part.service}", availability)
     if not findings and (too_few or few_of_a_kind):  # a failed request is one, however few were sent
-        raise InconclusiveSampleError(f"too little was asked: {availability.figures()}, {within} of them while both versions ran")
+        raise InconclusiveSampleError(
+            f"too little was asked: {availability.figures()}, {within} of them while both versions ran"
+        )
     of = revisions(rollouts.seen.history, part, rollouts.seen.start, rollouts.seen.end)
     answered = {of[pod] for pod in availability.pods if pod in of}
     if set(availability.pods) == {UNATTRIBUTED}:
@@ -120,15 +130,22 @@ def test_no_request_fails_in_a_rolling_update(rollouts: Rollouts, component: str
 
 @pytest.mark.rule("DEP-10")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_surge_and_unavailability_stay_within_bounds(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+def test_surge_and_unavailability_stay_within_bounds(
+    rollouts: Rollouts, component: str, experiments: ExperimentRunner
+) -> None:
     part = experiments.target.component(component)
     times = rollouts.times[component]
-    report_findings([found for time in times for found in bounds_findings(rollouts.seen.history, part, time.start, time.end)], experiments.target)
+    report_findings(
+        [found for time in times for found in bounds_findings(rollouts.seen.history, part, time.start, time.end)],
+        experiments.target,
+    )
 
 
 @pytest.mark.rule("POD-19")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_request_reaches_a_pod_before_it_is_ready(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+def test_no_request_reaches_a_pod_before_it_is_ready(
+    rollouts: Rollouts, component: str, experiments: ExperimentRunner
+) -> None:
     part = experiments.target.component(component)
     seen = rollouts.seen
     if set(seen.traffic[component].availability.pods) == {UNATTRIBUTED}:

@@ -10,19 +10,19 @@ import pytest
 import requests
 from psycopg import sql
 
-from acceptance.availability import ExpectedRefusals, failed_request_findings
-from acceptance.client import User, send
-from acceptance.cluster import Cluster
-from acceptance.database import Database
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.fields import name_of
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.interval import Interval
-from acceptance.processes import environment
-from acceptance.records import InconclusiveSampleError
-from acceptance.redaction import redactor
-from acceptance.status import pods_of
-from acceptance.traffic import duration_for, page_views, task_writes
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User, send
+from acceptance.core.fields import name_of
+from acceptance.core.interval import Interval
+from acceptance.core.redaction import redactor
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.processes import environment
+from acceptance.kube.status import pods_of
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from acceptance.traffic.availability import ExpectedRefusals, failed_request_findings
+from acceptance.traffic.plans import duration_for, page_views, task_writes
+from acceptance.traffic.records import InconclusiveSampleError
 
 COMPONENTS = ("backend", "frontend")
 LEAST_REQUESTS = 500
@@ -96,7 +96,9 @@ def configured(experiments: ExperimentRunner, writer: User, reader: User, cluste
     plans = {"backend": task_writes(writer, RATE), "frontend": page_views(reader, RATE)}
     with experiments.experiment("changed ConfigMap and rollback", **plans) as seen:
         revision = experiments.release.helm.revision()
-        upgrade = changing(experiments, seen, cluster, "upgrade", lambda: experiments.upgrade({path: OTHER_ENVIRONMENT}), key)
+        upgrade = changing(
+            experiments, seen, cluster, "upgrade", lambda: experiments.upgrade({path: OTHER_ENVIRONMENT}), key
+        )
         seen.run_until(LONG_ENOUGH)
         rollback = changing(experiments, seen, cluster, "rollback", lambda: experiments.rollback(revision), key)
         seen.run_until(rollback.began - seen.start + LONG_ENOUGH)
@@ -227,7 +229,9 @@ def end_sessions(
     return Ended(began, old, new_task)
 
 
-def arrived(rule: str, experiments: ExperimentRunner, change: Changed, component: str, key: str, value: str) -> list[Finding]:
+def arrived(
+    rule: str, experiments: ExperimentRunner, change: Changed, component: str, key: str, value: str
+) -> list[Finding]:
     """Findings where the pods were not replaced or do not all see the new value; the value itself is not shown."""
     part = experiments.target.component(component)
     object_ = f"Deployment/{part.deployment}"
@@ -249,12 +253,16 @@ def test_a_changed_config_map_rolls_the_pods_and_arrives(
 ) -> None:
     configured.seen.took("upgrade")
     key = experiments.target.config_map.environment
-    report_findings(arrived("CFG-10", experiments, configured.upgrade, component, key, OTHER_ENVIRONMENT), experiments.target)
+    report_findings(
+        arrived("CFG-10", experiments, configured.upgrade, component, key, OTHER_ENVIRONMENT), experiments.target
+    )
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_changed_config_map_loses_no_request(configured: Configured, component: str, experiments: ExperimentRunner) -> None:
+def test_a_changed_config_map_loses_no_request(
+    configured: Configured, component: str, experiments: ExperimentRunner
+) -> None:
     time = Interval(configured.upgrade.began, configured.rollback.began)
     report_findings(served(configured.seen, component, time, experiments), experiments.target)
 
@@ -267,10 +275,14 @@ def other_role_of(rotated: Rotated) -> OtherRole:
 
 @pytest.mark.rule("SEC-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rotated_secret_rolls_the_pods_and_arrives(rotated: Rotated, component: str, experiments: ExperimentRunner) -> None:
+def test_a_rotated_secret_rolls_the_pods_and_arrives(
+    rotated: Rotated, component: str, experiments: ExperimentRunner
+) -> None:
     other = other_role_of(rotated)
     rotated.seen.took("DATABASE_URL")
-    findings = arrived("SEC-11", experiments, other.changed, component, experiments.target.secret.database_url, other.url)
+    findings = arrived(
+        "SEC-11", experiments, other.changed, component, experiments.target.secret.database_url, other.url
+    )
     if other.users != {other.role}:
         found = f"sessions of {sorted(other.users)}"
         findings.append(Finding("SEC-11", "database", "roles of sessions", f"only {other.role}", found))
@@ -303,7 +315,9 @@ def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(
             Finding("SEC-11", object_, "old session", f"one of {sorted(refused)}", str(ended.old[component]))
         )
     if ended.new_task != experiments.target.api.created:
-        findings.append(Finding("SEC-11", object_, "new session", f"{experiments.target.api.created}", str(ended.new_task)))
+        findings.append(
+            Finding("SEC-11", object_, "new session", f"{experiments.target.api.created}", str(ended.new_task))
+        )
     records = rotated.seen.traffic[component].availability.between(Interval(ended.began, rotated.seen.end)).records
     answers = {(record.status, record.error) for record in records}
     if other := answers - {(status, "") for status in (good, *refused)}:
@@ -313,7 +327,9 @@ def test_a_rotated_auth_secret_ends_sessions_and_nothing_else(
 
 @pytest.mark.rule("DEP-08", "CHT-13")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_rollback_brings_the_earlier_revision_back(configured: Configured, component: str, experiments: ExperimentRunner) -> None:
+def test_a_rollback_brings_the_earlier_revision_back(
+    configured: Configured, component: str, experiments: ExperimentRunner
+) -> None:
     configured.seen.took("upgrade")
     configured.seen.took("rollback")
     part = experiments.target.component(component)

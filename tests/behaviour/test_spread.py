@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 import requests
 
-from acceptance.availability import UNATTRIBUTED
-from acceptance.client import User
-from acceptance.deadlines import REQUEST
-from acceptance.experiment import Experiment, ExperimentRunner
-from acceptance.fields import name_of, text_at
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.gateway import Gateway
-from acceptance.records import InconclusiveSampleError
-from acceptance.spread import MIN_CONNECTIONS_PER_POD, imbalance_findings, spread_p
-from acceptance.traffic import task_writes
-from acceptance.wait import consistently
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.deadlines import REQUEST
+from acceptance.core.fields import name_of, text_at
+from acceptance.core.wait import consistently
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.provision.gateway import Gateway
+from acceptance.traffic.availability import UNATTRIBUTED
+from acceptance.traffic.balance import MIN_CONNECTIONS_PER_POD, imbalance_findings, spread_p
+from acceptance.traffic.plans import task_writes
+from acceptance.traffic.records import InconclusiveSampleError
 
 CONNECTIONS_PER_SECOND = 80.0
 
@@ -57,7 +57,9 @@ def test_load_is_spread_over_every_ready_pod(spread: Experiment, experiments: Ex
 
 
 @pytest.mark.rule("STA-07")
-def test_the_verdict_on_these_very_counts_would_find_half_a_share(spread: Experiment, experiments: ExperimentRunner) -> None:
+def test_the_verdict_on_these_very_counts_would_find_half_a_share(
+    spread: Experiment, experiments: ExperimentRunner
+) -> None:
     counts = dict(spread.traffic["backend"].availability.pods)
     poor, rich = sorted(counts)[:2]
     moved = counts[poor] // 2
@@ -67,7 +69,9 @@ def test_the_verdict_on_these_very_counts_would_find_half_a_share(spread: Experi
 
 
 @pytest.mark.rule("STA-01", "STA-04")
-def test_what_one_pod_wrote_every_other_reads_at_once(experiments: ExperimentRunner, user: User, gateway: Gateway) -> None:
+def test_what_one_pod_wrote_every_other_reads_at_once(
+    experiments: ExperimentRunner, user: User, gateway: Gateway
+) -> None:
     part, api = experiments.target.component("backend"), experiments.target.api
     addresses = {name_of(pod): text_at(pod, "status.podIP") for pod in experiments.pods(part)}
     assert len(addresses) >= 2

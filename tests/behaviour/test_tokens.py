@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.client import User, send
-from acceptance.endpoints import Endpoint, Things, create_resources, endpoints
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.gateway import Gateway
-from acceptance.pods import origins
-from acceptance.release import Release
-from acceptance.rows import user_rows
-from acceptance.settings import secret
-from acceptance.target import Target
-from acceptance.tokens import BAD_TOKENS, Forge
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.endpoints import Endpoint, Things, create_resources, endpoints
+from acceptance.client.forged_tokens import BAD_TOKENS, Forge
+from acceptance.client.live_config import secret
+from acceptance.client.pods import origins
+from acceptance.client.rows import user_rows
+from acceptance.client.user import User, send
+from acceptance.core.target import Target
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
 
 CARRIERS = ("bearer", "cookie")
 
@@ -67,7 +67,13 @@ def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], w
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_a_bad_token_opens_nothing(
-    gateway: Gateway, target: Target, things: Things, forge: Forge, admin_connection: Connection[Any], kind: str, carrier: str
+    gateway: Gateway,
+    target: Target,
+    things: Things,
+    forge: Forge,
+    admin_connection: Connection[Any],
+    kind: str,
+    carrier: str,
 ) -> None:
     try:
         token = BAD_TOKENS[kind](forge)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.client import User, send
-from acceptance.endpoints import Things, create_resources, endpoints
-from acceptance.finding import Finding, report_findings
-from acceptance.rows import user_rows
+from acceptance.checks.finding import Finding, report_findings
+from acceptance.client.endpoints import Things, create_resources, endpoints
+from acceptance.client.rows import user_rows
+from acceptance.client.user import User, send
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,15 @@ from contextlib import suppress
 
 import pytest
 
-from acceptance import live
-from acceptance.deadlines import METRICS
-from acceptance.fields import at, mappings_at, name_of
-from acceptance.images import BuiltImage
-from acceptance.objects import ApiServer
-from acceptance.release import Release
-from acceptance.runs import Run
-from acceptance.snapshot import Snapshot
-from acceptance.wait import NotYet, WaitError, eventually
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.deadlines import METRICS
+from acceptance.core.fields import at, mappings_at, name_of
+from acceptance.core.wait import NotYet, WaitError, eventually
+from acceptance.kube.client import ApiServer
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.release import Release
+from acceptance.provision.run import Run
+from acceptance.snapshots import live
 
 
 @pytest.fixture(scope="session")

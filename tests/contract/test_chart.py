@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from acceptance import checks, notes
-from acceptance.asserting import assert_none, entity, parameters
+from acceptance import checks
 from acceptance.checks import Check
-from acceptance.finding import Finding, Untested, report_findings
-from acceptance.helm import Helm
-from acceptance.live import manifest_objects
-from acceptance.objects import ApiServer
-from acceptance.release import Release
-from acceptance.snapshot import Snapshot
-from acceptance.target import Target
-from acceptance.values import set_paths
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.snapshot import Snapshot
+from acceptance.client import port_forward
+from acceptance.core.target import Target
+from acceptance.core.values import set_paths
+from acceptance.kube.client import ApiServer
+from acceptance.plugin.parametrize import assert_none, entity, parameters
+from acceptance.provision.helm import Helm
+from acceptance.provision.release import Release
+from acceptance.snapshots.live import manifest_objects
 
 
 @pytest.mark.parametrize(
@@ -58,15 +59,17 @@ def test_own_namespace(with_namespace: tuple[Snapshot, Target]) -> None:
 
 @pytest.mark.rule("CHT-12")
 def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
-    command = notes.tunnel(release_with_metrics.helm.notes())
+    command = port_forward.tunnel(release_with_metrics.helm.notes())
     if command is None:
-        report_findings([Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target)
+        report_findings(
+            [Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target
+        )
         return
     if "frontend" not in target.components:
         raise Untested("the target names no frontend")
-    if not notes.is_free(command.port):
+    if not port_forward.is_free(command.port):
         raise Untested(f"port {command.port} of this machine, which the notes name, is taken")
-    with notes.open_tunnel(command):
-        status = notes.answer(command, target.component("frontend").probes.readiness)
+    with port_forward.open_tunnel(command):
+        status = port_forward.answer(command, target.component("frontend").probes.readiness)
     wanted = f"an answer of 2xx to {command.command}"
     report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", wanted, str(status))], target)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance import refusals
-from acceptance.asserting import assert_none, entity, parameters
+from acceptance.chart import bounds
 from acceptance.checks import Check
-from acceptance.finding import Finding, report_findings
-from acceptance.release import Release
-from acceptance.snapshot import Snapshot
-from acceptance.target import Target
+from acceptance.checks.finding import Finding, report_findings
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.target import Target
+from acceptance.plugin.parametrize import assert_none, entity, parameters
+from acceptance.provision.release import Release
 from toolchain.console import CommandError
 
 
@@ -21,15 +21,15 @@ def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) 
 
 @pytest.mark.rule("CFG-08")
 def test_a_refused_upgrade_leaves_the_release_as_it_was(release: Release, target: Target) -> None:
-    path = refusals.value_path(target, None, "extra_config")
+    path = bounds.value_path(target, None, "extra_config")
     before = release.helm.revision()
     found: list[Finding] = []
     try:
-        release.upgrade({path: refusals.variable(1)})
+        release.upgrade({path: bounds.variable(1)})
         found.append(Finding("CFG-08", "values", path, "an upgrade refused", "a new revision"))
     except CommandError as error:
-        if refusals.VARIABLE not in str(error):
-            found.append(Finding("CFG-08", "values", path, f"refused by the name {refusals.VARIABLE}", str(error)))
+        if bounds.VARIABLE not in str(error):
+            found.append(Finding("CFG-08", "values", path, f"refused by the name {bounds.VARIABLE}", str(error)))
     after = release.helm.revision()
     if after != before:
         release.upgrade()

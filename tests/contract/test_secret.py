@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance.asserting import assert_none, entity, parameters
 from acceptance.checks import Check
-from acceptance.snapshot import Snapshot
-from acceptance.target import Target
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.target import Target
+from acceptance.plugin.parametrize import assert_none, entity, parameters
 
 
 @pytest.mark.parametrize(("check", "component"), parameters("live", entity("Secret")))

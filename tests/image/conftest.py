@@ -9,16 +9,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from acceptance import archive, render
+from acceptance.chart import renderer as render
+from acceptance.chart.renderer import Renderer
+from acceptance.checks.component_view import ComponentView
 from acceptance.checks.secret import stated_keys
-from acceptance.checks.subject import ComponentView
-from acceptance.images import BuiltImage
-from acceptance.provision import Provisioner
-from acceptance.redaction import redactor
-from acceptance.render import Renderer
-from acceptance.snapshot import ImageRun, ImageState, Snapshot
-from acceptance.solo import IsolatedNetwork
-from acceptance.target import Target
+from acceptance.checks.snapshot import ImageRun, ImageState, Snapshot
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Target
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.provisioner import Provisioner
+from acceptance.snapshots import image as archive
+from acceptance.snapshots.standalone import IsolatedNetwork
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,20 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from acceptance import browser as browsers
-from acceptance import faults
-from acceptance.client import User, send, wait_answered
-from acceptance.cluster import Cluster
-from acceptance.fields import text_at
-from acceptance.finding import Untested
-from acceptance.gateway import Gateway
-from acceptance.model import ModelStub
-from acceptance.person import BrowserUser
-from acceptance.pods import origins, ready_pods
-from acceptance.redaction import redactor
-from acceptance.release import Release
-from acceptance.rollout import wait_rolled_out
-from acceptance.target import Target
+from acceptance.checks.finding import Untested
+from acceptance.client import browser as browsers
+from acceptance.client.browser_user import BrowserUser
+from acceptance.client.pods import origins, ready_pods
+from acceptance.client.user import User, send, wait_answered
+from acceptance.core.fields import text_at
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Target
+from acceptance.experiments import faults
+from acceptance.experiments.rollout import wait_rolled_out
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 DESK = {"color_scheme": "light"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance import render
-from acceptance.redaction import redactor
-from acceptance.render import Renderer
-from acceptance.snapshot import Snapshot
-from acceptance.target import Target
+from acceptance.chart import renderer as render
+from acceptance.chart.renderer import Renderer
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Target
 
 
 @pytest.fixture(scope="session")

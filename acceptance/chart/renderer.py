@@ -1,0 +1,285 @@
+"""A chart read without a cluster: its files, and what Helm renders from several sets of values."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import tarfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import yaml
+
+from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
+from acceptance.core.fields import Object
+from acceptance.core.target import Target
+from acceptance.core.values import merge_values, nested
+from acceptance.kube.manifests import _mapping, _text, documents, shipped
+from acceptance.kube.schema import KUBERNETES_VERSION
+from toolchain import binaries
+
+RENDER_SECONDS = 60
+"""Of one call of helm, which takes 0.1 s here."""
+WORKERS = max(2, os.cpu_count() or 2)
+
+
+def credentials(target: Target) -> dict[str, str]:
+    """Credentials that no other run has, by Secret key, that fit the specification's formats."""
+    names = target.secret
+    return {
+        names.database_url: (
+            f"postgresql://todo:{secrets.token_hex(12)}@db.example.com:5432/todo?sslmode=require&channel_binding=require"
+        ),
+        names.auth_secret: secrets.token_urlsafe(36),
+        names.model_key: f"sk-proj-{secrets.token_urlsafe(36)}",
+    }
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Helm without a cluster, by argv; values, which hold secrets, go to its standard input."""
+
+    binary: Path
+
+    def __call__(self, *argv: str | Path, values: Mapping[str, Any] | None = None) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error. `OSError` where the binary can't be run."""
+        done = subprocess.run(
+            [str(self.binary), *map(str, argv)],
+            input=None if values is None else json.dumps(values),
+            stdin=subprocess.DEVNULL if values is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=RENDER_SECONDS,
+            check=False,
+            # It lives for 0.1 s, of which collecting its garbage would take a fifth.
+            env={**os.environ, "KUBECONFIG": os.devnull, "GOGC": "off"},
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+class Renderer:
+    """One chart of one target. Each set of values is rendered once; `given` are the credentials used."""
+
+    def __init__(self, helm: Helm, target: Target, chart: Path | None = None) -> None:
+        self.helm = helm
+        self.target = target
+        self.chart = chart or target.chart_path
+        self.given = credentials(target)
+        self._kept: dict[str, Rendering] = {}
+        self._lock = Lock()
+
+    # --- values
+
+    def required(self) -> dict[str, Any]:
+        """What rendering needs: the credentials where the target says they go, and the target's own values."""
+        values, names = self.target.values, self.target.secret
+        paths = {
+            values.database_url: names.database_url,
+            values.auth_secret: names.auth_secret,
+            values.model_key: names.model_key,
+        }
+        parts = [nested(path, self.given[key]) for path, key in paths.items() if path is not None]
+        return merge_values(self.target.chart.values, *parts)
+
+    @cached_property
+    def shipped(self) -> dict[str, Any]:
+        return shipped(self.chart)
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """Chart.yaml; empty where it is missing or not a mapping."""
+        return _mapping(_text(self.chart / "Chart.yaml"))
+
+    def values_file(self, path: Path) -> dict[str, Any]:
+        return _mapping(_text(self.target.root / path))
+
+    # --- rendering
+
+    def render(
+        self, values: Mapping[str, Any], *, namespace: str | None = None, notes: bool = False, again: bool = False
+    ) -> Rendering:
+        """What the chart gives with `values` over its own, on request with its notes.
+
+        A second call of the same values gives what the first gave, unless asked for `again`.
+        """
+        namespace = namespace or self.target.chart.namespace
+        key = json.dumps([namespace, notes, values], sort_keys=True)
+        with self._lock:
+            if key in self._kept and not again:
+                return self._kept[key]
+        rendering = self._render(values, namespace, notes)
+        if not again:
+            with self._lock:
+                self._kept[key] = rendering
+        return rendering
+
+    def render_all(self, sets: Iterable[Mapping[str, Any]]) -> list[Rendering]:
+        """Several at once."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(self.render, sets))
+
+    def _render(self, values: Mapping[str, Any], namespace: str, notes: bool) -> Rendering:
+        where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
+        template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
+        code, out, err = self.helm(*template, "--values", "-", values=values)
+        if code:
+            return Rendering(error=_words(err))
+        try:
+            objects = tuple(documents(out))
+        except yaml.YAMLError as error:
+            return Rendering(error=f"not valid YAML: {' '.join(str(error).split())}")
+        return Rendering(objects, notes=self._notes(values, namespace) if notes else "")
+
+    def _notes(self, values: Mapping[str, Any], namespace: str) -> str:
+        if not (self.chart / "templates" / "NOTES.txt").is_file():
+            return ""
+        install: list[str | Path] = [
+            "install",
+            self.target.chart.release,
+            self.chart,
+            "--dry-run=client",
+            "--output",
+            "json",
+        ]
+        code, out, _ = self.helm(*install, "--namespace", namespace, "--values", "-", values=values)
+        return str(json.loads(out)["info"].get("notes", "")) if code == 0 else ""
+
+    # --- the snapshot
+
+    def snapshot(self, values_file: Path | None = None) -> Snapshot:
+        """The chart's defaults, or a shipped values file over them, with what rendering needs."""
+        target = self.target
+        own = self.values_file(values_file) if values_file else {}
+        values = merge_values(own, self.required())
+        bare = merge_values(own, target.chart.values)
+
+        def over(path: str | None, value: Any, **options: Any) -> Rendering | None:
+            return self.render(merge_values(values, nested(path, value)), **options) if path else None
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            first = pool.submit(self.render, values, notes=True)
+            again = pool.submit(self.render, values, notes=True, again=True)
+            without = pool.submit(self.render, bare) if bare != values else None
+            off = pool.submit(over, target.values.hpa_enabled, False)
+            on = pool.submit(over, target.values.namespace_create, True, namespace=ELSEWHERE)
+            lint = pool.submit(self.lint, values)
+            dependencies = pool.submit(self.dependencies)
+            rendered = first.result()
+            return Snapshot(
+                source="static",
+                objects=rendered.objects,
+                release_namespace=target.chart.namespace,
+                variant=values_file.name if values_file else DEFAULTS,
+                injected_values=self.given,
+                chart=ChartState(
+                    metadata=self.metadata,
+                    values=merge_values(self.shipped, values),
+                    templates=dict(templates(self.chart)),
+                    schema=schema(self.chart),
+                    values_files=self._values_files(),
+                    dockerfiles=self._dockerfiles(),
+                    rendering=rendered,
+                    rerendering=again.result(),
+                    without_secrets=without.result() if without else None,
+                    autoscaler_off=off.result(),
+                    namespace_on=on.result(),
+                    lint=lint.result(),
+                    dependencies=dependencies.result(),
+                ),
+            )
+
+    def snapshots(self) -> list[Snapshot]:
+        """The defaults, then every shipped values file."""
+        return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
+
+    def with_values(self, base: Snapshot, overrides: Mapping[str, Any]) -> Snapshot:
+        """The defaults with more values over them, as a snapshot that shipped figures are not asked of."""
+        values = merge_values(self.required(), overrides)
+        rendering = self.render(values)
+        assert base.chart is not None
+        chart = replace(
+            base.chart,
+            values=merge_values(self.shipped, values),
+            rendering=rendering,
+            rerendering=rendering,
+            without_secrets=None,
+            autoscaler_off=rendering,
+            namespace_on=None,
+            lint=(),
+        )
+        return replace(base, objects=rendering.objects, variant="other values", chart=chart)
+
+    def lint(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """What `helm lint --strict` complains of."""
+        where = ["--namespace", self.target.chart.namespace, "--kube-version", KUBERNETES_VERSION]
+        code, out, err = self.helm("lint", "--strict", self.chart, *where, "--values", "-", values=values)
+        lines = [line.strip() for line in (out + err).splitlines()]
+        complaints = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
+        return tuple(complaints or ([_words(err)] if code else []))
+
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """Dependencies as Helm finds them; nothing is fetched."""
+        listed = self.metadata.get("dependencies")
+        if not listed:
+            return ()
+        _, out, _ = self.helm("dependency", "list", self.chart)
+        rows = [[cell.strip() for cell in line.split("\t")] for line in out.splitlines()[1:]]
+        return tuple(Dependency(row[0], row[1], row[3]) for row in rows if len(row) > 3)
+
+    def _values_files(self) -> dict[str, str]:
+        paths = [self.chart / "values.yaml", *(self.target.root / path for path in self.target.chart.values_files)]
+        return {path.name: text for path in paths if (text := _text(path))}
+
+    def _dockerfiles(self) -> dict[str, str]:
+        found = {}
+        for name, component in self.target.components.items():
+            if component.image.dockerfile and (text := _text(self.target.root / component.image.dockerfile)):
+                found[str(name)] = text
+        return found
+
+
+def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Path and text of every template file, those of subcharts (folders or archives) too."""
+    for path in sorted((chart / "templates").rglob("*")):
+        if path.is_file():
+            yield f"{prefix}{path.relative_to(chart)}", _text(path)
+    for child in sorted((chart / "charts").glob("*")):
+        if child.is_dir():
+            yield from templates(child, f"{prefix}charts/{child.name}/")
+        elif child.suffix == ".tgz":
+            with tarfile.open(child) as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if "/templates/" in member.name else None
+                    if content is not None:
+                        yield f"{prefix}charts/{member.name}", content.read().decode("utf-8", "replace")
+
+
+def schema(chart: Path) -> Object | None:
+    """The values' JSON Schema, or None where there is none; one that is no JSON object is an empty one."""
+    path = chart / "values.schema.json"
+    if not path.is_file():
+        return None
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _words(stderr: str) -> str:
+    """Helm's error in one line, without its advice on debugging."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("Use --debug")]
+    return " ".join(lines).removeprefix("Error: ")
+
+
+def locate() -> Helm:
+    """Helm on PATH, else the one in the cache; raises `toolchain.console.ToolchainError` with the cure."""
+    return Helm(binaries.locate("helm"))

@@ -1,0 +1,101 @@
+"""What a check returns: one broken clause of one rule, at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from acceptance.core import rules
+from acceptance.core.target import Target, Waiver
+
+Severity = Literal["blocking", "advice", "waived"]
+"""What a finding does to the release: it rejects it, it is advice, or the target waives it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken clause: `object` as `Kind/name`, `field` a path in it, what was wanted and what was found.
+
+    `advice` marks a finding that does not reject the release: a derived rule on a target that is not strict.
+    """
+
+    rule: str
+    object: str
+    field: str
+    expected: str
+    actual: str
+    advice: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.object}: {self.field}: expected {self.expected}, actual {self.actual}"
+
+
+class FindingsError(AssertionError):
+    """Raised by a test whose check found something; pytest shows every finding, a line each."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(map(str, self.findings)))
+
+
+@dataclass(frozen=True)
+class ClassifiedFinding:
+    """A finding and what it does to the release; `waiver` is the target's where it is waived."""
+
+    finding: Finding
+    severity: Severity
+    waiver: Waiver | None = None
+
+
+def classify(finding: Finding, target: Target, today: date) -> ClassifiedFinding:
+    """What `finding` does to a release of `target`.
+
+    A broken derived rule is advice unless the target is strict; a waiver holds to the end of its day `until`.
+    """
+    derived = finding.rule in rules.load() and rules.load()[finding.rule].source == "derived"
+    if finding.advice or (derived and not target.strict):
+        return ClassifiedFinding(finding, "advice")
+    for waiver in target.waivers:
+        if (waiver.rule, waiver.object) == (finding.rule, finding.object) and today <= waiver.until:
+            return ClassifiedFinding(finding, "waived", waiver)
+    return ClassifiedFinding(finding, "blocking")
+
+
+_journal: ContextVar[list[ClassifiedFinding] | None] = ContextVar("journal", default=None)
+
+
+@contextmanager
+def capture_findings() -> Iterator[list[ClassifiedFinding]]:
+    """Every finding that `accept` judges within, in order; the plugin keeps one for each test."""
+    kept: list[ClassifiedFinding] = []
+    token = _journal.set(kept)
+    try:
+        yield kept
+    finally:
+        _journal.reset(token)
+
+
+def report_findings(findings: Iterable[Finding], target: Target) -> None:
+    """End a test's check: record every finding, and raise `FindingsError` with those that count.
+
+    A test gives all its findings in one call, of all the rules that it is tied to: a finding breaks its own
+    rule only, and the test's other rules have then passed.
+    """
+    __tracebackhide__ = True
+    judged = [classify(finding, target, date.today()) for finding in findings]
+    if (kept := _journal.get()) is not None:
+        kept.extend(judged)
+    if counting := [each.finding for each in judged if each.severity == "blocking"]:
+        raise FindingsError(counting)
+
+
+class Untested(Exception):  # noqa: N818 - a verdict, not an error
+    """Raised where a rule can't be judged; the message is the reason, which the report shows."""
+
+
+class Waived(Exception):  # noqa: N818 - a verdict, not an error
+    """Raised where the target itself sets a rule aside, such as by another platform; the message says how."""

@@ -1,0 +1,1 @@
+"""Commands beside testing: `python -m acceptance init|bench|clean`."""

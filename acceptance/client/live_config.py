@@ -1,0 +1,34 @@
+"""What the release's ConfigMap and Secret hold at this moment, read from the API server."""
+
+from __future__ import annotations
+
+import base64
+
+from kubernetes import client
+
+from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS
+from acceptance.provision.release import Release
+
+TIMEOUT = (CONNECT_SECONDS, LIST_SECONDS)
+
+
+def setting(release: Release, key: str) -> str:
+    """A value of the ConfigMap; `AssertionError` where it has no such key."""
+    target = release.target
+    found = client.CoreV1Api(release.cluster.api).read_namespaced_config_map(
+        target.config_map.name, target.chart.namespace, _request_timeout=TIMEOUT
+    )
+    data = found.data or {}
+    assert key in data, f"ConfigMap/{target.config_map.name} has no key {key}"
+    return data[key]
+
+
+def secret(release: Release, key: str) -> str:
+    """A value of the Secret, decoded; `AssertionError` where it has no such key."""
+    target = release.target
+    found = client.CoreV1Api(release.cluster.api).read_namespaced_secret(
+        target.secret.name, target.chart.namespace, _request_timeout=TIMEOUT
+    )
+    data = found.data or {}
+    assert key in data, f"Secret/{target.secret.name} has no key {key}"
+    return base64.b64decode(data[key]).decode()

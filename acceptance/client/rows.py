@@ -1,0 +1,34 @@
+"""What PostgreSQL itself holds, read past the release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import Connection, sql
+from psycopg.rows import dict_row
+
+from acceptance.core.target import Tables
+
+Row = dict[str, Any]
+
+
+def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> list[Row]:
+    """The rows of `table` (or `schema.table`) whose columns have these values, in order of its first column."""
+    conditions = [sql.SQL("{}::text = {}").format(sql.Identifier(name), str(value)) for name, value in where.items()]
+    query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(
+        sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)
+    )
+    return postgres.cursor(row_factory=dict_row).execute(query).fetchall()
+
+
+def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
+    """Every row that is a user's, by table: to tell that nothing came, went or changed."""
+    found = {name: rows(postgres, name, {tables.owner: user_id}) for name in (tables.task, tables.tag)}
+    conversations = rows(postgres, tables.conversation, {tables.owner: user_id})
+    messages = [
+        row
+        for conversation in conversations
+        for row in rows(postgres, tables.message, {tables.message_conversation: conversation[tables.conversation_id]})
+    ]
+    return {**found, tables.conversation: conversations, tables.message: messages}

@@ -1,0 +1,57 @@
+"""The rules of the specification, as `spec/rules.yaml` holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import yaml
+
+Level = Literal["static", "image", "live", "behaviour"]
+Part = Literal["backend", "frontend", "both", "release"]
+Source = Literal["spec", "derived"]
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+ROOT = Path(__file__).resolve().parents[2]
+RULES_FILE = ROOT / "spec" / "rules.yaml"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: `id` such as `POD-04`, the `entity` it belongs to, and the levels it is asserted at."""
+
+    id: str
+    entity: str
+    levels: tuple[Level, ...]
+    part: Part
+    source: Source
+    text: str
+    api: bool = False
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components that the rule is asserted for; empty for a rule of the release as a whole."""
+        if self.part == "release":
+            return ()
+        return ("backend", "frontend") if self.part == "both" else (self.part,)
+
+
+@cache
+def load(path: Path = RULES_FILE) -> dict[str, Rule]:
+    """All rules by identifier, in the file's order."""
+    document: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {
+        identifier: Rule(
+            id=identifier,
+            entity=entity,
+            levels=tuple(entry["how"]),  # type: ignore[arg-type]
+            part=entry["part"],  # type: ignore[arg-type]
+            source=entry["source"],  # type: ignore[arg-type]
+            text=str(entry["rule"]),
+            api=bool(entry.get("api", False)),
+        )
+        for entity, entries in document.items()
+        for identifier, entry in entries.items()
+    }

@@ -1,0 +1,301 @@
+"""What is under test, as one TOML file. Everything that implementations do differently is a field of it."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from acceptance.core.rules import ROOT
+
+DEFAULT_TARGET = ROOT / "target.toml"
+
+ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+"""A key of the chart's values, dotted: `backend.image.tag`."""
+HttpPath = Annotated[str, Field(pattern=r"^/")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ComponentName = Literal["backend", "frontend"]
+
+
+class TargetError(Exception):
+    """The target file can't be used; the message is one sentence with the cure."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chart(Model):
+    """The chart and where it is installed. Paths are relative to the target file."""
+
+    path: Path
+    name: str = "todo-chatbot"
+    version: str | None = None
+    app_version: str | None = None
+    release: str = "todo"
+    namespace: str = "todo-chatbot"
+    """The namespace that every object of the release names."""
+    values_files: tuple[Path, ...] = ()
+    """Values files shipped with the chart, each rendered and checked beside the defaults."""
+    values: dict[str, Any] = {}
+    """Values that rendering needs beyond the defaults and the secrets."""
+
+
+class Values(Model):
+    """Where the chart's values hold what only a run knows; an absent path can't be set on this chart."""
+
+    database_url: ValuePath | None = None
+    auth_secret: ValuePath | None = None
+    model_key: ValuePath | None = None
+    model_base_url: ValuePath | None = None
+    ca_certificate: ValuePath | None = None
+    public_url: ValuePath | None = None
+    namespace: ValuePath | None = None
+    namespace_create: ValuePath | None = None
+    local_cluster: ValuePath | None = None
+    name_override: ValuePath | None = None
+    environment: ValuePath | None = None
+    debug: ValuePath | None = None
+    cors_origins: ValuePath | None = None
+    extra_config: ValuePath | None = None
+    hpa_enabled: ValuePath | None = None
+    hpa_min: ValuePath | None = None
+    hpa_max: ValuePath | None = None
+    hpa_metrics: ValuePath | None = None
+    hpa_behavior: ValuePath | None = None
+
+
+class ComponentValues(Model):
+    """Where the chart's values hold a component's settings."""
+
+    image_repository: ValuePath | None = None
+    image_tag: ValuePath | None = None
+    replicas: ValuePath | None = None
+    resources: ValuePath | None = None
+    service_port: ValuePath | None = None
+    container_port: ValuePath | None = None
+    max_surge: ValuePath | None = None
+    max_unavailable: ValuePath | None = None
+    startup_probe: ValuePath | None = None
+    pre_stop_seconds: ValuePath | None = None
+    drain_seconds: ValuePath | None = None
+
+
+class Image(Model):
+    """A component's image and how it is built; sizes in bytes as a registry holds the layers."""
+
+    repository: str
+    dockerfile: Path | None = None
+    context: Path | None = None
+    max_bytes: int
+    platform: str = "linux/amd64"
+
+
+class Probes(Model):
+    liveness: HttpPath = "/health"
+    readiness: HttpPath = "/health"
+    startup: HttpPath = "/health"
+
+
+class Component(Model):
+    """One workload and its Service."""
+
+    deployment: str
+    service: str
+    container: str
+    init_container: str | None = None
+    port: Port
+    service_port: Port
+    labels: dict[str, str]
+    replicas: int
+    max_surge: int | str = 1
+    max_unavailable: int | str = 0
+    revision_history_limit: int = 10
+    resources: dict[str, dict[str, str]] | None = None
+    """Shipped requests and limits, compared as quantities; absent means only requests = limits."""
+    probes: Probes = Probes()
+    image: Image
+    values: ComponentValues = ComponentValues()
+    secret_keys: tuple[str, ...] = ()
+    """Keys of the Secret that the component needs, and no more."""
+    pod_header: str | None = None
+    """Response header with the pod's name, where the application sets one."""
+
+
+class ConfigMap(Model):
+    name: str
+    environment: str = "ENVIRONMENT"
+    debug: str = "DEBUG"
+    cors_origins: str = "CORS_ORIGINS"
+
+
+class Secret(Model):
+    name: str
+    database_url: str = "DATABASE_URL"
+    auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
+    model_key: str = "OPENAI_API_KEY"
+
+
+class Autoscaler(Model):
+    name: str
+    min_replicas: int = 2
+    max_replicas: int = 5
+    cpu_percent: int = 70
+
+
+class Api(Model):
+    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer; an absent path is not offered."""
+
+    tasks: HttpPath = "/api/{user_id}/tasks"
+    task: HttpPath = "/api/{user_id}/tasks/{id}"
+    complete: HttpPath | None = "/api/{user_id}/tasks/{id}/complete"
+    tags: HttpPath | None = "/api/{user_id}/tags"
+    tag: HttpPath | None = "/api/{user_id}/tags/{id}"
+    chat: HttpPath = "/api/{user_id}/chat"
+    conversations: HttpPath | None = "/api/{user_id}/conversations"
+    messages: HttpPath | None = "/api/{user_id}/conversations/{id}/messages"
+    update_method: Literal["PUT", "PATCH"] = "PUT"
+    complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
+    created: int = 201
+    deleted: int = 204
+    bad_input: int = 422
+    absent: int = 404
+    missing_token: Literal[401, 403, 422] = 401
+    other_user: Literal[403, 404] = 403
+    model_failing: tuple[int, ...] = (502, 503)
+    """What a chat turn is answered when the model fails or is away."""
+    id_field: str = "id"
+    title_field: str = "title"
+    completed_field: str = "completed"
+    tag_field: str = "name"
+    message_field: str = "message"
+    conversation_field: str = "conversation_id"
+    response_field: str = "response"
+    tool_calls_field: str = "tool_calls"
+    role_field: str = "role"
+    content_field: str = "content"
+
+
+class Pages(Model):
+    """A page that holds a signed-in user's tasks, and how it shows what was searched for."""
+
+    search: HttpPath = "/tasks?q={token}"
+    echo: str = 'value="{token}"'
+    tasks: HttpPath = "/tasks"
+
+
+class Screens(Model):
+    """What a person finds in the frontend: paths, and the accessible names of fields, buttons and links."""
+
+    sign_up: HttpPath
+    sign_in: HttpPath
+    tasks: HttpPath
+    name: str
+    email: str
+    password: str
+    sign_up_button: str
+    sign_in_button: str
+    sign_out_button: str
+    tasks_link: str
+    chat_link: str
+    new_task: str
+    add_button: str
+    message: str
+    send_button: str
+    you: str
+    """The name of an article of the chat's log that the user wrote."""
+    assistant: str
+
+
+class Auth(Model):
+    """How a user signs up and what proves who calls: Better Auth's cookie of strategy `jwt`."""
+
+    kind: Literal["better-auth"] = "better-auth"
+    sign_up: HttpPath = "/api/auth/sign-up/email"
+    sign_in: HttpPath = "/api/auth/sign-in/email"
+    cookie: str = "better-auth.session_data"
+    carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
+    """How the backend takes the token: in an Authorization header, in the cookie, or either."""
+
+
+class Tables(Model):
+    """Where PostgreSQL holds the entities; `schema.table` where not in `public`."""
+
+    user: str = "user"
+    user_id: str = "id"
+    user_email: str = "email"
+    task: str = "task"
+    task_id: str = "id"
+    task_title: str = "title"
+    task_completed: str = "completed"
+    tag: str = "tag"
+    tag_name: str = "name"
+    conversation: str = "conversation"
+    conversation_id: str = "id"
+    message: str = "message"
+    message_conversation: str = "conversation_id"
+    message_content: str = "content"
+    message_role: str = "role"
+    message_tool_calls: str | None = "tool_calls"
+    owner: str = "user_id"
+    """The column of tasks, tags and conversations that holds their user's id."""
+
+
+class Waiver(Model):
+    """A rule that a release is signed off without, for one object, until a day."""
+
+    rule: str
+    object: str
+    reason: str
+    until: date
+
+
+class Target(Model):
+    """The whole target; `root` is the folder that its paths are relative to."""
+
+    root: Path
+    strict: bool = False
+    """Whether a broken `derived` rule rejects the release, or is advice."""
+    chart: Chart
+    values: Values = Values()
+    components: dict[ComponentName, Component]
+    config_map: ConfigMap
+    secret: Secret
+    autoscaler: Autoscaler | None = None
+    overrides: dict[str, Any] = {}
+    """Values by dotted path that fit the release to a small cluster; the report lists each."""
+    api: Api = Api()
+    pages: Pages = Pages()
+    screens: Screens | None = None
+    auth: Auth = Auth()
+    tables: Tables = Tables()
+    waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def chart_path(self) -> Path:
+        return self.root / self.chart.path
+
+    def component(self, name: str) -> Component:
+        """The component's part of the target; `KeyError` where the target has none of that name."""
+        return self.components[name]  # type: ignore[index]
+
+
+def load(path: Path = DEFAULT_TARGET) -> Target:
+    """Read a target file; `TargetError` with every mistake in one sentence where it can't be used."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetError(f"cannot read the target file {path}: {error.strerror}; name one with --target") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TargetError(f"the target file {path} is not valid TOML: {error}") from error
+    try:
+        target = Target.model_validate({**document, "root": path.resolve().parent})
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
+    if not (target.chart_path / "Chart.yaml").is_file():
+        raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but no Chart.yaml is there")
+    return target

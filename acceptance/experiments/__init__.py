@@ -1,0 +1,1 @@
+"""Disturbances of a running release: faults, rollouts, and the runner that restores the baseline after each."""

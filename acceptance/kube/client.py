@@ -1,0 +1,162 @@
+"""Objects of one namespace as the API server's JSON has them: listed, or watched from a version on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes import client
+
+from acceptance.core.fields import Object, mappings_at, name_of, text_at
+from acceptance.kube.schema import document, kind_of
+
+CONNECT_SECONDS = 5
+LIST_SECONDS = 30
+SILENT_SECONDS = 7200
+"""For which a container may print nothing and yet be followed; longer than a run."""
+KINDS = {
+    "Pod": (client.CoreV1Api, "pod"),
+    "Deployment": (client.AppsV1Api, "deployment"),
+    "ReplicaSet": (client.AppsV1Api, "replica_set"),
+    "EndpointSlice": (client.DiscoveryV1Api, "endpoint_slice"),
+    "Event": (client.CoreV1Api, "event"),
+    "HorizontalPodAutoscaler": (client.AutoscalingV2Api, "horizontal_pod_autoscaler"),
+}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The objects of a kind, and the version of the whole from which a watch can go on."""
+
+    version: str
+    objects: tuple[Object, ...]
+
+
+class Objects:
+    """Reads objects of one namespace."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    def list(self, kind: str) -> Listing:
+        answer = self._call(kind)(
+            self._namespace, _preload_content=False, _request_timeout=(CONNECT_SECONDS, LIST_SECONDS)
+        )
+        document = json.loads(answer.data)
+        return Listing(document["metadata"]["resourceVersion"], tuple(document["items"] or ()))
+
+    def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]:
+        """Watch events after `version` for `seconds`; the server then ends the stream.
+
+        Raises urllib3's `ReadTimeoutError` where nothing, not even the end, was heard for `silence` seconds.
+        """
+        answer = self._call(kind)(
+            self._namespace,
+            watch=True,
+            resource_version=version,
+            allow_watch_bookmarks=True,
+            timeout_seconds=seconds,
+            _preload_content=False,
+            _request_timeout=(CONNECT_SECONDS, silence),
+        )
+        try:
+            for line in answer:
+                yield json.loads(line)
+        finally:
+            answer.close()
+
+    def log(self, pod: str, container: str) -> Iterator[bytes]:
+        """The lines of a container's log from its start, as they are written, until the container ends."""
+        read: Callable[..., Any] = client.CoreV1Api(self._api).read_namespaced_pod_log
+        answer = read(
+            pod,
+            self._namespace,
+            container=container,
+            follow=True,
+            _preload_content=False,
+            _request_timeout=(CONNECT_SECONDS, SILENT_SECONDS),
+        )
+        try:
+            yield from answer
+        finally:
+            answer.close()
+
+    def _call(self, kind: str) -> Callable[..., Any]:
+        api, name = KINDS[kind]
+        call: Callable[..., Any] = getattr(api(self._api), f"list_namespaced_{name}")
+        return call
+
+
+TIMEOUT = (5, 30)
+"""Seconds to connect and to answer, of one request to the API server."""
+
+
+class ApiServer:
+    """Raw requests, so that objects keep the shape of their JSON."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, Any]:
+        """Status and JSON document (or text) of the answer."""
+        request = self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = self._api.call_api(*request, _request_timeout=TIMEOUT)
+        content = answer.read() or b""
+        try:
+            return answer.status, json.loads(content)
+        except ValueError:
+            return answer.status, content.decode("utf-8", "replace")
+
+    def items(self, path: str) -> tuple[Object, ...]:
+        """The members of a list; empty where the server knows no such list."""
+        status, answer = self.call("GET", path)
+        return tuple(mappings_at(answer, "items")) if status == 200 else ()
+
+    def get(self, item: Object, namespace: str) -> Object | None:
+        """The object as the server has it, or None."""
+        status, answer = self.call("GET", object_path(item, namespace))
+        return answer if status == 200 and isinstance(answer, dict) else None
+
+    def refusal(self, item: Object, namespace: str, *, create: bool) -> str | None:
+        """The server's words if it refuses the object with dryRun=All, else None.
+
+        `create` makes it anew; else it is applied over the one that is there.
+        """
+        query = {"dryRun": "All", "fieldManager": "acceptance", "fieldValidation": "Strict"}
+        if create:
+            status, answer = self.call("POST", collection(item, namespace), query, item)
+            if status == 409:  # all else was accepted
+                return None
+        else:
+            kind = "application/apply-patch+yaml"
+            status, answer = self.call("PATCH", object_path(item, namespace), query | {"force": "true"}, item, kind)
+        if status < 300:
+            return None
+        return text_at(answer, "message") or f"status {status}"
+
+
+def collection(item: Object, namespace: str) -> str:
+    """The path of the object's kind in the API. `KeyError` for a kind that is not Kubernetes' own."""
+    path = str(document()["kinds"][kind_of(item)]["path"])
+    return path.replace("{namespace}", text_at(item, "metadata.namespace") or namespace)
+
+
+def object_path(item: Object, namespace: str) -> str:
+    return f"{collection(item, namespace)}/{name_of(item)}"

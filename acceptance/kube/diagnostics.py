@@ -1,0 +1,106 @@
+"""What is wrong in a namespace, and no more: for the report of a test that failed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
+from acceptance.kube import diagnosis
+from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS, Objects
+from acceptance.kube.status import statuses
+
+RECENT = timedelta(minutes=10)
+"""The limit of a test: an older restart is not of the test that failed."""
+LOG_LINES = 40
+REMOVED = "unable to retrieve container logs"
+"""What the kubelet answers, with status 200, for a life whose container it has removed by now."""
+EVENTS = 25
+
+
+def is_unhealthy(pod: Object) -> bool:
+    """Whether a pod does not run as it should: not Ready, or restarted of late."""
+    if at(pod, "status.phase") == "Succeeded":
+        return False
+    conditions = {text_at(entry, "type"): text_at(entry, "status") for entry in mappings_at(pod, "status.conditions")}
+    return conditions.get("Ready") != "True" or any(map(restarted, statuses(pod)))
+
+
+def restarted(status: Object) -> bool:
+    """Whether a container was started again within `LATELY`."""
+    try:
+        ended = datetime.fromisoformat(text_at(status, "lastState.terminated.finishedAt"))
+    except ValueError:
+        return False
+    return datetime.now(UTC) - ended < RECENT
+
+
+def describe(pod: Object) -> str:
+    """A pod in a few lines: phase, conditions that don't hold, containers that don't run."""
+    lines = [f"Pod/{name_of(pod)}: {text_at(pod, 'status.phase')} on {text_at(pod, 'spec.nodeName') or 'no node'}"]
+    lines += [
+        f"  {entry['type']} is {entry.get('status')}: {entry.get('reason', '')} {entry.get('message', '')}".rstrip()
+        for entry in mappings_at(pod, "status.conditions")
+        if entry.get("status") != "True"
+    ]
+    for status in statuses(pod):
+        states = mapping_at(status, "state")
+        words = [
+            f"{state} {text_at(states, f'{state}.reason')}: {text_at(states, f'{state}.message')}" for state in states
+        ]
+        state = ", ".join(text.rstrip(": ") for text in words)
+        lines.append(f"  container {text_at(status, 'name')}: {state}, restarts {status.get('restartCount')}")
+    return "\n".join(lines)
+
+
+def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
+    """The last lines of each container of a pod that ever ran, of its previous life too where it had one."""
+    found = {}
+    for status in statuses(pod):
+        if not status.get("containerID"):
+            continue
+        for previous in (True, False) if status.get("restartCount") else (False,):
+            title = f"log of {name_of(pod)} {text_at(status, 'name')}" + (", previous" if previous else "")
+            try:
+                found[title] = api.read_namespaced_pod_log(
+                    name_of(pod),
+                    at(pod, "metadata.namespace"),
+                    container=text_at(status, "name"),
+                    previous=previous,
+                    tail_lines=LOG_LINES,
+                    _request_timeout=(CONNECT_SECONDS, LIST_SECONDS),
+                )
+            except ApiException as error:
+                found[title] = f"no log: {error.reason}"
+    return {title: text for title, text in found.items() if text and not text.startswith(REMOVED)}
+
+
+def collect(api: client.ApiClient, namespace: str) -> dict[str, str]:
+    """Texts by title: what can't run and why, the pods that are ill, warnings, and the ill pods' logs."""
+    objects = Objects(api, namespace)
+    try:
+        every = objects.list("Pod").objects
+        pods = [pod for pod in every if is_unhealthy(pod)]
+        well = {at(pod, "metadata.uid") for pod in every if not is_unhealthy(pod)}
+        events = [
+            event
+            for event in objects.list("Event").objects
+            if event.get("type") == "Warning" and at(event, "involvedObject.uid") not in well
+        ]
+        cause = diagnosis.first(pods, objects.list("ReplicaSet").objects, events)
+        log = {title: text for pod in pods for title, text in logs(client.CoreV1Api(api), pod).items()}
+    except (ApiException, HTTPError) as error:
+        return {f"namespace {namespace}": f"could not be read: {type(error).__name__}: {error}"}
+    if not pods and not events and cause is None:
+        return {f"namespace {namespace}": "nothing is wrong in it"}
+    lines = [cause or "nothing stands in the way of the pods", *map(describe, pods)]
+    events.sort(key=lambda event: text_at(event, "lastTimestamp") or text_at(event, "metadata.creationTimestamp"))
+    lines += [
+        f"{text_at(event, 'involvedObject.kind')}/{text_at(event, 'involvedObject.name')}: "
+        f"{text_at(event, 'reason')}: {text_at(event, 'message')}"
+        for event in events[-EVENTS:]
+    ]
+    return {f"namespace {namespace}": "\n".join(lines), **log}

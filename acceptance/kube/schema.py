@@ -1,0 +1,82 @@
+"""Kubernetes' own schema of its objects, trimmed and kept in `spec/openapi/` (see `trim.py` there)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+
+from acceptance.core.fields import Object, at, text_at
+from acceptance.core.rules import ROOT
+
+DOCUMENT = ROOT / "spec" / "openapi" / "kubernetes.json"
+KUBERNETES_VERSION = "1.37.2"
+
+
+@cache
+def document() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    return loaded
+
+
+def kind_of(item: Object) -> str:
+    """`apiVersion/kind`, the key that the document knows a kind by."""
+    return f"{text_at(item, 'apiVersion')}/{text_at(item, 'kind')}"
+
+
+@cache
+def _validator(kind: str) -> Draft7Validator | None:
+    entry = document()["kinds"].get(kind)
+    if entry is None:
+        return None
+    definitions = document()["definitions"]
+    return Draft7Validator({"$ref": f"#/definitions/{entry['definition']}", "definitions": definitions})
+
+
+def errors(item: Object) -> list[tuple[str, str]] | None:
+    """Every place where an object does not fit its kind's schema, as (field, what is wrong).
+
+    None for a kind that the version does not serve as stable: nothing can be said of it.
+    """
+    validator = _validator(kind_of(item))
+    if validator is None:
+        return None
+    return [
+        (".".join(map(str, error.absolute_path)) or "object", _words(error))
+        for error in validator.iter_errors(_plain(item))
+    ]
+
+
+def _words(error: ValidationError) -> str:
+    # A Secret's value must not be quoted back.
+    return (
+        error.message if len(error.message) <= 160 else f"does not fit {error.validator} {error.validator_value}"[:160]
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The value as the API server reads it: a null is an absent field."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def is_namespaced(item: Object, others: Iterable[Object] = ()) -> bool:
+    """Whether the object's kind lives in a namespace; a custom kind as its definition among `others` says."""
+    entry = document()["kinds"].get(kind_of(item))
+    if entry is not None:
+        return bool(entry["namespaced"])
+    for definition in others:
+        if (
+            text_at(definition, "kind") == "CustomResourceDefinition"
+            and at(definition, "spec.names.kind") == at(item, "kind")
+            and text_at(item, "apiVersion").startswith(f"{at(definition, 'spec.group')}/")
+        ):
+            return bool(at(definition, "spec.scope") == "Namespaced")
+    return False

@@ -1,0 +1,114 @@
+"""The external PostgreSQL: outside the cluster, TLS on, addressed by one URL as Neon gives it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import psycopg
+
+from acceptance.core.deadlines import DATABASE_UP
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision import certificates, docker
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+
+PORT = 5432
+NAME = "todo"
+"""The database, and the role that owns it."""
+FILES = "/run/database"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A running PostgreSQL. `url` is what the release is given; `ca` is the PEM text that it verifies with."""
+
+    toolchain: Toolchain
+    container: str
+    superuser_password: str
+    url: str
+    ca: str
+
+    def admin(self) -> psycopg.Connection[tuple[object, ...]]:
+        """A superuser's connection from this machine, in autocommit; close it, or use it as a context."""
+        return psycopg.connect(
+            host=docker.LOOPBACK,
+            port=docker.host_port(self.toolchain, self.container, PORT),
+            user="postgres",
+            password=self.superuser_password,
+            dbname=NAME,
+            sslmode="require",
+            sslrootcert="",
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def role_url(self, role: str, password: str) -> str:
+        """The URL for another role."""
+        return url(self.container, role, password)
+
+    def stop(self) -> None:
+        """End PostgreSQL: connections are closed, new ones refused."""
+        self.toolchain.engine.docker("stop", "--time", "5", self.container)
+
+    def start(self) -> None:
+        """Start it again and wait until it answers."""
+        self.toolchain.engine.docker("start", self.container)
+        self.wait()
+
+    def pause(self) -> None:
+        """Freeze PostgreSQL: connections stay open and silent."""
+        self.toolchain.engine.docker("pause", self.container)
+
+    def unpause(self) -> None:
+        self.toolchain.engine.docker("unpause", self.container)
+
+    def wait(self) -> None:
+        def probe() -> None:
+            try:
+                self.admin().close()
+            except (psycopg.Error, RuntimeError) as error:
+                raise NotYet(str(error).strip()) from error
+
+        eventually("PostgreSQL to answer", probe, DATABASE_UP)
+
+
+def url(host: str, role: str, password: str) -> str:
+    return (
+        f"postgresql://{role}:{quote(password, safe='')}@{host}:{PORT}/{NAME}?sslmode=require&channel_binding=require"
+    )
+
+
+def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], None]) -> Database:
+    """Start the run's PostgreSQL, or take the one that a kept run has. `hide` is told every secret."""
+    name = f"database-{run.id}"
+    engine = toolchain.engine
+    if docker.state(toolchain, name) in (None, "created"):
+        superuser, owner = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        ca, certificate, key = certificates.server(name, f"pooler-{run.id}")
+        redact(superuser)
+        redact(owner)
+        files = {
+            "superuser-password": superuser.encode(),
+            "url": url(name, NAME, owner).encode(),
+            "ca.crt": ca.encode(),
+            "server.crt": certificate,
+            "server.key": key,
+            "init.sql": (
+                f"CREATE ROLE {NAME} LOGIN PASSWORD '{owner}';\n\nCREATE DATABASE {NAME} OWNER {NAME};\n\n"
+            ).encode(),
+        }
+        placed = {f"{FILES}/{path}": content for path, content in files.items()}
+        docker.start(toolchain, run, name, image, files=placed, ports=(PORT,))
+    else:
+        docker.start(toolchain, run, name, image)
+    superuser, address, ca = (
+        engine.docker("exec", name, "cat", f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt")
+    )
+    redact(superuser)
+    redact(address)
+    database = Database(toolchain, name, superuser, address, ca)
+    database.wait()
+    return database

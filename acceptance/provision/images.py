@@ -1,0 +1,78 @@
+"""The images under test and the suite's own: built by their Dockerfiles, tagged by what they hold."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.core.rules import ROOT
+from acceptance.core.target import Component
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image in the engine. `reference` is `repository:tag` with a tag that no other content bears."""
+
+    repository: str
+    tag: str
+    config_digest: str
+    diff_ids: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        return f"{self.repository}:{self.tag}"
+
+
+def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, context: Path) -> BuiltImage:
+    """Build one image; raises `ToolchainError` with the end of what the build printed."""
+    engine = toolchain.engine
+    bases = {
+        "PYTHON_IMAGE": toolchain.python_image,
+        "NODE_IMAGE": toolchain.nodejs_image,
+        "DEBIAN_IMAGE": toolchain.debian_image,
+    }
+    recipe = dockerfile.read_text(encoding="utf-8")
+    arguments = [
+        word for name, value in bases.items() if f"ARG {name}" in recipe for word in ("--build-arg", f"{name}={value}")
+    ]
+    with tempfile.TemporaryDirectory(dir=run.folder) as aside:
+        identity = Path(aside) / "iid"
+        # A name from the start: an interrupted run leaves none that bears no id.
+        name = f"{repository}:built-{run.id}"
+        engine.build("--tag", name, "--iidfile", identity, *arguments, "--file", dockerfile, context)
+        digest = identity.read_text(encoding="ascii").strip()
+    described = json.loads(engine.docker("image", "inspect", digest))[0]
+    image = BuiltImage(
+        repository,
+        f"{digest.removeprefix('sha256:')[:12]}-{run.id}",
+        str(described["Id"]),
+        tuple(described["RootFS"]["Layers"]),
+    )
+    engine.docker("tag", digest, image.reference)
+    return image
+
+
+def build_component(toolchain: Toolchain, run: Run, root: Path, component: Component) -> BuiltImage:
+    """The component's image from the Dockerfile and context that the target names."""
+    dockerfile, context = component.image.dockerfile, component.image.context
+    if dockerfile is None or context is None:
+        raise ValueError(f"the target names no Dockerfile and context for {component.image.repository}")
+    return build(toolchain, run, component.image.repository, root / dockerfile, root / context)
+
+
+def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
+    """The image with a Dockerfile's further instructions: another image of the same repository and layers."""
+    with tempfile.TemporaryDirectory(dir=run.folder) as aside:
+        recipe = Path(aside) / "Dockerfile"
+        recipe.write_text(f"FROM {image.reference}\n{instructions}\n", encoding="ascii")
+        return build(toolchain, run, image.repository, recipe, Path(aside))
+
+
+def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
+    """An image of the suite's own, from `support/`."""
+    context = ROOT / "support" / name
+    return build(toolchain, run, f"acceptance-{name}", context / "Dockerfile", context)

@@ -1,0 +1,82 @@
+"""The language model's stand-in: a real HTTP API outside the release, whose record tests read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from requests import ConnectionError as NoConnection
+from requests import Response, Session, Timeout
+
+from acceptance.core.deadlines import MODEL_UP, REQUEST
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision import docker
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+
+PORT = 8080
+CONTROL_PORT = 8081
+"""Never reached by the release: the tests' side of the stub."""
+
+
+@dataclass(frozen=True)
+class ModelStub:
+    """The running stub. `base_url` is what the release is given as its model's address."""
+
+    toolchain: Toolchain
+    container: str
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{self.container}:{PORT}/v1"
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the model was asked since the last `forget`, oldest first: `path`, `headers`, `body`."""
+        loaded: list[dict[str, Any]] = self._control("GET", "/requests").json()
+        return loaded
+
+    def forget(self) -> None:
+        self._control("DELETE", "/requests")
+
+    def behave(self, *, delay_seconds: float = 0, status: int = 200, malformed: bool = False) -> None:
+        """How the model answers from now on; without arguments, as it should."""
+        self._control("PUT", "/behaviour", {"delay_seconds": delay_seconds, "status": status, "malformed": malformed})
+
+    def stop(self) -> None:
+        """The model is gone: connections are refused."""
+        self.toolchain.engine.docker("stop", "--time", "1", self.container)
+
+    def running(self) -> bool:
+        return docker.state(self.toolchain, self.container) == "running"
+
+    def start(self) -> None:
+        self.toolchain.engine.docker("start", self.container)
+        self.wait()
+
+    def wait(self) -> None:
+        def probe() -> None:
+            try:
+                self.requests()
+            except (NoConnection, Timeout) as error:
+                raise NotYet(str(error)) from error
+
+        eventually("the model's stub to answer", probe, MODEL_UP)
+
+    def _control(self, method: str, path: str, body: object = None) -> Response:
+        port = docker.host_port(self.toolchain, self.container, CONTROL_PORT)
+        with Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method, f"http://{docker.LOOPBACK}:{port}{path}", json=body, timeout=REQUEST.seconds
+            )
+        answer.raise_for_status()
+        return answer
+
+
+def start(toolchain: Toolchain, run: Run, image: str) -> ModelStub:
+    """Start the run's stub, or take the one that a kept run has."""
+    stub = ModelStub(toolchain, f"model-{run.id}")
+    entrypoint = ["python3", "/opt/tools/model.py"]
+    docker.start(toolchain, run, stub.container, image, entrypoint=entrypoint, ports=(CONTROL_PORT,))
+    stub.wait()
+    return stub

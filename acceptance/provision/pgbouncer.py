@@ -1,0 +1,92 @@
+"""PgBouncer in transaction mode before the external PostgreSQL: what a pooled address of Neon's is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from acceptance.core.deadlines import DATABASE_UP
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision import docker
+from acceptance.provision.database import FILES, NAME, PORT, Database
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+
+POOLER_PORT = 6432
+CONFIGURATION = f"""
+[databases]
+{NAME} = host={{database}} port={PORT} dbname={NAME}
+[pgbouncer]
+listen_addr = *
+listen_port = {POOLER_PORT}
+unix_socket_dir =
+pool_mode = transaction
+; Statements prepared by name then fail, as they do behind a pooler that does not know them.
+max_prepared_statements = 0
+auth_type = scram-sha-256
+auth_file = {FILES}/userlist.txt
+client_tls_sslmode = require
+client_tls_ca_file = {FILES}/ca.crt
+client_tls_cert_file = {FILES}/server.crt
+client_tls_key_file = {FILES}/server.key
+server_tls_sslmode = verify-full
+server_tls_ca_file = {FILES}/ca.crt
+"""
+
+
+@dataclass(frozen=True)
+class Pooler:
+    """A running PgBouncer; `url` is a release's address of the same database, without channel binding."""
+
+    container: str
+    url: str
+
+
+def start(toolchain: Toolchain, run: Run, image: str, database: Database, redact: Callable[[str], None]) -> Pooler:
+    """Start the run's pooler with the certificate of the database, which names it too."""
+    name = f"pooler-{run.id}"
+    password = unquote(urlsplit(database.url).password or "")
+    address = (
+        f"postgresql://{urlsplit(database.url).netloc.partition('@')[0]}@{name}:{POOLER_PORT}/{NAME}?sslmode=require"
+    )
+    redact(address)
+    certificate, key = (
+        toolchain.engine.docker("exec", database.container, "cat", f"{FILES}/{path}")
+        for path in ("server.crt", "server.key")
+    )
+    files = {
+        "pgbouncer.ini": CONFIGURATION.format(database=database.container),
+        "userlist.txt": f'"{NAME}" "{password}"\n',
+        "ca.crt": database.ca,
+        "server.crt": certificate,
+        "server.key": key,
+    }
+    docker.start(
+        toolchain,
+        run,
+        name,
+        image,
+        entrypoint=["/usr/sbin/pgbouncer", f"{FILES}/pgbouncer.ini"],
+        files={f"{FILES}/{path}": content.encode() for path, content in files.items()},
+        ports=(POOLER_PORT,),
+    )
+
+    def probe() -> None:
+        try:
+            psycopg.connect(
+                host=docker.LOOPBACK,
+                port=docker.host_port(toolchain, name, POOLER_PORT),
+                user=NAME,
+                password=password,
+                dbname=NAME,
+                sslmode="require",
+                connect_timeout=5,
+            ).close()
+        except psycopg.Error as error:
+            raise NotYet(str(error).strip()) from error
+
+    eventually("PgBouncer to answer", probe, DATABASE_UP)
+    return Pooler(name, address)

@@ -1,0 +1,1 @@
+"""From test outcomes to the verdict, signoff.json and the page for the release approver."""

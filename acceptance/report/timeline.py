@@ -1,0 +1,185 @@
+"""Timelines as SVG: requests, failures, pods, versions and events on one time axis."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from acceptance.core.fields import name_of, text_at
+from acceptance.core.target import Component
+from acceptance.experiments.experiment import Annotation, Experiment
+from acceptance.kube.status import is_ready, is_terminating, pods_of, revision
+from acceptance.traffic.availability import Availability
+from acceptance.traffic.records import Record, percentile
+
+WIDTH = 10.0
+GOOD, BAD, EXPECTED, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
+REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
+BUCKET_SECONDS = 1.0
+WINDOW_SECONDS = 10.0
+"""Enough requests for a percentile; Locust's own window."""
+PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
+"""A pod's phases and how strongly they are drawn."""
+
+
+@dataclass(frozen=True)
+class PodPhase:
+    """One phase of one pod, in seconds since the epoch."""
+
+    pod: str
+    revision: str
+    phase: str
+    start: float
+    end: float
+
+
+def pod_phases(experiment: Experiment, component: Component) -> list[PodPhase]:
+    """The phases of every pod of a component, in the order in which the pods came."""
+    found: list[PodPhase] = []
+    current: dict[str, PodPhase] = {}
+    for state in experiment.history.states("Pod", experiment.start, experiment.end):
+        there = {}
+        for pod in pods_of(state.objects, component):
+            phase = "leaving" if is_terminating(pod) else "ready" if is_ready(pod) else "starting"
+            there[text_at(pod, "metadata.uid")] = name_of(pod), revision(pod), phase
+        for uid, stretch in list(current.items()):
+            if there.get(uid) != (stretch.pod, stretch.revision, stretch.phase):
+                found.append(PodPhase(stretch.pod, stretch.revision, stretch.phase, stretch.start, state.moment))
+                del current[uid]
+        for uid, (name, of, phase) in there.items():
+            if uid not in current:
+                current[uid] = PodPhase(name, of, phase, state.moment, state.moment)
+    found += [PodPhase(s.pod, s.revision, s.phase, s.start, experiment.end) for s in current.values()]
+    return found
+
+
+def availability(experiment: Experiment, components: Iterable[Component]) -> str:
+    """An SVG: for each kind of traffic the requests and failures each second, below them the pods' lives."""
+    traffic = {label: sampling.availability for label, sampling in experiment.traffic.items()}
+    pods = [(component, pod_phases(experiment, component)) for component in components]
+    heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in found}) for _, found in pods]
+    figure, axes = _figure(heights)
+    for place, (label, seen) in zip(axes, traffic.items(), strict=False):
+        _requests(place, label, seen, experiment.start)
+    for place, (component, found) in zip(axes[len(traffic) :], pods, strict=True):
+        _pods(place, component.deployment, found, experiment.start)
+    _finish(axes, experiment.annotations, experiment.start, experiment.end)
+    return _svg(figure)
+
+
+def rate(moments: Iterable[float], start: float, end: float) -> list[tuple[float, float]]:
+    """How many of the moments were in each second from `start` to `end`, as points of a step curve."""
+    found = Counter((moment - start) // BUCKET_SECONDS for moment in moments)
+    buckets = range(math.ceil((end - start) / BUCKET_SECONDS))
+    return [(start + bucket * BUCKET_SECONDS, found[bucket] / BUCKET_SECONDS) for bucket in buckets]
+
+
+def slowest(records: Iterable[Record], start: float, end: float) -> list[tuple[float, float]]:
+    """The 95th percentile of response times in each `WINDOW_SECONDS` from `start` on, as points of a step curve."""
+    windows: dict[float, list[float]] = {}
+    for record in records:
+        if start <= record.sent <= end:
+            windows.setdefault((record.sent - start) // WINDOW_SECONDS, []).append(record.duration)
+    return [(start + window * WINDOW_SECONDS, percentile(took, 95)) for window, took in sorted(windows.items())]
+
+
+def curves(
+    marks: Sequence[Annotation],
+    start: float,
+    end: float,
+    rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+) -> str:
+    """An SVG of step curves: rows by label, each of curves by name as (seconds since the epoch, value)."""
+    figure, axes = _figure([1.0] * len(rows))
+    for place, (label, lines) in zip(axes, rows.items(), strict=True):
+        for colour, (name, points) in zip(REVISIONS, lines.items(), strict=False):
+            moments = [moment - start for moment, _ in points]
+            values = [value for _, value in points]
+            if points:
+                moments.append(end - start)
+                values.append(values[-1])
+            place.step(moments, values, where="post", color=BAD if name == "failed" else colour, label=name)
+        place.set_ylabel(label)
+        place.margins(y=0.3)
+        place.set_ylim(bottom=0)
+        place.legend(loc="upper right", frameon=False, fontsize=8)
+    _finish(axes, marks, start, end)
+    return _svg(figure)
+
+
+def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH, 0.8 + 1.3 * sum(heights)), layout="constrained")
+    grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
+    return figure, [row[0] for row in grid]
+
+
+def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
+    failed = {failure.record.number for failure in seen.failures}
+    refused = {record.number for record in seen.expected_refusals}
+    layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, EXPECTED, BAD)}
+    for record in seen.records:
+        bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
+        colour = BAD if record.number in failed else EXPECTED if record.number in refused else GOOD
+        layers[colour][bucket] += 1
+    words = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
+    if refused:
+        words[EXPECTED] = f"refused as meant: {len(refused)}"
+    moments = sorted({moment for layer in layers.values() for moment in layer})
+    below = [0] * len(moments)
+    for colour, layer in layers.items():
+        heights = [layer[moment] for moment in moments]
+        if colour in words:
+            axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, label=words[colour])
+        below = [low + height for low, height in zip(below, heights, strict=True)]
+    axes.set_ylabel(f"{label}\n1/s")
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _pods(axes: Axes, label: str, found: Sequence[PodPhase], start: float) -> None:
+    rows = list(dict.fromkeys(stretch.pod for stretch in sorted(found, key=lambda s: s.start)))
+    colours = dict(zip(dict.fromkeys(s.revision for s in found), REVISIONS * 5, strict=False))
+    for stretch in found:
+        axes.barh(
+            rows.index(stretch.pod),
+            stretch.end - stretch.start,
+            left=stretch.start - start,
+            color=colours[stretch.revision],
+            alpha=PHASES[stretch.phase],
+        )
+    axes.set_yticks(range(len(rows)), [row.rpartition("-")[2] for row in rows], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_ylabel(label)
+
+
+def _finish(axes: Sequence[Axes], marks: Sequence[Annotation], start: float, end: float) -> None:
+    for place in axes:
+        place.spines[["top", "right"]].set_visible(False)
+        for mark in marks:
+            place.axvline(mark.moment - start, color=QUIET, linewidth=0.8, linestyle=":")
+    for mark in marks:
+        axes[0].annotate(
+            mark.text,
+            (mark.moment - start, 1.02),
+            xycoords=("data", "axes fraction"),
+            rotation=30,
+            fontsize=7,
+            color=QUIET,
+        )
+    axes[-1].set_xlim(0, end - start)
+    axes[-1].set_xlabel("seconds")
+
+
+def _svg(figure: Figure) -> str:
+    FigureCanvasSVG(figure)
+    written = io.StringIO()
+    with rc_context({"svg.hashsalt": "timeline", "svg.fonttype": "none"}):
+        figure.savefig(written, format="svg", metadata={"Date": None}, transparent=True)
+    return written.getvalue()

@@ -1,0 +1,198 @@
+"""A live release read once: its objects as the API server has them, and what the cluster made of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from acceptance.checks.snapshot import ClusterState as ClusterFacts
+from acceptance.checks.snapshot import ContainerFacts, ImageState, Layer, Snapshot
+from acceptance.core.fields import Object, at, mappings_at, name_of, object_ref, text_at
+from acceptance.core.target import Target
+from acceptance.core.values import ROUND_TRIP
+from acceptance.kube.client import ApiServer
+from acceptance.kube.manifests import documents
+from acceptance.kube.schema import document, kind_of
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.helm import Helm
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.release import Release
+from acceptance.provision.run import CTR
+
+LOG_LINES = 500
+
+
+def manifest_objects(helm: Helm) -> tuple[Object, ...]:
+    """The objects of a release's manifest that Kubernetes itself knows."""
+    return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
+
+
+def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
+    """The release as it is now: everything is asked for at once."""
+    target, cluster = release.target, release.cluster
+    server, namespace = ApiServer(cluster.api), target.chart.namespace
+    manifest = manifest_objects(release.helm)
+    core, apps = f"/api/v1/namespaces/{namespace}", f"/apis/apps/v1/namespaces/{namespace}"
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    with ThreadPoolExecutor(8) as pool:
+        objects = [pool.submit(server.get, item, release.helm.namespace) for item in manifest]
+        refusals = [pool.submit(server.refusal, item, release.helm.namespace, create=False) for item in manifest]
+        lists = [
+            pool.submit(server.items, path)
+            for path in (
+                f"{core}/pods",
+                f"{apps}/replicasets",
+                slices,
+                "/api/v1/nodes",
+                "/api/v1/namespaces",
+                "/apis/networking.k8s.io/v1/servicecidrs",
+            )
+        ]
+        pods, replica_sets, endpoint_slices, nodes, namespaces, cidrs = (each.result() for each in lists)
+        pods = typed(pods, "Pod")
+        logs = {name_of(pod): pool.submit(log, server, core, pod) for pod in pods}
+        facts = container_facts(cluster, pods) if "node" in cluster.capabilities else None
+        words = {object_ref(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
+        return Snapshot(
+            source="live",
+            objects=tuple(found for each in objects if (found := each.result()) is not None),
+            release_namespace=release.helm.namespace,
+            injected_values=injected_values(target, release.values),
+            captured_at=datetime.now(UTC),
+            cluster=ClusterFacts(
+                pods=pods,
+                replica_sets=typed(replica_sets, "ReplicaSet"),
+                endpoint_slices=typed(endpoint_slices, "EndpointSlice"),
+                nodes=typed(nodes, "Node"),
+                namespaces=typed(namespaces, "Namespace"),
+                service_cidrs=tuple(str(cidr) for item in cidrs for cidr in at(item, "spec.cidrs") or []),
+                facts=facts,
+                refused={name: found for name, found in words.items() if found is not None},
+                logs={name: each.result() for name, each in logs.items()},
+            ),
+            manifest_objects=manifest,
+            images={name: image_state(cluster, image) for name, image in images.items()},
+        )
+
+
+def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
+    """Members of a list with the kind that the list leaves out."""
+    return tuple({"kind": kind, **item} for item in items)
+
+
+def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
+    """What the run put into the values: credentials by Secret key, the model's base URL, and the suite's text."""
+    names, paths = target.secret, target.values
+    known = {
+        names.database_url: paths.database_url,
+        names.auth_secret: paths.auth_secret,
+        names.model_key: paths.model_key,
+        "model_base_url": paths.model_base_url,
+        **{key: f"{paths.extra_config}.{key}" if paths.extra_config else None for key in ROUND_TRIP},
+    }
+    found = {key: at(values, path) for key, path in known.items() if path is not None}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def log(server: ApiServer, core: str, pod: Object) -> str:
+    """The last lines of every container of a pod that has started."""
+    texts = []
+    for container in mappings_at(pod, "spec.containers"):
+        query = {"container": text_at(container, "name"), "tailLines": str(LOG_LINES)}
+        status, answer = server.call("GET", f"{core}/pods/{name_of(pod)}/log", query)
+        if status == 200:
+            texts.append(answer if isinstance(answer, str) else json.dumps(answer))
+    return "\n".join(texts)
+
+
+def image_state(cluster: Cluster, image: BuiltImage) -> ImageState:
+    """A built image as the engine describes it; its layers are not read."""
+    described = json.loads(cluster.toolchain.engine.docker("image", "inspect", image.config_digest))[0]
+    return ImageState(
+        reference=image.reference,
+        config={"config": described.get("Config") or {}},
+        config_digest=image.config_digest,
+        computed_digest=image.config_digest,
+        layers=tuple(Layer(diff_id, 0) for diff_id in image.diff_ids),
+        computed_diff_ids=image.diff_ids,
+    )
+
+
+# --- the node
+
+READ_PROCESS = r"""
+for pid in "$@"; do
+  printf 'pid %s\n' "$pid"
+  printf 'uid %s\n' "$(awk '/^Uid:/ {print $3}' "/proc/$pid/status")"
+  printf 'root %s\n' "$(awk '$5 == "/" {print $6}' "/proc/$pid/mountinfo" | tail -n 1)"
+  printf 'env %s\n' "$(base64 -w0 < "/proc/$pid/environ")"
+  printf 'listen %s\n' "$(awk '$4 == "0A" {print $2}' "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6" | tr '\n' ' ')"
+done
+"""
+
+
+def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
+    """Facts of every running container of the pods, in one look at the node."""
+    identifiers = {
+        text_at(status, "containerID").rpartition("://")[2]: (pod, status)
+        for pod in pods
+        for status in mappings_at(pod, "status.containerStatuses")
+        if at(status, "state.running") is not None
+    }
+    tasks = cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]
+    processes = {row[0]: row[1] for line in tasks if (row := line.split()) and row[0] in identifiers}
+    if not processes:
+        return {}
+    seen = parse(cluster.node_exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
+    images: dict[str, tuple[str, tuple[str, ...]]] = {}
+    facts = {}
+    for identifier, pid in processes.items():
+        pod, status = identifiers[identifier]
+        name = text_at(status, "name")
+        bodies = mappings_at(pod, "spec.containers")
+        image = next(text_at(each, "image") for each in bodies if text_at(each, "name") == name)
+        if image not in images:
+            images[image] = running_image(cluster, image)
+        digest, diff_ids = images[image]
+        # What the container was made from, where the runtime tells it by its configuration.
+        stated = text_at(status, "imageID")
+        digest = stated if stated.startswith("sha256:") else digest
+        facts[name_of(pod), name] = replace(seen[pid], config_digest=digest, diff_ids=diff_ids)
+    return facts
+
+
+def running_image(cluster: Cluster, image: str) -> tuple[str, tuple[str, ...]]:
+    digest, config = cluster.image_config(image)
+    return digest, tuple(map(str, at(config, "rootfs.diff_ids") or ()))
+
+
+def parse(text: str) -> dict[str, ContainerFacts]:
+    """What `READ_PROCESS` printed, by process."""
+    found: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "pid":
+            current = found.setdefault(value, {})
+        else:
+            current[key] = value
+    return {
+        pid: ContainerFacts(
+            uid=int(facts["uid"]),
+            environment=dict(
+                entry.split("=", 1)
+                for entry in base64.b64decode(facts["env"]).decode("utf-8", "replace").split("\0")
+                if "=" in entry
+            ),
+            listening=frozenset(int(address.rpartition(":")[2], 16) for address in facts["listen"].split()),
+            read_only_root="ro" in facts["root"].split(","),
+            config_digest="",
+            diff_ids=(),
+        )
+        for pid, facts in found.items()
+    }

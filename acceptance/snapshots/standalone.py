@@ -1,0 +1,103 @@
+"""An image started alone, on a network without egress: whether it answers, and how SIGTERM ends it."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from acceptance.checks.image import GRACE_SECONDS
+from acceptance.checks.snapshot import ImageRun
+from acceptance.core.deadlines import IMAGE_ANSWERS
+from acceptance.provision.run import LABEL, Run
+from toolchain.console import CommandError
+from toolchain.engine import Engine
+
+LOG_BYTES = 2000
+ASK = """
+import sys, time, urllib.error, urllib.request
+url, seconds = sys.argv[1], float(sys.argv[2])
+end = time.monotonic() + seconds
+status = ""
+while time.monotonic() < end:
+    try:
+        status = urllib.request.urlopen(url, timeout=5).status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    except OSError:
+        time.sleep(0.1)
+        continue
+    if 200 <= status < 300:
+        break
+    time.sleep(0.1)
+print(status)
+"""
+
+
+class IsolatedNetwork:
+    """A network of the run's without egress, on which only `neighbour` (a container) can be reached."""
+
+    def __init__(self, engine: Engine, run: Run, neighbour: str, client: str) -> None:
+        self.engine = engine
+        self.run = run
+        self.neighbour = neighbour
+        self.client = client
+        self.network = f"{run.network}-alone"
+
+    def __enter__(self) -> IsolatedNetwork:
+        self.engine.docker("network", "create", "--internal", "--label", f"{LABEL}={self.run.id}", self.network)
+        self.engine.docker("network", "connect", self.network, self.neighbour)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.docker("network", "disconnect", "--force", self.network, self.neighbour)
+        self.engine.docker("network", "rm", self.network)
+
+    def start(self, name: str, image: str, environment: Mapping[str, str], port: int, path: str) -> ImageRun:
+        """Start the image as the chart would (UID 1000, read-only root, /tmp writable), ask, then end it."""
+        container = f"{self.network}-{name}"
+        hardened = ["--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "--user", "1000:1000"]  # noqa: S108
+        label = ["--label", f"{LABEL}={self.run.id}"]
+        with tempfile.NamedTemporaryFile("w", dir=self.run.folder, encoding="utf-8") as settings:
+            # A file, since values are secret; one that only root reads.
+            Path(settings.name).chmod(0o600)
+            settings.writelines(f"{key}={value}\n" for key, value in environment.items() if "\n" not in value)
+            settings.flush()
+            where = ["--network", self.network, "--env-file", settings.name]
+            self.engine.docker("run", "--detach", "--name", container, *label, *where, *hardened, image)
+        try:
+            status = self._ask(f"http://{container}:{port}{path}", label)
+            seconds, code = self._end(container)
+            return ImageRun(status, self._log(container), seconds, code)
+        finally:
+            self.engine.docker("rm", "--force", "--volumes", container)
+
+    def _ask(self, url: str, label: list[str]) -> int | None:
+        argv = ["run", "--rm", *label, "--network", self.network, self.client, "python3", "-c", ASK]
+        answer = self.engine.docker(*argv, url, str(IMAGE_ANSWERS.seconds)).strip()
+        return int(answer) if answer else None
+
+    def _end(self, container: str) -> tuple[float, int]:
+        """Seconds from SIGTERM to the end, and the exit code; killed at the end of the grace period."""
+        begun = time.monotonic()
+        try:
+            self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)
+        except CommandError:
+            return 0.0, self._exit_code(container)
+        return time.monotonic() - begun, self._exit_code(container)
+
+    def _exit_code(self, container: str) -> int:
+        return int(self.engine.docker("inspect", "--format", "{{.State.ExitCode}}", container))
+
+    def _log(self, container: str) -> str:
+        done = subprocess.run(
+            [str(self.engine.client), "logs", "--tail", "20", container],
+            env=self.engine.environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        return (done.stdout + done.stderr)[-LOG_BYTES:]

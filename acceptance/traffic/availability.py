@@ -1,0 +1,174 @@
+"""From records to a verdict: which requests failed, when nothing was served, and whether enough was asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from acceptance.checks.finding import Finding
+from acceptance.core.deadlines import REQUEST
+from acceptance.core.interval import Interval
+from acceptance.traffic.records import Record, percentile
+
+ERRORS = {
+    "connect": "could not connect",
+    "reset": "the connection was reset",
+    "closed": "the connection was closed before a response",
+    "cut": "the response was cut short",
+    "late": f"no whole response within {REQUEST.seconds:g} s",
+    "protocol": "the response was not HTTP",
+}
+UNATTRIBUTED = "unattributed"
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request that failed, and why in words."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(frozen=True)
+class ExpectedRefusals:
+    """Refusals that an experiment means to bring about: whole answers with one of `statuses`, from `since` on.
+
+    They need not hold the request's token. `since` in seconds since the epoch.
+    """
+
+    statuses: frozenset[int]
+    since: float
+
+    def matches(self, record: Record) -> bool:
+        in_time = record.done - record.due <= REQUEST.seconds
+        return not record.error and in_time and record.status in self.statuses and record.done >= self.since
+
+
+@dataclass(frozen=True)
+class Availability:
+    """What became of a run's requests."""
+
+    records: tuple[Record, ...]
+    failures: tuple[Failure, ...]
+    expected_refusals: tuple[Record, ...] = ()
+    """Those that were refused as the experiment meant them to be: not failures."""
+
+    @property
+    def reused(self) -> int:
+        return sum(record.reused for record in self.records)
+
+    @property
+    def new(self) -> int:
+        return len(self.records) - self.reused
+
+    @property
+    def pods(self) -> Counter[str]:
+        """Answered requests by pod; `unattributed` where neither the response nor the node told which."""
+        return Counter(record.pod or UNATTRIBUTED for record in self.records if record.status)
+
+    @property
+    def outages(self) -> tuple[Interval, ...]:
+        """Stretches in which requests failed one after the other: from the first one's sending to the next
+        good one's answer, or to the last failure where none followed."""
+        failed = {failure.record.number for failure in self.failures}
+        found: list[Interval] = []
+        start: float | None = None
+        end = 0.0
+        for record in sorted(self.records, key=lambda record: record.sent):
+            if record.number in failed:
+                start = record.sent if start is None else start
+                end = max(end, record.done)
+            elif start is not None:
+                found.append(Interval(start, record.done))
+                start = None
+        if start is not None:
+            found.append(Interval(start, end))
+        return tuple(found)
+
+    @property
+    def longest_outage(self) -> float:
+        """Seconds."""
+        return max((outage.seconds for outage in self.outages), default=0.0)
+
+    def sent_within(self, windows: Iterable[Interval]) -> int:
+        spans = tuple(windows)
+        return sum(any(span.contains(record.sent) for span in spans) for record in self.records)
+
+    def between(self, interval: Interval) -> Availability:
+        """The same of the requests sent within `interval`."""
+        return Availability(
+            tuple(record for record in self.records if interval.contains(record.sent)),
+            tuple(failure for failure in self.failures if interval.contains(failure.record.sent)),
+            tuple(record for record in self.expected_refusals if interval.contains(record.sent)),
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Counts, and times in seconds, for the report."""
+        durations = [record.duration for record in self.records if record.status and not record.error]
+        figures: dict[str, float] = {
+            "requests": len(self.records),
+            "new_connections": self.new,
+            "reused_connections": self.reused,
+            "failed": len(self.failures),
+            "longest_outage_seconds": round(self.longest_outage, 3),
+        }
+        if self.expected_refusals:
+            figures["refused_as_meant"] = len(self.expected_refusals)
+        if durations:
+            figures |= {f"p{p}_seconds": round(percentile(durations, p), 4) for p in (50, 95, 99)}
+        return figures
+
+
+def failure_reason(record: Record, status: int) -> str | None:
+    """Why the request failed as STA-08 defines it, or None: `status` is the one that was wanted."""
+    if record.error:
+        return ERRORS[record.error]
+    if record.done - record.due > REQUEST.seconds:
+        return ERRORS["late"]
+    if record.status != status:
+        return f"status {record.status} instead of {status}"
+    if not record.echo:
+        return "the body lacked the request's own token"
+    return None
+
+
+def evaluate(records: Sequence[Record], status: int, intended: ExpectedRefusals | None = None) -> Availability:
+    """What became of the requests; `status` is the one that each was to be answered with, or as `intended`."""
+    failures, refused = [], []
+    for record in records:
+        reason = failure_reason(record, status)
+        if reason is None:
+            continue
+        if intended is not None and intended.matches(record):
+            refused.append(record)
+        else:
+            failures.append(Failure(record, reason))
+    return Availability(tuple(records), tuple(failures), tuple(refused))
+
+
+def failed_request_findings(rule: str, object_: str, availability: Availability) -> list[Finding]:
+    """A finding where any request failed: how many, of which kinds, and the first few."""
+    if not availability.failures:
+        return []
+    reasons = Counter(failure.reason for failure in availability.failures)
+    first = ", ".join(
+        f"request {failure.record.number} "
+        f"({'reused' if failure.record.reused else 'new'} connection, "
+        f"sent at {failure.record.sent - availability.records[0].sent:.2f} s, took {failure.record.duration:.2f} s, "
+        f"pod {failure.record.pod or UNATTRIBUTED})"
+        for failure in availability.failures[:SHOWN]
+    )
+    excerpt = next((failure.record.excerpt for failure in availability.failures if failure.record.excerpt), "")
+    causes = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+    return [
+        Finding(
+            rule,
+            object_,
+            "requests",
+            f"0 of {len(availability.records)} failed",
+            f"{len(availability.failures)} failed, longest outage {availability.longest_outage:.2f} s: "
+            f"{causes}; first: {first}" + (f"; answered: {excerpt!r}" if excerpt else ""),
+        )
+    ]

@@ -1,0 +1,47 @@
+"""Whether load is spread evenly over pods: Pearson's chi-square test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from acceptance.checks.finding import Finding
+
+MIN_P_VALUE = 1e-6
+"""STA-07: an even spread fails this once in a million runs; half a share among 600 does so nearly always."""
+MIN_CONNECTIONS_PER_POD = 300
+"""STA-07: new connections per pod."""
+
+
+def chi_square_p(statistic: float, freedom: int) -> float:
+    """The probability of a chi-square statistic this large or larger, for `freedom` degrees of freedom.
+
+    The finite series for whole degrees (Abramowitz and Stegun, 26.4.4 and 26.4.5).
+    """
+    if freedom < 1:
+        raise ValueError("at least one degree of freedom")
+    half = statistic / 2
+    if freedom % 2 == 0:
+        return math.exp(-half) * sum(half**i / math.factorial(i) for i in range(freedom // 2))
+    terms: list[float] = [half ** (i - 0.5) / math.gamma(i + 0.5) for i in range(1, (freedom + 1) // 2)]
+    return math.erfc(math.sqrt(half)) + math.exp(-half) * sum(terms)
+
+
+def spread_p(counts: Mapping[str, int]) -> float:
+    """The probability of counts this uneven or more, were every pod as likely as another."""
+    expected = sum(counts.values()) / len(counts)
+    return chi_square_p(sum((n - expected) ** 2 / expected for n in counts.values()), len(counts) - 1)
+
+
+def imbalance_findings(counts: Mapping[str, int], service: str) -> list[Finding]:
+    """A finding where the spread over the pods, all of them keys of `counts`, is not even.
+
+    Raises `ValueError` for fewer than two pods or fewer than `PER_POD` connections per pod: no verdict.
+    """
+    if len(counts) < 2 or sum(counts.values()) < MIN_CONNECTIONS_PER_POD * len(counts):
+        raise ValueError(f"{sum(counts.values())} connections over {len(counts)} pods give no verdict")
+    p = spread_p(counts)
+    if p >= MIN_P_VALUE:
+        return []
+    found = f"p = {p:.1e}: " + ", ".join(f"{pod} {count}" for pod, count in sorted(counts.items()))
+    return [Finding("STA-07", f"Service/{service}", "share of each pod", f"chi-square p >= {MIN_P_VALUE:g}", found)]

@@ -1,0 +1,22 @@
+"""Every template file and every key of the values does something: what nothing reaches, no test can judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from acceptance.chart import unused
+from acceptance.chart.renderer import Renderer
+from acceptance.checks.finding import report_findings
+from acceptance.core.target import Target
+
+
+@pytest.mark.rule("CHT-08")
+def test_every_template_file(renderer: Renderer, target: Target, tmp_path: Path) -> None:
+    report_findings(unused.unused_templates(renderer, tmp_path), target)
+
+
+@pytest.mark.rule("CHT-10")
+def test_every_key_of_the_values(renderer: Renderer, target: Target) -> None:
+    report_findings(unused.unused_values(renderer), target)

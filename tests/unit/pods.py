@@ -1,0 +1,104 @@
+"""Pods and ReplicaSets as the API server shows them when something is wrong; recorded, and cut to what counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acceptance.core.fields import Object
+
+PULL = 'failed to pull and unpack image "docker.io/library/a:1": dial tcp 10.0.0.1:{}: i/o timeout'
+BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container=c pod=ill_x(uid)"}
+CRASHED = {"exitCode": 1, "reason": "Error"}
+STARTED = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+FORBIDDEN = (
+    'pods "ill-{}" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false '
+    '(container "c" must set securityContext.allowPrivilegeEscalation=false)'
+)
+
+
+def status(
+    name: str = "c",
+    state: Object | None = None,
+    *,
+    last: Object | None = None,
+    restarts: int = 0,
+    ready: bool = False,
+) -> dict[str, Any]:
+    """A container's status; `state` and `last` as `{"waiting" | "running" | "terminated": {…}}`."""
+    return {
+        "name": name,
+        "image": "a:1",
+        "state": state or STARTED,
+        "lastState": last or {},
+        "restartCount": restarts,
+        "ready": ready,
+        "containerID": "containerd://1" if "waiting" not in (state or STARTED) or restarts else "",
+    }
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def pod(
+    name: str = "ill",
+    *containers: Object,
+    init: Object | None = None,
+    phase: str = "Pending",
+    conditions: tuple[Object, ...] = (),
+    deleted: bool = False,
+) -> dict[str, Any]:
+    """A pod that has a node; not Ready unless each container is."""
+    ready = bool(containers) and all(each["ready"] for each in containers)
+    own = [{"type": "Ready", "status": str(ready), **({} if ready else {"reason": "ContainersNotReady"})}]
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "n",
+            "uid": f"uid of {name}",
+            **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {}),
+        },
+        "spec": {"nodeName": "node"},
+        "status": {
+            "phase": phase,
+            "conditions": [*conditions, *own],
+            "initContainerStatuses": [init] if init else [],
+            "containerStatuses": list(containers),
+        },
+    }
+
+
+def well(name: str = "well") -> dict[str, Any]:
+    return pod(name, status(ready=True), phase="Running")
+
+
+def unschedulable(message: str) -> dict[str, Any]:
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    made = pod(conditions=(scheduled,))
+    del made["spec"]["nodeName"]
+    return made
+
+
+def held_up(name: str = "ill") -> dict[str, Any]:
+    lacking = {"type": "PodReadyToStartContainers", "status": "False"}
+    return pod(name, status(state=waiting("ContainerCreating")), conditions=(lacking,))
+
+
+def replica_set(suffix: str | None = None) -> dict[str, Any]:
+    """One that can't make its pods, where a suffix of the pod's name is given."""
+    conditions = []
+    if suffix:
+        message = FORBIDDEN.format(suffix)
+        conditions = [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]
+    return {"metadata": {"name": "rs", "namespace": "n", "uid": "uid of rs"}, "status": {"conditions": conditions}}
+
+
+def event(name: str, reason: str, message: str, *, kind: str = "Pod", normal: bool = False) -> dict[str, Any]:
+    return {
+        "type": "Normal" if normal else "Warning",
+        "reason": reason,
+        "message": message,
+        "involvedObject": {"kind": kind, "name": name, "uid": f"uid of {name}"},
+        "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "lastTimestamp": None,
+    }

@@ -1,0 +1,140 @@
+"""Attribution by the node's connection tracking: a request is laid to the pod that it was led to, or to none."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from acceptance.kube.history import History, Version
+from acceptance.provision.cluster import Cluster
+from acceptance.traffic.attribution import LAG, Connection, ConnectionTracker, attribute, parse, track_connections
+from acceptance.traffic.records import Record
+
+SERVICE = ("10.96.230.223", 8000)
+LINES = """\
+[1795596293.361951]\t    [NEW] tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=59992 dport=8000 [UNREPLIED] src=10.244.0.105 dst=10.244.0.9 sport=8000 dport=59992
+[1795596295.150869]\t    [NEW] ipv4     2 tcp      6 120 SYN_SENT src=10.244.0.9 dst=10.96.230.223 sport=60592 dport=8000 [UNREPLIED] src=10.244.0.106 dst=10.244.0.9 sport=8000 dport=60592
+"""  # noqa: E501 - as conntrack prints them
+FIRST, SECOND = 1795596293.361951, 1795596295.150869
+
+
+def record(number: int, port: int, sent: float, **changes: Any) -> Record:
+    fields: dict[str, Any] = {"connection": number, "use": 0, "status": 201, "error": "", "pod": ""} | changes
+    return Record(number, sent, sent, sent + 0.05, port=port, echo=True, close=False, **fields)
+
+
+def seen(text: str = LINES) -> list[Connection]:
+    found = [parse(line) for line in text.splitlines()]
+    return [each for each in found if each is not None]
+
+
+def history(*pods: tuple[float, str, str]) -> History:
+    """Pods as (moment, name, address), each as it was first seen with its address."""
+    made = History()
+    for moment, name, address in pods:
+        item = {"metadata": {"name": name, "uid": name}, "status": {"podIP": address}}
+        made.add(Version("Pod", moment, item))
+    return made
+
+
+PODS = history((FIRST - 60, "api-1", "10.244.0.105"), (FIRST - 60, "api-2", "10.244.0.106"))
+
+
+def pods(records: list[Record], connections: list[Connection], of: History = PODS) -> list[str]:
+    return [each.pod for each in attribute(records, SERVICE, connections, of)]
+
+
+def test_a_line_tells_who_asked_what_and_who_is_to_answer() -> None:
+    assert seen()[0] == Connection(FIRST, 59992, SERVICE, "10.244.0.105")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "conntrack v1.4.7 (conntrack-tools): 12 flow events have been shown.",
+        LINES.splitlines()[0].replace("[NEW]", "[DESTROY]"),
+        LINES.splitlines()[0][:120],
+        LINES.splitlines()[0].partition("]")[2],
+    ],
+    ids=["empty", "words", "another event", "cut", "no time"],
+)
+def test_any_other_line_is_none(line: str) -> None:
+    assert parse(line) is None
+
+
+def test_requests_are_laid_to_the_pods_that_their_connections_were_led_to() -> None:
+    records = [
+        record(0, 59992, FIRST - 0.01),
+        record(1, 60592, SECOND - 0.01, status=0, error="reset"),
+        record(2, 59992, FIRST + 30.0, connection=0, use=1),
+    ]
+    assert pods(records, seen()) == ["api-1", "api-2", "api-1"]
+
+
+def test_connections_that_could_not_be_made_are_each_their_own() -> None:
+    refused = {"connection": -1, "status": 0, "error": "connect"}
+    records = [record(0, 59994, FIRST - 60, **refused), record(1, 59992, FIRST - 0.01, **refused)]
+    assert pods(records, seen()) == ["", "api-1"]
+
+
+def test_the_answers_own_word_stands() -> None:
+    assert pods([record(0, 59992, FIRST - 0.01, pod="api-7")], seen()) == ["api-7"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "connections", "of"),
+    [
+        (record(0, 59994, FIRST), seen(), PODS),
+        (record(0, 59992, FIRST + LAG + 0.1), seen(), PODS),
+        (record(0, 0, FIRST, connection=-1, error="connect"), seen(), PODS),
+        (record(0, 59992, FIRST), [], PODS),
+        (record(0, 59992, FIRST), seen(LINES.replace("dst=10.96.230.223", "dst=10.96.0.10")), PODS),
+        (record(0, 59992, FIRST), seen(LINES.replace("60592", "59992")), PODS),
+        (record(0, 59992, FIRST), seen(), history()),
+    ],
+    ids=["not seen", "another time", "not connected", "no stream", "another Service", "two at once", "no such pod"],
+)
+def test_what_was_not_seen_for_certain_is_unattributed(
+    asked: Record, connections: list[Connection], of: History
+) -> None:
+    assert pods([asked], connections, of) == [""]
+
+
+def test_an_address_is_the_pods_that_had_it_then() -> None:
+    of = history((FIRST - 60, "old", "10.244.0.105"), (FIRST + 60, "new", "10.244.0.105"))
+    assert pods([record(0, 59992, FIRST)], seen(), of) == ["old"]
+    late = LINES.replace("1795596293.", "1795596383.")
+    assert pods([record(0, 59992, FIRST + 90)], seen(late), of) == ["new"]
+
+
+def test_a_pod_of_which_the_watch_told_too_late_has_its_address_nevertheless() -> None:
+    assert pods([record(0, 59992, FIRST)], seen(), history((FIRST + 0.5, "api-1", "10.244.0.105"))) == ["api-1"]
+
+
+def test_a_stream_that_ends_leaves_what_it_told() -> None:
+    tracked = ConnectionTracker()
+    tracked.follow(io.StringIO(LINES.splitlines()[0] + "\n" + LINES.splitlines()[1][:50]))
+    assert tracked.connections() == (seen()[0],)
+
+
+def test_a_cluster_whose_node_can_not_be_entered_has_none(tmp_path: Path) -> None:
+    cluster = Cluster(None, None, tmp_path, "mine", "", {"node": "it is far away"})  # type: ignore[arg-type]
+    with track_connections(cluster, "10.244.0.9") as tracked:
+        assert tracked.connections() == ()
+
+
+def test_what_a_command_on_the_node_prints_is_read_until_it_is_ended(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$1 $2 $3"\nshift 3\nexec "$@"\n', encoding="ascii")
+    docker.chmod(0o755)
+    toolchain = SimpleNamespace(engine=SimpleNamespace(client=docker, environment={"PATH": "/usr/bin:/bin"}))
+    cluster = Cluster(toolchain, None, tmp_path, "kind-run", "run-control-plane")  # type: ignore[arg-type]
+    with cluster.node_stream("sh", "-c", 'echo "$0"; exec sleep 1000', "a word") as lines:
+        read = [next(lines), next(lines)]
+    assert read == ["exec --interactive run-control-plane\n", "a word\n"]
+    assert list(lines) == []

@@ -1,0 +1,234 @@
+"""From a sampler's blocks to a verdict: what can't be relied on is void, and what failed is found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from acceptance.core.interval import Interval
+from acceptance.traffic.availability import Availability, ExpectedRefusals, evaluate, failed_request_findings
+from acceptance.traffic.records import (
+    InconclusiveSampleError,
+    Record,
+    SampleTotals,
+    decode,
+    percentile,
+    require_steady_rate,
+)
+
+RATE = 50.0
+START = 1_000.0
+
+
+def record(number: int, **changes: object) -> Record:
+    due = START + number / RATE
+    good = Record(
+        number,
+        due,
+        due + 0.002,
+        due + 0.012,
+        connection=number % 8,
+        use=number // 8,
+        port=40000 + number % 8,
+        status=200,
+        error="",
+        echo=True,
+        close=False,
+        pod=f"pod-{number % 2}",
+    )
+    return replace(good, **changes)  # type: ignore[arg-type]
+
+
+def stream(count: int = 500) -> list[Record]:
+    return [record(number) for number in range(count)]
+
+
+def blocks(records: list[Record], size: int = 200) -> list[dict[str, Any]]:
+    made = []
+    for number, start in enumerate(range(0, len(records), size)):
+        rows = [list(vars(each).values()) for each in records[start : start + size]]
+        text = json.dumps(rows)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        made.append({"number": number, "count": len(rows), "sha256": digest, "records": text})
+    return made
+
+
+def test_blocks_are_read_back_as_they_were() -> None:
+    assert list(decode(blocks(stream()), SampleTotals(3, 500))) == stream()
+
+
+def test_records_are_set_to_the_suites_clock() -> None:
+    shifted = decode(blocks(stream(1)), SampleTotals(1, 1), clock_offset=2.0)
+    assert shifted[0].due == START + 2
+    assert shifted[0].duration == pytest.approx(0.010)
+
+
+def swap(made: list[dict[str, Any]]) -> None:
+    made[0], made[1] = made[1], made[0]
+
+
+def forge(made: list[dict[str, Any]]) -> None:
+    made[1]["records"] = made[1]["records"].replace("200", "201", 1)
+
+
+def miscount(made: list[dict[str, Any]]) -> None:
+    made[1]["count"] += 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda made: made.pop(1), "block 1 is missing"),
+        (lambda made: made.pop(), "the sampler counted 3"),
+        (swap, "block 0 is missing"),
+        (forge, "checksum"),
+        (miscount, "instead of 201"),
+    ],
+)
+def test_lost_or_altered_blocks_are_void(harm: Callable[[list[dict[str, Any]]], None], message: str) -> None:
+    made = blocks(stream())
+    harm(made)
+    with pytest.raises(InconclusiveSampleError, match=message):
+        decode(made, SampleTotals(3, 500))
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [each for each in stream() if each.number != 77],
+        [*stream()[:499], record(77)],
+    ],
+    ids=["left out", "twice"],
+)
+def test_a_sampler_that_leaves_out_or_doubles_a_request_is_void(records: list[Record]) -> None:
+    with pytest.raises(InconclusiveSampleError, match="exactly one record"):
+        decode(blocks(records), SampleTotals(3, len(records)))
+
+
+def test_a_regular_run_counts() -> None:
+    require_steady_rate(stream(), RATE, 10)
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "no request"),
+        (stream(300), "300 requests were sent in 10.0 s instead of 500"),
+        (
+            [replace(each, sent=each.sent + 0.6, done=each.done + 0.6) for each in stream()],
+            "late: p99 602 ms",
+        ),
+        (
+            [
+                replace(each, sent=max(each.sent, START + 6), done=max(each.done, START + 6)) if i >= 200 else each
+                for i, each in enumerate(stream(10_000))
+            ],
+            "blind for 2",
+        ),
+        ([replace(each, due=each.due + 0.1 * (each.number > 9)) for each in stream()], "another time"),
+        ([replace(each, sent=each.due - 0.1) for each in stream()], "before it was due"),
+        ([replace(each, done=each.sent - 0.1) for each in stream()], "before it was sent"),
+    ],
+    ids=["nothing", "too few", "late", "blind", "off the beat", "before its time", "time runs back"],
+)
+def test_a_late_or_gappy_run_is_void(records: list[Record], message: str) -> None:
+    with pytest.raises(InconclusiveSampleError, match=message):
+        require_steady_rate(records, RATE, max(10.0, len(records) / RATE))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"error": "connect", "status": 0}, "could not connect"),
+        ({"error": "reset", "status": 0}, "reset"),
+        ({"error": "closed", "status": 0}, "closed before a response"),
+        ({"error": "cut"}, "cut short"),
+        ({"error": "late", "status": 0}, "within 10 s"),
+        ({"done": START + 100.0}, "within 10 s"),
+        ({"error": "protocol"}, "not HTTP"),
+        ({"status": 503}, "status 503 instead of 200"),
+        ({"status": 201}, "status 201 instead of 200"),
+        ({"echo": False}, "own token"),
+    ],
+)
+def test_one_failed_request_among_many_is_a_finding(changes: dict[str, Any], reason: str) -> None:
+    records = stream()
+    records[250] = record(250, **changes)
+    (finding,) = failed_request_findings("STA-08", "Service/todo", evaluate(records, 200))
+    assert finding.rule == "STA-08"
+    assert finding.actual.startswith("1 failed")
+    assert reason in finding.actual
+
+
+def test_a_refusal_that_is_meant_is_no_failure_and_is_counted_as_such() -> None:
+    records = stream()
+    records[250] = record(250, status=401, echo=False)
+    seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
+    assert failed_request_findings("STA-08", "Service/todo", seen) == []
+    assert [each.number for each in seen.expected_refusals] == [250]
+    assert (seen.figures()["failed"], seen.figures()["refused_as_meant"]) == (0, 1)
+    assert seen.outages == ()
+    assert seen.between(Interval(START, START + 1)).expected_refusals == ()
+    assert "refused_as_meant" not in evaluate(stream(), 200).figures()
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (25, {"status": 401, "echo": False}),
+        (250, {"status": 403, "echo": False}),
+        (250, {"status": 200, "echo": False}),
+        (250, {"status": 401, "error": "cut"}),
+        (250, {"status": 401, "done": START + 100.0}),
+        (250, {"status": 0, "error": "reset"}),
+    ],
+    ids=["before it was meant", "another status", "a good status", "cut short", "late", "no answer"],
+)
+def test_what_is_meant_excuses_nothing_else(number: int, changes: dict[str, Any]) -> None:
+    records = stream()
+    records[number] = record(number, **changes)
+    seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
+    assert [failure.record.number for failure in seen.failures] == [number]
+    assert seen.expected_refusals == ()
+
+
+def test_no_failed_request_is_no_finding() -> None:
+    availability = evaluate(stream(), 200)
+    assert failed_request_findings("STA-08", "Service/todo", availability) == []
+    assert (availability.new, availability.reused) == (8, 492)
+    assert availability.pods == {"pod-0": 250, "pod-1": 250}
+
+
+def failing(*numbers: int) -> Availability:
+    return evaluate([record(n, status=503 if n in numbers else 200) for n in range(500)], 200)
+
+
+def test_an_outage_lasts_from_the_first_failure_to_the_next_good_answer() -> None:
+    availability = failing(100, 101, 102, 300)
+    assert [round(outage.seconds, 3) for outage in availability.outages] == [0.07, 0.03]
+    assert availability.longest_outage == pytest.approx(0.07)
+
+
+def test_an_outage_that_does_not_end_is_one_too() -> None:
+    assert failing(*range(400, 500)).longest_outage == pytest.approx(99 / RATE + 0.01)
+
+
+def test_requests_are_counted_within_windows() -> None:
+    windows = [Interval(START, START + 1), Interval(START + 4, START + 5)]
+    assert failing().sent_within(windows) == 100
+
+
+def test_a_part_of_a_run_has_its_own_failures() -> None:
+    part = failing(100, 300).between(Interval(START + 5, START + 7))
+    assert len(part.failures) == 1
+    assert len(part.records) == 100
+
+
+def test_a_percentile_of_one_value_is_that_value() -> None:
+    assert percentile([0.5], 99) == 0.5
+    assert percentile([float(n) for n in range(1, 101)], 50) == pytest.approx(50.5)

@@ -1,0 +1,77 @@
+"""Requests that get no answer: the release's failure, unless it is the gateway that lets nothing through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+import requests
+
+from acceptance.client import user
+from acceptance.client.user import send
+from acceptance.core.deadlines import Deadline
+from acceptance.core.target import Target
+from acceptance.core.wait import NotYet, WaitError
+from acceptance.provision.gateway import Gateway, service_url
+from tests.unit.echo_server import EchoServer
+
+
+@dataclass(frozen=True)
+class Way(Gateway):
+    """Straight to this machine's loopback; `ill` is what is wrong with the gateway, or empty."""
+
+    ill: str = ""
+
+    def session(self) -> requests.Session:
+        return requests.Session()
+
+    def demand(self) -> None:
+        if self.ill:
+            raise NotYet(self.ill)
+
+
+def way(ill: str = "") -> Way:
+    return Way(cast("Target", None), "127.0.0.1", 0, ill)
+
+
+def test_an_answer_is_an_answer_whatever_its_status() -> None:
+    with EchoServer().running() as server:
+        url = f"http://127.0.0.1:{server.port}/a"
+        assert send(way(), "GET", url).status_code == 200
+        server.behaviour = "fail"
+        assert send(way("never asked"), "GET", url).status_code == 503
+
+
+@pytest.mark.parametrize("behaviour", ["close", "cut"])
+def test_no_answer_is_a_failure_of_the_release(behaviour: str) -> None:
+    with EchoServer().running() as server:
+        server.behaviour = behaviour
+        url = f"http://127.0.0.1:{server.port}/a"
+        with pytest.raises(AssertionError, match=f"GET {url}: wanted an answer, seen "):
+            send(way(), "GET", url)
+        with pytest.raises(requests.RequestException):
+            send(way("the node is gone"), "GET", url)
+
+
+def test_a_service_is_asked_until_it_answers(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([AssertionError("refused"), AssertionError("refused"), None])
+
+    def ask_in_turn(_: Gateway, method: str, url: str) -> None:
+        assert (method, url) == ("GET", service_url(target, "backend") + target.component("backend").probes.readiness)
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr(user, "ask", ask_in_turn)
+    user.wait_answered(Gateway(target, "127.0.0.1", 0), "backend")
+    assert list(answers) == []
+
+
+def test_a_service_that_never_answers_is_told(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask_in_vain(*_: object) -> None:
+        raise AssertionError("wanted an answer, seen none")
+
+    monkeypatch.setattr(user, "ask", ask_in_vain)
+    monkeypatch.setattr(user, "ENDPOINTS", Deadline("endpoints follow", 0.2, "short for a test"))
+    with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*seen none"):
+        user.wait_answered(Gateway(target, "127.0.0.1", 0), "frontend")

@@ -1,0 +1,65 @@
+"""Every level of every rule has a test, or is in the one list that only shrinks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from acceptance.core import rules
+from acceptance.core.rules import ROOT, Rule
+from acceptance.report.coverage import load_coverage_gaps, mistakes, untested_levels
+from acceptance.report.verdict import RuleBinding
+
+BOTH = Rule("POD-04", "Pod", ("static", "live"), "both", "spec", "1-5 containers.")
+
+# In a process of its own, whatever this run has selected; it needs no cluster.
+COLLECT = """
+import json, sys, pytest
+from dataclasses import asdict
+
+class Collected:
+    def pytest_collection_finish(self, session):
+        from acceptance.plugin.session import TIE
+        self.ties = [asdict(item.stash[TIE]) for item in session.items]
+
+collected = Collected()
+code = pytest.main(["--collect-only", "-qq", "tests"], plugins=[collected])
+sys.stderr.write(json.dumps(collected.ties))
+sys.exit(code)
+"""
+
+
+def collected() -> list[RuleBinding]:
+    done = subprocess.run([sys.executable, "-c", COLLECT], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ties = json.loads(done.stderr.splitlines()[-1])
+    return [RuleBinding(each["test"], each["level"], tuple(each["rules"]), each["part"]) for each in ties]
+
+
+def test_every_level_of_every_rule_has_a_test_or_is_listed_as_open() -> None:
+    untested = untested_levels(rules.load().values(), collected())
+    wrong = mistakes(load_coverage_gaps(), untested)
+    assert not wrong, "spec/coverage-gaps.yaml:\n" + "\n".join(wrong)
+
+
+def test_open_levels_are_those_of_rules() -> None:
+    assert set(load_coverage_gaps()) <= set(rules.load())
+
+
+def test_a_level_is_untested_until_each_part_has_a_test() -> None:
+    assert untested_levels([BOTH], []) == {"POD-04": ("static", "live")}
+    backend = RuleBinding("t", "static", ("POD-04",), "backend")
+    assert untested_levels([BOTH], [backend]) == {"POD-04": ("static/frontend", "live")}
+    frontend = RuleBinding("t", "static", ("POD-04",), "frontend")
+    assert untested_levels([BOTH], [backend, frontend]) == {"POD-04": ("live",)}
+    assert (
+        untested_levels([BOTH], [RuleBinding("t", "static", ("POD-04",)), RuleBinding("t", "live", ("POD-04",))]) == {}
+    )
+
+
+def test_the_list_is_held_both_ways() -> None:
+    assert mistakes({"POD-04": ["live"]}, {"POD-04": ["live"]}) == []
+    assert "not in the list" in mistakes({}, {"POD-04": ["live"]})[0]
+    assert "take it out" in mistakes({"POD-04": ["live"]}, {})[0]
+    assert len(mistakes({"POD-04": ["live"]}, {"POD-04": ["live/frontend"]})) == 2

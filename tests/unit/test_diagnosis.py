@@ -1,0 +1,173 @@
+"""Causes: each is one sentence, the same for as long as it lasts; what can heal by itself, and health, is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from acceptance.kube import diagnosis
+from tests.unit.pods import (
+    BACK_OFF,
+    CRASHED,
+    FORBIDDEN,
+    PULL,
+    STARTED,
+    event,
+    held_up,
+    pod,
+    replica_set,
+    status,
+    unschedulable,
+    waiting,
+    well,
+)
+
+START_ERROR = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
+    'unable to start container process: exec: "/nope": stat /nope: no such file or directory'
+)
+# What the kubelet shows, one after the other, while it tries again: each of it must be told in the same words.
+RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "image": (
+        "Pod/ill: container c: the image a:1 can't be pulled",
+        [
+            pod("ill", status(state=waiting("ErrImagePull", PULL.format(40001)))),
+            pod("ill", status(state=waiting("ImagePullBackOff", 'Back-off pulling image "a:1"'))),
+            pod("ill", status(state=waiting("ErrImagePull", PULL.format(40002)))),
+        ],
+    ),
+    "image that may not be pulled": (
+        "Pod/ill: container c: the image a:1 is not on the node, and its pull policy is Never",
+        [pod("ill", status(state=waiting("ErrImageNeverPull", "…")))],
+    ),
+    "missing key": (
+        "Pod/ill: container c can't be made: couldn't find key URL in Secret n/s",
+        [pod("ill", status(state=waiting("CreateContainerConfigError", "couldn't find key URL in Secret n/s")))],
+    ),
+    "command": (
+        'Pod/ill: container c can\'t be started: unable to start container process: exec: "/nope": stat /nope: '
+        "no such file or directory",
+        [
+            pod("ill", status(state=waiting("RunContainerError", START_ERROR))),
+            pod(
+                "ill",
+                status(
+                    state={"waiting": BACK_OFF},
+                    last={"terminated": {"exitCode": 128, "reason": "StartError", "message": START_ERROR}},
+                    restarts=1,
+                ),
+            ),
+            pod("ill", status(state={"terminated": {"exitCode": 128, "reason": "StartError", "message": START_ERROR}})),
+        ],
+    ),
+    "crash": (
+        "Pod/ill: container c ends again and again: Error, exit code 1",
+        [
+            pod("ill", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=1)),
+            pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1)),
+            pod("ill", status(state=STARTED, last={"terminated": CRASHED}, restarts=2), phase="Running"),
+            pod("ill", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=2)),
+            pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=3)),
+        ],
+    ),
+    "crash of the init container": (
+        "Pod/ill: container i ends again and again: Error, exit code 1",
+        [
+            pod(
+                "ill",
+                status(state=waiting("PodInitializing")),
+                init=status("i", {"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1),
+            ),
+            pod("ill", status(state=waiting("PodInitializing")), init=status("i", {"terminated": CRASHED}, restarts=2)),
+        ],
+    ),
+    "end that is no error": (
+        "Pod/ill: container c ends again and again: Completed, exit code 0",
+        [
+            pod(
+                "ill",
+                status(
+                    state={"waiting": BACK_OFF}, last={"terminated": {"exitCode": 0, "reason": "Completed"}}, restarts=1
+                ),
+            )
+        ],
+    ),
+    "no room": (
+        "Pod/ill can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu.",
+        [unschedulable("0/1 nodes are available: 1 Insufficient cpu.")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("sentence", "states"), RETRIES.values(), ids=RETRIES)
+def test_a_cause_is_told_in_the_same_words_while_it_is_tried_again(sentence: str, states: list[dict[str, Any]]) -> None:
+    assert [diagnosis.of_pod(state) for state in states] == [sentence] * len(states)
+    assert "\n" not in sentence
+
+
+def test_a_refusal_by_pod_security_is_told_in_the_same_words_for_each_pod() -> None:
+    sentences = {diagnosis.of_replica_set(replica_set(suffix)) for suffix in ("abcde", "vwxyz")}
+    assert sentences == {f"ReplicaSet/rs can't make its pods: {FORBIDDEN.partition('forbidden: ')[2]}"}
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        pytest.param(well(), id="ready"),
+        pytest.param(pod(), id="new"),
+        pytest.param(pod("ill", status(state=waiting("ContainerCreating"))), id="being made"),
+        pytest.param(pod("ill", status(), phase="Running"), id="not ready yet"),
+        pytest.param(pod("ill", status(last={"terminated": CRASHED}, restarts=1)), id="restarted once"),
+        pytest.param(pod("ill", status(last={"terminated": CRASHED}, restarts=9, ready=True)), id="ready in the end"),
+        pytest.param(pod("ill", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}})), id="completed"),
+        pytest.param(
+            pod("ill", status(state=waiting("PodInitializing")), init=status("i", STARTED)), id="init container runs"
+        ),
+        pytest.param(pod("ill", status(state=waiting("ErrImagePull")), deleted=True), id="being deleted"),
+        pytest.param(
+            unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }."),
+            id="node is not ready yet",
+        ),
+        pytest.param({}, id="nothing known"),
+        pytest.param({"status": {"containerStatuses": [None, {"name": "c", "state": None}]}}, id="nulls"),
+    ],
+)
+def test_what_is_well_or_can_become_so_has_no_cause(healthy: dict[str, Any]) -> None:
+    assert diagnosis.of_pod(healthy) is None
+
+
+def test_a_replica_set_that_makes_its_pods_has_no_cause() -> None:
+    assert diagnosis.of_replica_set(replica_set()) is None
+    assert diagnosis.of_replica_set({}) is None
+
+
+def test_what_holds_a_pod_up_is_read_from_its_own_events() -> None:
+    missing = 'MountVolume.SetUp failed for volume "ca" : configmap "c" not found'
+    events = [
+        event("other", "FailedMount", "of another pod"),
+        event("ill", "BackOff", "of something else"),
+        event("ill", "FailedMount", missing),
+    ]
+    assert diagnosis.of_pod(held_up(), events) == f"Pod/ill: {missing}"
+    assert diagnosis.of_pod(held_up(), events[:2]) is None
+    assert diagnosis.of_pod(pod("ill", status(state=waiting("ContainerCreating"))), events) is None
+
+
+def test_a_sandbox_is_told_in_the_same_words_at_each_try() -> None:
+    told = {
+        diagnosis.of_pod(
+            held_up(), [event("ill", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')]
+        )
+        for digit in "0f"
+    }
+    assert told == {'Pod/ill: network for sandbox "…": refused'}
+
+
+def test_the_first_cause_does_not_depend_on_the_order_of_the_list() -> None:
+    pods = [well(), RETRIES["no room"][1][0], pod("also", status(state=waiting("ErrImagePull")))]
+    told = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
+    assert told == {"Pod/also: container c: the image a:1 can't be pulled"}
+    assert diagnosis.first(pods, [replica_set("x")]) == diagnosis.of_replica_set(replica_set("x"))
+    assert diagnosis.first([well()], [replica_set()]) is None
+    assert diagnosis.first([], []) is None

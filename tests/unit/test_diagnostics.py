@@ -1,0 +1,143 @@
+"""Evidence: what is ill in a namespace, with its logs, and not a word of what is well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import MaxRetryError
+
+from acceptance.core.fields import Object
+from acceptance.kube import diagnostics
+from acceptance.kube.client import Objects
+from tests.unit.pods import BACK_OFF, CRASHED, STARTED, event, pod, replica_set, status, waiting, well
+
+Collect = Callable[..., dict[str, str]]
+TITLE = "namespace n"
+CRASHING = pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1))
+
+
+@pytest.fixture
+def collect(monkeypatch: pytest.MonkeyPatch) -> Collect:
+    """Evidence of a namespace that holds these objects."""
+
+    def collect(
+        *pods: Object, replica_sets: tuple[Object, ...] = (), events: tuple[Object, ...] = (), log: Any = None
+    ) -> dict[str, str]:
+        listed: Mapping[str, tuple[Object, ...]] = {"Pod": pods, "ReplicaSet": replica_sets, "Event": events}
+
+        def call(_: object, kind: str) -> Callable[..., Any]:
+            document = {"metadata": {"resourceVersion": "1"}, "items": listed[kind]}
+            return lambda *_, **__: Mock(data=json.dumps(document))
+
+        monkeypatch.setattr(Objects, "_call", call)
+        read = Mock(side_effect=log or (lambda name, *_, container, previous, **__: f"{name} {container} {previous}"))
+        monkeypatch.setattr(client.CoreV1Api, "read_namespaced_pod_log", read)
+        return diagnostics.collect(Mock(), "n")
+
+    return collect
+
+
+def test_a_healthy_namespace_is_said_to_be_so(collect: Collect) -> None:
+    normal = event("well", "Pulled", "…", normal=True)
+    assert collect(well(), events=(normal,)) == {TITLE: "nothing is wrong in it"}
+    assert collect() == {TITLE: "nothing is wrong in it"}
+
+
+def test_a_completed_pod_is_well(collect: Collect) -> None:
+    done = pod("job", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}}), phase="Succeeded")
+    assert collect(done) == {TITLE: "nothing is wrong in it"}
+
+
+def test_what_is_well_is_not_mentioned(collect: Collect) -> None:
+    found = collect(
+        well(),
+        CRASHING,
+        events=(
+            event("ill", "BackOff", "Back-off restarting failed container"),
+            event("well", "Unhealthy", "Startup probe failed: it had not begun"),
+        ),
+    )
+    assert "well" not in "\n".join([*found, *found.values()])
+    lines = found[TITLE].splitlines()
+    assert lines[0] == "Pod/ill: container c ends again and again: Error, exit code 1"
+    assert lines[1] == "Pod/ill: Pending on node"
+    assert "  Ready is False: ContainersNotReady" in lines
+    assert f"  container c: waiting CrashLoopBackOff: {BACK_OFF['message']}, restarts 1" in lines
+    assert lines[-1] == "Pod/ill: BackOff: Back-off restarting failed container"
+
+
+def test_logs_are_those_of_the_ill_pods_and_of_their_previous_lives(collect: Collect) -> None:
+    found = collect(well(), CRASHING, pod("slow", status(), phase="Running"))
+    assert {title: text for title, text in found.items() if title != TITLE} == {
+        "log of ill c, previous": "ill c True",
+        "log of ill c": "ill c False",
+        "log of slow c": "slow c False",
+    }
+
+
+def test_a_container_that_never_ran_has_no_log(collect: Collect) -> None:
+    found = collect(pod("ill", status(state=waiting("ImagePullBackOff", "Back-off pulling image"))))
+    assert set(found) == {TITLE}
+    assert found[TITLE].startswith("Pod/ill: container c: the image a:1 can't be pulled\n")
+
+
+def test_a_log_that_is_gone_or_empty_is_no_obstacle(collect: Collect) -> None:
+    def refuse(*_: object, previous: bool, **__: object) -> str:
+        if previous:
+            raise ApiException(status=400, reason="Bad Request")
+        return ""
+
+    found = collect(CRASHING, log=refuse)
+    assert found["log of ill c, previous"] == "no log: Bad Request"
+    assert "log of ill c" not in found
+
+
+def restarted(ago: timedelta) -> Object:
+    ended = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+    last = {"terminated": {**CRASHED, "finishedAt": ended}}
+    return pod("back", status(state=STARTED, last=last, restarts=1, ready=True), phase="Running")
+
+
+def test_a_pod_that_restarted_of_late_is_shown(collect: Collect) -> None:
+    found = collect(restarted(timedelta(minutes=1)))
+    assert found[TITLE].splitlines()[:2] == ["nothing stands in the way of the pods", "Pod/back: Running on node"]
+    assert found["log of back c, previous"] == "back c True"
+
+
+def test_a_pod_that_restarted_long_ago_is_well(collect: Collect) -> None:
+    assert collect(restarted(timedelta(hours=1))) == {TITLE: "nothing is wrong in it"}
+
+
+def test_pods_that_can_not_be_made_are_told_without_one(collect: Collect) -> None:
+    refused = event("rs", "FailedCreate", "Error creating: pods forbidden", kind="ReplicaSet")
+    found = collect(well(), replica_sets=(replica_set("x"),), events=(refused,))
+    lines = found[TITLE].splitlines()
+    assert lines[0].startswith("ReplicaSet/rs can't make its pods: violates PodSecurity")
+    assert lines[1:] == ["ReplicaSet/rs: FailedCreate: Error creating: pods forbidden"]
+
+
+def test_events_are_in_order_and_few(collect: Collect) -> None:
+    events = [
+        {**event("ill", "BackOff", f"number {number}"), "lastTimestamp": f"2026-01-01T00:00:{number:02}Z"}
+        for number in range(59, -1, -1)
+    ]
+    lines = collect(CRASHING, events=tuple(events))[TITLE].splitlines()
+    assert lines[-diagnostics.EVENTS :] == [
+        f"Pod/ill: BackOff: number {number}" for number in range(60 - diagnostics.EVENTS, 60)
+    ]
+    assert sum("number" in line for line in lines) == diagnostics.EVENTS
+
+
+@pytest.mark.parametrize("error", [ApiException(status=403, reason="Forbidden"), MaxRetryError(Mock(), "/", None)])
+def test_a_namespace_that_can_not_be_read_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr(Objects, "list", Mock(side_effect=error))
+    found = diagnostics.collect(Mock(), "n")
+    assert list(found) == [TITLE]
+    assert found[TITLE].startswith(f"could not be read: {type(error).__name__}: ")

@@ -1,0 +1,195 @@
+"""The page that a release manager signs: everything on it, nothing from elsewhere, readable by anybody."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.checks.finding import ClassifiedFinding, Finding
+from acceptance.core import rules
+from acceptance.core.git import Checkout
+from acceptance.core.rules import LEVELS
+from acceptance.core.target import Waiver, load
+from acceptance.report import html
+from acceptance.report.signoff import FixtureTime, Picture, Results
+from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult, evaluate_rules, run_verdict
+
+COMMIT = "3f9d2c81b7e64a05c9d1e2f3a4b5c6d7e8f90a1b"
+PICTURE = Picture("Rollout", "<svg><title>curve</title></svg>", "No request failed.")
+STYLE = Path(html.__file__).parent / "templates" / "style.css"
+
+
+def finished(*, broken: bool) -> dict[str, Any]:
+    """The data of a run that tested every rule at every level; of one with a mishap of each kind where `broken`."""
+    waiver = Waiver(rule="SVC-08", object="Service/todo-backend-service", reason="old client", until=date(2999, 1, 1))
+    target = load().model_copy(update={"waivers": (waiver,) if broken else ()})
+    results = Results("20260714-091502-7be1", datetime(2026, 7, 14, 9, 15, 2, tzinfo=UTC), target, "target.toml")
+    results.metadata.fresh_cluster = not broken
+    results.metadata.subject["images"] = {"backend": {"digest": "sha256:9f3c2d71", "bytes": 71204113}}
+    results.metadata.environment["kubernetes"] = "v1.35.1"
+    folder_of = {level: folder for folder, level in reversed(list(FOLDERS.items())) if level}
+    for rule in rules.load().values():
+        for level in rule.levels:
+            name = f"tests/{folder_of[level]}/test_{rule.id}.py::test_it"
+            results.tests[name] = TestResult(RuleBinding(name, level, (rule.id,)), "passed", "", seconds={"call": 0.25})
+    results.fixtures["cluster", ""] = FixtureTime("cluster", "", 41.3, 6.2)
+    if broken:
+        results.metadata.override({"cpu": "500m"}, {"cpu": "150m"}, "five replicas on two cores")
+        mishap(results, "SVC-05", "static", Finding("SVC-05", "Service/<b>x</b>", "spec.ports", "1-10", "11 & more"))
+        mishap(results, "POD-18", "static", Finding("POD-18", "Deployment/x", "resources", "equal", "not", advice=True))
+        mishap(results, "HPA-08", "live", "setup: WaitError: wanted a first PodMetrics")
+        del results.tests["tests/behaviour/test_HPA-09.py::test_it"]
+    every = rules.load()
+    judged = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
+    tested = Checkout(COMMIT, clean=not broken)
+    verdict, reasons = run_verdict(judged, fresh_cluster=not broken, tested=tested)
+    return results.signoff(every, judged, verdict, reasons, tested, results.started + timedelta(seconds=1011))
+
+
+def mishap(results: Results, rule: str, level: str, what: Finding | str) -> None:
+    (test,) = (each for each in results.tests.values() if each.binding.rules == (rule,) and each.binding.level == level)
+    if isinstance(what, str):
+        test.outcome, test.reason = "error", what
+        return
+    test.classified.append(ClassifiedFinding(what, "advice" if what.advice else "blocking"))
+    if not what.advice:
+        test.outcome, test.reason = "failed", str(what)
+        test.evidence.append("evidence/test_it/pods.txt")
+
+
+class Page(HTMLParser):
+    """What is on a page: its text, and each tag with its attributes."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._words: list[str] = []
+        self.open: list[str] = []
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br", "wbr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self._words += data.split()
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def words(self) -> str:
+        return " ".join(self._words)
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(attributes["id"]) for _, attributes in self.tags if "id" in attributes]
+
+
+@pytest.fixture(scope="module")
+def accepted() -> Page:
+    return Page(html.render(finished(broken=False), [PICTURE]))
+
+
+@pytest.fixture(scope="module")
+def rejected() -> Page:
+    return Page(html.render(finished(broken=True), [PICTURE]))
+
+
+def test_an_accepted_run_says_so(accepted: Page) -> None:
+    assert "Accepted Every rule is tested at every level and passed, on a cluster made for this run" in accepted.words
+    assert COMMIT in accepted.words
+    assert "No blocking finding." in accepted.words
+    assert "None: what was tested is what ships." in accepted.words
+
+
+def test_a_rejected_run_says_why(rejected: Page) -> None:
+    for told in (
+        "Rejected The release breaks its specification.",
+        "1 rule is broken: SVC-05",
+        "1 rule could not be judged: HPA-08",
+        "1 of the rules' 215 levels are untested",
+        "the cluster was not made by this run",
+        "the checkout has changes that are in no commit",
+        "wanted a first PodMetrics",
+        "untested: no test yet",
+        "old client",
+        "cpu 500m 150m five replicas on two cores",
+        "sha256:9f3c2d71",
+        "71,204,113",
+        "v1.35.1",
+        "pods.txt",
+        "16 min 51 s",
+        "41.3 s",
+    ):
+        assert told in rejected.words, told
+
+
+def test_every_rule_is_there_in_its_words(accepted: Page) -> None:
+    for rule in rules.load().values():
+        assert rule.id in accepted.ids
+        assert " ".join(rule.text.split()) in accepted.words
+        for level in rule.levels:
+            assert f"{level}: passed" in accepted.words
+    assert set(LEVELS) <= set(accepted.words.split())
+
+
+def test_what_was_found_can_not_become_markup(rejected: Page) -> None:
+    assert "Service/<b>x</b>" in rejected.words
+    assert "11 & more" in rejected.words
+
+
+@pytest.mark.parametrize("name", ["accepted", "rejected"])
+def test_the_page_needs_nothing_from_elsewhere(name: str, request: pytest.FixtureRequest) -> None:
+    page: Page = request.getfixturevalue(name)
+    assert not page.open
+    assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")]
+    assert all(str(image["src"]).startswith("data:image/svg+xml;base64,") for image in page.all("img"))
+    links = [str(link["href"]) for link in page.all("a")]
+    assert all(re.match(r"#|evidence/|signoff\.json$|junit\.xml$", link) for link in links)
+    assert {link[1:] for link in links if link.startswith("#")} <= set(page.ids)
+    assert "url(" not in STYLE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["accepted", "rejected"])
+def test_the_page_can_be_read_without_seeing_it(name: str, request: pytest.FixtureRequest) -> None:
+    page: Page = request.getfixturevalue(name)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(image["alt"] for image in page.all("img"))
+    assert all("scope" in head for head in page.all("th"))
+    labels = {str(each["aria-labelledby"]) for _, each in page.tags if "aria-labelledby" in each}
+    assert labels <= set(page.ids)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_text_has_the_contrast_of_wcag_aa(scheme: int) -> None:
+    palette = re.findall(r":root \{(.*?)\n\s*\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", palette))
+    outcomes = ("passed", "failed", "error", "untested", "waived")
+    pairs = [(text, ground) for text in ("ink", "dim", "link") for ground in ("page", "paper")]
+    pairs += [(outcome, f"{outcome}-bg") for outcome in outcomes] + [(outcome, "paper") for outcome in outcomes]
+    for text, ground in pairs:
+        lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, ground)

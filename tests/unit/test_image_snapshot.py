@@ -1,0 +1,67 @@
+"""The reader of `docker save`: what is in an archive is found, and what is not is not."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from acceptance import checks
+from acceptance.checks.finding import Waived
+from acceptance.checks.snapshot import ImageState, Snapshot
+from acceptance.core.target import Target
+from mutants import images
+from mutants.images import Draft
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_what_is_read(target: Target) -> None:
+    image: ImageState = images.read(Draft(), target)
+    assert image.config_digest == image.computed_digest
+    assert image.computed_diff_ids == tuple(layer.diff_id for layer in image.layers)
+    assert "appuser:x:1000" in image.passwd
+    assert image.credentials == ()  # a package's sample key is none
+    assert all(0 < layer.compressed_bytes < 1000 for layer in image.layers)
+
+
+def test_the_second_reading_is_the_same(target: Target) -> None:
+    assert images.read(Draft(), target) == images.read(Draft(), target)
+
+
+def test_sizes_are_those_of_gzip(target: Target) -> None:
+    draft = Draft(layers=[{"app/text": b"words and words " * 10_000}])
+    (layer,) = images.read(draft, target).layers
+    expected = len(gzip.compress(images._tar(draft.layers[0]), 6))
+    assert abs(layer.compressed_bytes - expected) < 32
+
+
+def test_kept_sizes_do_not_hide_another_content(target: Target) -> None:
+    images.read(Draft(), target)
+    assert images.findings("IMG-03", Draft(lie="layer"), target)
+
+
+@pytest.mark.parametrize("rule", sorted({rule for rule, *_ in images.MUTANTS}))
+def test_no_finding_before(rule: str, target: Target) -> None:
+    assert not images.findings(rule, Draft(), target)
+
+
+@pytest.mark.parametrize("mutant", images.every(), ids=lambda each: each.id)
+def test_each_mutant_is_found_by_its_own_rule(mutant: images.Mutant, target: Target) -> None:
+    assert mutant.killed_by(target)
+
+
+def test_another_platform_that_the_target_states_is_waived(target: Target) -> None:
+    draft = Draft()
+    draft.config["architecture"] = "arm64"
+    part = target.component(images.COMPONENT)
+    stated = part.model_copy(update={"image": part.image.model_copy(update={"platform": "linux/arm64"})})
+    other = target.model_copy(update={"components": {**target.components, images.COMPONENT: stated}})
+    snapshot = Snapshot("image", images={images.COMPONENT: images.read(draft, target)})
+    (check,) = [each for each in checks.for_level("image") if each.id == "IMG-08-backend"]
+    with pytest.raises(Waived, match="linux/arm64"):
+        check(snapshot, other)

@@ -1,0 +1,32 @@
+"""Facts of containers, parsed from what the node prints."""
+
+from __future__ import annotations
+
+import base64
+
+from acceptance.client import port_forward
+from acceptance.snapshots import live
+
+
+def test_parse() -> None:
+    environment = base64.b64encode('A=1\0TEXT=Grüße = "x"\0'.encode()).decode()
+    text = (
+        f"pid 7\nuid 1000\nroot ro,relatime\nenv {environment}\nlisten 00000000:1F40 \n"
+        "pid 8\nuid 0\nroot rw,relatime\nenv \nlisten \n"
+    )
+    facts = live.parse(text)
+    assert facts["7"].uid == 1000
+    assert facts["7"].read_only_root
+    assert facts["7"].environment == {"A": "1", "TEXT": 'Grüße = "x"'}
+    assert facts["7"].listening == {8000}
+    assert (facts["8"].uid, facts["8"].read_only_root, facts["8"].listening) == (0, False, frozenset())
+
+
+def test_tunnel_of_the_notes() -> None:
+    found = port_forward.tunnel(
+        "1. Open:\n\n  export POD=$(kubectl get pods)\n  kubectl -n x port-forward svc/web 8080:80 &\n"
+    )
+    assert found is not None
+    assert found.port == 8080
+    assert found.command.startswith("export POD=")
+    assert port_forward.tunnel("Open http://localhost:3000") is None

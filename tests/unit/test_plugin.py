@@ -1,0 +1,546 @@
+"""What a run of pytest makes of its tests: markers, outcomes, exit codes, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from acceptance.core.redaction import PLACEHOLDER
+from acceptance.core.rules import ROOT
+
+pytest_plugins = ["pytester"]
+
+LEFT_OUT = ("-p", "no:timeout", "-p", "no:hypothesispytest")
+"""The outer test's limit is this process's alarm; hypothesis would be imported anew each time."""
+
+Write = Callable[[str, str], None]
+
+HEAD = """
+import pytest
+from acceptance.checks.finding import Finding, Untested, Waived, report_findings
+"""
+PASSING = '@pytest.mark.rule("POD-04")\ndef test_it(): pass\n'
+FAILING = '@pytest.mark.rule("POD-04")\ndef test_it(): assert 1 + 1 == 3\n'
+BROKEN = '@pytest.mark.rule("POD-04")\ndef test_it(): raise OSError("no engine")\n'
+
+
+@pytest.fixture
+def write(pytester: pytest.Pytester) -> Write:
+    """`write("static", source)`: a test module in a folder of its level, beside the ones before it."""
+    pytester.makeconftest('pytest_plugins = ["acceptance.plugin.session"]')
+
+    def add(folder: str, source: str) -> None:
+        path = pytester.path / "tests" / folder
+        path.mkdir(parents=True, exist_ok=True)
+        name = f"test_{folder}_{len(list(path.iterdir()))}.py"
+        (path / name).write_text(HEAD + textwrap.dedent(source), encoding="utf-8")
+
+    return add
+
+
+def run(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
+    return pytester.runpytest_inprocess(*LEFT_OUT, *argv)
+
+
+def signoff(pytester: pytest.Pytester) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((pytester.path / "reports" / "latest" / "signoff.json").read_text("utf-8"))
+    return data
+
+
+def entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+# ------------------------------------------------------------------------- set-up
+
+
+@pytest.mark.parametrize("kind", ["toolchain.console.ToolchainError", "acceptance.core.wait.WaitError"])
+def test_a_set_up_that_fails_many_tests_is_told_once(pytester: pytest.Pytester, write: Write, kind: str) -> None:
+    module, _, name = kind.rpartition(".")
+    write(
+        "contract",
+        f"""
+        from {module} import {name}
+
+        @pytest.fixture(scope="session")
+        def cluster():
+            raise {name}("the cause and the cure")
+
+        @pytest.mark.rule("POD-04")
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(cluster, number): pass
+        """,
+    )
+    result = run(pytester)
+    assert result.ret == 2
+    text = result.stdout.str()
+    assert text.count("\nthe cause and the cure\n") == 1
+    # Where CI is set, pytest's summary tells it once more.
+    told = "its set-up failed as that of tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
+    assert text.splitlines().count(told) == 2
+    assert "def cluster" not in text
+
+
+# ---------------------------------------------------------------------- collection
+
+
+def test_a_folder_gives_markers_and_a_rule_its_tie(pytester: pytest.Pytester, write: Write) -> None:
+    write("static", '@pytest.mark.rule("POD-04")\ndef test_s(): pass\n')
+    write("contract", '@pytest.mark.rule("POD-04")\ndef test_c(): pass\n')
+    write("unit", "def test_h(): pass\n")
+    for selected, count in (("e2e", 2), ("static", 1), ("contract", 1), ("unit", 1), ("journey", 0)):
+        result = run(pytester, "--collect-only", "-q", "-m", selected)
+        collected = [line for line in result.outlines if "::" in line]
+        assert len(collected) == count, selected
+    assert not (pytester.path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "source", "told"),
+    [
+        ("static", "def test_it(): pass", "tie it to a rule"),
+        ("static", "@pytest.mark.rule()\ndef test_it(): pass", "tie it to a rule"),
+        ("static", '@pytest.mark.rule("POD-99")\ndef test_it(): pass', "'POD-99' is not in spec/rules.yaml"),
+        (
+            "image",
+            '@pytest.mark.rule("POD-04")\ndef test_it(): pass',
+            "POD-04 is asserted at static, live, not at image",
+        ),
+        ("unit", '@pytest.mark.rule("POD-04")\ndef test_it(): pass', "asserts no rule"),
+        ("elsewhere", '@pytest.mark.rule("POD-04")\ndef test_it(): pass', "belongs in a folder of its level"),
+        (
+            "static",
+            '@pytest.mark.rule("POD-08")\n@pytest.mark.parametrize("part", ["frontend"])\ndef test_it(part): pass',
+            "POD-08 is a rule of the backend, not of the frontend",
+        ),
+    ],
+)
+def test_a_test_that_is_tied_wrongly_stops_the_run(
+    pytester: pytest.Pytester, write: Write, folder: str, source: str, told: str
+) -> None:
+    write(folder, source)
+    result = run(pytester)
+    assert result.ret == 2
+    assert told in result.stderr.str()
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert not entries(pytester.path / "reports")
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("--target", "nowhere.toml"), "cannot read the target file nowhere.toml"),
+        (("tests/nowhere",), "file or directory not found: tests/nowhere"),
+        (("-m", "nonsense"), "Unknown marker"),
+        (("--reports", "/proc/nowhere"), "can't write to /proc/nowhere"),
+        (("--context", "mine"), "say --allow-disruption"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_leaves_nothing(
+    pytester: pytest.Pytester, write: Write, argv: tuple[str, ...], told: str
+) -> None:
+    write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
+    (pytester.path / "pytest.ini").write_text("[pytest]\nstrict = true\n")
+    result = run(pytester, *argv)
+    errors = [line for line in result.stderr.lines if line]
+    assert result.ret == 2
+    assert len(errors) == 1
+    assert told in errors[0]
+    assert not entries(pytester.path / "reports")
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
+        ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
+        ("--capture=tee-sys", "would show secrets"),
+        ("--context=mine --keep-cluster", "context mine is your own: leave one of the two out"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
+    write("static", PASSING)
+    done = pytest_in(pytester.path, *option.split())
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert told in done.stderr
+    assert not entries(pytester.path / "reports")
+
+
+def test_a_context_may_be_read_without_leave_to_disrupt(pytester: pytest.Pytester, write: Write) -> None:
+    write("contract", PASSING)
+    assert run(pytester, "--context", "mine").ret == 0
+
+
+def test_an_experiment_may_disrupt_a_context_with_leave(pytester: pytest.Pytester, write: Write) -> None:
+    write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
+    assert run(pytester, "--context", "mine", "--allow-disruption").ret == 0
+
+
+# ---------------------------------------------------------------------- exit codes
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        (PASSING, 0),
+        (FAILING, 1),
+        (BROKEN, 2),
+        ('@pytest.mark.rule("POD-04")\ndef test_it(): raise Untested("no cluster")\n', 0),
+        ('@pytest.mark.rule("POD-04")\ndef test_it(): raise Waived("linux/arm64")\n', 0),
+        ('@pytest.mark.rule("POD-04")\ndef test_it(): pytest.skip("why")\n', 2),
+        ('@pytest.mark.rule("POD-04")\n@pytest.mark.skip(reason="why")\ndef test_it(): pass\n', 2),
+        ('@pytest.mark.rule("POD-04")\n@pytest.mark.xfail\ndef test_it(): assert 0\n', 1),
+        ("import nothing_of_that_name\n", 2),
+        ("", 2),
+    ],
+    ids=["passed", "failed", "error", "untested", "waived", "skip", "skip mark", "xfail", "no import", "no test"],
+)
+def test_the_exit_code_tells_a_finding_from_trouble(
+    pytester: pytest.Pytester, write: Write, source: str, code: int
+) -> None:
+    write("static", source)
+    assert run(pytester).ret == code
+    assert entries(pytester.path / "reports" / "latest") >= {"junit.xml", "index.html", "signoff.json"}
+
+
+@pytest.mark.parametrize(("source", "code"), [(PASSING, 2), (FAILING, 1), (BROKEN, 2)])
+def test_signoff_exits_by_the_verdict(pytester: pytest.Pytester, write: Write, source: str, code: int) -> None:
+    write("static", source)
+    assert run(pytester, "--signoff").ret == code
+
+
+def test_a_failed_test_of_the_suites_own_is_no_finding(pytester: pytest.Pytester, write: Write) -> None:
+    write("unit", "def test_it(): assert 0\n")
+    assert run(pytester).ret == 1
+    assert signoff(pytester)["verdict"] == "incomplete"
+    assert signoff(pytester)["unit_tests"]["failed"][0]["result"] == "failed"
+
+
+def pytest_in(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", *argv]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_interrupt_and_a_time_out_are_trouble_and_the_report_is_there(
+    pytester: pytest.Pytester, write: Write
+) -> None:
+    write(
+        "static",
+        """
+        import os, signal, threading
+        @pytest.mark.rule("POD-06")
+        @pytest.mark.timeout(0.2, method="signal")
+        def test_too_long(): threading.Event().wait(10)
+        @pytest.mark.rule("POD-07")
+        def test_interrupted():
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+            os.kill(os.getpid(), signal.SIGINT)
+        """,
+    )
+    assert pytest_in(pytester.path).returncode == 2
+    data = signoff(pytester)
+    assert data["verdict"] == "incomplete"
+    assert any("interrupted" in reason for reason in data["reasons"])
+    assert {data["rules"][rule]["levels"]["static"]["result"] for rule in ("POD-06", "POD-07")} == {"error"}
+    assert "pytest-timeout" in data["rules"]["POD-06"]["levels"]["static"]["tests"][0]["reason"]
+
+
+def test_a_fixture_that_can_not_end_after_an_interrupt_is_told_and_the_report_is_there(
+    pytester: pytest.Pytester, write: Write
+) -> None:
+    write(
+        "static",
+        """
+        import os, signal
+
+        @pytest.fixture(scope="session")
+        def release():
+            yield
+            raise OSError("it was not led back")
+
+        @pytest.mark.rule("POD-06")
+        def test_interrupted(release):
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+            os.kill(os.getpid(), signal.SIGINT)
+        """,
+    )
+    done = pytest_in(pytester.path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "the run's end: OSError: it was not led back" in done.stdout
+    assert "the run's end: OSError: it was not led back" in signoff(pytester)["reasons"]
+
+
+# ------------------------------------------------------------------ one whole run
+
+SERVICE = "Service/todo-backend-service"
+SECRET = "b9-Zt_4wQx77Kc"  # noqa: S105 - made up
+WHOLE = {
+    "static": f"""
+        import base64, logging
+        from acceptance.core.redaction import redactor
+        SECRET = "{SECRET}"
+        redactor.add(SECRET)
+
+        @pytest.mark.rule("POD-04", "POD-06")
+        @pytest.mark.parametrize("part", ["backend", "frontend"])
+        def test_containers(part, target):
+            found = [Finding("POD-04", f"Deployment/todo-{{part}}", "spec.containers", "1-5", SECRET)]
+            report_findings(found if part == "backend" else [], target)
+
+        @pytest.mark.rule("IMG-01", "IMG-02")
+        def test_by_assertion():
+            text = SECRET * 40
+            print(base64.b64encode(b"x" + SECRET.encode()).decode())
+            logging.getLogger("lib").warning("token %s", SECRET)
+            assert text == "", text
+
+        @pytest.mark.rule("CFG-05")
+        def test_advice(target):
+            report_findings([Finding("CFG-05", "ConfigMap/x", "data", "origins", "a path", advice=True)], target)
+
+        @pytest.mark.rule("SVC-03")
+        def test_waived_by_the_target(target):
+            report_findings([Finding("SVC-03", "Service/todo-backend-service", "spec.type", "ClusterIP", "NodePort")], target)
+
+        @pytest.mark.rule("HPA-02")
+        def test_untested(): raise Untested("HPA-01: there is no HPA")
+    """,
+    "contract": f"""
+        import time
+        SECRET = "{SECRET}"
+
+        @pytest.fixture(scope="session")
+        def cluster(on_failure, facts):
+            facts.environment["kubernetes"] = "v1.35.1"
+            facts.subject["images"] = {{"backend": {{"digest": "sha256:00"}}}}
+            facts.override({{"a": {{"b": 1, "c": 2}}}}, {{"a": {{"b": 1, "c": 3}}, "d": SECRET}}, "two cores")
+            with on_failure(lambda item, report: {{"pods": f"todo-backend-0: CrashLoopBackOff {{SECRET}}"}}):
+                yield
+                time.sleep(0.05)
+
+        @pytest.fixture(scope="session")
+        def release(cluster):
+            raise RuntimeError(f"helm failed {{SECRET}}")
+
+        @pytest.mark.rule("POD-04")
+        def test_containers(release): pass
+
+        @pytest.mark.rule("POD-06")
+        def test_resources(release): pass
+
+        @pytest.mark.rule("POD-07")
+        def test_measured(cluster, record_measurement, record_picture, record_evidence):
+            record_measurement("Ready", 31.5, "s", "CHT-11: at most 180 s")
+            record_picture("Rollout", f"<svg><text>{{SECRET}}</text></svg>", "A line.")
+            record_evidence("requests.jsonl", f'{{{{"key": "{{SECRET}}"}}}}')
+    """,
+    "unit": "def test_own(): pass\n",
+}
+
+
+@dataclass(frozen=True)
+class Whole:
+    done: subprocess.CompletedProcess[str]
+    folder: Path
+    signoff: dict[str, Any]
+
+    def level(self, rule: str, level: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.signoff["rules"][rule]["levels"][level]
+        return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    root = tmp_path_factory.mktemp("whole")
+    (root / "conftest.py").write_text('pytest_plugins = ["acceptance.plugin.session"]\n', encoding="utf-8")
+    for folder, source in WHOLE.items():
+        path = root / "tests" / folder / f"test_{folder}.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(HEAD + textwrap.dedent(source), encoding="utf-8")
+    waivers = "".join(
+        f'\n[[waivers]]\nrule = "{rule}"\nobject = "{SERVICE}"\nreason = "old client"\nuntil = {until}\n'
+        for rule, until in (("SVC-03", "2999-01-01"), ("SVC-08", "2999-01-01"), ("SVC-05", "2001-01-01"))
+    )
+    (root / "target.toml").write_text((ROOT / "target.toml").read_text(encoding="utf-8") + waivers, encoding="utf-8")
+    (root / "chart").mkdir()
+    (root / "chart" / "Chart.yaml").write_text("name: todo-chatbot\n", encoding="utf-8")
+    done = pytest_in(root, "--target", "target.toml", "--showlocals", "-rA", "--junitxml", "mine.xml")
+    latest = root / "reports" / "latest"
+    return Whole(done, latest, json.loads((latest / "signoff.json").read_text(encoding="utf-8")))
+
+
+def test_no_secret_leaves_the_run(whole: Whole) -> None:
+    files = [path for path in whole.folder.resolve().rglob("*") if path.is_file()]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in [*files, whole.folder.parents[1] / "mine.xml"]}
+    texts |= {"stdout": whole.done.stdout, "stderr": whole.done.stderr}
+    assert set(texts) >= {"junit.xml", "mine.xml", "index.html", "signoff.json", "pods.txt", "requests.jsonl"}
+    for name, text in texts.items():
+        for piece in (SECRET, SECRET[:8], SECRET[-8:], "OS1adF80d1F4Nz", "LVp0XzR3UXg3N0"):
+            assert piece not in text, name
+    assert PLACEHOLDER in texts["stdout"]
+    assert PLACEHOLDER in texts["junit.xml"]
+    assert PLACEHOLDER in texts["pods.txt"]
+
+
+def test_signoff_fits_its_schema(whole: Whole) -> None:
+    schema = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(whole.signoff)
+
+
+def test_the_schema_refuses_what_it_should(whole: Whole) -> None:
+    schema = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    changes: list[dict[str, object]] = [
+        {"verdict": "fine"},
+        {"more": 1},
+        {"rules": {"POD-4": {}}},
+        {"findings": [{"rule": "POD-04"}]},
+    ]
+    for change in changes:
+        assert not validator.is_valid({**whole.signoff, **change}), change
+
+
+def test_the_run_is_rejected_by_its_findings(whole: Whole) -> None:
+    assert whole.done.returncode == 1
+    assert whole.signoff["verdict"] == "rejected"
+    assert "3 rules are broken: IMG-01, IMG-02, POD-04" in whole.signoff["reasons"]
+    assert "release rejected" in whole.done.stdout
+
+
+def test_rules_levels_and_parts_have_their_results(whole: Whole) -> None:
+    static = whole.level("POD-04", "static")
+    assert static["result"] == "failed"
+    assert {part: each["result"] for part, each in static["parts"].items()} == {
+        "backend": "failed",
+        "frontend": "passed",
+    }
+    assert whole.level("POD-06", "static")["result"] == "passed"
+    assert whole.level("POD-04", "live")["result"] == "error"
+    assert whole.level("POD-07", "live")["result"] == "passed"
+    assert whole.level("HPA-02", "static")["result"] == "untested"
+    assert whole.level("HPA-02", "static")["parts"]["backend"]["reason"] == "HPA-01: there is no HPA"
+    assert whole.level("SVC-03", "static")["result"] == "waived"
+    assert whole.level("SVC-04", "live")["parts"]["backend"]["result"] == "untested"
+
+
+def test_findings_are_told_with_their_standing(whole: Whole) -> None:
+    severities = {(each["rule"], each["severity"]) for each in whole.signoff["findings"]}
+    assert severities == {
+        ("POD-04", "blocking"),
+        ("IMG-01", "blocking"),
+        ("IMG-02", "blocking"),
+        ("CFG-05", "advice"),
+        ("SVC-03", "waived"),
+    }
+    assert "advice: CFG-05: ConfigMap/x: data: expected origins, actual a path" in whole.done.stdout
+
+
+def test_waivers_are_told_with_what_became_of_them(whole: Whole) -> None:
+    assert [each["state"] for each in whole.signoff["waivers"]] == ["used", "unused", "expired"]
+    assert "waiver of SVC-05 for Service/todo-backend-service is expired" in whole.done.stdout
+    assert "waiver of SVC-08 for Service/todo-backend-service is unused" in whole.done.stdout
+
+
+def test_a_failed_set_up_has_its_evidence_once(whole: Whole) -> None:
+    first, second = (
+        "tests/contract/test_contract.py::test_containers",
+        "tests/contract/test_contract.py::test_resources",
+    )
+    assert "todo-backend-0: CrashLoopBackOff" in whole.done.stdout
+    assert f"as of {first}" in whole.done.stdout
+    assert second not in whole.signoff["evidence"]
+    for file in whole.signoff["evidence"][first]:
+        assert (whole.folder / file).is_file()
+
+
+def test_junit_has_rules_outcomes_and_evidence(whole: Whole) -> None:
+    cases = {case.get("name"): case for case in ET.parse(whole.folder / "junit.xml").iter("testcase")}  # noqa: S314
+    properties = [(each.get("name"), each.get("value")) for each in cases["test_containers[backend]"].iter("property")]
+    assert properties == [("rule", "POD-04"), ("rule", "POD-06"), ("part", "backend"), ("outcome", "failed")]
+    assert "todo-backend-0: CrashLoopBackOff" in str(cases["test_containers"].findtext("error"))
+
+
+def test_facts_measurements_and_times_are_there(whole: Whole) -> None:
+    data = whole.signoff
+    assert data["environment"]["kubernetes"] == "v1.35.1"
+    assert data["subject"]["images"]["backend"]["digest"] == "sha256:00"
+    assert [(each["path"], each["shipped"], each["used"]) for each in data["overrides"]] == [
+        ("a.c", 2, 3),
+        ("d", None, PLACEHOLDER),
+    ]
+    assert data["measurements"] == [
+        {
+            "name": "Ready",
+            "value": 31.5,
+            "unit": "s",
+            "source": "CHT-11: at most 180 s",
+            "test": "tests/contract/test_contract.py::test_measured",
+        }
+    ]
+    cluster = next(each for each in data["durations"]["fixtures"] if each["name"] == "cluster")
+    assert cluster["teardown"] >= 0.05
+    assert data["durations"]["total"] > cluster["teardown"]
+    assert data["unit_tests"] == {"results": {"passed": 1}, "failed": []}
+
+
+# -------------------------------------------------------------------- side by side
+
+
+def test_the_next_run_takes_the_place_of_the_last(pytester: pytest.Pytester, write: Write) -> None:
+    write("static", PASSING)
+    reports = pytester.path / "reports"
+    assert run(pytester).ret == 0
+    first = (reports / "latest").resolve()
+    dead = reports / "20200101-000000-0000"
+    dead.mkdir()
+    (dead / ".lock").touch()
+    assert run(pytester).ret == 0
+    second = (reports / "latest").resolve()
+    assert first != second
+    assert entries(reports) == {"latest", second.name}
+
+
+def test_runs_side_by_side_do_not_meet(pytester: pytest.Pytester, write: Write) -> None:
+    write(
+        "static",
+        """
+        import pathlib, threading
+        @pytest.mark.rule("POD-04")
+        def test_it():
+            pathlib.Path("started").touch()
+            while not pathlib.Path("go").exists():
+                threading.Event().wait(0.02)
+        """,
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pytest", "-q"]
+    slow = subprocess.Popen(command, cwd=pytester.path, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while not (pytester.path / "started").exists():
+            assert slow.poll() is None
+            signal.sigtimedwait([], 0.02)
+        (during,) = entries(pytester.path / "reports")
+        write("image", '@pytest.mark.rule("IMG-06")\ndef test_it(): pass\n')
+        assert run(pytester, "tests/image").ret == 0
+        assert during in entries(pytester.path / "reports")
+    finally:
+        (pytester.path / "go").touch()
+        assert slow.wait(30) == 0
+    assert (pytester.path / "reports" / "latest").resolve().name == during
+    assert len(entries(pytester.path / "reports")) == 2

@@ -1,0 +1,186 @@
+"""The recorder, fed by a source that is not a cluster: nothing that happened is lost without being noticed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import urllib3
+from kubernetes.client import ApiException
+
+from acceptance.core.deadlines import Deadline
+from acceptance.core.wait import WaitError
+from acceptance.kube import recorder
+from acceptance.kube.client import Listing
+from acceptance.kube.history import GapError, History
+from acceptance.kube.recorder import Recorder, Reflector
+
+
+def pod(name: str, version: int, **status: object) -> dict[str, Any]:
+    return {"metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}, "status": status}
+
+
+def event(kind: str, item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": kind, "object": item}
+
+
+SILENT = urllib3.exceptions.ReadTimeoutError(None, "", "")  # type: ignore[arg-type]
+GONE = event("ERROR", {"code": 410, "message": "too old resource version"})
+
+
+class Script:
+    """A source that answers as written: a list of listings, and one of watches, each of events or errors."""
+
+    def __init__(self, listings: list[Listing], watches: list[list[Any]]) -> None:
+        self._listings = listings
+        self._watches = watches
+        self.asked: list[str] = []
+
+    def list(self, kind: str) -> Listing:
+        assert kind == "Pod"
+        return self._listings.pop(0) if len(self._listings) > 1 else self._listings[0]
+
+    def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]:
+        assert kind == "Pod"
+        assert silence > seconds
+        self.asked.append(version)
+        for step in self._watches.pop(0):
+            if isinstance(step, Exception):
+                raise step
+            yield step
+
+
+def recorded(script: Script, watches: int) -> tuple[History, list[str | None]]:
+    history = History()
+    moments = iter(range(1, 100))
+    follower = Reflector("Pod", script, history, now=lambda: float(next(moments)))
+    follower.begin()
+    return history, [follower.watch_once() for _ in range(watches)]
+
+
+def seen(history: History) -> list[tuple[str, str, bool]]:
+    return [
+        (item.object["metadata"]["name"], item.object["metadata"]["resourceVersion"], item.deleted)
+        for item in history.versions("Pod")
+    ]
+
+
+START = Listing("10", (pod("a", 1), pod("b", 2)))
+
+
+def test_every_version_is_kept_and_a_pod_that_is_gone_too() -> None:
+    script = Script(
+        [START],
+        [[event("MODIFIED", pod("a", 11, phase="Running")), event("DELETED", pod("a", 12))]],
+    )
+    history, trouble = recorded(script, 1)
+    assert trouble == [None]
+    assert seen(history) == [("a", "1", False), ("b", "2", False), ("a", "11", False), ("a", "12", True)]
+    assert [item["metadata"]["name"] for item in history.current("Pod")] == ["b"]
+    assert history.versions("Pod")[2].object["status"] == {"phase": "Running"}
+    assert history.gaps("Pod") == []
+
+
+def test_a_watch_goes_on_where_the_last_one_ended() -> None:
+    script = Script(
+        [START],
+        [[event("ADDED", pod("c", 11))], [event("BOOKMARK", pod("", 15))], [event("ADDED", pod("d", 16))]],
+    )
+    history, _ = recorded(script, 3)
+    assert script.asked == ["10", "11", "15"]
+    assert [name for name, *_ in seen(history)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SILENT, "silent for 13 s"),
+        (urllib3.exceptions.ProtocolError("broken"), "the connection failed: ProtocolError"),
+        (ConnectionResetError(), "the connection failed: ConnectionResetError"),
+        (ApiException(status=500), "the API server answered 500"),
+        (event("ERROR", {"code": 500, "message": "etcd"}), "the watch ended with 500: etcd"),
+    ],
+)
+def test_a_watch_that_breaks_or_goes_silent_is_noted_and_resumed(error: Any, reason: str) -> None:
+    script = Script([START], [[event("ADDED", pod("c", 11)), error], [event("ADDED", pod("d", 12))]])
+    history, trouble = recorded(script, 2)
+    assert trouble == [reason, None]
+    (gap,) = history.gaps("Pod")
+    assert (gap.reason, gap.lost) == (reason, False)
+    assert script.asked == ["10", "11"]
+    assert [name for name, *_ in seen(history)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("gone", [GONE, ApiException(status=410)])
+def test_versions_that_are_gone_are_a_gap_that_no_judgement_crosses(gone: Any) -> None:
+    script = Script([START, Listing("30", (pod("b", 25), pod("c", 28)))], [[gone], []])
+    history, trouble = recorded(script, 2)
+    assert trouble == ["the watch's version was gone (410)", None]
+    assert script.asked == ["10", "30"]
+    assert seen(history)[2:] == [("a", "1", True), ("b", "25", False), ("c", "28", False)]
+    history.complete_until("Pod", 50.0)
+    with pytest.raises(GapError, match="410"):
+        list(history.states("Pod", 1.0, 50.0))
+
+
+def test_states_are_what_was_there_after_each_change() -> None:
+    script = Script(
+        [START],
+        [[event("ADDED", pod("c", 11)), event("DELETED", pod("a", 12)), event("ADDED", pod("d", 13))]],
+    )
+    history, _ = recorded(script, 1)
+    history.complete_until("Pod", 10.0)
+    states = [
+        (state.moment, [item["metadata"]["name"] for item in state.objects])
+        for state in history.states("Pod", 1.5, 3.0)
+    ]
+    assert states == [(1.5, ["a", "b"]), (2.0, ["a", "b", "c"]), (3.0, ["b", "c"])]
+
+
+def test_a_time_in_which_nothing_changed_has_one_state() -> None:
+    history, _ = recorded(Script([START], [[]]), 1)
+    history.complete_until("Pod", 10.0)
+    assert [len(state.objects) for state in history.states("Pod", 5.0, 6.0)] == [2]
+
+
+def test_an_unsettled_time_is_not_judged() -> None:
+    history, _ = recorded(Script([START], [[]]), 1)
+    with pytest.raises(GapError, match="not settled"):
+        list(history.states("Pod", 1.0, 5.0))
+
+
+class Quiet(Script):
+    """A source whose watch hears nothing, though the cluster has changed."""
+
+    def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]:
+        assert (kind, version, seconds < silence) == ("Pod", "10", True)
+        threading.Event().wait(0.05)
+        return iter(())
+
+
+def test_a_watch_that_hears_nothing_does_not_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "RECORDER_SETTLED", Deadline("settled", 0.3, "a test"))
+    changed = Listing("20", (pod("a", 15), pod("b", 2)))
+    with Recorder(Quiet([START, changed], []), ["Pod"]) as quiet, pytest.raises(WaitError, match="2 versions"):
+        quiet.wait_until_current()
+
+
+def test_a_settled_recorder_can_be_judged() -> None:
+    with Recorder(Quiet([START], []), ["Pod"]) as quiet:
+        begun, moment = time.time(), quiet.wait_until_current()
+    assert len(next(quiet.history.states("Pod", begun, moment)).objects) == 2
+    with pytest.raises(GapError, match="before Pod objects were recorded"):
+        list(quiet.history.states("Pod", begun - 60, moment))
+
+
+def test_a_recorder_that_fails_is_a_gap_without_end() -> None:
+    history = History()
+    follower = Reflector("Pod", Script([START], [[{"type": "ADDED"}]]), history)
+    follower.begin()
+    follower.follow(threading.Event())
+    history.complete_until("Pod", 9e9)
+    with pytest.raises(GapError, match="the recorder failed: KeyError"):
+        list(history.states("Pod", 8e9, 9e9))

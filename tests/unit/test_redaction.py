@@ -1,0 +1,136 @@
+"""No secret of the run leaves the process, in any form it is usually written in."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import logging
+import re
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acceptance.core.redaction import MINIMUM_LENGTH, PLACEHOLDER, Redactor, filtered_logging
+
+SECRET = "p&w<\"é'/+ \\42 of-the-run"  # noqa: S105 - made up, with every sign that is escaped somewhere
+URL = "postgresql://todo:Vq7%2Fk2mZ9x@db.example:5432/todo?sslmode=require&channel_binding=require"
+
+
+def filtering(*secrets: str) -> Redactor:
+    redactor = Redactor()
+    for secret in secrets:
+        redactor.add(secret)
+    return redactor
+
+
+def go_json(text: str) -> str:
+    escaped = json.dumps(text, ensure_ascii=False)
+    return escaped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+FORMS = {
+    "raw": SECRET,
+    "python": repr(SECRET)[1:-1],
+    "xml attribute": html.escape(SECRET),
+    "xml text": html.escape(SECRET, quote=False),
+    "url path": quote(SECRET),
+    "url": quote(SECRET, safe=""),
+    "url, lower case": re.sub("%..", lambda code: code[0].lower(), quote(SECRET, safe="")),
+    "form": quote_plus(SECRET),
+    "json": json.dumps(SECRET)[1:-1],
+    "json, not only ASCII": json.dumps(SECRET, ensure_ascii=False)[1:-1],
+    "json in json": json.dumps(json.dumps({"key": SECRET})),
+    "json of Go": go_json(SECRET)[1:-1],
+    "base64": base64.b64encode(SECRET.encode()).decode(),
+    "base64 of a URL": base64.urlsafe_b64encode(SECRET.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("written", FORMS.values(), ids=FORMS)
+def test_every_written_form_is_replaced(written: str) -> None:
+    kept = filtering(SECRET).text(f"before {written} after")
+    assert written not in kept
+    assert PLACEHOLDER in kept
+    assert kept.startswith("before ")
+    assert kept.endswith(" after")
+
+
+@given(before=st.binary(max_size=7), after=st.binary(max_size=7))
+def test_a_secret_inside_a_longer_base64_text_is_replaced_at_any_offset(before: bytes, after: bytes) -> None:
+    secret = b"Xk2-9_Zq8vR4tB"
+    written = base64.b64encode(before + secret + after).decode()
+    kept = filtering(secret.decode()).text(written)
+    assert PLACEHOLDER in kept
+    left = kept.replace(PLACEHOLDER, "")
+    assert len(left) <= len(base64.b64encode(before)) + len(base64.b64encode(after)) + 4
+
+
+@given(st.text(max_size=40))
+def test_text_without_the_secret_is_as_it_was(text: str) -> None:
+    assert filtering("Xk2-9_Zq8vR4tB").text(text) == text
+
+
+def test_the_password_of_a_url_is_a_secret_too() -> None:
+    redactor = filtering(URL)
+    assert redactor.text(URL) == PLACEHOLDER
+    assert redactor.text("password=Vq7/k2mZ9x") == f"password={PLACEHOLDER}"
+    assert redactor.text("db.example:5432") == "db.example:5432"
+
+
+def test_each_line_of_a_key_is_a_secret() -> None:
+    redactor = filtering("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n")
+    shown = redactor.text("  -----BEGIN PRIVATE KEY-----\n  MIIEvQIBADANBg\n  kqhkiG9w0BAQEF\n")
+    assert shown == f"  -----BEGIN PRIVATE KEY-----\n  {PLACEHOLDER}\n  {PLACEHOLDER}\n"
+
+
+@pytest.mark.parametrize("secret", ["", "a" * (MINIMUM_LENGTH - 1), "postgresql://todo:short@db.example/todo"])
+def test_a_secret_too_short_to_be_found_safely_is_refused(secret: str) -> None:
+    with pytest.raises(ValueError, match=f"use at least {MINIMUM_LENGTH}"):
+        Redactor().add(secret)
+
+
+@pytest.mark.parametrize("dots", ["...", "…"])
+def test_pieces_at_a_cut_are_replaced(dots: str) -> None:
+    redactor = filtering("Xk2-9_Zq8vR4tB")
+    assert redactor.text(f"{{'key': 'Xk2-9_{dots}R4tB'}}") == f"{{'key': '{PLACEHOLDER}{dots}{PLACEHOLDER}'}}"
+    assert redactor.text(f"nothing of it {dots} here") == f"nothing of it {dots} here"
+
+
+def test_data_keeps_its_shape() -> None:
+    data = {"key Xk2-9_Zq8vR4tB": ["Xk2-9_Zq8vR4tB", ("a", 1, None, True, 2.5)]}
+    assert filtering("Xk2-9_Zq8vR4tB").data(data) == {f"key {PLACEHOLDER}": [PLACEHOLDER, ("a", 1, None, True, 2.5)]}
+
+
+def test_bytes_are_filtered() -> None:
+    assert filtering(SECRET).content(b"\x00" + SECRET.encode() + b"\xff") == b"\x00[redacted]\xff"
+
+
+def test_a_stream_filters_what_is_written_and_is_otherwise_the_file() -> None:
+    file = io.StringIO()
+    stream = filtering("Xk2-9_Zq8vR4tB").stream(file)
+    print("key:", "Xk2-9_Zq8vR4tB", file=stream)
+    stream.writelines(["a Xk2-9_Zq8vR4tB", "\n"])
+    assert file.getvalue() == f"key: {PLACEHOLDER}\na {PLACEHOLDER}\n"
+    assert stream.isatty() is False
+
+
+def test_log_records_are_filtered_whoever_handles_them() -> None:
+    file = io.StringIO()
+    logger = logging.Logger("a library")
+    logger.addHandler(logging.StreamHandler(file))
+    with filtered_logging(filtering("Xk2-9_Zq8vR4tB")):
+        logger.warning("sent %s to %s", "Xk2-9_Zq8vR4tB", "db")
+        logger.warning("one too few %s %s", "Xk2-9_Zq8vR4tB")
+        try:
+            raise ValueError("Xk2-9_Zq8vR4tB")
+        except ValueError:
+            logger.exception("failed", stack_info=True)
+    shown = file.getvalue()
+    assert f"sent {PLACEHOLDER} to db" in shown
+    assert f"ValueError: {PLACEHOLDER}" in shown
+    assert "Xk2-9_Zq8vR4tB" not in shown
+    assert shown.count(PLACEHOLDER) >= 3

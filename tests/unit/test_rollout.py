@@ -1,0 +1,214 @@
+"""When a rollout is over, and which bounds hold in it: told from objects and histories that are written here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from acceptance.core.target import Component, Image
+from acceptance.experiments.rollout import bounds_findings, revisions, turnover
+from acceptance.kube.history import GapError, History, Version
+from acceptance.kube.status import unfinished_reason
+
+LABELS = {"app": "shop", "component": "api"}
+COMPONENT = Component(
+    deployment="shop-api",
+    service="shop-api-svc",
+    container="api",
+    port=8000,
+    service_port=8000,
+    labels=LABELS,
+    replicas=2,
+    image=Image(repository="shop-api", max_bytes=1),
+)
+
+
+def deployment(replicas: int = 2, surge: int | str = 1, unavailable: int | str = 0) -> dict[str, Any]:
+    strategy = {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
+    counts = {f"{key}Replicas": replicas for key in ("updated", "ready", "available")}
+    return {
+        "metadata": {"name": "shop-api", "uid": "d", "generation": 3},
+        "spec": {"replicas": replicas, "strategy": strategy},
+        "status": {"observedGeneration": 3, "replicas": replicas, **counts},
+    }
+
+
+def pod(name: str, *, ready: bool = True, leaving: bool = False, revision: str = "new") -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "name": name,
+        "uid": name,
+        "labels": {**LABELS, "pod-template-hash": revision},
+    }
+    if leaving:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return {
+        "metadata": metadata,
+        "status": {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}]},
+    }
+
+
+def endpoint_slice(**pods: bool) -> dict[str, Any]:
+    return {
+        "metadata": {"labels": {"kubernetes.io/service-name": "shop-api-svc"}},
+        "endpoints": [{"targetRef": {"name": name}, "conditions": {"ready": ready}} for name, ready in pods.items()],
+    }
+
+
+World = dict[str, Any]
+
+
+def world() -> World:
+    return {
+        "deployment": deployment(),
+        "pods": [pod("a"), pod("b")],
+        "slices": [endpoint_slice(a=True, b=True)],
+    }
+
+
+def test_a_finished_rollout_lacks_nothing() -> None:
+    assert unfinished_reason(**world(), component=COMPONENT) is None
+
+
+def test_unready_and_foreign_endpoints_are_no_hindrance() -> None:
+    there = world()
+    there["slices"].append({**endpoint_slice(x=True), "metadata": {"labels": {}}})
+    there["slices"][0] = endpoint_slice(a=True, b=True, c=False)
+    assert unfinished_reason(**there, component=COMPONENT) is None
+
+
+def lag(there: World) -> None:
+    there["deployment"]["metadata"]["generation"] = 4
+
+
+def lacking(field: str) -> Callable[[World], None]:
+    def change(there: World) -> None:
+        there["deployment"]["status"][field] -= 1
+
+    return change
+
+
+def absent(there: World) -> None:
+    there["deployment"] = None
+
+
+def old_pod(there: World) -> None:
+    there["pods"].append(pod("c", leaving=True))
+
+
+def unready(there: World) -> None:
+    there["pods"][0] = pod("a", ready=False)
+
+
+def mixed(there: World) -> None:
+    there["pods"][0] = pod("a", revision="old")
+
+
+def late_endpoint(there: World) -> None:
+    there["slices"] = [endpoint_slice(a=True, b=False)]
+
+
+def old_endpoint(there: World) -> None:
+    there["slices"] = [endpoint_slice(a=True, b=True, c=True)]
+
+
+def one_pod_only(there: World) -> None:
+    there["pods"].pop()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (absent, "no Deployment shop-api"),
+        (lag, "generation 4 is not observed"),
+        (lacking("replicas"), "replicas is 1 instead of 2"),
+        (lacking("updatedReplicas"), "updatedReplicas is 1"),
+        (lacking("readyReplicas"), "readyReplicas is 1"),
+        (lacking("availableReplicas"), "availableReplicas is 1"),
+        (old_pod, "still terminating: c"),
+        (unready, "1 of 2 pods are Ready"),
+        (one_pod_only, "1 of 1 pods are Ready instead of 2 of 2"),
+        (mixed, "more than one revision"),
+        (late_endpoint, "the endpoints are"),
+        (old_endpoint, "the endpoints are"),
+    ],
+)
+def test_a_rollout_is_not_over_before_all_of_it_is(change: Callable[[World], None], words: str) -> None:
+    there = world()
+    change(there)
+    assert words in (unfinished_reason(**there, component=COMPONENT) or "")
+
+
+def history(*pods: tuple[float, dict[str, Any]], gone: dict[str, float] | None = None) -> History:
+    made = History()
+    made.add(Version("Deployment", 0.0, deployment()))
+    events = [Version("Pod", moment, item) for moment, item in pods]
+    events += [Version("Pod", moment, pod(name), deleted=True) for name, moment in (gone or {}).items()]
+    for version in sorted(events, key=lambda version: version.arrived):
+        made.add(version)
+    for kind in ("Pod", "Deployment"):
+        made.watched_since(kind, 0.0)
+        made.complete_until(kind, 100.0)
+    return made
+
+
+GOOD = (
+    (1.0, pod("a", revision="old")),
+    (1.0, pod("b", revision="old")),
+    (10.0, pod("c", ready=False)),
+    (12.0, pod("c")),
+    (13.0, pod("a", revision="old", leaving=True)),
+    (14.0, pod("d", ready=False)),
+    (16.0, pod("d")),
+    (17.0, pod("b", revision="old", leaving=True)),
+)
+
+
+def test_a_rollout_within_its_bounds_is_no_finding() -> None:
+    assert bounds_findings(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, 5.0, 30.0) == []
+
+
+def test_a_terminating_pod_is_not_surge_but_a_fourth_pod_is() -> None:
+    too_many = history(*GOOD, (12.5, pod("e", ready=False)))
+    found = bounds_findings(too_many, COMPONENT, 5.0, 30.0)
+    assert {(each.rule, each.field, each.expected) for each in found} == {
+        ("DEP-10", "pods without deletionTimestamp", "at most 3")
+    }
+    assert "4 pods, 3 of them available, 7.50 s into it" in found[0].actual
+
+
+def test_one_moment_with_too_few_available_is_a_finding() -> None:
+    blinked = history(*GOOD, (10.5, pod("a", ready=False, revision="old")), (10.6, pod("a", revision="old")))
+    (finding,) = bounds_findings(blinked, COMPONENT, 5.0, 30.0)
+    assert (finding.field, finding.expected) == ("available pods", "at least 2")
+
+
+def test_percentages_are_resolved_as_the_controller_does() -> None:
+    lenient = history(*GOOD, (10.5, pod("a", ready=False, revision="old")))
+    lenient.add(Version("Deployment", 0.1, deployment(surge="25%", unavailable="50%")))
+    assert bounds_findings(lenient, COMPONENT, 5.0, 30.0) == []
+
+
+def test_bounds_over_nothing_or_over_changing_replicas_are_no_verdict() -> None:
+    with pytest.raises(GapError, match="no pod changed"):
+        bounds_findings(history(*GOOD), COMPONENT, 40.0, 50.0)
+    scaled = history(*GOOD)
+    scaled.add(Version("Deployment", 15.0, deployment(3)))
+    with pytest.raises(GapError, match="did not keep one replica count"):
+        bounds_findings(scaled, COMPONENT, 5.0, 30.0)
+
+
+def test_a_turnover_is_from_the_first_new_pod_to_the_last_old_ones_end() -> None:
+    window = turnover(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, 5.0, 30.0)
+    assert (window.start, window.end) == (10.0, 24.0)
+
+
+def test_without_a_replacement_there_is_no_turnover() -> None:
+    with pytest.raises(GapError, match="were not replaced"):
+        turnover(history(*GOOD, gone={"a": 20.0}), COMPONENT, 5.0, 30.0)
+
+
+def test_both_versions_are_told_by_pod() -> None:
+    seen = revisions(history(*GOOD), COMPONENT, 5.0, 30.0)
+    assert seen == {"a": "old", "b": "old", "c": "new", "d": "new"}

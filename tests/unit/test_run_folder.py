@@ -1,0 +1,87 @@
+"""Folders of runs, git's word on a checkout, values set away from what ships, and progress."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from acceptance.core.git import Checkout, checkout
+from acceptance.plugin import progress
+from acceptance.plugin.progress import Progress
+from acceptance.report import run_folder
+from acceptance.report.signoff import RunMetadata
+
+
+def test_file_names_are_one_path_component_and_tell_long_tests_apart() -> None:
+    assert (
+        run_folder.safe_file_name("tests/static/test_x.py::test_it[backend]")
+        == "tests_static_test_x.py_test_it_backend"
+    )
+    assert run_folder.safe_file_name("../..") == "_"
+    long = [run_folder.safe_file_name("x" * 300 + end) for end in "ab"]
+    assert long[0] != long[1]
+    assert all(len(name) < 255 for name in long)
+
+
+def test_a_path_outside_is_told_by_its_name(tmp_path: Path) -> None:
+    assert run_folder.relative(tmp_path / "a" / "b.toml", tmp_path) == "a/b.toml"
+    assert run_folder.relative(tmp_path / "b.toml", tmp_path / "a") == "b.toml"
+
+
+def test_a_run_that_lives_keeps_its_folder(tmp_path: Path) -> None:
+    with run_folder.open_folder(tmp_path / "one"), run_folder.open_folder(tmp_path / "two"):
+        run_folder.publish(tmp_path / "two")
+        assert {path.name for path in tmp_path.iterdir()} == {"one", "two", "latest"}
+        with run_folder.open_folder(tmp_path / "three"):
+            run_folder.publish(tmp_path / "one")
+            assert {path.name for path in tmp_path.iterdir()} == {"one", "three", "latest"}
+    with run_folder.open_folder(tmp_path / "four"):
+        assert {path.name for path in tmp_path.iterdir()} == {"one", "four", "latest"}
+
+
+def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
+    def git(*argv: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+        return subprocess.run(["git", *who, *argv], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    outside = checkout(tmp_path)
+    assert outside == Checkout(None, clean=False)
+    assert "no git checkout" in str(outside.obstacle)
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("1")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    assert checkout(tmp_path) == Checkout(git("rev-parse", "HEAD").strip(), clean=True)
+    assert checkout(tmp_path).obstacle is None
+    (tmp_path / "file").write_text("2")
+    assert "changes" in str(checkout(tmp_path).obstacle)
+    git("checkout", "--quiet", "file")
+    (tmp_path / "another").touch()
+    assert not checkout(tmp_path).clean
+
+
+def test_overrides_are_the_leaves_that_differ_each_once() -> None:
+    facts = RunMetadata()
+    shipped = {"a": {"b": 1, "c": [1]}, "free": {}}
+    for _ in range(2):
+        facts.override(shipped, {"a": {"b": 1, "c": [2]}, "free": {"key": "x"}, "more": {"d": True}}, "why")
+    assert [(each.path, each.shipped, each.used) for each in facts.overrides] == [
+        ("a.c", [1], [2]),
+        ("free.key", None, "x"),
+        ("more.d", None, True),
+    ]
+
+
+def test_a_step_tells_its_time_only_if_it_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    shown = Progress(file, lambda: None)
+    with shown.step("quick"):
+        shown.note("half")
+    assert not file.getvalue()
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    with shown.step("images [backend]"), shown.step("layer"):
+        pass
+    assert file.getvalue() == "layer: 0.0 s\nimages [backend]: 0.0 s\n"

@@ -1,0 +1,219 @@
+"""The sampler itself, against a server on loopback: what it must notice, and that it can't lie unseen."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import requests
+
+from acceptance.core.rules import ROOT
+from acceptance.traffic.availability import Availability, failed_request_findings
+from acceptance.traffic.records import InconclusiveSampleError, Record
+from acceptance.traffic.sampler import Plan, Sampler
+from tests.unit.echo_server import EchoServer
+
+PROGRAM = ROOT / "support" / "tools" / "sampler.py"
+RATE = 100.0
+SECONDS = 0.8
+DEMANDING = ("test_a_sampler_that_stalls_is_void",)
+
+
+@pytest.fixture(scope="module")
+def sampler() -> Iterator[Sampler]:
+    argv = [sys.executable, str(PROGRAM), "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Sampler(requests.Session(), f"http://127.0.0.1:{process.stdout.readline().strip()}")
+        process.terminate()
+
+
+@pytest.fixture
+def server() -> Iterator[EchoServer]:
+    with EchoServer().running() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def skip_lateness_check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sampler sees is tested, not how quick this machine is: only `DEMANDING` tests demand regularity."""
+    if request.node.name not in DEMANDING:
+        monkeypatch.setattr("acceptance.traffic.sampler.require_steady_rate", lambda *_: None)
+
+
+def plan(server: EchoServer) -> Plan:
+    return Plan(
+        host="127.0.0.1",
+        port=server.port,
+        rate=RATE,
+        method="POST",
+        path="/tasks?q={token}",
+        body='{"title": "{token}"}',
+        token="marker",  # noqa: S106 - a marker
+        status=200,
+        pod_header="X-Pod-Name",
+        timeout=0.5,
+    )
+
+
+def sample(sampler: Sampler, what: Plan, disturb: Callable[[], None] = lambda: None) -> Availability:
+    with sampler.sample(what) as sampling:
+        time.sleep(SECONDS / 2)
+        disturb()
+        time.sleep(SECONDS / 2)
+    return sampling.availability
+
+
+def reasons(availability: Availability) -> Counter[str]:
+    return Counter(failure.reason for failure in availability.failures)
+
+
+def test_a_good_server_fails_no_request_on_either_kind_of_connection(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server))
+    assert failed_request_findings("STA-08", "Service/echo", seen) == []
+    assert len(seen.records) == len(server.served) >= RATE * SECONDS / 2
+    assert min(seen.new, seen.reused) > len(seen.records) / 5
+    assert seen.pods == {"echo-1": len(seen.records)}
+    assert len({record.connection for record in seen.records if record.reused}) <= 8
+
+
+def test_every_request_has_its_own_token(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server))
+    assert sorted(server.served) == sorted(
+        f'/tasks?q=marker-{n}{{"title": "marker-{n}"}}'.encode() for n in range(len(seen.records))
+    )
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("forget", "the body lacked the request's own token"),
+        ("fail", "status 503 instead of 200"),
+        ("cut", "the response was cut short"),
+        ("close", "the connection was closed before a response"),
+        ("hang", "no whole response within 10 s"),
+    ],
+)
+def test_each_way_of_failing_is_seen_and_named(
+    sampler: Sampler, server: EchoServer, behaviour: str, reason: str
+) -> None:
+    def misbehave() -> None:
+        server.behaviour = behaviour
+
+    seen = sample(sampler, plan(server), misbehave)
+    assert set(reasons(seen)) == {reason}
+    assert {failure.record.excerpt for failure in seen.failures} == ({"nothing"} if behaviour == "forget" else {""})
+    assert 10 < len(seen.failures) < len(seen.records)
+    assert len(failed_request_findings("STA-08", "Service/echo", seen)) == 1
+
+
+def test_a_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server), server.stop_listening)
+    assert reasons(seen)["could not connect"] >= len(seen.failures) - 2  # accepted, but by nobody
+    assert not any(failure.record.reused for failure in seen.failures)
+    assert len(seen.failures) >= RATE * SECONDS / 8
+    ports = [failure.record.port for failure in seen.failures]
+    assert all(ports)
+    assert len(set(ports)) > len(ports) / 2
+
+
+def test_a_close_said_in_a_response_is_obeyed(sampler: Sampler, server: EchoServer) -> None:
+    def drain() -> None:
+        server.behaviour = "drain"
+
+    seen = sample(sampler, plan(server), drain)
+    assert seen.failures == ()
+    last: dict[int, Record] = {}
+    for record in seen.records:
+        last[record.connection] = record
+    assert any(record.close for record in seen.records)
+    assert all(last[record.connection] is record for record in seen.records if record.close)
+
+
+def test_a_close_moves_its_own_connection_and_the_others_are_used_again(sampler: Sampler, server: EchoServer) -> None:
+    def drain() -> None:
+        server.behaviour = "drain"
+
+    seen = sample(sampler, replace(plan(server), reused_share=1.0, connections=20), drain)
+    held = {record.connection for record in seen.records[:20]}
+    last = {record.connection: record for record in seen.records if record.connection in held}
+    assert len(last) == 20
+    assert all(record.close and record.use >= 1 for record in last.values())
+
+
+def test_only_a_careless_client_writes_to_a_connection_that_was_closed_idle(
+    sampler: Sampler, server: EchoServer
+) -> None:
+    kept_open = replace(plan(server), reused_share=1.0, connections=20)
+    careful = sample(sampler, kept_open, server.close_idle)
+    assert len(careful.failures) <= 3  # closed in the moment of writing: no client can tell
+    careless = sample(sampler, replace(kept_open, checks_idle_connections=False), server.close_idle)
+    assert set(reasons(careless)) <= {
+        "the connection was closed before a response",
+        "the connection was reset",
+    }
+    assert 15 <= len(careless.failures) <= 20
+
+
+def test_nothing_is_retried(sampler: Sampler, server: EchoServer) -> None:
+    def misbehave() -> None:
+        server.behaviour = "close"
+
+    seen = sample(sampler, plan(server), misbehave)
+    assert len(server.served) == len(set(server.served)) == len(seen.records)
+
+
+def test_a_server_that_stalls_does_not_slow_the_sampler(sampler: Sampler, server: EchoServer) -> None:
+    seen = sample(sampler, plan(server), lambda: server.stall(0.3))
+    slow = [record for record in seen.records if record.duration > 0.2]
+    assert len(slow) >= 10  # those due in the stall were sent in it, not after it
+
+
+def test_a_sampler_that_stalls_is_void(sampler: Sampler, server: EchoServer) -> None:
+    slowed = replace(plan(server), rate=20000.0)
+    with pytest.raises(InconclusiveSampleError, match=r"late|instead of"):
+        sample(sampler, slowed)
+
+
+def test_of_several_none_sends_on_while_anothers_last_requests_end(sampler: Sampler, server: EchoServer) -> None:
+    server.behaviour = "hang"
+    with sampler.sample_all({name: replace(plan(server), timeout=1.5) for name in ("one", "other")}) as samplings:
+        time.sleep(SECONDS)
+    one, other = (sampling.records for sampling in samplings.values())
+    assert {record.error for record in one + other} == {"late"}
+    assert abs(one[-1].sent - other[-1].sent) < 1
+
+
+def test_where_one_of_several_is_refused_those_before_it_are_stopped(sampler: Sampler, server: EchoServer) -> None:
+    plans = {"good": plan(server), "bad": replace(plan(server), path="/", body="")}
+    with pytest.raises(InconclusiveSampleError, match="holds"), sampler.sample_all(plans):
+        pass
+    served = len(server.served)
+    time.sleep(SECONDS / 2)
+    assert len(server.served) == served
+
+
+def test_a_bad_plan_is_refused_with_a_sentence(sampler: Sampler, server: EchoServer) -> None:
+    with pytest.raises(InconclusiveSampleError, match=r"neither path nor body, .*, holds \{token\}"):
+        sample(sampler, replace(plan(server), path="/", body=""))
+
+
+def test_records_of_a_run_that_has_not_ended_are_no_verdict(sampler: Sampler, server: EchoServer) -> None:
+    with sampler.sample(plan(server)) as sampling, contextlib.suppress(InconclusiveSampleError):
+        assert sampling.availability is None
+    assert sampling.address == sampler.address == "127.0.0.1"
+    assert threading.active_count() < 10
+
+
+def test_a_credential_in_a_header_is_in_no_representation() -> None:
+    secret = Plan("h", 1, 1, "GET", "/{token}", "t", 200, headers={"Authorization": "Bearer abc"})
+    assert "abc" not in repr(secret)
+    assert "headers" in {field.name for field in dataclasses.fields(secret)}

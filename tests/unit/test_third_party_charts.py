@@ -1,0 +1,174 @@
+"""Charts by strangers: true findings, no crash, and a target proposed from what they render."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance import checks
+from acceptance.chart import propose_target, renderer
+from acceptance.chart.renderer import Helm, Renderer
+from acceptance.checks import CheckResults
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.target import Target, load
+from mutants.bases import bases
+
+CHARTS = Path(__file__).parent / "charts"
+ALTERATIONS = 100
+"""Of the thousands that are possible; drawn from a fixed seed."""
+
+
+@pytest.fixture(scope="module")
+def helm() -> Helm:
+    return renderer.locate()
+
+
+def proposed(name: str, helm: Helm) -> Target:
+    document = propose_target.propose(CHARTS / name, helm, {}, CHARTS)
+    return Target.model_validate({**document, "root": CHARTS})
+
+
+def named(name: str) -> Target:
+    """This repository's target with a stranger's chart, as if its names were the specification's."""
+    own = load()
+    chart = {
+        **own.chart.model_dump(),
+        "path": name,
+        "name": name,
+        "version": None,
+        "app_version": None,
+        "values_files": (),
+    }
+    stated = {**own.model_dump(), "root": CHARTS, "chart": chart, "values": {}, "strict": False}
+    return Target.model_validate(stated)
+
+
+def judged(target: Target, helm: Helm) -> tuple[CheckResults, set[str]]:
+    judgement = checks.run_checks(Renderer(helm, target).snapshot(), target)
+    return judgement, {each.rule for each in judgement.findings if not each.advice}
+
+
+def test_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
+    target = proposed("plain", helm)
+    assert {name: (part.deployment, part.service, part.port) for name, part in target.components.items()} == {
+        "backend": ("todo-api", "todo-api", 7860),
+        "frontend": ("todo-web", "todo-web", 8080),
+    }
+    assert target.values.database_url == "database_url"
+    assert target.values.auth_secret == "auth.better_auth_secret"  # noqa: S105 - a path
+    assert target.values.model_key == "openai-api-key"
+    assert target.components["backend"].probes.readiness == "/api/ready"
+    assert target.components["backend"].values.replicas == "api.replicas"
+    assert target.components["frontend"].values.image_repository == "web.image.name"
+    _, rules = judged(target, helm)
+    assert rules == {
+        "IMG-01",  # an underscore
+        "POD-06",
+        "POD-07",  # 1 CPU of 500m
+        "POD-09",
+        "SVC-03",  # NodePort
+        "CFG-03",  # prod
+        "CFG-05",  # a slash
+        "HPA-01",
+        "CHT-08",  # no helpers, NOTES.txt and Namespace
+        "REL-01",
+        "REL-05",  # the URL's port
+        "SCY-01",
+        "SCY-02",
+        "SCY-05",
+        "SCY-06",
+    }
+    written = tmp_path / "target.toml"
+    written.write_text(
+        propose_target.toml(propose_target.propose(CHARTS / "plain", helm, {}, tmp_path)), encoding="utf-8"
+    )
+    assert load(written).components == target.components
+
+
+def test_an_absent_entity_is_one_finding(helm: Helm) -> None:
+    judgement, _ = judged(proposed("plain", helm), helm)
+    about = [each for each in judgement.findings if each.rule.startswith("HPA")]
+    assert [each.rule for each in about] == ["HPA-01"]
+    assert judgement.untested["HPA-04-backend"] == "HorizontalPodAutoscaler/(any) is absent (HPA-01)"
+
+
+def test_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
+    target = proposed("umbrella", helm)
+    assert {part.service for part in target.components.values()} == {"backend-svc", "frontend-svc"}
+    assert target.autoscaler is not None
+    judgement, rules = judged(target, helm)
+    assert {"HPA-07", "SCY-03"} <= rules  # memory alone; the hook's job is privileged
+    assert not {"POD-02", "CHT-07", "DEP-04", "CFG-03", "CFG-11"} & rules
+    absent = {each.expected for each in judgement.findings if each.rule == "CHT-08"}
+    assert "Secret/todo-chatbot-secrets" in absent
+    assert "the backend's Deployment/backend" not in absent
+
+
+def test_one_component(helm: Helm) -> None:
+    target = proposed("single", helm)
+    assert set(target.components) == {"backend"}
+    judgement, _ = judged(target, helm)
+    assert judgement.untested["DEP-01-frontend"] == "the target names no frontend"
+    assert {each.expected for each in judgement.findings if each.rule == "CHT-08"} >= {
+        "the frontend's Deployment",
+        "the frontend's Service",
+    }
+
+
+def test_a_chart_that_does_not_render(helm: Helm) -> None:
+    judgement, rules = judged(named("broken"), helm)
+    assert rules == {"CHT-09"}
+    assert [each.rule for each in judgement.findings].count("CHT-09") == 1
+    assert judgement.untested["POD-04-backend"] == "the chart does not render (CHT-09)"
+    with pytest.raises(propose_target.InitError, match=r"does not render.*--values FILE"):
+        proposed("broken", helm)
+
+
+def test_a_chart_of_nothing(helm: Helm) -> None:
+    _, rules = judged(named("empty"), helm)
+    assert rules == {"CHT-08", "HPA-01"}
+    with pytest.raises(propose_target.InitError, match="no Deployment"):
+        proposed("empty", helm)
+
+
+def test_wrong_types_everywhere(helm: Helm) -> None:
+    judgement, rules = judged(named("odd"), helm)
+    assert {"CHT-09", "POD-06", "DEP-04", "SVC-05", "CFG-11", "SEC-07", "HPA-05", "HPA-06"} <= rules
+    assert all(str(each) for each in judgement.findings)
+
+
+def test_no_chart_is_one_sentence(helm: Helm, tmp_path: Path) -> None:
+    with pytest.raises(propose_target.InitError, match=r"has no Chart\.yaml"):
+        propose_target.propose(tmp_path, helm, {}, tmp_path)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) in a structure."""
+    if isinstance(value, dict):
+        keys: list[Any] = list(value)
+    elif isinstance(value, list):
+        keys = list(range(len(value)))
+    else:
+        return
+    for key in keys:
+        yield value, key
+        yield from places(value[key])
+
+
+@pytest.mark.parametrize("level", ["static", "live", "image"])
+def test_no_check_crashes_on_any_field(level: str, target: Target, helm: Helm) -> None:
+    draw = random.Random(level)  # noqa: S311 - no secret
+    unaltered: Snapshot = bases(Renderer(helm, target))[level]  # type: ignore[index]
+    for _ in range(ALTERATIONS):
+        altered = copy.deepcopy(unaltered)
+        roots = [*altered.objects, *(image.config for image in altered.images.values())]
+        if altered.cluster is not None:
+            roots += [*altered.cluster.pods, *altered.cluster.replica_sets, *altered.cluster.endpoint_slices]
+        where, key = draw.choice([place for root in roots for place in places(root)])
+        where[key] = draw.choice([None, "text", 5, -1, True, [], {}, [None], ["a"], {"a": None}, 0.5])
+        checks.run_checks(altered, target)

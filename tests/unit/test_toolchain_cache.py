@@ -1,0 +1,133 @@
+"""The toolchain's cache: what is in it is whole, one process builds it, and its keys change with the content."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from acceptance.core.rules import ROOT
+from toolchain import cache
+
+KILLED_BUILDER = """
+import os, signal
+from pathlib import Path
+from toolchain import cache
+
+def build(aside: Path) -> None:
+    (aside / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+cache.once(cache.place("thing", "1"), build)
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return cache.place("thing", "1")
+
+
+def write(aside: Path) -> None:
+    (aside / "whole").write_text("whole")
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_an_interrupted_build_is_not_in_the_cache(place: Path, interruption: type[BaseException]) -> None:
+    def build(aside: Path) -> None:
+        (aside / "half").write_text("half")
+        raise interruption
+
+    with pytest.raises(interruption):
+        cache.build_once(place, build)
+    assert not place.exists()
+    assert not list(cache.directory().glob("*.unfinished"))
+
+
+def test_a_killed_build_is_not_in_the_cache_and_the_next_one_clears_it(place: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED_BUILDER], cwd=ROOT, check=False)
+    assert killed.returncode == -9
+    assert not place.exists()
+    assert len(list(cache.directory().glob("*.unfinished"))) == 1
+    assert sorted(path.name for path in cache.build_once(place, write).iterdir()) == ["whole"]
+    assert not list(cache.directory().glob("*.unfinished"))
+
+
+def test_what_is_there_is_not_built_again(place: Path) -> None:
+    def refuse(_: Path) -> None:
+        raise AssertionError("it was built again")
+
+    cache.build_once(place, write)
+    assert cache.build_once(place, refuse) == place
+
+
+def test_two_who_want_the_same_build_it_once(place: Path) -> None:
+    built: list[Path] = []
+    begun = threading.Event()
+
+    def build(aside: Path) -> None:
+        begun.set()
+        time.sleep(0.1)
+        built.append(aside)
+
+    first = threading.Thread(target=cache.build_once, args=(place, build))
+    first.start()
+    begun.wait()
+    cache.build_once(place, build)
+    first.join()
+    assert len(built) == 1
+
+
+def test_a_lock_keeps_others_out_until_it_is_left() -> None:
+    order = []
+    held = threading.Event()
+
+    def second() -> None:
+        held.wait()
+        with cache.lock("x"):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    other.start()
+    with cache.lock("x"):
+        held.set()
+        time.sleep(0.1)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+
+
+def folder(root: Path, **files: str) -> Path:
+    root.mkdir()
+    for name, content in files.items():
+        (root / name).write_text(content)
+    return root
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda path: (path / "a").write_text("2"), id="content"),
+        pytest.param(lambda path: (path / "a").rename(path / "_a"), id="name"),
+        pytest.param(lambda path: (path / "c").write_text(""), id="empty file"),
+        pytest.param(lambda path: (path / "b").unlink(), id="removal"),
+    ],
+)
+def test_a_digest_changes_with_the_folder(tmp_path: Path, change: Callable[[Path], object]) -> None:
+    path = folder(tmp_path / "x", a="1", b="2")
+    before = cache.digest(path, "words")
+    assert before == cache.digest(folder(tmp_path / "y", a="1", b="2"), "words")
+    change(path)
+    assert cache.digest(path, "words") != before
+
+
+def test_a_digest_tells_its_parts_apart() -> None:
+    assert cache.digest("ab", "c") != cache.digest("a", "bc") != cache.digest("abc")
+    assert cache.digest("a") == cache.digest(b"a")
+    with pytest.raises(FileNotFoundError):
+        cache.digest(Path("/nonexistent"))

@@ -1,0 +1,67 @@
+"""Values by dotted path: what is given is set, what was there stays, and nothing that was handed in is altered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies
+
+from acceptance.core.fields import at
+from acceptance.core.target import Target, load
+from acceptance.core.values import set_paths, values_by_path
+
+KEYS = strategies.text("abc", min_size=1, max_size=2)
+PATHS = strategies.lists(KEYS, min_size=1, max_size=3).map(".".join)
+VALUES = strategies.recursive(
+    strategies.none() | strategies.integers() | strategies.text(),
+    lambda inner: strategies.dictionaries(KEYS, inner, max_size=3),
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "changes", "result"),
+    [
+        ({}, {"a.b.c": 1}, {"a": {"b": {"c": 1}}}),
+        ({"a": {"b": 1, "c": 2}}, {"a.b": 3}, {"a": {"b": 3, "c": 2}}),
+        ({"a": None}, {"a.b": 1}, {"a": {"b": 1}}),
+        ({"a": "text"}, {"a.b": 1}, {"a": {"b": 1}}),
+        ({"a": {"b": 1}}, {"a": None}, {"a": None}),
+        ({"a": 1}, {}, {"a": 1}),
+        ({}, {"a": {"x": 1}, "a.y": 2}, {"a": {"x": 1, "y": 2}}),
+    ],
+)
+def test_put(values: dict[str, Any], changes: dict[str, Any], result: dict[str, Any]) -> None:
+    assert set_paths(values, changes) == result
+
+
+@for_all(strategies.dictionaries(KEYS, VALUES, max_size=3), PATHS, VALUES)
+def test_what_was_put_is_there(values: dict[str, Any], path: str, value: object) -> None:
+    assert at(set_paths(values, {path: value}), path) == value
+
+
+def test_neither_values_nor_changes_are_altered() -> None:
+    values, changes = {"a": {"b": 1}}, {"c": {"d": [1]}, "a.x": 1}
+    result = set_paths(values, changes)
+    result["a"]["b"], result["c"]["d"][0] = 2, 2
+    assert (values, changes) == ({"a": {"b": 1}}, {"c": {"d": [1]}, "a.x": 1})
+
+
+@pytest.fixture(scope="module")
+def target() -> Target:
+    return load()
+
+
+def test_what_the_target_has_a_path_for_is_given(target: Target) -> None:
+    assert values_by_path(target, {"database_url": "postgresql://x", "debug": False}) == {
+        "secrets.databaseUrl": "postgresql://x",
+        "config.debug": False,
+    }
+
+
+def test_what_the_target_has_no_path_for_is_left_out(target: Target) -> None:
+    paths = target.values.model_copy(update={"ca_certificate": None})
+    assert values_by_path(target.model_copy(update={"values": paths}), {"ca_certificate": "x"}) == {}
+    with pytest.raises(KeyError):
+        values_by_path(target, {"databse_url": "a slip of the pen"})

@@ -1,0 +1,312 @@
+"""From what tests did to what is said of rules and of the release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+import pytest
+
+from acceptance.checks.finding import (
+    ClassifiedFinding,
+    Finding,
+    FindingsError,
+    Untested,
+    Waived,
+    capture_findings,
+    classify,
+    report_findings,
+)
+from acceptance.core.git import Checkout
+from acceptance.core.rules import Level, Rule
+from acceptance.core.target import Target, Waiver, load
+from acceptance.core.wait import WaitError
+from acceptance.report.verdict import (
+    Exit,
+    LevelResult,
+    Outcome,
+    Phase,
+    RuleBinding,
+    TestResult,
+    Verdict,
+    add_phase,
+    evaluate_rules,
+    exit_code,
+    run_verdict,
+)
+
+CLEAN = Checkout("3f9d2c81b7e6", clean=True)
+TODAY = date(2026, 7, 14)
+BOTH = Rule("POD-04", "Pod", ("static", "live"), "both", "spec", "1-5 containers.")
+WHOLE = Rule("CFG-01", "ConfigMap", ("static",), "release", "spec", "Its name.")
+
+
+def finding(rule: str, name: str = "Deployment/todo-backend", *, advice: bool = False) -> Finding:
+    return Finding(rule, name, "spec.x", "1", "2", advice)
+
+
+def result(outcome: Outcome = "passed", *rules: str, level: Level = "static", part: str | None = None) -> TestResult:
+    tie = RuleBinding(f"tests/{level}/test_x.py::test[{part}-{outcome}]", level, rules or ("POD-04",), part)
+    return TestResult(tie, outcome, "" if outcome == "passed" else f"{outcome} because")
+
+
+def after(*phases: tuple[Phase, BaseException | None], judged: Iterable[ClassifiedFinding] = ()) -> TestResult:
+    made = TestResult(RuleBinding("t", "static", ("POD-04", "POD-06")))
+    made.classified += judged
+    for phase, error in phases:
+        add_phase(made, error, phase)
+    return made
+
+
+def timed_out() -> BaseException:
+    return pytest.fail.Exception("Timeout (>1.0s) from pytest-timeout.")
+
+
+@pytest.mark.parametrize(
+    ("phase", "error", "outcome"),
+    [
+        ("call", None, "passed"),
+        ("call", AssertionError("no"), "failed"),
+        ("call", WaitError("no"), "failed"),
+        ("call", FindingsError([finding("POD-04")]), "failed"),
+        ("call", pytest.fail.Exception("DID NOT RAISE"), "failed"),
+        ("call", ExceptionGroup("two", [AssertionError("a"), AssertionError("b")]), "failed"),
+        ("call", ExceptionGroup("two", [AssertionError("a"), OSError("b")]), "error"),
+        ("call", timed_out(), "error"),
+        ("call", OSError("no engine"), "error"),
+        ("call", KeyboardInterrupt(), "error"),
+        ("call", Untested("no HPA"), "untested"),
+        ("call", Waived("linux/arm64"), "waived"),
+        ("call", pytest.skip.Exception("why"), "error"),
+        ("setup", AssertionError("not ready"), "error"),
+        ("setup", Untested("no node access"), "untested"),
+        ("setup", None, "error"),
+    ],
+)
+def test_how_a_phase_ends_says_what_of_its_rules(phase: Phase, error: BaseException | None, outcome: Outcome) -> None:
+    assert after((phase, error)).outcome == outcome
+
+
+def test_a_test_that_never_came_to_its_call_has_not_passed() -> None:
+    assert after(("setup", None)).reason == "the run ended before it"
+
+
+def test_a_tear_down_that_fails_spoils_a_pass_and_keeps_a_finding() -> None:
+    passed = after(("setup", None), ("call", None), ("teardown", OSError("gone")))
+    failed = after(("setup", None), ("call", AssertionError("no")), ("teardown", OSError("gone")))
+    assert (passed.outcome, passed.reason) == ("error", "teardown: OSError: gone")
+    assert (failed.outcome, failed.reason) == ("failed", "no")
+
+
+def test_a_finding_breaks_its_own_rule_only() -> None:
+    made = after(("call", FindingsError([finding("POD-06")])))
+    assert made.of("POD-06") == (
+        "failed",
+        "POD-06: Deployment/todo-backend: spec.x: expected 1, actual 2",
+    )
+    assert made.of("POD-04") == ("passed", "")
+
+
+def test_only_the_findings_that_end_a_test_count() -> None:
+    smaller, smallest = finding("POD-04", "Deployment/smaller"), finding("POD-04", "Deployment/smallest")
+    ended = after(
+        ("call", FindingsError([smallest])),
+        judged=[ClassifiedFinding(smaller, "blocking"), ClassifiedFinding(smallest, "blocking")],
+    )
+    assert [each.finding for each in ended.classified] == [smallest]
+    both = ExceptionGroup("two", [FindingsError([smaller]), FindingsError([smallest])])
+    assert [each.finding for each in after(("call", both)).classified] == [smaller, smallest]
+
+
+def test_a_plain_assertion_breaks_every_rule_of_the_test() -> None:
+    made = after(("call", AssertionError("no")))
+    assert made.of("POD-04") == made.of("POD-06") == ("failed", "no")
+
+
+def test_a_finding_of_a_rule_that_the_test_is_not_tied_to_is_the_suites_mistake() -> None:
+    made = after(("call", FindingsError([finding("SVC-01")])))
+    assert made.outcome == "error"
+    assert "SVC-01" in made.reason
+
+
+def test_advice_and_waivers_leave_a_test_passed_and_only_a_waiver_shows_in_its_rule() -> None:
+    waiver = Waiver(rule="POD-04", object="Deployment/todo-backend", reason="until the split", until=TODAY)
+    made = after(
+        ("call", None),
+        judged=[ClassifiedFinding(finding("POD-04"), "waived", waiver), ClassifiedFinding(finding("POD-06"), "advice")],
+    )
+    assert made.outcome == "passed"
+    assert made.of("POD-04") == ("waived", "until the split")
+    assert made.of("POD-06") == ("passed", "")
+
+
+# ------------------------------------------------------------------------- findings
+
+
+def with_waiver(target: Target, until: date) -> Target:
+    waiver = Waiver(rule="POD-04", object="Deployment/todo-backend", reason="known", until=until)
+    return target.model_copy(update={"waivers": (waiver,)})
+
+
+@pytest.fixture(scope="module")
+def own() -> Target:
+    return load()
+
+
+def test_a_waiver_holds_to_the_end_of_its_day_for_its_rule_and_object_only(own: Target) -> None:
+    target = with_waiver(own, TODAY)
+    assert classify(finding("POD-04"), target, TODAY).severity == "waived"
+    assert classify(finding("POD-04"), target, TODAY + timedelta(days=1)).severity == "blocking"
+    assert classify(finding("POD-04", "Deployment/todo-frontend"), target, TODAY).severity == "blocking"
+    assert classify(finding("POD-06"), target, TODAY).severity == "blocking"
+
+
+def test_a_derived_rule_is_advice_unless_the_target_is_strict(own: Target) -> None:
+    lenient = own.model_copy(update={"strict": False})
+    assert classify(finding("DEP-06"), own, TODAY).severity == "blocking"
+    assert classify(finding("DEP-06"), lenient, TODAY).severity == "advice"
+    assert classify(finding("POD-04"), lenient, TODAY).severity == "blocking"
+    assert classify(finding("POD-04", advice=True), own, TODAY).severity == "advice"
+
+
+def test_accept_records_every_finding_and_raises_those_that_count(own: Target) -> None:
+    target = with_waiver(own, date.max)
+    counting, waived, advice = finding("POD-06"), finding("POD-04"), finding("POD-07", advice=True)
+    with capture_findings() as kept:
+        report_findings([waived, advice], target)
+        with pytest.raises(FindingsError) as raised:
+            report_findings([counting, waived], target)
+    assert raised.value.findings == (counting,)
+    assert [each.severity for each in kept] == ["waived", "advice", "blocking", "waived"]
+
+
+def test_accept_works_without_a_journal(own: Target) -> None:
+    report_findings([], own)
+    with pytest.raises(FindingsError):
+        report_findings([finding("POD-06")], own)
+
+
+# ---------------------------------------------------------------------------- rules
+
+
+def judged(
+    results: Sequence[TestResult], missing: Mapping[tuple[str, Level], str] | None = None
+) -> dict[str, dict[Level, LevelResult]]:
+    return evaluate_rules([BOTH, WHOLE], results, missing or {})
+
+
+def test_each_part_of_a_rule_is_judged_by_its_own_tests() -> None:
+    level = judged([result("failed", part="backend"), result("passed", part="frontend")])["POD-04"]["static"]
+    assert {name: part.outcome for name, part in level.parts.items()} == {"backend": "failed", "frontend": "passed"}
+    assert level.outcome == "failed"
+    assert len(level.tests) == 2
+
+
+def test_a_part_without_a_test_leaves_the_level_untested() -> None:
+    level = judged([result("passed", part="backend")])["POD-04"]["static"]
+    assert level.parts["frontend"].outcome == "untested"
+    assert level.outcome == "untested"
+
+
+def test_a_test_without_a_part_stands_for_all_of_them() -> None:
+    assert judged([result("passed")])["POD-04"]["static"].outcome == "passed"
+
+
+def test_a_rule_of_the_release_takes_every_test_of_it() -> None:
+    results = [result("passed", "CFG-01", part="backend"), result("failed", "CFG-01", part="frontend")]
+    level = judged(results)["CFG-01"]["static"]
+    assert {name: part.outcome for name, part in level.parts.items()} == {"release": "failed"}
+
+
+def test_levels_are_judged_apart() -> None:
+    levels = judged([result("passed"), result("error", level="live")])["POD-04"]
+    assert (levels["static"].outcome, levels["live"].outcome) == ("passed", "error")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (["passed", "waived"], "waived"),
+        (["passed", "untested"], "untested"),
+        (["untested", "error"], "error"),
+        (["error", "failed"], "failed"),
+        (["passed", "passed"], "passed"),
+    ],
+)
+def test_the_worst_of_several_tests_decides(outcomes: list[Outcome], expected: Outcome) -> None:
+    assert judged([result(outcome) for outcome in outcomes])["POD-04"]["static"].outcome == expected
+
+
+def test_an_untested_level_says_why() -> None:
+    levels = judged([], {("POD-04", "live"): "no test yet"})["POD-04"]
+    assert levels["live"].parts["backend"].reason == "no test yet"
+    assert levels["static"].parts["backend"].reason == "not selected in this run"
+
+
+# -------------------------------------------------------------------------- verdict
+
+
+def everything(outcome: Outcome) -> dict[str, dict[Level, LevelResult]]:
+    return judged([result(outcome, level=level) for level in ("static", "live")] + [result("passed", "CFG-01")])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("passed", "accepted"),
+        ("waived", "accepted"),
+        ("untested", "incomplete"),
+        ("error", "incomplete"),
+        ("failed", "rejected"),
+    ],
+)
+def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict) -> None:
+    verdict, reasons = run_verdict(everything(outcome), fresh_cluster=True, tested=CLEAN)
+    assert verdict == expected
+    assert bool(reasons) == (expected != "accepted")
+
+
+@pytest.mark.parametrize(
+    ("fresh", "tested", "troubles", "reason"),
+    [
+        (False, CLEAN, (), "cluster"),
+        (True, Checkout("3f9d", clean=False), (), "changes"),
+        (True, Checkout(None, clean=False), (), "no git checkout"),
+        (True, CLEAN, ("the run was interrupted",), "interrupted"),
+    ],
+)
+def test_only_a_fresh_cluster_and_a_clean_checkout_are_accepted(
+    fresh: bool, tested: Checkout, troubles: Sequence[str], reason: str
+) -> None:
+    verdict, reasons = run_verdict(everything("passed"), fresh_cluster=fresh, tested=tested, troubles=troubles)
+    assert verdict == "incomplete"
+    assert len(reasons) == 1
+    assert reason in reasons[0]
+
+
+def test_a_run_of_nothing_is_incomplete() -> None:
+    assert run_verdict(judged([]), fresh_cluster=True, tested=CLEAN)[0] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcomes", "signoff", "interrupted", "troubled", "expected"),
+    [
+        ("incomplete", ["passed", "untested", "waived"], False, False, False, Exit.OK),
+        ("rejected", ["passed", "failed"], False, False, False, Exit.REJECTED),
+        ("incomplete", ["passed", "error"], False, False, False, Exit.INCONCLUSIVE),
+        ("rejected", ["failed", "error"], False, False, False, Exit.REJECTED),
+        ("incomplete", ["passed"], False, False, True, Exit.INCONCLUSIVE),
+        ("rejected", ["failed"], False, True, False, Exit.INCONCLUSIVE),
+        ("incomplete", [], False, False, True, Exit.INCONCLUSIVE),
+        ("accepted", ["passed"], True, False, False, Exit.OK),
+        ("rejected", ["failed"], True, False, False, Exit.REJECTED),
+        ("incomplete", ["passed"], True, False, False, Exit.INCONCLUSIVE),
+        ("rejected", ["failed"], True, True, False, Exit.REJECTED),
+    ],
+)
+def test_exit_codes(
+    verdict: Verdict, outcomes: list[Outcome], signoff: bool, interrupted: bool, troubled: bool, expected: Exit
+) -> None:
+    results = [result(outcome) for outcome in outcomes]
+    code = exit_code(verdict, results, signoff=signoff, interrupted=interrupted, troubled=troubled)
+    assert code == expected

@@ -1,0 +1,76 @@
+"""A machine with fakes of the tools, for what is done to a cluster of the user's own: each writes down its argv."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from acceptance.provision.run import Run
+from acceptance.provision.user_context import Context
+from toolchain import Toolchain
+from toolchain.engine import Engine
+
+TOOLS = ("docker", "kind", "kubectl", "helm")
+MACHINE = "a1b2c3"
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+clusters: [{name: kind-mine, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: kind-mine, user: {token: "tok-12345678", client-key-data: "S0VZIEtFWQ=="}}]
+contexts: [{name: kind-mine, context: {cluster: kind-mine, user: kind-mine}}]
+"""
+NODE = "c0ffee" * 10
+
+
+class Machine:
+    """The tools answer nothing until they are told to."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.log = home / "log"
+        self.bin = home / "tools"
+        for folder in (self.bin, home / "answers"):
+            folder.mkdir()
+        self._cases: dict[str, list[str]] = {}
+        for tool in TOOLS:
+            self._write(tool)
+        engine = Engine("unix:///nonexistent", self.bin / "docker", buildx=True)
+        kind, kubectl, helm = (self.bin / name for name in TOOLS[1:])
+        self.toolchain = Toolchain(engine, kind, kubectl, helm, "", "", "", "", "", Path("/nonexistent"))
+
+    def answer(self, tool: str, words: str, text: object, code: int = 0) -> None:
+        """What a tool prints, and how it ends, where its argv holds `words`; the last that was said counts first."""
+        name = f"{tool}-{len(self._cases.get(tool, []))}"
+        (self.home / "answers" / name).write_text(text if isinstance(text, str) else json.dumps(text), "utf-8")
+        out = " 1>&2" if code else ""
+        case = f"""case "$said" in *"{words}"*) cat "{self.home}/answers/{name}"{out}; exit {code} ;; esac"""
+        self._cases.setdefault(tool, []).insert(0, case)
+        self._write(tool)
+
+    def said(self, tool: str = "") -> list[str]:
+        """The commands so far, in their order."""
+        lines = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
+        return [line for line in lines if line.startswith(tool)]
+
+    def _write(self, tool: str) -> None:
+        script = self.bin / tool
+        cases = "\n".join(self._cases.get(tool, []))
+        script.write_text(f'#!/bin/sh\necho "{tool} $*" >> {self.log}\nsaid="$*"\n{cases}\nexit 0\n', "utf-8")
+        script.chmod(0o755)
+
+
+def nodes(machine_id: str = MACHINE, count: int = 1) -> dict[str, Any]:
+    """What the API server says of the cluster's nodes."""
+    addresses = [{"type": "Hostname", "address": "node"}, {"type": "InternalIP", "address": "172.18.0.9"}]
+    status = {"nodeInfo": {"machineID": machine_id}, "addresses": addresses}
+    return {"items": [{"status": status}] * count}
+
+
+def run_on(home: Path, *, node: str = NODE, lacking: str = "") -> Run:
+    """A run on the user's cluster `mine`; without its node for the reason `lacking`."""
+    folder = home / "run"
+    folder.mkdir(exist_ok=True)
+    made = Run("0badc0de", folder, kept=False, context=Context("kind-mine", KUBECONFIG, node, lacking))
+    made.kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
+    return made
