@@ -126,7 +126,7 @@ class Draft:
     def fail(self, error: str) -> None:
         """The chart does not render."""
         self.change(objects=())
-        self.change_chart(first=Rendering(error=error), again=Rendering(error=error))
+        self.change_chart(rendering=Rendering(error=error), rerendering=Rendering(error=error))
 
     @property
     def cluster(self) -> ClusterState:

@@ -1,4 +1,4 @@
-"""The cache outside the checkout. What is in it is whole: built in a staging folder and renamed, one builder at a time."""
+"""The cache outside the checkout: each entry is built in a staging folder and renamed, one builder at a time."""
 
 from __future__ import annotations
 

@@ -434,7 +434,7 @@ class Run:
         made.longrepr, made.sections = clean.longrepr, clean.sections
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
-        return MARKS.get(getattr(html, "acceptance", "passed"))
+        return MARKS.get(getattr(report, "acceptance", "passed"))
 
     def _shorten(self, item: pytest.Item, made: pytest.TestReport, error: BaseException) -> None:
         """A set-up that fails many tests is told in full once, and of the tools' and the waits' only the sentence."""

@@ -57,8 +57,8 @@ class Plan:
 
     The body of a good answer holds `echo`, with the request's own token in it.
     `reused_share` of the requests go over `connections` kept open, the others over one of their own.
-    `timeout` counts in seconds from when a request is due. A `careful` client looks whether the server has
-    closed an idle connection before it writes to it, as common clients do; one that is not careful writes.
+    `timeout` counts in seconds from when a request is due. With `checks_idle_connections` the client looks whether
+    the server has closed an idle connection before it writes to it, as common clients do; without it, it writes.
     """
 
     host: str
@@ -73,7 +73,7 @@ class Plan:
     reused_share: float = 0.5
     connections: int = 8
     timeout: float = 10.0
-    careful: bool = True
+    checks_idle_connections: bool = True
     pod_header: str = ""
 
     def __post_init__(self) -> None:
@@ -206,7 +206,7 @@ class Run:
     def _take(self, slot: int | None) -> Connection | None:
         """The slot's connection, if there is one and it is idle."""
         connection = None if slot is None else self._idle.pop(slot, None)
-        if connection is not None and self.plan.careful and connection.reader.at_eof():
+        if connection is not None and self.plan.checks_idle_connections and connection.reader.at_eof():
             connection.writer.close()
             return None
         return connection

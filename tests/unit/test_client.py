@@ -26,7 +26,7 @@ class Way(Gateway):
     def session(self) -> requests.Session:
         return requests.Session()
 
-    def demand(self) -> None:
+    def check_connection(self) -> None:
         if self.ill:
             raise NotYet(self.ill)
 
@@ -62,7 +62,7 @@ def test_a_service_is_asked_until_it_answers(target: Target, monkeypatch: pytest
         if (answer := next(answers)) is not None:
             raise answer
 
-    monkeypatch.setattr(user, "ask", ask_in_turn)
+    monkeypatch.setattr(user, "send", ask_in_turn)
     user.wait_answered(Gateway(target, "127.0.0.1", 0), "backend")
     assert list(answers) == []
 
@@ -71,7 +71,7 @@ def test_a_service_that_never_answers_is_told(target: Target, monkeypatch: pytes
     def ask_in_vain(*_: object) -> None:
         raise AssertionError("wanted an answer, seen none")
 
-    monkeypatch.setattr(user, "ask", ask_in_vain)
+    monkeypatch.setattr(user, "send", ask_in_vain)
     monkeypatch.setattr(user, "ENDPOINTS", Deadline("endpoints follow", 0.2, "short for a test"))
     with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*seen none"):
         user.wait_answered(Gateway(target, "127.0.0.1", 0), "frontend")

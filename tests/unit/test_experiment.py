@@ -52,7 +52,7 @@ class FakeRecorder:
     def __init__(self) -> None:
         self.history = History()
 
-    def settle(self) -> float:
+    def wait_until_current(self) -> float:
         return 99.0
 
 
@@ -65,7 +65,7 @@ class FakeSampler:
         self.plans: list[Plan] = []
 
     @contextmanager
-    def samplings(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, SampleRun]]:
+    def sample_all(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, SampleRun]]:
         self.plans += plans.values()
         samplings = {label: SampleRun(plan, address="10.96.0.7") for label, plan in plans.items()}
         yield samplings
@@ -85,7 +85,7 @@ def release() -> FakeRelease:
 
 @pytest.fixture
 def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExperimentRunner]:
-    monkeypatch.setattr(experiment, "rolled_out", lambda *_: ())
+    monkeypatch.setattr(experiment, "wait_rolled_out", lambda *_: ())
 
     def make(
         proof: Callable[[], object] = lambda: None,

@@ -101,7 +101,7 @@ def test_a_log_that_breaks_says_so(node: Node, followed: LogFollower) -> None:
 
 
 def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_follower, "MOST_BYTES", 10)
+    monkeypatch.setattr(log_follower, "MAX_LOG_BYTES", 10)
     life = ContainerLog("p", "c", 0)
     for line in (b"1234\n", b"5678\n", b"90\n"):
         life.add(line)
@@ -113,7 +113,7 @@ def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_logs_of_the_last_to_end_are_kept(
     node: Node, followed: LogFollower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_follower, "MOST_LIVES", 1)
+    monkeypatch.setattr(log_follower, "MAX_ENDED_LOGS", 1)
     for number in range(2):
         item = well(f"pod-{number}")
         followed.on_version(version(item))

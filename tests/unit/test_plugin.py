@@ -315,7 +315,8 @@ WHOLE = {
 
         @pytest.mark.rule("SVC-03")
         def test_waived_by_the_target(target):
-            report_findings([Finding("SVC-03", "Service/todo-backend-service", "spec.type", "ClusterIP", "NodePort")], target)
+            nodeport = Finding("SVC-03", "Service/todo-backend-service", "spec.type", "ClusterIP", "NodePort")
+            report_findings([nodeport], target)
 
         @pytest.mark.rule("HPA-02")
         def test_untested(): raise Untested("HPA-01: there is no HPA")
@@ -325,10 +326,10 @@ WHOLE = {
         SECRET = "{SECRET}"
 
         @pytest.fixture(scope="session")
-        def cluster(on_failure, facts):
-            facts.environment["kubernetes"] = "v1.35.1"
-            facts.subject["images"] = {{"backend": {{"digest": "sha256:00"}}}}
-            facts.override({{"a": {{"b": 1, "c": 2}}}}, {{"a": {{"b": 1, "c": 3}}, "d": SECRET}}, "two cores")
+        def cluster(on_failure, run_metadata):
+            run_metadata.environment["kubernetes"] = "v1.35.1"
+            run_metadata.subject["images"] = {{"backend": {{"digest": "sha256:00"}}}}
+            run_metadata.override({{"a": {{"b": 1, "c": 2}}}}, {{"a": {{"b": 1, "c": 3}}, "d": SECRET}}, "two cores")
             with on_failure(lambda item, report: {{"pods": f"todo-backend-0: CrashLoopBackOff {{SECRET}}"}}):
                 yield
                 time.sleep(0.05)

@@ -30,8 +30,8 @@ esac
 """
 LIVE_OWNER = """
 import sys
-from acceptance import runs
-run, lock = runs.new_run(keep=sys.argv[1] == "kept")
+from acceptance.provision import lifecycle
+run, lock = lifecycle.new_run(keep=sys.argv[1] == "kept")
 print(run.id, flush=True)
 sys.stdin.read()
 """
@@ -163,7 +163,7 @@ def test_a_kept_run_is_taken_up_again_by_its_checkout_alone(machine: Machine, mo
         assert again.id in (first.id, beside.id)
         with lifecycle.acquire_run(machine.toolchain, keep=False) as own:
             assert own.id not in (first.id, beside.id)
-    monkeypatch.setattr(runs, "ROOT", Path("/another/checkout"))
+    monkeypatch.setattr(lifecycle, "ROOT", Path("/another/checkout"))
     with lifecycle.acquire_run(machine.toolchain, keep=True) as other:
         assert other.id not in (first.id, beside.id)
 
@@ -204,15 +204,15 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
     swept = []
 
     def sweep_first(path: Path) -> object:
-        monkeypatch.setattr(runs, "take", take)
-        argv = [sys.executable, "-c", "from acceptance import runs; runs.sweep(None)"]
+        monkeypatch.setattr(lifecycle, "try_lock", take)
+        argv = [sys.executable, "-c", "from acceptance.provision import lifecycle; lifecycle.sweep(None)"]
         sweeper = subprocess.Popen(argv, cwd=ROOT)
         with pytest.raises(subprocess.TimeoutExpired):
             sweeper.wait(1.5)
         swept.append(sweeper)
         return take(path)
 
-    monkeypatch.setattr(runs, "take", sweep_first)
+    monkeypatch.setattr(lifecycle, "try_lock", sweep_first)
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         assert swept[0].wait(10) == 0
         assert run.folder.exists()

@@ -23,7 +23,7 @@ def build(aside: Path) -> None:
     (aside / "half").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 
-cache.once(cache.place("thing", "1"), build)
+cache.build_once(cache.place("thing", "1"), build)
 """
 
 
