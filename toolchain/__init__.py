@@ -1,4 +1,4 @@
-"""The tools under the suite: each is found, else pulled, else built, and kept in a cache outside the checkout."""
+"""The tools that the suite runs: each is found, pulled or built, in that order, and cached outside the checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Toolchain", "ensure", "find"]
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What the suite works with. Nothing in it tells whether it was found, pulled or built."""
+    """Paths and image references of everything the suite runs, however each was obtained."""
 
     engine: Engine
     kind: Path
@@ -29,41 +29,49 @@ class Toolchain:
 
 
 def ensure() -> Toolchain:
-    """Everything, pulled or built where it is not there; raises `console.ToolchainError`."""
-    return gather(engine.acquire(), may_build=True)
+    """Return the whole toolchain; pull or build what is missing.
+
+    Raises:
+        ToolchainError: A part is unavailable and could not be built.
+    """
+    return gather(engine.ensure(), may_build=True)
 
 
 def find() -> Toolchain:
-    """Everything, if it is there; raises `console.ToolchainError` with the cure where something is not."""
-    return gather(engine.locate(), may_build=False)
+    """Return the whole toolchain without building anything.
+
+    Raises:
+        ToolchainError: A part is missing; the message says how to get it.
+    """
+    return gather(engine.require(), may_build=False)
 
 
-def gather(found: Engine, *, may_build: bool) -> Toolchain:
-    """The base images and Go's build side by side, since one waits for the network and the other for the processor."""
+def gather(docker: Engine, *, may_build: bool) -> Toolchain:
+    """Collect every part; base images and the Go build run in parallel, as one is bound by network, one by CPU."""
 
-    def base() -> tuple[str, str, str]:
+    def base_images() -> tuple[str, str, str]:
         bases = (images.DEBIAN, images.PYTHON, images.NODEJS)
-        debian, python, nodejs = (images.have(found, image, may_build=may_build) for image in bases)
+        debian, python, nodejs = (images.ensure(docker, image, may_build=may_build) for image in bases)
         return debian, python, nodejs
 
-    def cluster() -> tuple[str, str]:
-        node = images.have(found, images.NODE, may_build=may_build)
-        return node, images.have(found, images.METRICS_SERVER, may_build=may_build)
+    def cluster_images() -> tuple[str, str]:
+        node = images.ensure(docker, images.NODE, may_build=may_build)
+        return node, images.ensure(docker, images.METRICS_SERVER, may_build=may_build)
 
     with ThreadPoolExecutor() as pool:
-        bases, clusters = pool.submit(base), pool.submit(cluster)
-        chromium = pool.submit(browser.have, may_build=may_build)
+        bases, clusters = pool.submit(base_images), pool.submit(cluster_images)
+        chromium = pool.submit(browser.ensure, may_build=may_build)
         debian, python, nodejs = bases.result()
         node, metrics_server = clusters.result()
-        found_browser = chromium.result()
+        browser_path = chromium.result()
 
     def tool(name: str) -> Path:
         if may_build:
-            return binaries.have(name, with_kubernetes=node == images.NODE.stand_in)
+            return binaries.ensure(name, with_kubernetes=node == images.NODE.local_reference)
         return binaries.locate(name)
 
     return Toolchain(
-        engine=found,
+        engine=docker,
         kind=tool("kind"),
         kubectl=tool("kubectl"),
         helm=tool("helm"),
@@ -72,5 +80,5 @@ def gather(found: Engine, *, may_build: bool) -> Toolchain:
         debian_image=debian,
         python_image=python,
         nodejs_image=nodejs,
-        browser=found_browser,
+        browser=browser_path,
     )

@@ -1,6 +1,6 @@
-"""`python -m toolchain`: have everything; `python -m toolchain run COMMAND …`: and run a command with it.
+"""`python -m toolchain` prepares the toolchain; `python -m toolchain run COMMAND …` then runs a command with it.
 
-The command's exit code is passed on; 2 means that the toolchain could not be had.
+The command's exit code is passed on; 2 means that the toolchain is unavailable.
 """
 
 from __future__ import annotations
@@ -16,25 +16,29 @@ FAILED = 2
 
 
 def main(arguments: list[str]) -> int:
+    """Prepare the toolchain, run the command if there is one, and return the exit code."""
     if arguments and arguments[0] != "run":
         log("usage", "python -m toolchain [run COMMAND [ARGUMENT …]]")
         return FAILED
     command = arguments[1:]
     with engine.in_use():
         ensure()
-        if not command:
-            return 0
-        # Ctrl-C goes to the whole foreground group: the command cleans up, and then this ends too. A handler, unlike
-        # an ignored signal, is not inherited.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        try:
-            child = subprocess.Popen(command)
-        except OSError as error:
-            raise ToolchainError(f"{command[0]} can't be run: {error.strerror}") from error
-        # What is told to end cleans up as if it was interrupted.
-        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-        code = child.wait()
-        return code if code >= 0 else FAILED
+        return run_command(command) if command else 0
+
+
+def run_command(command: list[str]) -> int:
+    """Run a command in the foreground and return its exit code; 2 if a signal killed it."""
+    # Ctrl-C reaches the whole foreground process group: the command cleans up first, then this process ends. A
+    # handler, unlike an ignored signal, is not inherited by the command.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        child = subprocess.Popen(command)
+    except OSError as error:
+        raise ToolchainError(f"{command[0]} can't be run: {error.strerror}") from error
+    # SIGTERM makes the command clean up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+    code = child.wait()
+    return code if code >= 0 else FAILED
 
 
 if __name__ == "__main__":

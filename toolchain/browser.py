@@ -1,4 +1,4 @@
-"""Chromium for the journey: found, else on Debian as root installed; there is no download of a browser."""
+"""Chromium for the journey tests: found on PATH, or installed from Debian's packages when running as root."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from toolchain.console import ToolchainError, log, run, timed_step
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-dejavu-core")
-"""The fonts draw the screenshots' text."""
+"""Chromium, and the fonts that the screenshots' text needs."""
 
 
 def find() -> Path | None:
+    """Return the first of the known browsers on PATH, or None."""
     return next((Path(path) for name in NAMES if (path := shutil.which(name))), None)
 
 
-def have(*, may_build: bool) -> Path:
-    """The browser's path; `ToolchainError` with the cure where there is none."""
+def ensure(*, may_build: bool) -> Path:
+    """Return the browser's path; install Chromium if it is missing and `may_build` allows it.
+
+    Raises:
+        ToolchainError: No browser is on PATH and none can be installed.
+    """
     if (path := find()) is not None:
         log("browser", f"found, {path}")
         return path
@@ -28,4 +33,4 @@ def have(*, may_build: bool) -> Path:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update"], env=environment)
         run(["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES], env=environment)
-    return have(may_build=False)
+    return ensure(may_build=False)

@@ -1,4 +1,4 @@
-"""The cache outside the checkout: each entry is built in a staging folder and renamed, one builder at a time."""
+"""The cache outside the checkout: one process builds an entry in a staging folder, then renames it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "todo-chatbot-acceptance"
 
 
 def directory() -> Path:
-    """`todo-chatbot-acceptance` in the XDG cache directory, made if it is not there."""
+    """Return `todo-chatbot-acceptance` in the XDG cache directory; create it if missing."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = base / NAME
     path.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,7 @@ def directory() -> Path:
 
 
 def digest(*parts: str | bytes | Path) -> str:
-    """12 hexadecimal digits of strings, files and folders (with their files' names): a key that changes with them."""
+    """Return a key of 12 hexadecimal digits; it depends on the strings, and on names and content of the files."""
     total = hashlib.sha256()
 
     def add(content: bytes) -> None:
@@ -44,19 +44,19 @@ def digest(*parts: str | bytes | Path) -> str:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Only one process at a time; the lock ends with its holder."""
+    """Hold an exclusive lock between processes; it is released if the process dies."""
     with (directory() / f"{name}.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def place(name: str, key: str) -> Path:
-    """The folder of something whole, `name-key`, there or not."""
+    """Return the folder of a complete entry, `name-key`, whether it exists or not."""
     return directory() / f"{name}-{key}"
 
 
 def build_once(path: Path, build: Callable[[Path], None]) -> Path:
-    """The folder `path`, made by `build` in another place and renamed when it is whole."""
+    """Return the folder `path`; if missing, `build` fills a staging folder, which is renamed once complete."""
     with lock(path.name):
         if not path.is_dir():
             for other in directory().glob(f"{path.name}.*.unfinished"):

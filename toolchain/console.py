@@ -1,4 +1,4 @@
-"""What the toolchain says, and how it runs commands: an argv list, never a shell."""
+"""The toolchain's log lines, and running commands: always an argv list, never a shell."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 PROGRESS_SECONDS = 30
-"""How often something that takes long says that it still runs."""
+"""How often a long step logs that it is still running."""
 TAIL_LINES = 15
 DISK_FULL = os.strerror(errno.ENOSPC).lower()
 
 
 class ToolchainError(Exception):
-    """A part of the toolchain can't be had; the message is one sentence with the cure."""
+    """A part of the toolchain is unavailable; the message is one sentence that says how to fix it."""
 
 
 class CommandError(ToolchainError):
-    """A command that could not be run or did not end with 0. The message holds the last lines of what it printed."""
+    """A command could not be run or exited with another code than 0; the message has its last lines of output."""
 
     def __init__(self, command: Sequence[str], code: int, stdout: str, stderr: str) -> None:
         self.command, self.code, self.stdout, self.stderr = command, code, stdout, stderr
         tail = "\n".join((stdout + stderr).strip().splitlines()[-TAIL_LINES:])
-        cure = "free some disk space: " if DISK_FULL in (stdout + stderr).lower() else ""
-        super().__init__(f"{cure}`{' '.join(command[:4])} …` ended with {code}: {tail}")
+        hint = "free some disk space: " if DISK_FULL in (stdout + stderr).lower() else ""
+        super().__init__(f"{hint}`{' '.join(command[:4])} …` exited with {code}: {tail}")
 
 
 _lock = Lock()
 
 
 def log(part: str, text: str) -> None:
-    """One line: which part, what was decided and why."""
+    """Print one line to stderr: which part, what was decided and why."""
     with _lock:
         print(f"toolchain: {part}: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
 def timed_step(part: str, text: str) -> Iterator[None]:
-    """Say what starts, that it still runs, and how many seconds it took."""
+    """Log that a step starts, every 30 s that it is still running, and how many seconds it took."""
     start = time.monotonic()
     done = Event()
 
@@ -71,13 +71,23 @@ def run(
     stdin: str | None = None,
     seconds: float | None = None,
 ) -> str:
-    """Run a command, for `seconds` at most, and return its standard output.
+    """Run a command and return its standard output.
 
-    Raises `CommandError`. Secrets go to `stdin` or a file, never into `argv`, which is told when it fails.
+    Secrets go to `stdin` or a file, never into `argv`, which the error message quotes.
+
+    Args:
+        argv: The command and its arguments.
+        env: Its environment; this process's by default.
+        cwd: Its working directory.
+        stdin: Text for its standard input.
+        seconds: The time after which it is killed.
+
+    Raises:
+        CommandError: It could not be run, exited with another code than 0, or was killed after `seconds`.
     """
     command = [str(word) for word in argv]
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             env=env,
             cwd=cwd,
@@ -91,14 +101,14 @@ def run(
     except OSError as error:
         raise CommandError(command, 127, "", f"{error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise CommandError(command, -signal.SIGKILL, "", f"no end within {seconds:g} s") from error
-    if done.returncode:
-        raise CommandError(command, done.returncode, done.stdout, done.stderr)
-    return done.stdout
+        raise CommandError(command, -signal.SIGKILL, "", f"killed after {seconds:g} s") from error
+    if completed.returncode:
+        raise CommandError(command, completed.returncode, completed.stdout, completed.stderr)
+    return completed.stdout
 
 
 def succeeds(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, seconds: float | None = None) -> bool:
-    """Whether a command can be run and ends with 0, within `seconds`."""
+    """Whether a command can be run and exits with 0 within `seconds`."""
     try:
         run(argv, env=env, seconds=seconds)
     except ToolchainError:

@@ -1,7 +1,7 @@
-"""The Docker engine: the one that answers, else on Debian as root one of our own.
+"""The Docker engine: the user's, or (on Debian, as root) a private one.
 
-An engine that is already there is used as it is and never reconfigured. Our own has its data root, socket and pid
-file in the cache, and runs only while something needs it.
+A running engine is used as it is and never reconfigured. The private engine keeps its data root, socket and PID file
+in the cache, and runs only while a process uses it.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from toolchain import cache, oci_runtime
 from toolchain.console import ToolchainError, log, run, succeeds, timed_step
 
 START_SECONDS = 60
-"""A new data root takes the engine about 2 s here; a busy machine gets thirty times that."""
+"""An engine with a new data root starts in about 2 s; a busy machine gets thirty times that."""
 STOP_SECONDS = 30
-"""The engine's own grace for its containers is 15 s: dockerd's --shutdown-timeout."""
+"""Twice dockerd's --shutdown-timeout (15 s), the time it gives its containers."""
 SOCKET_LIMIT = 107
-"""Bytes in a Unix socket's path: sun_path in unix(7), less its NUL."""
+"""Maximum length of a Unix socket's path in bytes: sun_path in unix(7) without its NUL."""
 ANSWER_SECONDS = 20
-"""An engine answers in 0.1 s here; one that is silent for longer is as good as none."""
+"""A working engine answers in 0.1 s; one that takes longer than this counts as not running."""
 FREE_GIGABYTES = 8
-"""The engine's images take 4 GB after the build road, and as much while they are made."""
+"""Locally built images take 4 GB, and building them as much again."""
 FREE_GIGABYTES_FOR_RUN = 3
-"""A run's images, and their copies on its node, take 2 GB."""
+"""A run's images and their copies on its node take 2 GB."""
 
 DEBIAN_FOLDER = "/usr/bin"
-"""Where Debian's client is, which can build with BuildKit, even if another one is first on PATH."""
+"""Where Debian installs its client, which can build with BuildKit; searched even if PATH has another one first."""
 DEBIAN_PACKAGES = ("docker.io", "iptables", "mmdebstrap")
-CURE = "start Docker, or as root on Debian run `make e2e`, which sets up an engine of its own"
+HINT = "start Docker, or as root on Debian run `make e2e`, which starts a private engine"
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answers, and a client that can build with BuildKit."""
+    """A running engine, and a client that can build with BuildKit."""
 
     host: str
     client: Path
@@ -52,19 +52,20 @@ class Engine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which `docker` and `kind` speak to this engine."""
+        """The environment in which `docker` and `kind` use this engine."""
         path = f"{self.client.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         return {**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1", "PATH": path}
 
     def docker(self, *argv: str | Path, stdin: str | None = None) -> str:
-        """Run a docker command and return what it printed; raises `ToolchainError`."""
+        """Run a docker command and return its standard output; raises `ToolchainError`."""
         return run([self.client, *argv], env=self.environment, stdin=stdin)
 
     def has_image(self, reference: str) -> bool:
+        """Whether the engine has the image."""
         return succeeds([self.client, "image", "inspect", reference], env=self.environment)
 
     def build(self, *argv: str | Path) -> str:
-        """`docker build` by BuildKit, with the machine's CA bundle as the secret `ca` where it has one of its own."""
+        """Run `docker build` with BuildKit; the CA bundle in SSL_CERT_FILE, if any, is passed as the secret `ca`."""
         command: list[str | Path] = ["buildx", "build", "--load"] if self.buildx else ["build"]
         bundle = os.environ.get("SSL_CERT_FILE")
         secret: list[str] = ["--secret", f"id=ca,src={bundle}"] if bundle and Path(bundle).is_file() else []
@@ -72,17 +73,19 @@ class Engine:
 
 
 def folder() -> Path:
+    """Return the private engine's folder in the cache."""
     return cache.directory() / "engine"
 
 
-def own_host() -> str:
+def private_host() -> str:
+    """Return the private engine's DOCKER_HOST."""
     return f"unix://{folder() / 'docker.sock'}"
 
 
 def clients() -> Iterator[tuple[Path, bool]]:
-    """Docker clients on PATH that can build with BuildKit, and whether by the buildx plug-in."""
-    for place in [*os.environ.get("PATH", "").split(os.pathsep), DEBIAN_FOLDER]:
-        path = shutil.which("docker", path=place)
+    """Yield the Docker clients on PATH that can build with BuildKit, and whether they need the buildx plug-in."""
+    for directory in [*os.environ.get("PATH", "").split(os.pathsep), DEBIAN_FOLDER]:
+        path = shutil.which("docker", path=directory)
         if path is None:
             continue
         if succeeds([path, "buildx", "version"]):
@@ -94,7 +97,7 @@ def clients() -> Iterator[tuple[Path, bool]]:
 
 
 def configured_host() -> str:
-    """The engine that the user's own docker would speak to."""
+    """Return the DOCKER_HOST that the user's docker client would use."""
     if host := os.environ.get("DOCKER_HOST"):
         return host
     client = shutil.which("docker")
@@ -108,7 +111,7 @@ def configured_host() -> str:
 
 
 def answers(host: str) -> bool:
-    """Whether an engine answers there."""
+    """Whether an engine answers at `host`."""
     client = shutil.which("docker")
     if client is None:
         return False
@@ -117,8 +120,12 @@ def answers(host: str) -> bool:
 
 
 def find() -> Engine | None:
-    """The engine that answers: the user's, else our own if it runs. None where there is none."""
-    for host in dict.fromkeys((configured_host(), own_host())):
+    """Return the user's engine, or the private one if that runs, or None.
+
+    Raises:
+        ToolchainError: There is an engine but no client that can build with BuildKit, or its disk is nearly full.
+    """
+    for host in dict.fromkeys((configured_host(), private_host())):
         if answers(host):
             client = next(clients(), None)
             if client is None:
@@ -126,22 +133,26 @@ def find() -> Engine | None:
                     "no docker client can build with BuildKit: install the buildx plug-in (Debian: docker.io, "
                     "or docker-buildx beside a client of version 23 or later)"
                 )
-            if host == own_host():
+            if host == private_host():
                 require_disk_space(FREE_GIGABYTES_FOR_RUN)
             return Engine(host, *client)
     return None
 
 
-def locate() -> Engine:
-    """The engine that answers; `ToolchainError` with the cure where none does."""
+def require() -> Engine:
+    """Return the running engine; raise `ToolchainError` if there is none."""
     engine = find()
     if engine is None:
-        raise ToolchainError(f"no Docker engine answers at {configured_host()}: {CURE}")
+        raise ToolchainError(f"no Docker engine answers at {configured_host()}: {HINT}")
     return engine
 
 
-def acquire() -> Engine:
-    """The engine that answers, else our own, set up and started."""
+def ensure() -> Engine:
+    """Return the running engine; if there is none, install and start the private one.
+
+    Raises:
+        ToolchainError: The engine of DOCKER_HOST does not answer, or this machine can't run a private one.
+    """
     with cache.lock("engine"):
         engine = find()
         if engine is not None:
@@ -152,15 +163,15 @@ def acquire() -> Engine:
                 f"no Docker engine answers at {os.environ['DOCKER_HOST']} (DOCKER_HOST): start it, or unset DOCKER_HOST"
             )
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise ToolchainError(f"no Docker engine answers at {configured_host()}: {CURE}")
-        log("engine", f"none answers at {configured_host()}: our own is started, data in {folder()}")
+            raise ToolchainError(f"no Docker engine answers at {configured_host()}: {HINT}")
+        log("engine", f"no Docker engine at {configured_host()}; starting a private one in {folder()}")
         install()
         start()
-        return locate()
+        return require()
 
 
 def install() -> None:
-    """Debian's engine, where there is none; its service is not started."""
+    """Install Debian's engine if it is missing, without starting its service."""
     missing = [name for name in DEBIAN_PACKAGES if not succeeds(["dpkg-query", "--status", name])]
     if missing:
         with timed_step("engine", f"apt-get install {' '.join(missing)}"):
@@ -170,7 +181,7 @@ def install() -> None:
 
 
 def configuration() -> dict[str, object]:
-    """The engine's own settings; the adapted runtime only where this host can't give what runc asks for."""
+    """Return the private engine's daemon.json; it uses `oci_runtime` only if the host lacks capabilities for runc."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     if "CAP_SYS_RESOURCE" in oci_runtime.bounding_set(status):
         return {}
@@ -183,7 +194,7 @@ def configuration() -> dict[str, object]:
 
 
 def require_disk_space(gigabytes: float) -> None:
-    """Raise `ToolchainError` where our own engine's disk has less to give."""
+    """Raise `ToolchainError` if the private engine's disk has less free space."""
     free = shutil.disk_usage(folder()).free / 1e9
     if free < gigabytes:
         raise ToolchainError(
@@ -193,9 +204,9 @@ def require_disk_space(gigabytes: float) -> None:
 
 
 def start() -> None:
-    """Start our own engine, detached, and wait until it answers."""
+    """Start the private engine, detached, and wait until it answers."""
     folder().mkdir(parents=True, exist_ok=True)
-    if len(own_host().removeprefix("unix://")) > SOCKET_LIMIT:
+    if len(private_host().removeprefix("unix://")) > SOCKET_LIMIT:
         raise ToolchainError(
             f"the path of the engine's socket in {folder()} is too long: set XDG_CACHE_HOME to a shorter one"
         )
@@ -204,33 +215,33 @@ def start() -> None:
     settings.write_text(json.dumps(configuration()), encoding="utf-8")
     argv = [shutil.which("dockerd") or "/usr/sbin/dockerd", "--config-file", str(settings)]
     argv += ["--data-root", str(folder() / "data"), "--exec-root", str(folder() / "exec")]
-    argv += ["--host", own_host(), "--pidfile", str(folder() / "docker.pid")]
-    log = folder() / "engine.log"
-    with log.open("wb") as output:
+    argv += ["--host", private_host(), "--pidfile", str(folder() / "docker.pid")]
+    log_file = folder() / "engine.log"
+    with log_file.open("wb") as output:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     deadline = time.monotonic() + START_SECONDS
-    while not answers(own_host()):
+    while not answers(private_host()):
         if process.poll() is not None or time.monotonic() > deadline:
-            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise ToolchainError(f"the engine did not start: {''.join(last)} (all of it in {log})")
+            last = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise ToolchainError(f"the engine did not start: {''.join(last)} (full log: {log_file})")
         time.sleep(0.2)
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there; one that this process started and that has ended is let go first."""
+    """Whether a process exists; if it is an ended child of this process, it is reaped first."""
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     return Path(f"/proc/{pid}").exists()
 
 
 def stop() -> None:
-    """Stop our own engine, unless a container still runs in it."""
+    """Stop the private engine unless a container still runs in it."""
     pid_file = folder() / "docker.pid"
-    if not pid_file.is_file() or not answers(own_host()):
+    if not pid_file.is_file() or not answers(private_host()):
         return
-    engine = Engine(own_host(), Path(shutil.which("docker") or "docker"), buildx=False)
+    engine = Engine(private_host(), Path(shutil.which("docker") or "docker"), buildx=False)
     if engine.docker("ps", "--quiet").strip():
-        log("engine", "left running, since containers run in it")
+        log("engine", "left running: it still has running containers")
         return
     pid = int(pid_file.read_text(encoding="ascii"))
     os.kill(pid, signal.SIGTERM)
@@ -244,7 +255,7 @@ def stop() -> None:
 
 @contextmanager
 def in_use() -> Iterator[None]:
-    """Keep our own engine for as long as this lasts; the last user stops it."""
+    """Keep the private engine running for the duration of the context; its last user stops it."""
     folder().mkdir(parents=True, exist_ok=True)
     with (folder() / "users.lock").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
@@ -255,6 +266,6 @@ def in_use() -> Iterator[None]:
                 try:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    log("engine", "left running, since another run uses it")
+                    log("engine", "left running: another run uses it")
                 else:
                     stop()

@@ -1,4 +1,4 @@
-"""The images that others stand on: present in the engine, else pulled, else built."""
+"""Base images: found in the engine, pulled or built, in that order."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from toolchain.engine import Engine
 
 HERE = Path(__file__).resolve().parent
 LABEL = "todo-chatbot-acceptance"
-"""Repository prefix of every image that is built here."""
+"""Repository prefix of every image built here."""
 MIRROR = "IMAGE_MIRROR"
 """Environment variable: a registry that mirrors the others, `host[:port][/path]`."""
 
-# What a stand-in of Debian's packages has no use for.
+# Files of Debian's packages that locally built images leave out.
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image under the name that a registry has it by, and how a stand-in of it is built."""
+    """A base image: its reference in a registry, and the reference and builder of its local replacement."""
 
     reference: str
-    stand_in: str
+    local_reference: str
     build: Callable[[Engine, str], None]
 
 
 def pull(engine: Engine, reference: str) -> str:
-    """Pull an image; the name by which the engine then has it. Raises `ToolchainError`.
+    """Pull an image, from the mirror if there is one, and return the reference that the engine now knows it by.
 
-    A mirror need not keep the digest; without one, an image that is pulled by digest has no tag.
+    An image pulled by digest has no tag, so its full reference is returned. A mirror may have another digest: there
+    the image is pulled and tagged without one.
+
+    Raises:
+        ToolchainError: It could not be pulled.
     """
     mirror = os.environ.get(MIRROR)
     if not mirror:
@@ -48,48 +52,54 @@ def pull(engine: Engine, reference: str) -> str:
 
 
 def root_file_system(engine: Engine, suite: str, packages: tuple[str, ...], reference: str) -> None:
-    """A Debian root file system as an image of one layer."""
-    with tempfile.TemporaryDirectory(dir=cache.directory()) as aside:
-        archive = Path(aside) / "root.tar"
+    """Build a one-layer image of a Debian root file system with mmdebstrap."""
+    with tempfile.TemporaryDirectory(dir=cache.directory()) as folder:
+        archive = Path(folder) / "root.tar"
         argv = ["mmdebstrap", "--variant=minbase", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED)]
         argv += [f"--include={','.join(packages)}"] if packages else []
         if shutil.which("mmdebstrap") is None:
-            raise ToolchainError("no image can be pulled, and mmdebstrap, which would build them, is not installed")
+            raise ToolchainError("images can be neither pulled nor built: mmdebstrap is not installed")
         run([*argv, suite, str(archive)])
         engine.docker("import", "--change", 'CMD ["bash"]', archive, reference)
 
 
 def debian(engine: Engine, reference: str) -> None:
+    """Build the replacement of Debian's image."""
     root_file_system(engine, pins.BASE_SUITE, (), reference)
 
 
 def python(engine: Engine, reference: str) -> None:
-    base = have(engine, DEBIAN)
+    """Build the replacement of Python's image."""
+    base = ensure(engine, DEBIAN)
     argument = f"DEBIAN_IMAGE={base}"
     engine.build("--tag", reference, "--build-arg", argument, "-f", HERE / "base/python.Dockerfile", HERE / "base")
 
 
 def nodejs(engine: Engine, reference: str) -> None:
-    arguments = ["--build-arg", f"DEBIAN_IMAGE={have(engine, DEBIAN)}"]
-    arguments += ["--build-arg", f"PYTHON_IMAGE={have(engine, PYTHON)}"]
+    """Build the replacement of Node.js's image."""
+    arguments = ["--build-arg", f"DEBIAN_IMAGE={ensure(engine, DEBIAN)}"]
+    arguments += ["--build-arg", f"PYTHON_IMAGE={ensure(engine, PYTHON)}"]
     engine.build("--tag", reference, *arguments, "-f", HERE / "base/node.Dockerfile", HERE / "base")
 
 
 def metrics_server(engine: Engine, reference: str) -> None:
-    with tempfile.TemporaryDirectory(dir=cache.directory()) as aside:
-        shutil.copy2(binaries.kubernetes() / "metrics-server", aside)
-        engine.build("--tag", reference, "-f", HERE / "base/metrics-server.Dockerfile", aside)
+    """Build the replacement of metrics-server's image."""
+    with tempfile.TemporaryDirectory(dir=cache.directory()) as folder:
+        shutil.copy2(binaries.kubernetes() / "metrics-server", folder)
+        engine.build("--tag", reference, "-f", HERE / "base/metrics-server.Dockerfile", folder)
 
 
 def node(engine: Engine, reference: str) -> None:
+    """Build the replacement of kind's node image."""
+
     def base(packages: tuple[str, ...], name: str) -> None:
         root_file_system(engine, pins.NODE_SUITE, packages, name)
 
-    node_image.build(engine, reference, base, have(engine, DEBIAN))
+    node_image.build(engine, reference, base, ensure(engine, DEBIAN))
 
 
 def local_reference(name: str, *parts: str | Path) -> str:
-    """The reference of a stand-in: its tag changes with what it is built of."""
+    """Return the reference of a local replacement; its tag is a digest of everything it is built from."""
     return f"{LABEL}/{name}:{cache.digest(HERE / 'pins.py', *parts)}"
 
 
@@ -116,27 +126,31 @@ NODE = Image(
 
 
 def present(engine: Engine, image: Image) -> str | None:
-    """The reference under which the engine has the image already: its own name or a stand-in's."""
-    plain = image.reference.partition("@")[0]
-    return next((name for name in (image.reference, plain, image.stand_in) if engine.has_image(name)), None)
+    """Return the reference by which the engine already has the image (or its replacement), or None."""
+    references = (image.reference, image.reference.partition("@")[0], image.local_reference)
+    return next(filter(engine.has_image, references), None)
 
 
-def have(engine: Engine, image: Image, *, may_build: bool = True) -> str:
-    """The reference of the image in the engine, once it is there: found, else pulled, else built."""
+def ensure(engine: Engine, image: Image, *, may_build: bool = True) -> str:
+    """Return the image's reference in the engine; pull or build it if missing.
+
+    Raises:
+        ToolchainError: It is missing and `may_build` is false, or it could not be built.
+    """
     part = image.reference.partition("@")[0]
-    with cache.lock(f"image-{image.stand_in.replace('/', '-')}"):
+    with cache.lock(f"image-{image.local_reference.replace('/', '-')}"):
         if (reference := present(engine, image)) is not None:
             log(part, f"found, {reference}")
             return reference
         if not may_build:
-            raise ToolchainError(f"the image {part} is not there: run `make toolchain`")
+            raise ToolchainError(f"the image {part} is missing: run `make toolchain`")
         try:
             pulled = pull(engine, image.reference)
         except ToolchainError as error:
-            log(part, f"can't be pulled ({str(error).splitlines()[-1][:120]})")
+            log(part, f"could not be pulled ({str(error).splitlines()[-1][:120]})")
         else:
             log(part, f"pulled, {pulled}")
             return pulled
-        with timed_step(part, f"a stand-in is built, {image.stand_in}"):
-            image.build(engine, image.stand_in)
-        return image.stand_in
+        with timed_step(part, f"building a local replacement, {image.local_reference}"):
+            image.build(engine, image.local_reference)
+        return image.local_reference

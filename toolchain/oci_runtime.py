@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""An OCI runtime that asks runc for no more than this host can give.
+"""A wrapper of runc that requests no more than the host grants.
 
-Where the bounding set of the engine itself lacks a capability, runc fails on every privileged container:
-"unable to apply caps: operation not permitted". This drops such capabilities from what is asked, and a negative
-oom_score_adj, which needs CAP_SYS_RESOURCE; then it becomes runc.
+If the engine's bounding set lacks a capability, runc fails on every privileged container with "unable to apply caps:
+operation not permitted". This wrapper removes such capabilities from the request, and a negative oom_score_adj (which
+needs CAP_SYS_RESOURCE), then executes runc.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ CAPABILITIES = (
 
 
 def bounding_set(status: str) -> set[str]:
-    """The capabilities, as `CAP_…`, in the CapBnd line of a /proc/PID/status."""
+    """Return the capabilities, as `CAP_…`, in the CapBnd line of a /proc/PID/status."""
     mask = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapBnd"))
     return {f"CAP_{name}" for number, name in enumerate(CAPABILITIES) if mask >> number & 1}
 
 
-def lower(process: dict[str, Any], allowed: set[str]) -> None:
-    """Take from an OCI `process` what the host can't give."""
+def restrict(process: dict[str, Any], allowed: set[str]) -> None:
+    """Remove from an OCI `process`, in place, what the host does not grant."""
     sets = process.get("capabilities") or {}
-    for name, wanted in sets.items():
-        sets[name] = [capability for capability in wanted or [] if capability in allowed]
+    for name, requested in sets.items():
+        sets[name] = [capability for capability in requested or [] if capability in allowed]
     if (process.get("oomScoreAdj") or 0) < 0:
         process["oomScoreAdj"] = 0
 
 
 def option(arguments: list[str], *names: str) -> str | None:
-    """The value of a command-line option, as `--name VALUE` or `--name=VALUE`."""
+    """Return the value of a command-line option, given as `--name VALUE` or `--name=VALUE`."""
     for position, argument in enumerate(arguments):
         if argument in names and position + 1 < len(arguments):
             return arguments[position + 1]
@@ -50,7 +50,7 @@ def option(arguments: list[str], *names: str) -> str | None:
 
 
 def prepare(arguments: list[str]) -> None:
-    """Rewrite the file that the runtime is about to read: the bundle's config, or exec's process."""
+    """Rewrite the file that runc is about to read: the bundle's config.json, or the process file of `exec`."""
     path: Path | None = None
     if "create" in arguments or "run" in arguments:
         path = Path(option(arguments, "--bundle", "-b") or ".") / "config.json"
@@ -60,7 +60,7 @@ def prepare(arguments: list[str]) -> None:
         return
     document = json.loads(path.read_text(encoding="utf-8"))
     allowed = bounding_set(Path("/proc/self/status").read_text(encoding="ascii"))
-    lower(document.get("process", document), allowed)
+    restrict(document.get("process", document), allowed)
     path.write_text(json.dumps(document), encoding="utf-8")
 
 

@@ -1,36 +1,29 @@
-"""A real browser: the machine's own Chromium, which reaches the release through the gateway."""
+"""A headless Chromium that reaches the release through the gateway."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from acceptance.core.deadlines import SHOWN
 from acceptance.provision.gateway import Gateway
-from toolchain.console import ToolchainError
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def find() -> str:
-    """The path of an installed browser; `ToolchainError` with the cure where there is none."""
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
-    raise ToolchainError(f"no {NAMES[0]} is in PATH: install it, on Debian with apt-get install {NAMES[0]}")
 
 
 @contextmanager
-def browser(gateway: Gateway) -> Iterator[Browser]:
-    """A headless browser that resolves names in the cluster; it and Playwright's event loop end with the context."""
-    path = find()
+def launch(executable: Path, gateway: Gateway) -> Iterator[Browser]:
+    """Launch a headless browser that resolves cluster names; it and Playwright's event loop end with the context.
+
+    Args:
+        executable: The browser's path, `Toolchain.browser`.
+        gateway: The SOCKS proxy into the cluster.
+    """
     expect.set_options(timeout=SHOWN.seconds * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=path, proxy={"server": f"socks5://{gateway.host}:{gateway.port}"}
+            executable_path=executable, proxy={"server": f"socks5://{gateway.host}:{gateway.port}"}
         )
         try:
             yield chromium

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from acceptance.chart import renderer as render
-from acceptance.chart.renderer import Renderer
+from acceptance.chart.renderer import Renderer, locate
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.secret import stated_keys
 from acceptance.checks.snapshot import ImageRun, ImageState, Snapshot
@@ -18,7 +17,7 @@ from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
-from acceptance.snapshots import image as archive
+from acceptance.snapshots.image import read
 from acceptance.snapshots.standalone import IsolatedNetwork
 
 
@@ -34,7 +33,7 @@ def image_contents(
         path = folder / f"{name}.tar"
         provisioner.toolchain.engine.docker("save", "--output", path, image.reference)
         try:
-            return archive.read(path, image.reference, names)
+            return read(path, image.reference, names)
         finally:
             path.unlink()
 
@@ -47,7 +46,7 @@ def image_contents(
 def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, target: Target) -> dict[str, ImageRun]:
     """Each image started beside its database alone, with the environment that the chart gives."""
     database = provisioner.database()
-    renderer = Renderer(render.locate(), target)
+    renderer = Renderer(locate(), target)
     renderer.given[target.secret.database_url] = database.url
     for secret in renderer.given.values():
         redactor.add(secret)

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from acceptance.checks.finding import Untested
-from acceptance.client import browser as browsers
+from acceptance.client.browser import launch
 from acceptance.client.browser_user import BrowserUser
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.user import User, send, wait_answered
@@ -25,6 +25,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
+from toolchain import Toolchain
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
 DESK = {"color_scheme": "light"}
@@ -32,10 +33,10 @@ PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has
 
 
 @pytest.fixture(scope="module")
-def browser(ready_release: Release, gateway: Gateway) -> Iterator[Browser]:
+def browser(ready_release: Release, gateway: Gateway, toolchain: Toolchain) -> Iterator[Browser]:
     """Ends with the module: its event loop would be in the way of others."""
     assert ready_release
-    with browsers.browser(gateway) as found:
+    with launch(toolchain.browser, gateway) as found:
         yield found
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance.chart import renderer as render
-from acceptance.chart.renderer import Renderer
+from acceptance.chart.renderer import Renderer, locate
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
@@ -13,7 +12,7 @@ from acceptance.core.target import Target
 
 @pytest.fixture(scope="session")
 def renderer(target: Target) -> Renderer:
-    made = Renderer(render.locate(), target)
+    made = Renderer(locate(), target)
     for secret in made.given.values():
         redactor.add(secret)
     return made

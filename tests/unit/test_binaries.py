@@ -1,4 +1,4 @@
-"""kind, kubectl and helm: a good one on PATH is taken, another one is told and passed over."""
+"""kind, kubectl and helm: a compatible binary on PATH is used; an incompatible one is logged and skipped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from toolchain import binaries, cache
 from toolchain.console import ToolchainError
 
-Put = Callable[[str, str], Path]
-SAYS = {
+AddToPath = Callable[[str, str], Path]
+VERSION_SCRIPTS = {
     "kind": "echo {}",
     "kubectl": 'echo \'{{"clientVersion": {{"major": "1", "gitVersion": "v{}"}}, "kustomizeVersion": "v5.8.1"}}\'',
     "helm": "echo v{}",
@@ -19,13 +19,13 @@ SAYS = {
 
 
 @pytest.fixture
-def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
-    """`put(name, script)`: one more folder at the end of PATH, with a script of that name."""
+def add_to_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddToPath:
+    """`add_to_path(name, script)` appends a folder to PATH that contains a script of that name."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
     folders: list[str] = []
 
-    def put(name: str, script: str) -> Path:
+    def add(name: str, script: str) -> Path:
         path = tmp_path / f"bin{len(folders)}" / name
         path.parent.mkdir()
         path.write_text(f"#!/bin/sh\n{script}\n")
@@ -34,7 +34,7 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
         monkeypatch.setenv("PATH", ":".join(folders))
         return path
 
-    return put
+    return add
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,10 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
         ("helm", "4.12.0"),
     ],
 )
-def test_a_good_one_on_path_is_taken(put: Put, name: str, version: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = put(name, SAYS[name].format(version))
+def test_a_good_one_on_path_is_taken(
+    add_to_path: AddToPath, name: str, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = add_to_path(name, VERSION_SCRIPTS[name].format(version))
     assert binaries.locate(name) == path
     assert capsys.readouterr().err == f"toolchain: {name}: found, {path}\n"
 
@@ -58,43 +60,43 @@ def test_a_good_one_on_path_is_taken(put: Put, name: str, version: str, capsys: 
 @pytest.mark.parametrize(
     ("name", "script", "reason"),
     [
-        ("kind", "echo 0.32.9", "is 0.32, wanted v0.33.0"),
-        ("kind", "echo 1.33.0", "is 1.33, wanted v0.33.0"),
-        ("kubectl", SAYS["kubectl"].format("1.35.4"), "is 1.35, wanted v1.37.2"),
-        ("kubectl", SAYS["kubectl"].format("1.39.0"), "is 1.39, wanted v1.37.2"),
-        ("helm", "echo v3.19.0", "is 3.19, wanted v4.3.1"),
-        ("helm", "echo 'not a version'", "does not tell its version"),
-        ("helm", "exit 3", "does not tell its version"),
-        ("kind", "exec /nonexistent", "does not tell its version"),
+        ("kind", "echo 0.32.9", "is 0.32, expected v0.33.0"),
+        ("kind", "echo 1.33.0", "is 1.33, expected v0.33.0"),
+        ("kubectl", VERSION_SCRIPTS["kubectl"].format("1.35.4"), "is 1.35, expected v1.37.2"),
+        ("kubectl", VERSION_SCRIPTS["kubectl"].format("1.39.0"), "is 1.39, expected v1.37.2"),
+        ("helm", "echo v3.19.0", "is 3.19, expected v4.3.1"),
+        ("helm", "echo 'not a version'", "reports no version"),
+        ("helm", "exit 3", "reports no version"),
+        ("kind", "exec /nonexistent", "reports no version"),
     ],
 )
 def test_a_bad_one_is_told_and_the_missing_one_is_a_sentence_with_the_cure(
-    put: Put, name: str, script: str, reason: str, capsys: pytest.CaptureFixture[str]
+    add_to_path: AddToPath, name: str, script: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = put(name, script)
+    path = add_to_path(name, script)
     with pytest.raises(ToolchainError) as raised:
         binaries.locate(name)
-    assert str(raised.value) == f"{name} {binaries.ACCEPTED[name]} is not there: run `make toolchain`, or install it"
+    assert str(raised.value) == f"{name} {binaries.ACCEPTED[name]} is missing: run `make toolchain`, or install it"
     assert capsys.readouterr().err == f"toolchain: {name}: {path} {reason}\n"
 
 
-def test_a_bad_one_does_not_hide_a_good_one(put: Put) -> None:
-    put("helm", "echo v3.19.0")
-    good = put("helm", "echo v4.3.1")
-    assert binaries.locate("helm") == good
+def test_a_bad_one_does_not_hide_a_good_one(add_to_path: AddToPath) -> None:
+    add_to_path("helm", "echo v3.19.0")
+    compatible = add_to_path("helm", "echo v4.3.1")
+    assert binaries.locate("helm") == compatible
 
 
 def test_one_binary_under_two_folders_is_told_once(
-    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    add_to_path: AddToPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = put("helm", "echo v3.19.0")
+    path = add_to_path("helm", "echo v3.19.0")
     (tmp_path / "again").symlink_to(path.parent)
     monkeypatch.setenv("PATH", f"{path.parent}:{tmp_path / 'again'}")
     assert binaries.find("helm") is None
     assert capsys.readouterr().err.count("is 3.19") == 1
 
 
-@pytest.mark.usefixtures("put")
+@pytest.mark.usefixtures("add_to_path")
 def test_what_was_built_is_in_the_cache_only_when_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     place = binaries.folder("helm", binaries.GO, [binaries.PACKAGES["helm"]])

@@ -1,4 +1,4 @@
-"""The engine: where it can't be had, one sentence tells why and the cure, and nothing is installed or started."""
+"""The Docker engine: without one, the error is one sentence with a fix, and nothing is installed or started."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ esac
 
 
 class Machine:
-    """A machine with a docker client of the test's making, and an engine only if `answer` says so."""
+    """A machine with a fake docker client; whether an engine answers is up to the client's `answer`."""
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bin = home / "bin"
@@ -37,10 +37,10 @@ class Machine:
         monkeypatch.setenv("PATH", str(self.bin))
         monkeypatch.delenv("DOCKER_HOST", raising=False)
         monkeypatch.setattr(engine, "DEBIAN_FOLDER", "/nonexistent")
-        monkeypatch.setattr(engine, "install", lambda: pytest.fail("it was installed"))
-        monkeypatch.setattr(engine, "start", lambda: pytest.fail("it was started"))
+        monkeypatch.setattr(engine, "install", lambda: pytest.fail("the engine was installed"))
+        monkeypatch.setattr(engine, "start", lambda: pytest.fail("the engine was started"))
 
-    def client(self, *, answer: str = "exit 1", no_buildx: int = 0, version: str = "28.0.0") -> None:
+    def write_client(self, *, answer: str = "exit 1", no_buildx: int = 0, version: str = "28.0.0") -> None:
         script = self.bin / "docker"
         script.write_text(FAKE_DOCKER.format(answer=answer, no_buildx=no_buildx, version=version))
         script.chmod(0o755)
@@ -52,62 +52,62 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_an_engine_that_answers_is_used_as_it_is(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.client(answer="echo 28.0.0")
-    assert engine.acquire() == engine.Engine("unix:///of/the/context.sock", machine.bin / "docker", buildx=True)
+    machine.write_client(answer="echo 28.0.0")
+    assert engine.ensure() == engine.Engine("unix:///of/the/context.sock", machine.bin / "docker", buildx=True)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    assert engine.locate().host == "tcp://127.0.0.1:1"
+    assert engine.require().host == "tcp://127.0.0.1:1"
 
 
 @pytest.mark.usefixtures("machine")
 def test_without_client_and_engine_the_cure_is_told() -> None:
     with pytest.raises(ToolchainError) as raised:
-        engine.locate()
-    assert str(raised.value) == f"no Docker engine answers at unix:///var/run/docker.sock: {engine.CURE}"
+        engine.require()
+    assert str(raised.value) == f"no Docker engine answers at unix:///var/run/docker.sock: {engine.HINT}"
 
 
 def test_a_dead_engine_that_the_user_named_is_not_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.client()
+    machine.write_client()
     monkeypatch.setenv("DOCKER_HOST", DEAD)
     with pytest.raises(ToolchainError) as raised:
-        engine.acquire()
+        engine.ensure()
     assert str(raised.value) == f"no Docker engine answers at {DEAD} (DOCKER_HOST): start it, or unset DOCKER_HOST"
 
 
 def test_an_empty_docker_host_names_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.client()
+    machine.write_client()
     monkeypatch.setenv("DOCKER_HOST", "")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ToolchainError, match=r"unix:///of/the/context\.sock: start Docker, or as root"):
-        engine.acquire()
+        engine.ensure()
 
 
 def test_a_silent_engine_is_as_good_as_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.client(answer="exec /bin/sleep 60")
+    machine.write_client(answer="exec /bin/sleep 60")
     monkeypatch.setattr(engine, "ANSWER_SECONDS", 0.2)
     with pytest.raises(ToolchainError, match="no Docker engine answers"):
-        engine.locate()
+        engine.require()
 
 
 def test_only_root_on_debian_gets_an_engine_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.client()
+    machine.write_client()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ToolchainError, match="as root on Debian run `make e2e`"):
-        engine.acquire()
+        engine.ensure()
     monkeypatch.setattr(os, "geteuid", lambda: 0)  # and no apt-get is on PATH
     with pytest.raises(ToolchainError, match="as root on Debian run `make e2e`"):
-        engine.acquire()
+        engine.ensure()
 
 
 @pytest.mark.parametrize(
     ("version", "fits"), [("18.9.1", False), ("20.10.24", True), ("22.6.0", True), ("23.0.0", False)]
 )
 def test_a_client_must_be_able_to_build_with_buildkit(machine: Machine, version: str, fits: bool) -> None:
-    machine.client(answer="echo 28.0.0", no_buildx=1, version=version)
+    machine.write_client(answer="echo 28.0.0", no_buildx=1, version=version)
     if fits:
-        assert engine.locate().buildx is False
+        assert engine.require().buildx is False
         return
     with pytest.raises(ToolchainError, match="no docker client can build with BuildKit: install the buildx plug-in"):
-        engine.locate()
+        engine.require()
 
 
 def test_a_socket_whose_path_is_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +116,13 @@ def test_a_socket_whose_path_is_too_long_is_told(tmp_path: Path, monkeypatch: py
         engine.start()
 
 
-def full(gigabytes: float) -> SimpleNamespace:
+def disk_usage(gigabytes: float) -> SimpleNamespace:
     return SimpleNamespace(free=gigabytes * 1e9)
 
 
 def test_a_full_disk_is_told_before_an_engine_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/tmp" if len(str(tmp_path)) > 60 else str(tmp_path))  # noqa: S108
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: full(7.5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk_usage(7.5))
     with pytest.raises(ToolchainError) as raised:
         engine.start()
     assert str(raised.value).startswith("only 7.5 GB are free at ")
@@ -133,18 +133,18 @@ def test_a_full_disk_under_our_own_engine_is_told_before_a_run(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.folder().mkdir()
-    machine.client(answer=f'[ "$DOCKER_HOST" = {engine.own_host()} ] && echo 28.0.0')
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: full(3.1))
-    assert engine.locate().host == engine.own_host()
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: full(2.9))
+    machine.write_client(answer=f'[ "$DOCKER_HOST" = {engine.private_host()} ] && echo 28.0.0')
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk_usage(3.1))
+    assert engine.require().host == engine.private_host()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk_usage(2.9))
     with pytest.raises(ToolchainError, match=r"only 2\.9 GB are free at .*, and 3 are needed: free some"):
-        engine.locate()
+        engine.require()
 
 
 def test_a_disk_that_runs_full_in_a_command_is_told() -> None:
-    words = f"write /x: {os.strerror(errno.ENOSPC).lower()}"
-    with pytest.raises(CommandError, match=r"^free some disk space: `sh -c .* ended with 1: write /x"):
-        console.run(["sh", "-c", f"echo '{words}' >&2; exit 1"])
+    message = f"write /x: {os.strerror(errno.ENOSPC).lower()}"
+    with pytest.raises(CommandError, match=r"^free some disk space: `sh -c .* exited with 1: write /x"):
+        console.run(["sh", "-c", f"echo '{message}' >&2; exit 1"])
 
 
 @pytest.mark.parametrize("argv", [["-m", "toolchain"], ["-m", "toolchain", "run", "touch", "{0}/ran"]])
@@ -168,7 +168,7 @@ def test_the_toolchain_without_engine_ends_with_2_and_one_sentence(tmp_path: Pat
 
 def test_an_engine_that_this_process_started_is_not_alive_after_its_end() -> None:
     ended = subprocess.Popen(["true"])
-    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has let it go
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it has ended, but is not reaped
     assert Path(f"/proc/{ended.pid}").exists()
     assert not engine.alive(ended.pid)
     assert engine.alive(os.getpid())

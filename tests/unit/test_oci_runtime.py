@@ -1,4 +1,4 @@
-"""The adapted OCI runtime: it takes away what this host can't give, and nothing else."""
+"""The runc wrapper removes what the host does not grant, and nothing else."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def test_the_bounding_set_is_read_bit_by_bit() -> None:
 
 
 def test_what_can_not_be_given_is_not_asked_for() -> None:
-    lowered = process()
-    oci_runtime.lower(lowered, {"CAP_CHOWN", "CAP_KILL"})
-    assert lowered["capabilities"]["bounding"] == lowered["capabilities"]["effective"] == ["CAP_CHOWN"]
-    assert lowered["capabilities"]["ambient"] == []
-    assert lowered["oomScoreAdj"] == 0
-    assert lowered["args"] == ["/sbin/init"]
+    restricted = process()
+    oci_runtime.restrict(restricted, {"CAP_CHOWN", "CAP_KILL"})
+    assert restricted["capabilities"]["bounding"] == restricted["capabilities"]["effective"] == ["CAP_CHOWN"]
+    assert restricted["capabilities"]["ambient"] == []
+    assert restricted["oomScoreAdj"] == 0
+    assert restricted["args"] == ["/sbin/init"]
 
 
 def test_what_can_be_given_stays() -> None:
-    lowered = process(score=500)
-    oci_runtime.lower(lowered, {"CAP_CHOWN", "CAP_SYS_RESOURCE"})
-    assert lowered["capabilities"]["bounding"] == ["CAP_CHOWN", "CAP_SYS_RESOURCE"]
-    assert lowered["oomScoreAdj"] == 500
+    restricted = process(score=500)
+    oci_runtime.restrict(restricted, {"CAP_CHOWN", "CAP_SYS_RESOURCE"})
+    assert restricted["capabilities"]["bounding"] == ["CAP_CHOWN", "CAP_SYS_RESOURCE"]
+    assert restricted["oomScoreAdj"] == 500
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_can_be_given_stays() -> None:
         (["exec", "-p={}/process.json", "id"], "process.json", False),
     ],
 )
-def test_the_file_that_runc_will_read_is_lowered(
+def test_the_file_that_runc_will_read_is_restricted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], file: str, wrapped: bool
 ) -> None:
     monkeypatch.setattr(oci_runtime, "bounding_set", lambda _: {"CAP_CHOWN"})
@@ -61,8 +61,8 @@ def test_the_file_that_runc_will_read_is_lowered(
     path.write_text(json.dumps({"ociVersion": "1.0", "process": process()} if wrapped else process()))
     oci_runtime.prepare([word.format(tmp_path) for word in arguments])
     document = json.loads(path.read_text())
-    lowered = document["process"] if wrapped else document
-    assert lowered["capabilities"]["bounding"] == ["CAP_CHOWN"]
+    restricted = document["process"] if wrapped else document
+    assert restricted["capabilities"]["bounding"] == ["CAP_CHOWN"]
     assert ("ociVersion" in document) == wrapped
 
 

@@ -1,4 +1,4 @@
-"""The process as its users meet it: what is wrong before a test begins is one sentence with the cure, and exit 2."""
+"""The pytest process: an error before the first test is one sentence with a fix, and exit code 2."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    """`start(argument, …)`: pytest in a process group of its own, with an empty cache and no engine."""
+    """`start(argument, …)` runs pytest in its own process group, with an empty cache and no engine."""
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "DOCKER_HOST": DEAD, "XDG_CACHE_HOME": str(tmp_path / "cache")}

@@ -1,4 +1,4 @@
-"""The toolchain's cache: what is in it is whole, one process builds it, and its keys change with the content."""
+"""The toolchain's cache: entries are complete, one process builds each, and keys depend on content."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import os, signal
 from pathlib import Path
 from toolchain import cache
 
-def build(aside: Path) -> None:
-    (aside / "half").write_text("half")
+def build(staging: Path) -> None:
+    (staging / "half").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 
 cache.build_once(cache.place("thing", "1"), build)
@@ -33,14 +33,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache.place("thing", "1")
 
 
-def write(aside: Path) -> None:
-    (aside / "whole").write_text("whole")
+def write(staging: Path) -> None:
+    (staging / "whole").write_text("whole")
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_an_interrupted_build_is_not_in_the_cache(place: Path, interruption: type[BaseException]) -> None:
-    def build(aside: Path) -> None:
-        (aside / "half").write_text("half")
+    def build(staging: Path) -> None:
+        (staging / "half").write_text("half")
         raise interruption
 
     with pytest.raises(interruption):
@@ -59,25 +59,25 @@ def test_a_killed_build_is_not_in_the_cache_and_the_next_one_clears_it(place: Pa
 
 
 def test_what_is_there_is_not_built_again(place: Path) -> None:
-    def refuse(_: Path) -> None:
-        raise AssertionError("it was built again")
+    def fail(_: Path) -> None:
+        raise AssertionError("built twice")
 
     cache.build_once(place, write)
-    assert cache.build_once(place, refuse) == place
+    assert cache.build_once(place, fail) == place
 
 
 def test_two_who_want_the_same_build_it_once(place: Path) -> None:
     built: list[Path] = []
-    begun = threading.Event()
+    started = threading.Event()
 
-    def build(aside: Path) -> None:
-        begun.set()
+    def build(staging: Path) -> None:
+        started.set()
         time.sleep(0.1)
-        built.append(aside)
+        built.append(staging)
 
     first = threading.Thread(target=cache.build_once, args=(place, build))
     first.start()
-    begun.wait()
+    started.wait()
     cache.build_once(place, build)
     first.join()
     assert len(built) == 1
@@ -85,17 +85,17 @@ def test_two_who_want_the_same_build_it_once(place: Path) -> None:
 
 def test_a_lock_keeps_others_out_until_it_is_left() -> None:
     order = []
-    held = threading.Event()
+    locked = threading.Event()
 
     def second() -> None:
-        held.wait()
+        locked.wait()
         with cache.lock("x"):
             order.append("second")
 
     other = threading.Thread(target=second)
     other.start()
     with cache.lock("x"):
-        held.set()
+        locked.set()
         time.sleep(0.1)
         order.append("first")
     other.join()
@@ -120,10 +120,10 @@ def folder(root: Path, **files: str) -> Path:
 )
 def test_a_digest_changes_with_the_folder(tmp_path: Path, change: Callable[[Path], object]) -> None:
     path = folder(tmp_path / "x", a="1", b="2")
-    before = cache.digest(path, "words")
-    assert before == cache.digest(folder(tmp_path / "y", a="1", b="2"), "words")
+    before = cache.digest(path, "text")
+    assert before == cache.digest(folder(tmp_path / "y", a="1", b="2"), "text")
     change(path)
-    assert cache.digest(path, "words") != before
+    assert cache.digest(path, "text") != before
 
 
 def test_a_digest_tells_its_parts_apart() -> None:

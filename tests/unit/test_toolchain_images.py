@@ -1,4 +1,4 @@
-"""Images that others stand on: found under any of their names, else pulled, else built."""
+"""Base images: found under any of their references, pulled or built, in that order."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from toolchain.images import Image
 
 DIGEST = "sha256:" + "a1" * 32
 REFERENCE = f"kindest/node:v1@{DIGEST}"
-STAND_IN = "suite/node:abc"
+LOCAL_REFERENCE = "suite/node:abc"
 FAKE = """#!/bin/sh
 echo "$*" >> {log}
 case "$1 $2" in
-  "image inspect") for last; do :; done; grep -qxF "$last" {there} ;;
+  "image inspect") for last; do :; done; grep -qxF "$last" {present} ;;
   "pull --quiet") grep -qxF "$3" {registry} || {{ echo "manifest unknown" >&2; exit 1; }} ;;
 esac
 """
 
 
 class Registry:
-    """A fake docker: `there` are the images that it has, `offered` those that it can pull."""
+    """A fake docker client; `set_present` and `set_pullable` say which images the engine and the registry have."""
 
     def __init__(self, home: Path) -> None:
-        self._files = {name: home / name for name in ("log", "there", "registry")}
+        self._files = {name: home / name for name in ("log", "present", "registry")}
         client = home / "docker"
         client.write_text(FAKE.format(**self._files))
         client.chmod(0o755)
         self.engine = Engine("unix:///nonexistent", client, buildx=True)
         self.built: list[str] = []
-        self.image = Image(REFERENCE, STAND_IN, lambda _, reference: self.built.append(reference))
-        self.holds()
-        self.offers()
+        self.image = Image(REFERENCE, LOCAL_REFERENCE, lambda _, reference: self.built.append(reference))
+        self.set_present()
+        self.set_pullable()
 
-    def holds(self, *names: str) -> None:
-        self._files["there"].write_text("".join(f"{name}\n" for name in names))
+    def set_present(self, *names: str) -> None:
+        self._files["present"].write_text("".join(f"{name}\n" for name in names))
 
-    def offers(self, *names: str) -> None:
+    def set_pullable(self, *names: str) -> None:
         self._files["registry"].write_text("".join(f"{name}\n" for name in names))
 
     def commands(self, word: str) -> list[str]:
@@ -55,18 +55,18 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     return Registry(tmp_path)
 
 
-@pytest.mark.parametrize("name", [REFERENCE, "kindest/node:v1", STAND_IN])
+@pytest.mark.parametrize("name", [REFERENCE, "kindest/node:v1", LOCAL_REFERENCE])
 def test_what_is_there_is_neither_pulled_nor_built(registry: Registry, name: str) -> None:
-    registry.holds(name)
-    registry.offers(REFERENCE)
-    assert images.have(registry.engine, registry.image) == name
+    registry.set_present(name)
+    registry.set_pullable(REFERENCE)
+    assert images.ensure(registry.engine, registry.image) == name
     assert not registry.commands("pull")
     assert not registry.built
 
 
 def test_what_is_pulled_by_digest_is_called_by_it(registry: Registry) -> None:
-    registry.offers(REFERENCE)
-    assert images.have(registry.engine, registry.image) == REFERENCE
+    registry.set_pullable(REFERENCE)
+    assert images.ensure(registry.engine, registry.image) == REFERENCE
     assert not registry.commands("tag")
     assert not registry.built
 
@@ -75,19 +75,19 @@ def test_a_mirror_is_asked_by_tag_and_the_image_gets_its_plain_name(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(os.environ, images.MIRROR, "mirror.example:5000/hub")
-    registry.offers("mirror.example:5000/hub/kindest/node:v1")
-    assert images.have(registry.engine, registry.image) == "kindest/node:v1"
+    registry.set_pullable("mirror.example:5000/hub/kindest/node:v1")
+    assert images.ensure(registry.engine, registry.image) == "kindest/node:v1"
     assert registry.commands("tag") == ["tag mirror.example:5000/hub/kindest/node:v1 kindest/node:v1"]
 
 
 def test_what_cannot_be_pulled_is_built(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
-    assert images.have(registry.engine, registry.image) == STAND_IN
-    assert registry.built == [STAND_IN]
-    assert "can't be pulled" in capsys.readouterr().err
+    assert images.ensure(registry.engine, registry.image) == LOCAL_REFERENCE
+    assert registry.built == [LOCAL_REFERENCE]
+    assert "could not be pulled" in capsys.readouterr().err
 
 
 def test_where_nothing_may_be_built_the_cure_is_told(registry: Registry) -> None:
-    registry.offers(REFERENCE)
+    registry.set_pullable(REFERENCE)
     with pytest.raises(ToolchainError, match="run `make toolchain`"):
-        images.have(registry.engine, registry.image, may_build=False)
+        images.ensure(registry.engine, registry.image, may_build=False)
     assert not registry.commands("pull")
