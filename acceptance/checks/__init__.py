@@ -1,6 +1,6 @@
-"""Checks: pure functions of a snapshot and the target that return findings; a module for each entity.
+"""Checks: pure functions of a snapshot and the target that return findings, one module per entity.
 
-Importing this package registers them all; `registry.at(level)` lists them.
+Importing this package registers all of them; `for_level` lists those of a level.
 """
 
 from acceptance.checks import (

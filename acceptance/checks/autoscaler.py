@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.clauses import in_namespace, label
+from acceptance.checks.clauses import check_namespace, invalid_name
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
@@ -17,84 +17,87 @@ MAX_REPLICAS = 10
 
 
 @check("HPA-01")
-def is_there(subject: ComponentView) -> Iterator[Violation]:
-    subject.require_rendered()
-    wanted = subject.target.autoscaler
-    item = subject.find_autoscaler()
+def autoscaler_exists(view: ComponentView) -> Iterator[Violation]:
+    """HPA-01: there is an autoscaling/v2 HPA under the target's name."""
+    view.require_rendered()
+    expected = view.target.autoscaler
+    item = view.find_autoscaler()
     if item is None:
-        name = f"HorizontalPodAutoscaler/{wanted.name if wanted else '(any)'}"
-        yield Violation(name, "metadata.name", "one for the backend, by default", "none")
+        name = f"HorizontalPodAutoscaler/{expected.name if expected else '(any)'}"
+        yield Violation(name, "metadata.name", "an HPA for the backend", "none")
         return
     if at(item, "apiVersion") != "autoscaling/v2":
         yield Violation(object_ref(item), "apiVersion", "autoscaling/v2", format_value(at(item, "apiVersion")))
-    yield from label(item)
-    if wanted is not None and name_of(item) != wanted.name:
-        yield Violation(object_ref(item), "metadata.name", wanted.name, format_value(name_of(item)))
+    yield from invalid_name(item)
+    if expected is not None and name_of(item) != expected.name:
+        yield Violation(object_ref(item), "metadata.name", expected.name, format_value(name_of(item)))
 
 
-in_namespace("HPA-02", lambda s: s.autoscaler)
+check_namespace("HPA-02", lambda view: view.autoscaler)
 
 
 @check("HPA-03")
-def scales_the_backend(subject: ComponentView) -> Iterator[Violation]:
-    ref = mapping_at(subject.autoscaler, "spec.scaleTargetRef")
-    wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name_of(subject.deployment)}
-    for key, value in wanted.items():
+def scales_the_backend(view: ComponentView) -> Iterator[Violation]:
+    """HPA-03: scaleTargetRef names the backend's Deployment."""
+    ref = mapping_at(view.autoscaler, "spec.scaleTargetRef")
+    expected = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name_of(view.deployment)}
+    for key, value in expected.items():
         if ref.get(key) != value:
             field = f"spec.scaleTargetRef.{key}"
-            yield Violation(
-                object_ref(subject.autoscaler), field, f"{value}, the backend's", format_value(ref.get(key))
-            )
+            yield Violation(object_ref(view.autoscaler), field, f"{value}, the backend's", format_value(ref.get(key)))
 
 
-def stated(subject: ComponentView) -> Autoscaler | None:
-    """The target's figures, which are those of the shipped defaults."""
-    return subject.target.autoscaler if subject.shipped else None
+def shipped_figures(view: ComponentView) -> Autoscaler | None:
+    """Return the target's figures, which apply to the chart's defaults only, or None."""
+    return view.target.autoscaler if view.shipped else None
 
 
 @check("HPA-04")
-def minimum_in_bounds(subject: ComponentView) -> Iterator[Violation]:
-    owner = object_ref(subject.autoscaler)
-    found = integer_at(subject.autoscaler, "spec.minReplicas", 1)
-    figures = stated(subject)
-    if found is None or not 1 <= found <= MAX_REPLICAS:
-        wanted = f"1-{MAX_REPLICAS}"
-        yield Violation(owner, "spec.minReplicas", wanted, format_value(at(subject.autoscaler, "spec.minReplicas")))
-    elif figures and found != figures.min_replicas:
-        yield Violation(owner, "spec.minReplicas", str(figures.min_replicas), str(found))
+def minimum_in_bounds(view: ComponentView) -> Iterator[Violation]:
+    """HPA-04: minReplicas is 1-10 and, in the shipped chart, the target's figure."""
+    owner = object_ref(view.autoscaler)
+    actual = integer_at(view.autoscaler, "spec.minReplicas", 1)
+    figures = shipped_figures(view)
+    if actual is None or not 1 <= actual <= MAX_REPLICAS:
+        expected = f"1-{MAX_REPLICAS}"
+        yield Violation(owner, "spec.minReplicas", expected, format_value(at(view.autoscaler, "spec.minReplicas")))
+    elif figures and actual != figures.min_replicas:
+        yield Violation(owner, "spec.minReplicas", str(figures.min_replicas), str(actual))
 
 
 @check("HPA-05")
-def minimum_within_maximum(subject: ComponentView) -> Iterator[Violation]:
-    owner = object_ref(subject.autoscaler)
-    least = integer_at(subject.autoscaler, "spec.minReplicas", 1)
-    most = at(subject.autoscaler, "spec.maxReplicas")
-    figures = stated(subject)
-    if not isinstance(most, int) or least is None or most < least:
-        yield Violation(owner, "spec.maxReplicas", f"at least minReplicas ({least})", format_value(most))
-    elif most == least:
-        wanted = f"more than minReplicas ({least}), to scale at all"
-        yield Violation(owner, "spec.maxReplicas", wanted, str(most), advice=True)
-    elif figures and most != figures.max_replicas:
-        yield Violation(owner, "spec.maxReplicas", str(figures.max_replicas), str(most))
+def minimum_within_maximum(view: ComponentView) -> Iterator[Violation]:
+    """HPA-05: maxReplicas is at least minReplicas; equal is advice, as it can't scale."""
+    owner = object_ref(view.autoscaler)
+    minimum = integer_at(view.autoscaler, "spec.minReplicas", 1)
+    maximum = at(view.autoscaler, "spec.maxReplicas")
+    figures = shipped_figures(view)
+    if not isinstance(maximum, int) or minimum is None or maximum < minimum:
+        yield Violation(owner, "spec.maxReplicas", f"at least minReplicas ({minimum})", format_value(maximum))
+    elif maximum == minimum:
+        expected = f"more than minReplicas ({minimum}), to scale at all"
+        yield Violation(owner, "spec.maxReplicas", expected, str(maximum), advice=True)
+    elif figures and maximum != figures.max_replicas:
+        yield Violation(owner, "spec.maxReplicas", str(figures.max_replicas), str(maximum))
 
 
 @check("HPA-06")
-def has_metrics(subject: ComponentView) -> Iterator[Violation]:
-    # Live, an empty list would long be the API server's default: what the chart declares tells.
-    objects = subject.snapshot.manifest_objects if subject.live else (subject.autoscaler,)
+def has_metrics(view: ComponentView) -> Iterator[Violation]:
+    """HPA-06: there are 1-10 metrics, live also in the manifest."""
+    # Live, the API server has replaced an empty list with its default: the manifest shows what the chart declares.
+    objects = view.snapshot.manifest_objects if view.live else (view.autoscaler,)
     for item in objects:
-        if at(item, "kind") == "HorizontalPodAutoscaler" and name_of(item) == name_of(subject.autoscaler):
+        if at(item, "kind") == "HorizontalPodAutoscaler" and name_of(item) == name_of(view.autoscaler):
             count = len(mappings_at(item, "spec.metrics"))
             if not 1 <= count <= 10:
                 yield Violation(object_ref(item), "spec.metrics", "1-10 metrics", str(count))
-    count = len(mappings_at(subject.autoscaler, "spec.metrics"))
-    if subject.live and not 1 <= count <= 10:
-        yield Violation(object_ref(subject.autoscaler), "spec.metrics", "1-10 metrics", str(count))
+    count = len(mappings_at(view.autoscaler, "spec.metrics"))
+    if view.live and not 1 <= count <= 10:
+        yield Violation(object_ref(view.autoscaler), "spec.metrics", "1-10 metrics", str(count))
 
 
 def cpu_metric(metrics: list[Object]) -> Object | None:
-    """The source of the CPU metric (of the whole pod or of one container), or None."""
+    """Return the source of the CPU metric (of the pod or of one container), or None."""
     for metric in metrics:
         for source in ("resource", "containerResource"):
             if at(metric, f"{source}.name") == "cpu":
@@ -103,24 +106,25 @@ def cpu_metric(metrics: list[Object]) -> Object | None:
 
 
 @check("HPA-07")
-def cpu_utilisation(subject: ComponentView) -> Iterator[Violation]:
-    owner = object_ref(subject.autoscaler)
-    metric = cpu_metric(mappings_at(subject.autoscaler, "spec.metrics"))
+def cpu_utilisation(view: ComponentView) -> Iterator[Violation]:
+    """HPA-07: the CPU metric targets a utilisation of 1-100, and every container requests CPU."""
+    owner = object_ref(view.autoscaler)
+    metric = cpu_metric(mappings_at(view.autoscaler, "spec.metrics"))
     if metric is None:
         yield Violation(owner, "spec.metrics", "a CPU metric", "none")
     else:
-        figures = stated(subject)
-        found = at(metric, "target.averageUtilization")
+        figures = shipped_figures(view)
+        actual = at(metric, "target.averageUtilization")
         if at(metric, "target.type") != "Utilization":
             yield Violation(
                 owner, "spec.metrics[cpu].target.type", "Utilization", format_value(at(metric, "target.type"))
             )
-        elif not isinstance(found, int) or not 1 <= found <= 100:
-            yield Violation(owner, "spec.metrics[cpu].target.averageUtilization", "1-100", format_value(found))
-        elif figures and found != figures.cpu_percent:
+        elif not isinstance(actual, int) or not 1 <= actual <= 100:
+            yield Violation(owner, "spec.metrics[cpu].target.averageUtilization", "1-100", format_value(actual))
+        elif figures and actual != figures.cpu_percent:
             field = "spec.metrics[cpu].target.averageUtilization"
-            yield Violation(owner, field, str(figures.cpu_percent), str(found))
-    template = pod_of(subject.deployment)
+            yield Violation(owner, field, str(figures.cpu_percent), str(actual))
+    template = pod_of(view.deployment)
     for container in template.containers() if template else []:
         request = mapping_at(container.body, "resources.requests").get("cpu")
         if request is None:
@@ -128,29 +132,31 @@ def cpu_utilisation(subject: ComponentView) -> Iterator[Violation]:
         if quantity(request) is None and (not container.init or container.sidecar):
             field = f"{container.field}.resources.requests.cpu"
             yield Violation(
-                container.object, field, "a CPU request, which utilisation is a share of", format_value(request)
+                container.object, field, "a CPU request: utilisation is relative to it", format_value(request)
             )
 
 
 @check("HPA-08")
-def works_on_real_metrics(subject: ComponentView) -> Iterator[Violation]:
-    owner = object_ref(subject.autoscaler)
-    conditions = mappings_at(subject.autoscaler, "status.conditions")
+def works_on_real_metrics(view: ComponentView) -> Iterator[Violation]:
+    """HPA-08: ScalingActive is True and the current CPU utilisation is a number."""
+    owner = object_ref(view.autoscaler)
+    conditions = mappings_at(view.autoscaler, "status.conditions")
     active = next((c for c in conditions if at(c, "type") == "ScalingActive"), None)
     if active is None or at(active, "status") != "True":
-        found = f"{at(active, 'status')}: {at(active, 'message')}" if active else "no such condition"
-        yield Violation(owner, "status.conditions[ScalingActive]", "True", found)
-    current = cpu_metric(mappings_at(subject.autoscaler, "status.currentMetrics"))
+        actual = f"{at(active, 'status')}: {at(active, 'message')}" if active else "no such condition"
+        yield Violation(owner, "status.conditions[ScalingActive]", "True", actual)
+    current = cpu_metric(mappings_at(view.autoscaler, "status.currentMetrics"))
     value = at(current, "current.averageUtilization")
     if not isinstance(value, int):
         yield Violation(owner, "status.currentMetrics[cpu].current.averageUtilization", "a number", format_value(value))
 
 
 @check("HPA-11", "static")
-def replicas_left_to_it(subject: ComponentView) -> Iterator[Violation]:
-    if at(subject.autoscaler, "spec.scaleTargetRef.name") != name_of(subject.deployment):
+def replicas_left_to_autoscaler(view: ComponentView) -> Iterator[Violation]:
+    """HPA-11: the Deployment sets no replicas while the HPA is on."""
+    if at(view.autoscaler, "spec.scaleTargetRef.name") != name_of(view.deployment):
         raise Untested("the HPA scales another Deployment (HPA-03)")
-    found = at(subject.deployment, "spec.replicas")
-    if found is not None:
-        wanted = "absent while the HPA is on"
-        yield Violation(object_ref(subject.deployment), "spec.replicas", wanted, format_value(found))
+    actual = at(view.deployment, "spec.replicas")
+    if actual is not None:
+        expected = "absent while the HPA is on"
+        yield Violation(object_ref(view.deployment), "spec.replicas", expected, format_value(actual))

@@ -1,4 +1,4 @@
-"""Rules of the Helm chart: its files, and what rendering it gives."""
+"""Rules of the Helm chart: its files and its renderings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from acceptance.checks.clauses import misplaced
+from acceptance.checks.clauses import wrong_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
@@ -21,7 +21,7 @@ from acceptance.kube import schema as openapi
 
 FILE = "Chart.yaml"
 NAME = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
-# semver.org's own expression.
+# semver.org's regular expression.
 SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
     r"(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
@@ -29,124 +29,134 @@ SEMVER = re.compile(
 )
 MAX_TEMPLATES = 50
 MISPRINT = re.compile(r"%!\w?\([^)]*\)?|<no value>|<nil>|\bmap\[\w*:")
-"""What Go's templates print for a wrong verb, a missing value or a mapping."""
+"""What Go templates print for a wrong format verb, a missing value or a mapping."""
 
 
-def expected(subject: ComponentView, field: str, wanted: str | None) -> Iterator[Violation]:
-    """The field is what the target states, where it states it."""
-    found = at(subject.chart.metadata, field)
-    if wanted is not None and str(found) != wanted:
-        yield Violation(FILE, field, wanted, format_value(found))
+def compare_with_target(view: ComponentView, field: str, expected: str | None) -> Iterator[Violation]:
+    """Yield a violation if the target states the field's value and it is another."""
+    actual = at(view.chart.metadata, field)
+    if expected is not None and str(actual) != expected:
+        yield Violation(FILE, field, expected, format_value(actual))
 
 
 @check("CHT-01")
-def name(subject: ComponentView) -> Iterator[Violation]:
-    found = at(subject.chart.metadata, "name")
-    if not (isinstance(found, str) and NAME.fullmatch(found)):
-        yield Violation(FILE, "name", "alphanumeric with dashes", format_value(found))
+def name(view: ComponentView) -> Iterator[Violation]:
+    """CHT-01: name is alphanumeric with dashes."""
+    actual = at(view.chart.metadata, "name")
+    if not (isinstance(actual, str) and NAME.fullmatch(actual)):
+        yield Violation(FILE, "name", "alphanumeric with dashes", format_value(actual))
     else:
-        yield from expected(subject, "name", subject.target.chart.name)
+        yield from compare_with_target(view, "name", view.target.chart.name)
 
 
 @check("CHT-02")
-def version(subject: ComponentView) -> Iterator[Violation]:
-    found = at(subject.chart.metadata, "version")
-    if not (isinstance(found, str) and SEMVER.fullmatch(found)):
-        yield Violation(FILE, "version", "SemVer (MAJOR.MINOR.PATCH)", format_value(found))
+def version(view: ComponentView) -> Iterator[Violation]:
+    """CHT-02: version is SemVer."""
+    actual = at(view.chart.metadata, "version")
+    if not (isinstance(actual, str) and SEMVER.fullmatch(actual)):
+        yield Violation(FILE, "version", "SemVer (MAJOR.MINOR.PATCH)", format_value(actual))
     else:
-        yield from expected(subject, "version", subject.target.chart.version)
+        yield from compare_with_target(view, "version", view.target.chart.version)
 
 
 @check("CHT-03")
-def app_version(subject: ComponentView) -> Iterator[Violation]:
-    found = at(subject.chart.metadata, "appVersion")
-    if found is None or not str(found).strip():
-        yield Violation(FILE, "appVersion", "present", format_value(found))
+def app_version(view: ComponentView) -> Iterator[Violation]:
+    """CHT-03: appVersion is present."""
+    actual = at(view.chart.metadata, "appVersion")
+    if actual is None or not str(actual).strip():
+        yield Violation(FILE, "appVersion", "present", format_value(actual))
     else:
-        yield from expected(subject, "appVersion", subject.target.chart.app_version)
+        yield from compare_with_target(view, "appVersion", view.target.chart.app_version)
 
 
 @check("CHT-04")
-def description(subject: ComponentView) -> Iterator[Violation]:
-    found = at(subject.chart.metadata, "description")
-    if not isinstance(found, str) or not 1 <= len(found.strip()) <= 200:
-        length = len(found) if isinstance(found, str) else "none"
+def description(view: ComponentView) -> Iterator[Violation]:
+    """CHT-04: description has 1-200 characters."""
+    actual = at(view.chart.metadata, "description")
+    if not isinstance(actual, str) or not 1 <= len(actual.strip()) <= 200:
+        length = len(actual) if isinstance(actual, str) else "none"
         yield Violation(FILE, "description", "1-200 characters", str(length))
 
 
 @check("CHT-05")
-def api_version(subject: ComponentView) -> Iterator[Violation]:
-    if (found := at(subject.chart.metadata, "apiVersion")) != "v2":
-        yield Violation(FILE, "apiVersion", "v2", format_value(found))
+def api_version(view: ComponentView) -> Iterator[Violation]:
+    """CHT-05: apiVersion is v2."""
+    if (actual := at(view.chart.metadata, "apiVersion")) != "v2":
+        yield Violation(FILE, "apiVersion", "v2", format_value(actual))
 
 
 @check("CHT-06")
-def chart_type(subject: ComponentView) -> Iterator[Violation]:
+def chart_type(view: ComponentView) -> Iterator[Violation]:
+    """CHT-06: type is application."""
     # Helm reads an absent type as application.
-    if (found := at(subject.chart.metadata, "type")) not in (None, "application"):
-        yield Violation(FILE, "type", "application", format_value(found))
+    if (actual := at(view.chart.metadata, "type")) not in (None, "application"):
+        yield Violation(FILE, "type", "application", format_value(actual))
 
 
 @check("CHT-07")
-def dependencies_resolve(subject: ComponentView) -> Iterator[Violation]:
-    for dependency in subject.chart.dependencies:
+def dependencies_resolve(view: ComponentView) -> Iterator[Violation]:
+    """CHT-07: every listed dependency is in charts/ with a fitting version."""
+    for dependency in view.chart.dependencies:
         if dependency.status not in ("ok", "unpacked"):
             field = f"dependencies[{dependency.name}]"
             yield Violation(FILE, field, f"version {dependency.version} in charts/", dependency.status)
 
 
 @check("CHT-08")
-def templates_give_every_entity(subject: ComponentView) -> Iterator[Violation]:
-    chart, target = subject.chart, subject.target
-    subject.require_rendered()
+def templates_define_every_entity(view: ComponentView) -> Iterator[Violation]:
+    """CHT-08: 1-50 template files define helpers, notes and every required object."""
+    chart, target = view.chart, view.target
+    view.require_rendered()
     if not 1 <= len(chart.templates) <= MAX_TEMPLATES:
         yield Violation("templates/", "files", f"1-{MAX_TEMPLATES}", str(len(chart.templates)))
     files = [path.rpartition("/")[2] for path in chart.templates]
-    given: list[tuple[str, bool]] = [
+    required: list[tuple[str, bool]] = [
         ("helpers (a template file whose name starts with _)", any(f.startswith("_") for f in files)),
         ("NOTES.txt", "NOTES.txt" in files),
-        (f"ConfigMap/{target.config_map.name}", subject.find_config_map() is not None),
-        (f"Secret/{target.secret.name}", subject.find_secret() is not None),
-        ("a Namespace, at least when asked for", makes_namespace(subject)),
+        (f"ConfigMap/{target.config_map.name}", view.find_config_map() is not None),
+        (f"Secret/{target.secret.name}", view.find_secret() is not None),
+        ("a Namespace, at least when its value is set", renders_namespace(view)),
     ]
     for component in ("backend", "frontend"):
-        view = subject.for_component(component)
-        there = component in target.components
+        component_view = view.for_component(component)
+        known = component in target.components
         names = target.components.get(component)
-        given += [
+        required += [
             (
                 f"the {component}'s Deployment{f'/{names.deployment}' if names else ''}",
-                there and view.find_deployment() is not None,
+                known and component_view.find_deployment() is not None,
             ),
             (
                 f"the {component}'s Service{f'/{names.service}' if names else ''}",
-                there and view.find_service() is not None,
+                known and component_view.find_service() is not None,
             ),
         ]
-    for wanted, found in given:
-        if not found:
-            yield Violation("templates/", "objects", wanted, "none")
+    for expected, present in required:
+        if not present:
+            yield Violation("templates/", "objects", expected, "none")
 
 
-def makes_namespace(subject: ComponentView) -> bool:
-    on = subject.chart.namespace_on
+def renders_namespace(view: ComponentView) -> bool:
+    """Whether the chart renders a Namespace, by default or when its value is set."""
+    on = view.chart.namespace_on
     if on is not None:
         return any(at(item, "kind") == "Namespace" for item in on.objects)
-    if subject.snapshot.of_kind("Namespace"):
+    if view.snapshot.of_kind("Namespace"):
         return True
-    return any(re.search(r"^kind:\s*[\"']?Namespace\b", text, re.M) for text in subject.chart.templates.values())
+    return any(re.search(r"^kind:\s*[\"']?Namespace\b", text, re.M) for text in view.chart.templates.values())
 
 
 @check("CHT-09", "static")
-def renders_to_valid_objects(subject: ComponentView) -> Iterator[Violation]:
-    chart, snapshot = subject.chart, subject.snapshot
+def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
+    """CHT-09: the chart renders deterministically to unique objects that fit the Kubernetes schema."""
+    chart, snapshot = view.chart, view.snapshot
     owner = f"rendering of {snapshot.variant}"
     if chart.rendering.error is not None:
         yield Violation(owner, "helm template", "objects", chart.rendering.error)
         return
     if chart.rerendering != chart.rendering:
         changed = ", ".join(difference(chart.rendering, chart.rerendering)) or "the notes"
-        yield Violation(owner, "helm template", "the same each time", f"another {changed} the second time")
+        yield Violation(owner, "helm template", "the same each time", f"{changed} differ the second time")
     identities = Counter(
         (openapi.kind_of(item), snapshot.namespace_of(item), name_of(item)) for item in snapshot.objects
     )
@@ -156,32 +166,37 @@ def renders_to_valid_objects(subject: ComponentView) -> Iterator[Violation]:
                 f"{kind.rpartition('/')[2]}/{named}", "metadata.name", "one object", f"{count} of that name"
             )
     for item in snapshot.objects:
-        for field, words in openapi.errors(item) or []:
-            yield Violation(object_ref(item), field, f"the schema of Kubernetes {openapi.KUBERNETES_VERSION}", words)
+        for field, message in openapi.errors(item) or []:
+            yield Violation(object_ref(item), field, f"the schema of Kubernetes {openapi.KUBERNETES_VERSION}", message)
         for field, text in strings(item):
-            if found := MISPRINT.search(text):
+            if actual := MISPRINT.search(text):
                 yield Violation(
-                    object_ref(item), field, "a value", f"what Go prints in its place: {format_value(found.group())}"
+                    object_ref(item),
+                    field,
+                    "a value",
+                    f"Go's output for a wrong template: {format_value(actual.group())}",
                 )
-    yield from refuses_without_secrets(subject)
+    yield from refuses_without_secrets(view)
 
 
 def difference(first: Rendering, again: Rendering) -> list[str]:
+    """Return what differs between two renderings: the changed objects, or their number."""
     pairs = zip(first.objects, again.objects, strict=False)
     changed = [object_ref(one) for one, other in pairs if one != other]
     return changed or (["number of objects"] if len(first.objects) != len(again.objects) else [])
 
 
-def refuses_without_secrets(subject: ComponentView) -> Iterator[Violation]:
-    bare = subject.chart.without_secrets
+def refuses_without_secrets(view: ComponentView) -> Iterator[Violation]:
+    """CHT-09: without the secrets rendering fails with one message that names each of them."""
+    bare = view.chart.without_secrets
     if bare is None:
         return
     owner = "rendering without the secrets"
     if bare.error is None:
-        wanted = "refused in one message that names every missing secret"
-        yield Violation(owner, "helm template", wanted, "rendered", derived=True)
+        expected = "refused in one message that names every missing secret"
+        yield Violation(owner, "helm template", expected, "rendered", derived=True)
         return
-    values, keys = subject.target.values, subject.target.secret
+    values, keys = view.target.values, view.target.secret
     for path, key in (
         (values.database_url, keys.database_url),
         (values.auth_secret, keys.auth_secret),
@@ -192,14 +207,16 @@ def refuses_without_secrets(subject: ComponentView) -> Iterator[Violation]:
 
 
 @check("CHT-09", "live")
-def api_server_accepts_each(subject: ComponentView) -> Iterator[Violation]:
-    for owner, words in subject.cluster.refused.items():
-        yield Violation(owner, "dryRun=All", "accepted by the API server", words)
+def api_server_accepts_each(view: ComponentView) -> Iterator[Violation]:
+    """CHT-09: the API server accepts each object with dryRun=All."""
+    for owner, message in view.cluster.refused.items():
+        yield Violation(owner, "dryRun=All", "accepted by the API server", message)
 
 
 @check("CHT-10")
-def values_fit_the_schema(subject: ComponentView) -> Iterator[Violation]:
-    chart = subject.chart
+def values_fit_the_schema(view: ComponentView) -> Iterator[Violation]:
+    """CHT-10: there is a values.schema.json that the values fit and that knows every key."""
+    chart = view.chart
     schema = chart.schema
     if schema is None:
         yield Violation("values.schema.json", "file", "present", "none", derived=True)
@@ -207,19 +224,19 @@ def values_fit_the_schema(subject: ComponentView) -> Iterator[Violation]:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        yield Violation("values.schema.json", "file", "a JSON Schema", error.message)
+        yield Violation("values.schema.json", "file", "a valid JSON Schema", error.message)
         return
     for mistake in Draft202012Validator(schema).iter_errors(chart.values):
         path = ".".join(map(str, mistake.absolute_path)) or "values"
-        # A value may be a secret: the keyword says what it does not fit.
-        wanted = f"to fit the schema's {mistake.validator} ({format_value(mistake.validator_value, 60)})"
-        yield Violation(f"values of {subject.snapshot.variant}", path, wanted, "a value that does not")
+        # The value may be a secret, so only the violated keyword is quoted.
+        expected = f"valid under the schema's {mistake.validator} ({format_value(mistake.validator_value, 60)})"
+        yield Violation(f"values of {view.snapshot.variant}", path, expected, "an invalid value")
     for path in unknown_keys(chart.values, schema, schema):
-        yield Violation("values.schema.json", path, "known, in a closed mapping", "not so", derived=True)
+        yield Violation("values.schema.json", path, "declared, with additionalProperties false", "not so", derived=True)
 
 
 def resolve(schema: object, root: Object) -> Object:
-    """A schema with its local `$ref` followed."""
+    """Return the schema that a local `$ref` refers to."""
     for _ in range(8):
         ref = at(schema, "$ref")
         if not isinstance(ref, str) or not ref.startswith("#/"):
@@ -229,12 +246,12 @@ def resolve(schema: object, root: Object) -> Object:
 
 
 def is_free(schema: Object) -> bool:
-    """Whether a mapping takes any key: its schema lists none."""
+    """Whether a schema allows any key, as it lists none."""
     return "properties" not in schema and schema.get("additionalProperties") is not False
 
 
 def unknown_keys(values: object, schema: object, root: Object, path: str = "") -> Iterator[str]:
-    """Paths of mappings in the values that list their keys but are open, and of keys that they do not list."""
+    """Yield paths of mappings whose schema lists keys but allows others, and of keys that the schema does not list."""
     body = resolve(schema, root)
     if not isinstance(values, dict) or (path and is_free(body)):
         return
@@ -244,7 +261,7 @@ def unknown_keys(values: object, schema: object, root: Object, path: str = "") -
     for key, value in values.items():
         where = f"{path}.{key}" if path else str(key)
         if key == "global" and not path:
-            continue  # Helm's own
+            continue  # defined by Helm
         if key not in mapping_at(body, "properties"):
             yield where
         else:
@@ -252,7 +269,7 @@ def unknown_keys(values: object, schema: object, root: Object, path: str = "") -
 
 
 def closed_mappings(chart: ChartState) -> Iterator[str]:
-    """Paths of the mappings in the chart's values, the top as an empty one, but free ones and those under them."""
+    """Yield paths of the mappings in the chart's values ('' is the root) whose schema lists their keys."""
     root = chart.schema or {}
 
     def walk(values: object, schema: object, path: str) -> Iterator[str]:
@@ -267,34 +284,36 @@ def closed_mappings(chart: ChartState) -> Iterator[str]:
 
 
 @check("CHT-15")
-def lint_is_clean(subject: ComponentView) -> Iterator[Violation]:
-    subject.require_rendered()
-    for complaint in subject.chart.lint:
-        yield Violation("chart", "helm lint --strict", "no complaint", complaint)
+def lint_is_clean(view: ComponentView) -> Iterator[Violation]:
+    """CHT-15: `helm lint --strict` reports nothing."""
+    view.require_rendered()
+    for message in view.chart.lint:
+        yield Violation("chart", "helm lint --strict", "no message", message)
 
 
 @check("CHT-16")
-def namespace_is_the_one(subject: ComponentView) -> Iterator[Violation]:
-    subject.require_rendered()
-    objects = subject.snapshot.objects
-    on = subject.snapshot.chart.namespace_on if subject.snapshot.chart else None
+def one_namespace(view: ComponentView) -> Iterator[Violation]:
+    """CHT-16: the chart renders at most one Namespace, which every object is in."""
+    view.require_rendered()
+    objects = view.snapshot.objects
+    on = view.snapshot.chart.namespace_on if view.snapshot.chart else None
     if on is not None:
         if on.error is not None:
             yield Violation("rendering with the Namespace", "helm template", "objects", on.error)
             return
         objects = on.objects
-    made = [item for item in objects if at(item, "kind") == "Namespace"]
-    if not made:
-        raise Untested("the release has no Namespace of its own, and the target names no values.namespace_create")
-    wanted = subject.target.chart.namespace
-    named = (
-        ComponentView(replace(subject.snapshot, release_namespace=ELSEWHERE), subject.target, None) if on else subject
+    namespaces = [item for item in objects if at(item, "kind") == "Namespace"]
+    if not namespaces:
+        raise Untested("the release has no Namespace, and the target names no values.namespace_create")
+    expected = view.target.chart.namespace
+    namespaced_view = (
+        ComponentView(replace(view.snapshot, release_namespace=ELSEWHERE), view.target, None) if on else view
     )
-    if len(made) != 1:
-        yield Violation("Namespace", "metadata.name", f"one, {wanted}", f"{len(made)}")
-    for item in made:
-        if name_of(item) != wanted:
-            yield Violation(object_ref(item), "metadata.name", wanted, format_value(name_of(item)))
+    if len(namespaces) != 1:
+        yield Violation("Namespace", "metadata.name", f"one, {expected}", f"{len(namespaces)}")
+    for item in namespaces:
+        if name_of(item) != expected:
+            yield Violation(object_ref(item), "metadata.name", expected, format_value(name_of(item)))
     for item in objects:
         if openapi.is_namespaced(item, objects):
-            yield from misplaced(named, item)
+            yield from wrong_namespace(namespaced_view, item)

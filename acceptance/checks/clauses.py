@@ -13,115 +13,123 @@ from acceptance.core.fields import Object, at, format_value, mapping_at, name_of
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 KEY = re.compile(r"[-._a-zA-Z0-9]+")
 MAX_BYTES = 1_048_576
-"""A ConfigMap's or Secret's values together (API server)."""
+"""Total size of a ConfigMap's or Secret's values (API server)."""
 MAX_VARIABLE_BYTES = 131_072
-"""One environment string, `NAME=value` and its NUL (Linux: MAX_ARG_STRLEN, 32 pages)."""
+"""Size of one environment string, `NAME=value` with its NUL (Linux: MAX_ARG_STRLEN, 32 pages)."""
 
 Role = Callable[[ComponentView], Object]
+"""Returns the object that a rule is about, such as the ConfigMap."""
 
 
-def named(rule: str, role: Role, stated: Callable[[ComponentView], str | None]) -> None:
-    """Register: the role's name is an RFC 1123 label, and the one that the target states."""
+def check_name(rule: str, role: Role, target_name: Callable[[ComponentView], str | None]) -> None:
+    """Register a check: the object's name is an RFC 1123 label, and the target's."""
 
     @check(rule)
-    def name_is_a_label(subject: ComponentView) -> Iterator[Violation]:
-        item = role(subject)
-        yield from label(item)
-        wanted = stated(subject)
-        if wanted and name_of(item) != wanted:
-            yield Violation(object_ref(item), "metadata.name", wanted, format_value(name_of(item)))
+    def name_is_a_label(view: ComponentView) -> Iterator[Violation]:
+        item = role(view)
+        yield from invalid_name(item)
+        expected = target_name(view)
+        if expected and name_of(item) != expected:
+            yield Violation(object_ref(item), "metadata.name", expected, format_value(name_of(item)))
 
 
-def label(item: Object) -> Iterator[Violation]:
+def invalid_name(item: Object) -> Iterator[Violation]:
+    """Yield a violation if the object's name is not an RFC 1123 label."""
     name = name_of(item)
     if not LABEL.fullmatch(name):
-        wanted = "an RFC 1123 label (lowercase letters, digits and dashes, at most 63)"
-        yield Violation(object_ref(item), "metadata.name", wanted, format_value(name))
+        expected = "an RFC 1123 label (lowercase letters, digits and dashes, at most 63)"
+        yield Violation(object_ref(item), "metadata.name", expected, format_value(name))
 
 
-def in_namespace(rule: str, role: Role) -> None:
-    """Register: the role is in the namespace that the target states."""
-
-    @check(rule)
-    def namespace_as_configured(subject: ComponentView) -> Iterator[Violation]:
-        item = role(subject)
-        yield from misplaced(subject, item)
-
-
-def misplaced(subject: ComponentView, item: Object) -> Iterator[Violation]:
-    wanted, found = subject.target.chart.namespace, subject.namespaced(item)
-    if found != wanted:
-        yield Violation(object_ref(item), "metadata.namespace", wanted, format_value(found))
-
-
-def keys(rule: str, role: Role) -> None:
-    """Register: keys are alphanumeric with dots, dashes and underscores."""
+def check_namespace(rule: str, role: Role) -> None:
+    """Register a check: the object is in the target's namespace."""
 
     @check(rule)
-    def keys_are_plain(subject: ComponentView) -> Iterator[Violation]:
-        item = role(subject)
+    def namespace_as_configured(view: ComponentView) -> Iterator[Violation]:
+        item = role(view)
+        yield from wrong_namespace(view, item)
+
+
+def wrong_namespace(view: ComponentView, item: Object) -> Iterator[Violation]:
+    """Yield a violation if the object is not in the target's namespace."""
+    expected, actual = view.target.chart.namespace, view.namespaced(item)
+    if actual != expected:
+        yield Violation(object_ref(item), "metadata.namespace", expected, format_value(actual))
+
+
+def check_keys(rule: str, role: Role) -> None:
+    """Register a check: keys consist of alphanumerics, dots, dashes and underscores."""
+
+    @check(rule)
+    def keys_are_plain(view: ComponentView) -> Iterator[Violation]:
+        item = role(view)
         for field in ("data", "stringData", "binaryData"):
             for key in mapping_at(item, field):
                 if not (isinstance(key, str) and KEY.fullmatch(key)):
-                    wanted = "a key of letters, digits, dots, dashes and underscores"
-                    yield Violation(object_ref(item), field, wanted, format_value(key))
+                    expected = "a key of letters, digits, dots, dashes and underscores"
+                    yield Violation(object_ref(item), field, expected, format_value(key))
 
 
-def mutable(rule: str, role: Role) -> None:
-    """Register: the object can be updated."""
+def check_mutable(rule: str, role: Role) -> None:
+    """Register a check: the object is not immutable."""
 
     @check(rule)
-    def not_immutable(subject: ComponentView) -> Iterator[Violation]:
-        item = role(subject)
+    def not_immutable(view: ComponentView) -> Iterator[Violation]:
+        item = role(view)
         if at(item, "immutable") not in (None, False):
             yield Violation(object_ref(item), "immutable", "false or absent", format_value(at(item, "immutable")))
 
 
-def present(rule: str, role: Role, wanted: Callable[[ComponentView], list[str]]) -> None:
-    """Register: the keys that the target states are there."""
+def check_keys_present(rule: str, role: Role, expected: Callable[[ComponentView], list[str]]) -> None:
+    """Register a check: the keys that the target names are present."""
 
     @check(rule)
-    def keys_are_present(subject: ComponentView) -> Iterator[Violation]:
-        item = role(subject)
-        held = subject.keys_of(item)
-        for key in wanted(subject):
-            if key not in held:
-                yield Violation(object_ref(item), "data", f"the key {key}", f"only {', '.join(sorted(held)) or 'none'}")
+    def keys_are_present(view: ComponentView) -> Iterator[Violation]:
+        item = role(view)
+        present = view.keys_of(item)
+        for key in expected(view):
+            if key not in present:
+                yield Violation(
+                    object_ref(item), "data", f"the key {key}", f"only {', '.join(sorted(present)) or 'none'}"
+                )
 
 
-def sized(rule: str, role: Role, values: Callable[[Object], dict[str, int]]) -> None:
-    """Register: values fit the object, and each that becomes a variable fits the environment.
+def check_size(rule: str, role: Role, values: Callable[[Object], dict[str, int]]) -> None:
+    """Register a check: values fit the object, and those used as environment variables fit the environment.
 
-    `values` gives the bytes of each key's value.
+    Args:
+        rule: The rule's identifier.
+        role: Returns the object.
+        values: Returns the size of each key's value in bytes.
     """
 
     @check(rule)
-    def values_fit(subject: ComponentView) -> Iterator[Violation]:
-        item = role(subject)
+    def values_fit(view: ComponentView) -> Iterator[Violation]:
+        item = role(view)
         sizes = values(item)
         total = sum(sizes.values())
         if total > MAX_BYTES:
             largest = max(sizes, key=lambda key: sizes[key])
-            found = f"{total:,} bytes, {sizes[largest]:,} of them in {largest}"
-            yield Violation(object_ref(item), "data", f"at most {MAX_BYTES:,} bytes of values", found)
+            actual = f"{total:,} bytes, {sizes[largest]:,} of them in {largest}"
+            yield Violation(object_ref(item), "data", f"at most {MAX_BYTES:,} bytes of values", actual)
         kind = text_at(item, "kind")
-        for pod in subject.workloads():
+        for pod in view.workloads():
             for container in pod.containers():
-                for given in subject.environment(container):
+                for given in view.environment(container):
                     if (given.source, given.source_name) != (kind, name_of(item)):
                         continue
                     size = len(given.name.encode()) + 2 + sizes.get(given.key, 0)
                     if size > MAX_VARIABLE_BYTES:
-                        wanted = f"at most {MAX_VARIABLE_BYTES:,} bytes as {given.name}=value and NUL"
-                        found = f"{size:,} bytes in {pod.object}, container {container.name}"
-                        yield Violation(object_ref(item), f"data.{given.key}", wanted, found)
+                        expected = f"at most {MAX_VARIABLE_BYTES:,} bytes as {given.name}=value and NUL"
+                        actual = f"{size:,} bytes in {pod.object}, container {container.name}"
+                        yield Violation(object_ref(item), f"data.{given.key}", expected, actual)
 
 
 def timestamp(value: object) -> datetime | None:
-    """An ISO 8601 date and time with its zone, or None."""
+    """Parse an ISO 8601 date and time with a time zone; None if it is not one."""
     if not isinstance(value, str) or "T" not in value:
         return None
-    # Python reads at most microseconds; images carry nanoseconds.
+    # Python parses at most microseconds; images have nanoseconds.
     try:
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
     except ValueError:

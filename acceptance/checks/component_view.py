@@ -1,8 +1,8 @@
-"""What a check looks at: the objects that play the target's roles, found in a snapshot.
+"""What a check reads: the objects of a snapshot that the target names, for one component.
 
-A role is found by the name that the target states, else by what makes it that role (its labels, keys or scale
-target), so that a wrong name is one finding and not the end of every check. An object that is not there raises
-`Untested`: its absence is a finding of its presence rule alone.
+An object is looked up by the target's name for it, then by its labels, keys or scale target, so that a wrong name is
+one finding and does not break every other check. A missing object raises `Untested`: only the rule of its presence
+reports it.
 """
 
 from __future__ import annotations
@@ -19,67 +19,74 @@ from acceptance.kube.secrets import decoded
 
 
 class ComponentView:
-    """A snapshot seen through the target, for one component or for the release as a whole."""
+    """A snapshot from the point of view of one component, or of the whole release."""
 
     def __init__(self, snapshot: Snapshot, target: Target, part: str | None) -> None:
         self.snapshot = snapshot
         self.target = target
         self.component_name = part
 
-    # --- the target's side
+    # --- the target
 
     @property
     def component(self) -> Component:
+        """The target's description of the component; raises `Untested` if there is none."""
         if self.component_name is None or self.component_name not in self.target.components:
             raise Untested(f"the target names no {self.component_name}")
         return self.target.component(self.component_name)
 
     def for_component(self, part: str) -> ComponentView:
-        """The same snapshot seen for another component."""
+        """Return the view of another component."""
         return ComponentView(self.snapshot, self.target, part)
 
     @property
     def shipped(self) -> bool:
+        """Whether the values are the chart's defaults."""
         return self.snapshot.shipped
 
     @property
     def live(self) -> bool:
+        """Whether the snapshot is of a running release."""
         return self.snapshot.source == "live"
 
-    # --- parts of the snapshot
+    # --- the snapshot
 
     @property
     def chart(self) -> ChartState:
+        """The chart's state; raises `Untested` if the snapshot has none."""
         if self.snapshot.chart is None:
-            raise Untested("the snapshot holds no chart")
+            raise Untested("the snapshot has no chart")
         return self.snapshot.chart
 
     @property
     def cluster(self) -> ClusterState:
+        """The cluster's state; raises `Untested` if the snapshot has none."""
         if self.snapshot.cluster is None:
-            raise Untested("the snapshot holds no cluster")
+            raise Untested("the snapshot has no cluster")
         return self.snapshot.cluster
 
     @property
     def image(self) -> ImageState:
+        """The component's image; raises `Untested` if it was not built."""
         image = self.snapshot.images.get(self.component_name or "")
         if image is None:
             raise Untested(f"no image of the {self.component_name} was built")
         return image
 
     def require_rendered(self) -> None:
-        """Raises `Untested` on a chart that does not render."""
+        """Raise `Untested` if the chart does not render."""
         chart = self.snapshot.chart
         if chart is not None and chart.rendering.error is not None:
             raise Untested("the chart does not render (CHT-09)")
 
-    # --- roles
+    # --- objects
 
     def _absent(self, kind: str, name: str, presence: str) -> Untested:
         self.require_rendered()
         return Untested(f"{kind}/{name} is absent ({presence})")
 
     def find_deployment(self) -> Object | None:
+        """Return the component's Deployment by name, or the only one with its labels."""
         component = self.component
         if (found := self.snapshot.named("Deployment", component.deployment)) is not None:
             return found
@@ -92,12 +99,14 @@ class ComponentView:
 
     @cached_property
     def deployment(self) -> Object:
+        """The component's Deployment; raises `Untested` if absent."""
         found = self.find_deployment()
         if found is None:
             raise self._absent("Deployment", self.component.deployment, "CHT-08")
         return found
 
     def find_service(self) -> Object | None:
+        """Return the component's Service by name, or the only one that selects its pods."""
         component = self.component
         if (found := self.snapshot.named("Service", component.service)) is not None:
             return found
@@ -112,13 +121,14 @@ class ComponentView:
 
     @cached_property
     def service(self) -> Object:
+        """The component's Service; raises `Untested` if absent."""
         found = self.find_service()
         if found is None:
             raise self._absent("Service", self.component.service, "CHT-08")
         return found
 
     def find_keyed(self, kind: str, name: str, keys: set[str]) -> Object | None:
-        """The object of that name, else the one that holds most of the role's keys."""
+        """Return the object of that name, or the one with most of `keys`."""
         if (found := self.snapshot.named(kind, name)) is not None:
             return found
         ranked = [(len(keys & set(self.keys_of(item))), item) for item in self.snapshot.of_kind(kind)]
@@ -126,31 +136,36 @@ class ComponentView:
         return best[1] if best[0] else None
 
     def find_config_map(self) -> Object | None:
+        """Return the ConfigMap by name, or the one with most of its keys."""
         names = self.target.config_map
         return self.find_keyed("ConfigMap", names.name, {names.environment, names.debug, names.cors_origins})
 
     @cached_property
     def config_map(self) -> Object:
+        """The ConfigMap; raises `Untested` if absent."""
         found = self.find_config_map()
         if found is None:
             raise self._absent("ConfigMap", self.target.config_map.name, "CHT-08")
         return found
 
     def find_secret(self) -> Object | None:
+        """Return the Secret by name, or the one with most of its keys."""
         names = self.target.secret
         return self.find_keyed("Secret", names.name, {names.database_url, names.auth_secret, names.model_key})
 
     @cached_property
     def secret(self) -> Object:
+        """The Secret; raises `Untested` if absent."""
         found = self.find_secret()
         if found is None:
             raise self._absent("Secret", self.target.secret.name, "CHT-08")
         return found
 
     def find_autoscaler(self) -> Object | None:
-        wanted = self.target.autoscaler
+        """Return the HPA by name, or the one that scales the component's Deployment."""
+        expected = self.target.autoscaler
         scalers = self.snapshot.of_kind("HorizontalPodAutoscaler")
-        if wanted and (found := self.snapshot.named("HorizontalPodAutoscaler", wanted.name)) is not None:
+        if expected and (found := self.snapshot.named("HorizontalPodAutoscaler", expected.name)) is not None:
             return found
         if self.component_name in self.target.components and (deployment := self.find_deployment()) is not None:
             for item in scalers:
@@ -160,21 +175,22 @@ class ComponentView:
 
     @cached_property
     def autoscaler(self) -> Object:
+        """The HPA; raises `Untested` if absent."""
         found = self.find_autoscaler()
         if found is None:
-            wanted = self.target.autoscaler
-            raise self._absent("HorizontalPodAutoscaler", wanted.name if wanted else "(any)", "HPA-01")
+            expected = self.target.autoscaler
+            raise self._absent("HorizontalPodAutoscaler", expected.name if expected else "(any)", "HPA-01")
         return found
 
     # --- pods
 
     def workloads(self) -> list[Pod]:
-        """The pods that every object of the release makes, hooks and jobs included."""
+        """Return the pod templates of every object of the release, hooks and jobs included."""
         self.require_rendered()
         return [pod for item in self.snapshot.objects if (pod := pod_of(item)) is not None]
 
     def extra_workloads(self) -> list[Pod]:
-        """Those that belong to no component."""
+        """Return the pod templates that belong to no component."""
         own = [
             deployment
             for name in self.target.components
@@ -184,7 +200,7 @@ class ComponentView:
 
     @cached_property
     def pods(self) -> list[Pod]:
-        """The component's pods: live those its ReplicaSets own and nobody deletes, else its template."""
+        """The component's pods that are not terminating; in a chart, its pod template."""
         template = pod_of(self.deployment)
         assert template is not None
         if not self.live:
@@ -195,10 +211,11 @@ class ComponentView:
         return running
 
     def owned_replica_sets(self) -> list[Object]:
+        """Return the ReplicaSets that the component's Deployment controls."""
         return [item for item in self.cluster.replica_sets if owned_by(item, self.deployment)]
 
     def owned_pods(self) -> list[Object]:
-        """Pods of the component's ReplicaSets, without those being deleted."""
+        """Return the pods of the component's ReplicaSets that are not terminating."""
         sets = self.owned_replica_sets()
         return [
             item
@@ -207,19 +224,19 @@ class ComponentView:
         ]
 
     def containers(self) -> list[Container]:
-        """Every container of the component's pods, init containers included."""
+        """Return every container of the component's pods, init containers included."""
         return [container for pod in self.pods for container in pod.containers()]
 
     def main_container(self, pod: Pod) -> Container:
-        """The container that serves: the one that the target names, else the only or first one."""
-        served = [container for container in pod.containers() if not container.init]
-        named = [container for container in served if container.name == self.component.container]
-        if not served:
+        """Return the container that serves requests: the one that the target names, or the first."""
+        serving = [container for container in pod.containers() if not container.init]
+        named = [container for container in serving if container.name == self.component.container]
+        if not serving:
             raise Untested(f"{pod.object} has no container (POD-04)")
-        return (named or served)[0]
+        return (named or serving)[0]
 
     def own_images(self, pod: Pod) -> list[Container]:
-        """The main container and every other that runs the same repository."""
+        """Return the main container and every other one of the same image repository."""
         main = self.main_container(pod)
         repository = image_reference(main.image)[0]
         return [
@@ -229,7 +246,7 @@ class ComponentView:
         ]
 
     def replicas(self) -> int:
-        """The configured number of pods: as rendered with the HPA off, else the HPA's minimum."""
+        """Return the configured number of pods: as rendered with the HPA off, or the HPA's minimum."""
         chart = self.snapshot.chart
         off = chart.autoscaler_off if chart else None
         for objects in ((self.deployment,), off.objects if off else (), self.snapshot.manifest_objects):
@@ -243,10 +260,11 @@ class ComponentView:
     # --- keys and environment
 
     def keys_of(self, item: Object) -> list[str]:
+        """Return the keys of a ConfigMap or Secret."""
         return [str(key) for field in ("data", "stringData", "binaryData") for key in mapping_at(item, field)]
 
     def keyed(self) -> dict[tuple[str, str], list[str]]:
-        """Keys of every ConfigMap and Secret of the release, by kind and name."""
+        """Return the keys of every ConfigMap and Secret of the release, by kind and name."""
         return {
             (kind, name_of(item)): self.keys_of(item)
             for kind in ("ConfigMap", "Secret")
@@ -254,10 +272,11 @@ class ComponentView:
         }
 
     def environment(self, container: Container) -> list[EnvVar]:
+        """Return a container's environment variables, envFrom resolved."""
         return list(environment(container, self.keyed()))
 
     def value_of(self, given: EnvVar) -> str | None:
-        """The text that a variable gets, or None where no object of the release tells."""
+        """Return the variable's value, or None if no object of the release defines it."""
         if given.source == "literal":
             return given.value if isinstance(given.value, str) else None
         item = self.snapshot.named(given.source, given.source_name) if given.source_name else None
@@ -269,16 +288,17 @@ class ComponentView:
         return value if isinstance(value, str) else None
 
     def namespaced(self, item: Object) -> str:
+        """Return the object's namespace."""
         return self.snapshot.namespace_of(item)
 
     def for_each_component(self) -> Iterator[ComponentView]:
-        """This snapshot seen for each component that the target names."""
+        """Yield the view of each component that the target names."""
         for name in self.target.components:
             yield self.for_component(name)
 
 
 def owned_by(item: Object, owner: Object) -> bool:
-    """Whether an object's controller is the owner, by uid."""
+    """Whether the owner, by uid, is the object's controller."""
     uid = at(owner, "metadata.uid")
     return uid is not None and any(
         at(entry, "uid") == uid and at(entry, "controller") is True

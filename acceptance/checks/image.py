@@ -19,64 +19,72 @@ PLATFORM = "linux/amd64"
 SHELLS = ("sh", "bash", "dash", "ash", "busybox")
 CLOCK_SKEW = timedelta(minutes=5)
 GRACE_SECONDS = 30
-"""A pod's termination grace period by default (Kubernetes)."""
+"""Kubernetes' default termination grace period."""
 
 
-def repository_broken(subject: ComponentView, owner: str, field: str, image: str) -> Iterator[Violation]:
+def wrong_repository(view: ComponentView, owner: str, field: str, image: str) -> Iterator[Violation]:
+    """Yield a violation if an image's repository is malformed or not the target's."""
     repository = image_reference(image)[0]
     last = repository.rpartition("/")[2]
-    wanted = subject.component.image.repository
+    expected = view.component.image.repository
     if not REPOSITORY.fullmatch(last):
         yield Violation(owner, field, "a repository of lowercase letters, digits and dashes", format_value(last))
-    elif (subject.shipped or subject.snapshot.source == "image") and repository != wanted:
-        yield Violation(owner, field, f"the repository {wanted}", format_value(repository))
+    elif (view.shipped or view.snapshot.source == "image") and repository != expected:
+        yield Violation(owner, field, f"the repository {expected}", format_value(repository))
 
 
 @check("IMG-01", "static")
-def repository_in_the_chart(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
-        for container in subject.own_images(pod):
-            yield from repository_broken(subject, pod.object, f"{container.field}.image", container.image)
+def repository_in_the_chart(view: ComponentView) -> Iterator[Violation]:
+    """IMG-01: the chart's image references name the component's repository."""
+    for pod in view.pods:
+        for container in view.own_images(pod):
+            yield from wrong_repository(view, pod.object, f"{container.field}.image", container.image)
 
 
 @check("IMG-01", "image")
-def repository_of_the_image(subject: ComponentView) -> Iterator[Violation]:
-    yield from repository_broken(subject, subject.image.reference, "repository", subject.image.reference)
+def repository_of_the_image(view: ComponentView) -> Iterator[Violation]:
+    """IMG-01: the built image has the component's repository."""
+    yield from wrong_repository(view, view.image.reference, "repository", view.image.reference)
 
 
 @check("IMG-02")
-def tag(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
-        for container in subject.own_images(pod):
-            found = image_reference(container.image)[1]
-            if not container.image or not TAG.fullmatch(found):
-                wanted = "a tag of letters, digits, dots and dashes"
-                yield Violation(pod.object, f"{container.field}.image", wanted, format_value(container.image))
+def tag(view: ComponentView) -> Iterator[Violation]:
+    """IMG-02: tags consist of letters, digits, dots and dashes."""
+    for pod in view.pods:
+        for container in view.own_images(pod):
+            actual = image_reference(container.image)[1]
+            if not container.image or not TAG.fullmatch(actual):
+                expected = "a tag of letters, digits, dots and dashes"
+                yield Violation(pod.object, f"{container.field}.image", expected, format_value(container.image))
 
 
 @check("IMG-03", "image")
-def digests_are_of_content(subject: ComponentView) -> Iterator[Violation]:
-    image = subject.image
+def digests_match_content(view: ComponentView) -> Iterator[Violation]:
+    """IMG-03: the image's digests are those of its configuration and layers."""
+    image = view.image
     if image.config_digest != image.computed_digest:
         yield Violation(image.reference, "config", image.computed_digest, image.config_digest)
     stated = tuple(str(entry) for entry in list_at(image.config, "rootfs.diff_ids"))
     if stated != image.computed_diff_ids:
         wrong = [
-            f"{one} holds {other}" for one, other in zip(stated, image.computed_diff_ids, strict=False) if one != other
+            f"{one} contains {other}"
+            for one, other in zip(stated, image.computed_diff_ids, strict=False)
+            if one != other
         ]
-        found = ", ".join(wrong) or f"{len(stated)} stated, {len(image.computed_diff_ids)} there"
-        yield Violation(image.reference, "rootfs.diff_ids", "sha256 of each layer", found)
+        actual = ", ".join(wrong) or f"{len(stated)} listed, {len(image.computed_diff_ids)} present"
+        yield Violation(image.reference, "rootfs.diff_ids", "sha256 of each layer", actual)
 
 
 @check("IMG-03", "live")
-def pods_run_what_was_built(subject: ComponentView) -> Iterator[Violation]:
-    image, facts = subject.image, subject.cluster.facts
+def pods_run_built_image(view: ComponentView) -> Iterator[Violation]:
+    """IMG-03: the pods' containers run the image that was built, by digest and layers."""
+    image, facts = view.image, view.cluster.facts
     if facts is None:
         raise Untested("digests are read on the node, which this cluster does not allow")
     layers = tuple(layer.diff_id for layer in image.layers)
     compared = 0
-    for pod in subject.pods:
-        for container in subject.own_images(pod):
+    for pod in view.pods:
+        for container in view.own_images(pod):
             process = facts.get((pod.name, container.name))
             if process is None:
                 continue
@@ -88,16 +96,17 @@ def pods_run_what_was_built(subject: ComponentView) -> Iterator[Violation]:
                     pod.object, f"{container.field}.image", "the layers that were built", format_value(process.diff_ids)
                 )
     if not compared:
-        raise Untested("no container of the component runs")
+        raise Untested("no container of the component is running")
 
 
-def size(subject: ComponentView) -> Iterator[Violation]:
-    image, most = subject.image, subject.component.image.max_bytes
+def size(view: ComponentView) -> Iterator[Violation]:
+    """IMG-04, IMG-05: the compressed size is below the target's limit."""
+    image, limit = view.image, view.component.image.max_bytes
     total = sum(layer.compressed_bytes for layer in image.layers)
-    if total >= most:
+    if total >= limit:
         largest = sorted(image.layers, key=lambda layer: -layer.compressed_bytes)[:3]
-        found = ", ".join(f"{layer.compressed_bytes:,} by {layer.created_by or layer.diff_id}" for layer in largest)
-        yield Violation(image.reference, "size", f"less than {most:,} bytes compressed", f"{total:,}: {found}")
+        actual = ", ".join(f"{layer.compressed_bytes:,} by {layer.created_by or layer.diff_id}" for layer in largest)
+        yield Violation(image.reference, "size", f"less than {limit:,} bytes compressed", f"{total:,}: {actual}")
 
 
 check("IMG-04")(size)
@@ -105,52 +114,57 @@ check("IMG-05")(size)
 
 
 @check("IMG-06")
-def layers(subject: ComponentView) -> Iterator[Violation]:
-    count = len(subject.image.layers)
+def layers(view: ComponentView) -> Iterator[Violation]:
+    """IMG-06: the image has 1-20 layers."""
+    count = len(view.image.layers)
     if not 1 <= count <= 20:
-        yield Violation(subject.image.reference, "layers", "1-20", str(count))
+        yield Violation(view.image.reference, "layers", "1-20", str(count))
 
 
 @check("IMG-07")
-def created_at(subject: ComponentView) -> Iterator[Violation]:
-    found = at(subject.image.config, "created")
-    moment = timestamp(found)
-    now = subject.snapshot.captured_at or datetime.now(UTC)
+def created_at(view: ComponentView) -> Iterator[Violation]:
+    """IMG-07: the creation time is a real build time, not in the future."""
+    actual = at(view.image.config, "created")
+    moment = timestamp(actual)
+    now = view.snapshot.captured_at or datetime.now(UTC)
     if moment is None:
-        yield Violation(subject.image.reference, "created", "an ISO 8601 timestamp", format_value(found))
-    elif moment.year <= 1980:  # the epoch, or a ZIP file's
-        yield Violation(subject.image.reference, "created", "when it was built", format_value(found))
+        yield Violation(view.image.reference, "created", "an ISO 8601 timestamp", format_value(actual))
+    elif moment.year <= 1980:  # the Unix or the ZIP epoch
+        yield Violation(view.image.reference, "created", "the build time", format_value(actual))
     elif moment > now + CLOCK_SKEW:
         yield Violation(
-            subject.image.reference, "created", f"not after {now.isoformat(timespec='seconds')}", format_value(found)
+            view.image.reference, "created", f"not after {now.isoformat(timespec='seconds')}", format_value(actual)
         )
 
 
 @check("IMG-08")
-def platform(subject: ComponentView) -> Iterator[Violation]:
-    config = subject.image.config
-    found = f"{text_at(config, 'os')}/{text_at(config, 'architecture')}"
-    stated = subject.component.image.platform
-    if found != stated:
-        yield Violation(subject.image.reference, "platform", stated, found)
-    elif found != PLATFORM:
+def platform(view: ComponentView) -> Iterator[Violation]:
+    """IMG-08: the platform is linux/amd64; another one that the target states is waived."""
+    config = view.image.config
+    actual = f"{text_at(config, 'os')}/{text_at(config, 'architecture')}"
+    stated = view.component.image.platform
+    if actual != stated:
+        yield Violation(view.image.reference, "platform", stated, actual)
+    elif actual != PLATFORM:
         raise Waived(f"the target states the platform {stated} instead of {PLATFORM}")
 
 
 @check("IMG-09")
-def starts_alone(subject: ComponentView) -> Iterator[Violation]:
-    run = subject.image.run
+def starts_without_egress(view: ComponentView) -> Iterator[Violation]:
+    """IMG-09: the container answers its health path on a network without egress."""
+    run = view.image.run
     if run is None:
         raise Untested("the image was not started")
     if run.health_status is None or not 200 <= run.health_status < 300:
-        path = subject.component.probes.liveness
-        found = f"{run.health_status or 'no answer'}; last lines: {run.log_tail[-300:]}"
-        yield Violation(subject.image.reference, f"GET {path} without egress", "2xx", found)
+        path = view.component.probes.liveness
+        actual = f"{run.health_status or 'no answer'}; last lines: {run.log_tail[-300:]}"
+        yield Violation(view.image.reference, f"GET {path} without egress", "2xx", actual)
 
 
 @check("IMG-10")
-def ends_on_sigterm(subject: ComponentView) -> Iterator[Violation]:
-    image = subject.image
+def stops_on_sigterm(view: ComponentView) -> Iterator[Violation]:
+    """IMG-10: the command is in exec form, and SIGTERM ends it within the grace period."""
+    image = view.image
     config = image.config
     command = [*list_at(config, "config.Entrypoint"), *list_at(config, "config.Cmd")]
     program = str(command[0]).rpartition("/")[2] if command else ""
@@ -160,5 +174,5 @@ def ends_on_sigterm(subject: ComponentView) -> Iterator[Violation]:
     if run is None or run.term_seconds is None:
         raise Untested("the image was not started")
     if run.term_seconds >= GRACE_SECONDS or run.exit_code == 137:
-        wanted = f"ended within {GRACE_SECONDS} s of SIGTERM"
-        yield Violation(image.reference, "main process", wanted, f"{run.term_seconds:.1f} s, exit {run.exit_code}")
+        expected = f"exited within {GRACE_SECONDS} s of SIGTERM"
+        yield Violation(image.reference, "main process", expected, f"{run.term_seconds:.1f} s, exit {run.exit_code}")

@@ -1,4 +1,4 @@
-"""Rules of persistence."""
+"""Rules of persistence that objects show."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import mappings_at, object_ref, text_at
 
-LASTING = ("hostPath", "persistentVolumeClaim", "ephemeral")
+PERSISTENT = ("hostPath", "persistentVolumeClaim", "ephemeral")
 
 
 @check("PER-02")
-def nothing_lasts_in_the_cluster(subject: ComponentView) -> Iterator[Violation]:
-    subject.require_rendered()
-    for item in subject.snapshot.of_kind("PersistentVolume", "PersistentVolumeClaim"):
+def no_persistent_volumes(view: ComponentView) -> Iterator[Violation]:
+    """PER-02: the release has no PersistentVolume, claim or hostPath volume."""
+    view.require_rendered()
+    for item in view.snapshot.of_kind("PersistentVolume", "PersistentVolumeClaim"):
         yield Violation(object_ref(item), "kind", "no volume that outlives a pod", text_at(item, "kind"))
-    pods = subject.workloads()
-    if subject.live:
-        pods += [pod for view in subject.for_each_component() for pod in view.pods]
+    pods = view.workloads()
+    if view.live:
+        pods += [pod for component_view in view.for_each_component() for pod in component_view.pods]
     for pod in pods:
         for volume in mappings_at(pod.spec, "volumes"):
-            for kind in LASTING:
+            for kind in PERSISTENT:
                 if kind in volume:
                     field = pod.path(f"spec.volumes[{text_at(volume, 'name')}]")
                     yield Violation(pod.object, field, "no volume that outlives a pod", kind)

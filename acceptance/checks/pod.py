@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from acceptance.checks.clauses import label, misplaced, timestamp
+from acceptance.checks.clauses import invalid_name, timestamp, wrong_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
@@ -28,43 +28,48 @@ COMPUTE = ("cpu", "memory")
 
 
 @check("POD-01")
-def name_is_generated(subject: ComponentView) -> Iterator[Violation]:
-    sets = {name_of(item) for item in subject.owned_replica_sets()}
-    for pod in subject.pods:
-        yield from label(pod.owner)
+def name_is_generated(view: ComponentView) -> Iterator[Violation]:
+    """POD-01: the pod's name is a label that its ReplicaSet generated."""
+    sets = {name_of(item) for item in view.owned_replica_sets()}
+    for pod in view.pods:
+        yield from invalid_name(pod.owner)
         owner = next((text_at(o, "name") for o in mappings_at(pod.owner, "metadata.ownerReferences")), "")
-        stem = text_at(pod.owner, "metadata.generateName")
-        if owner not in sets or stem != f"{owner}-" or not pod.name.startswith(stem):
-            wanted = "a name that its ReplicaSet generated"
-            yield Violation(pod.object, "metadata.generateName", wanted, format_value(stem or None))
+        prefix = text_at(pod.owner, "metadata.generateName")
+        if owner not in sets or prefix != f"{owner}-" or not pod.name.startswith(prefix):
+            expected = "a name that its ReplicaSet generated"
+            yield Violation(pod.object, "metadata.generateName", expected, format_value(prefix or None))
 
 
 @check("POD-02")
-def one_namespace(subject: ComponentView) -> Iterator[Violation]:
-    subject.require_rendered()
-    if not subject.snapshot.objects:
+def one_namespace(view: ComponentView) -> Iterator[Violation]:
+    """POD-02: every object is in the target's namespace, which is older than its pods."""
+    view.require_rendered()
+    if not view.snapshot.objects:
         raise Untested("the release has no objects")
-    for item in subject.snapshot.objects:
-        if is_namespaced(item, subject.snapshot.objects):
-            yield from misplaced(subject, item)
-    if not subject.live:
+    for item in view.snapshot.objects:
+        if is_namespaced(item, view.snapshot.objects):
+            yield from wrong_namespace(view, item)
+    if not view.live:
         return
-    wanted = subject.target.chart.namespace
-    namespace = next((item for item in subject.cluster.namespaces if name_of(item) == wanted), None)
+    expected = view.target.chart.namespace
+    namespace = next((item for item in view.cluster.namespaces if name_of(item) == expected), None)
     if namespace is None:
-        yield Violation(f"Namespace/{wanted}", "metadata.name", "an existing namespace", "none")
+        yield Violation(f"Namespace/{expected}", "metadata.name", "an existing namespace", "none")
         return
-    made = timestamp(at(namespace, "metadata.creationTimestamp"))
-    for item in subject.cluster.pods:
-        born = timestamp(at(item, "metadata.creationTimestamp"))
-        if subject.namespaced(item) == wanted and made and born and born < made:
+    namespace_created = timestamp(at(namespace, "metadata.creationTimestamp"))
+    for item in view.cluster.pods:
+        created = timestamp(at(item, "metadata.creationTimestamp"))
+        if view.namespaced(item) == expected and namespace_created and created and created < namespace_created:
             yield Violation(
-                f"Namespace/{wanted}", "metadata.creationTimestamp", f"before {object_ref(item)}", str(made)
+                f"Namespace/{expected}",
+                "metadata.creationTimestamp",
+                f"before {object_ref(item)}",
+                str(namespace_created),
             )
 
 
 def cause(pod: Object) -> str:
-    """Why a pod does not run, in the cluster's own words."""
+    """Return why a pod does not run, from its container statuses and conditions."""
     for status in (*mappings_at(pod, "status.initContainerStatuses"), *mappings_at(pod, "status.containerStatuses")):
         for state in ("waiting", "terminated"):
             if (reason := text_at(status, f"state.{state}.reason")) and reason != "Completed":
@@ -77,8 +82,9 @@ def cause(pod: Object) -> str:
 
 
 @check("POD-03")
-def phase_is_running(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
+def phase_is_running(view: ComponentView) -> Iterator[Violation]:
+    """POD-03: the pod's phase is Running."""
+    for pod in view.pods:
         phase = text_at(pod.owner, "status.phase")
         if phase not in PHASES:
             yield Violation(pod.object, "status.phase", f"one of {', '.join(PHASES)}", format_value(phase))
@@ -87,19 +93,21 @@ def phase_is_running(subject: ComponentView) -> Iterator[Violation]:
 
 
 @check("POD-04")
-def one_to_five_containers(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
+def one_to_five_containers(view: ComponentView) -> Iterator[Violation]:
+    """POD-04: the pod has 1-5 containers, init containers included."""
+    for pod in view.pods:
         served = mappings_at(pod.spec, "containers")
         count = len(pod.containers())
         if not served or count > 5:
-            wanted = "1-5 containers, init containers included"
-            found = f"{count}, {len(served)} of them not init"
-            yield Violation(pod.object, pod.path("spec.containers"), wanted, found)
+            expected = "1-5 containers, init containers included"
+            actual = f"{count}, {len(served)} of them not init"
+            yield Violation(pod.object, pod.path("spec.containers"), expected, actual)
 
 
 @check("POD-05")
-def always_restarted(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
+def always_restarted(view: ComponentView) -> Iterator[Violation]:
+    """POD-05: restartPolicy is Always for the pod and its containers."""
+    for pod in view.pods:
         policy = at(pod.spec, "restartPolicy")
         if policy not in (None, "Always"):
             yield Violation(pod.object, pod.path("spec.restartPolicy"), "Always", format_value(policy))
@@ -110,13 +118,16 @@ def always_restarted(subject: ComponentView) -> Iterator[Violation]:
 
 
 @check("POD-06")
-def resources_are_stated(subject: ComponentView) -> Iterator[Violation]:
-    for container in subject.containers():
+def resources_are_set(view: ComponentView) -> Iterator[Violation]:
+    """POD-06: every container has CPU and memory requests and limits."""
+    for container in view.containers():
         for name in COMPUTE:
             for kind in ("limits", "requests"):
                 value = mapping_at(container.body, f"resources.{kind}").get(name)
                 if value is None and kind == "requests":
-                    value = mapping_at(container.body, "resources.limits").get(name)  # a request is its limit
+                    value = mapping_at(container.body, "resources.limits").get(
+                        name
+                    )  # an absent request defaults to the limit
                 parsed = quantity(value)
                 if parsed is None or parsed <= 0:
                     field = f"{container.field}.resources.{kind}.{name}"
@@ -124,22 +135,23 @@ def resources_are_stated(subject: ComponentView) -> Iterator[Violation]:
 
 
 @check("POD-07")
-def requests_within_limits(subject: ComponentView) -> Iterator[Violation]:
-    bodies = [(c.object, c.field, c.body) for c in subject.containers()]
-    bodies += [(pod.object, pod.path("spec"), pod.spec) for pod in subject.pods]
+def requests_within_limits(view: ComponentView) -> Iterator[Violation]:
+    """POD-07: requests are at most the limits, compared as quantities."""
+    bodies = [(c.object, c.field, c.body) for c in view.containers()]
+    bodies += [(pod.object, pod.path("spec"), pod.spec) for pod in view.pods]
     for owner, field, body in bodies:
         limits = mapping_at(body, "resources.limits")
         for name, value in mapping_at(body, "resources.requests").items():
             request, limit = quantity(value), quantity(limits.get(name))
             if request is not None and limit is not None and request > limit:
-                wanted = f"at most the limit {limits.get(name)}"
-                yield Violation(owner, f"{field}.resources.requests.{name}", wanted, format_value(value))
+                expected = f"at most the limit {limits.get(name)}"
+                yield Violation(owner, f"{field}.resources.requests.{name}", expected, format_value(value))
 
 
-def probe(subject: ComponentView, kind: str, path: str) -> Iterator[Violation]:
-    """The main container's probe is a GET of that path on a port that the container listens on."""
-    for pod in subject.pods:
-        container = subject.main_container(pod)
+def probe(view: ComponentView, kind: str, path: str) -> Iterator[Violation]:
+    """Yield violations unless the main container's probe is a GET of that path on a port that it listens on."""
+    for pod in view.pods:
+        container = view.main_container(pod)
         field = f"{container.field}.{kind}"
         body = at(container.body, kind)
         if not mapping_at(body, "httpGet"):
@@ -149,50 +161,53 @@ def probe(subject: ComponentView, kind: str, path: str) -> Iterator[Violation]:
             yield Violation(pod.object, f"{field}.httpGet.path", path, format_value(at(body, "httpGet.path")))
         if at(body, "httpGet.host"):
             yield Violation(
-                pod.object, f"{field}.httpGet.host", "none: the pod itself", format_value(at(body, "httpGet.host"))
+                pod.object, f"{field}.httpGet.host", "absent (the pod itself)", format_value(at(body, "httpGet.host"))
             )
         if at(body, "httpGet.scheme") not in (None, "HTTP"):
             yield Violation(pod.object, f"{field}.httpGet.scheme", "HTTP", format_value(at(body, "httpGet.scheme")))
         port = at(body, "httpGet.port")
         ports = container.ports()
         number = ports.get(port) if isinstance(port, (int, str)) else None
-        if number is None and port == subject.component.port:
-            number = subject.component.port
-        heard = listening(subject, pod)
-        if number is None or (heard is not None and number not in heard):
-            known = sorted({subject.component.port, *ports.values()} if heard is None else heard)
-            wanted = f"a port that the container listens on ({', '.join(map(str, known))})"
-            yield Violation(pod.object, f"{field}.httpGet.port", wanted, format_value(port))
+        if number is None and port == view.component.port:
+            number = view.component.port
+        listening_on = listening(view, pod)
+        if number is None or (listening_on is not None and number not in listening_on):
+            known = sorted({view.component.port, *ports.values()} if listening_on is None else listening_on)
+            expected = f"a port that the container listens on ({', '.join(map(str, known))})"
+            yield Violation(pod.object, f"{field}.httpGet.port", expected, format_value(port))
 
 
-def listening(subject: ComponentView, pod: Pod) -> frozenset[int] | None:
-    """Ports that the main container is seen to listen on, or None where nobody looked."""
-    facts = subject.snapshot.cluster.facts if subject.snapshot.cluster else None
+def listening(view: ComponentView, pod: Pod) -> frozenset[int] | None:
+    """Return the ports that the main container listens on, or None if the node was not read."""
+    facts = view.snapshot.cluster.facts if view.snapshot.cluster else None
     if facts is None:
         return None
-    seen = facts.get((pod.name, subject.main_container(pod).name))
-    return seen.listening if seen is not None else None
+    process = facts.get((pod.name, view.main_container(pod).name))
+    return process.listening if process is not None else None
 
 
 @check("POD-08")
-def liveness_and_readiness(subject: ComponentView) -> Iterator[Violation]:
-    yield from probe(subject, "livenessProbe", subject.component.probes.liveness)
-    yield from probe(subject, "readinessProbe", subject.component.probes.readiness)
+def liveness_and_readiness(view: ComponentView) -> Iterator[Violation]:
+    """POD-08: the liveness and readiness probes are GETs of the target's paths."""
+    yield from probe(view, "livenessProbe", view.component.probes.liveness)
+    yield from probe(view, "readinessProbe", view.component.probes.readiness)
 
 
 @check("POD-09")
-def startup(subject: ComponentView) -> Iterator[Violation]:
-    yield from probe(subject, "startupProbe", subject.component.probes.startup)
+def startup(view: ComponentView) -> Iterator[Violation]:
+    """POD-09: the startup probe is a GET of the target's path."""
+    yield from probe(view, "startupProbe", view.component.probes.startup)
 
 
 def is_token(volume: Object) -> bool:
-    """The API token's volume, which the API server itself mounts."""
+    """Whether a volume is the API token that the API server adds."""
     return any("serviceAccountToken" in source for source in mappings_at(volume, "projected.sources"))
 
 
 @check("POD-13")
-def plain_volumes(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
+def allowed_volumes(view: ComponentView) -> Iterator[Violation]:
+    """POD-13: at most 10 volumes, each a ConfigMap, Secret or emptyDir."""
+    for pod in view.pods:
         volumes = [volume for volume in mappings_at(pod.spec, "volumes") if not is_token(volume)]
         field = pod.path("spec.volumes")
         if len(volumes) > 10:
@@ -200,16 +215,17 @@ def plain_volumes(subject: ComponentView) -> Iterator[Violation]:
         for volume in volumes:
             kinds = sorted(key for key in volume if key != "name")
             if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds):
-                wanted = "a ConfigMap, Secret or emptyDir"
+                expected = "a ConfigMap, Secret or emptyDir"
                 yield Violation(
-                    pod.object, f"{field}[{text_at(volume, 'name')}]", wanted, ", ".join(kinds) or "nothing"
+                    pod.object, f"{field}[{text_at(volume, 'name')}]", expected, ", ".join(kinds) or "nothing"
                 )
 
 
 @check("POD-14")
-def scheduled_to_a_node(subject: ComponentView) -> Iterator[Violation]:
-    nodes = [name_of(node) for node in subject.cluster.nodes]
-    for pod in subject.pods:
+def scheduled_to_a_node(view: ComponentView) -> Iterator[Violation]:
+    """POD-14: the scheduler assigned the pod to an existing node."""
+    nodes = [name_of(node) for node in view.cluster.nodes]
+    for pod in view.pods:
         node = at(pod.spec, "nodeName")
         if node not in nodes:
             yield Violation(pod.object, "spec.nodeName", f"one of {', '.join(sorted(nodes))}", format_value(node))
@@ -218,43 +234,46 @@ def scheduled_to_a_node(subject: ComponentView) -> Iterator[Violation]:
             for c in mappings_at(pod.owner, "status.conditions")
         )
         if not scheduled:
-            yield Violation(pod.object, "status.conditions", "PodScheduled True", "not so")
-    fixed = at(subject.deployment, "spec.template.spec.nodeName")
+            yield Violation(pod.object, "status.conditions", "PodScheduled True", "not True")
+    fixed = at(view.deployment, "spec.template.spec.nodeName")
     if fixed:
-        wanted = "absent: the scheduler's to set"
-        yield Violation(object_ref(subject.deployment), "spec.template.spec.nodeName", wanted, format_value(fixed))
+        expected = "absent (the scheduler sets it)"
+        yield Violation(object_ref(view.deployment), "spec.template.spec.nodeName", expected, format_value(fixed))
 
 
 @check("POD-15")
-def started_at(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
+def started_at(view: ComponentView) -> Iterator[Violation]:
+    """POD-15: startTime is an ISO 8601 timestamp."""
+    for pod in view.pods:
         value = at(pod.owner, "status.startTime")
         if timestamp(value) is None:
             yield Violation(pod.object, "status.startTime", "an ISO 8601 timestamp", format_value(value))
 
 
 @check("POD-16")
-def declares_its_port(subject: ComponentView) -> Iterator[Violation]:
-    port = subject.component.port
-    for pod in subject.pods:
-        container = subject.main_container(pod)
+def declares_its_port(view: ComponentView) -> Iterator[Violation]:
+    """POD-16: the main container declares the component's port and listens on it."""
+    port = view.component.port
+    for pod in view.pods:
+        container = view.main_container(pod)
         declared = [entry for entry in mappings_at(container.body, "ports") if at(entry, "protocol") in (None, "TCP")]
         if not any(at(entry, "containerPort") == port for entry in declared):
-            found = ", ".join(str(at(entry, "containerPort")) for entry in list_at(container.body, "ports"))
-            yield Violation(pod.object, f"{container.field}.ports", f"containerPort {port} over TCP", found or "none")
-        heard = listening(subject, pod)
-        if heard is not None and port not in heard:
-            found = ", ".join(map(str, sorted(heard))) or "nothing"
-            yield Violation(pod.object, container.field, f"a process that listens on {port}", found)
+            actual = ", ".join(str(at(entry, "containerPort")) for entry in list_at(container.body, "ports"))
+            yield Violation(pod.object, f"{container.field}.ports", f"containerPort {port} over TCP", actual or "none")
+        listening_on = listening(view, pod)
+        if listening_on is not None and port not in listening_on:
+            actual = ", ".join(map(str, sorted(listening_on))) or "nothing"
+            yield Violation(pod.object, container.field, f"a process that listens on {port}", actual)
 
 
 @check("POD-18")
-def shipped_resources(subject: ComponentView) -> Iterator[Violation]:
-    if not subject.shipped:
-        raise Untested("shipped resources are those of the default values")
-    stated = subject.component.resources or {}
-    for pod in subject.pods:
-        container = subject.main_container(pod)
+def shipped_resources(view: ComponentView) -> Iterator[Violation]:
+    """POD-18: the shipped requests equal the limits and are the target's figures."""
+    if not view.shipped:
+        raise Untested("only the default values have shipped resources")
+    stated = view.component.resources or {}
+    for pod in view.pods:
+        container = view.main_container(pod)
         for name in COMPUTE:
             limit = quantity(mapping_at(container.body, "resources.limits").get(name))
             value = mapping_at(container.body, "resources.requests").get(name)
@@ -264,7 +283,9 @@ def shipped_resources(subject: ComponentView) -> Iterator[Violation]:
                 yield Violation(
                     pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", format_value(value)
                 )
-            for kind, found in (("requests", request), ("limits", limit)):
-                wanted = stated.get(kind, {}).get(name)
-                if wanted is not None and found != quantity(wanted):
-                    yield Violation(pod.object, f"{field}.{kind}.{name}", wanted, format_value(found and str(found)))
+            for kind, actual in (("requests", request), ("limits", limit)):
+                expected = stated.get(kind, {}).get(name)
+                if expected is not None and actual != quantity(expected):
+                    yield Violation(
+                        pod.object, f"{field}.{kind}.{name}", expected, format_value(actual and str(actual))
+                    )

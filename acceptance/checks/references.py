@@ -1,4 +1,4 @@
-"""What the objects of a release point at: keys, names, accounts, ports, and Services inside URLs."""
+"""References between the objects of a release: keys, names, service accounts, ports, and Services in URLs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCAL_HOSTS = ("localhost", "host")
 
 @dataclass(frozen=True)
 class Reference:
-    """One reference: from `object` `field` to `kind/name`, and a key in it where it names one."""
+    """A reference from `object` `field` to `kind/name`, or to a key of it."""
 
     object: str
     field: str
@@ -47,7 +47,7 @@ def _volumes(pod: Pod) -> Iterator[tuple[str, str, Object]]:
 
 
 def of_pod(pod: Pod, namespace: str) -> Iterator[Reference]:
-    """ConfigMaps, Secrets, their keys, and the service account; optional ones left out."""
+    """Yield a pod's references to ConfigMaps, Secrets, their keys and its service account, except optional ones."""
     found = [entry for container in pod.containers() for entry in _keyed(container)]
     for field, kind, body in (*found, *_volumes(pod)):
         if at(body, "optional") is True:
@@ -62,7 +62,7 @@ def of_pod(pod: Pod, namespace: str) -> Iterator[Reference]:
 
 
 def of_object(item: Object, namespace: str) -> Iterator[Reference]:
-    """Every reference of an object by name; ports and URLs apart."""
+    """Yield every reference of an object by name; not ports and URLs."""
     if (pod := pod_of(item)) is not None:
         yield from of_pod(pod, namespace)
     owner = object_ref(item)
@@ -78,7 +78,7 @@ def of_object(item: Object, namespace: str) -> Iterator[Reference]:
 
 @dataclass(frozen=True)
 class ServiceUrl:
-    """A URL in a ConfigMap or a literal variable whose host is a cluster name; never quoted with credentials."""
+    """A URL of a Service in a ConfigMap or a literal variable; only its host and port, as it may have credentials."""
 
     object: str
     field: str
@@ -89,23 +89,23 @@ class ServiceUrl:
 
 
 def service_urls(text: str) -> Iterator[tuple[str, str, str, int]]:
-    """Host, Service, namespace (empty where not named) and port of each URL in a text that names a Service.
+    """Yield host, Service, namespace (empty if not named) and port of each URL of a Service in a text.
 
-    A name without dots, or below `.svc`, can only be a Service's inside a cluster.
+    In a cluster, a host name without dots or below `.svc` can only be a Service's.
     """
     for match in URL.finditer(text):
         parts = split(match.group())
         host = (parts.hostname or "") if parts else ""
         labels = host.removesuffix(".").removesuffix(".cluster.local").split(".")
-        cluster = len(labels) == 1 or (len(labels) == 3 and labels[2] == "svc")
-        if not parts or not cluster or not host[:1].isalpha() or host in LOCAL_HOSTS:
+        is_service = len(labels) == 1 or (len(labels) == 3 and labels[2] == "svc")
+        if not parts or not is_service or not host[:1].isalpha() or host in LOCAL_HOSTS:
             continue
         port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         yield host, labels[0], labels[1] if len(labels) > 1 else "", port
 
 
 def urls(snapshot: Snapshot) -> Iterator[ServiceUrl]:
-    """Every such URL of a release; those that the run itself gave (its model's base URL) are left out."""
+    """Yield every Service URL of a release, except those that the run injected (the model stub's)."""
     texts: list[tuple[Object, str, str]] = []
     for item in snapshot.of_kind("ConfigMap"):
         texts += [
@@ -118,9 +118,9 @@ def urls(snapshot: Snapshot) -> Iterator[ServiceUrl]:
                     (item, f"{container.field}.env[{text_at(variable, 'name')}]", text_at(variable, "value"))
                     for variable in mappings_at(container.body, "env")
                 ]
-    given = set(snapshot.injected_values.values())
+    injected = set(snapshot.injected_values.values())
     for item, field, text in texts:
-        if text in given:
+        if text in injected:
             continue
         for host, service, namespace, port in service_urls(text):
             where = namespace or snapshot.namespace_of(item)
@@ -128,7 +128,7 @@ def urls(snapshot: Snapshot) -> Iterator[ServiceUrl]:
 
 
 def service_ports(snapshot: Snapshot, service: str, namespace: str) -> list[int] | None:
-    """Ports of a Service of the release, or None where there is none of that name there."""
+    """Return the ports of a Service of the release, or None if there is no such Service."""
     for item in snapshot.of_kind("Service"):
         if name_of(item) == service and snapshot.namespace_of(item) == namespace:
             return [port for entry in mappings_at(item, "spec.ports") if isinstance(port := at(entry, "port"), int)]

@@ -1,4 +1,4 @@
-"""Rules of how the entities hang together."""
+"""Rules of relationships between entities."""
 
 from __future__ import annotations
 
@@ -13,102 +13,105 @@ from acceptance.kube.pod_templates import EnvVar
 
 
 @check("REL-01", "static")
-def migrations_come_first(subject: ComponentView) -> Iterator[Violation]:
-    wanted = subject.component.init_container
-    for pod in subject.pods:
+def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
+    """REL-01: an init container with the database's URL runs to completion before the backend starts."""
+    expected = view.component.init_container
+    for pod in view.pods:
         field = pod.path("spec.initContainers")
-        first = [container for container in pod.containers() if container.init]
-        chosen = [container for container in first if wanted is None or container.name == wanted]
+        init_containers = [container for container in pod.containers() if container.init]
+        chosen = [container for container in init_containers if expected is None or container.name == expected]
         if not chosen:
-            found = ", ".join(container.name for container in first) or "none"
+            actual = ", ".join(container.name for container in init_containers) or "none"
             yield Violation(
-                pod.object, field, f"an init container {wanted or ''} for the migrations".replace("  ", " "), found
+                pod.object, field, f"an init container {expected or ''} for the migrations".replace("  ", " "), actual
             )
         for container in chosen:
             if container.sidecar:
-                found = "restartPolicy Always: a sidecar that starts beside the backend"
-                yield Violation(pod.object, container.field, "one that runs to its end", found)
-        key = subject.target.secret.database_url
-        reached = any(
-            key in (given.key, given.name) for container in chosen for given in subject.environment(container)
-        )
+                actual = "restartPolicy Always: a sidecar that runs beside the backend"
+                yield Violation(pod.object, container.field, "one that runs to completion", actual)
+        key = view.target.secret.database_url
+        reached = any(key in (given.key, given.name) for container in chosen for given in view.environment(container))
         if chosen and not reached:
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
 
 
-def backend_urls(subject: ComponentView) -> Iterator[tuple[EnvVar, str, str, int]]:
-    """Variables of the frontend's main container whose URL names a Service: with host, Service and port."""
-    for pod in subject.pods[:1]:
-        for given in subject.environment(subject.main_container(pod)):
-            text = subject.value_of(given)
-            if text is None or text == subject.snapshot.injected_values.get("model_base_url"):
+def backend_urls(view: ComponentView) -> Iterator[tuple[EnvVar, str, str, int]]:
+    """Yield variables of the frontend's main container that contain a Service's URL, with host, Service and port."""
+    for pod in view.pods[:1]:
+        for given in view.environment(view.main_container(pod)):
+            text = view.value_of(given)
+            if text is None or text == view.snapshot.injected_values.get("model_base_url"):
                 continue
             for host, service, _, port in service_urls(text):
                 yield given, host, service, port
 
 
-def names_backend(subject: ComponentView) -> Iterator[Violation]:
-    """The frontend is given a URL of the backend's Service, with a port that the Service has."""
-    service = subject.for_component("backend").service
-    ports = service_ports(subject.snapshot, name_of(service), subject.namespaced(service)) or []
-    found = list(backend_urls(subject))
-    right = [entry for entry in found if entry[2] == name_of(service) and entry[3] in ports]
-    if not right:
-        seen = ", ".join(f"{given.name} -> {host}:{port}" for given, host, _, port in found) or "no URL of a Service"
-        wanted = f"a URL of {name_of(service)}:{ports[0] if ports else '?'}"
-        yield Violation(object_ref(subject.deployment), "env of the frontend's container", wanted, seen)
+def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
+    """REL-04: yield a violation unless the frontend is configured with a URL and port of the backend's Service."""
+    service = view.for_component("backend").service
+    ports = service_ports(view.snapshot, name_of(service), view.namespaced(service)) or []
+    actual = list(backend_urls(view))
+    correct = [entry for entry in actual if entry[2] == name_of(service) and entry[3] in ports]
+    if not correct:
+        urls_found = (
+            ", ".join(f"{given.name} -> {host}:{port}" for given, host, _, port in actual) or "no URL of a Service"
+        )
+        expected = f"a URL of {name_of(service)}:{ports[0] if ports else '?'}"
+        yield Violation(object_ref(view.deployment), "env of the frontend's container", expected, urls_found)
 
 
-check("REL-04", "live")(names_backend)
+check("REL-04", "live")(missing_backend_url)
 
 
 @check("REL-04", "live")
-def frontend_reaches_backend(subject: ComponentView) -> Iterator[Violation]:
-    facts = subject.cluster.facts
+def frontend_reaches_backend(view: ComponentView) -> Iterator[Violation]:
+    """REL-04: the frontend's process has the backend URL that the release configures."""
+    facts = view.cluster.facts
     if facts is None:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
-    for pod in subject.pods:
-        process = facts.get((pod.name, subject.main_container(pod).name))
-        for given, *_ in backend_urls(subject):
-            if process is not None and process.environment.get(given.name) != subject.value_of(given):
-                wanted = f"{format_value(subject.value_of(given))}, as configured in the release"
-                yield Violation(pod.object, given.name, wanted, format_value(process.environment.get(given.name)))
+    for pod in view.pods:
+        process = facts.get((pod.name, view.main_container(pod).name))
+        for given, *_ in backend_urls(view):
+            if process is not None and process.environment.get(given.name) != view.value_of(given):
+                expected = f"{format_value(view.value_of(given))}, as configured in the release"
+                yield Violation(pod.object, given.name, expected, format_value(process.environment.get(given.name)))
 
 
 @check("REL-05")
-def references_resolve(subject: ComponentView) -> Iterator[Violation]:
-    subject.require_rendered()
-    snapshot = subject.snapshot
+def references_resolve(view: ComponentView) -> Iterator[Violation]:
+    """REL-05: every referenced object, key, Service port and probe port exists."""
+    view.require_rendered()
+    snapshot = view.snapshot
     if not snapshot.objects:
         raise Untested("the release has no objects")
-    held = {(text_at(i, "kind"), snapshot.namespace_of(i), name_of(i)): i for i in snapshot.objects}
+    objects = {(text_at(i, "kind"), snapshot.namespace_of(i), name_of(i)): i for i in snapshot.objects}
     for item in snapshot.objects:
         for ref in of_object(item, snapshot.namespace_of(item)):
-            found = held.get((ref.kind, ref.namespace, ref.name))
-            if found is None:
+            actual = objects.get((ref.kind, ref.namespace, ref.name))
+            if actual is None:
                 yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
-            elif ref.key and ref.key not in subject.keys_of(found):
-                yield Violation(ref.object, ref.field, f"a key of {object_ref(found)}", f"no {ref.key}")
+            elif ref.key and ref.key not in view.keys_of(actual):
+                yield Violation(ref.object, ref.field, f"a key of {object_ref(actual)}", f"no {ref.key}")
     for url in urls(snapshot):
         ports = service_ports(snapshot, url.service, url.namespace)
         if ports is None:
             yield Violation(url.object, url.field, "the host of a Service of the release", format_value(url.host))
         elif url.port not in ports:
-            wanted = f"a port of Service/{url.service} ({', '.join(map(str, ports))})"
-            yield Violation(url.object, url.field, wanted, str(url.port))
-    yield from probe_ports(subject)
+            expected = f"a port of Service/{url.service} ({', '.join(map(str, ports))})"
+            yield Violation(url.object, url.field, expected, str(url.port))
+    yield from probe_ports(view)
 
 
-def probe_ports(subject: ComponentView) -> Iterator[Violation]:
-    """A probe's or hook's port by name is one that its container declares."""
-    for pod in subject.workloads():
+def probe_ports(view: ComponentView) -> Iterator[Violation]:
+    """Yield violations where a probe or hook names a port that its container does not declare."""
+    for pod in view.workloads():
         for container in pod.containers():
             for kind in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.preStop", "lifecycle.postStart"):
                 for action in ("httpGet", "tcpSocket"):
                     port = at(container.body, f"{kind}.{action}.port")
                     if isinstance(port, str) and not port.isdecimal() and port not in container.ports():
                         names = [text_at(entry, "name") for entry in mappings_at(container.body, "ports")]
-                        wanted = f"a declared port ({', '.join(filter(None, names)) or 'none has a name'})"
+                        expected = f"a declared port ({', '.join(filter(None, names)) or 'none has a name'})"
                         yield Violation(
-                            pod.object, f"{container.field}.{kind}.{action}.port", wanted, format_value(port)
+                            pod.object, f"{container.field}.{kind}.{action}.port", expected, format_value(port)
                         )

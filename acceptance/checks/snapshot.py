@@ -1,7 +1,6 @@
-"""What is read once and asserted many times: a rendered chart, a live release, or built images.
+"""The data that checks read: a rendered chart, a live release, or built images.
 
-One shape for every level, so that one check serves them all. Nothing here is changed after it was read; mutants
-alter copies.
+All levels share one type, so that one check serves all of them. Snapshots are never modified; mutants alter copies.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from acceptance.core.fields import Object, name_of, text_at
 
 Origin = Literal["static", "image", "live"]
 DEFAULTS = "defaults"
-"""The name of the rendering of the chart's default values with the required secrets."""
+"""Name of the rendering of the chart's defaults with the required secrets."""
 ELSEWHERE = "default"
-"""The release's namespace where the chart makes its own, which can't be the same."""
+"""The release's namespace if the chart creates the target's, which must be another one."""
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """What Helm made of one set of values: objects and notes, or the error in its own words."""
+    """What Helm rendered from one set of values: objects and notes, or its error message."""
 
     objects: tuple[Object, ...] = ()
     notes: str = ""
@@ -32,7 +31,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Dependency:
-    """A line of `helm dependency list`; `status` is `ok` or `unpacked` where it resolves."""
+    """A line of `helm dependency list`; `status` is `ok` or `unpacked` if it resolves."""
 
     name: str
     version: str
@@ -41,10 +40,10 @@ class Dependency:
 
 @dataclass(frozen=True)
 class ChartState:
-    """The chart's files, and what rendering it in several ways gave.
+    """The chart's files and several renderings of it.
 
-    `values` is what was rendered: the chart's own with the overrides merged in. `templates` holds text by path,
-    subcharts' too. A rendering that the target has no value path for is None.
+    `values` are the chart's, merged with the overrides. `templates` maps paths to text, subcharts included. A
+    rendering that the target has no value path for is None.
     """
 
     metadata: Object
@@ -55,19 +54,19 @@ class ChartState:
     dockerfiles: Mapping[str, str]
     rendering: Rendering
     rerendering: Rendering
-    """The same once more: it must be equal to `first`."""
+    """The same values rendered again: it must equal `rendering`."""
     without_secrets: Rendering | None = None
-    """Nothing but the defaults."""
+    """The defaults alone."""
     autoscaler_off: Rendering | None = None
     namespace_on: Rendering | None = None
     lint: tuple[str, ...] = ()
-    """Complaints of `helm lint --strict`, without those that `first` has as its error."""
+    """Messages of `helm lint --strict`, without the error of `rendering`."""
     dependencies: tuple[Dependency, ...] = ()
 
 
 @dataclass(frozen=True)
 class ContainerFacts:
-    """A running container as its process shows it on the node."""
+    """A running container's process, as seen on the node."""
 
     uid: int
     environment: Mapping[str, str]
@@ -80,10 +79,10 @@ class ContainerFacts:
 
 @dataclass(frozen=True)
 class ClusterState:
-    """What the cluster added to the release's objects: its own objects, and facts read on the node.
+    """Objects that the cluster created for the release, and facts read on the node.
 
-    `facts` is keyed by pod and container name, and None where the node can't be read. `refused` holds the API
-    server's words for each object of the release that dryRun=All refuses. `logs` is keyed by pod.
+    `facts` is keyed by pod and container name, and None if the node can't be read. `refused` has the API server's
+    message for each object that it rejects with dryRun=All. `logs` is keyed by pod.
     """
 
     pods: tuple[Object, ...] = ()
@@ -99,7 +98,7 @@ class ClusterState:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: bytes as a registry holds it, and what made it."""
+    """A layer: its compressed size, as in a registry, and the instruction that created it."""
 
     diff_id: str
     compressed_bytes: int
@@ -108,7 +107,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class ImageRun:
-    """The image started alone without egress: what its health path answered, and how SIGTERM ended it."""
+    """The result of starting the image without egress: its health path's status, and how SIGTERM ended it."""
 
     health_status: int | None
     log_tail: str = ""
@@ -118,7 +117,7 @@ class ImageRun:
 
 @dataclass(frozen=True)
 class ImageState:
-    """A built image: its configuration as stored, its layers, and what was found in its files."""
+    """A built image: its configuration, its layers, and what its files contain."""
 
     reference: str
     config: Object
@@ -130,14 +129,17 @@ class ImageState:
     """sha256 of each layer's content."""
     passwd: str = ""
     credentials: tuple[str, ...] = ()
-    """Places in layers that hold what looks like a credential: `path: kind`."""
+    """Places in layers that contain what looks like a credential: `path: kind`."""
     run: ImageRun | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything a check may look at. `given` holds what the run itself put into the values, by Secret key
-    and, for other values, by the target's name of the value."""
+    """Everything that a check may read.
+
+    `injected_values` are those that the run put into the values, by Secret key or, for others, by the target's name
+    of the value.
+    """
 
     source: Origin
     objects: tuple[Object, ...] = ()
@@ -148,7 +150,7 @@ class Snapshot:
     chart: ChartState | None = None
     cluster: ClusterState | None = None
     manifest_objects: tuple[Object, ...] = ()
-    """Live: the objects as the release's manifest declares them."""
+    """Live: the objects as declared in the release's manifest."""
     images: Mapping[str, ImageState] = field(default_factory=dict)
 
     @cached_property
@@ -159,17 +161,18 @@ class Snapshot:
         return kinds
 
     def of_kind(self, *kinds: str) -> list[Object]:
-        """The release's objects of these kinds, in their order."""
+        """Return the release's objects of these kinds, in their order."""
         return [item for kind in kinds for item in self._by_kind.get(kind, [])]
 
     def named(self, kind: str, name: str) -> Object | None:
+        """Return the object of this kind and name, or None."""
         return next((item for item in self.of_kind(kind) if name_of(item) == name), None)
 
     def namespace_of(self, item: Object) -> str:
-        """The object's namespace; the release's own where it names none."""
+        """Return the object's namespace, or the release's if it names none."""
         return text_at(item, "metadata.namespace") or self.release_namespace
 
     @property
     def shipped(self) -> bool:
-        """Whether the values are the chart's defaults, whose figures the target states."""
+        """Whether the values are the chart's defaults, for which the target states figures."""
         return self.source == "static" and self.variant == DEFAULTS

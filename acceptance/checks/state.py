@@ -1,4 +1,4 @@
-"""Rules of state that can be read."""
+"""Rules of state that objects show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ REQUIRED = "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 
 
 @check("STA-06")
-def no_affinity_required(subject: ComponentView) -> Iterator[Violation]:
-    for pod in subject.pods:
+def no_affinity_required(view: ComponentView) -> Iterator[Violation]:
+    """STA-06: no pod affinity is required."""
+    for pod in view.pods:
         if terms := mappings_at(pod.spec, REQUIRED):
             yield Violation(pod.object, pod.path(f"spec.{REQUIRED}"), "none", f"{len(terms)} terms")
