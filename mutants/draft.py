@@ -36,60 +36,60 @@ class Draft:
         return self.snapshot.source == "live"
 
     @property
-    def subject(self) -> ComponentView:
+    def view(self) -> ComponentView:
         return ComponentView(self.snapshot, self.target, self.part)
 
     @property
     def component(self) -> Component:
-        return self.subject.component
+        return self.view.component
 
     def objects(self) -> list[Body]:
         return [_body(item) for item in self.snapshot.objects]
 
     def deployment(self) -> list[Body]:
-        return [_body(self.subject.deployment)]
+        return [_body(self.view.deployment)]
 
     def service(self) -> list[Body]:
-        return [_body(self.subject.service)]
+        return [_body(self.view.service)]
 
     def config_map(self) -> list[Body]:
-        return [_body(self.subject.config_map)]
+        return [_body(self.view.config_map)]
 
     def secret(self) -> list[Body]:
-        return [_body(self.subject.secret)]
+        return [_body(self.view.secret)]
 
     def autoscaler(self) -> list[Body]:
-        return [_body(self.subject.autoscaler)]
+        return [_body(self.view.autoscaler)]
 
-    def declared(self) -> list[Body]:
+    def manifest_autoscalers(self) -> list[Body]:
         """The HPA as the manifest declares it."""
         return [_body(item) for item in self.snapshot.manifest_objects if item["kind"] == "HorizontalPodAutoscaler"]
 
     def pods(self) -> list[Pod]:
         """The component's pods and, live, the Deployment's template too."""
-        template = pod_of(self.subject.deployment)
+        template = pod_of(self.view.deployment)
         assert template is not None
-        return [template, *self.subject.pods] if self.live else self.subject.pods
+        return [template, *self.view.pods] if self.live else self.view.pods
 
     def pod_bodies(self) -> list[Body]:
         return [_body(pod.body) for pod in self.pods()]
 
     def running_pods(self) -> list[Body]:
-        return [_body(pod.owner) for pod in self.subject.pods]
+        return [_body(pod.owner) for pod in self.view.pods]
 
-    def specs(self) -> list[Body]:
+    def pod_specs(self) -> list[Body]:
         return [_body(pod.spec) for pod in self.pods()]
 
     def containers(self) -> list[Body]:
         return [_body(each.body) for pod in self.pods() for each in pod.containers()]
 
-    def mains(self) -> list[Body]:
-        return [_body(self.subject.main_container(pod).body) for pod in self.pods()]
+    def main_containers(self) -> list[Body]:
+        return [_body(self.view.main_container(pod).body) for pod in self.pods()]
 
-    def inits(self) -> list[Body]:
+    def init_containers(self) -> list[Body]:
         return [_body(each.body) for pod in self.pods() for each in pod.containers() if each.init]
 
-    def off(self) -> list[Body]:
+    def deployment_without_hpa(self) -> list[Body]:
         """The component's Deployment as rendered with the HPA off, or as it is where there is none."""
         chart = self.snapshot.chart
         name = self.component.deployment
@@ -102,17 +102,17 @@ class Draft:
         return [_body(self.snapshot.chart.metadata)]
 
     def image_config(self) -> list[Body]:
-        return [_body(self.subject.image.config)]
+        return [_body(self.view.image.config)]
 
     # --- what is replaced
 
     def change(self, **fields: Any) -> None:
         self.snapshot = replace(self.snapshot, **fields)
 
-    def add(self, *items: Body) -> None:
+    def add_objects(self, *items: Body) -> None:
         self.change(objects=(*self.snapshot.objects, *items))
 
-    def drop(self, wanted: Callable[[Body], bool]) -> None:
+    def drop_objects(self, wanted: Callable[[Body], bool]) -> None:
         self.change(objects=tuple(item for item in self.snapshot.objects if not wanted(_body(item))))
 
     @property
@@ -123,7 +123,7 @@ class Draft:
     def change_chart(self, **fields: Any) -> None:
         self.change(chart=replace(self.chart, **fields))
 
-    def fail(self, error: str) -> None:
+    def fail_rendering(self, error: str) -> None:
         """The chart does not render."""
         self.change(objects=())
         self.change_chart(rendering=Rendering(error=error), rerendering=Rendering(error=error))
@@ -138,12 +138,12 @@ class Draft:
 
     def change_facts(self, alter: Callable[[ContainerFacts], ContainerFacts]) -> None:
         """Facts of the component's containers."""
-        names = {pod.name for pod in self.subject.pods}
+        names = {pod.name for pod in self.view.pods}
         facts = {key: alter(fact) if key[0] in names else fact for key, fact in (self.cluster.facts or {}).items()}
         self.change_cluster(facts=facts)
 
     def change_image(self, **fields: Any) -> None:
-        image: ImageState = replace(self.subject.image, **fields)
+        image: ImageState = replace(self.view.image, **fields)
         self.change(images={**self.snapshot.images, str(self.part): image})
 
     def retarget(self, **fields: Any) -> None:

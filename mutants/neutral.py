@@ -130,20 +130,20 @@ variant("other labels", component="tier")(nothing)
 
 
 @variant("other units")
-def units(objects: Objects) -> None:
+def _units(objects: Objects) -> None:
     for body in containers(objects):
         for kind in ("requests", "limits"):
             put(body, f"resources.{kind}", {"cpu": "0.5" if kind == "requests" else 0.5, "memory": "536870912"})
 
 
 @variant("limits alone")
-def limits_alone(objects: Objects) -> None:
+def _limits_alone(objects: Objects) -> None:
     for body in containers(objects):
         put(body, "resources.requests", REMOVE)
 
 
 @variant("extra labels and annotations")
-def labels(objects: Objects) -> None:
+def _labels(objects: Objects) -> None:
     for item in objects:
         put(item, "metadata.labels.team", "todo")
         put(item, "metadata.annotations.note", "text")
@@ -152,7 +152,7 @@ def labels(objects: Objects) -> None:
 
 
 @variant("envFrom for env")
-def env_from(objects: Objects) -> None:
+def _env_from(objects: Objects) -> None:
     for item in deployments(objects):
         backend = "backend" in item["metadata"]["name"]
         for body in item["spec"]["template"]["spec"]["containers"]:
@@ -166,7 +166,7 @@ def env_from(objects: Objects) -> None:
 
 
 @variant("an extra sidecar")
-def sidecar(objects: Objects) -> None:
+def _sidecar(objects: Objects) -> None:
     for spec in specs(objects):
         first = spec["containers"][0]
         extra = {key: first[key] for key in ("resources", "securityContext") if key in first}
@@ -174,7 +174,7 @@ def sidecar(objects: Objects) -> None:
 
 
 @variant("a native sidecar")
-def native_sidecar(objects: Objects) -> None:
+def _native_sidecar(objects: Objects) -> None:
     for spec in specs(objects):
         first = spec["containers"][0]
         extra = {key: first[key] for key in ("resources", "securityContext") if key in first}
@@ -183,13 +183,13 @@ def native_sidecar(objects: Objects) -> None:
 
 
 @variant("preStop by exec")
-def pre_stop(objects: Objects) -> None:
+def _pre_stop(objects: Objects) -> None:
     for body in containers(objects, init=False):
         body["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", "3"]}}}
 
 
 @variant("defaults left out")
-def implicit(objects: Objects) -> None:
+def _implicit(objects: Objects) -> None:
     for item in one(objects, "Service"):
         for path in ("type", "sessionAffinity"):
             put(item, f"spec.{path}", REMOVE)
@@ -207,7 +207,7 @@ def implicit(objects: Objects) -> None:
 
 
 @variant("defaults written out")
-def explicit(objects: Objects) -> None:
+def _explicit(objects: Objects) -> None:
     for item in one(objects, "Service"):
         item["spec"] |= {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}
     for item in (*one(objects, "ConfigMap"), *one(objects, "Secret")):
@@ -217,7 +217,7 @@ def explicit(objects: Objects) -> None:
 
 
 @variant("ports by number")
-def by_number(objects: Objects) -> None:
+def _by_number(objects: Objects) -> None:
     for item in one(objects, "Service"):
         for port in item["spec"]["ports"]:
             port["targetPort"] = port["port"]
@@ -229,13 +229,13 @@ def by_number(objects: Objects) -> None:
 
 
 @variant("stringData for data")
-def string_data(objects: Objects) -> None:
+def _string_data(objects: Objects) -> None:
     for item in one(objects, "Secret"):
         item["stringData"] = {key: decode(value) for key, value in item.pop("data").items()}
 
 
 @variant("security at the pod")
-def pod_security(objects: Objects) -> None:
+def _pod_security(objects: Objects) -> None:
     for spec in specs(objects):
         spec["securityContext"] = {
             "runAsUser": 1000,
@@ -248,27 +248,27 @@ def pod_security(objects: Objects) -> None:
 
 
 @variant("the image's user, enforced")
-def image_user(objects: Objects) -> None:
-    pod_security(objects)
+def _image_user(objects: Objects) -> None:
+    _pod_security(objects)
     for spec in specs(objects):
         put(spec, "securityContext.runAsUser", REMOVE)
 
 
 @variant("percentages")
-def percentages(objects: Objects) -> None:
+def _percentages(objects: Objects) -> None:
     for item in deployments(objects):
         item["spec"]["strategy"]["rollingUpdate"] = {"maxSurge": "25%", "maxUnavailable": "0%"}
 
 
 @variant("a memory metric too")
-def memory_metric(objects: Objects) -> None:
+def _memory_metric(objects: Objects) -> None:
     for item in one(objects, "HorizontalPodAutoscaler"):
         target = {"type": "Utilization", "averageUtilization": 80}
         item["spec"]["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": target}})
 
 
 @variant("spread where possible")
-def spread(objects: Objects) -> None:
+def _spread(objects: Objects) -> None:
     for spec in specs(objects):
         term = {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
         spec["affinity"] = {
@@ -278,7 +278,7 @@ def spread(objects: Objects) -> None:
 
 
 @variant("a service account of its own")
-def account(objects: Objects) -> None:
+def _account(objects: Objects) -> None:
     namespace = objects[-1]["metadata"].get("namespace")
     made = {"name": "todo", "namespace": namespace}
     objects.append(
@@ -290,18 +290,18 @@ def account(objects: Objects) -> None:
 
 
 @variant("another order")
-def order(objects: Objects) -> None:
+def _order(objects: Objects) -> None:
     objects.reverse()
 
 
 @variant("full Service names in URLs")
-def full_names(objects: Objects) -> None:
+def _full_names(objects: Objects) -> None:
     for item in one(objects, "ConfigMap"):
         item["data"]["BACKEND_URL"] = "http://todo-backend-service.todo-chatbot.svc.cluster.local:8000/"
 
 
 @variant("a second Service without an address")
-def headless(objects: Objects) -> None:
+def _headless(objects: Objects) -> None:
     item = copy.deepcopy(one(objects, "Service")[0])
     item["metadata"]["name"] += "-headless"
     item["spec"]["clusterIP"] = "None"
@@ -309,7 +309,7 @@ def headless(objects: Objects) -> None:
 
 
 @variant("a hardened job")
-def job(objects: Objects) -> None:
+def _job(objects: Objects) -> None:
     first = deployments(objects)[0]
     spec = copy.deepcopy(first["spec"]["template"]["spec"])
     spec["restartPolicy"] = "OnFailure"
@@ -319,6 +319,6 @@ def job(objects: Objects) -> None:
 
 
 @variant("several origins, with spaces")
-def origins(objects: Objects) -> None:
+def _origins(objects: Objects) -> None:
     for item in one(objects, "ConfigMap"):
         item["data"]["CORS_ORIGINS"] = "http://localhost:3000, https://todo.example.com, http://[::1]:3000"

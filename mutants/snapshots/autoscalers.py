@@ -9,8 +9,8 @@ from mutants.snapshots.registry import field, fields, mutant
 
 
 @mutant("HPA-01", "absent")
-def no_autoscaler(draft: Draft) -> None:
-    draft.drop(lambda item: item["kind"] == "HorizontalPodAutoscaler")
+def _no_autoscaler(draft: Draft) -> None:
+    draft.drop_objects(lambda item: item["kind"] == "HorizontalPodAutoscaler")
 
 
 field("HPA-01", "autoscaling/v1", Draft.autoscaler, "apiVersion", "autoscaling/v1")
@@ -28,7 +28,13 @@ field("HPA-05", "equal (advice)", Draft.autoscaler, "spec.maxReplicas", 2)
 field("HPA-05", "another than stated", Draft.autoscaler, "spec.maxReplicas", 4, "static")
 METRIC = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
 fields("HPA-06", Draft.autoscaler, "spec.metrics", {"none": [], "absent": REMOVE, "11": [METRIC] * 11})
-fields("HPA-06", Draft.declared, "spec.metrics", {"none declared": [], "absent in the manifest": REMOVE}, "live")
+fields(
+    "HPA-06",
+    Draft.manifest_autoscalers,
+    "spec.metrics",
+    {"none declared": [], "absent in the manifest": REMOVE},
+    "live",
+)
 
 
 def cpu(**target: Any) -> list[Body]:
@@ -60,7 +66,7 @@ field(
     cpu(type="Utilization", averageUtilization=50),
     "static",
 )
-field("HPA-07", "no CPU request", Draft.mains, "resources", {"limits": {"memory": "1Gi"}})
+field("HPA-07", "no CPU request", Draft.main_containers, "resources", {"limits": {"memory": "1Gi"}})
 CONDITION = {"type": "ScalingActive", "status": "False", "message": "no metrics"}
 fields("HPA-08", Draft.autoscaler, "status.conditions", {"not active": [CONDITION], "no condition": []})
 fields(

@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.checks.snapshot import Dependency, Rendering
 from mutants.draft import REMOVE, Body, Draft, put
-from mutants.snapshots.registry import encoded, field, fields, mutant, plain
+from mutants.snapshots.registry import encoded, field, fields, mutable, mutant
 
 fields(
     "CHT-01",
@@ -37,7 +37,7 @@ mutant("CHT-08", "no file")(lambda draft: draft.change_chart(templates={}))
 for missing in ("_", "NOTES.txt"):
 
     @mutant("CHT-08", f"no {missing} file")
-    def without_file(draft: Draft, missing: str = missing) -> None:
+    def _without_file(draft: Draft, missing: str = missing) -> None:
         kept = {p: t for p, t in draft.chart.templates.items() if not p.rpartition("/")[2].startswith(missing)}
         draft.change_chart(templates=kept)
 
@@ -52,8 +52,8 @@ for kind, name in (
 ):
 
     @mutant("CHT-08", f"no {kind} {name}")
-    def without_object(draft: Draft, kind: str = kind, name: str = name) -> None:
-        draft.drop(lambda item: (item["kind"], item["metadata"]["name"]) == (kind, name))
+    def _without_object(draft: Draft, kind: str = kind, name: str = name) -> None:
+        draft.drop_objects(lambda item: (item["kind"], item["metadata"]["name"]) == (kind, name))
 
 
 def namespace_on(draft: Draft) -> tuple[Body, ...]:
@@ -63,20 +63,22 @@ def namespace_on(draft: Draft) -> tuple[Body, ...]:
 
 
 @mutant("CHT-08", "no Namespace")
-def without_namespace(draft: Draft) -> None:
+def _without_namespace(draft: Draft) -> None:
     draft.change_chart(namespace_on=Rendering(tuple(o for o in namespace_on(draft) if o["kind"] != "Namespace")))
 
 
-mutant("CHT-09", "does not render", "static")(lambda draft: draft.fail("nil pointer evaluating interface {}.tag"))
+mutant("CHT-09", "does not render", "static")(
+    lambda draft: draft.fail_rendering("nil pointer evaluating interface {}.tag")
+)
 
 
 @mutant("CHT-09", "another the second time", "static")
-def unstable(draft: Draft) -> None:
+def _unstable(draft: Draft) -> None:
     item = next(item for item in draft.objects() if item["kind"] == "Secret")
     item["data"]["BETTER_AUTH_SECRET"] = encoded("x" * 40)
 
 
-mutant("CHT-09", "an object twice", "static")(lambda draft: draft.add(draft.objects()[0]))
+mutant("CHT-09", "an object twice", "static")(lambda draft: draft.add_objects(draft.objects()[0]))
 for clause, path, value in (
     ("an unknown field", "spec.replica", 2),
     ("a string for a number", "spec.replicas", "two"),
@@ -85,7 +87,7 @@ for clause, path, value in (
 ):
 
     @mutant("CHT-09", clause, "static")
-    def misshapen(draft: Draft, path: str = path, value: Any = value) -> None:
+    def _misshapen(draft: Draft, path: str = path, value: Any = value) -> None:
         item = next(item for item in draft.objects() if item["kind"] == "Deployment")
         put(item, path, value)
 
@@ -95,14 +97,14 @@ for text in ("http://todo:%!d(float64=5432)", "<no value>", "map[cpu:1]", "%!s(<
 
 
 @mutant("CHT-09", "renders without the secrets", "static")
-def unguarded(draft: Draft) -> None:
+def _unguarded(draft: Draft) -> None:
     draft.change_chart(without_secrets=draft.chart.rendering)
 
 
 for name in ("databaseUrl", "betterAuthSecret", "openaiApiKey"):
 
     @mutant("CHT-09", f"a message without {name}", "static")
-    def unnamed(draft: Draft, name: str = name) -> None:
+    def _unnamed(draft: Draft, name: str = name) -> None:
         bare = draft.chart.without_secrets
         assert bare is not None
         assert bare.error is not None
@@ -117,41 +119,41 @@ mutant("CHT-10", "no JSON Schema")(lambda draft: draft.change_chart(schema={"typ
 
 
 @mutant("CHT-10", "defaults that do not fit")
-def unfit(draft: Draft) -> None:
-    put(plain(draft.chart.values), "backend.replicas", "two")
+def _unfit(draft: Draft) -> None:
+    put(mutable(draft.chart.values), "backend.replicas", "two")
 
 
 @mutant("CHT-10", "a key it does not know")
-def unknown(draft: Draft) -> None:
+def _unknown(draft: Draft) -> None:
     assert draft.chart.schema is not None
-    put(plain(draft.chart.schema), "properties.localCluster", REMOVE)
+    put(mutable(draft.chart.schema), "properties.localCluster", REMOVE)
 
 
 @mutant("CHT-10", "open at the top")
-def open_top(draft: Draft) -> None:
+def _open_top(draft: Draft) -> None:
     assert draft.chart.schema is not None
-    put(plain(draft.chart.schema), "additionalProperties", REMOVE)
+    put(mutable(draft.chart.schema), "additionalProperties", REMOVE)
 
 
 mutant("CHT-15", "a warning")(lambda draft: draft.change_chart(lint=("[WARNING] templates/: bad",)))
 
 
 @mutant("CHT-16", "of another name", "static")
-def other_namespace(draft: Draft) -> None:
+def _other_namespace(draft: Draft) -> None:
     next(o for o in namespace_on(draft) if o["kind"] == "Namespace")["metadata"]["name"] = "other"
 
 
 @mutant("CHT-16", "two of them", "static")
-def two_namespaces(draft: Draft) -> None:
+def _two_namespaces(draft: Draft) -> None:
     one = next(o for o in namespace_on(draft) if o["kind"] == "Namespace")
     draft.change_chart(namespace_on=Rendering((*namespace_on(draft), {**one, "metadata": {"name": "second"}})))
 
 
 @mutant("CHT-16", "an object elsewhere", "static")
-def elsewhere_with_namespace(draft: Draft) -> None:
+def _elsewhere_with_namespace(draft: Draft) -> None:
     next(o for o in namespace_on(draft) if o["kind"] == "Service")["metadata"]["namespace"] = "default"
 
 
 @mutant("CHT-16", "does not render", "static")
-def namespace_fails(draft: Draft) -> None:
+def _namespace_fails(draft: Draft) -> None:
     draft.change_chart(namespace_on=Rendering(error="nil pointer"))

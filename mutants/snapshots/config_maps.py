@@ -36,7 +36,7 @@ field("CFG-07", "text not in the object", Draft.config_map, "data.ACCEPTANCE_TEX
 
 
 @mutant("CFG-07", "text not in the container", "live")
-def text_lost(draft: Draft) -> None:
+def _text_lost(draft: Draft) -> None:
     facts = {
         key: replace(fact, environment={**fact.environment, "ACCEPTANCE_TEXT": "Gr??e"})
         for key, fact in (draft.cluster.facts or {}).items()
@@ -45,22 +45,22 @@ def text_lost(draft: Draft) -> None:
 
 
 @mutant("CFG-08", "a variable over 131,072 bytes")
-def long_variable(draft: Draft) -> None:
+def _long_variable(draft: Draft) -> None:
     draft.config_map()[0]["data"]["ENVIRONMENT"] = "x" * 131_072
 
 
 @mutant("CFG-10", "another value in the container", "live")
-def other_value(draft: Draft) -> None:
+def _other_value(draft: Draft) -> None:
     draft.change_facts(lambda fact: replace(fact, environment={**fact.environment, "ENVIRONMENT": "other"}))
 
 
 @mutant("CFG-10", "no value in the container", "live")
-def no_value(draft: Draft) -> None:
+def _no_value(draft: Draft) -> None:
     draft.change_facts(lambda fact: replace(fact, environment={}))
 
 
 @mutant("CFG-10", "no variable from the ConfigMap", "live")
-def no_variables(draft: Draft) -> None:
+def _no_variables(draft: Draft) -> None:
     for body in draft.containers():
         body.pop("env", None)
         body.pop("envFrom", None)

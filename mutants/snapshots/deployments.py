@@ -5,19 +5,25 @@ from __future__ import annotations
 from mutants.draft import REMOVE, Draft
 from mutants.snapshots.registry import field, fields, mutant
 
-fields("DEP-03", Draft.off, "spec.replicas", {"0": 0, "6": 6, "11": 11, "-1": -1, "a word": "two"}, "static")
-field("DEP-03", "another number than stated", Draft.off, "spec.replicas", 4, "static")
+fields(
+    "DEP-03",
+    Draft.deployment_without_hpa,
+    "spec.replicas",
+    {"0": 0, "6": 6, "11": 11, "-1": -1, "a word": "two"},
+    "static",
+)
+field("DEP-03", "another number than stated", Draft.deployment_without_hpa, "spec.replicas", 4, "static")
 
 
 @mutant("DEP-03", "the HPA rendered although it is off", "static", part="backend")
-def scaler_stays(draft: Draft) -> None:
+def _scaler_stays(draft: Draft) -> None:
     draft.change_chart(autoscaler_off=draft.chart.rendering)
 
 
 @mutant("DEP-03", "11 where the cluster isn't local", "static")
-def eleven(draft: Draft) -> None:
+def _eleven(draft: Draft) -> None:
     draft.change_chart(values={**draft.chart.values, "localCluster": False})
-    for body in draft.off():
+    for body in draft.deployment_without_hpa():
         body["spec"]["replicas"] = 11
 
 
@@ -37,12 +43,12 @@ field("DEP-04", "another workload's pods too", Draft.deployment, "spec.selector.
 
 
 @mutant("DEP-05", "not on the selector")
-def selector_without(draft: Draft) -> None:
+def _selector_without(draft: Draft) -> None:
     draft.deployment()[0]["spec"]["selector"]["matchLabels"].pop("component")
 
 
 @mutant("DEP-05", "not on the pods")
-def pods_without(draft: Draft) -> None:
+def _pods_without(draft: Draft) -> None:
     for body in draft.pod_bodies():
         body["metadata"]["labels"].pop("app")
 
@@ -61,21 +67,21 @@ fields("DEP-08", Draft.deployment, "spec.revisionHistoryLimit", {"0": 0, "anothe
 
 
 @mutant("DEP-09", "a stray pod", "live")
-def stray_pod(draft: Draft) -> None:
+def _stray_pod(draft: Draft) -> None:
     pod = {**draft.running_pods()[0]}
     pod["metadata"] = {**pod["metadata"], "name": "stray", "ownerReferences": []}
     draft.change_cluster(pods=(*draft.cluster.pods, pod))
 
 
 @mutant("DEP-09", "a stray ReplicaSet", "live")
-def stray_set(draft: Draft) -> None:
-    for item in draft.subject.owned_replica_sets():
+def _stray_set(draft: Draft) -> None:
+    for item in draft.view.owned_replica_sets():
         metadata = {**item["metadata"], "name": "stray", "ownerReferences": []}
         draft.change_cluster(replica_sets=(*draft.cluster.replica_sets, {**item, "metadata": metadata}))
 
 
 @mutant("DEP-09", "a pod missing", "live")
-def pod_missing(draft: Draft) -> None:
+def _pod_missing(draft: Draft) -> None:
     gone = draft.running_pods()[0]
     draft.change_cluster(pods=tuple(pod for pod in draft.cluster.pods if pod is not gone))
 

@@ -15,7 +15,7 @@ OTHER_DIGEST = "sha256:" + "0" * 64
 
 def with_image(image: str) -> Alter:
     def alter(draft: Draft) -> None:
-        for body in draft.mains():
+        for body in draft.main_containers():
             body["image"] = image
 
     return alter
@@ -33,13 +33,13 @@ for clause, tag in {"an underscore": "1_0", "a space": "1 0", "a plus": "1+0"}.i
 
 
 @mutant("IMG-03", "configuration of another content", "image")
-def other_config(draft: Draft) -> None:
+def _other_config(draft: Draft) -> None:
     draft.change_image(computed_digest=OTHER_DIGEST)
 
 
 @mutant("IMG-03", "layer of another content", "image")
-def other_layer(draft: Draft) -> None:
-    draft.change_image(computed_diff_ids=(OTHER_DIGEST, *draft.subject.image.computed_diff_ids[1:]))
+def _other_layer(draft: Draft) -> None:
+    draft.change_image(computed_diff_ids=(OTHER_DIGEST, *draft.view.image.computed_diff_ids[1:]))
 
 
 mutant("IMG-03", "a namesake runs", "live")(
@@ -76,7 +76,7 @@ field("IMG-08", "windows", Draft.image_config, "os", "windows")
 
 def run(**fields: Any) -> Alter:
     def alter(draft: Draft) -> None:
-        was = draft.subject.image.run
+        was = draft.view.image.run
         assert was is not None
         draft.change_image(run=replace(was, **fields))
 

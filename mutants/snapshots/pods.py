@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mutants.draft import REMOVE, Body, Draft, put
-from mutants.snapshots.registry import field, fields, mutant, plain, volume
+from mutants.snapshots.registry import field, fields, mutable, mutant, volume
 
 field("POD-01", "capitals", Draft.running_pods, "metadata.name", "Todo-X", refused=True)
 field("POD-01", "64 characters", Draft.running_pods, "metadata.name", "a" * 64)
@@ -15,7 +15,7 @@ field("POD-01", "name of another stem", Draft.running_pods, "metadata.name", "to
 for kind in ("Deployment", "Service", "ConfigMap", "Secret", "HorizontalPodAutoscaler"):
 
     @mutant("POD-02", f"a {kind} elsewhere")
-    def elsewhere(draft: Draft, kind: str = kind) -> None:
+    def _elsewhere(draft: Draft, kind: str = kind) -> None:
         next(item for item in draft.objects() if item["kind"] == kind)["metadata"]["namespace"] = "elsewhere"
 
 
@@ -23,9 +23,9 @@ mutant("POD-02", "no namespace", "live")(lambda draft: draft.change_cluster(name
 
 
 @mutant("POD-02", "namespace younger than its pods", "live")
-def young_namespace(draft: Draft) -> None:
+def _young_namespace(draft: Draft) -> None:
     for item in draft.cluster.namespaces:
-        put(plain(item), "metadata.creationTimestamp", "2026-01-02T03:00:01Z")
+        put(mutable(item), "metadata.creationTimestamp", "2026-01-02T03:00:01Z")
 
 
 fields(
@@ -40,31 +40,38 @@ def containers(count: int) -> Any:
     return lambda old: [{**old[0], "name": f"c{i}"} for i in range(count)]
 
 
-field("POD-04", "no container", Draft.specs, "containers", [], refused=True)
-field("POD-04", "6 containers", Draft.specs, "containers", containers(6))
+field("POD-04", "no container", Draft.pod_specs, "containers", [], refused=True)
+field("POD-04", "6 containers", Draft.pod_specs, "containers", containers(6))
 field(
     "POD-04",
     "5 containers and an init one",
-    Draft.specs,
+    Draft.pod_specs,
     "initContainers",
     [{"name": f"i{i}"} for i in range(5)],
 )
-fields("POD-05", Draft.specs, "restartPolicy", {"OnFailure": "OnFailure", "Never": "Never"}, refused=False)
-field("POD-05", "a container never restarted", Draft.mains, "restartPolicy", "Never")
+fields("POD-05", Draft.pod_specs, "restartPolicy", {"OnFailure": "OnFailure", "Never": "Never"}, refused=False)
+field("POD-05", "a container never restarted", Draft.main_containers, "restartPolicy", "Never")
 for resource in ("cpu", "memory"):
-    for who, where in {"main": Draft.mains, "every": Draft.containers}.items():
+    for who, where in {"main": Draft.main_containers, "every": Draft.containers}.items():
         field("POD-06", f"{who} without {resource} limit", where, f"resources.limits.{resource}", REMOVE)
         field(
             "POD-07", f"{who} {resource} over its limit", where, f"resources.requests.{resource}", "900G", refused=True
         )
-    field("POD-06", f"no {resource} at all", Draft.mains, "resources", REMOVE)
-    field("POD-06", f"{resource} limit 0", Draft.mains, f"resources.limits.{resource}", "0")
-    field("POD-06", f"{resource} limit unreadable", Draft.mains, f"resources.limits.{resource}", "much", "static")
-    field("POD-06", f"{resource} request 0", Draft.mains, f"resources.requests.{resource}", "0")
+    field("POD-06", f"no {resource} at all", Draft.main_containers, "resources", REMOVE)
+    field("POD-06", f"{resource} limit 0", Draft.main_containers, f"resources.limits.{resource}", "0")
+    field(
+        "POD-06",
+        f"{resource} limit unreadable",
+        Draft.main_containers,
+        f"resources.limits.{resource}",
+        "much",
+        "static",
+    )
+    field("POD-06", f"{resource} request 0", Draft.main_containers, f"resources.requests.{resource}", "0")
 field(
     "POD-07",
     "0.6 over 500m",
-    Draft.mains,
+    Draft.main_containers,
     "resources",
     {"requests": {"cpu": "0.6"}, "limits": {"cpu": "500m"}},
     refused=True,
@@ -72,7 +79,7 @@ field(
 field(
     "POD-07",
     "513Mi over 536870912",
-    Draft.mains,
+    Draft.main_containers,
     "resources",
     {"requests": {"memory": "513Mi"}, "limits": {"memory": "536870912"}},
     refused=True,
@@ -80,27 +87,27 @@ field(
 
 
 @mutant("POD-06", "init container without resources", part="backend")
-def bare_init(draft: Draft) -> None:
-    for body in draft.inits():
+def _bare_init(draft: Draft) -> None:
+    for body in draft.init_containers():
         body.pop("resources")
 
 
 @mutant("POD-07", "init container over its limit", part="backend", refused=True)
-def greedy_init(draft: Draft) -> None:
-    for body in draft.inits():
+def _greedy_init(draft: Draft) -> None:
+    for body in draft.init_containers():
         put(body, "resources.requests.cpu", "9")
 
 
 for rule, probes in {"POD-08": ("livenessProbe", "readinessProbe"), "POD-09": ("startupProbe",)}.items():
     for probe in probes:
-        field(rule, f"no {probe}", Draft.mains, probe, REMOVE)
-        field(rule, f"{probe} by exec", Draft.mains, probe, {"exec": {"command": ["true"]}})
-        field(rule, f"{probe} by TCP", Draft.mains, probe, {"tcpSocket": {"port": 8000}})
-        field(rule, f"{probe} elsewhere", Draft.mains, f"{probe}.httpGet.path", "/other")
-        field(rule, f"{probe} on another port", Draft.mains, f"{probe}.httpGet.port", 9999)
-        field(rule, f"{probe} on an unknown name", Draft.mains, f"{probe}.httpGet.port", "metrics")
-        field(rule, f"{probe} of another host", Draft.mains, f"{probe}.httpGet.host", "example.com")
-        field(rule, f"{probe} over TLS", Draft.mains, f"{probe}.httpGet.scheme", "HTTPS")
+        field(rule, f"no {probe}", Draft.main_containers, probe, REMOVE)
+        field(rule, f"{probe} by exec", Draft.main_containers, probe, {"exec": {"command": ["true"]}})
+        field(rule, f"{probe} by TCP", Draft.main_containers, probe, {"tcpSocket": {"port": 8000}})
+        field(rule, f"{probe} elsewhere", Draft.main_containers, f"{probe}.httpGet.path", "/other")
+        field(rule, f"{probe} on another port", Draft.main_containers, f"{probe}.httpGet.port", 9999)
+        field(rule, f"{probe} on an unknown name", Draft.main_containers, f"{probe}.httpGet.port", "metrics")
+        field(rule, f"{probe} of another host", Draft.main_containers, f"{probe}.httpGet.host", "example.com")
+        field(rule, f"{probe} over TLS", Draft.main_containers, f"{probe}.httpGet.scheme", "HTTPS")
     mutant(rule, "on a declared port where nobody listens", "live")(
         lambda draft: draft.change_facts(lambda fact: replace(fact, listening=frozenset({1})))
     )
@@ -113,24 +120,26 @@ VOLUMES: dict[str, Body] = {
     "a projected volume": {"projected": {"sources": [{"configMap": {"name": "x"}}]}},
 }
 for clause, source in VOLUMES.items():
-    field("POD-13", clause, Draft.specs, "volumes", volume("more", source))
-field("POD-13", "11 volumes", Draft.specs, "volumes", [{"name": f"v{i}", "emptyDir": {}} for i in range(11)])
+    field("POD-13", clause, Draft.pod_specs, "volumes", volume("more", source))
+field("POD-13", "11 volumes", Draft.pod_specs, "volumes", [{"name": f"v{i}", "emptyDir": {}} for i in range(11)])
 field("POD-14", "no node", Draft.running_pods, "spec.nodeName", REMOVE)
 field("POD-14", "unknown node", Draft.running_pods, "spec.nodeName", "elsewhere")
 field("POD-14", "not scheduled", Draft.running_pods, "status.conditions", [{"type": "PodScheduled", "status": "False"}])
 field("POD-14", "a node by the template", Draft.deployment, "spec.template.spec.nodeName", "node-1")
 field("POD-15", "absent", Draft.running_pods, "status.startTime", REMOVE)
 fields("POD-15", Draft.running_pods, "status.startTime", {"not a time": "today", "a date": "2026-01-02"}, refused=True)
-fields("POD-16", Draft.mains, "ports", {"none": REMOVE, "another": [{"containerPort": 9999}]})
-field("POD-16", "over UDP", Draft.mains, "ports", lambda old: [{**old[0], "protocol": "UDP"}])
+fields("POD-16", Draft.main_containers, "ports", {"none": REMOVE, "another": [{"containerPort": 9999}]})
+field("POD-16", "over UDP", Draft.main_containers, "ports", lambda old: [{**old[0], "protocol": "UDP"}])
 mutant("POD-16", "nobody listens", "live")(
     lambda draft: draft.change_facts(lambda fact: replace(fact, listening=frozenset({1})))
 )
 for resource, less, other in (("cpu", "100m", "750m"), ("memory", "128Mi", "1Gi")):
-    field("POD-18", f"{resource} request below its limit", Draft.mains, f"resources.requests.{resource}", less)
+    field(
+        "POD-18", f"{resource} request below its limit", Draft.main_containers, f"resources.requests.{resource}", less
+    )
 
     @mutant("POD-18", f"another {resource} than stated")
-    def other_figure(draft: Draft, resource: str = resource, other: str = other) -> None:
-        for body in draft.mains():
+    def _other_figure(draft: Draft, resource: str = resource, other: str = other) -> None:
+        for body in draft.main_containers():
             put(body, f"resources.requests.{resource}", other)
             put(body, f"resources.limits.{resource}", other)

@@ -59,7 +59,7 @@ def encoded(text: str) -> str:
 
 def with_object(item: Body) -> Alter:
     """One more object in the release."""
-    return lambda draft: draft.add(copy.deepcopy(item))
+    return lambda draft: draft.add_objects(copy.deepcopy(item))
 
 
 def variable(name: str, **source: Any) -> Any:
@@ -70,7 +70,7 @@ def variable(name: str, **source: Any) -> Any:
     ]
 
 
-def plain(value: Any) -> Body:
+def mutable(value: Any) -> Body:
     """A part of a snapshot, to be altered in place."""
     assert isinstance(value, dict)
     return value
@@ -81,11 +81,11 @@ def volume(name: str, source: Body) -> Any:
     return lambda old: [*(old or []), {"name": name, **source}]
 
 
-def first_init(draft: Draft) -> list[Body]:
-    return draft.inits()[:1]
+def first_init_container(draft: Draft) -> list[Body]:
+    return draft.init_containers()[:1]
 
 
-def seen_for(draft: Draft, part: str) -> Draft:
+def for_component(draft: Draft, part: str) -> Draft:
     """The same draft, seen for another component."""
     view = Draft.__new__(Draft)
     view.snapshot, view.target, view.part = draft.snapshot, draft.target, part
@@ -94,4 +94,4 @@ def seen_for(draft: Draft, part: str) -> Draft:
 
 def of_backend(where: Where) -> Where:
     """The backend's bodies, for a rule of the release as a whole."""
-    return lambda draft: where(seen_for(draft, "backend"))
+    return lambda draft: where(for_component(draft, "backend"))

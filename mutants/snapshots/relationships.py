@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mutants.draft import Draft
-from mutants.snapshots.registry import field, first_init, mutant, of_backend, variable
+from mutants.snapshots.registry import field, first_init_container, mutant, of_backend, variable
 
-field("REL-01", "no init container", Draft.specs, "initContainers", [], "static")
-field("REL-01", "another name", first_init, "name", "other", "static")
-field("REL-01", "a sidecar", first_init, "restartPolicy", "Always", "static")
-field("REL-01", "no way to the database", first_init, "env", [], "static")
+field("REL-01", "no init container", Draft.pod_specs, "initContainers", [], "static")
+field("REL-01", "another name", first_init_container, "name", "other", "static")
+field("REL-01", "a sidecar", first_init_container, "restartPolicy", "Always", "static")
+field("REL-01", "no way to the database", first_init_container, "env", [], "static")
 for clause, url in {
     "another Service": "http://other-service:8000",
     "another port": "http://todo-backend-service:9999",
     "localhost": "http://localhost:8000",
 }.items():
     field("REL-04", clause, Draft.config_map, "data.BACKEND_URL", url, "live")
-field("REL-04", "no URL", Draft.mains, "env", variable("BACKEND_URL"), "live")
+field("REL-04", "no URL", Draft.main_containers, "env", variable("BACKEND_URL"), "live")
 
 
 @mutant("REL-04", "the image's own URL wins", "live")
-def baked(draft: Draft) -> None:
+def _baked(draft: Draft) -> None:
     other = {"BACKEND_URL": "http://backend:8000"}
     draft.change_facts(lambda fact: replace(fact, environment={**fact.environment, **other}))
 
 
-main, spec = of_backend(Draft.mains), of_backend(Draft.specs)
+main, spec = of_backend(Draft.main_containers), of_backend(Draft.pod_specs)
 field("REL-05", "no such ConfigMap", main, "envFrom", [{"configMapRef": {"name": "absent"}}])
 field(
     "REL-05",
@@ -41,7 +41,7 @@ for kind, name in (("configMap", "todo-chatbot-config"), ("secret", "todo-chatbo
 field(
     "REL-05",
     "no such key in an init container",
-    of_backend(first_init),
+    of_backend(first_init_container),
     "env",
     [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "todo-chatbot-secrets", "key": "ABSENT"}}}],
 )

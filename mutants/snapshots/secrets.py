@@ -40,30 +40,30 @@ for key in ("DATABASE_URL", "BETTER_AUTH_SECRET", "OPENAI_API_KEY"):
 
 
 @mutant("SEC-09", "a variable over 131,072 bytes")
-def long_secret(draft: Draft) -> None:
+def _long_secret(draft: Draft) -> None:
     draft.secret()[0]["data"]["BETTER_AUTH_SECRET"] = encoded("x" * 131_072)
 
 
 for key in ("DATABASE_URL", "BETTER_AUTH_SECRET"):
-    field("SEC-11", f"{key} a literal", Draft.mains, "env", variable(key, value="text"))
+    field("SEC-11", f"{key} a literal", Draft.main_containers, "env", variable(key, value="text"))
     field(
         "SEC-11",
         f"{key} from the ConfigMap",
-        Draft.mains,
+        Draft.main_containers,
         "env",
         variable(key, valueFrom={"configMapKeyRef": {"name": "c", "key": key}}),
     )
-    field("SEC-11", f"no {key}", Draft.mains, "env", variable(key))
+    field("SEC-11", f"no {key}", Draft.main_containers, "env", variable(key))
 
 
 @mutant("SEC-11", "a literal by another name")
-def literal(draft: Draft) -> None:
+def _literal(draft: Draft) -> None:
     text = draft.snapshot.injected_values["BETTER_AUTH_SECRET"]
-    for body in draft.mains():
+    for body in draft.main_containers():
         body["env"].append({"name": "OTHER", "value": text})
 
 
 @mutant("SEC-11", "a literal on the command line")
-def argument(draft: Draft) -> None:
-    for body in draft.mains():
+def _argument(draft: Draft) -> None:
+    for body in draft.main_containers():
         body["args"] = [f"--key={draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from mutants.draft import REMOVE, Alter, Body, Draft, Where, put
-from mutants.snapshots.registry import encoded, field, fields, mutant, of_backend, seen_for, volume, with_object
+from mutants.snapshots.registry import encoded, field, fields, for_component, mutant, of_backend, volume, with_object
 
-main, spec = of_backend(Draft.mains), of_backend(Draft.specs)
+main, spec = of_backend(Draft.main_containers), of_backend(Draft.pod_specs)
 for kind in ("PersistentVolume", "PersistentVolumeClaim"):
     mutant("PER-02", kind)(with_object({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}))
 LASTING: dict[str, Body] = {
@@ -19,7 +19,7 @@ LASTING: dict[str, Body] = {
 for clause, source in LASTING.items():
     field("PER-02", clause, spec, "volumes", volume("more", source))
 mutant("PER-02", "a claim's template")(
-    lambda draft: draft.add(
+    lambda draft: draft.add_objects(
         {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",
@@ -31,7 +31,7 @@ mutant("PER-02", "a claim's template")(
 field(
     "STA-06",
     "required",
-    Draft.specs,
+    Draft.pod_specs,
     "affinity",
     {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "kubernetes.io/hostname"}]}},
 )
@@ -42,7 +42,7 @@ def user(pod: Any, container: Any, where: Where = Draft.containers) -> Alter:
     """Set runAsUser and runAsNonRoot of pods and containers; a pair each, None for absent."""
 
     def alter(draft: Draft) -> None:
-        for body, values in [(b, pod) for b in draft.specs()] + [(b, container) for b in where(draft)]:
+        for body, values in [(b, pod) for b in draft.pod_specs()] + [(b, container) for b in where(draft)]:
             for key, value in zip(("runAsUser", "runAsNonRoot"), values, strict=True):
                 put(body, f"{CONTEXT}.{key}", REMOVE if value is None else value)
 
@@ -59,8 +59,8 @@ for clause, pod_values, container_values in (
 
 
 @mutant("SCY-01", "an init container as root", "static", "live", part="backend")
-def root_init(draft: Draft) -> None:
-    for body in draft.inits():
+def _root_init(draft: Draft) -> None:
+    for body in draft.init_containers():
         put(body, f"{CONTEXT}.runAsUser", 0)
 
 
@@ -75,32 +75,32 @@ fields(
 
 
 @mutant("SCY-01", "a name that is another user", "image")
-def other_name(draft: Draft) -> None:
+def _other_name(draft: Draft) -> None:
     put(draft.image_config()[0], "config.User", "app")
     draft.change_image(passwd="app:x:999:999::/:\n")  # noqa: S106 - the file
 
 
 @mutant("SCY-01", "runAsNonRoot over an image user that is root", "static")
-def unenforced(draft: Draft) -> None:
+def _unenforced(draft: Draft) -> None:
     user((None, True), (None, None))(draft)
     draft.change_chart(dockerfiles={str(draft.part): "FROM x\nUSER 0\n"})
 
 
 ROOT_FS = f"{CONTEXT}.readOnlyRootFilesystem"
-fields("SCY-02", Draft.mains, ROOT_FS, {"writable": False, "not said": REMOVE})
+fields("SCY-02", Draft.main_containers, ROOT_FS, {"writable": False, "not said": REMOVE})
 
 
 @mutant("SCY-02", "a writable init container", part="backend")
-def writable_init(draft: Draft) -> None:
-    for body in draft.inits():
+def _writable_init(draft: Draft) -> None:
+    for body in draft.init_containers():
         put(body, ROOT_FS, False)
 
 
 @mutant("SCY-02", "a writable volume of the host")
-def writable_host(draft: Draft) -> None:
-    for body in draft.specs():
+def _writable_host(draft: Draft) -> None:
+    for body in draft.pod_specs():
         body["volumes"] = [{"name": "v", "hostPath": {"path": "/"}}]
-    for body in draft.mains():
+    for body in draft.main_containers():
         body["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]
 
 
@@ -108,7 +108,7 @@ mutant("SCY-02", "mounted writable", "live")(
     lambda draft: draft.change_facts(lambda fact: replace(fact, read_only_root=False))
 )
 for key in ("hostNetwork", "hostPID", "hostIPC"):
-    field("SCY-03", key, Draft.specs, key, True)
+    field("SCY-03", key, Draft.pod_specs, key, True)
 RIGHTS: dict[str, dict[str, Any]] = {
     "privileged": {"privileged": True},
     "allowPrivilegeEscalation": {"escalation": True, "escalation not said": REMOVE},
@@ -123,19 +123,21 @@ RIGHTS: dict[str, dict[str, Any]] = {
     "runAsUser": {"root": 0},
 }
 for path, values in RIGHTS.items():
-    fields("SCY-03", Draft.mains, f"{CONTEXT}.{path}", values)
+    fields("SCY-03", Draft.main_containers, f"{CONTEXT}.{path}", values)
 
 
 @mutant("SCY-03", "no seccomp profile")
-def no_seccomp(draft: Draft) -> None:
-    for body in (*draft.specs(), *draft.containers()):
+def _no_seccomp(draft: Draft) -> None:
+    for body in (*draft.pod_specs(), *draft.containers()):
         put(body, f"{CONTEXT}.seccompProfile", REMOVE)
 
 
 @mutant("SCY-03", "a privileged job", part="backend")
-def privileged_job(draft: Draft) -> None:
+def _privileged_job(draft: Draft) -> None:
     template = {"spec": {"containers": [{"name": "j", CONTEXT: {"privileged": True}}]}}
-    draft.add({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": template}})
+    draft.add_objects(
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": template}}
+    )
 
 
 def first_service(draft: Draft) -> list[Body]:
@@ -152,14 +154,14 @@ field("SCY-05", "hostNetwork", spec, "hostNetwork", True)
 field("SCY-06", "NodePort", Draft.service, "spec.type", "NodePort", "static")
 ROUTE = {"spec": {"rules": [{"http": {"paths": [{"backend": {"service": {"name": "todo-backend-service"}}}]}}]}}
 mutant("SCY-06", "an Ingress to it", "static")(
-    lambda draft: draft.add({"kind": "Ingress", "metadata": {"name": "x"}, **ROUTE})
+    lambda draft: draft.add_objects({"kind": "Ingress", "metadata": {"name": "x"}, **ROUTE})
 )
 field("SCY-06", "not by its name", Draft.config_map, "data.BACKEND_URL", "http://localhost:8000", "static")
 
 
 @mutant("SCY-06", "by localhost too", "static")
-def by_localhost(draft: Draft) -> None:
-    for body in seen_for(draft, "frontend").mains():
+def _by_localhost(draft: Draft) -> None:
+    for body in for_component(draft, "frontend").main_containers():
         body["env"].append({"name": "NEXT_PUBLIC_API_URL", "value": "http://localhost:8000"})
 
 
@@ -173,20 +175,20 @@ for clause, text in {
 }.items():
 
     @mutant("SCY-08", f"{clause} in a template", "static")
-    def in_template(draft: Draft, text: str = text) -> None:
+    def _in_template(draft: Draft, text: str = text) -> None:
         draft.change_chart(templates={**draft.chart.templates, "templates/x.yaml": f"a: {text}\n"})
 
     @mutant("SCY-08", f"{clause} in the values", "static")
-    def in_values(draft: Draft, text: str = text) -> None:
+    def _in_values(draft: Draft, text: str = text) -> None:
         draft.change_chart(values_files={**draft.chart.values_files, "values-x.yaml": f"a: {text}\n"})
 
     @mutant("SCY-08", f"{clause} in a Dockerfile", "static")
-    def in_dockerfile(draft: Draft, text: str = text) -> None:
+    def _in_dockerfile(draft: Draft, text: str = text) -> None:
         draft.change_chart(dockerfiles={"backend": f"FROM x\nENV A={text}\n"})
 
 
 @mutant("SCY-08", "a default for a secret", "static")
-def shipped_default(draft: Draft) -> None:
+def _shipped_default(draft: Draft) -> None:
     draft.change_chart(values_files={"values.yaml": "secrets: {betterAuthSecret: changeme}\n"})
 
 
@@ -194,17 +196,17 @@ field("SCY-08", "in the ConfigMap", Draft.config_map, "data.KEY", LEAK, "static"
 
 
 @mutant("SCY-08", "the run's own in the ConfigMap", "static", "live")
-def own_in_config(draft: Draft) -> None:
+def _own_in_config(draft: Draft) -> None:
     draft.config_map()[0]["data"]["KEY"] = f"x {draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"
 
 
 @mutant("SCY-08", "the run's own in an annotation", "static", "live")
-def own_in_annotation(draft: Draft) -> None:
+def _own_in_annotation(draft: Draft) -> None:
     put(draft.config_map()[0], "metadata.annotations.a", encoded(draft.snapshot.injected_values["BETTER_AUTH_SECRET"]))
 
 
 @mutant("SCY-08", "in a log", "live")
-def in_log(draft: Draft) -> None:
+def _in_log(draft: Draft) -> None:
     draft.change_cluster(logs={"x": f"connecting to {draft.snapshot.injected_values['DATABASE_URL']}"})
 
 
@@ -226,28 +228,28 @@ mutant("SCY-08", "in a layer", "image")(
 
 
 @mutant("SCY-09", "a key too many")
-def key_too_many(draft: Draft) -> None:
+def _key_too_many(draft: Draft) -> None:
     draft.retarget(secret_keys=("DATABASE_URL",))
 
 
 @mutant("SCY-09", "the model's key in the frontend", part="frontend")
-def model_key(draft: Draft) -> None:
-    for body in draft.mains():
+def _model_key(draft: Draft) -> None:
+    for body in draft.main_containers():
         body["env"].append(
             {"name": "K", "valueFrom": {"secretKeyRef": {"name": "todo-chatbot-secrets", "key": "OPENAI_API_KEY"}}}
         )
 
 
 @mutant("SCY-09", "the whole Secret", part="frontend")
-def whole_secret(draft: Draft) -> None:
-    for body in draft.mains():
+def _whole_secret(draft: Draft) -> None:
+    for body in draft.main_containers():
         body["envFrom"] = [{"secretRef": {"name": "todo-chatbot-secrets"}}]
 
 
 @mutant("SCY-09", "the Secret as a volume", part="frontend")
-def secret_volume(draft: Draft) -> None:
-    for body in draft.specs():
+def _secret_volume(draft: Draft) -> None:
+    for body in draft.pod_specs():
         body["volumes"] = [{"name": "s", "secret": {"secretName": "todo-chatbot-secrets"}}]
 
 
-fields("SCY-09", Draft.specs, "automountServiceAccountToken", {"a token": True, "a token by default": REMOVE})
+fields("SCY-09", Draft.pod_specs, "automountServiceAccountToken", {"a token": True, "a token by default": REMOVE})

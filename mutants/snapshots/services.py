@@ -58,12 +58,12 @@ field("SVC-07", "an unready endpoint of another", slices_of, "endpoints", lambda
 
 
 @mutant("SVC-07", "an unready pod with ready true", "live")
-def unready(draft: Draft) -> None:
+def _unready(draft: Draft) -> None:
     draft.running_pods()[0]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
 
 
 @mutant("SVC-07", "a leaving pod with ready true", "live")
-def leaving(draft: Draft) -> None:
+def _leaving(draft: Draft) -> None:
     draft.running_pods()[0]["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
 
 

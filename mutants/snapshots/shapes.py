@@ -51,15 +51,15 @@ for prefix in ("CFG", "SEC"):
     fields({"CFG": "CFG-09", "SEC": "SEC-10"}[prefix], role, "immutable", {"immutable": True})
 
     @mutant({"CFG": "CFG-06", "SEC": "SEC-08"}[prefix], "a space in a key", refused=True)
-    def key_with_space(draft: Draft, role: Where = role) -> None:
+    def _key_with_space(draft: Draft, role: Where = role) -> None:
         role(draft)[0]["data"]["BAD KEY"] = encoded("text")
 
     @mutant({"CFG": "CFG-06", "SEC": "SEC-08"}[prefix], "a slash in a key", refused=True)
-    def key_with_slash(draft: Draft, role: Where = role) -> None:
+    def _key_with_slash(draft: Draft, role: Where = role) -> None:
         role(draft)[0]["data"]["a/b"] = encoded("text")
 
     @mutant({"CFG": "CFG-08", "SEC": "SEC-09"}[prefix], "1,048,577 bytes of values", refused=True)
-    def too_much(draft: Draft, role: Where = role, prefix: str = prefix) -> None:
+    def _too_much(draft: Draft, role: Where = role, prefix: str = prefix) -> None:
         data = role(draft)[0]["data"]
         data.clear()
         data["A"] = "x" * 1_048_577 if prefix == "CFG" else base64.b64encode(b"x" * 1_048_577).decode()
