@@ -19,13 +19,13 @@ from acceptance.kube import diagnostics, manifests
 from acceptance.provision import lifecycle, user_context
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
+from acceptance.provision.existing_release import adopt_release, assert_values_unchanged
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
-from acceptance.provision.release import Release, adopt_release, assert_values_unchanged
-from acceptance.provision.run import Run
-from acceptance.provision.user_context import Context
+from acceptance.provision.release import Release
+from acceptance.provision.run import Context, Run
 from acceptance.report.signoff import RunMetadata
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
@@ -101,7 +101,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """A running cluster: of this run's own, or the one that --context names."""
     made = provisioner.cluster()
-    run_metadata.fresh_cluster = not run.reused and run.context is None
+    run_metadata.fresh_cluster = made.provider.creates_cluster and not run.reused
     run_metadata.environment |= made.versions()
     with on_failure(lambda *_: diagnostics.collect(made.api, made.run.namespace)):
         yield made
@@ -147,11 +147,11 @@ def release(
     """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
     with on_failure(lambda *_: diagnostics.collect(cluster.api, target.chart.namespace)):
         shipped = manifests.shipped(target.chart_path)
-        if provisioner.run.context:
-            made = adopt_release(provisioner, target, redactor.add)
+        if not provisioner.installs_release:
+            made = adopt_release(cluster, target, redactor.add)
             run_metadata.override(shipped, made.values, "the release's own")
             yield made
-            assert_values_unchanged(made, provisioner)
+            assert_values_unchanged(made)
             return
         request.getfixturevalue("images")  # the report names them
         made = provisioner.release()
@@ -165,7 +165,7 @@ def ready_release(
     release: Release, provisioner: Provisioner, record_measurement: Callable[[str, float, str, str], None]
 ) -> Release:
     """The release with every pod Ready and behind its Service."""
-    if provisioner.run.context:
+    if not provisioner.installs_release:
         release.wait_ready()
         return release
     since = provisioner.ready()

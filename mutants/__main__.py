@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from acceptance import checks
-from acceptance.chart import renderer as render
 from acceptance.chart.renderer import Renderer
 from acceptance.core import target
+from acceptance.kube.helm import find_helm
 from mutants import charts, images, neutral, snapshots
 from mutants.bases import bases, installed
 from toolchain.console import ToolchainError
@@ -61,7 +61,7 @@ def complaints(renderer: Renderer) -> Iterator[str]:
 def main() -> int:
     wanted = target.load()
     try:
-        renderer = Renderer(render.locate(), wanted)
+        renderer = Renderer(find_helm(), wanted)
     except ToolchainError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2

@@ -16,9 +16,10 @@ import yaml
 
 from acceptance import checks
 from acceptance.chart import bounds
-from acceptance.chart.renderer import Helm, Renderer
+from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding, Untested
 from acceptance.core.target import Target
+from acceptance.kube.helm import Helm
 from mutants.draft import REMOVE, put
 
 Edit = Callable[[Path], None]

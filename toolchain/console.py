@@ -32,6 +32,12 @@ class CommandError(ToolchainError):
         hint = "free some disk space: " if DISK_FULL in (stdout + stderr).lower() else ""
         super().__init__(f"{hint}`{' '.join(command[:4])} …` exited with {code}: {tail}")
 
+    @property
+    def summary(self) -> str:
+        """The last line that the command printed, without the tool's own `error:`."""
+        lines = (self.stderr or self.stdout).strip().splitlines() or [f"exit code {self.code}"]
+        return lines[-1].removeprefix("error: ").removeprefix("Error: ")
+
 
 _lock = Lock()
 

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from acceptance.chart.renderer import WORKERS, Helm, Renderer
+from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
+from acceptance.kube.helm import Helm
 from acceptance.kube.pod_templates import Container, Pod, environment, image_reference, pod_of
 from acceptance.kube.secrets import decoded
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
-import tarfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -17,16 +15,15 @@ from typing import Any
 
 import yaml
 
+from acceptance.chart.files import schema, templates
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
-from acceptance.core.fields import Object
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
-from acceptance.kube.manifests import _mapping, _text, documents, shipped
+from acceptance.kube.helm import Helm
+from acceptance.kube.manifests import documents, parse_mapping, read_text_or_empty, shipped
 from acceptance.kube.schema import KUBERNETES_VERSION
-from toolchain import binaries
+from toolchain.console import CommandError
 
-RENDER_SECONDS = 60
-"""Of one call of helm, which takes 0.1 s here."""
 WORKERS = max(2, os.cpu_count() or 2)
 
 
@@ -40,29 +37,6 @@ def credentials(target: Target) -> dict[str, str]:
         names.auth_secret: secrets.token_urlsafe(36),
         names.model_key: f"sk-proj-{secrets.token_urlsafe(36)}",
     }
-
-
-@dataclass(frozen=True)
-class Helm:
-    """Helm without a cluster, by argv; values, which hold secrets, go to its standard input."""
-
-    binary: Path
-
-    def __call__(self, *argv: str | Path, values: Mapping[str, Any] | None = None) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error. `OSError` where the binary can't be run."""
-        done = subprocess.run(
-            [str(self.binary), *map(str, argv)],
-            input=None if values is None else json.dumps(values),
-            stdin=subprocess.DEVNULL if values is None else None,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=RENDER_SECONDS,
-            check=False,
-            # It lives for 0.1 s, of which collecting its garbage would take a fifth.
-            env={**os.environ, "KUBECONFIG": os.devnull, "GOGC": "off"},
-        )
-        return done.returncode, done.stdout, done.stderr
 
 
 class Renderer:
@@ -96,10 +70,10 @@ class Renderer:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """Chart.yaml; empty where it is missing or not a mapping."""
-        return _mapping(_text(self.chart / "Chart.yaml"))
+        return parse_mapping(read_text_or_empty(self.chart / "Chart.yaml"))
 
     def values_file(self, path: Path) -> dict[str, Any]:
-        return _mapping(_text(self.target.root / path))
+        return parse_mapping(read_text_or_empty(self.target.root / path))
 
     # --- rendering
 
@@ -129,11 +103,10 @@ class Renderer:
     def _render(self, values: Mapping[str, Any], namespace: str, notes: bool) -> Rendering:
         where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
         template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
-        code, out, err = self.helm(*template, "--values", "-", values=values)
-        if code:
-            return Rendering(error=_words(err))
         try:
-            objects = tuple(documents(out))
+            objects = tuple(documents(self.helm(*template, "--values", "-", values=values)))
+        except CommandError as error:
+            return Rendering(error=_helm_error(error))
         except yaml.YAMLError as error:
             return Rendering(error=f"not valid YAML: {' '.join(str(error).split())}")
         return Rendering(objects, notes=self._notes(values, namespace) if notes else "")
@@ -149,8 +122,11 @@ class Renderer:
             "--output",
             "json",
         ]
-        code, out, _ = self.helm(*install, "--namespace", namespace, "--values", "-", values=values)
-        return str(json.loads(out)["info"].get("notes", "")) if code == 0 else ""
+        try:
+            out = self.helm(*install, "--namespace", namespace, "--values", "-", values=values)
+        except CommandError:
+            return ""
+        return str(json.loads(out)["info"].get("notes", ""))
 
     # --- the snapshot
 
@@ -220,66 +196,41 @@ class Renderer:
     def lint(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """What `helm lint --strict` complains of."""
         where = ["--namespace", self.target.chart.namespace, "--kube-version", KUBERNETES_VERSION]
-        code, out, err = self.helm("lint", "--strict", self.chart, *where, "--values", "-", values=values)
-        lines = [line.strip() for line in (out + err).splitlines()]
-        complaints = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
-        return tuple(complaints or ([_words(err)] if code else []))
+        failure: tuple[str, ...] = ()
+        try:
+            out = self.helm("lint", "--strict", self.chart, *where, "--values", "-", values=values)
+        except CommandError as error:
+            out, failure = error.stdout + error.stderr, (_helm_error(error),)
+        lines = [line.strip() for line in out.splitlines()]
+        return tuple(line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))) or failure
 
     def dependencies(self) -> tuple[Dependency, ...]:
         """Dependencies as Helm finds them; nothing is fetched."""
         listed = self.metadata.get("dependencies")
         if not listed:
             return ()
-        _, out, _ = self.helm("dependency", "list", self.chart)
+        try:
+            out = self.helm("dependency", "list", self.chart)
+        except CommandError as error:
+            out = error.stdout
         rows = [[cell.strip() for cell in line.split("\t")] for line in out.splitlines()[1:]]
         return tuple(Dependency(row[0], row[1], row[3]) for row in rows if len(row) > 3)
 
     def _values_files(self) -> dict[str, str]:
         paths = [self.chart / "values.yaml", *(self.target.root / path for path in self.target.chart.values_files)]
-        return {path.name: text for path in paths if (text := _text(path))}
+        return {path.name: text for path in paths if (text := read_text_or_empty(path))}
 
     def _dockerfiles(self) -> dict[str, str]:
         found = {}
         for name, component in self.target.components.items():
-            if component.image.dockerfile and (text := _text(self.target.root / component.image.dockerfile)):
+            if component.image.dockerfile and (
+                text := read_text_or_empty(self.target.root / component.image.dockerfile)
+            ):
                 found[str(name)] = text
         return found
 
 
-def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Path and text of every template file, those of subcharts (folders or archives) too."""
-    for path in sorted((chart / "templates").rglob("*")):
-        if path.is_file():
-            yield f"{prefix}{path.relative_to(chart)}", _text(path)
-    for child in sorted((chart / "charts").glob("*")):
-        if child.is_dir():
-            yield from templates(child, f"{prefix}charts/{child.name}/")
-        elif child.suffix == ".tgz":
-            with tarfile.open(child) as archive:
-                for member in archive:
-                    content = archive.extractfile(member) if "/templates/" in member.name else None
-                    if content is not None:
-                        yield f"{prefix}charts/{member.name}", content.read().decode("utf-8", "replace")
-
-
-def schema(chart: Path) -> Object | None:
-    """The values' JSON Schema, or None where there is none; one that is no JSON object is an empty one."""
-    path = chart / "values.schema.json"
-    if not path.is_file():
-        return None
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
-
-
-def _words(stderr: str) -> str:
+def _helm_error(error: CommandError) -> str:
     """Helm's error in one line, without its advice on debugging."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("Use --debug")]
-    return " ".join(lines).removeprefix("Error: ")
-
-
-def locate() -> Helm:
-    """Helm on PATH, else the one in the cache; raises `toolchain.console.ToolchainError` with the cure."""
-    return Helm(binaries.locate("helm"))
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    return " ".join(line for line in lines if not line.startswith("Use --debug")).removeprefix("Error: ")

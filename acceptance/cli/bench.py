@@ -19,7 +19,8 @@ from rich.table import Table
 from acceptance.core import target
 from acceptance.core.redaction import redactor
 from acceptance.core.rules import ROOT
-from acceptance.provision import cluster, images, lifecycle, release
+from acceptance.provision import images, lifecycle
+from acceptance.provision.providers import kind
 from acceptance.provision.provisioner import Provisioner, environment
 from toolchain import Toolchain, find
 from toolchain.console import ToolchainError, run
@@ -29,7 +30,7 @@ FACTOR = 1.25
 SECONDS = 120.0
 """From the command to every pod Ready, with warm caches."""
 TRIVIAL_TEST = "tests/behaviour/test_release.py::test_every_pod_is_ready_within_three_minutes"
-READY = "ready: "
+READY = "ready_release: "
 """How the line begins that tells that the fixture `ready` is there."""
 
 
@@ -71,7 +72,7 @@ def raw(toolchain: Toolchain) -> Raw:
             }
             made.network()
             path = current.folder / "kind.yaml"
-            path.write_text(yaml.safe_dump(cluster.configuration(toolchain, current)), encoding="utf-8")
+            path.write_text(yaml.safe_dump(kind.configuration(toolchain, current)), encoding="utf-8")
             argv: list[str | Path] = [
                 toolchain.kind,
                 "create",
@@ -83,18 +84,10 @@ def raw(toolchain: Toolchain) -> Raw:
             ]
             creation = seconds(lambda: run(argv))
             references = [image.reference for image in made.images().values()]
-            loader: list[str | Path] = [
-                toolchain.kind,
-                "load",
-                "docker-image",
-                *references,
-                "--name",
-                current.cluster_name,
-            ]
-            load = seconds(lambda: run(loader))
+            load = seconds(lambda: run(kind.load_command(toolchain, current.cluster_name, references)))
             for prepare in (made.database, made.model, made.metrics, made.loaded_images):
                 prepare()
-            install = seconds(lambda: release.install(made, subject, redactor.add).wait_ready())
+            install = seconds(made.ready)
             return Raw(creation, builds, load, install)
         finally:
             made.close()

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import toolchain
-from acceptance.chart import propose_target, renderer
+from acceptance.chart import propose_target
 from acceptance.cli import bench
 from acceptance.core.target import Target
 from acceptance.kube import manifests
+from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
 from toolchain.console import ToolchainError
 
@@ -38,7 +39,7 @@ def propose(chart: Path, values: Path | None, output: Path | None) -> None:
         raise propose_target.InitError(f"{output} is there already; name another file, or remove it")
     given = manifests.values_of(values) if values else {}
     folder = output.parent if output else Path.cwd()
-    document = propose_target.propose(chart, renderer.locate(), given, folder)
+    document = propose_target.propose(chart, find_helm(), given, folder)
     text = propose_target.toml(document)
     Target.model_validate({**document, "root": folder})
     if output is None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-
 from kubernetes import client
 
 from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS
+from acceptance.kube.secrets import decode
 from acceptance.provision.release import Release
 
 TIMEOUT = (CONNECT_SECONDS, LIST_SECONDS)
@@ -31,4 +30,6 @@ def secret(release: Release, key: str) -> str:
     )
     data = found.data or {}
     assert key in data, f"Secret/{target.secret.name} has no key {key}"
-    return base64.b64decode(data[key]).decode()
+    value = decode(data[key])
+    assert value is not None, f"Secret/{target.secret.name} has a key {key} that is not base64 of UTF-8"
+    return value

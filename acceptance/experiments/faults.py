@@ -70,8 +70,8 @@ def paused_container(cluster: Cluster, pod: Object, container: str) -> Iterator[
 
 
 def record_paused(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:
-    known = {**run.paused_containers(run.record(cluster.run.folder)), **more}
-    run.update_record(cluster.run, frozen={key: node for key, node in known.items() if key != without})
+    known = {**run.paused_containers(run.read_record(cluster.run.folder)), **more}
+    run.update_record(cluster.run, paused={key: node for key, node in known.items() if key != without})
 
 
 def is_paused(cluster: Cluster, identifier: str) -> bool:

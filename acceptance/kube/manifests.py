@@ -42,7 +42,7 @@ def documents(text: str) -> list[Object]:
     return found
 
 
-def _text(path: Path) -> str:
+def read_text_or_empty(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -51,10 +51,10 @@ def _text(path: Path) -> str:
 
 def shipped(chart: Path) -> dict[str, Any]:
     """The chart's values.yaml; empty where it is missing or not a mapping."""
-    return _mapping(_text(chart / "values.yaml"))
+    return parse_mapping(read_text_or_empty(chart / "values.yaml"))
 
 
-def _mapping(text: str) -> dict[str, Any]:
+def parse_mapping(text: str) -> dict[str, Any]:
     try:
         loaded = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
@@ -64,4 +64,4 @@ def _mapping(text: str) -> dict[str, Any]:
 
 def values_of(path: Path) -> dict[str, Any]:
     """A values file of the user's; raises `OSError` where it can't be read."""
-    return _mapping(path.read_text(encoding="utf-8"))
+    return parse_mapping(path.read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ FILES = "/run/database"
 
 @dataclass(frozen=True)
 class Database:
-    """A running PostgreSQL. `url` is what the release is given; `ca` is the PEM text that it verifies with."""
+    """A running PostgreSQL. `url` is what the release is given; `ca` is the PEM text that it trusts."""
 
     toolchain: Toolchain
     container: str
@@ -32,7 +32,7 @@ class Database:
     ca: str
 
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
-        """A superuser's connection from this machine, in autocommit; close it, or use it as a context."""
+        """Return a superuser's connection in autocommit from this machine; the caller closes it."""
         return psycopg.connect(
             host=docker.LOOPBACK,
             port=docker.host_port(self.toolchain, self.container, PORT),
@@ -46,11 +46,11 @@ class Database:
         )
 
     def role_url(self, role: str, password: str) -> str:
-        """The URL for another role."""
+        """Return the URL for another role."""
         return url(self.container, role, password)
 
     def stop(self) -> None:
-        """End PostgreSQL: connections are closed, new ones refused."""
+        """Stop PostgreSQL: connections are closed, new ones refused."""
         self.toolchain.engine.docker("stop", "--time", "5", self.container)
 
     def start(self) -> None:
@@ -59,13 +59,16 @@ class Database:
         self.wait()
 
     def pause(self) -> None:
-        """Freeze PostgreSQL: connections stay open and silent."""
+        """Pause PostgreSQL: connections stay open and get no answer."""
         self.toolchain.engine.docker("pause", self.container)
 
     def unpause(self) -> None:
+        """Let PostgreSQL go on."""
         self.toolchain.engine.docker("unpause", self.container)
 
     def wait(self) -> None:
+        """Wait until PostgreSQL answers. Raises `WaitError`."""
+
         def probe() -> None:
             try:
                 self.admin().close()
@@ -76,26 +79,34 @@ class Database:
 
 
 def url(host: str, role: str, password: str) -> str:
+    """Return a URL as Neon gives it; the password is percent-encoded."""
     return (
         f"postgresql://{role}:{quote(password, safe='')}@{host}:{PORT}/{NAME}?sslmode=require&channel_binding=require"
     )
 
 
 def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], None]) -> Database:
-    """Start the run's PostgreSQL, or take the one that a kept run has. `hide` is told every secret."""
+    """Start the run's PostgreSQL, unless a kept run has it, and wait until it answers.
+
+    Args:
+        toolchain: The tools of this machine.
+        run: The run.
+        image: The reference of the suite's PostgreSQL image.
+        redact: Called with every secret that is made or read.
+    """
     name = f"database-{run.id}"
     engine = toolchain.engine
     if docker.state(toolchain, name) in (None, "created"):
         superuser, owner = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        ca, certificate, key = certificates.server(name, f"pooler-{run.id}")
+        issued = certificates.issue(name, f"pooler-{run.id}")
         redact(superuser)
         redact(owner)
         files = {
             "superuser-password": superuser.encode(),
             "url": url(name, NAME, owner).encode(),
-            "ca.crt": ca.encode(),
-            "server.crt": certificate,
-            "server.key": key,
+            "ca.crt": issued.authority,
+            "server.crt": issued.certificate,
+            "server.key": issued.key,
             "init.sql": (
                 f"CREATE ROLE {NAME} LOGIN PASSWORD '{owner}';\n\nCREATE DATABASE {NAME} OWNER {NAME};\n\n"
             ).encode(),

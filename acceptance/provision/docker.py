@@ -1,4 +1,4 @@
-"""Containers beside the cluster, on its Docker network: what a release reaches from outside of itself."""
+"""Docker containers beside the cluster, on its network: what a release reaches outside the cluster."""
 
 from __future__ import annotations
 
@@ -28,10 +28,19 @@ def start(
     files: Mapping[str, bytes] | None = None,
     ports: tuple[int, ...] = (),
 ) -> None:
-    """Start a container `name` on the run's network, `files` put in it first, `ports` open on loopback.
+    """Start a container on the run's network.
 
-    `entrypoint` replaces the image's own. One that a kept run has left is started again if it stands still; one that
-    never ran is made anew, since it may lack its files.
+    A container that a kept run has left is started or unpaused; one that never ran is created again, since it may
+    lack its files.
+
+    Args:
+        toolchain: The tools of this machine.
+        run: The run that the container belongs to.
+        name: The container's name, which is its DNS name on the network.
+        image: The image's reference.
+        entrypoint: Replaces the image's own.
+        files: Files to copy into the container before it starts, by path.
+        ports: Ports to publish on loopback, each at a free port.
     """
     os.environ["DOCKER_HOST"] = toolchain.engine.host
     found = state(toolchain, name)
@@ -50,7 +59,7 @@ def start(
 
 
 def state(toolchain: Toolchain, name: str) -> str | None:
-    """Docker's word for the container's state (`running`, `paused`, `exited`, …), or None where there is none."""
+    """Return Docker's state of the container (`running`, `paused`, `exited`, …), or None where it does not exist."""
     try:
         return str(json.loads(toolchain.engine.docker("container", "inspect", name))[0]["State"]["Status"])
     except CommandError:
@@ -58,5 +67,15 @@ def state(toolchain: Toolchain, name: str) -> str | None:
 
 
 def host_port(toolchain: Toolchain, name: str, port: int) -> int:
-    """The port on loopback that leads to the container's port; another one after each start."""
+    """Return the port on loopback that is published for the container's port; it changes with each start."""
     return int(toolchain.engine.docker("port", name, f"{port}/tcp").split()[0].rpartition(":")[2])
+
+
+def create_network(toolchain: Toolchain, run: Run) -> str:
+    """Create the run's network, unless a kept run has it, and return its name."""
+    engine = toolchain.engine
+    try:
+        engine.docker("network", "inspect", run.network)
+    except CommandError:
+        engine.docker("network", "create", "--label", f"{LABEL}={run.id}", run.network)
+    return run.network

@@ -1,9 +1,8 @@
-"""The way in: a SOCKS proxy in a pod of the suite's own, so that every request takes the path that users' take.
+"""The way into the cluster: a SOCKS proxy in a pod of the suite, so that requests take the path that users' take.
 
-Service names and pod addresses are resolved and balanced inside the cluster; no route on this machine, and no
-port-forward that would pin a pod. The node of a run's own cluster leads one port of this machine's loopback to the
-pod; in a cluster of the user's own, where no port was mapped, the pod has a port of the node's, which the API server
-chooses.
+Service names and pod addresses are resolved and balanced inside the cluster; no route on this machine is needed, and
+no port-forward that would pin a pod. Where a port of this machine is mapped to the node, the pod listens there;
+elsewhere it has a node port, which the API server chooses.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from acceptance.core.deadlines import GATEWAY_UP, REQUEST
 from acceptance.core.fields import Object, mappings_at, text_at
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
-from acceptance.provision import cluster as clusters
-from acceptance.provision.cluster import GATEWAY_PORT, Cluster
+from acceptance.provision.cluster import Cluster
 from acceptance.provision.docker import LOOPBACK, host_port
+from acceptance.provision.providers import GATEWAY_PORT
+from acceptance.provision.tool_pod import namespace, tool_pod
 from toolchain.console import ToolchainError
 
 NAME = "gateway"
-SELECTOR = {"app": NAME}
-WHERE_IMAGE = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
+IMAGE_QUERY = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
 API_SERVER = "kubernetes.default.svc.cluster.local"
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where the proxy is reached from this machine; `session` and `proxy` lead through it."""
+    """Where the proxy is reached from this machine; `session` and `proxy` go through it."""
 
     target: Target
     host: str
@@ -40,22 +39,22 @@ class Gateway:
 
     @property
     def proxy(self) -> str:
-        """For requests: names are resolved in the cluster."""
+        """The proxy's URL for requests; names are resolved in the cluster."""
         return f"socks5h://{self.host}:{self.port}"
 
     def url(self, component: str, path: str = "/") -> str:
-        """The address of a component's Service, as pods know it."""
+        """Return the URL of a path at a component's Service, as pods address it."""
         return service_url(self.target, component) + path
 
     def session(self) -> requests.Session:
-        """A session through the gateway, without retries and without the machine's own proxy settings."""
+        """Return a session through the gateway, without retries and without the machine's own proxy settings."""
         session = requests.Session()
         session.trust_env = False
         session.proxies = {"http": self.proxy, "https": self.proxy}
         return session
 
     def check_connection(self) -> None:
-        """Make a connection to the API server through the proxy; `NotYet` where none comes about."""
+        """Connect to the API server through the proxy. Raises `NotYet` where no connection is established."""
         try:
             socks.create_connection(
                 (API_SERVER, 443),
@@ -68,67 +67,53 @@ class Gateway:
             raise NotYet(str(error)) from error
 
 
+def service_host(target: Target, component: str) -> str:
+    """Return the DNS name of a component's Service in the cluster."""
+    return f"{target.component(component).service}.{target.chart.namespace}.svc.cluster.local"
+
+
 def service_url(target: Target, component: str) -> str:
-    """The origin of a component's Service, as pods know it."""
-    part = target.component(component)
-    return f"http://{part.service}.{target.chart.namespace}.svc.cluster.local:{part.service_port}"
+    """Return the origin of a component's Service, as pods address it."""
+    return f"http://{service_host(target, component)}:{target.component(component).service_port}"
 
 
 def pod(cluster: Cluster, image: str) -> dict[str, Any]:
-    port = {"containerPort": GATEWAY_PORT} | ({} if cluster.run.context else {"hostPort": GATEWAY_PORT})
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": NAME, "namespace": cluster.run.namespace, "labels": {**SELECTOR}},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "containers": [
-                {
-                    "name": NAME,
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["microsocks", "-p", str(GATEWAY_PORT)],
-                    "ports": [port],
-                    "resources": {"requests": {"cpu": "20m", "memory": "16Mi"}},
-                }
-            ],
-        },
-    }
+    """Return the manifest of the gateway's pod."""
+    port = {"containerPort": GATEWAY_PORT}
+    if "mapped-port" in cluster.capabilities:
+        port["hostPort"] = GATEWAY_PORT
+    command = ["microsocks", "-p", str(GATEWAY_PORT)]
+    return tool_pod(cluster, NAME, image, command, {"cpu": "20m", "memory": "16Mi"}, container={"ports": [port]})
 
 
 def node_port(cluster: Cluster) -> dict[str, Any]:
-    """A Service that gives the gateway a port of the node's."""
+    """Return the manifest of a Service that gives the gateway a node port."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": NAME, "namespace": cluster.run.namespace},
-        "spec": {"type": "NodePort", "selector": {**SELECTOR}, "ports": [{"port": GATEWAY_PORT}]},
+        "spec": {"type": "NodePort", "selector": {"app": NAME}, "ports": [{"port": GATEWAY_PORT}]},
     }
 
 
-def namespace(cluster: Cluster) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.run.namespace}}
-
-
 def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
-    """Start the gateway's pod, if it does not run, and wait until a connection passes it."""
-    clusters.apply(cluster, namespace(cluster))
-    # A pod of another image would be restarted in place, some time after this has returned.
-    found = cluster.kubectl("get", "pods", *WHERE_IMAGE, "--namespace", cluster.run.namespace).split()
+    """Start the gateway's pod, if it does not run, and wait for a connection through it. Raises `WaitError`."""
+    cluster.apply(namespace(cluster))
+    # A pod with another image would be restarted in place, some time after this function has returned.
+    found = cluster.kubectl("get", "pods", *IMAGE_QUERY, "--namespace", cluster.run.namespace).split()
     if found and found != [image]:
         cluster.kubectl("delete", "pod", NAME, "--namespace", cluster.run.namespace)
-    clusters.apply(cluster, pod(cluster, image))
+    cluster.apply(pod(cluster, image))
     gateway = Gateway(target, *address(cluster))
     eventually("a connection to the API server through the gateway", gateway.check_connection, GATEWAY_UP)
     return gateway
 
 
 def address(cluster: Cluster) -> tuple[str, int]:
-    """Where the gateway's port is reached from this machine."""
-    if not cluster.run.context:
+    """Return the host and port at which this machine reaches the gateway. Raises `ToolchainError`."""
+    if "mapped-port" in cluster.capabilities:
         return LOOPBACK, host_port(cluster.toolchain, cluster.node, GATEWAY_PORT)
-    clusters.apply(cluster, node_port(cluster))
+    cluster.apply(node_port(cluster))
     where = ("--namespace", cluster.run.namespace, "--output", "json")
     service: Object = json.loads(cluster.kubectl("get", "service", NAME, *where))
     nodes = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")

@@ -1,58 +1,52 @@
-"""Helm, by argv with an explicit kubeconfig; values, which hold secrets, go to its standard input."""
+"""Helm on one release of the cluster under test."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from acceptance.kube.helm import Helm
 from acceptance.provision.cluster import Cluster
-from toolchain.console import run
 
-TIMEOUT = "3m"
-"""Of helm's own waits (hooks): CHT-11's three minutes."""
-
+TIMEOUT = ("--timeout", "3m")
+"""Of Helm's own waits (hooks): CHT-11's three minutes."""
 VALUES = ("--reset-values", "--values", "-")
 """Without the first, no values at all would be those of the last revision."""
 
 
 @dataclass(frozen=True)
-class Helm:
-    """Helm on one release. Every method raises `toolchain.console.CommandError` with helm's own words."""
+class HelmRelease:
+    """A release by name and namespace, installed or not. Every method raises `CommandError` with Helm's words."""
 
     cluster: Cluster
     release: str
     namespace: str
 
-    def __call__(self, *argv: str | Path, stdin: str | None = None) -> str:
-        where: list[str | Path] = ["--kubeconfig", self.cluster.kubeconfig, "--kube-context", self.cluster.context]
-        command: list[str | Path] = [self.cluster.toolchain.helm, *argv, "--namespace", self.namespace, *where]
-        return run(command, stdin=stdin)
+    @cached_property
+    def _helm(self) -> Helm:
+        return Helm(self.cluster.toolchain.helm, self.cluster.kubeconfig, self.cluster.context)
+
+    def __call__(self, *argv: str | Path, values: dict[str, Any] | None = None) -> str:
+        """Run a Helm command in the release's namespace and return what it printed."""
+        return self._helm(*argv, "--namespace", self.namespace, values=values)
 
     def upgrade(self, chart: Path, values: dict[str, Any]) -> None:
-        """`helm upgrade --install` to the chart's own values and these, its exit not taken for readiness."""
-        argv: list[str | Path] = [
-            "upgrade",
-            self.release,
-            chart,
-            "--install",
-            "--create-namespace",
-            "--timeout",
-            TIMEOUT,
-            *VALUES,
-        ]
-        self(*argv, stdin=json.dumps(values))
+        """Install or upgrade with the chart's own values and these; pods need not be Ready when Helm exits."""
+        self("upgrade", self.release, chart, "--install", "--create-namespace", *TIMEOUT, *VALUES, values=values)
 
     def rollback(self, revision: int | None = None) -> None:
-        """Back to a revision, or to the one before."""
-        self("rollback", self.release, *([str(revision)] if revision else []), "--timeout", TIMEOUT)
+        """Roll back to a revision, or to the one before."""
+        self("rollback", self.release, *([str(revision)] if revision else []), *TIMEOUT)
 
     def uninstall(self) -> None:
-        self("uninstall", self.release, "--wait", "--timeout", TIMEOUT)
+        """Uninstall the release and wait until its objects are gone."""
+        self("uninstall", self.release, "--wait", *TIMEOUT)
 
     def values(self) -> dict[str, Any] | None:
-        """The values that the release was given, or None where there is no such release."""
+        """Return the values that the release was given, or None where it is not installed."""
         listed = json.loads(self("list", "--filter", f"^{self.release}$", "--output", "json"))
         if not listed:
             return None
@@ -60,15 +54,18 @@ class Helm:
         return loaded or {}
 
     def revision(self) -> int:
+        """Return the number of the current revision."""
         return int(json.loads(self("status", self.release, "--output", "json"))["version"])
 
-    def rendered(self, chart: Path, values: dict[str, Any]) -> str:
-        """The manifest that an upgrade to the chart and these values would have, with the server's capabilities."""
-        argv: list[str | Path] = ["upgrade", self.release, chart, "--dry-run=server", "--output", "json", *VALUES]
-        return str(json.loads(self(*argv, stdin=json.dumps(values)))["manifest"])
+    def render(self, chart: Path, values: dict[str, Any]) -> str:
+        """Return the manifest that an upgrade to the chart and these values would have."""
+        upgrade: tuple[str | Path, ...] = ("upgrade", self.release, chart, "--dry-run=server", "--output", "json")
+        return str(json.loads(self(*upgrade, *VALUES, values=values))["manifest"])
 
     def manifest(self) -> str:
+        """Return the manifest of the current revision."""
         return self("get", "manifest", self.release)
 
     def notes(self) -> str:
+        """Return the notes of the current revision."""
         return self("get", "notes", self.release)

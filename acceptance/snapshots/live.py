@@ -19,7 +19,7 @@ from acceptance.kube.client import ApiServer
 from acceptance.kube.manifests import documents
 from acceptance.kube.schema import document, kind_of
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.helm import Helm
+from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.release import Release
 from acceptance.provision.run import CTR
@@ -27,7 +27,7 @@ from acceptance.provision.run import CTR
 LOG_LINES = 500
 
 
-def manifest_objects(helm: Helm) -> tuple[Object, ...]:
+def manifest_objects(helm: HelmRelease) -> tuple[Object, ...]:
     """The objects of a release's manifest that Kubernetes itself knows."""
     return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
 

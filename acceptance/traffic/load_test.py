@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from acceptance.client.user import User
-from acceptance.provision import cluster as clusters
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.gateway import service_url
+from acceptance.provision.tool_pod import tool_pod
 
 NAME = "load"
 FOLDER = "/run/load"
@@ -75,40 +76,28 @@ def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator
         "token": user.token,
         "title": user.target.api.title_field,
     }
-    metadata = {"name": NAME, "namespace": cluster.run.namespace}
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": dict(metadata),
+        "metadata": {"name": NAME, "namespace": cluster.run.namespace},
         "data": {name: base64.b64encode(value.encode()).decode() for name, value in plan.items()},
     }
-    part = user.target.component("backend")
-    host = f"http://{part.service}.{user.target.chart.namespace}.svc.cluster.local:{part.service_port}"
+    host = service_url(user.target, "backend")
     argv = ["--headless", "--users", str(clients), "--spawn-rate", str(clients), "--host", host, "--only-summary"]
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": dict(metadata),
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "restartPolicy": "Never",
-            "volumes": [{"name": "plan", "secret": {"secretName": NAME}}],
-            "containers": [
-                {
-                    "name": NAME,
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["locust", "--locustfile", "/opt/tools/load.py", *argv],
-                    "env": [{"name": "LOAD_PLAN", "value": FOLDER}],
-                    "volumeMounts": [{"name": "plan", "mountPath": FOLDER, "readOnly": True}],
-                    # It may take what is left over: what is loaded and what samples it come first.
-                    "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
-                }
-            ],
+    pod = tool_pod(
+        cluster,
+        NAME,
+        image,
+        ["locust", "--locustfile", "/opt/tools/load.py", *argv],
+        # Small requests: what is loaded and what samples it come first.
+        {"cpu": "50m", "memory": "64Mi"},
+        container={
+            "env": [{"name": "LOAD_PLAN", "value": FOLDER}],
+            "volumeMounts": [{"name": "plan", "mountPath": FOLDER, "readOnly": True}],
         },
-    }
-    clusters.apply(cluster, secret, pod)
+        spec={"restartPolicy": "Never", "volumes": [{"name": "plan", "secret": {"secretName": NAME}}]},
+    )
+    cluster.apply(secret, pod)
     load = Load()
     try:
         yield load

@@ -17,10 +17,9 @@ from acceptance.core.deadlines import REQUEST, SAMPLER_UP
 from acceptance.core.fields import at, mappings_at, name_of, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
-from acceptance.provision import cluster as clusters
-from acceptance.provision import gateway as gateways
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.tool_pod import namespace, tool_pod
 from acceptance.traffic.availability import Availability, ExpectedRefusals, evaluate
 from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTotals, decode, require_steady_rate
 
@@ -151,7 +150,7 @@ class Sampler:
 def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
     """Start the sampler's pod, if it does not run, and wait until it answers through the gateway."""
     cluster.load_image(image)
-    clusters.apply(cluster, gateways.namespace(cluster), pod(cluster, image))
+    cluster.apply(namespace(cluster), pod(cluster, image))
     objects = Objects(cluster.api, cluster.run.namespace)
     session = gateway.session()
 
@@ -180,22 +179,6 @@ def content(reference: str) -> str:
 
 
 def pod(cluster: Cluster, image: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": POD, "namespace": cluster.run.namespace},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "containers": [
-                {
-                    "name": POD,
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["python3", "/opt/tools/sampler.py", "--port", str(PORT)],
-                    # Its share under contention: a sampler that is late judges nothing.
-                    "resources": {"requests": {"cpu": "200m", "memory": "64Mi"}},
-                }
-            ],
-        },
-    }
+    """Return the manifest of the sampler's pod; its CPU request keeps it on time on a busy node."""
+    command = ["python3", "/opt/tools/sampler.py", "--port", str(PORT)]
+    return tool_pod(cluster, POD, image, command, {"cpu": "200m", "memory": "64Mi"})

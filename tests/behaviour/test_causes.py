@@ -17,7 +17,7 @@ from acceptance.core.fields import at, name_of, text_at
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.kube import diagnosis, diagnostics
 from acceptance.kube.client import Objects
-from acceptance.provision.cluster import Cluster, apply
+from acceptance.provision.cluster import Cluster
 from acceptance.provision.provisioner import Provisioner
 
 LAST_WORDS = "these are its last words"
@@ -150,7 +150,7 @@ def diagnoses(cluster: Cluster, provisioner: Provisioner) -> Iterator[dict[str, 
     namespaces = {name: f"{cluster.run.namespace}-{name}-{mark}" for name in ILLNESSES}
     try:
         made = [each for name, illness in ILLNESSES.items() for each in objects(namespaces[name], image, illness)]
-        apply(cluster, *made)
+        cluster.apply(*made)
         with ThreadPoolExecutor(len(namespaces)) as pool:
             waits = {name: pool.submit(wait_ready, cluster, namespace) for name, namespace in namespaces.items()}
             yield {name: wait.result() for name, wait in waits.items()}

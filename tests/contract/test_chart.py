@@ -15,7 +15,7 @@ from acceptance.core.target import Target
 from acceptance.core.values import set_paths
 from acceptance.kube.client import ApiServer
 from acceptance.plugin.parametrize import assert_none, entity, parameters
-from acceptance.provision.helm import Helm
+from acceptance.provision.helm import HelmRelease
 from acceptance.provision.release import Release
 from acceptance.snapshots.live import manifest_objects
 
@@ -37,7 +37,7 @@ def with_namespace(release: Release, api_server: ApiServer) -> Iterator[tuple[Sn
     if paths.namespace_create is None or paths.namespace is None:
         raise Untested("the target names no values.namespace_create and values.namespace")
     namespace = f"{cluster.run.namespace}-own"
-    helm = Helm(cluster, f"{target.chart.release}-own", cluster.run.namespace)
+    helm = HelmRelease(cluster, f"{target.chart.release}-own", cluster.run.namespace)
     stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
     values = set_paths(release.values, {paths.namespace_create: True, paths.namespace: namespace})
     helm.upgrade(target.chart_path, values)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from acceptance.chart.renderer import Renderer, locate
+from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.secret import stated_keys
 from acceptance.checks.snapshot import ImageRun, ImageState, Snapshot
 from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
+from acceptance.kube.helm import find_helm
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
 from acceptance.snapshots.image import read
@@ -46,7 +47,7 @@ def image_contents(
 def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, target: Target) -> dict[str, ImageRun]:
     """Each image started beside its database alone, with the environment that the chart gives."""
     database = provisioner.database()
-    renderer = Renderer(locate(), target)
+    renderer = Renderer(find_helm(), target)
     renderer.given[target.secret.database_url] = database.url
     for secret in renderer.given.values():
         redactor.add(secret)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance.chart.renderer import Renderer, locate
+from acceptance.chart.renderer import Renderer
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
+from acceptance.kube.helm import find_helm
 
 
 @pytest.fixture(scope="session")
 def renderer(target: Target) -> Renderer:
-    made = Renderer(locate(), target)
+    made = Renderer(find_helm(), target)
     for secret in made.given.values():
         redactor.add(secret)
     return made

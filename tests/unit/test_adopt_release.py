@@ -13,9 +13,9 @@ import yaml
 from acceptance.core.redaction import Redactor
 from acceptance.core.target import Target, load
 from acceptance.kube.client import Objects
-from acceptance.provision import release, run
+from acceptance.provision import existing_release, run
 from acceptance.provision.gateway import service_url
-from acceptance.provision.helm import Helm
+from acceptance.provision.helm import HelmRelease
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
 from tests.unit.user_cluster import Machine, run_on
@@ -66,7 +66,7 @@ class Found:
         machine.answer("kubectl", "get secret todo-chatbot-secrets", thing("Secret", "s", data=data))
 
     def read(self) -> Release:
-        return release.adopt_release(self.provision, self.target, self.redactor.add)
+        return existing_release.adopt_release(self.provision.cluster(), self.target, self.redactor.add)
 
 
 @pytest.fixture
@@ -74,21 +74,21 @@ def found(tmp_path: Path) -> Found:
     return Found(tmp_path)
 
 
-def test_a_release_is_read_and_not_changed(found: Found) -> None:
+def test_release_is_only_read(found: Found) -> None:
     made = found.read()
     assert made.values == VALUES
     assert made.installed_at is None
     assert "pass-word-1" not in repr(made)
-    commands = found.machine.said("helm")
+    commands = found.machine.commands("helm")
     assert all("--kube-context kind-mine" in command and "--namespace todo-chatbot" in command for command in commands)
     verbs = [command.split()[1:3] for command in commands]
     changing = [verb for verb in verbs if verb[0] in ("install", "upgrade", "rollback", "uninstall")]
     assert changing == [["upgrade", "todo"]]
     assert "--dry-run=server" in next(command for command in commands if command.startswith("helm upgrade"))
-    assert all(" get " in command for command in found.machine.said("kubectl"))
+    assert all(" get " in command for command in found.machine.commands("kubectl"))
 
 
-def test_no_release_of_that_name_is_told_with_the_cure(found: Found) -> None:
+def test_missing_release_is_reported_with_a_fix(found: Found) -> None:
     found.machine.answer("helm", "list", [])
     with pytest.raises(ToolchainError) as raised:
         found.read()
@@ -99,7 +99,7 @@ def test_no_release_of_that_name_is_told_with_the_cure(found: Found) -> None:
 
 
 @pytest.mark.parametrize("change", ["changed", "gone", "more"])
-def test_a_release_of_another_chart_is_refused_by_its_first_difference(found: Found, change: str) -> None:
+def test_release_of_another_chart_is_refused(found: Found, change: str) -> None:
     first, second = found.manifest
     other = thing("ConfigMap", "a", data={"x": "2"})
     found.holds(
@@ -113,44 +113,44 @@ def test_a_release_of_another_chart_is_refused_by_its_first_difference(found: Fo
     assert first["data"] == {"x": "1"}
 
 
-def test_the_order_and_the_text_of_a_manifest_are_no_difference(found: Found) -> None:
+def test_order_and_formatting_are_no_difference(found: Found) -> None:
     found.holds(rendered=found.manifest[::-1])
     assert found.read().values == VALUES
 
 
-def test_credentials_are_hidden_wherever_they_come_from(found: Found) -> None:
+def test_credentials_are_redacted(found: Found) -> None:
     found.read()
     everything = [URL, "pass-word-1", "auth-secret-1", "sk-proj-12345678", LIVE, "more-1234"]
     assert not [text for text in everything if text in found.redactor.text(" ".join(everything))]
     assert found.redactor.text("todo") == "todo"
 
 
-def test_a_credential_that_can_not_be_hidden_is_refused(found: Found) -> None:
+def test_credential_too_short_to_redact_is_refused(found: Found) -> None:
     found.holds(secret={"DATABASE_URL": "postgresql://todo:short@db.example.com/todo"})
     with pytest.raises(ToolchainError, match="has a credential of fewer than 8 characters") as raised:
         found.read()
     assert "short@" not in str(raised.value)
 
 
-def test_the_run_says_how_its_release_is_led_back_until_that_is_sure(found: Found) -> None:
+def test_record_says_how_to_restore_the_release(found: Found) -> None:
     made = found.read()
-    said = str(run.record(found.provision.run.folder)["release"])
+    said = str(run.read_record(found.provision.run.folder)["release"])
     assert said.endswith("helm rollback todo 3 --namespace todo-chatbot --kube-context kind-mine")
     found.holds(values={**VALUES, "publicUrl": "http://elsewhere"})
-    with pytest.raises(ToolchainError, match="has not the values that it had before this run"):
-        release.assert_values_unchanged(made, found.provision)
-    assert run.record(found.provision.run.folder)["release"] == said
+    with pytest.raises(ToolchainError, match="no longer has the values that it had before this run"):
+        existing_release.assert_values_unchanged(made)
+    assert run.read_record(found.provision.run.folder)["release"] == said
     found.holds()
-    release.assert_values_unchanged(made, found.provision)
-    assert run.record(found.provision.run.folder)["release"] is None
+    existing_release.assert_values_unchanged(made)
+    assert run.read_record(found.provision.run.folder)["release"] is None
 
 
-def test_no_values_at_all_are_given_and_read_as_such(found: Found) -> None:
+def test_release_without_values_is_adopted(found: Found) -> None:
     found.holds(values="null")
     made = found.read()
     assert made.values == {}
     made.upgrade()
-    assert "--reset-values --values -" in found.machine.said("helm upgrade")[-1]
+    assert "--reset-values --values -" in found.machine.commands("helm upgrade")[-1]
 
 
 # -------------------------------------------------------------------------------- origin
@@ -167,7 +167,7 @@ def test_no_values_at_all_are_given_and_read_as_such(found: Found) -> None:
     ],
     ids=["given", "the chart's", "given empty", "nowhere", "no path"],
 )
-def test_the_origin_is_the_releases_own(
+def test_origin_is_that_of_the_release(
     found: Found, tmp_path: Path, values: dict[str, Any], shipped: str, path: str | None, origin: str | None
 ) -> None:
     (tmp_path / "chart").mkdir()
@@ -176,11 +176,11 @@ def test_the_origin_is_the_releases_own(
     paths = found.target.values.model_copy(update={"public_url": path})
     target = found.target.model_copy(update={"chart": chart, "values": paths, "root": tmp_path})
     cluster = found.provision.cluster()
-    made = Release(target, cluster, Helm(cluster, "todo", "todo-chatbot"), Objects(None, "x"), values)  # type: ignore[arg-type]
+    made = Release(target, cluster, HelmRelease(cluster, "todo", "todo-chatbot"), Objects(None, "x"), values)  # type: ignore[arg-type]
     assert made.origin == (origin or service_url(target, "frontend"))
 
 
-def test_the_fakes_say_what_they_are_told(found: Found) -> None:
+def test_latest_answer_of_a_fake_tool_wins(found: Found) -> None:
     """The last answer counts: else a test above could not fail."""
     found.holds(values={"a": 1})
-    assert json.loads(Helm(found.provision.cluster(), "todo", "n")("get", "values", "todo")) == {"a": 1}
+    assert json.loads(HelmRelease(found.provision.cluster(), "todo", "n")("get", "values", "todo")) == {"a": 1}

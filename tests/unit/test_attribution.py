@@ -11,6 +11,9 @@ import pytest
 
 from acceptance.kube.history import History, Version
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.providers.existing import ExistingProvider
+from acceptance.provision.providers.kind import KindProvider
+from acceptance.provision.run import Run
 from acceptance.traffic.attribution import LAG, Connection, ConnectionTracker, attribute, parse, track_connections
 from acceptance.traffic.records import Record
 
@@ -122,8 +125,8 @@ def test_a_stream_that_ends_leaves_what_it_told() -> None:
     assert tracked.connections() == (seen()[0],)
 
 
-def test_a_cluster_whose_node_can_not_be_entered_has_none(tmp_path: Path) -> None:
-    cluster = Cluster(None, None, tmp_path, "mine", "", {"node": "it is far away"})  # type: ignore[arg-type]
+def test_a_cluster_whose_node_can_not_be_entered_has_none() -> None:
+    cluster = Cluster(ExistingProvider(None, None, "mine", "", "it is far away"))  # type: ignore[arg-type]
     with track_connections(cluster, "10.244.0.9") as tracked:
         assert tracked.connections() == ()
 
@@ -133,8 +136,8 @@ def test_what_a_command_on_the_node_prints_is_read_until_it_is_ended(tmp_path: P
     docker.write_text('#!/bin/sh\necho "$1 $2 $3"\nshift 3\nexec "$@"\n', encoding="ascii")
     docker.chmod(0o755)
     toolchain = SimpleNamespace(engine=SimpleNamespace(client=docker, environment={"PATH": "/usr/bin:/bin"}))
-    cluster = Cluster(toolchain, None, tmp_path, "kind-run", "run-control-plane")  # type: ignore[arg-type]
+    cluster = Cluster(KindProvider(toolchain, Run("run", tmp_path, kept=False)))  # type: ignore[arg-type]
     with cluster.node_stream("sh", "-c", 'echo "$0"; exec sleep 1000', "a word") as lines:
         read = [next(lines), next(lines)]
-    assert read == ["exec --interactive run-control-plane\n", "a word\n"]
+    assert read == ["exec --interactive pytest-todo-run-control-plane\n", "a word\n"]
     assert list(lines) == []

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from acceptance import checks
-from acceptance.chart import renderer as render
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import LEVELS, Level
 from acceptance.core.target import Target
+from acceptance.kube.helm import find_helm
 from mutants import neutral, snapshots
 from mutants.bases import bases, installed
 
@@ -21,7 +21,7 @@ Bases = Mapping[Level, Snapshot]
 
 @pytest.fixture(scope="module")
 def renderer(target: Target) -> Renderer:
-    return Renderer(render.locate(), target)
+    return Renderer(find_helm(), target)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.unit.user_cluster import Machine
 
 
 class NoObjects:
-    """A cluster to which a release's objects never come."""
+    """A cluster in which a release's objects never appear."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -37,14 +37,14 @@ def objects() -> NoObjects:
 @pytest.fixture
 def made(tmp_path: Path, objects: NoObjects, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provisioner]:
     release = Release(load(), None, None, objects, {})  # type: ignore[arg-type]
-    monkeypatch.setattr("acceptance.provision.release.install", lambda *_: release)
+    monkeypatch.setattr(Provisioner, "_install_release", lambda _: release)
     run = runs.Run("0badc0de", tmp_path, kept=False)
     made = Provisioner(Machine(tmp_path).toolchain, run, release.target, lambda _: None)
     yield made
     made.close()
 
 
-def test_a_run_that_ends_waits_for_no_pod(made: Provisioner, objects: NoObjects) -> None:
+def test_closing_run_waits_for_no_pod(made: Provisioner, objects: NoObjects) -> None:
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(made.ready)
         assert objects.asked.wait(10)
@@ -55,7 +55,7 @@ def test_a_run_that_ends_waits_for_no_pod(made: Provisioner, objects: NoObjects)
             waiting.result()
 
 
-def test_when_pods_were_ready_is_told_later_as_well(made: Provisioner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_moment_of_readiness_is_kept(made: Provisioner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Release, "wait_ready", lambda *_: None)
     before = time.monotonic()
     since = made.ready()

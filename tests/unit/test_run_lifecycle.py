@@ -83,7 +83,7 @@ def owner(kind: str = "new") -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def removal(identifier: str) -> list[str]:
-    kubeconfig = runs.folder() / identifier / "kubeconfig"
+    kubeconfig = runs.runs_folder() / identifier / "kubeconfig"
     return [
         f"kind delete cluster --name pytest-todo-{identifier} --kubeconfig {kubeconfig}",
         "docker rm --force --volumes c1",
@@ -94,7 +94,7 @@ def removal(identifier: str) -> list[str]:
     ]
 
 
-def test_a_run_removes_what_it_made_and_nothing_else(machine: Machine) -> None:
+def test_run_removes_only_what_it_made(machine: Machine) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         assert machine.changes() == []
         assert json.loads((run.folder / "run.json").read_text()) == {"kept": False, "checkout": str(ROOT)}
@@ -105,7 +105,7 @@ def test_a_run_removes_what_it_made_and_nothing_else(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_run_removes_what_it_made(machine: Machine, interruption: type[BaseException]) -> None:
+def test_interrupted_run_removes_what_it_made(machine: Machine, interruption: type[BaseException]) -> None:
     def fail() -> None:
         with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
             machine.replace(run.id)
@@ -119,7 +119,7 @@ def test_an_interrupted_run_removes_what_it_made(machine: Machine, interruption:
     assert not made[0].folder.exists()
 
 
-def test_a_second_interrupt_does_not_stop_the_removal(machine: Machine) -> None:
+def test_second_interrupt_does_not_stop_removal(machine: Machine) -> None:
     before = signal.getsignal(signal.SIGINT)
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         machine.replace(run.id, more="kill -INT $PPID; kill -INT $$")
@@ -128,7 +128,7 @@ def test_a_second_interrupt_does_not_stop_the_removal(machine: Machine) -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_a_run_whose_owner_lives_is_let_be_and_one_whose_owner_was_killed_is_removed(machine: Machine) -> None:
+def test_sweep_removes_only_runs_of_dead_processes(machine: Machine) -> None:
     with owner() as (identifier, process):
         machine.replace(identifier)
         lifecycle.sweep(machine.toolchain)
@@ -138,10 +138,10 @@ def test_a_run_whose_owner_lives_is_let_be_and_one_whose_owner_was_killed_is_rem
         process.wait()
         lifecycle.sweep(machine.toolchain)
         assert machine.changes() == removal(identifier)
-        assert not (runs.folder() / identifier).exists()
+        assert not (runs.runs_folder() / identifier).exists()
 
 
-def test_a_kept_run_is_only_removed_if_that_is_asked_for(machine: Machine) -> None:
+def test_kept_run_is_removed_only_on_request(machine: Machine) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=True) as run:
         machine.replace(run.id)
     lifecycle.sweep(machine.toolchain)
@@ -152,7 +152,7 @@ def test_a_kept_run_is_only_removed_if_that_is_asked_for(machine: Machine) -> No
     assert not run.folder.exists()
 
 
-def test_a_kept_run_is_taken_up_again_by_its_checkout_alone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_run_is_reused_by_its_checkout_only(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=True) as first:
         assert not first.reused
         with lifecycle.acquire_run(machine.toolchain, keep=True) as beside:
@@ -168,14 +168,14 @@ def test_a_kept_run_is_taken_up_again_by_its_checkout_alone(machine: Machine, mo
         assert other.id not in (first.id, beside.id)
 
 
-def test_what_was_killed_before_it_could_say_what_it_is_is_removed(machine: Machine) -> None:
-    path = runs.folder() / "0badc0de"
+def test_run_without_a_record_is_removed(machine: Machine) -> None:
+    path = runs.runs_folder() / "0badc0de"
     path.mkdir()
     lifecycle.sweep(machine.toolchain)
     assert not path.exists()
 
 
-def test_a_step_that_fails_is_told_and_tried_again(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_removal_is_reported_and_retried(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         machine.replace(run.id, more='[ "$1" != rm ] || { echo it is busy >&2; exit 1; }')
     assert machine.changes() == removal(run.id)
@@ -188,7 +188,7 @@ def test_a_step_that_fails_is_told_and_tried_again(machine: Machine, capsys: pyt
     assert not run.folder.exists()
 
 
-def test_two_runs_side_by_side_share_no_name(machine: Machine) -> None:
+def test_concurrent_runs_share_no_name(machine: Machine) -> None:
     with (
         lifecycle.acquire_run(machine.toolchain, keep=False) as one,
         lifecycle.acquire_run(machine.toolchain, keep=False) as other,
@@ -198,7 +198,7 @@ def test_two_runs_side_by_side_share_no_name(machine: Machine) -> None:
         assert one.folder.exists()
 
 
-def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_being_created_is_not_swept(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its folder and its lock."""
     take = runs.try_lock
     swept = []
@@ -219,7 +219,7 @@ def test_a_run_that_is_being_made_is_not_swept(machine: Machine, monkeypatch: py
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_a_shared_run_goes_unless_it_was_kept_before(machine: Machine, *, there: bool) -> None:
+def test_reused_run_is_removed_unless_kept_before(machine: Machine, *, there: bool) -> None:
     if there:
         lifecycle.new_run(keep=True)[1].close()
     with lifecycle.reuse_run(machine.toolchain):

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from acceptance import checks
-from acceptance.chart import propose_target, renderer
-from acceptance.chart.renderer import Helm, Renderer
+from acceptance.chart import propose_target
+from acceptance.chart.renderer import Renderer
 from acceptance.checks import CheckResults
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target, load
+from acceptance.kube.helm import Helm, find_helm
 from mutants.bases import bases
 
 CHARTS = Path(__file__).parent / "charts"
@@ -25,7 +26,7 @@ ALTERATIONS = 100
 
 @pytest.fixture(scope="module")
 def helm() -> Helm:
-    return renderer.locate()
+    return find_helm()
 
 
 def proposed(name: str, helm: Helm) -> Target:

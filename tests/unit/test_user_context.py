@@ -1,4 +1,4 @@
-"""A cluster of the user's own: its kubeconfig only read, used as far as it can be, and left as it was."""
+"""An existing cluster: the user's kubeconfig is only read, and the cluster is left as it was."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from acceptance.client.user import sign_up
 from acceptance.core.target import Target, load
 from acceptance.core.wait import WaitError
 from acceptance.experiments import faults
-from acceptance.provision import cluster, gateway, lifecycle, user_context
+from acceptance.provision import gateway, lifecycle, user_context
 from acceptance.provision import run as runs
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.providers import CAPABILITIES, provider_of
+from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.provisioner import Provisioner, environment
-from acceptance.provision.run import LABEL
-from acceptance.provision.user_context import Context
+from acceptance.provision.run import LABEL, Context
 from acceptance.traffic import sampler
 from tests.unit.user_cluster import KUBECONFIG, MACHINE, NODE, Machine, nodes, run_on
 from toolchain.console import ToolchainError
 
 TAGS = "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
-REASON = "context kind-mine is no kind cluster of one node on this engine"
+REASON = "context kind-mine is not a kind cluster of one node on this engine"
 
 
 @pytest.fixture
@@ -51,12 +52,12 @@ def target() -> Target:
 # ------------------------------------------------------------------------- the kubeconfig
 
 
-def test_the_users_kubeconfig_is_viewed_and_nothing_else(machine: Machine) -> None:
+def test_kubeconfig_is_only_viewed(machine: Machine) -> None:
     hidden: list[str] = []
     found = user_context.read_context(machine.toolchain, "kind-mine", hidden.append)
     assert (found.name, found.kubeconfig, found.node, found.lacking) == ("kind-mine", KUBECONFIG, NODE, "")
     assert hidden == ["tok-12345678", "S0VZIEtFWQ=="]
-    view, *others = machine.said("kubectl")
+    view, *others = machine.commands("kubectl")
     assert view == "kubectl config view --minify --flatten --raw --context kind-mine"
     assert others
     for command in others:
@@ -66,26 +67,26 @@ def test_the_users_kubeconfig_is_viewed_and_nothing_else(machine: Machine) -> No
     assert "tok-1" not in repr(found)
 
 
-def test_a_context_that_is_not_there_is_told_with_those_that_are(machine: Machine) -> None:
+def test_unknown_context_is_reported_with_known_ones(machine: Machine) -> None:
     machine.answer("kubectl", "config view", "error: cannot locate context kind-mine\n", 1)
     machine.answer("kubectl", "config get-contexts", "kind-one\nkind-two\n")
     with pytest.raises(ToolchainError) as raised:
         user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
     assert str(raised.value) == (
-        "your kubeconfig does not give context kind-mine (cannot locate context kind-mine): "
+        "your kubeconfig has no usable context kind-mine (cannot locate context kind-mine): "
         "name one of kind-one, kind-two"
     )
 
 
-def test_an_api_server_that_does_not_answer_is_told(machine: Machine) -> None:
+def test_unreachable_api_server_is_reported(machine: Machine) -> None:
     machine.answer("kubectl", "get nodes", "E1 noise\nThe connection to the server was refused\n", 1)
     with pytest.raises(ToolchainError) as raised:
         user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
-    assert "context kind-mine did not give its nodes within 15 s (The connection to the server was refused)" in str(
+    assert "context kind-mine did not list its nodes within 15 s (The connection to the server was refused)" in str(
         raised.value
     )
     assert "\n" not in str(raised.value)
-    assert any("--request-timeout=15s" in command for command in machine.said("kubectl"))
+    assert any("--request-timeout=15s" in command for command in machine.commands("kubectl"))
 
 
 @pytest.mark.parametrize(
@@ -98,84 +99,80 @@ def test_an_api_server_that_does_not_answer_is_told(machine: Machine) -> None:
     ],
     ids=["two nodes", "none on this engine", "two on this engine", "another of that name"],
 )
-def test_only_the_one_node_on_this_engine_is_taken_for_the_node(
-    machine: Machine, other: Callable[[Machine], None]
-) -> None:
+def test_only_a_single_node_on_this_engine_is_used(machine: Machine, other: Callable[[Machine], None]) -> None:
     other(machine)
     found = user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
     assert found.node == ""
     assert found.lacking.startswith(REASON)
 
 
-def test_a_cluster_that_is_not_kinds_has_no_node_here(machine: Machine) -> None:
+def test_other_clusters_have_no_node_here(machine: Machine) -> None:
     found = user_context.read_context(machine.toolchain, "mine", lambda _: None)
     assert found.node == ""
-    assert found.lacking.startswith("context mine is no kind cluster")
-    assert machine.said("docker") == []
+    assert found.lacking.startswith("context mine is not a kind cluster")
+    assert machine.commands("docker") == []
 
 
 # ---------------------------------------------------------------------------- the cluster
 
 
-def named(machine: Machine, home: Path, *, node: str = NODE) -> Cluster:
+def existing_cluster(machine: Machine, home: Path, *, node: str = NODE) -> Cluster:
     run = run_on(home, node=node, lacking="" if node else REASON)
-    assert run.context is not None
-    return cluster.user_cluster(machine.toolchain, run, run.context)
+    return Cluster(provider_of(machine.toolchain, run))
 
 
-def test_what_a_named_cluster_has_not_got_is_untested_for_its_reason(machine: Machine, tmp_path: Path) -> None:
-    found = named(machine, tmp_path, node="")
+def test_lacking_capability_is_untested_with_its_reason(machine: Machine, tmp_path: Path) -> None:
+    found = existing_cluster(machine, tmp_path, node="")
     assert found.capabilities == frozenset()
     for act in (lambda: found.load_image("tools:1"), lambda: found.node_exec("true"), lambda: found.has_image("a")):
         with pytest.raises(Untested, match=REASON):
             act()
-    with pytest.raises(Untested, match="context kind-mine is a cluster of the user's own: no other release"):
+    with pytest.raises(Untested, match="context kind-mine is an existing cluster: no other release"):
         found.require_capability("releases")
-    assert machine.said() == []
-    assert named(machine, tmp_path).capabilities == {"node", "image-load"}
-    assert cluster.run_cluster(machine.toolchain, run_on(tmp_path)).capabilities == {"node", "image-load", "releases"}
+    assert machine.commands() == []
+    assert existing_cluster(machine, tmp_path).capabilities == {"node", "image-load"}
+    own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False)))
+    assert own.capabilities == frozenset(CAPABILITIES)
 
 
-def test_an_image_is_loaded_into_the_named_cluster(machine: Machine, tmp_path: Path) -> None:
-    found = named(machine, tmp_path)
-    with pytest.raises(ToolchainError, match="was loaded, but the node has not got it"):
+def test_image_is_loaded_into_the_existing_cluster(machine: Machine, tmp_path: Path) -> None:
+    found = existing_cluster(machine, tmp_path)
+    with pytest.raises(ToolchainError, match="was loaded, but the node does not list it"):
         found.load_image("tools:1-0badc0de")
-    assert machine.said("kind") == ["kind load docker-image tools:1-0badc0de --name mine"]
-    assert all(command.startswith(f"docker exec {NODE} ctr") for command in machine.said("docker"))
+    assert machine.commands("kind") == ["kind load docker-image tools:1-0badc0de --name mine"]
+    assert all(command.startswith(f"docker exec {NODE} ctr") for command in machine.commands("docker"))
 
 
-def test_a_node_may_tell_of_an_images_other_name() -> None:
+def test_content_is_compared_across_image_names() -> None:
     """The same content under the name of another run's."""
     mine = sampler.content("acceptance-tools:1a2b-0badc0de")
     assert mine == sampler.content("docker.io/library/acceptance-tools:1a2b-ffffffff")
     assert mine != sampler.content("docker.io/library/acceptance-tools:3c4d-0badc0de")
 
 
-def test_the_gateway_of_a_named_cluster_takes_no_port_that_may_be_taken(machine: Machine, tmp_path: Path) -> None:
+def test_gateway_of_an_existing_cluster_takes_no_host_port(machine: Machine, tmp_path: Path) -> None:
     machine.answer("kubectl", "get service gateway", {"spec": {"ports": [{"port": 1080, "nodePort": 30123}]}})
-    found = named(machine, tmp_path)
+    found = existing_cluster(machine, tmp_path)
     assert "hostPort" not in str(gateway.pod(found, "tools:1"))
     assert gateway.address(found) == ("172.18.0.9", 30123)
     assert gateway.node_port(found)["spec"]["selector"].items() <= gateway.pod(found, "t")["metadata"]["labels"].items()
 
 
-def test_the_gateway_of_a_runs_own_cluster_is_on_loopback(machine: Machine, tmp_path: Path) -> None:
+def test_gateway_of_the_runs_cluster_is_on_loopback(machine: Machine, tmp_path: Path) -> None:
     machine.answer("docker", "port pytest-todo-0badc0de-control-plane 1080/tcp", "127.0.0.1:32768")
-    own = cluster.run_cluster(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False))
+    own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False)))
     assert "'hostPort': 1080" in str(gateway.pod(own, "tools:1"))
     assert gateway.address(own) == ("127.0.0.1", 32768)
 
 
-def test_a_gateway_is_where_it_says(target: Target) -> None:
+def test_gateway_proxy_url(target: Target) -> None:
     assert Gateway(target, "172.18.0.9", 30123).proxy == "socks5h://172.18.0.9:30123"
 
 
 # -------------------------------------------------------------------------- the provision
 
 
-def test_of_a_named_cluster_nothing_is_made_unasked_and_the_rest_is_untested(
-    machine: Machine, tmp_path: Path, target: Target
-) -> None:
+def test_existing_cluster_gets_nothing_unasked(machine: Machine, tmp_path: Path, target: Target) -> None:
     made = Provisioner(machine.toolchain, run_on(tmp_path, node="", lacking=REASON), target, lambda _: None)
     made.prepare({"release", "ready_release", "images", "database", "model", "gateway"})
     assert made.cluster().context == "kind-mine"
@@ -185,15 +182,15 @@ def test_of_a_named_cluster_nothing_is_made_unasked_and_the_rest_is_untested(
         ("images", made.images),
         ("metrics-server", made.metrics),
     ):
-        with pytest.raises(Untested, match=f"the {what} of a release in context kind-mine is not this run's own"):
+        with pytest.raises(Untested, match=f"the {what} of a release in context kind-mine are not this run's"):
             ask()
     with pytest.raises(Untested, match=REASON):
         made.gateway()
     made.close()
-    assert machine.said() == []
+    assert machine.commands() == []
 
 
-def test_helm_drops_no_revision_of_the_users(machine: Machine, tmp_path: Path) -> None:
+def test_helm_keeps_every_revision_of_the_user(machine: Machine, tmp_path: Path) -> None:
     run = run_on(tmp_path)
     assert environment(machine.toolchain, run)["HELM_MAX_HISTORY"] == "0"
     assert environment(machine.toolchain, run)["KUBECONFIG"] == str(run.kubeconfig)
@@ -221,11 +218,11 @@ def deleted(run: runs.Run) -> str:
     )
 
 
-def test_a_run_takes_its_namespace_and_image_away_and_nothing_else(machine: Machine, user: Context) -> None:
+def test_run_removes_only_its_namespace_and_images(machine: Machine, user: Context) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         assert run.kubeconfig.read_text() == KUBECONFIG
         assert stat.S_IMODE(run.kubeconfig.stat().st_mode) == 0o600
-        said = runs.record(run.folder)
+        said = runs.read_record(run.folder)
         assert (said["context"], said["node"], said["kept"]) == ("kind-mine", NODE, False)
         mine = f"docker.io/library/acceptance-tools:abc-{run.id}"
         images = (
@@ -243,36 +240,38 @@ def test_a_run_takes_its_namespace_and_image_away_and_nothing_else(machine: Mach
         machine.answer("docker", "content get sha256:8", {"manifests": []})
         machine.answer("docker", "images ls", TAGS + images)
         machine.answer("docker", f"--filter id={NODE}", NODE)
-        assert machine.said() == []
+        assert machine.commands() == []
     ctr = f"docker exec {NODE} ctr --namespace k8s.io images"
-    assert machine.said("kubectl") == [deleted(run)]
-    assert machine.said("kind") == []
-    assert [line for line in machine.said(ctr) if " rm " in line] == [
+    assert machine.commands("kubectl") == [deleted(run)]
+    assert machine.commands("kind") == []
+    assert [line for line in machine.commands(ctr) if " rm " in line] == [
         f"{ctr} rm {mine} sha256:2 import-2026@sha256:6",
     ]
     assert not run.folder.exists()
 
 
-def test_content_with_a_name_of_somebody_elses_stays_on_the_node(machine: Machine, tmp_path: Path) -> None:
+def test_content_also_tagged_by_others_is_kept(machine: Machine, tmp_path: Path) -> None:
     images = (
         "docker.io/library/acceptance-tools:abc-0badc0de oci sha256:1 9MB linux/amd64 -\n"
         "docker.io/library/acceptance-tools:abc-ffffffff oci sha256:1 9MB linux/amd64 -\n"
         "sha256:2 oci sha256:1 9MB linux/amd64 -\n"
     )
     machine.answer("docker", "images ls", TAGS + images)
-    lifecycle.remove_images(machine.toolchain, run_on(tmp_path), NODE)
+    machine.answer("docker", f"--filter id={NODE}", NODE)
+    run = run_on(tmp_path)
+    assert ExistingProvider(machine.toolchain, run, "kind-mine", NODE).remove() == []
     rm = f"docker exec {NODE} ctr --namespace k8s.io images rm"
-    assert machine.said(rm) == [f"{rm} docker.io/library/acceptance-tools:abc-0badc0de"]
+    assert machine.commands(rm) == [f"{rm} docker.io/library/acceptance-tools:abc-0badc0de"]
 
 
-def test_without_its_node_nothing_was_put_into_the_cluster(machine: Machine) -> None:
+def test_cluster_without_node_needs_no_cleanup(machine: Machine) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False, context=Context("mine", KUBECONFIG, "", REASON)) as run:
         pass
-    assert machine.said("kubectl") == machine.said("kind") == []
+    assert machine.commands("kubectl") == machine.commands("kind") == []
     assert not run.folder.exists()
 
 
-def test_a_killed_run_is_undone_by_the_next_and_says_how_its_release_is_led_back(
+def test_next_run_cleans_up_and_says_how_to_restore(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, lock = lifecycle.new_run(keep=False, context=user)
@@ -280,7 +279,7 @@ def test_a_killed_run_is_undone_by_the_next_and_says_how_its_release_is_led_back
     lock.close()
     machine.answer("docker", f"--filter id={NODE}", NODE)
     lifecycle.sweep(machine.toolchain)
-    assert machine.said("kubectl") == [deleted(run)]
+    assert machine.commands("kubectl") == [deleted(run)]
     assert not run.folder.exists()
     told = f"run {run.id} ended before it was sure that the release todo is at its own values; if it is not: helm roll"
     assert told in capsys.readouterr().err
@@ -289,13 +288,13 @@ def test_a_killed_run_is_undone_by_the_next_and_says_how_its_release_is_led_back
 REFUSED = "E1 noise\nThe connection to the server 127.0.0.1:1 was refused\n"
 
 
-def test_a_cluster_that_is_no_more_is_told_once_and_forgotten(
-    machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_deleted_cluster_is_reported_once(machine: Machine, user: Context, capsys: pytest.CaptureFixture[str]) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         machine.answer("kubectl", "delete namespace", REFUSED, 1)
-    assert f"the cluster of context kind-mine is no more, nor is what run {run.id} put" in capsys.readouterr().err
-    assert not [line for line in machine.said("docker") if "exec" in line]
+    assert (
+        f"the cluster of context kind-mine is gone, with everything that run {run.id} left" in capsys.readouterr().err
+    )
+    assert not [line for line in machine.commands("docker") if "exec" in line]
     assert not run.folder.exists()
 
 
@@ -304,7 +303,7 @@ def test_a_cluster_that_is_no_more_is_told_once_and_forgotten(
     [(REFUSED, NODE), ("Error from server (Forbidden): no\n", ""), ("timed out waiting\n", NODE)],
     ids=["stopped", "forbidden", "slow"],
 )
-def test_what_could_not_be_removed_is_tried_again(
+def test_failed_cleanup_is_retried(
     machine: Machine, user: Context, capsys: pytest.CaptureFixture[str], words: str, there: str
 ) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
@@ -318,7 +317,7 @@ def test_what_could_not_be_removed_is_tried_again(
     assert not run.folder.exists()
 
 
-def test_a_second_interrupt_does_not_leave_a_container_frozen(machine: Machine, tmp_path: Path) -> None:
+def test_second_interrupt_leaves_no_container_paused(machine: Machine, tmp_path: Path) -> None:
     """The first one ends the experiment; the other ones come while that is undone."""
     pod = {"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "c", "containerID": "containerd://1"}]}}
     machine.answer("docker", "task ls", "TASK PID STATUS\n1 10 PAUSED\n")
@@ -329,45 +328,47 @@ def test_a_second_interrupt_does_not_leave_a_container_frozen(machine: Machine, 
     try:
         with (
             pytest.raises(RuntimeError, match="the first"),
-            faults.paused_container(named(machine, tmp_path), pod, "c"),
+            faults.paused_container(existing_cluster(machine, tmp_path), pod, "c"),
         ):
             raise RuntimeError("the first")
     except KeyboardInterrupt:
         pytest.fail("it was interrupted while it was undone")
     finally:
         signal.signal(signal.SIGINT, previous)
-    assert machine.said("docker")[-1].endswith("task resume 1")
+    assert machine.commands("docker")[-1].endswith("task resume 1")
 
 
-def test_what_is_frozen_is_on_record_while_it_is(machine: Machine, tmp_path: Path) -> None:
+def test_paused_containers_are_recorded(machine: Machine, tmp_path: Path) -> None:
     def pod(number: int) -> dict[str, object]:
         return {"status": {"containerStatuses": [{"name": "c", "containerID": f"containerd://{number}"}]}}
 
-    found = named(machine, tmp_path)
+    found = existing_cluster(machine, tmp_path)
     with faults.paused_container(found, pod(1), "c"):
         with faults.paused_container(found, pod(2), "c"):
-            assert runs.paused_containers(runs.record(found.run.folder)) == {"1": NODE, "2": NODE}
-        assert runs.paused_containers(runs.record(found.run.folder)) == {"1": NODE}
-    assert runs.paused_containers(runs.record(found.run.folder)) == {}
+            assert runs.paused_containers(runs.read_record(found.run.folder)) == {"1": NODE, "2": NODE}
+        assert runs.paused_containers(runs.read_record(found.run.folder)) == {"1": NODE}
+    assert runs.paused_containers(runs.read_record(found.run.folder)) == {}
 
 
-@pytest.mark.parametrize("context", [Context("kind-mine", KUBECONFIG, NODE), None], ids=["the user's", "the run's own"])
-def test_what_a_killed_run_left_frozen_is_thawed_first(machine: Machine, context: Context | None) -> None:
+@pytest.mark.parametrize(
+    "context", [Context("kind-mine", KUBECONFIG, NODE), None], ids=["existing cluster", "run's cluster"]
+)
+def test_paused_containers_are_resumed_first(machine: Machine, context: Context | None) -> None:
     run, lock = lifecycle.new_run(keep=False, context=context)
-    runs.update_record(run, frozen={"1": NODE, "2": NODE})
+    runs.update_record(run, paused={"1": NODE, "2": NODE})
     lock.close()
     machine.answer("docker", "task resume 1", "not found", 1)
     machine.answer("docker", f"--filter id={NODE}", NODE)
     lifecycle.sweep(machine.toolchain)
     resume = f"docker exec {NODE} ctr --namespace k8s.io task resume"
-    assert machine.said()[:2] == [f"{resume} 1", f"{resume} 2"]
+    assert machine.commands()[:2] == [f"{resume} 1", f"{resume} 2"]
     assert not run.folder.exists()
 
 
 # ----------------------------------------------------------------------------- the origin
 
 
-def test_a_user_signs_up_from_the_releases_origin(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_up_sends_the_releases_origin(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, object]] = []
 
     def post(_: requests.Session, url: str, **kwargs: object) -> requests.Response:

@@ -1,4 +1,4 @@
-"""A machine with fakes of the tools, for what is done to a cluster of the user's own: each writes down its argv."""
+"""A machine with fake tools that log their argv, for what is done to an existing cluster."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from acceptance.provision.run import Run
-from acceptance.provision.user_context import Context
+from acceptance.provision.run import Context, Run
 from toolchain import Toolchain
 from toolchain.engine import Engine
 
@@ -24,7 +23,7 @@ NODE = "c0ffee" * 10
 
 
 class Machine:
-    """The tools answer nothing until they are told to."""
+    """Tools that print nothing until a test says what they answer."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -40,7 +39,7 @@ class Machine:
         self.toolchain = Toolchain(engine, kind, kubectl, helm, "", "", "", "", "", Path("/nonexistent"))
 
     def answer(self, tool: str, words: str, text: object, code: int = 0) -> None:
-        """What a tool prints, and how it ends, where its argv holds `words`; the last that was said counts first."""
+        """Set what a tool prints and its exit code where its argv contains `words`; the latest call wins."""
         name = f"{tool}-{len(self._cases.get(tool, []))}"
         (self.home / "answers" / name).write_text(text if isinstance(text, str) else json.dumps(text), "utf-8")
         out = " 1>&2" if code else ""
@@ -48,8 +47,8 @@ class Machine:
         self._cases.setdefault(tool, []).insert(0, case)
         self._write(tool)
 
-    def said(self, tool: str = "") -> list[str]:
-        """The commands so far, in their order."""
+    def commands(self, tool: str = "") -> list[str]:
+        """Return the commands so far, in order."""
         lines = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
         return [line for line in lines if line.startswith(tool)]
 
@@ -61,14 +60,14 @@ class Machine:
 
 
 def nodes(machine_id: str = MACHINE, count: int = 1) -> dict[str, Any]:
-    """What the API server says of the cluster's nodes."""
+    """Return the API server's list of the cluster's nodes."""
     addresses = [{"type": "Hostname", "address": "node"}, {"type": "InternalIP", "address": "172.18.0.9"}]
     status = {"nodeInfo": {"machineID": machine_id}, "addresses": addresses}
     return {"items": [{"status": status}] * count}
 
 
 def run_on(home: Path, *, node: str = NODE, lacking: str = "") -> Run:
-    """A run on the user's cluster `mine`; without its node for the reason `lacking`."""
+    """Return a run on the existing cluster `mine`; without a node for the reason `lacking`."""
     folder = home / "run"
     folder.mkdir(exist_ok=True)
     made = Run("0badc0de", folder, kept=False, context=Context("kind-mine", KUBECONFIG, node, lacking))

@@ -1,0 +1,39 @@
+"""The files of a chart, its subcharts' too."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from acceptance.core.fields import Object
+from acceptance.kube.manifests import read_text_or_empty
+
+
+def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Path and text of every template file, those of subcharts (folders or archives) too."""
+    for path in sorted((chart / "templates").rglob("*")):
+        if path.is_file():
+            yield f"{prefix}{path.relative_to(chart)}", read_text_or_empty(path)
+    for child in sorted((chart / "charts").glob("*")):
+        if child.is_dir():
+            yield from templates(child, f"{prefix}charts/{child.name}/")
+        elif child.suffix == ".tgz":
+            with tarfile.open(child) as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if "/templates/" in member.name else None
+                    if content is not None:
+                        yield f"{prefix}charts/{member.name}", content.read().decode("utf-8", "replace")
+
+
+def schema(chart: Path) -> Object | None:
+    """The values' JSON Schema, or None where there is none; one that is no JSON object is an empty one."""
+    path = chart / "values.schema.json"
+    if not path.is_file():
+        return None
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}

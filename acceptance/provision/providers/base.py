@@ -1,0 +1,64 @@
+"""What every cluster provider offers; the rest of the suite asks for capabilities and never for a provider's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+
+GATEWAY_PORT = 1080
+"""The port that the gateway's proxy listens on."""
+
+CAPABILITIES: Mapping[str, str] = {
+    "node": "commands run on the node",
+    "image-load": "images of this machine are loaded onto the node",
+    "releases": "other releases are installed beside the one under test",
+    "own-release": "the run installs the release under test, with a database, a model and images of its own",
+    "mapped-port": "a port of this machine's loopback is mapped to the gateway's port on the node",
+}
+"""What a cluster may allow beyond reading it and changing the release under test."""
+
+
+class Provider(Protocol):
+    """One way to get a cluster. A frozen description of the cluster; nothing runs until a method is called."""
+
+    @property
+    def toolchain(self) -> Toolchain:
+        """The tools of this machine."""
+
+    @property
+    def run(self) -> Run:
+        """The run that the cluster is for."""
+
+    @property
+    def context(self) -> str:
+        """The context's name in the run's kubeconfig."""
+
+    @property
+    def node(self) -> str:
+        """The container that is the node; empty where this engine has none."""
+
+    @property
+    def creates_cluster(self) -> bool:
+        """Whether the cluster is made for the run and removed with it."""
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Why a capability is missing, by capability; a capability that is not in it is there."""
+
+    def environment(self) -> dict[str, str]:
+        """Return variables that the provider's commands and Helm need beside the toolchain's."""
+
+    def create(self) -> None:
+        """Make the cluster, or connect to one that is there already. Raises `ToolchainError`."""
+
+    def load_images(self, references: Sequence[str]) -> None:
+        """Load images of this machine's engine onto the node. Raises `ToolchainError`."""
+
+    def versions(self) -> dict[str, str]:
+        """Return what the report names of the provider, such as its version."""
+
+    def remove(self) -> list[str]:
+        """Remove from the world what the run put there, by its id, and return what failed, a sentence each."""

@@ -1,0 +1,189 @@
+"""kind: a cluster of one node for the run alone, made through pytest-kubernetes on this machine's engine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pytest_kubernetes.options import ClusterOptions
+from pytest_kubernetes.providers.kind import KindManagerBase
+
+from acceptance.core.fields import Object, text_at
+from acceptance.provision.providers.base import GATEWAY_PORT
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+from toolchain.console import CommandError, ToolchainError, run
+
+CREATE_SECONDS = 240
+"""kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
+POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
+"""kind's defaults."""
+CONTEXT_PREFIX = "kind-"
+"""How the name of a kind cluster's context begins."""
+CLUSTER_LABEL = "io.x-k8s.kind.cluster"
+"""kind's label of every container of a cluster; its value is the cluster's name."""
+
+
+@dataclass(frozen=True)
+class KindProvider:
+    """The kind cluster of a run; every capability is there."""
+
+    toolchain: Toolchain
+    run: Run
+
+    @property
+    def context(self) -> str:
+        """kind's name of the context."""
+        return f"{CONTEXT_PREFIX}{self.run.cluster_name}"
+
+    @property
+    def node(self) -> str:
+        """kind's name of the one node's container."""
+        return f"{self.run.cluster_name}-control-plane"
+
+    @property
+    def creates_cluster(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
+
+    def environment(self) -> dict[str, str]:
+        """Return the variable that puts the node on the run's own network."""
+        return {"KIND_EXPERIMENTAL_DOCKER_NETWORK": self.run.network}
+
+    def create(self) -> None:
+        """Create the cluster, unless a kept run has it. Raises `ToolchainError` with kind's words."""
+        if self._exists():
+            return
+        if self.run.reused:  # leftovers of an interrupted run would be in the way
+            self._delete()
+        path = self.run.folder / "kind.yaml"
+        path.write_text(yaml.safe_dump(configuration(self.toolchain, self.run)), encoding="utf-8")
+        try:
+            self._manager(path).create(timeout=CREATE_SECONDS)
+        except subprocess.SubprocessError as error:
+            raise ToolchainError(f"kind could not create the cluster: {_error_summary(error)}") from error
+        self._reject_stray_traffic()
+
+    def load_images(self, references: Sequence[str]) -> None:
+        """Load images, those that share layers in one command. Raises `ToolchainError` with kind's words."""
+        try:
+            self._manager().load_image(" ".join(references))
+        except subprocess.SubprocessError as error:
+            raise ToolchainError(f"kind could not load {', '.join(references)}: {_error_summary(error)}") from error
+
+    def versions(self) -> dict[str, str]:
+        """Return the node's image and kind's version."""
+        return {
+            "node image": self.toolchain.node_image,
+            "kind": run([self.toolchain.kind, "version", "-q"]).strip(),
+        }
+
+    def remove(self) -> list[str]:
+        """Delete the cluster."""
+        try:
+            self._delete()
+        except CommandError as error:
+            return [str(error)]
+        return []
+
+    def _exists(self) -> bool:
+        argv: list[str | Path] = [self.toolchain.kind, "get", "clusters", "--quiet"]
+        clusters = run(argv, env=self.toolchain.engine.environment).split()
+        return self.run.cluster_name in clusters and self.run.kubeconfig.is_file()
+
+    def _delete(self) -> None:
+        argv: list[str | Path] = [self.toolchain.kind, "delete", "cluster", "--name", self.run.cluster_name]
+        run([*argv, "--kubeconfig", self.run.kubeconfig], env=self.toolchain.engine.environment)
+
+    def _manager(self, provider_config: Path | None = None) -> _Manager:
+        """pytest-kubernetes alters what it is given: every call gets a manager of its own."""
+        manager = _Manager(self.run.cluster_name)
+        manager._cluster_options = ClusterOptions(
+            cluster_name=self.run.cluster_name,
+            kubeconfig_path=self.run.kubeconfig,
+            provider_config=provider_config,
+            cluster_timeout=CREATE_SECONDS,
+        )
+        return manager
+
+    def _reject_stray_traffic(self) -> None:
+        """Reject on the node what is sent to a pod that is gone, or to a Service without a Ready pod.
+
+        The node has routes to the existing pods and to nothing else of these networks: all other traffic would leave
+        the node by the default route, where an unrelated host may answer.
+        """
+
+        def on_node(*argv: str) -> None:
+            self.toolchain.engine.docker("exec", self.node, *argv)
+
+        on_node("ip", "route", "replace", "unreachable", POD_SUBNET)
+        # Not a route: the node routes its own packets to a Service before it translates their address.
+        reject = ("-j", "REJECT", "--reject-with", "icmp-host-unreachable")
+        on_node("iptables", "--insert", "FORWARD", "--destination", SERVICE_SUBNET, *reject)
+
+
+class _Manager(KindManagerBase):  # type: ignore[misc]  # the library is untyped
+    """pytest-kubernetes' manager, which would ask a cluster without a kubeconfig for seconds."""
+
+    def ready(self, timeout: int = 20) -> bool:
+        exists = self.kubeconfig is not None and self.kubeconfig.is_file()
+        return exists and bool(super().ready(timeout))
+
+
+def configuration(toolchain: Toolchain, run: Run) -> dict[str, Any]:
+    """Return kind's configuration: one node, with a port of this machine's loopback mapped to the gateway."""
+    kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": run.cluster_name,
+        "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
+        "nodes": [
+            {
+                "role": "control-plane",
+                "image": toolchain.node_image,
+                "extraPortMappings": [{"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}],
+            }
+        ],
+    }
+
+
+def load_command(toolchain: Toolchain, cluster_name: str, references: Sequence[str]) -> list[str | Path]:
+    """Return kind's command that loads images onto the nodes of a cluster."""
+    return [toolchain.kind, "load", "docker-image", *references, "--name", cluster_name]
+
+
+def find_node(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> str | None:
+    """Return the container that is the one node of a kind cluster on this engine, or None.
+
+    Args:
+        toolchain: The tools of this machine.
+        context: The context's name; kind's begin with `kind-`.
+        nodes: The cluster's nodes as its API server lists them.
+    """
+    if not context.startswith(CONTEXT_PREFIX) or len(nodes) != 1:
+        return None
+    label = f"label={CLUSTER_LABEL}={context.removeprefix(CONTEXT_PREFIX)}"
+    containers = toolchain.engine.docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
+    if len(containers) != 1:
+        return None
+    # A cluster on another machine may have the same name.
+    machine = toolchain.engine.docker("exec", containers[0], "cat", "/etc/machine-id").strip()
+    return containers[0] if machine == text_at(nodes[0], "status.nodeInfo.machineID") else None
+
+
+def _error_summary(error: subprocess.SubprocessError) -> str:
+    """The line of kind's output that says why it failed."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    lines = (error.stderr or b"").decode(errors="replace").strip().splitlines() or [f"exit code {error.returncode}"]
+    return next((line for line in lines if "ERROR" in line), lines[-1])
