@@ -1,1 +1,1 @@
-"""Ways of breaking the rules, and the rule that each one breaks."""
+"""Mutants: changes of snapshots, chart, image or application that each break one rule, which must detect it."""

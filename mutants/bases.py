@@ -1,4 +1,4 @@
-"""The unaltered snapshots that mutants are made of, one a level."""
+"""The unmodified snapshots that mutants alter, one per level."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from acceptance.core.values import ROUND_TRIP, nested
 from mutants import simulated
 
 
-def installed(renderer: Renderer, static: Snapshot) -> Snapshot:
-    """What a live release is rendered from: with the suite's text among the ConfigMap's free keys."""
+def release_rendering(renderer: Renderer, static: Snapshot) -> Snapshot:
+    """Render the chart as the suite installs it: with its round-trip text as an additional ConfigMap key."""
     path = renderer.target.values.extra_config
-    assert path is not None, "mutants are made of this repository's own chart"
+    assert path is not None, "mutants need this repository's chart"
     return renderer.with_values(static, nested(path, ROUND_TRIP))
 
 
-def bases(renderer: Renderer) -> dict[Level, Snapshot]:
-    """Rendered, and simulated from that."""
+def base_snapshots(renderer: Renderer) -> dict[Level, Snapshot]:
+    """Return the rendered chart, and a live release and images simulated from it."""
     target = renderer.target
     static = renderer.snapshot()
     return {
         "static": static,
-        "live": simulated.running(installed(renderer, static), target),
+        "live": simulated.running(release_rendering(renderer, static), target),
         "image": simulated.built(static, target),
     }

@@ -1,4 +1,4 @@
-"""Mutants of the chart: edits of a copy, for what only rendering it shows."""
+"""Mutants of the chart: edits of a copy, for clauses that only rendering shows."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ SCHEMA, VALUES, CHART = "values.schema.json", "values.yaml", "Chart.yaml"
 
 
 def replace(file: str, old: str, new: str) -> Edit:
-    """A text that is there exactly once, replaced."""
+    """Return an edit that replaces a text which occurs exactly once."""
 
     def edit(chart: Path) -> None:
         path = chart / file
         text = path.read_text(encoding="utf-8")
         if text.count(old) != 1:
-            raise ValueError(f"{file} holds {old!r} {text.count(old)} times, wanted once")
+            raise ValueError(f"{file} contains {old!r} {text.count(old)} times, expected once")
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     return edit
 
 
 def append(file: str, text: str) -> Edit:
+    """Return an edit that appends text to a file, or creates it."""
+
     def edit(chart: Path) -> None:
         path = chart / file
         path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + text, encoding="utf-8")
@@ -50,28 +52,29 @@ def append(file: str, text: str) -> Edit:
 
 
 def remove(file: str) -> Edit:
+    """Return an edit that removes a file."""
     return lambda chart: (chart / file).unlink()
 
 
 def data(file: str, path: str, value: Any) -> Edit:
-    """A field of a JSON or YAML file, set or removed; it must be there or be new."""
+    """Return an edit that sets or removes (`REMOVE`) a field of a JSON or YAML file."""
 
     def edit(chart: Path) -> None:
-        place = chart / file
-        text = place.read_text(encoding="utf-8")
+        location = chart / file
+        text = location.read_text(encoding="utf-8")
         document = json.loads(text) if file.endswith(".json") else yaml.safe_load(text)
         before = json.dumps(document)
         put(document, path, value)
         if json.dumps(document) == before:
             raise ValueError(f"{file} {path} is {value!r} already")
-        place.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+        location.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
 
     return edit
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """Edits of the chart that break one clause of one rule."""
+    """Edits of the chart that break one clause of a rule."""
 
     rule: str
     clause: str
@@ -79,11 +82,12 @@ class Mutant:
 
     @property
     def id(self) -> str:
+        """Name in the output."""
         return f"{self.rule}-chart-{self.clause}"
 
     @contextmanager
     def applied(self, chart: Path) -> Iterator[Path]:
-        """A copy of the chart with the edits; `ValueError` where one does not apply."""
+        """Yield an edited copy of the chart; raise `ValueError` if an edit does not apply."""
         with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
             copy = Path(folder) / chart.name
             shutil.copytree(chart, copy)
@@ -92,19 +96,20 @@ class Mutant:
             yield copy
 
     def killed_by(self, helm: Helm, target: Target) -> str | None:
-        """What the tests of its own rule find in the copy, or None."""
+        """Return the first finding of the mutant's own rule, or None if it survives."""
         with self.applied(target.chart_path) as copy:
             found = findings(self.rule, Renderer(helm, target, copy))
         return str(found[0]) if found else None
 
-    def caught_elsewhere(self, helm: Helm, target: Target) -> str:
+    def found_by_other_rules(self, helm: Helm, target: Target) -> str:
+        """Return the other rules that find a survivor, joined."""
         with self.applied(target.chart_path) as copy:
             found = checks.run_checks(Renderer(helm, target, copy).snapshot(), target).findings
         return ", ".join(sorted({each.rule for each in found})) or "nothing"
 
 
 def findings(rule: str, renderer: Renderer) -> list[Finding]:
-    """Everything that tests/static assert of a rule on the chart's defaults."""
+    """Return the first findings of the rule's checks in tests/static on the chart's defaults."""
     base, target = renderer.snapshot(), renderer.target
     static = {(each.rule, each.component): each for each in checks.for_level("static")}
     asked: list[Callable[[], list[Finding]]] = [
@@ -131,10 +136,12 @@ _mutants: list[Mutant] = []
 
 
 def mutant(rule: str, clause: str, *edits: Edit) -> None:
+    """Register a mutant."""
     _mutants.append(Mutant(rule, clause, edits))
 
 
 def every() -> list[Mutant]:
+    """Return all registered mutants."""
     return list(_mutants)
 
 

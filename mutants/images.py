@@ -1,4 +1,4 @@
-"""Mutants of an image: archives as `docker save` writes them, each wrong in one way, read as a built image is."""
+"""Mutants of an image: archives in `docker save` format with one fault each, read like a built image."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from acceptance.checks.finding import Finding
 from acceptance.checks.secret import stated_keys
 from acceptance.checks.snapshot import ImageState, Snapshot
 from acceptance.core.target import Target
-from acceptance.snapshots import image as archive
+from acceptance.snapshots.image import read
 from mutants.draft import put
 
 COMPONENT = "backend"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 LEAK = "sk-proj-" + "Ab3" * 12
 SMALL = 100_000
-"""Bytes that stand for the size limit, so that an archive over it is small."""
+"""The size limit in these tests, in bytes, so that an archive above it is small."""
 
 
 @dataclass
 class Draft:
-    """An image about to be written: files of each layer, and the configuration."""
+    """The content of an image archive: the files of each layer, and the configuration."""
 
     layers: list[dict[str, bytes]] = field(
         default_factory=lambda: [
@@ -52,16 +52,17 @@ class Draft:
             "history": [],
         }
     )
-    lie: str | None = None
-    """What the archive says that is not so: `config` digest or `layer` content."""
+    corrupt: str | None = None
+    """Which digest does not match its content: `config`, `layer` or none."""
 
     def write(self, path: Path) -> None:
+        """Write the archive."""
         tars = [_tar(files) for files in self.layers]
         self.config["rootfs"] = {"type": "layers", "diff_ids": [_digest(each) for each in tars]}
-        if self.lie == "layer":
+        if self.corrupt == "layer":
             tars[-1] = _tar({"app/main.py": b"print('another')\n"})
         raw = json.dumps(self.config).encode()
-        name = "0" * 64 if self.lie == "config" else hashlib.sha256(raw).hexdigest()
+        name = "0" * 64 if self.corrupt == "config" else hashlib.sha256(raw).hexdigest()
         members = {f"{index}/layer.tar": content for index, content in enumerate(tars)}
         manifest = [{"Config": f"{name}.json", "RepoTags": ["todo-backend:1"], "Layers": list(members)}]
         files = {**members, f"{name}.json": raw, "manifest.json": json.dumps(manifest).encode()}
@@ -70,11 +71,11 @@ class Draft:
 
 def _tar(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as made:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
-            made.addfile(entry, io.BytesIO(content))
+            archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
@@ -87,7 +88,7 @@ Alter = Callable[[Draft], None]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One broken clause of one rule in an image's archive."""
+    """A fault of an image archive that breaks one clause of a rule."""
 
     rule: str
     clause: str
@@ -95,51 +96,58 @@ class Mutant:
 
     @property
     def id(self) -> str:
+        """Name in the output and in test IDs."""
         return f"{self.rule}-archive-{self.clause}"
 
     def killed_by(self, target: Target) -> str | None:
+        """Return the first finding of the mutant's own rule, or None if it survives."""
         draft = Draft()
         self.alter(draft)
         found = findings(self.rule, draft, target)
         return str(found[0]) if found else None
 
 
-def read(draft: Draft, target: Target) -> ImageState:
-    """The archive of a draft, read as a built image's is."""
+def read_draft(draft: Draft, target: Target) -> ImageState:
+    """Write a draft as an archive and read it like a built image."""
     names = tuple(stated_keys(ComponentView(Snapshot("image"), target, None)))
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         path = Path(folder) / "image.tar"
         draft.write(path)
-        return archive.read(path, f"{target.component(COMPONENT).image.repository}:1", names)
+        return read(path, f"{target.component(COMPONENT).image.repository}:1", names)
 
 
 def findings(rule: str, draft: Draft, target: Target) -> list[Finding]:
-    """What the checks of a rule find in the archive of a draft."""
-    snapshot = Snapshot("image", captured_at=NOW, images={COMPONENT: read(draft, target)})
+    """Return the findings of a rule's checks on a draft."""
+    snapshot = Snapshot("image", captured_at=NOW, images={COMPONENT: read_draft(draft, target)})
     image = target.component(COMPONENT).image.model_copy(update={"max_bytes": SMALL})
-    part = target.component(COMPONENT).model_copy(update={"image": image})
-    stated = target.model_copy(update={"components": {**target.components, COMPONENT: part}})
+    component = target.component(COMPONENT).model_copy(update={"image": image})
+    limited = target.model_copy(update={"components": {**target.components, COMPONENT: component}})
     chosen = [each for each in checks.for_level("image") if each.rule == rule and each.component in (None, COMPONENT)]
-    return [*checks.run_checks(snapshot, stated, chosen).findings]
+    return [*checks.run_checks(snapshot, limited, chosen).findings]
 
 
 def config(path: str, value: Any) -> Alter:
+    """Return an alteration that sets a field of the configuration."""
     return lambda draft: put(draft.config, path, value)
 
 
 def file(name: str, content: bytes) -> Alter:
-    """One more layer with one file."""
+    """Return an alteration that adds a layer with one file."""
     return lambda draft: draft.layers.append({name: content})
 
 
-def lie(what: str) -> Alter:
+def corrupt(what: str) -> Alter:
+    """Return an alteration after which a digest does not match its content."""
+
     def alter(draft: Draft) -> None:
-        draft.lie = what
+        draft.corrupt = what
 
     return alter
 
 
 def layers(count: int) -> Alter:
+    """Return an alteration that adds empty layers up to `count`."""
+
     def alter(draft: Draft) -> None:
         draft.layers += [{f"app/{index}": b""} for index in range(count - len(draft.layers))]
 
@@ -147,12 +155,13 @@ def layers(count: int) -> Alter:
 
 
 def every() -> list[Mutant]:
+    """Return all mutants."""
     return [Mutant(rule, clause, alter) for rule, clause, alter in MUTANTS]
 
 
 MUTANTS: list[tuple[str, str, Alter]] = [
-    ("IMG-03", "configuration of another digest", lie("config")),
-    ("IMG-03", "layer of another content", lie("layer")),
+    ("IMG-03", "configuration of another digest", corrupt("config")),
+    ("IMG-03", "layer of another content", corrupt("layer")),
     ("IMG-04", "too large", file("app/model.bin", os.urandom(SMALL))),
     ("IMG-06", "21 layers", layers(21)),
     ("IMG-07", "the epoch", config("created", "1970-01-01T00:00:00Z")),

@@ -1,4 +1,4 @@
-"""A way of breaking a release that runs."""
+"""Mutants of a running release."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from mutants.charts import Edit
 
 @dataclass(frozen=True)
 class Mutant:
-    """A copy of chart and application with `edits`, the rule that it breaks, and the test that must see it.
+    """Edits of chart or application that break a rule, and the test that must fail.
 
-    `test` is a pytest node ID: one test, or all of one file.
+    `test` is a pytest node ID: a test, or a file with all its tests.
     """
 
     name: str
@@ -21,5 +21,5 @@ class Mutant:
 
 
 def mutant(name: str, rule: str, test: str, *edits: Edit) -> Mutant:
-    """The mutant that a test must see, whose place is under tests/."""
+    """Return a mutant; `test` is relative to tests/."""
     return Mutant(name, rule, f"tests/{test}", edits)

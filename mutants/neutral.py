@@ -1,4 +1,4 @@
-"""Other ways of writing the same deployment: none of them may give a finding."""
+"""Neutral variants: the same deployment written in other ways. None of them may produce a finding."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Alter = Callable[[Objects], None]
 
 @dataclass(frozen=True)
 class Variant:
-    """`alter` rewrites rendered objects in place; `swaps` are names and ports that the target states too."""
+    """A rewriting: `alter` changes rendered objects in place, `swaps` exchanges names and ports, in the target too."""
 
     name: str
     alter: Alter
     swaps: Mapping[str, Any]
 
     def apply(self, snapshot: Snapshot, target: Target) -> tuple[Snapshot, Target]:
-        """The rendered chart written this way, and its target; `ValueError` where nothing changed."""
+        """Return the rewritten chart and its target; raise `ValueError` if nothing changed."""
         assert snapshot.chart is not None
         chart = snapshot.chart
 
@@ -55,8 +55,8 @@ class Variant:
         )
         return replace(snapshot, objects=first.objects, chart=written), stated
 
-    def judge(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[CheckResults]:
-        """Every check at every level over it. `installed` is what the live release is rendered from."""
+    def run_checks(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[CheckResults]:
+        """Run every check at every level on it; the live release is simulated from the rendering `installed`."""
         static, stated = self.apply(bases["static"], target)
         rendered, _ = self.apply(installed, target)
         levels = (static, simulated.running(rendered, stated), simulated.built(static, stated))
@@ -67,7 +67,7 @@ _variants: list[Variant] = []
 
 
 def swap(value: Any, swaps: Mapping[str, Any]) -> Any:
-    """The value with words exchanged in every string, and whole keys and numbers exchanged, as in `swaps`."""
+    """Replace substrings of strings, and whole keys and numbers, as in `swaps`."""
     if not swaps:
         return value
     if isinstance(value, dict):
@@ -82,6 +82,8 @@ def swap(value: Any, swaps: Mapping[str, Any]) -> Any:
 
 
 def variant(name: str, **swaps: Any) -> Callable[[Alter], Alter]:
+    """Register an alteration; in the keywords of `swaps`, `__` stands for `-`."""
+
     def register(alter: Alter) -> Alter:
         _variants.append(Variant(name, alter, {key.replace("__", "-"): value for key, value in swaps.items()}))
         return alter
@@ -90,28 +92,33 @@ def variant(name: str, **swaps: Any) -> Callable[[Alter], Alter]:
 
 
 def every() -> list[Variant]:
+    """Return all registered variants."""
     return list(_variants)
 
 
 def specs(objects: Objects) -> list[Body]:
+    """Return the pod specs."""
     return [pod.spec for item in objects if (pod := pod_of(item)) is not None]  # type: ignore[misc]
 
 
 def containers(objects: Objects, *, init: bool = True) -> list[Body]:
+    """Return the containers, by default with init containers."""
     kinds = ("initContainers", "containers") if init else ("containers",)
     return [body for spec in specs(objects) for kind in kinds for body in spec.get(kind) or []]
 
 
 def deployments(objects: Objects) -> list[Body]:
+    """Return the Deployments."""
     return [item for item in objects if item["kind"] == "Deployment"]
 
 
 def one(objects: Objects, kind: str) -> list[Body]:
+    """Return the objects of one kind."""
     return [item for item in objects if item["kind"] == kind]
 
 
 def nothing(_: Objects) -> None:
-    """Names alone differ."""
+    """Alter nothing: only names differ."""
 
 
 variant(

@@ -1,5 +1,8 @@
-"""A live release and built images, simulated from a rendered chart: what the API server, the controllers and the
-node would add. Mutants of live and image rules are made of these without a cluster."""
+"""A live release and built images, simulated from a rendered chart.
+
+They contain what the API server, the controllers and the node would add, so that mutants of live and image rules need
+no cluster.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,13 @@ NODE = "node-1"
 
 
 def digest(text: str) -> str:
+    """Return the sha256 digest of a text, as images write it."""
     return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def images(target: Target) -> dict[str, ImageState]:
-    """One small image a component, three layers each."""
-    made = {}
+    """Return a small image for each component, of three layers."""
+    states = {}
     for name, component in target.components.items():
         layers = tuple(Layer(digest(f"{name} {i}"), 20_000_000, f"COPY {i}") for i in range(3))
         config = {
@@ -38,7 +42,7 @@ def images(target: Target) -> dict[str, ImageState]:
             "history": [{"created_by": layer.created_by} for layer in layers],
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         }
-        made[str(name)] = ImageState(
+        states[str(name)] = ImageState(
             reference=f"{component.image.repository}:1",
             config=config,
             config_digest=digest(name),
@@ -48,16 +52,21 @@ def images(target: Target) -> dict[str, ImageState]:
             passwd="appuser:x:1000:1000::/app:/bin/false\n",  # noqa: S106 - the file
             run=ImageRun(health_status=200, term_seconds=2.0, exit_code=0),
         )
-    return made
+    return states
 
 
 def built(static: Snapshot, target: Target) -> Snapshot:
+    """Return a snapshot of built images."""
     return Snapshot(source="image", injected_values=static.injected_values, captured_at=NOW, images=images(target))
 
 
 def running(static: Snapshot, target: Target) -> Snapshot:
-    """The release at rest: every pod Ready, the HPA at its minimum. `static` was rendered with the suite's text
-    (`ROUND_TRIP`) among the ConfigMap's free keys."""
+    """Return the release without load: every pod Ready, the HPA at its minimum.
+
+    Args:
+        static: A rendering with the suite's text (`ROUND_TRIP`) as an additional ConfigMap key.
+        target: The target.
+    """
     objects: list[Any] = copy.deepcopy(list(static.objects))
     for index, item in enumerate(objects):
         item["metadata"] |= {
@@ -87,10 +96,10 @@ def running(static: Snapshot, target: Target) -> Snapshot:
     pods: list[Any] = []
     slices: list[Object] = []
     for view in ComponentView(live, target, None).for_each_component():
-        made_set, made_pods, made_slice = _component(view)
-        sets.append(made_set)
-        pods += made_pods
-        slices.append(made_slice)
+        replica_set, component_pods, endpoint_slice = _component(view)
+        sets.append(replica_set)
+        pods += component_pods
+        slices.append(endpoint_slice)
     namespace = {"kind": "Namespace", "metadata": {"name": target.chart.namespace, "creationTimestamp": STARTED}}
     live = replace(
         live,
@@ -163,7 +172,7 @@ def _component(view: ComponentView) -> tuple[Object, list[Any], Object]:
         }
         for suffix in ("aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee")[: count or 0]
     ]
-    piece: Object = {
+    endpoint_slice: Object = {
         "kind": "EndpointSlice",
         "metadata": {
             "name": f"{name_of(view.service)}-x",
@@ -174,7 +183,7 @@ def _component(view: ComponentView) -> tuple[Object, list[Any], Object]:
             {"targetRef": {"kind": "Pod", "name": name_of(pod)}, "conditions": {"ready": True}} for pod in pods
         ],
     }
-    return replica_set, pods, piece
+    return replica_set, pods, endpoint_slice
 
 
 def _facts(view: ComponentView) -> dict[tuple[str, str], ContainerFacts]:
@@ -184,7 +193,7 @@ def _facts(view: ComponentView) -> dict[tuple[str, str], ContainerFacts]:
         pod = Pod(item, "", item)
         for container in pod.containers():
             if container.init:
-                continue  # over
+                continue  # it has completed
             given = {each.name: view.value_of(each) for each in view.environment(container)}
             found[pod.name, container.name] = ContainerFacts(
                 uid=1000,

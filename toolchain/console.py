@@ -34,7 +34,7 @@ class CommandError(ToolchainError):
 
     @property
     def summary(self) -> str:
-        """The last line that the command printed, without the tool's own `error:`."""
+        """The last line of the command's output, without the prefix `error:`."""
         lines = (self.stderr or self.stdout).strip().splitlines() or [f"exit code {self.code}"]
         return lines[-1].removeprefix("error: ").removeprefix("Error: ")
 

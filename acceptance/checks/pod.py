@@ -22,6 +22,7 @@ from acceptance.core.fields import (
 from acceptance.kube.pod_templates import Pod
 from acceptance.kube.quantity import quantity
 from acceptance.kube.schema import is_namespaced
+from acceptance.kube.status import has_condition
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 COMPUTE = ("cpu", "memory")
@@ -229,11 +230,7 @@ def scheduled_to_a_node(view: ComponentView) -> Iterator[Violation]:
         node = at(pod.spec, "nodeName")
         if node not in nodes:
             yield Violation(pod.object, "spec.nodeName", f"one of {', '.join(sorted(nodes))}", format_value(node))
-        scheduled = any(
-            at(c, "type") == "PodScheduled" and at(c, "status") == "True"
-            for c in mappings_at(pod.owner, "status.conditions")
-        )
-        if not scheduled:
+        if not has_condition(pod.owner, "PodScheduled"):
             yield Violation(pod.object, "status.conditions", "PodScheduled True", "not True")
     fixed = at(view.deployment, "spec.template.spec.nodeName")
     if fixed:

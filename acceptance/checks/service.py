@@ -9,7 +9,8 @@ from acceptance.checks.clauses import check_name, check_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.core.fields import at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.kube.status import is_ready
 
 check_name("SVC-01", lambda view: view.service, lambda view: view.component.service)
 check_namespace("SVC-02", lambda view: view.service)
@@ -73,14 +74,6 @@ def target_ports_exist(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(
                     object_ref(view.service), field, f"a port of {pod.object} ({known})", format_value(expected)
                 )
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether a pod is Ready and not terminating."""
-    return at(pod, "metadata.deletionTimestamp") is None and any(
-        at(condition, "type") == "Ready" and at(condition, "status") == "True"
-        for condition in mappings_at(pod, "status.conditions")
-    )
 
 
 @check("SVC-07")

@@ -1,6 +1,7 @@
-"""Mutants of a snapshot: every clause of every rule that can be read, for each part and level it names.
+"""Mutants of a snapshot: every clause of every rule with a check, for each of its levels and components.
 
-Importing this package registers them all; a module for each entity.
+Importing this package registers all of them, one module per entity. Decorated alterations are private: they are only
+registered, and the decorator names them.
 """
 
 from mutants.snapshots import (

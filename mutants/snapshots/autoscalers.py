@@ -38,6 +38,7 @@ fields(
 
 
 def cpu(**target: Any) -> list[Body]:
+    """Return the metrics of an HPA: CPU alone, with this target."""
     return [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 

@@ -57,6 +57,7 @@ for kind, name in (
 
 
 def namespace_on(draft: Draft) -> tuple[Body, ...]:
+    """Return the objects as rendered with the Namespace."""
     on = draft.chart.namespace_on
     assert on is not None
     return on.objects  # type: ignore[return-value]
@@ -72,7 +73,7 @@ mutant("CHT-09", "does not render", "static")(
 )
 
 
-@mutant("CHT-09", "another the second time", "static")
+@mutant("CHT-09", "another rendering the second time", "static")
 def _unstable(draft: Draft) -> None:
     item = next(item for item in draft.objects() if item["kind"] == "Secret")
     item["data"]["BETTER_AUTH_SECRET"] = encoded("x" * 40)
@@ -93,7 +94,7 @@ for clause, path, value in (
 
 
 for text in ("http://todo:%!d(float64=5432)", "<no value>", "map[cpu:1]", "%!s(<nil>)"):
-    field("CHT-09", f"misprinted {text[:12]}", Draft.config_map, "data.TEXT", text, "static")
+    field("CHT-09", f"template error {text[:12]}", Draft.config_map, "data.TEXT", text, "static")
 
 
 @mutant("CHT-09", "renders without the secrets", "static")

@@ -15,7 +15,7 @@ fields(
 field("DEP-03", "another number than stated", Draft.deployment_without_hpa, "spec.replicas", 4, "static")
 
 
-@mutant("DEP-03", "the HPA rendered although it is off", "static", part="backend")
+@mutant("DEP-03", "the HPA rendered although it is off", "static", component="backend")
 def _scaler_stays(draft: Draft) -> None:
     draft.change_chart(autoscaler_off=draft.chart.rendering)
 
@@ -27,7 +27,7 @@ def _eleven(draft: Draft) -> None:
         body["spec"]["replicas"] = 11
 
 
-fields("DEP-03", Draft.deployment, "spec.replicas", {"0": 0, "6": 6, "another at rest": 4}, "live")
+fields("DEP-03", Draft.deployment, "spec.replicas", {"0": 0, "6": 6, "another number": 4}, "live")
 field("DEP-04", "no labels", Draft.deployment, "spec.selector.matchLabels", {}, refused=True)
 field("DEP-04", "no selector", Draft.deployment, "spec.selector", REMOVE, refused=True)
 field("DEP-04", "not the template's", Draft.deployment, "spec.selector.matchLabels.tier", "web", refused=True)
@@ -86,4 +86,4 @@ def _pod_missing(draft: Draft) -> None:
     draft.change_cluster(pods=tuple(pod for pod in draft.cluster.pods if pod is not gone))
 
 
-field("DEP-09", "one more wanted", Draft.deployment, "spec.replicas", lambda old: old + 1, "live")
+field("DEP-09", "one more replica", Draft.deployment, "spec.replicas", lambda old: old + 1, "live")

@@ -14,6 +14,8 @@ OTHER_DIGEST = "sha256:" + "0" * 64
 
 
 def with_image(image: str) -> Alter:
+    """Return an alteration that sets the main containers' image."""
+
     def alter(draft: Draft) -> None:
         for body in draft.main_containers():
             body["image"] = image
@@ -42,7 +44,7 @@ def _other_layer(draft: Draft) -> None:
     draft.change_image(computed_diff_ids=(OTHER_DIGEST, *draft.view.image.computed_diff_ids[1:]))
 
 
-mutant("IMG-03", "a namesake runs", "live")(
+mutant("IMG-03", "another image of the same name runs", "live")(
     lambda draft: draft.change_facts(lambda fact: replace(fact, config_digest=OTHER_DIGEST))
 )
 mutant("IMG-03", "another layer runs", "live")(
@@ -51,6 +53,7 @@ mutant("IMG-03", "another layer runs", "live")(
 
 
 def layers(count: int, size: int) -> Alter:
+    """Return an alteration to an image of equal layers."""
     return lambda draft: draft.change_image(layers=tuple(Layer(str(i), size) for i in range(count)))
 
 
@@ -75,6 +78,8 @@ field("IMG-08", "windows", Draft.image_config, "os", "windows")
 
 
 def run(**fields: Any) -> Alter:
+    """Return an alteration of the result of running the image."""
+
     def alter(draft: Draft) -> None:
         was = draft.view.image.run
         assert was is not None
@@ -85,6 +90,6 @@ def run(**fields: Any) -> Alter:
 
 mutant("IMG-09", "no answer", "image")(run(health_status=None, log_tail="Traceback"))
 mutant("IMG-09", "503", "image")(run(health_status=503))
-mutant("IMG-10", "outlives its grace period", "image")(run(term_seconds=30.0, exit_code=0))
+mutant("IMG-10", "runs beyond its grace period", "image")(run(term_seconds=30.0, exit_code=0))
 mutant("IMG-10", "had to be killed", "image")(run(term_seconds=10.0, exit_code=137))
 field("IMG-10", "shell form", Draft.image_config, "config.Cmd", ["/bin/sh", "-c", "python3 -m app"])

@@ -37,6 +37,7 @@ fields(
 
 
 def containers(count: int) -> Any:
+    """Return a value for `field`: the first container `count` times."""
     return lambda old: [{**old[0], "name": f"c{i}"} for i in range(count)]
 
 
@@ -86,13 +87,13 @@ field(
 )
 
 
-@mutant("POD-06", "init container without resources", part="backend")
+@mutant("POD-06", "init container without resources", component="backend")
 def _bare_init(draft: Draft) -> None:
     for body in draft.init_containers():
         body.pop("resources")
 
 
-@mutant("POD-07", "init container over its limit", part="backend", refused=True)
+@mutant("POD-07", "init container over its limit", component="backend", refused=True)
 def _greedy_init(draft: Draft) -> None:
     for body in draft.init_containers():
         put(body, "resources.requests.cpu", "9")

@@ -1,4 +1,4 @@
-"""How mutants of snapshots are registered, and what several entities' have in common."""
+"""Registration of mutants of snapshots, and alterations that several entities share."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _mutants: list[Mutant] = []
 
 
 def mutant(
-    rule: str, clause: str, *levels: Level, refused: bool = False, part: str | None = None
+    rule: str, clause: str, *levels: Level, refused: bool = False, component: str | None = None
 ) -> Callable[[Alter], Alter]:
-    """Register an alteration for each level and part of a rule; for `part` alone where it names one."""
+    """Register an alteration for each level and component of a rule, or for `component` alone."""
 
     def register(alter: Alter) -> Alter:
-        parts: Iterable[str | None] = (part,) if part else load()[rule].components or (None,)
-        provable = refused and load()[rule].api
+        components: Iterable[str | None] = (component,) if component else load()[rule].components or (None,)
+        rejected = refused and load()[rule].api
         _mutants.extend(
-            Mutant(rule, clause, level, component, alter, provable and level == "live")
+            Mutant(rule, clause, level, each, alter, rejected and level == "live")
             for level in levels or levels_of(rule)
-            for component in parts
+            for each in components
         )
         return alter
 
@@ -32,7 +32,7 @@ def mutant(
 
 
 def field(rule: str, clause: str, where: Where, path: str, value: Any, *levels: Level, refused: bool = False) -> None:
-    """Register: one field, wherever `where` finds it, set to a value."""
+    """Register a mutant that sets one field (`REMOVE`: removes it) of the objects that `where` returns."""
 
     @mutant(rule, clause, *levels, refused=refused)
     def alter(draft: Draft) -> None:
@@ -43,27 +43,28 @@ def field(rule: str, clause: str, where: Where, path: str, value: Any, *levels: 
 
 
 def fields(rule: str, where: Where, path: str, values: dict[str, Any], *levels: Level, refused: bool = False) -> None:
+    """Register a mutant for each clause and value of one field."""
     for clause, value in values.items():
         field(rule, clause, where, path, value, *levels, refused=refused)
 
 
 def every() -> list[Mutant]:
-    """All that were registered."""
+    """Return all registered mutants."""
     return list(_mutants)
 
 
 def encoded(text: str) -> str:
-    """A Secret's value as its data holds it."""
+    """Return a text as a Secret's data has it, in base64."""
     return base64.b64encode(text.encode()).decode()
 
 
 def with_object(item: Body) -> Alter:
-    """One more object in the release."""
+    """Return an alteration that adds an object to the release."""
     return lambda draft: draft.add_objects(copy.deepcopy(item))
 
 
 def variable(name: str, **source: Any) -> Any:
-    """For `field`: an environment variable from another source, or none."""
+    """Return a value for `field`: `env` with a variable from another source, or without it."""
     return lambda old: [
         *(each for each in old if each["name"] != name),
         *([{"name": name, **source}] if source else []),
@@ -71,27 +72,28 @@ def variable(name: str, **source: Any) -> Any:
 
 
 def mutable(value: Any) -> Body:
-    """A part of a snapshot, to be altered in place."""
+    """Return a part of a snapshot as a dictionary, to be altered in place."""
     assert isinstance(value, dict)
     return value
 
 
 def volume(name: str, source: Body) -> Any:
-    """For `field`: one more volume."""
+    """Return a value for `field`: `volumes` with one more."""
     return lambda old: [*(old or []), {"name": name, **source}]
 
 
 def first_init_container(draft: Draft) -> list[Body]:
+    """Return the component's first init container."""
     return draft.init_containers()[:1]
 
 
-def for_component(draft: Draft, part: str) -> Draft:
-    """The same draft, seen for another component."""
-    view = Draft.__new__(Draft)
-    view.snapshot, view.target, view.part = draft.snapshot, draft.target, part
-    return view
+def for_component(draft: Draft, component: str) -> Draft:
+    """Return the same draft for another component."""
+    other = copy.copy(draft)
+    other.component_name = component
+    return other
 
 
 def of_backend(where: Where) -> Where:
-    """The backend's bodies, for a rule of the release as a whole."""
+    """Return a `where` of the backend, for a rule of the whole release."""
     return lambda draft: where(for_component(draft, "backend"))

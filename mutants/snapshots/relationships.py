@@ -1,4 +1,4 @@
-"""Mutants of how entities hang together."""
+"""Mutants of relationships between entities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mutants.snapshots.registry import field, first_init_container, mutant, of_b
 field("REL-01", "no init container", Draft.pod_specs, "initContainers", [], "static")
 field("REL-01", "another name", first_init_container, "name", "other", "static")
 field("REL-01", "a sidecar", first_init_container, "restartPolicy", "Always", "static")
-field("REL-01", "no way to the database", first_init_container, "env", [], "static")
+field("REL-01", "no database URL", first_init_container, "env", [], "static")
 for clause, url in {
     "another Service": "http://other-service:8000",
     "another port": "http://todo-backend-service:9999",

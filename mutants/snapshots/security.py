@@ -11,12 +11,12 @@ from mutants.snapshots.registry import encoded, field, fields, for_component, mu
 main, spec = of_backend(Draft.main_containers), of_backend(Draft.pod_specs)
 for kind in ("PersistentVolume", "PersistentVolumeClaim"):
     mutant("PER-02", kind)(with_object({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}))
-LASTING: dict[str, Body] = {
+PERSISTENT: dict[str, Body] = {
     "hostPath": {"hostPath": {"path": "/"}},
     "a claim": {"persistentVolumeClaim": {"claimName": "x"}},
     "an ephemeral claim": {"ephemeral": {}},
 }
-for clause, source in LASTING.items():
+for clause, source in PERSISTENT.items():
     field("PER-02", clause, spec, "volumes", volume("more", source))
 mutant("PER-02", "a claim's template")(
     lambda draft: draft.add_objects(
@@ -39,7 +39,7 @@ CONTEXT = "securityContext"
 
 
 def user(pod: Any, container: Any, where: Where = Draft.containers) -> Alter:
-    """Set runAsUser and runAsNonRoot of pods and containers; a pair each, None for absent."""
+    """Return an alteration that sets (runAsUser, runAsNonRoot) of pods and of containers; None removes a field."""
 
     def alter(draft: Draft) -> None:
         for body, values in [(b, pod) for b in draft.pod_specs()] + [(b, container) for b in where(draft)]:
@@ -51,14 +51,14 @@ def user(pod: Any, container: Any, where: Where = Draft.containers) -> Alter:
 
 for clause, pod_values, container_values in (
     ("root", (0, False), (None, None)),
-    ("nothing said", (None, None), (None, None)),
+    ("not set", (None, None), (None, None)),
     ("another user", (1001, True), (None, None)),
     ("a container as root", (1000, True), (0, False)),
 ):
     mutant("SCY-01", clause, "static", "live")(user(pod_values, container_values))
 
 
-@mutant("SCY-01", "an init container as root", "static", "live", part="backend")
+@mutant("SCY-01", "an init container as root", "static", "live", component="backend")
 def _root_init(draft: Draft) -> None:
     for body in draft.init_containers():
         put(body, f"{CONTEXT}.runAsUser", 0)
@@ -83,14 +83,14 @@ def _other_name(draft: Draft) -> None:
 @mutant("SCY-01", "runAsNonRoot over an image user that is root", "static")
 def _unenforced(draft: Draft) -> None:
     user((None, True), (None, None))(draft)
-    draft.change_chart(dockerfiles={str(draft.part): "FROM x\nUSER 0\n"})
+    draft.change_chart(dockerfiles={str(draft.component_name): "FROM x\nUSER 0\n"})
 
 
 ROOT_FS = f"{CONTEXT}.readOnlyRootFilesystem"
-fields("SCY-02", Draft.main_containers, ROOT_FS, {"writable": False, "not said": REMOVE})
+fields("SCY-02", Draft.main_containers, ROOT_FS, {"writable": False, "absent": REMOVE})
 
 
-@mutant("SCY-02", "a writable init container", part="backend")
+@mutant("SCY-02", "a writable init container", component="backend")
 def _writable_init(draft: Draft) -> None:
     for body in draft.init_containers():
         put(body, ROOT_FS, False)
@@ -111,7 +111,7 @@ for key in ("hostNetwork", "hostPID", "hostIPC"):
     field("SCY-03", key, Draft.pod_specs, key, True)
 RIGHTS: dict[str, dict[str, Any]] = {
     "privileged": {"privileged": True},
-    "allowPrivilegeEscalation": {"escalation": True, "escalation not said": REMOVE},
+    "allowPrivilegeEscalation": {"escalation": True, "escalation absent": REMOVE},
     "capabilities": {
         "not dropped": REMOVE,
         "dropped in part": {"drop": ["NET_RAW"]},
@@ -132,7 +132,7 @@ def _no_seccomp(draft: Draft) -> None:
         put(body, f"{CONTEXT}.seccompProfile", REMOVE)
 
 
-@mutant("SCY-03", "a privileged job", part="backend")
+@mutant("SCY-03", "a privileged job", component="backend")
 def _privileged_job(draft: Draft) -> None:
     template = {"spec": {"containers": [{"name": "j", CONTEXT: {"privileged": True}}]}}
     draft.add_objects(
@@ -141,6 +141,7 @@ def _privileged_job(draft: Draft) -> None:
 
 
 def first_service(draft: Draft) -> list[Body]:
+    """Return the first Service of the release."""
     return [item for item in draft.objects() if item["kind"] == "Service"][:1]
 
 
@@ -195,12 +196,12 @@ def _shipped_default(draft: Draft) -> None:
 field("SCY-08", "in the ConfigMap", Draft.config_map, "data.KEY", LEAK, "static", "live")
 
 
-@mutant("SCY-08", "the run's own in the ConfigMap", "static", "live")
+@mutant("SCY-08", "an injected secret in the ConfigMap", "static", "live")
 def _own_in_config(draft: Draft) -> None:
     draft.config_map()[0]["data"]["KEY"] = f"x {draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"
 
 
-@mutant("SCY-08", "the run's own in an annotation", "static", "live")
+@mutant("SCY-08", "an injected secret in an annotation", "static", "live")
 def _own_in_annotation(draft: Draft) -> None:
     put(draft.config_map()[0], "metadata.annotations.a", encoded(draft.snapshot.injected_values["BETTER_AUTH_SECRET"]))
 
@@ -211,6 +212,7 @@ def _in_log(draft: Draft) -> None:
 
 
 def with_backend_image(draft: Draft, fields: dict[str, Any]) -> None:
+    """Replace fields of the backend's image."""
     image = draft.snapshot.images["backend"]
     config = {**image.config, **fields.pop("config", {})}
     draft.change(images={**draft.snapshot.images, "backend": replace(image, config=config, **fields)})
@@ -232,7 +234,7 @@ def _key_too_many(draft: Draft) -> None:
     draft.retarget(secret_keys=("DATABASE_URL",))
 
 
-@mutant("SCY-09", "the model's key in the frontend", part="frontend")
+@mutant("SCY-09", "the model's key in the frontend", component="frontend")
 def _model_key(draft: Draft) -> None:
     for body in draft.main_containers():
         body["env"].append(
@@ -240,13 +242,13 @@ def _model_key(draft: Draft) -> None:
         )
 
 
-@mutant("SCY-09", "the whole Secret", part="frontend")
+@mutant("SCY-09", "the whole Secret", component="frontend")
 def _whole_secret(draft: Draft) -> None:
     for body in draft.main_containers():
         body["envFrom"] = [{"secretRef": {"name": "todo-chatbot-secrets"}}]
 
 
-@mutant("SCY-09", "the Secret as a volume", part="frontend")
+@mutant("SCY-09", "the Secret as a volume", component="frontend")
 def _secret_volume(draft: Draft) -> None:
     for body in draft.pod_specs():
         body["volumes"] = [{"name": "s", "secret": {"secretName": "todo-chatbot-secrets"}}]

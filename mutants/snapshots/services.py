@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from mutants.draft import REMOVE, Body, Draft
 from mutants.snapshots.registry import field, fields, mutant
+
+
+def first_port(**changes: Any) -> Callable[[list[Body]], list[Body]]:
+    """Return a value for `field`: the first port alone, changed."""
+    return lambda old: [{**old[0], **changes}]
+
 
 fields("SVC-03", Draft.service, "spec.type", {each: each for each in ("NodePort", "LoadBalancer", "ExternalName")})
 fields("SVC-04", Draft.service, "spec.clusterIP", {"None": "None", "absent": REMOVE})
@@ -17,18 +26,16 @@ field(
     lambda old: [{**old[0], "name": f"p{i}", "port": old[0]["port"] + i} for i in range(11)],
 )
 for clause, number, impossible in (("0", 0, True), ("65536", 65536, True), ("another", 81, False)):
-    field(
-        "SVC-05", clause, Draft.service, "spec.ports", lambda old, n=number: [{**old[0], "port": n}], refused=impossible
-    )
+    field("SVC-05", clause, Draft.service, "spec.ports", first_port(port=number), refused=impossible)
 for protocol in ("UDP", "SCTP"):
-    field("SVC-05", protocol, Draft.service, "spec.ports", lambda old, p=protocol: [{**old[0], "protocol": p}])
+    field("SVC-05", protocol, Draft.service, "spec.ports", first_port(protocol=protocol))
 for clause, wrong_port in {"number": 9999, "name": "metrics"}.items():
     field(
         "SVC-06",
         f"unknown {clause}",
         Draft.service,
         "spec.ports",
-        lambda old, p=wrong_port: [{**old[0], "targetPort": p}],
+        first_port(targetPort=wrong_port),
     )
 field("SVC-06", "absent, and the port is another", Draft.service, "spec.ports", [{"port": 81}])
 field("SVC-07", "no selector", Draft.service, "spec.selector", {})
@@ -37,11 +44,13 @@ field("SVC-07", "another component's pods too", Draft.service, "spec.selector", 
 
 
 def slices_of(draft: Draft) -> list[Body]:
+    """Return the EndpointSlices of the component's Service."""
     name = draft.service()[0]["metadata"]["name"]
     return [s for s in draft.cluster.endpoint_slices if s["metadata"]["labels"]["kubernetes.io/service-name"] == name]  # type: ignore[misc]
 
 
 def endpoint(name: str, ready: bool) -> Body:
+    """Return an endpoint of a pod."""
     return {"targetRef": {"kind": "Pod", "name": name}, "conditions": {"ready": ready}}
 
 

@@ -1,4 +1,4 @@
-"""Mutants of names, namespaces, keys, sizes."""
+"""Mutants of names, namespaces, keys and sizes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROLES: dict[str, tuple[Where, str]] = {
 
 
 def rename(where: Where, name: str, follow: bool) -> Alter:
-    """Give a role another name; `follow`: the target names it so too, so that only the format is wrong."""
+    """Return an alteration that renames an object, with `follow` in the target too (only the format is wrong then)."""
 
     def alter(draft: Draft) -> None:
         for body in where(draft):
@@ -31,7 +31,7 @@ def rename(where: Where, name: str, follow: bool) -> Alter:
 
 
 def retargeted(draft: Draft, old: str, new: str) -> Any:
-    """The target with one name for another, wherever it states it."""
+    """Return the target with a name replaced everywhere."""
 
     def swap(value: Any) -> Any:
         if isinstance(value, dict):

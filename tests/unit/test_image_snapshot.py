@@ -21,7 +21,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_read(target: Target) -> None:
-    image: ImageState = images.read(Draft(), target)
+    image: ImageState = images.read_draft(Draft(), target)
     assert image.config_digest == image.computed_digest
     assert image.computed_diff_ids == tuple(layer.diff_id for layer in image.layers)
     assert "appuser:x:1000" in image.passwd
@@ -30,19 +30,19 @@ def test_what_is_read(target: Target) -> None:
 
 
 def test_the_second_reading_is_the_same(target: Target) -> None:
-    assert images.read(Draft(), target) == images.read(Draft(), target)
+    assert images.read_draft(Draft(), target) == images.read_draft(Draft(), target)
 
 
 def test_sizes_are_those_of_gzip(target: Target) -> None:
-    draft = Draft(layers=[{"app/text": b"words and words " * 10_000}])
-    (layer,) = images.read(draft, target).layers
+    draft = Draft(layers=[{"app/text": b"some text " * 10_000}])
+    (layer,) = images.read_draft(draft, target).layers
     expected = len(gzip.compress(images._tar(draft.layers[0]), 6))
     assert abs(layer.compressed_bytes - expected) < 32
 
 
 def test_kept_sizes_do_not_hide_another_content(target: Target) -> None:
-    images.read(Draft(), target)
-    assert images.findings("IMG-03", Draft(lie="layer"), target)
+    images.read_draft(Draft(), target)
+    assert images.findings("IMG-03", Draft(corrupt="layer"), target)
 
 
 @pytest.mark.parametrize("rule", sorted({rule for rule, *_ in images.MUTANTS}))
@@ -61,7 +61,7 @@ def test_another_platform_that_the_target_states_is_waived(target: Target) -> No
     part = target.component(images.COMPONENT)
     stated = part.model_copy(update={"image": part.image.model_copy(update={"platform": "linux/arm64"})})
     other = target.model_copy(update={"components": {**target.components, images.COMPONENT: stated}})
-    snapshot = Snapshot("image", images={images.COMPONENT: images.read(draft, target)})
+    snapshot = Snapshot("image", images={images.COMPONENT: images.read_draft(draft, target)})
     (check,) = [each for each in checks.for_level("image") if each.id == "IMG-08-backend"]
     with pytest.raises(Waived, match="linux/arm64"):
         check(snapshot, other)

@@ -1,4 +1,4 @@
-"""Every check can fail: mutants of snapshots are found by their own rule, and other ways of writing are not."""
+"""Every check can fail: its rule finds each mutant of snapshots, and no rule a neutral variant."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from acceptance.core.rules import LEVELS, Level
 from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
 from mutants import neutral, snapshots
-from mutants.bases import bases, installed
+from mutants.bases import base_snapshots, release_rendering
 
-READ: tuple[Level, ...] = tuple(level for level in LEVELS if level != "behaviour")
+CHECKED: tuple[Level, ...] = tuple(level for level in LEVELS if level != "behaviour")
 Bases = Mapping[Level, Snapshot]
 
 
@@ -25,27 +25,27 @@ def renderer(target: Target) -> Renderer:
 
 
 @pytest.fixture(scope="module")
-def unaltered(renderer: Renderer) -> Bases:
-    return bases(renderer)
+def unmodified(renderer: Renderer) -> Bases:
+    return base_snapshots(renderer)
 
 
-@pytest.mark.parametrize("level", READ)
-def test_no_finding_before(level: Level, unaltered: Bases, target: Target) -> None:
-    assert not checks.run_checks(unaltered[level], target).findings
+@pytest.mark.parametrize("level", CHECKED)
+def test_no_finding_before(level: Level, unmodified: Bases, target: Target) -> None:
+    assert not checks.run_checks(unmodified[level], target).findings
 
 
-@pytest.mark.parametrize("level", READ)
-def test_each_mutant_is_found_by_its_own_rule(level: Level, unaltered: Bases, target: Target) -> None:
+@pytest.mark.parametrize("level", CHECKED)
+def test_each_mutant_is_found_by_its_own_rule(level: Level, unmodified: Bases, target: Target) -> None:
     chosen = [each for each in snapshots.every() if each.level == level]
-    survivors = [each.id for each in chosen if each.killed_by(unaltered[level], target) is None]
+    survivors = [each.id for each in chosen if each.killed_by(unmodified[level], target) is None]
     assert chosen
     assert not survivors
 
 
-@pytest.mark.parametrize("level", READ)
+@pytest.mark.parametrize("level", CHECKED)
 def test_each_check_has_a_mutant(level: Level) -> None:
     mutated = {(each.rule, each.component) for each in snapshots.every() if each.level == level}
-    # CHT-16 needs a release that makes its own Namespace; its static mutants are of the same check.
+    # CHT-16 needs a release that creates its Namespace; its static mutants are of the same check.
     without = [each.id for each in checks.for_level(level) if (each.rule, each.component) not in mutated]
     assert without == (["CHT-16"] if level == "live" else [])
 
@@ -57,8 +57,8 @@ def test_identifiers_are_unique() -> None:
 
 @pytest.mark.parametrize("variant", neutral.every(), ids=lambda each: each.name)
 def test_other_ways_of_writing_are_no_finding(
-    variant: neutral.Variant, unaltered: Bases, renderer: Renderer, target: Target
+    variant: neutral.Variant, unmodified: Bases, renderer: Renderer, target: Target
 ) -> None:
-    judgements = variant.judge(unaltered, installed(renderer, unaltered["static"]), target)
-    assert [str(finding) for each in judgements for finding in each.findings] == []
-    assert {reason for each in judgements for reason in each.untested} <= {"CHT-16"}
+    results = variant.run_checks(unmodified, release_rendering(renderer, unmodified["static"]), target)
+    assert [str(finding) for each in results for finding in each.findings] == []
+    assert {reason for each in results for reason in each.untested} <= {"CHT-16"}

@@ -17,7 +17,7 @@ from acceptance.checks import CheckResults
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target, load
 from acceptance.kube.helm import Helm, find_helm
-from mutants.bases import bases
+from mutants.bases import base_snapshots
 
 CHARTS = Path(__file__).parent / "charts"
 ALTERATIONS = 100
@@ -164,9 +164,9 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 @pytest.mark.parametrize("level", ["static", "live", "image"])
 def test_no_check_crashes_on_any_field(level: str, target: Target, helm: Helm) -> None:
     draw = random.Random(level)  # noqa: S311 - no secret
-    unaltered: Snapshot = bases(Renderer(helm, target))[level]  # type: ignore[index]
+    unmodified: Snapshot = base_snapshots(Renderer(helm, target))[level]  # type: ignore[index]
     for _ in range(ALTERATIONS):
-        altered = copy.deepcopy(unaltered)
+        altered = copy.deepcopy(unmodified)
         roots = [*altered.objects, *(image.config for image in altered.images.values())]
         if altered.cluster is not None:
             roots += [*altered.cluster.pods, *altered.cluster.replica_sets, *altered.cluster.endpoint_slices]
