@@ -107,9 +107,8 @@ class Draft:
         """Return the component's Deployment as rendered with the HPA off, or as it is if no HPA scales it."""
         chart = self.snapshot.chart
         name = self.component.deployment
-        objects = (
-            chart.autoscaler_off.objects if chart and chart.autoscaler_off and self.component_name == "backend" else ()
-        )
+        rendering = chart.autoscaler_off if chart and self.component_name == "backend" else None
+        objects = rendering.objects if rendering else ()
         found = [_body(o) for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == name]
         return found or self.deployment()
 

@@ -49,7 +49,7 @@ def add_to_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddToPath:
         ("helm", "4.12.0"),
     ],
 )
-def test_a_good_one_on_path_is_taken(
+def test_compatible_binary_on_path_is_used(
     add_to_path: AddToPath, name: str, version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = add_to_path(name, VERSION_SCRIPTS[name].format(version))
@@ -70,7 +70,7 @@ def test_a_good_one_on_path_is_taken(
         ("kind", "exec /nonexistent", "reports no version"),
     ],
 )
-def test_a_bad_one_is_told_and_the_missing_one_is_a_sentence_with_the_cure(
+def test_unusable_binary_is_reported_with_a_fix(
     add_to_path: AddToPath, name: str, script: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = add_to_path(name, script)
@@ -80,13 +80,13 @@ def test_a_bad_one_is_told_and_the_missing_one_is_a_sentence_with_the_cure(
     assert capsys.readouterr().err == f"toolchain: {name}: {path} {reason}\n"
 
 
-def test_a_bad_one_does_not_hide_a_good_one(add_to_path: AddToPath) -> None:
+def test_unusable_binary_does_not_hide_a_compatible_one(add_to_path: AddToPath) -> None:
     add_to_path("helm", "echo v3.19.0")
     compatible = add_to_path("helm", "echo v4.3.1")
     assert binaries.locate("helm") == compatible
 
 
-def test_one_binary_under_two_folders_is_told_once(
+def test_symlinked_binary_is_reported_once(
     add_to_path: AddToPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = add_to_path("helm", "echo v3.19.0")
@@ -97,7 +97,7 @@ def test_one_binary_under_two_folders_is_told_once(
 
 
 @pytest.mark.usefixtures("add_to_path")
-def test_what_was_built_is_in_the_cache_only_when_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_build_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     place = binaries.folder("helm", binaries.GO, [binaries.PACKAGES["helm"]])
     (cache.directory() / f"{place.name}.x.unfinished").mkdir()

@@ -35,7 +35,7 @@ def way(ill: str = "") -> Way:
     return Way(cast("Target", None), "127.0.0.1", 0, ill)
 
 
-def test_an_answer_is_an_answer_whatever_its_status() -> None:
+def test_send_returns_responses_of_any_status() -> None:
     with EchoServer().running() as server:
         url = f"http://127.0.0.1:{server.port}/a"
         assert send(way(), "GET", url).status_code == 200
@@ -44,7 +44,7 @@ def test_an_answer_is_an_answer_whatever_its_status() -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["close", "cut"])
-def test_no_answer_is_a_failure_of_the_release(behaviour: str) -> None:
+def test_missing_response_fails_the_release(behaviour: str) -> None:
     with EchoServer().running() as server:
         server.behaviour = behaviour
         url = f"http://127.0.0.1:{server.port}/a"
@@ -54,7 +54,7 @@ def test_no_answer_is_a_failure_of_the_release(behaviour: str) -> None:
             send(way("the node is gone"), "GET", url)
 
 
-def test_a_service_is_asked_until_it_answers(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_is_polled_until_it_responds(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([AssertionError("refused"), AssertionError("refused"), None])
 
     def ask_in_turn(_: Gateway, method: str, url: str) -> None:
@@ -67,7 +67,7 @@ def test_a_service_is_asked_until_it_answers(target: Target, monkeypatch: pytest
     assert list(answers) == []
 
 
-def test_a_service_that_never_answers_is_told(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresponsive_service_is_reported(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask_in_vain(*_: object) -> None:
         raise AssertionError("wanted an answer, seen none")
 

@@ -101,12 +101,12 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize(("sentence", "states"), RETRIES.values(), ids=RETRIES)
-def test_a_cause_is_told_in_the_same_words_while_it_is_tried_again(sentence: str, states: list[dict[str, Any]]) -> None:
+def test_diagnosis_is_stable_across_retries(sentence: str, states: list[dict[str, Any]]) -> None:
     assert [diagnosis.of_pod(state) for state in states] == [sentence] * len(states)
     assert "\n" not in sentence
 
 
-def test_a_refusal_by_pod_security_is_told_in_the_same_words_for_each_pod() -> None:
+def test_pod_security_diagnosis_omits_the_pod_name() -> None:
     sentences = {diagnosis.of_replica_set(replica_set(suffix)) for suffix in ("abcde", "vwxyz")}
     assert sentences == {f"ReplicaSet/rs can't make its pods: {FORBIDDEN.partition('forbidden: ')[2]}"}
 
@@ -133,16 +133,16 @@ def test_a_refusal_by_pod_security_is_told_in_the_same_words_for_each_pod() -> N
         pytest.param({"status": {"containerStatuses": [None, {"name": "c", "state": None}]}}, id="nulls"),
     ],
 )
-def test_what_is_well_or_can_become_so_has_no_cause(healthy: dict[str, Any]) -> None:
+def test_healthy_or_starting_pod_has_no_diagnosis(healthy: dict[str, Any]) -> None:
     assert diagnosis.of_pod(healthy) is None
 
 
-def test_a_replica_set_that_makes_its_pods_has_no_cause() -> None:
+def test_working_replica_set_has_no_diagnosis() -> None:
     assert diagnosis.of_replica_set(replica_set()) is None
     assert diagnosis.of_replica_set({}) is None
 
 
-def test_what_holds_a_pod_up_is_read_from_its_own_events() -> None:
+def test_blocked_pod_is_diagnosed_from_its_events() -> None:
     missing = 'MountVolume.SetUp failed for volume "ca" : configmap "c" not found'
     events = [
         event("other", "FailedMount", "of another pod"),
@@ -154,7 +154,7 @@ def test_what_holds_a_pod_up_is_read_from_its_own_events() -> None:
     assert diagnosis.of_pod(pod("ill", status(state=waiting("ContainerCreating"))), events) is None
 
 
-def test_a_sandbox_is_told_in_the_same_words_at_each_try() -> None:
+def test_sandbox_diagnosis_omits_the_sandbox_id() -> None:
     told = {
         diagnosis.of_pod(
             held_up(), [event("ill", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')]
@@ -164,7 +164,7 @@ def test_a_sandbox_is_told_in_the_same_words_at_each_try() -> None:
     assert told == {'Pod/ill: network for sandbox "…": refused'}
 
 
-def test_the_first_cause_does_not_depend_on_the_order_of_the_list() -> None:
+def test_first_diagnosis_is_independent_of_order() -> None:
     pods = [well(), RETRIES["no room"][1][0], pod("also", status(state=waiting("ErrImagePull")))]
     told = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
     assert told == {"Pod/also: container c: the image a:1 can't be pulled"}

@@ -44,18 +44,18 @@ def collect(monkeypatch: pytest.MonkeyPatch) -> Collect:
     return collect
 
 
-def test_a_healthy_namespace_is_said_to_be_so(collect: Collect) -> None:
+def test_healthy_namespace_is_reported_as_healthy(collect: Collect) -> None:
     normal = event("well", "Pulled", "…", normal=True)
     assert collect(well(), events=(normal,)) == {TITLE: "nothing is wrong in it"}
     assert collect() == {TITLE: "nothing is wrong in it"}
 
 
-def test_a_completed_pod_is_well(collect: Collect) -> None:
+def test_completed_pod_is_healthy(collect: Collect) -> None:
     done = pod("job", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}}), phase="Succeeded")
     assert collect(done) == {TITLE: "nothing is wrong in it"}
 
 
-def test_what_is_well_is_not_mentioned(collect: Collect) -> None:
+def test_healthy_pods_are_not_mentioned(collect: Collect) -> None:
     found = collect(
         well(),
         CRASHING,
@@ -73,7 +73,7 @@ def test_what_is_well_is_not_mentioned(collect: Collect) -> None:
     assert lines[-1] == "Pod/ill: BackOff: Back-off restarting failed container"
 
 
-def test_logs_are_those_of_the_ill_pods_and_of_their_previous_lives(collect: Collect) -> None:
+def test_logs_include_unhealthy_pods_previous_containers(collect: Collect) -> None:
     found = collect(well(), CRASHING, pod("slow", status(), phase="Running"))
     assert {title: text for title, text in found.items() if title != TITLE} == {
         "log of ill c, previous": "ill c True",
@@ -82,13 +82,13 @@ def test_logs_are_those_of_the_ill_pods_and_of_their_previous_lives(collect: Col
     }
 
 
-def test_a_container_that_never_ran_has_no_log(collect: Collect) -> None:
+def test_container_that_never_ran_has_no_log(collect: Collect) -> None:
     found = collect(pod("ill", status(state=waiting("ImagePullBackOff", "Back-off pulling image"))))
     assert set(found) == {TITLE}
     assert found[TITLE].startswith("Pod/ill: container c: the image a:1 can't be pulled\n")
 
 
-def test_a_log_that_is_gone_or_empty_is_no_obstacle(collect: Collect) -> None:
+def test_missing_or_empty_log_is_tolerated(collect: Collect) -> None:
     def refuse(*_: object, previous: bool, **__: object) -> str:
         if previous:
             raise ApiException(status=400, reason="Bad Request")
@@ -105,17 +105,17 @@ def restarted(ago: timedelta) -> Object:
     return pod("back", status(state=STARTED, last=last, restarts=1, ready=True), phase="Running")
 
 
-def test_a_pod_that_restarted_of_late_is_shown(collect: Collect) -> None:
+def test_recently_restarted_pod_is_shown(collect: Collect) -> None:
     found = collect(restarted(timedelta(minutes=1)))
     assert found[TITLE].splitlines()[:2] == ["nothing stands in the way of the pods", "Pod/back: Running on node"]
     assert found["log of back c, previous"] == "back c True"
 
 
-def test_a_pod_that_restarted_long_ago_is_well(collect: Collect) -> None:
+def test_pod_restarted_long_ago_is_healthy(collect: Collect) -> None:
     assert collect(restarted(timedelta(hours=1))) == {TITLE: "nothing is wrong in it"}
 
 
-def test_pods_that_can_not_be_made_are_told_without_one(collect: Collect) -> None:
+def test_replica_set_failure_is_reported_without_pods(collect: Collect) -> None:
     refused = event("rs", "FailedCreate", "Error creating: pods forbidden", kind="ReplicaSet")
     found = collect(well(), replica_sets=(replica_set("x"),), events=(refused,))
     lines = found[TITLE].splitlines()
@@ -123,7 +123,7 @@ def test_pods_that_can_not_be_made_are_told_without_one(collect: Collect) -> Non
     assert lines[1:] == ["ReplicaSet/rs: FailedCreate: Error creating: pods forbidden"]
 
 
-def test_events_are_in_order_and_few(collect: Collect) -> None:
+def test_events_are_sorted_and_limited(collect: Collect) -> None:
     events = [
         {**event("ill", "BackOff", f"number {number}"), "lastTimestamp": f"2026-01-01T00:00:{number:02}Z"}
         for number in range(59, -1, -1)
@@ -136,7 +136,7 @@ def test_events_are_in_order_and_few(collect: Collect) -> None:
 
 
 @pytest.mark.parametrize("error", [ApiException(status=403, reason="Forbidden"), MaxRetryError(Mock(), "/", None)])
-def test_a_namespace_that_can_not_be_read_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_unreadable_namespace_is_reported(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(Objects, "list", Mock(side_effect=error))
     found = diagnostics.collect(Mock(), "n")
     assert list(found) == [TITLE]

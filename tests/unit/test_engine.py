@@ -51,7 +51,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(tmp_path, monkeypatch)
 
 
-def test_an_engine_that_answers_is_used_as_it_is(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_engine_is_used_unchanged(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.write_client(answer="echo 28.0.0")
     assert engine.ensure() == engine.Engine("unix:///of/the/context.sock", machine.bin / "docker", buildx=True)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
@@ -59,13 +59,13 @@ def test_an_engine_that_answers_is_used_as_it_is(machine: Machine, monkeypatch: 
 
 
 @pytest.mark.usefixtures("machine")
-def test_without_client_and_engine_the_cure_is_told() -> None:
+def test_missing_engine_is_reported_with_a_fix() -> None:
     with pytest.raises(ToolchainError) as raised:
         engine.require()
     assert str(raised.value) == f"no Docker engine answers at unix:///var/run/docker.sock: {engine.HINT}"
 
 
-def test_a_dead_engine_that_the_user_named_is_not_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_engine_of_docker_host_is_not_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.write_client()
     monkeypatch.setenv("DOCKER_HOST", DEAD)
     with pytest.raises(ToolchainError) as raised:
@@ -73,7 +73,7 @@ def test_a_dead_engine_that_the_user_named_is_not_replaced(machine: Machine, mon
     assert str(raised.value) == f"no Docker engine answers at {DEAD} (DOCKER_HOST): start it, or unset DOCKER_HOST"
 
 
-def test_an_empty_docker_host_names_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_docker_host_is_ignored(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.write_client()
     monkeypatch.setenv("DOCKER_HOST", "")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -81,14 +81,14 @@ def test_an_empty_docker_host_names_none(machine: Machine, monkeypatch: pytest.M
         engine.ensure()
 
 
-def test_a_silent_engine_is_as_good_as_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresponsive_engine_counts_as_missing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.write_client(answer="exec /bin/sleep 60")
     monkeypatch.setattr(engine, "ANSWER_SECONDS", 0.2)
     with pytest.raises(ToolchainError, match="no Docker engine answers"):
         engine.require()
 
 
-def test_only_root_on_debian_gets_an_engine_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_engine_needs_root_on_debian(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.write_client()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ToolchainError, match="as root on Debian run `make e2e`"):
@@ -101,7 +101,7 @@ def test_only_root_on_debian_gets_an_engine_of_its_own(machine: Machine, monkeyp
 @pytest.mark.parametrize(
     ("version", "fits"), [("18.9.1", False), ("20.10.24", True), ("22.6.0", True), ("23.0.0", False)]
 )
-def test_a_client_must_be_able_to_build_with_buildkit(machine: Machine, version: str, fits: bool) -> None:
+def test_client_must_support_buildkit(machine: Machine, version: str, fits: bool) -> None:
     machine.write_client(answer="echo 28.0.0", no_buildx=1, version=version)
     if fits:
         assert engine.require().buildx is False
@@ -110,7 +110,7 @@ def test_a_client_must_be_able_to_build_with_buildkit(machine: Machine, version:
         engine.require()
 
 
-def test_a_socket_whose_path_is_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_long_socket_path_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("x" * 100)))
     with pytest.raises(ToolchainError, match=r"socket in .* is too long: set XDG_CACHE_HOME to a shorter one"):
         engine.start()
@@ -120,7 +120,7 @@ def disk_usage(gigabytes: float) -> SimpleNamespace:
     return SimpleNamespace(free=gigabytes * 1e9)
 
 
-def test_a_full_disk_is_told_before_an_engine_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported_before_the_engine_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/tmp" if len(str(tmp_path)) > 60 else str(tmp_path))  # noqa: S108
     monkeypatch.setattr(shutil, "disk_usage", lambda _: disk_usage(7.5))
     with pytest.raises(ToolchainError) as raised:
@@ -129,7 +129,7 @@ def test_a_full_disk_is_told_before_an_engine_is_started(tmp_path: Path, monkeyp
     assert str(raised.value).endswith("/engine, and 8 are needed: free some, or set XDG_CACHE_HOME to a larger disk")
 
 
-def test_a_full_disk_under_our_own_engine_is_told_before_a_run(
+def test_full_disk_of_private_engine_is_reported_before_a_run(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.folder().mkdir()
@@ -141,14 +141,14 @@ def test_a_full_disk_under_our_own_engine_is_told_before_a_run(
         engine.require()
 
 
-def test_a_disk_that_runs_full_in_a_command_is_told() -> None:
+def test_disk_filled_by_a_command_is_reported() -> None:
     message = f"write /x: {os.strerror(errno.ENOSPC).lower()}"
     with pytest.raises(CommandError, match=r"^free some disk space: `sh -c .* exited with 1: write /x"):
         console.run(["sh", "-c", f"echo '{message}' >&2; exit 1"])
 
 
 @pytest.mark.parametrize("argv", [["-m", "toolchain"], ["-m", "toolchain", "run", "touch", "{0}/ran"]])
-def test_the_toolchain_without_engine_ends_with_2_and_one_sentence(tmp_path: Path, argv: list[str]) -> None:
+def test_toolchain_without_engine_exits_with_2(tmp_path: Path, argv: list[str]) -> None:
     environment = {**os.environ, "DOCKER_HOST": DEAD, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, *(word.format(tmp_path) for word in argv)],
@@ -166,7 +166,7 @@ def test_the_toolchain_without_engine_ends_with_2_and_one_sentence(tmp_path: Pat
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_engine_that_this_process_started_is_not_alive_after_its_end() -> None:
+def test_ended_child_process_is_not_alive() -> None:
     ended = subprocess.Popen(["true"])
     os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it has ended, but is not reaped
     assert Path(f"/proc/{ended.pid}").exists()

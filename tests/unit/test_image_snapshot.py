@@ -20,7 +20,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
-def test_what_is_read(target: Target) -> None:
+def test_archive_content_is_read(target: Target) -> None:
     image: ImageState = images.read_draft(Draft(), target)
     assert image.config_digest == image.computed_digest
     assert image.computed_diff_ids == tuple(layer.diff_id for layer in image.layers)
@@ -29,33 +29,33 @@ def test_what_is_read(target: Target) -> None:
     assert all(0 < layer.compressed_bytes < 1000 for layer in image.layers)
 
 
-def test_the_second_reading_is_the_same(target: Target) -> None:
+def test_reading_twice_gives_equal_results(target: Target) -> None:
     assert images.read_draft(Draft(), target) == images.read_draft(Draft(), target)
 
 
-def test_sizes_are_those_of_gzip(target: Target) -> None:
+def test_layer_size_is_gzip_compressed(target: Target) -> None:
     draft = Draft(layers=[{"app/text": b"some text " * 10_000}])
     (layer,) = images.read_draft(draft, target).layers
     expected = len(gzip.compress(images._tar(draft.layers[0]), 6))
     assert abs(layer.compressed_bytes - expected) < 32
 
 
-def test_kept_sizes_do_not_hide_another_content(target: Target) -> None:
+def test_cached_sizes_do_not_hide_changed_content(target: Target) -> None:
     images.read_draft(Draft(), target)
     assert images.findings("IMG-03", Draft(corrupt="layer"), target)
 
 
 @pytest.mark.parametrize("rule", sorted({rule for rule, *_ in images.MUTANTS}))
-def test_no_finding_before(rule: str, target: Target) -> None:
+def test_unmodified_archive_has_no_finding(rule: str, target: Target) -> None:
     assert not images.findings(rule, Draft(), target)
 
 
 @pytest.mark.parametrize("mutant", images.every(), ids=lambda each: each.id)
-def test_each_mutant_is_found_by_its_own_rule(mutant: images.Mutant, target: Target) -> None:
+def test_each_mutant_is_killed_by_its_rule(mutant: images.Mutant, target: Target) -> None:
     assert mutant.killed_by(target)
 
 
-def test_another_platform_that_the_target_states_is_waived(target: Target) -> None:
+def test_other_platform_in_the_target_is_waived(target: Target) -> None:
     draft = Draft()
     draft.config["architecture"] = "arm64"
     part = target.component(images.COMPONENT)

@@ -58,7 +58,7 @@ def followed(node: Node) -> LogFollower:
     return LogFollower(node, now=lambda: 100.0)
 
 
-def test_what_a_container_said_outlives_it(node: Node, followed: LogFollower) -> None:
+def test_log_survives_its_container(node: Node, followed: LogFollower) -> None:
     followed.on_version(version(well()))
     followed.on_version(version(well(), deleted=True))
     assert followed.ended(0.0) == []
@@ -69,7 +69,7 @@ def test_what_a_container_said_outlives_it(node: Node, followed: LogFollower) ->
     assert followed.ended(101.0) == []
 
 
-def test_each_life_of_each_container_is_followed_once(node: Node, followed: LogFollower) -> None:
+def test_each_container_instance_is_followed_once(node: Node, followed: LogFollower) -> None:
     first, again = status(ready=True), status(ready=True, restarts=1)
     again["containerID"] = "containerd://2"
     other = {**status("d", ready=True), "containerID": "containerd://3"}
@@ -89,18 +89,18 @@ def test_each_life_of_each_container_is_followed_once(node: Node, followed: LogF
     [version(pod("ill", status(state=waiting("ImagePullBackOff")))), version(well(), kind="Event")],
     ids=["does not run", "no pod"],
 )
-def test_nothing_else_is_followed(node: Node, followed: LogFollower, what: Version) -> None:
+def test_only_running_containers_are_followed(node: Node, followed: LogFollower, what: Version) -> None:
     followed.on_version(what)
     assert node.followed == []
 
 
-def test_a_log_that_breaks_says_so(node: Node, followed: LogFollower) -> None:
+def test_interrupted_log_is_marked(node: Node, followed: LogFollower) -> None:
     followed.on_version(version(well()))
     end(node, b"began\n", ApiException(status=500))
     assert followed.ended(0.0)[0].text == "began\n(not followed to its end: ApiException)\n"
 
 
-def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_end_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follower, "MAX_LOG_BYTES", 10)
     life = ContainerLog("p", "c", 0)
     for line in (b"1234\n", b"5678\n", b"90\n"):
@@ -110,9 +110,7 @@ def test_the_last_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert life.text == "x" * 10
 
 
-def test_the_logs_of_the_last_to_end_are_kept(
-    node: Node, followed: LogFollower, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_most_recently_ended_logs_are_kept(node: Node, followed: LogFollower, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follower, "MAX_ENDED_LOGS", 1)
     for number in range(2):
         item = well(f"pod-{number}")
@@ -121,7 +119,7 @@ def test_the_logs_of_the_last_to_end_are_kept(
     assert [life.text for life in followed.ended(0.0)].count("word\n") == 1
 
 
-def test_evidence_has_each_ones_last_line_and_the_whole_aside() -> None:
+def test_summary_has_last_lines_and_full_logs_as_files() -> None:
     kept: dict[str, str] = {}
     life, quiet = ContainerLog("api-1", "api", 0, ended=90.0), ContainerLog("api-2", "api", 0, ended=91.0)
     life.add(b"began\n")
@@ -149,7 +147,7 @@ class Kubelet(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_log_is_followed_through_the_api_server() -> None:
+def test_log_is_followed_through_the_api_server() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Kubelet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         settings = client.Configuration(host=f"http://127.0.0.1:{server.server_port}")
@@ -169,7 +167,7 @@ class Still:
         return iter(())
 
 
-def test_a_recorder_tells_of_every_version() -> None:
+def test_recorder_reports_every_version() -> None:
     heard: list[Version] = []
     with Recorder(Still(), ["Pod"], heard.append) as recorder:
         assert heard == recorder.history.versions("Pod")

@@ -56,7 +56,7 @@ def user(content: object) -> dict[str, object]:
         ("What are my tasks?", "list_tasks", {}),
     ],
 )
-def test_a_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: str, arguments: dict[str, str]) -> None:
+def test_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: str, arguments: dict[str, str]) -> None:
     (item,) = stub.ask("/v1/responses", model="m", input=message).json()["output"]
     assert (item["type"], item["name"], json.loads(item["arguments"])) == ("function_call", name, arguments)
     assert item["call_id"]
@@ -67,7 +67,7 @@ def test_a_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: s
     assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (name, arguments)
 
 
-def test_a_tools_result_is_quoted_in_both_apis(stub: Stub) -> None:
+def test_tool_result_is_quoted_in_both_apis(stub: Stub) -> None:
     conversation = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
     (item,) = stub.ask("/v1/responses", model="m", input=conversation).json()["output"]
     assert item["content"][0]["text"] == "Done: added X"
@@ -77,7 +77,7 @@ def test_a_tools_result_is_quoted_in_both_apis(stub: Stub) -> None:
     assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "Done: added X")
 
 
-def test_other_words_are_echoed_with_what_the_request_itself_remembers(stub: Stub) -> None:
+def test_other_messages_are_echoed_with_their_history(stub: Stub) -> None:
     def words(*messages: object) -> str:
         (item,) = stub.ask("/v1/responses", model="m", input=[user(message) for message in messages]).json()["output"]
         text: str = item["content"][0]["text"]
@@ -91,13 +91,13 @@ def test_other_words_are_echoed_with_what_the_request_itself_remembers(stub: Stu
     assert words("Who am I?") == "You said: Who am I?"
 
 
-def test_a_result_of_an_earlier_turn_is_not_quoted_again(stub: Stub) -> None:
+def test_tool_result_of_an_earlier_turn_is_not_quoted(stub: Stub) -> None:
     earlier = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
     (item,) = stub.ask("/v1/responses", model="m", input=[*earlier, user("thanks")]).json()["output"]
     assert item["content"][0]["text"].startswith("You said: thanks")
 
 
-def test_the_same_request_gets_the_same_answer(stub: Stub) -> None:
+def test_same_request_gets_the_same_response(stub: Stub) -> None:
     first, second = (stub.ask("/v1/responses", model="m", input="hello").json() for _ in range(2))
     del first["created_at"], second["created_at"]
     assert first == second
@@ -113,13 +113,13 @@ def test_the_same_request_gets_the_same_answer(stub: Stub) -> None:
         ("/v1/responses", {}),
     ],
 )
-def test_what_it_cannot_answer_is_refused_in_words(stub: Stub, path: str, body: dict[str, Any]) -> None:
+def test_unsupported_request_is_rejected_with_a_message(stub: Stub, path: str, body: dict[str, Any]) -> None:
     response = stub.ask(path, **body)
     assert response.status_code == 400
     assert response.json()["error"]["message"]
 
 
-def test_requests_are_recorded_without_the_key_and_forgotten_when_told(stub: Stub) -> None:
+def test_requests_are_recorded_without_key_until_deleted(stub: Stub) -> None:
     before = time.time()
     stub.ask("/v1/responses", model="m", input="hello")
     (record,) = stub.received()
@@ -133,13 +133,13 @@ def test_requests_are_recorded_without_the_key_and_forgotten_when_told(stub: Stu
 
 
 @pytest.mark.parametrize("key", [None, "Bearer wrong", "sk-proj-bare"])
-def test_a_wrong_key_is_refused(stub: Stub, key: str | None) -> None:
+def test_wrong_key_is_rejected(stub: Stub, key: str | None) -> None:
     headers = {"Authorization": key} if key else {}
     response = requests.post(f"{stub.model}/v1/responses", json={"input": "hello"}, headers=headers, timeout=10)
     assert response.status_code == 401
 
 
-def test_it_can_fail_be_slow_and_talk_nonsense(stub: Stub) -> None:
+def test_configured_errors_delays_and_malformed_responses(stub: Stub) -> None:
     stub.behave(status=429).raise_for_status()
     assert stub.ask("/v1/responses", input="hello").status_code == 429
 
@@ -162,6 +162,6 @@ def test_it_can_fail_be_slow_and_talk_nonsense(stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"delay": 1}, {"delay_seconds": -1}, {"status": 204}, {"malformed": 1}])
-def test_a_bad_behaviour_is_refused_and_changes_nothing(stub: Stub, bad: dict[str, object]) -> None:
+def test_invalid_behaviour_is_rejected_without_effect(stub: Stub, bad: dict[str, object]) -> None:
     assert stub.behave(**bad).status_code == 400
     assert stub.ask("/v1/responses", input="hello").status_code == 200

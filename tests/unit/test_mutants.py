@@ -30,12 +30,12 @@ def unmodified(renderer: Renderer) -> Bases:
 
 
 @pytest.mark.parametrize("level", CHECKED)
-def test_no_finding_before(level: Level, unmodified: Bases, target: Target) -> None:
+def test_unmodified_snapshot_has_no_finding(level: Level, unmodified: Bases, target: Target) -> None:
     assert not checks.run_checks(unmodified[level], target).findings
 
 
 @pytest.mark.parametrize("level", CHECKED)
-def test_each_mutant_is_found_by_its_own_rule(level: Level, unmodified: Bases, target: Target) -> None:
+def test_each_mutant_is_killed_by_its_rule(level: Level, unmodified: Bases, target: Target) -> None:
     chosen = [each for each in snapshots.every() if each.level == level]
     survivors = [each.id for each in chosen if each.killed_by(unmodified[level], target) is None]
     assert chosen
@@ -50,13 +50,13 @@ def test_each_check_has_a_mutant(level: Level) -> None:
     assert without == (["CHT-16"] if level == "live" else [])
 
 
-def test_identifiers_are_unique() -> None:
+def test_mutant_ids_are_unique() -> None:
     identifiers = [each.id for each in snapshots.every()]
     assert len(set(identifiers)) == len(identifiers)
 
 
 @pytest.mark.parametrize("variant", neutral.every(), ids=lambda each: each.name)
-def test_other_ways_of_writing_are_no_finding(
+def test_neutral_variant_has_no_finding(
     variant: neutral.Variant, unmodified: Bases, renderer: Renderer, target: Target
 ) -> None:
     results = variant.run_checks(unmodified, release_rendering(renderer, unmodified["static"]), target)

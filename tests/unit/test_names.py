@@ -41,16 +41,16 @@ def twice(names: Iterator[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_defines_no_name_twice(module: Path) -> None:
+def test_module_defines_no_name_twice(module: Path) -> None:
     assert twice(defined(module.read_text(encoding="utf-8"))) == []
 
 
-def test_a_name_that_is_defined_twice_is_seen() -> None:
+def test_duplicate_names_are_detected() -> None:
     source = "A = 1\nB: int = 2\nA, C = 3, 4\ndef f(): x = 1; x = 2\nclass B: ...\nD[0] = 1\nD[1] = 2\n"
     assert twice(defined(source)) == ["A", "B"]
 
 
-def test_every_deadline_is_called_something_else() -> None:
+def test_deadline_names_are_unique() -> None:
     names = [value.name for value in vars(deadlines).values() if isinstance(value, Deadline)]
     assert len(names) > 10
     assert twice(iter(names)) == []

@@ -8,7 +8,7 @@ from acceptance.client import port_forward
 from acceptance.snapshots import live
 
 
-def test_parse() -> None:
+def test_node_output_is_parsed() -> None:
     environment = base64.b64encode('A=1\0TEXT=Grüße = "x"\0'.encode()).decode()
     text = (
         f"pid 7\nuid 1000\nroot ro,relatime\nenv {environment}\nlisten 00000000:1F40 \n"
@@ -22,7 +22,7 @@ def test_parse() -> None:
     assert (facts["8"].uid, facts["8"].read_only_root, facts["8"].listening) == (0, False, frozenset())
 
 
-def test_tunnel_of_the_notes() -> None:
+def test_port_forward_command_is_found_in_the_notes() -> None:
     found = port_forward.tunnel(
         "1. Open:\n\n  export POD=$(kubectl get pods)\n  kubectl -n x port-forward svc/web 8080:80 &\n"
     )

@@ -21,13 +21,13 @@ def process(score: int = -999) -> dict[str, Any]:
     return {"args": ["/sbin/init"], "oomScoreAdj": score, "capabilities": capabilities}
 
 
-def test_the_bounding_set_is_read_bit_by_bit() -> None:
+def test_bounding_set_is_decoded() -> None:
     assert oci_runtime.bounding_set(STATUS.format(mask=0)) == set()
     assert oci_runtime.bounding_set(STATUS.format(mask=1 | 1 << 24)) == {"CAP_CHOWN", "CAP_SYS_RESOURCE"}
     assert len(oci_runtime.bounding_set(STATUS.format(mask=EVERYTHING))) == 41
 
 
-def test_what_can_not_be_given_is_not_asked_for() -> None:
+def test_missing_capabilities_are_removed() -> None:
     restricted = process()
     oci_runtime.restrict(restricted, {"CAP_CHOWN", "CAP_KILL"})
     assert restricted["capabilities"]["bounding"] == restricted["capabilities"]["effective"] == ["CAP_CHOWN"]
@@ -36,7 +36,7 @@ def test_what_can_not_be_given_is_not_asked_for() -> None:
     assert restricted["args"] == ["/sbin/init"]
 
 
-def test_what_can_be_given_stays() -> None:
+def test_available_capabilities_are_kept() -> None:
     restricted = process(score=500)
     oci_runtime.restrict(restricted, {"CAP_CHOWN", "CAP_SYS_RESOURCE"})
     assert restricted["capabilities"]["bounding"] == ["CAP_CHOWN", "CAP_SYS_RESOURCE"]
@@ -69,7 +69,7 @@ def test_the_file_that_runc_will_read_is_restricted(
 @pytest.mark.parametrize(
     "arguments", [["delete", "id"], ["state", "id"], ["exec", "id", "ls"], ["kill", "id", "9"], []]
 )
-def test_other_commands_touch_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+def test_other_commands_change_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     (tmp_path / "config.json").write_text("not JSON")
     monkeypatch.chdir(tmp_path)
     oci_runtime.prepare(arguments)

@@ -47,7 +47,7 @@ def start(tmp_path: Path) -> Start:
         pytest.param(["--tarket", "x"], "unrecognized arguments: --tarket", id="unknown option"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_and_leaves_nothing(
+def test_usage_error_is_one_sentence_and_creates_no_file(
     start: Start, tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     process = start(*arguments)
@@ -61,7 +61,7 @@ def test_what_is_wrong_is_one_sentence_and_leaves_nothing(
     assert not list((tmp_path / "cache").rglob("runs/*"))
 
 
-def test_tests_are_listed_without_an_engine(start: Start) -> None:
+def test_collect_only_needs_no_engine(start: Start) -> None:
     process = start("--collect-only", "-q", LIVE_TEST)
     out, _ = process.communicate()
     assert process.returncode == 0

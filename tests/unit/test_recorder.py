@@ -71,7 +71,7 @@ def seen(history: History) -> list[tuple[str, str, bool]]:
 START = Listing("10", (pod("a", 1), pod("b", 2)))
 
 
-def test_every_version_is_kept_and_a_pod_that_is_gone_too() -> None:
+def test_every_version_is_kept_including_deleted_pods() -> None:
     script = Script(
         [START],
         [[event("MODIFIED", pod("a", 11, phase="Running")), event("DELETED", pod("a", 12))]],
@@ -84,7 +84,7 @@ def test_every_version_is_kept_and_a_pod_that_is_gone_too() -> None:
     assert history.gaps("Pod") == []
 
 
-def test_a_watch_goes_on_where_the_last_one_ended() -> None:
+def test_watch_resumes_at_the_last_version() -> None:
     script = Script(
         [START],
         [[event("ADDED", pod("c", 11))], [event("BOOKMARK", pod("", 15))], [event("ADDED", pod("d", 16))]],
@@ -104,7 +104,7 @@ def test_a_watch_goes_on_where_the_last_one_ended() -> None:
         (event("ERROR", {"code": 500, "message": "etcd"}), "the watch ended with 500: etcd"),
     ],
 )
-def test_a_watch_that_breaks_or_goes_silent_is_noted_and_resumed(error: Any, reason: str) -> None:
+def test_interrupted_watch_is_recorded_and_resumed(error: Any, reason: str) -> None:
     script = Script([START], [[event("ADDED", pod("c", 11)), error], [event("ADDED", pod("d", 12))]])
     history, trouble = recorded(script, 2)
     assert trouble == [reason, None]
@@ -115,7 +115,7 @@ def test_a_watch_that_breaks_or_goes_silent_is_noted_and_resumed(error: Any, rea
 
 
 @pytest.mark.parametrize("gone", [GONE, ApiException(status=410)])
-def test_versions_that_are_gone_are_a_gap_that_no_judgement_crosses(gone: Any) -> None:
+def test_expired_versions_are_a_gap(gone: Any) -> None:
     script = Script([START, Listing("30", (pod("b", 25), pod("c", 28)))], [[gone], []])
     history, trouble = recorded(script, 2)
     assert trouble == ["the watch's version was gone (410)", None]
@@ -126,7 +126,7 @@ def test_versions_that_are_gone_are_a_gap_that_no_judgement_crosses(gone: Any) -
         list(history.states("Pod", 1.0, 50.0))
 
 
-def test_states_are_what_was_there_after_each_change() -> None:
+def test_states_list_objects_after_each_change() -> None:
     script = Script(
         [START],
         [[event("ADDED", pod("c", 11)), event("DELETED", pod("a", 12)), event("ADDED", pod("d", 13))]],
@@ -140,13 +140,13 @@ def test_states_are_what_was_there_after_each_change() -> None:
     assert states == [(1.5, ["a", "b"]), (2.0, ["a", "b", "c"]), (3.0, ["b", "c"])]
 
 
-def test_a_time_in_which_nothing_changed_has_one_state() -> None:
+def test_interval_without_changes_has_one_state() -> None:
     history, _ = recorded(Script([START], [[]]), 1)
     history.complete_until("Pod", 10.0)
     assert [len(state.objects) for state in history.states("Pod", 5.0, 6.0)] == [2]
 
 
-def test_an_unsettled_time_is_not_judged() -> None:
+def test_incomplete_interval_is_rejected() -> None:
     history, _ = recorded(Script([START], [[]]), 1)
     with pytest.raises(GapError, match="not settled"):
         list(history.states("Pod", 1.0, 5.0))
@@ -161,14 +161,14 @@ class Quiet(Script):
         return iter(())
 
 
-def test_a_watch_that_hears_nothing_does_not_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_that_misses_changes_does_not_become_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "RECORDER_SETTLED", Deadline("settled", 0.3, "a test"))
     changed = Listing("20", (pod("a", 15), pod("b", 2)))
     with Recorder(Quiet([START, changed], []), ["Pod"]) as quiet, pytest.raises(WaitError, match="2 versions"):
         quiet.wait_until_current()
 
 
-def test_a_settled_recorder_can_be_judged() -> None:
+def test_current_recorder_has_states_since_its_start() -> None:
     with Recorder(Quiet([START], []), ["Pod"]) as quiet:
         begun, moment = time.time(), quiet.wait_until_current()
     assert len(next(quiet.history.states("Pod", begun, moment)).objects) == 2
@@ -176,7 +176,7 @@ def test_a_settled_recorder_can_be_judged() -> None:
         list(quiet.history.states("Pod", begun - 60, moment))
 
 
-def test_a_recorder_that_fails_is_a_gap_without_end() -> None:
+def test_failed_recorder_is_an_open_gap() -> None:
     history = History()
     follower = Reflector("Pod", Script([START], [[{"type": "ADDED"}]]), history)
     follower.begin()

@@ -51,7 +51,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("written", FORMS.values(), ids=FORMS)
-def test_every_written_form_is_replaced(written: str) -> None:
+def test_every_encoding_is_redacted(written: str) -> None:
     kept = filtering(SECRET).text(f"before {written} after")
     assert written not in kept
     assert PLACEHOLDER in kept
@@ -60,7 +60,7 @@ def test_every_written_form_is_replaced(written: str) -> None:
 
 
 @given(before=st.binary(max_size=7), after=st.binary(max_size=7))
-def test_a_secret_inside_a_longer_base64_text_is_replaced_at_any_offset(before: bytes, after: bytes) -> None:
+def test_secret_inside_base64_is_redacted_at_any_offset(before: bytes, after: bytes) -> None:
     secret = b"Xk2-9_Zq8vR4tB"
     written = base64.b64encode(before + secret + after).decode()
     kept = filtering(secret.decode()).text(written)
@@ -70,46 +70,46 @@ def test_a_secret_inside_a_longer_base64_text_is_replaced_at_any_offset(before: 
 
 
 @given(st.text(max_size=40))
-def test_text_without_the_secret_is_as_it_was(text: str) -> None:
+def test_text_without_the_secret_is_unchanged(text: str) -> None:
     assert filtering("Xk2-9_Zq8vR4tB").text(text) == text
 
 
-def test_the_password_of_a_url_is_a_secret_too() -> None:
+def test_password_of_a_url_is_a_secret() -> None:
     redactor = filtering(URL)
     assert redactor.text(URL) == PLACEHOLDER
     assert redactor.text("password=Vq7/k2mZ9x") == f"password={PLACEHOLDER}"
     assert redactor.text("db.example:5432") == "db.example:5432"
 
 
-def test_each_line_of_a_key_is_a_secret() -> None:
+def test_each_line_of_a_key_is_redacted() -> None:
     redactor = filtering("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n")
     shown = redactor.text("  -----BEGIN PRIVATE KEY-----\n  MIIEvQIBADANBg\n  kqhkiG9w0BAQEF\n")
     assert shown == f"  -----BEGIN PRIVATE KEY-----\n  {PLACEHOLDER}\n  {PLACEHOLDER}\n"
 
 
 @pytest.mark.parametrize("secret", ["", "a" * (MINIMUM_LENGTH - 1), "postgresql://todo:short@db.example/todo"])
-def test_a_secret_too_short_to_be_found_safely_is_refused(secret: str) -> None:
+def test_too_short_secret_is_rejected(secret: str) -> None:
     with pytest.raises(ValueError, match=f"use at least {MINIMUM_LENGTH}"):
         Redactor().add(secret)
 
 
 @pytest.mark.parametrize("dots", ["...", "…"])
-def test_pieces_at_a_cut_are_replaced(dots: str) -> None:
+def test_truncated_secret_is_redacted(dots: str) -> None:
     redactor = filtering("Xk2-9_Zq8vR4tB")
     assert redactor.text(f"{{'key': 'Xk2-9_{dots}R4tB'}}") == f"{{'key': '{PLACEHOLDER}{dots}{PLACEHOLDER}'}}"
     assert redactor.text(f"nothing of it {dots} here") == f"nothing of it {dots} here"
 
 
-def test_data_keeps_its_shape() -> None:
+def test_data_keeps_its_structure() -> None:
     data = {"key Xk2-9_Zq8vR4tB": ["Xk2-9_Zq8vR4tB", ("a", 1, None, True, 2.5)]}
     assert filtering("Xk2-9_Zq8vR4tB").data(data) == {f"key {PLACEHOLDER}": [PLACEHOLDER, ("a", 1, None, True, 2.5)]}
 
 
-def test_bytes_are_filtered() -> None:
+def test_bytes_are_redacted() -> None:
     assert filtering(SECRET).content(b"\x00" + SECRET.encode() + b"\xff") == b"\x00[redacted]\xff"
 
 
-def test_a_stream_filters_what_is_written_and_is_otherwise_the_file() -> None:
+def test_stream_redacts_writes() -> None:
     file = io.StringIO()
     stream = filtering("Xk2-9_Zq8vR4tB").stream(file)
     print("key:", "Xk2-9_Zq8vR4tB", file=stream)
@@ -118,7 +118,7 @@ def test_a_stream_filters_what_is_written_and_is_otherwise_the_file() -> None:
     assert stream.isatty() is False
 
 
-def test_log_records_are_filtered_whoever_handles_them() -> None:
+def test_log_records_are_redacted_for_every_handler() -> None:
     file = io.StringIO()
     logger = logging.Logger("a library")
     logger.addHandler(logging.StreamHandler(file))

@@ -54,7 +54,7 @@ def judged(target: Target, helm: Helm) -> tuple[CheckResults, set[str]]:
     return judgement, {each.rule for each in judgement.findings if not each.advice}
 
 
-def test_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
+def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
     target = proposed("plain", helm)
     assert {name: (part.deployment, part.service, part.port) for name, part in target.components.items()} == {
         "backend": ("todo-api", "todo-api", 7860),
@@ -91,14 +91,14 @@ def test_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
     assert load(written).components == target.components
 
 
-def test_an_absent_entity_is_one_finding(helm: Helm) -> None:
+def test_absent_entity_is_one_finding(helm: Helm) -> None:
     judgement, _ = judged(proposed("plain", helm), helm)
     about = [each for each in judgement.findings if each.rule.startswith("HPA")]
     assert [each.rule for each in about] == ["HPA-01"]
     assert judgement.untested["HPA-04-backend"] == "HorizontalPodAutoscaler/(any) is absent (HPA-01)"
 
 
-def test_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
+def test_chart_with_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
     target = proposed("umbrella", helm)
     assert {part.service for part in target.components.values()} == {"backend-svc", "frontend-svc"}
     assert target.autoscaler is not None
@@ -110,7 +110,7 @@ def test_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
     assert "the backend's Deployment/backend" not in absent
 
 
-def test_one_component(helm: Helm) -> None:
+def test_chart_with_one_component(helm: Helm) -> None:
     target = proposed("single", helm)
     assert set(target.components) == {"backend"}
     judgement, _ = judged(target, helm)
@@ -121,7 +121,7 @@ def test_one_component(helm: Helm) -> None:
     }
 
 
-def test_a_chart_that_does_not_render(helm: Helm) -> None:
+def test_chart_that_does_not_render(helm: Helm) -> None:
     judgement, rules = judged(named("broken"), helm)
     assert rules == {"CHT-09"}
     assert [each.rule for each in judgement.findings].count("CHT-09") == 1
@@ -130,20 +130,20 @@ def test_a_chart_that_does_not_render(helm: Helm) -> None:
         proposed("broken", helm)
 
 
-def test_a_chart_of_nothing(helm: Helm) -> None:
+def test_empty_chart(helm: Helm) -> None:
     _, rules = judged(named("empty"), helm)
     assert rules == {"CHT-08", "HPA-01"}
     with pytest.raises(propose_target.InitError, match="no Deployment"):
         proposed("empty", helm)
 
 
-def test_wrong_types_everywhere(helm: Helm) -> None:
+def test_chart_with_wrong_types_everywhere(helm: Helm) -> None:
     judgement, rules = judged(named("odd"), helm)
     assert {"CHT-09", "POD-06", "DEP-04", "SVC-05", "CFG-11", "SEC-07", "HPA-05", "HPA-06"} <= rules
     assert all(str(each) for each in judgement.findings)
 
 
-def test_no_chart_is_one_sentence(helm: Helm, tmp_path: Path) -> None:
+def test_missing_chart_is_reported(helm: Helm, tmp_path: Path) -> None:
     with pytest.raises(propose_target.InitError, match=r"has no Chart\.yaml"):
         propose_target.propose(tmp_path, helm, {}, tmp_path)
 

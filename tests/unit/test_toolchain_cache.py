@@ -38,7 +38,7 @@ def write(staging: Path) -> None:
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError, SystemExit])
-def test_an_interrupted_build_is_not_in_the_cache(place: Path, interruption: type[BaseException]) -> None:
+def test_interrupted_build_is_not_cached(place: Path, interruption: type[BaseException]) -> None:
     def build(staging: Path) -> None:
         (staging / "half").write_text("half")
         raise interruption
@@ -49,7 +49,7 @@ def test_an_interrupted_build_is_not_in_the_cache(place: Path, interruption: typ
     assert not list(cache.directory().glob("*.unfinished"))
 
 
-def test_a_killed_build_is_not_in_the_cache_and_the_next_one_clears_it(place: Path) -> None:
+def test_killed_build_is_not_cached_and_is_cleaned_up(place: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED_BUILDER], cwd=ROOT, check=False)
     assert killed.returncode == -9
     assert not place.exists()
@@ -58,7 +58,7 @@ def test_a_killed_build_is_not_in_the_cache_and_the_next_one_clears_it(place: Pa
     assert not list(cache.directory().glob("*.unfinished"))
 
 
-def test_what_is_there_is_not_built_again(place: Path) -> None:
+def test_cached_entry_is_not_rebuilt(place: Path) -> None:
     def fail(_: Path) -> None:
         raise AssertionError("built twice")
 
@@ -66,7 +66,7 @@ def test_what_is_there_is_not_built_again(place: Path) -> None:
     assert cache.build_once(place, fail) == place
 
 
-def test_two_who_want_the_same_build_it_once(place: Path) -> None:
+def test_concurrent_builders_build_once(place: Path) -> None:
     built: list[Path] = []
     started = threading.Event()
 
@@ -83,7 +83,7 @@ def test_two_who_want_the_same_build_it_once(place: Path) -> None:
     assert len(built) == 1
 
 
-def test_a_lock_keeps_others_out_until_it_is_left() -> None:
+def test_lock_is_exclusive() -> None:
     order = []
     locked = threading.Event()
 
@@ -118,7 +118,7 @@ def folder(root: Path, **files: str) -> Path:
         pytest.param(lambda path: (path / "b").unlink(), id="removal"),
     ],
 )
-def test_a_digest_changes_with_the_folder(tmp_path: Path, change: Callable[[Path], object]) -> None:
+def test_digest_changes_with_the_folder(tmp_path: Path, change: Callable[[Path], object]) -> None:
     path = folder(tmp_path / "x", a="1", b="2")
     before = cache.digest(path, "text")
     assert before == cache.digest(folder(tmp_path / "y", a="1", b="2"), "text")
@@ -126,7 +126,7 @@ def test_a_digest_changes_with_the_folder(tmp_path: Path, change: Callable[[Path
     assert cache.digest(path, "text") != before
 
 
-def test_a_digest_tells_its_parts_apart() -> None:
+def test_digest_distinguishes_its_parts() -> None:
     assert cache.digest("ab", "c") != cache.digest("a", "bc") != cache.digest("abc")
     assert cache.digest("a") == cache.digest(b"a")
     with pytest.raises(FileNotFoundError):

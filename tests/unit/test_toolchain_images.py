@@ -56,7 +56,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 
 @pytest.mark.parametrize("name", [REFERENCE, "kindest/node:v1", LOCAL_REFERENCE])
-def test_what_is_there_is_neither_pulled_nor_built(registry: Registry, name: str) -> None:
+def test_present_image_is_neither_pulled_nor_built(registry: Registry, name: str) -> None:
     registry.set_present(name)
     registry.set_pullable(REFERENCE)
     assert images.ensure(registry.engine, registry.image) == name
@@ -64,29 +64,27 @@ def test_what_is_there_is_neither_pulled_nor_built(registry: Registry, name: str
     assert not registry.built
 
 
-def test_what_is_pulled_by_digest_is_called_by_it(registry: Registry) -> None:
+def test_image_pulled_by_digest_keeps_its_reference(registry: Registry) -> None:
     registry.set_pullable(REFERENCE)
     assert images.ensure(registry.engine, registry.image) == REFERENCE
     assert not registry.commands("tag")
     assert not registry.built
 
 
-def test_a_mirror_is_asked_by_tag_and_the_image_gets_its_plain_name(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mirror_is_pulled_by_tag_and_retagged(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, images.MIRROR, "mirror.example:5000/hub")
     registry.set_pullable("mirror.example:5000/hub/kindest/node:v1")
     assert images.ensure(registry.engine, registry.image) == "kindest/node:v1"
     assert registry.commands("tag") == ["tag mirror.example:5000/hub/kindest/node:v1 kindest/node:v1"]
 
 
-def test_what_cannot_be_pulled_is_built(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_image_that_cannot_be_pulled_is_built(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     assert images.ensure(registry.engine, registry.image) == LOCAL_REFERENCE
     assert registry.built == [LOCAL_REFERENCE]
     assert "could not be pulled" in capsys.readouterr().err
 
 
-def test_where_nothing_may_be_built_the_cure_is_told(registry: Registry) -> None:
+def test_missing_image_is_reported_with_a_fix(registry: Registry) -> None:
     registry.set_pullable(REFERENCE)
     with pytest.raises(ToolchainError, match="run `make toolchain`"):
         images.ensure(registry.engine, registry.image, may_build=False)

@@ -32,16 +32,16 @@ VALUES = strategies.recursive(
         ({}, {"a": {"x": 1}, "a.y": 2}, {"a": {"x": 1, "y": 2}}),
     ],
 )
-def test_put(values: dict[str, Any], changes: dict[str, Any], result: dict[str, Any]) -> None:
+def test_set_paths(values: dict[str, Any], changes: dict[str, Any], result: dict[str, Any]) -> None:
     assert set_paths(values, changes) == result
 
 
 @for_all(strategies.dictionaries(KEYS, VALUES, max_size=3), PATHS, VALUES)
-def test_what_was_put_is_there(values: dict[str, Any], path: str, value: object) -> None:
+def test_set_path_can_be_read_back(values: dict[str, Any], path: str, value: object) -> None:
     assert at(set_paths(values, {path: value}), path) == value
 
 
-def test_neither_values_nor_changes_are_altered() -> None:
+def test_set_paths_does_not_modify_its_arguments() -> None:
     values, changes = {"a": {"b": 1}}, {"c": {"d": [1]}, "a.x": 1}
     result = set_paths(values, changes)
     result["a"]["b"], result["c"]["d"][0] = 2, 2
@@ -53,14 +53,14 @@ def target() -> Target:
     return load()
 
 
-def test_what_the_target_has_a_path_for_is_given(target: Target) -> None:
+def test_values_with_a_path_are_set(target: Target) -> None:
     assert values_by_path(target, {"database_url": "postgresql://x", "debug": False}) == {
         "secrets.databaseUrl": "postgresql://x",
         "config.debug": False,
     }
 
 
-def test_what_the_target_has_no_path_for_is_left_out(target: Target) -> None:
+def test_values_without_a_path_are_omitted(target: Target) -> None:
     paths = target.values.model_copy(update={"ca_certificate": None})
     assert values_by_path(target.model_copy(update={"values": paths}), {"ca_certificate": "x"}) == {}
     with pytest.raises(KeyError):
