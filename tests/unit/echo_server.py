@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback whose answers hold what was asked, and its ways of behaving badly."""
+"""An HTTP server on loopback that echoes requests and can misbehave on demand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import h11
 
 
 class EchoServer:
-    """Answers 200 with the request's path and body.
+    """Responds with 200 and the request's path and body.
 
-    A behaviour applies to answers begun after it was set: `drain` says `Connection: close`, `forget` leaves
-    the token out, `cut` ends in the middle of the body, `hang` never answers, `fail` is 503, `close` closes
-    before a response, `double` says everything twice.
+    A behaviour applies to responses started after it was set: `drain` sends `Connection: close`, `forget` omits the
+    echo, `cut` closes in the middle of the body, `hang` never responds, `fail` responds with 503, `close` closes
+    without a response, `double` sends the echo twice.
     """
 
     def __init__(self) -> None:
@@ -29,18 +29,20 @@ class EchoServer:
         self._ended = asyncio.Event()
 
     def stop_listening(self) -> None:
+        """Accept no new connection."""
         self._call(self._stop_listening)
 
     def close_idle(self) -> None:
-        """Close every open connection without a word, as a server without a drain does."""
+        """Close every open connection without notice, like a server that does not drain."""
         self._call(self._close_all)
 
     def stall(self, seconds: float) -> None:
-        """Let the server do nothing at all for a while."""
+        """Block the server for a while."""
         self._call(lambda: threading.Event().wait(seconds))
 
     @contextlib.contextmanager
     def running(self) -> Iterator[EchoServer]:
+        """Serve for the duration of the context."""
         thread = threading.Thread(target=asyncio.run, args=[self._listen()])
         thread.start()
         self._started.wait()
@@ -81,26 +83,26 @@ class EchoServer:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         protocol = h11.Connection(h11.SERVER)
-        said = b""
+        echo = b""
         while True:
             event = protocol.next_event()
             if event is h11.NEED_DATA:
                 protocol.receive_data(await reader.read(65536))
             elif isinstance(event, h11.Request):
-                said = event.target
+                echo = event.target
             elif isinstance(event, h11.Data):
-                said += bytes(event.data)
+                echo += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 break
             else:
                 return False
         behaviour = self.behaviour
-        self.served.append(said)
+        self.served.append(echo)
         if behaviour == "hang":
             await asyncio.Event().wait()
         if behaviour == "close":
             return False
-        body = {"forget": b"nothing", "double": said * 2}.get(behaviour, said)
+        body = {"forget": b"nothing", "double": echo * 2}.get(behaviour, echo)
         headers = [("content-length", str(len(body))), ("x-pod-name", "echo-1")]
         if behaviour == "drain":
             headers.append(("connection", "close"))

@@ -1,4 +1,4 @@
-"""Pods and ReplicaSets as the API server shows them when something is wrong; recorded, and cut to what counts."""
+"""Pods, ReplicaSets and events with faults, as recorded from an API server and shortened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def status(
     restarts: int = 0,
     ready: bool = False,
 ) -> dict[str, Any]:
-    """A container's status; `state` and `last` as `{"waiting" | "running" | "terminated": {…}}`."""
+    """Return a container's status; `state` and `last` are `{"waiting" | "running" | "terminated": {…}}`."""
     return {
         "name": name,
         "image": "a:1",
@@ -48,9 +48,9 @@ def pod(
     conditions: tuple[Object, ...] = (),
     deleted: bool = False,
 ) -> dict[str, Any]:
-    """A pod that has a node; not Ready unless each container is."""
+    """Return a scheduled pod; it is Ready if all its containers are."""
     ready = bool(containers) and all(each["ready"] for each in containers)
-    own = [{"type": "Ready", "status": str(ready), **({} if ready else {"reason": "ContainersNotReady"})}]
+    ready_condition = [{"type": "Ready", "status": str(ready), **({} if ready else {"reason": "ContainersNotReady"})}]
     return {
         "metadata": {
             "name": name,
@@ -61,31 +61,31 @@ def pod(
         "spec": {"nodeName": "node"},
         "status": {
             "phase": phase,
-            "conditions": [*conditions, *own],
+            "conditions": [*conditions, *ready_condition],
             "initContainerStatuses": [init] if init else [],
             "containerStatuses": list(containers),
         },
     }
 
 
-def well(name: str = "well") -> dict[str, Any]:
+def healthy(name: str = "healthy") -> dict[str, Any]:
     return pod(name, status(ready=True), phase="Running")
 
 
 def unschedulable(message: str) -> dict[str, Any]:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-    made = pod(conditions=(scheduled,))
-    del made["spec"]["nodeName"]
-    return made
+    item = pod(conditions=(scheduled,))
+    del item["spec"]["nodeName"]
+    return item
 
 
-def held_up(name: str = "ill") -> dict[str, Any]:
-    lacking = {"type": "PodReadyToStartContainers", "status": "False"}
-    return pod(name, status(state=waiting("ContainerCreating")), conditions=(lacking,))
+def awaiting_sandbox(name: str = "ill") -> dict[str, Any]:
+    condition = {"type": "PodReadyToStartContainers", "status": "False"}
+    return pod(name, status(state=waiting("ContainerCreating")), conditions=(condition,))
 
 
 def replica_set(suffix: str | None = None) -> dict[str, Any]:
-    """One that can't make its pods, where a suffix of the pod's name is given."""
+    """Return a ReplicaSet; with the suffix of a pod's name, one that can't create that pod."""
     conditions = []
     if suffix:
         message = FORBIDDEN.format(suffix)

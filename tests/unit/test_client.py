@@ -1,4 +1,4 @@
-"""Requests that get no answer: the release's failure, unless it is the gateway that lets nothing through."""
+"""A request without a response fails the release, unless the gateway itself is broken."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tests.unit.echo_server import EchoServer
 
 
 @dataclass(frozen=True)
-class Way(Gateway):
-    """Straight to this machine's loopback; `ill` is what is wrong with the gateway, or empty."""
+class DirectGateway(Gateway):
+    """A gateway that connects directly to loopback; `fault` is its connection check's error, if any."""
 
-    ill: str = ""
+    fault: str = ""
 
     def session(self) -> requests.Session:
         return requests.Session()
 
     def check_connection(self) -> None:
-        if self.ill:
-            raise NotYet(self.ill)
+        if self.fault:
+            raise NotYet(self.fault)
 
 
-def way(ill: str = "") -> Way:
-    return Way(cast("Target", None), "127.0.0.1", 0, ill)
+def gateway(fault: str = "") -> DirectGateway:
+    return DirectGateway(cast("Target", None), "127.0.0.1", 0, fault)
 
 
 def test_send_returns_responses_of_any_status() -> None:
     with EchoServer().running() as server:
         url = f"http://127.0.0.1:{server.port}/a"
-        assert send(way(), "GET", url).status_code == 200
+        assert send(gateway(), "GET", url).status_code == 200
         server.behaviour = "fail"
-        assert send(way("never asked"), "GET", url).status_code == 503
+        assert send(gateway("not checked"), "GET", url).status_code == 503
 
 
 @pytest.mark.parametrize("behaviour", ["close", "cut"])
@@ -49,29 +49,29 @@ def test_missing_response_fails_the_release(behaviour: str) -> None:
         server.behaviour = behaviour
         url = f"http://127.0.0.1:{server.port}/a"
         with pytest.raises(AssertionError, match=f"GET {url}: wanted an answer, seen "):
-            send(way(), "GET", url)
+            send(gateway(), "GET", url)
         with pytest.raises(requests.RequestException):
-            send(way("the node is gone"), "GET", url)
+            send(gateway("the node is gone"), "GET", url)
 
 
 def test_service_is_polled_until_it_responds(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([AssertionError("refused"), AssertionError("refused"), None])
+    outcomes = iter([AssertionError("refused"), AssertionError("refused"), None])
 
-    def ask_in_turn(_: Gateway, method: str, url: str) -> None:
+    def send_in_turn(_: Gateway, method: str, url: str) -> None:
         assert (method, url) == ("GET", service_url(target, "backend") + target.component("backend").probes.readiness)
-        if (answer := next(answers)) is not None:
-            raise answer
+        if (error := next(outcomes)) is not None:
+            raise error
 
-    monkeypatch.setattr(user, "send", ask_in_turn)
+    monkeypatch.setattr(user, "send", send_in_turn)
     user.wait_answered(Gateway(target, "127.0.0.1", 0), "backend")
-    assert list(answers) == []
+    assert list(outcomes) == []
 
 
 def test_unresponsive_service_is_reported(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask_in_vain(*_: object) -> None:
+    def send_in_vain(*_: object) -> None:
         raise AssertionError("wanted an answer, seen none")
 
-    monkeypatch.setattr(user, "send", ask_in_vain)
+    monkeypatch.setattr(user, "send", send_in_vain)
     monkeypatch.setattr(user, "ENDPOINTS", Deadline("endpoints follow", 0.2, "short for a test"))
     with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*seen none"):
         user.wait_answered(Gateway(target, "127.0.0.1", 0), "frontend")

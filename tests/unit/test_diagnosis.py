@@ -1,4 +1,4 @@
-"""Causes: each is one sentence, the same for as long as it lasts; what can heal by itself, and health, is none."""
+"""A diagnosis is one sentence that stays the same while the cause lasts; what can still recover has none."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tests.unit.pods import (
     FORBIDDEN,
     PULL,
     STARTED,
+    awaiting_sandbox,
     event,
-    held_up,
+    healthy,
     pod,
     replica_set,
     status,
     unschedulable,
     waiting,
-    well,
 )
 
 START_ERROR = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
     'unable to start container process: exec: "/nope": stat /nope: no such file or directory'
 )
-# What the kubelet shows, one after the other, while it tries again: each of it must be told in the same words.
+# States that the kubelet reports one after the other while it retries: all must have the same diagnosis.
 RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "image": (
         "Pod/ill: container c: the image a:1 can't be pulled",
@@ -112,11 +112,11 @@ def test_pod_security_diagnosis_omits_the_pod_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "healthy",
+    "item",
     [
-        pytest.param(well(), id="ready"),
+        pytest.param(healthy(), id="ready"),
         pytest.param(pod(), id="new"),
-        pytest.param(pod("ill", status(state=waiting("ContainerCreating"))), id="being made"),
+        pytest.param(pod("ill", status(state=waiting("ContainerCreating"))), id="being created"),
         pytest.param(pod("ill", status(), phase="Running"), id="not ready yet"),
         pytest.param(pod("ill", status(last={"terminated": CRASHED}, restarts=1)), id="restarted once"),
         pytest.param(pod("ill", status(last={"terminated": CRASHED}, restarts=9, ready=True)), id="ready in the end"),
@@ -129,12 +129,12 @@ def test_pod_security_diagnosis_omits_the_pod_name() -> None:
             unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }."),
             id="node is not ready yet",
         ),
-        pytest.param({}, id="nothing known"),
+        pytest.param({}, id="empty status"),
         pytest.param({"status": {"containerStatuses": [None, {"name": "c", "state": None}]}}, id="nulls"),
     ],
 )
-def test_healthy_or_starting_pod_has_no_diagnosis(healthy: dict[str, Any]) -> None:
-    assert diagnosis.of_pod(healthy) is None
+def test_healthy_or_starting_pod_has_no_diagnosis(item: dict[str, Any]) -> None:
+    assert diagnosis.of_pod(item) is None
 
 
 def test_working_replica_set_has_no_diagnosis() -> None:
@@ -149,25 +149,25 @@ def test_blocked_pod_is_diagnosed_from_its_events() -> None:
         event("ill", "BackOff", "of something else"),
         event("ill", "FailedMount", missing),
     ]
-    assert diagnosis.of_pod(held_up(), events) == f"Pod/ill: {missing}"
-    assert diagnosis.of_pod(held_up(), events[:2]) is None
+    assert diagnosis.of_pod(awaiting_sandbox(), events) == f"Pod/ill: {missing}"
+    assert diagnosis.of_pod(awaiting_sandbox(), events[:2]) is None
     assert diagnosis.of_pod(pod("ill", status(state=waiting("ContainerCreating"))), events) is None
 
 
 def test_sandbox_diagnosis_omits_the_sandbox_id() -> None:
-    told = {
+    sentences = {
         diagnosis.of_pod(
-            held_up(), [event("ill", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')]
+            awaiting_sandbox(), [event("ill", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')]
         )
         for digit in "0f"
     }
-    assert told == {'Pod/ill: network for sandbox "…": refused'}
+    assert sentences == {'Pod/ill: network for sandbox "…": refused'}
 
 
 def test_first_diagnosis_is_independent_of_order() -> None:
-    pods = [well(), RETRIES["no room"][1][0], pod("also", status(state=waiting("ErrImagePull")))]
-    told = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
-    assert told == {"Pod/also: container c: the image a:1 can't be pulled"}
+    pods = [healthy(), RETRIES["no room"][1][0], pod("also", status(state=waiting("ErrImagePull")))]
+    sentences = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
+    assert sentences == {"Pod/also: container c: the image a:1 can't be pulled"}
     assert diagnosis.first(pods, [replica_set("x")]) == diagnosis.of_replica_set(replica_set("x"))
-    assert diagnosis.first([well()], [replica_set()]) is None
+    assert diagnosis.first([healthy()], [replica_set()]) is None
     assert diagnosis.first([], []) is None

@@ -1,4 +1,4 @@
-"""Evidence: what is ill in a namespace, with its logs, and not a word of what is well."""
+"""Diagnostics contain a namespace's unhealthy objects with their logs, and nothing of the healthy ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib3.exceptions import MaxRetryError
 from acceptance.core.fields import Object
 from acceptance.kube import diagnostics
 from acceptance.kube.client import Objects
-from tests.unit.pods import BACK_OFF, CRASHED, STARTED, event, pod, replica_set, status, waiting, well
+from tests.unit.pods import BACK_OFF, CRASHED, STARTED, event, healthy, pod, replica_set, status, waiting
 
 Collect = Callable[..., dict[str, str]]
 TITLE = "namespace n"
@@ -25,7 +25,7 @@ CRASHING = pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CR
 
 @pytest.fixture
 def collect(monkeypatch: pytest.MonkeyPatch) -> Collect:
-    """Evidence of a namespace that holds these objects."""
+    """`collect(*pods, …)` returns the diagnostics of a namespace with these objects."""
 
     def collect(
         *pods: Object, replica_sets: tuple[Object, ...] = (), events: tuple[Object, ...] = (), log: Any = None
@@ -45,26 +45,26 @@ def collect(monkeypatch: pytest.MonkeyPatch) -> Collect:
 
 
 def test_healthy_namespace_is_reported_as_healthy(collect: Collect) -> None:
-    normal = event("well", "Pulled", "…", normal=True)
-    assert collect(well(), events=(normal,)) == {TITLE: "nothing is wrong in it"}
+    normal = event("healthy", "Pulled", "…", normal=True)
+    assert collect(healthy(), events=(normal,)) == {TITLE: "nothing is wrong in it"}
     assert collect() == {TITLE: "nothing is wrong in it"}
 
 
 def test_completed_pod_is_healthy(collect: Collect) -> None:
-    done = pod("job", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}}), phase="Succeeded")
-    assert collect(done) == {TITLE: "nothing is wrong in it"}
+    completed = pod("job", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}}), phase="Succeeded")
+    assert collect(completed) == {TITLE: "nothing is wrong in it"}
 
 
 def test_healthy_pods_are_not_mentioned(collect: Collect) -> None:
     found = collect(
-        well(),
+        healthy(),
         CRASHING,
         events=(
             event("ill", "BackOff", "Back-off restarting failed container"),
-            event("well", "Unhealthy", "Startup probe failed: it had not begun"),
+            event("healthy", "Unhealthy", "Startup probe failed: it had not begun"),
         ),
     )
-    assert "well" not in "\n".join([*found, *found.values()])
+    assert "healthy" not in "\n".join([*found, *found.values()])
     lines = found[TITLE].splitlines()
     assert lines[0] == "Pod/ill: container c ends again and again: Error, exit code 1"
     assert lines[1] == "Pod/ill: Pending on node"
@@ -74,7 +74,7 @@ def test_healthy_pods_are_not_mentioned(collect: Collect) -> None:
 
 
 def test_logs_include_unhealthy_pods_previous_containers(collect: Collect) -> None:
-    found = collect(well(), CRASHING, pod("slow", status(), phase="Running"))
+    found = collect(healthy(), CRASHING, pod("slow", status(), phase="Running"))
     assert {title: text for title, text in found.items() if title != TITLE} == {
         "log of ill c, previous": "ill c True",
         "log of ill c": "ill c False",
@@ -89,12 +89,12 @@ def test_container_that_never_ran_has_no_log(collect: Collect) -> None:
 
 
 def test_missing_or_empty_log_is_tolerated(collect: Collect) -> None:
-    def refuse(*_: object, previous: bool, **__: object) -> str:
+    def read_log(*_: object, previous: bool, **__: object) -> str:
         if previous:
             raise ApiException(status=400, reason="Bad Request")
         return ""
 
-    found = collect(CRASHING, log=refuse)
+    found = collect(CRASHING, log=read_log)
     assert found["log of ill c, previous"] == "no log: Bad Request"
     assert "log of ill c" not in found
 
@@ -116,8 +116,8 @@ def test_pod_restarted_long_ago_is_healthy(collect: Collect) -> None:
 
 
 def test_replica_set_failure_is_reported_without_pods(collect: Collect) -> None:
-    refused = event("rs", "FailedCreate", "Error creating: pods forbidden", kind="ReplicaSet")
-    found = collect(well(), replica_sets=(replica_set("x"),), events=(refused,))
+    failed_create = event("rs", "FailedCreate", "Error creating: pods forbidden", kind="ReplicaSet")
+    found = collect(healthy(), replica_sets=(replica_set("x"),), events=(failed_create,))
     lines = found[TITLE].splitlines()
     assert lines[0].startswith("ReplicaSet/rs can't make its pods: violates PodSecurity")
     assert lines[1:] == ["ReplicaSet/rs: FailedCreate: Error creating: pods forbidden"]

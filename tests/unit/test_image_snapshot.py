@@ -1,4 +1,4 @@
-"""The reader of `docker save`: what is in an archive is found, and what is not is not."""
+"""The reader of `docker save` archives: it reports what an archive contains, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_archive_content_is_read(target: Target) -> None:
     assert image.config_digest == image.computed_digest
     assert image.computed_diff_ids == tuple(layer.diff_id for layer in image.layers)
     assert "appuser:x:1000" in image.passwd
-    assert image.credentials == ()  # a package's sample key is none
+    assert image.credentials == ()  # a package's sample key is not a credential
     assert all(0 < layer.compressed_bytes < 1000 for layer in image.layers)
 
 

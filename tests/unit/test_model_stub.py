@@ -1,4 +1,4 @@
-"""The model's stub answers as OpenAI's API does, from the request alone, and can be told to fail."""
+"""The model stub responds like OpenAI's API, from the request alone, and can be configured to fail."""
 
 import json
 import threading
@@ -16,10 +16,12 @@ KEY = {"Authorization": "Bearer sk-proj-of-the-test"}
 
 @dataclass(frozen=True)
 class Stub:
+    """Base URLs of the stub's API and of its control interface."""
+
     model: str
     control: str
 
-    def ask(self, path: str, **body: object) -> requests.Response:
+    def post(self, path: str, **body: object) -> requests.Response:
         return requests.post(f"{self.model}{path}", json=body, headers=KEY, timeout=10)
 
     def received(self) -> list[dict[str, Any]]:
@@ -57,11 +59,11 @@ def user(content: object) -> dict[str, object]:
     ],
 )
 def test_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: str, arguments: dict[str, str]) -> None:
-    (item,) = stub.ask("/v1/responses", model="m", input=message).json()["output"]
+    (item,) = stub.post("/v1/responses", model="m", input=message).json()["output"]
     assert (item["type"], item["name"], json.loads(item["arguments"])) == ("function_call", name, arguments)
     assert item["call_id"]
 
-    (choice,) = stub.ask("/v1/chat/completions", model="m", messages=[user(message)]).json()["choices"]
+    (choice,) = stub.post("/v1/chat/completions", model="m", messages=[user(message)]).json()["choices"]
     (call,) = choice["message"]["tool_calls"]
     assert choice["finish_reason"] == "tool_calls"
     assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (name, arguments)
@@ -69,36 +71,36 @@ def test_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: str
 
 def test_tool_result_is_quoted_in_both_apis(stub: Stub) -> None:
     conversation = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
-    (item,) = stub.ask("/v1/responses", model="m", input=conversation).json()["output"]
+    (item,) = stub.post("/v1/responses", model="m", input=conversation).json()["output"]
     assert item["content"][0]["text"] == "Done: added X"
 
     messages = [user("add task: X"), {"role": "tool", "tool_call_id": "c", "content": "added X"}]
-    (choice,) = stub.ask("/v1/chat/completions", model="m", messages=messages).json()["choices"]
+    (choice,) = stub.post("/v1/chat/completions", model="m", messages=messages).json()["choices"]
     assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "Done: added X")
 
 
 def test_other_messages_are_echoed_with_their_history(stub: Stub) -> None:
-    def words(*messages: object) -> str:
-        (item,) = stub.ask("/v1/responses", model="m", input=[user(message) for message in messages]).json()["output"]
+    def answer(*messages: object) -> str:
+        (item,) = stub.post("/v1/responses", model="m", input=[user(message) for message in messages]).json()["output"]
         text: str = item["content"][0]["text"]
         return text
 
-    assert words("I am Ada") == "You said: I am Ada"
-    assert words("I am Ada", [{"type": "input_text", "text": "Who am I?"}]) == (
+    assert answer("I am Ada") == "You said: I am Ada"
+    assert answer("I am Ada", [{"type": "input_text", "text": "Who am I?"}]) == (
         "You said: Who am I? (I remember: I am Ada)"
     )
-    # Another request knows nothing of it.
-    assert words("Who am I?") == "You said: Who am I?"
+    # A separate request has no history.
+    assert answer("Who am I?") == "You said: Who am I?"
 
 
 def test_tool_result_of_an_earlier_turn_is_not_quoted(stub: Stub) -> None:
     earlier = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
-    (item,) = stub.ask("/v1/responses", model="m", input=[*earlier, user("thanks")]).json()["output"]
+    (item,) = stub.post("/v1/responses", model="m", input=[*earlier, user("thanks")]).json()["output"]
     assert item["content"][0]["text"].startswith("You said: thanks")
 
 
 def test_same_request_gets_the_same_response(stub: Stub) -> None:
-    first, second = (stub.ask("/v1/responses", model="m", input="hello").json() for _ in range(2))
+    first, second = (stub.post("/v1/responses", model="m", input="hello").json() for _ in range(2))
     del first["created_at"], second["created_at"]
     assert first == second
 
@@ -114,14 +116,14 @@ def test_same_request_gets_the_same_response(stub: Stub) -> None:
     ],
 )
 def test_unsupported_request_is_rejected_with_a_message(stub: Stub, path: str, body: dict[str, Any]) -> None:
-    response = stub.ask(path, **body)
+    response = stub.post(path, **body)
     assert response.status_code == 400
     assert response.json()["error"]["message"]
 
 
 def test_requests_are_recorded_without_key_until_deleted(stub: Stub) -> None:
     before = time.time()
-    stub.ask("/v1/responses", model="m", input="hello")
+    stub.post("/v1/responses", model="m", input="hello")
     (record,) = stub.received()
     assert (record["path"], record["body"]) == ("/v1/responses", {"model": "m", "input": "hello"})
     assert before <= record["time"] <= time.time()
@@ -141,16 +143,16 @@ def test_wrong_key_is_rejected(stub: Stub, key: str | None) -> None:
 
 def test_configured_errors_delays_and_malformed_responses(stub: Stub) -> None:
     stub.behave(status=429).raise_for_status()
-    assert stub.ask("/v1/responses", input="hello").status_code == 429
+    assert stub.post("/v1/responses", input="hello").status_code == 429
 
     stub.behave(malformed=True).raise_for_status()
-    nonsense = stub.ask("/v1/responses", input="hello")
-    assert nonsense.status_code == 200
-    assert "output" not in nonsense.json()
+    malformed = stub.post("/v1/responses", input="hello")
+    assert malformed.status_code == 200
+    assert "output" not in malformed.json()
 
     stub.behave(delay_seconds=0.3).raise_for_status()
     started = time.monotonic()
-    assert stub.ask("/v1/responses", input="hello").json()["output"]
+    assert stub.post("/v1/responses", input="hello").json()["output"]
     assert time.monotonic() - started >= 0.3
 
     stub.behave().raise_for_status()
@@ -164,4 +166,4 @@ def test_configured_errors_delays_and_malformed_responses(stub: Stub) -> None:
 @pytest.mark.parametrize("bad", [{"delay": 1}, {"delay_seconds": -1}, {"status": 204}, {"malformed": 1}])
 def test_invalid_behaviour_is_rejected_without_effect(stub: Stub, bad: dict[str, object]) -> None:
     assert stub.behave(**bad).status_code == 400
-    assert stub.ask("/v1/responses", input="hello").status_code == 200
+    assert stub.post("/v1/responses", input="hello").status_code == 200

@@ -1,4 +1,4 @@
-"""Facts of containers, parsed from what the node prints."""
+"""Parsers: facts of containers from the node's output, and the port-forward command from the notes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_available_capabilities_are_kept() -> None:
         (["exec", "-p={}/process.json", "id"], "process.json", False),
     ],
 )
-def test_the_file_that_runc_will_read_is_restricted(
+def test_file_that_runc_reads_is_rewritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], file: str, wrapped: bool
 ) -> None:
     monkeypatch.setattr(oci_runtime, "bounding_set", lambda _: {"CAP_CHOWN"})

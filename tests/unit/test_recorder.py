@@ -1,4 +1,4 @@
-"""The recorder, fed by a source that is not a cluster: nothing that happened is lost without being noticed."""
+"""The recorder, with a scripted source: no change is lost without a recorded gap."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def event(kind: str, item: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind, "object": item}
 
 
-SILENT = urllib3.exceptions.ReadTimeoutError(None, "", "")  # type: ignore[arg-type]
+READ_TIMEOUT = urllib3.exceptions.ReadTimeoutError(None, "", "")  # type: ignore[arg-type]
 GONE = event("ERROR", {"code": 410, "message": "too old resource version"})
 
 
 class Script:
-    """A source that answers as written: a list of listings, and one of watches, each of events or errors."""
+    """A source with prepared listings and watches; a watch is a list of events and errors."""
 
     def __init__(self, listings: list[Listing], watches: list[list[Any]]) -> None:
         self._listings = listings
         self._watches = watches
-        self.asked: list[str] = []
+        self.versions: list[str] = []
 
     def list(self, kind: str) -> Listing:
         assert kind == "Pod"
@@ -46,7 +46,7 @@ class Script:
     def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]:
         assert kind == "Pod"
         assert silence > seconds
-        self.asked.append(version)
+        self.versions.append(version)
         for step in self._watches.pop(0):
             if isinstance(step, Exception):
                 raise step
@@ -56,12 +56,12 @@ class Script:
 def recorded(script: Script, watches: int) -> tuple[History, list[str | None]]:
     history = History()
     moments = iter(range(1, 100))
-    follower = Reflector("Pod", script, history, now=lambda: float(next(moments)))
-    follower.begin()
-    return history, [follower.watch_once() for _ in range(watches)]
+    reflector = Reflector("Pod", script, history, now=lambda: float(next(moments)))
+    reflector.begin()
+    return history, [reflector.watch_once() for _ in range(watches)]
 
 
-def seen(history: History) -> list[tuple[str, str, bool]]:
+def versions(history: History) -> list[tuple[str, str, bool]]:
     return [
         (item.object["metadata"]["name"], item.object["metadata"]["resourceVersion"], item.deleted)
         for item in history.versions("Pod")
@@ -76,9 +76,9 @@ def test_every_version_is_kept_including_deleted_pods() -> None:
         [START],
         [[event("MODIFIED", pod("a", 11, phase="Running")), event("DELETED", pod("a", 12))]],
     )
-    history, trouble = recorded(script, 1)
-    assert trouble == [None]
-    assert seen(history) == [("a", "1", False), ("b", "2", False), ("a", "11", False), ("a", "12", True)]
+    history, errors = recorded(script, 1)
+    assert errors == [None]
+    assert versions(history) == [("a", "1", False), ("b", "2", False), ("a", "11", False), ("a", "12", True)]
     assert [item["metadata"]["name"] for item in history.current("Pod")] == ["b"]
     assert history.versions("Pod")[2].object["status"] == {"phase": "Running"}
     assert history.gaps("Pod") == []
@@ -90,14 +90,14 @@ def test_watch_resumes_at_the_last_version() -> None:
         [[event("ADDED", pod("c", 11))], [event("BOOKMARK", pod("", 15))], [event("ADDED", pod("d", 16))]],
     )
     history, _ = recorded(script, 3)
-    assert script.asked == ["10", "11", "15"]
-    assert [name for name, *_ in seen(history)] == ["a", "b", "c", "d"]
+    assert script.versions == ["10", "11", "15"]
+    assert [name for name, *_ in versions(history)] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (SILENT, "silent for 13 s"),
+        (READ_TIMEOUT, "silent for 13 s"),
         (urllib3.exceptions.ProtocolError("broken"), "the connection failed: ProtocolError"),
         (ConnectionResetError(), "the connection failed: ConnectionResetError"),
         (ApiException(status=500), "the API server answered 500"),
@@ -106,21 +106,21 @@ def test_watch_resumes_at_the_last_version() -> None:
 )
 def test_interrupted_watch_is_recorded_and_resumed(error: Any, reason: str) -> None:
     script = Script([START], [[event("ADDED", pod("c", 11)), error], [event("ADDED", pod("d", 12))]])
-    history, trouble = recorded(script, 2)
-    assert trouble == [reason, None]
+    history, errors = recorded(script, 2)
+    assert errors == [reason, None]
     (gap,) = history.gaps("Pod")
     assert (gap.reason, gap.lost) == (reason, False)
-    assert script.asked == ["10", "11"]
-    assert [name for name, *_ in seen(history)] == ["a", "b", "c", "d"]
+    assert script.versions == ["10", "11"]
+    assert [name for name, *_ in versions(history)] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("gone", [GONE, ApiException(status=410)])
 def test_expired_versions_are_a_gap(gone: Any) -> None:
     script = Script([START, Listing("30", (pod("b", 25), pod("c", 28)))], [[gone], []])
-    history, trouble = recorded(script, 2)
-    assert trouble == ["the watch's version was gone (410)", None]
-    assert script.asked == ["10", "30"]
-    assert seen(history)[2:] == [("a", "1", True), ("b", "25", False), ("c", "28", False)]
+    history, errors = recorded(script, 2)
+    assert errors == ["the watch's version was gone (410)", None]
+    assert script.versions == ["10", "30"]
+    assert versions(history)[2:] == [("a", "1", True), ("b", "25", False), ("c", "28", False)]
     history.complete_until("Pod", 50.0)
     with pytest.raises(GapError, match="410"):
         list(history.states("Pod", 1.0, 50.0))
@@ -152,8 +152,8 @@ def test_incomplete_interval_is_rejected() -> None:
         list(history.states("Pod", 1.0, 5.0))
 
 
-class Quiet(Script):
-    """A source whose watch hears nothing, though the cluster has changed."""
+class SilentWatch(Script):
+    """A source whose watch delivers nothing although the cluster has changed."""
 
     def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]:
         assert (kind, version, seconds < silence) == ("Pod", "10", True)
@@ -162,25 +162,28 @@ class Quiet(Script):
 
 
 def test_watch_that_misses_changes_does_not_become_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "RECORDER_SETTLED", Deadline("settled", 0.3, "a test"))
+    monkeypatch.setattr(recorder, "RECORDER_SETTLED", Deadline("settled", 0.3, "short for a test"))
     changed = Listing("20", (pod("a", 15), pod("b", 2)))
-    with Recorder(Quiet([START, changed], []), ["Pod"]) as quiet, pytest.raises(WaitError, match="2 versions"):
-        quiet.wait_until_current()
+    with (
+        Recorder(SilentWatch([START, changed], []), ["Pod"]) as silent,
+        pytest.raises(WaitError, match="2 versions"),
+    ):
+        silent.wait_until_current()
 
 
 def test_current_recorder_has_states_since_its_start() -> None:
-    with Recorder(Quiet([START], []), ["Pod"]) as quiet:
-        begun, moment = time.time(), quiet.wait_until_current()
-    assert len(next(quiet.history.states("Pod", begun, moment)).objects) == 2
+    with Recorder(SilentWatch([START], []), ["Pod"]) as silent:
+        started, moment = time.time(), silent.wait_until_current()
+    assert len(next(silent.history.states("Pod", started, moment)).objects) == 2
     with pytest.raises(GapError, match="before Pod objects were recorded"):
-        list(quiet.history.states("Pod", begun - 60, moment))
+        list(silent.history.states("Pod", started - 60, moment))
 
 
 def test_failed_recorder_is_an_open_gap() -> None:
     history = History()
-    follower = Reflector("Pod", Script([START], [[{"type": "ADDED"}]]), history)
-    follower.begin()
-    follower.follow(threading.Event())
+    reflector = Reflector("Pod", Script([START], [[{"type": "ADDED"}]]), history)
+    reflector.begin()
+    reflector.follow(threading.Event())
     history.complete_until("Pod", 9e9)
     with pytest.raises(GapError, match="the recorder failed: KeyError"):
         list(history.states("Pod", 8e9, 9e9))

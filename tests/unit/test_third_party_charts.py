@@ -1,4 +1,4 @@
-"""Charts by strangers: true findings, no crash, and a target proposed from what they render."""
+"""Third-party charts: correct findings, no crash, and a target proposed from their rendering."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mutants.bases import base_snapshots
 
 CHARTS = Path(__file__).parent / "charts"
 ALTERATIONS = 100
-"""Of the thousands that are possible; drawn from a fixed seed."""
+"""Number of random alterations per level, drawn from a fixed seed."""
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def proposed(name: str, helm: Helm) -> Target:
     return Target.model_validate({**document, "root": CHARTS})
 
 
-def named(name: str) -> Target:
-    """This repository's target with a stranger's chart, as if its names were the specification's."""
+def own_target(name: str) -> Target:
+    """Return this repository's target for a third-party chart, as if it used the specification's names."""
     own = load()
     chart = {
         **own.chart.model_dump(),
@@ -45,13 +45,14 @@ def named(name: str) -> Target:
         "app_version": None,
         "values_files": (),
     }
-    stated = {**own.model_dump(), "root": CHARTS, "chart": chart, "values": {}, "strict": False}
-    return Target.model_validate(stated)
+    document = {**own.model_dump(), "root": CHARTS, "chart": chart, "values": {}, "strict": False}
+    return Target.model_validate(document)
 
 
-def judged(target: Target, helm: Helm) -> tuple[CheckResults, set[str]]:
-    judgement = checks.run_checks(Renderer(helm, target).snapshot(), target)
-    return judgement, {each.rule for each in judgement.findings if not each.advice}
+def run_checks(target: Target, helm: Helm) -> tuple[CheckResults, set[str]]:
+    """Return the results of all checks, and the rules with blocking findings."""
+    results = checks.run_checks(Renderer(helm, target).snapshot(), target)
+    return results, {each.rule for each in results.findings if not each.advice}
 
 
 def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
     assert target.components["backend"].probes.readiness == "/api/ready"
     assert target.components["backend"].values.replicas == "api.replicas"
     assert target.components["frontend"].values.image_repository == "web.image.name"
-    _, rules = judged(target, helm)
+    _, rules = run_checks(target, helm)
     assert rules == {
         "IMG-01",  # an underscore
         "POD-06",
@@ -92,20 +93,20 @@ def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
 
 
 def test_absent_entity_is_one_finding(helm: Helm) -> None:
-    judgement, _ = judged(proposed("plain", helm), helm)
-    about = [each for each in judgement.findings if each.rule.startswith("HPA")]
+    results, _ = run_checks(proposed("plain", helm), helm)
+    about = [each for each in results.findings if each.rule.startswith("HPA")]
     assert [each.rule for each in about] == ["HPA-01"]
-    assert judgement.untested["HPA-04-backend"] == "HorizontalPodAutoscaler/(any) is absent (HPA-01)"
+    assert results.untested["HPA-04-backend"] == "HorizontalPodAutoscaler/(any) is absent (HPA-01)"
 
 
 def test_chart_with_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
     target = proposed("umbrella", helm)
     assert {part.service for part in target.components.values()} == {"backend-svc", "frontend-svc"}
     assert target.autoscaler is not None
-    judgement, rules = judged(target, helm)
+    results, rules = run_checks(target, helm)
     assert {"HPA-07", "SCY-03"} <= rules  # memory alone; the hook's job is privileged
     assert not {"POD-02", "CHT-07", "DEP-04", "CFG-03", "CFG-11"} & rules
-    absent = {each.expected for each in judgement.findings if each.rule == "CHT-08"}
+    absent = {each.expected for each in results.findings if each.rule == "CHT-08"}
     assert "Secret/todo-chatbot-secrets" in absent
     assert "the backend's Deployment/backend" not in absent
 
@@ -113,34 +114,34 @@ def test_chart_with_subcharts_hooks_and_custom_kinds(helm: Helm) -> None:
 def test_chart_with_one_component(helm: Helm) -> None:
     target = proposed("single", helm)
     assert set(target.components) == {"backend"}
-    judgement, _ = judged(target, helm)
-    assert judgement.untested["DEP-01-frontend"] == "the target names no frontend"
-    assert {each.expected for each in judgement.findings if each.rule == "CHT-08"} >= {
+    results, _ = run_checks(target, helm)
+    assert results.untested["DEP-01-frontend"] == "the target names no frontend"
+    assert {each.expected for each in results.findings if each.rule == "CHT-08"} >= {
         "the frontend's Deployment",
         "the frontend's Service",
     }
 
 
 def test_chart_that_does_not_render(helm: Helm) -> None:
-    judgement, rules = judged(named("broken"), helm)
+    results, rules = run_checks(own_target("broken"), helm)
     assert rules == {"CHT-09"}
-    assert [each.rule for each in judgement.findings].count("CHT-09") == 1
-    assert judgement.untested["POD-04-backend"] == "the chart does not render (CHT-09)"
+    assert [each.rule for each in results.findings].count("CHT-09") == 1
+    assert results.untested["POD-04-backend"] == "the chart does not render (CHT-09)"
     with pytest.raises(propose_target.InitError, match=r"does not render.*--values FILE"):
         proposed("broken", helm)
 
 
 def test_empty_chart(helm: Helm) -> None:
-    _, rules = judged(named("empty"), helm)
+    _, rules = run_checks(own_target("empty"), helm)
     assert rules == {"CHT-08", "HPA-01"}
     with pytest.raises(propose_target.InitError, match="no Deployment"):
         proposed("empty", helm)
 
 
 def test_chart_with_wrong_types_everywhere(helm: Helm) -> None:
-    judgement, rules = judged(named("odd"), helm)
+    results, rules = run_checks(own_target("odd"), helm)
     assert {"CHT-09", "POD-06", "DEP-04", "SVC-05", "CFG-11", "SEC-07", "HPA-05", "HPA-06"} <= rules
-    assert all(str(each) for each in judgement.findings)
+    assert all(str(each) for each in results.findings)
 
 
 def test_missing_chart_is_reported(helm: Helm, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_missing_chart_is_reported(helm: Helm, tmp_path: Path) -> None:
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) in a structure."""
+    """Yield every (container, key) of a structure."""
     if isinstance(value, dict):
         keys: list[Any] = list(value)
     elif isinstance(value, list):

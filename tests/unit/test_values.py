@@ -1,4 +1,4 @@
-"""Values by dotted path: what is given is set, what was there stays, and nothing that was handed in is altered."""
+"""Values by dotted path: given values are set, others are kept, and arguments are not modified."""
 
 from __future__ import annotations
 
@@ -64,4 +64,4 @@ def test_values_without_a_path_are_omitted(target: Target) -> None:
     paths = target.values.model_copy(update={"ca_certificate": None})
     assert values_by_path(target.model_copy(update={"values": paths}), {"ca_certificate": "x"}) == {}
     with pytest.raises(KeyError):
-        values_by_path(target, {"databse_url": "a slip of the pen"})
+        values_by_path(target, {"databse_url": "a typo"})

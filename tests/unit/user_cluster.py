@@ -1,4 +1,4 @@
-"""A machine with fake tools that log their argv, for what is done to an existing cluster."""
+"""Fake tools that log their arguments, for tests of an existing cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NODE = "c0ffee" * 10
 
 
 class Machine:
-    """Tools that print nothing until a test says what they answer."""
+    """A machine with fake tools, which print nothing unless a test sets an answer."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
