@@ -206,7 +206,7 @@ mutant("IMG-02", "any tag", data(SCHEMA, "definitions.image.properties.tag", {"t
 REDIS = {"name": "redis", "version": "1.0.0", "repository": "https://charts.example.com"}
 mutant("CHT-01", "an underscore", data(CHART, "name", "todo_chatbot"))
 mutant("CHT-02", "no SemVer", data(CHART, "version", "1.0"))
-mutant("CHT-07", "a dependency that is not there", data(CHART, "dependencies", [REDIS]))
+mutant("CHT-07", "a missing dependency", data(CHART, "dependencies", [REDIS]))
 for gone in ("namespace.yaml", "NOTES.txt", "frontend-service.yaml"):
     mutant("CHT-08", f"no {gone}", remove(f"templates/{gone}"))
 mutant(
@@ -256,7 +256,7 @@ mutant(
 )
 mutant(
     "CHT-09",
-    "a wrong verb",
+    "a wrong format verb",
     replace(
         HELPERS,
         '"http://%s:%d" (include "todo.serviceName" $backend) (int $values.backend.service.port)',
@@ -274,7 +274,7 @@ for where in (
 ):
     mutant("CHT-10", f"open at {where or 'the top'}", data(SCHEMA, f"{where}additionalProperties", True))
 mutant("CHT-10", "a default that does not fit", data(VALUES, "backend.replicas", "two"))
-mutant("CHT-10", "a key it does not know", data(VALUES, "backend.nodes", 1))
+mutant("CHT-10", "an unknown key", data(VALUES, "backend.nodes", 1))
 mutant(
     "CHT-15",
     "a deprecated object",
@@ -285,7 +285,7 @@ mutant(
 )
 mutant("CHT-16", "a Service that names no namespace", replace("templates/backend-service.yaml", NAMESPACE, ""))
 
-# --- what templates give
+# --- rendered objects
 mutant(
     "HPA-01", "never rendered", replace("templates/hpa.yaml", ".Values.backend.autoscaling", ".Values.backend.scaling")
 )
@@ -370,7 +370,7 @@ mutant(
 )
 mutant(
     "REL-05",
-    "a key that is not there",
+    "a missing key",
     replace(
         HELPERS,
         '      name: {{ include "todo.configMapName" $root }}\n      key: {{ . }}\n',

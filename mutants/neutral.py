@@ -284,12 +284,12 @@ def _spread(objects: Objects) -> None:
         }
 
 
-@variant("a service account of its own")
+@variant("a dedicated service account")
 def _account(objects: Objects) -> None:
     namespace = objects[-1]["metadata"].get("namespace")
-    made = {"name": "todo", "namespace": namespace}
+    metadata = {"name": "todo", "namespace": namespace}
     objects.append(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": made, "automountServiceAccountToken": False}
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
     )
     for spec in specs(objects):
         spec["serviceAccountName"] = "todo"

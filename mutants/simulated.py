@@ -194,10 +194,10 @@ def _facts(view: ComponentView) -> dict[tuple[str, str], ContainerFacts]:
         for container in pod.containers():
             if container.init:
                 continue  # it has completed
-            given = {each.name: view.value_of(each) for each in view.environment(container)}
+            values = {each.name: view.value_of(each) for each in view.environment(container)}
             found[pod.name, container.name] = ContainerFacts(
                 uid=1000,
-                environment={name: value for name, value in given.items() if value is not None},
+                environment={name: value for name, value in values.items() if value is not None},
                 listening=frozenset({view.component.port}),
                 read_only_root=True,
                 config_digest=image.config_digest,

@@ -115,14 +115,14 @@ def check_size(rule: str, role: Role, values: Callable[[Object], dict[str, int]]
         kind = text_at(item, "kind")
         for pod in view.workloads():
             for container in pod.containers():
-                for given in view.environment(container):
-                    if (given.source, given.source_name) != (kind, name_of(item)):
+                for variable in view.environment(container):
+                    if (variable.source, variable.source_name) != (kind, name_of(item)):
                         continue
-                    size = len(given.name.encode()) + 2 + sizes.get(given.key, 0)
+                    size = len(variable.name.encode()) + 2 + sizes.get(variable.key, 0)
                     if size > MAX_VARIABLE_BYTES:
-                        expected = f"at most {MAX_VARIABLE_BYTES:,} bytes as {given.name}=value and NUL"
+                        expected = f"at most {MAX_VARIABLE_BYTES:,} bytes as {variable.name}=value and NUL"
                         actual = f"{size:,} bytes in {pod.object}, container {container.name}"
-                        yield Violation(object_ref(item), f"data.{given.key}", expected, actual)
+                        yield Violation(object_ref(item), f"data.{variable.key}", expected, actual)
 
 
 def timestamp(value: object) -> datetime | None:

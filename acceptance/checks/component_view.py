@@ -275,16 +275,16 @@ class ComponentView:
         """Return a container's environment variables, envFrom resolved."""
         return list(environment(container, self.keyed()))
 
-    def value_of(self, given: EnvVar) -> str | None:
+    def value_of(self, variable: EnvVar) -> str | None:
         """Return the variable's value, or None if no object of the release defines it."""
-        if given.source == "literal":
-            return given.value if isinstance(given.value, str) else None
-        item = self.snapshot.named(given.source, given.source_name) if given.source_name else None
+        if variable.source == "literal":
+            return variable.value if isinstance(variable.value, str) else None
+        item = self.snapshot.named(variable.source, variable.source_name) if variable.source_name else None
         if item is None:
             return None
-        if given.source == "Secret":
-            return decoded(item).get(given.key)
-        value = mapping_at(item, "data").get(given.key)
+        if variable.source == "Secret":
+            return decoded(item).get(variable.key)
+        value = mapping_at(item, "data").get(variable.key)
         return value if isinstance(value, str) else None
 
     def namespaced(self, item: Object) -> str:

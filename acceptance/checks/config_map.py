@@ -112,8 +112,8 @@ def text_round_trips(view: ComponentView) -> Iterator[Violation]:
             for pod in component_view.pods:
                 for container in pod.containers():
                     facts = view.cluster.facts.get((pod.name, container.name))
-                    given = any(g.key == key for g in component_view.environment(container))
-                    if facts is not None and given:
+                    used = any(variable.key == key for variable in component_view.environment(container))
+                    if facts is not None and used:
                         places.append((f"{pod.object} {container.name}", facts.environment.get(key)))
         if len(places) == 1:
             yield Violation(places[0][0], f"data.{key}", "used by a running container", "by none")
@@ -135,12 +135,12 @@ def containers_see_the_values(view: ComponentView) -> Iterator[Violation]:
             if process is None:
                 continue
             # The last variable of a name wins, as in the kubelet.
-            final = {given.name: given for given in view.environment(container)}
-            for name, given in final.items():
-                if given.source != "ConfigMap" or given.source_name != at(view.config_map, "metadata.name"):
+            final = {variable.name: variable for variable in view.environment(container)}
+            for name, variable in final.items():
+                if variable.source != "ConfigMap" or variable.source_name != at(view.config_map, "metadata.name"):
                     continue
                 compared += 1
-                expected = view.value_of(given)
+                expected = view.value_of(variable)
                 if process.environment.get(name) != expected:
                     field = f"{container.name} {name}"
                     yield Violation(

@@ -157,7 +157,7 @@ def starts_without_egress(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the image was not started")
     if run.health_status is None or not 200 <= run.health_status < 300:
         path = view.component.probes.liveness
-        actual = f"{run.health_status or 'no answer'}; last lines: {run.log_tail[-300:]}"
+        actual = f"{run.health_status or 'no response'}; last lines: {run.log_tail[-300:]}"
         yield Violation(view.image.reference, f"GET {path} without egress", "2xx", actual)
 
 

@@ -79,7 +79,7 @@ def cause(pod: Object) -> str:
     for condition in mappings_at(pod, "status.conditions"):
         if at(condition, "status") == "False" and (message := text_at(condition, "message")):
             return f"{text_at(condition, 'reason')} {message}".strip()
-    return "no cause given"
+    return "no cause reported"
 
 
 @check("POD-03")

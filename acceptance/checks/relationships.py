@@ -30,7 +30,9 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
                 actual = "restartPolicy Always: a sidecar that runs beside the backend"
                 yield Violation(pod.object, container.field, "one that runs to completion", actual)
         key = view.target.secret.database_url
-        reached = any(key in (given.key, given.name) for container in chosen for given in view.environment(container))
+        reached = any(
+            key in (variable.key, variable.name) for container in chosen for variable in view.environment(container)
+        )
         if chosen and not reached:
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
 
@@ -38,12 +40,12 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
 def backend_urls(view: ComponentView) -> Iterator[tuple[EnvVar, str, str, int]]:
     """Yield variables of the frontend's main container that contain a Service's URL, with host, Service and port."""
     for pod in view.pods[:1]:
-        for given in view.environment(view.main_container(pod)):
-            text = view.value_of(given)
+        for variable in view.environment(view.main_container(pod)):
+            text = view.value_of(variable)
             if text is None or text == view.snapshot.injected_values.get("model_base_url"):
                 continue
             for host, service, _, port in service_urls(text):
-                yield given, host, service, port
+                yield variable, host, service, port
 
 
 def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
@@ -54,7 +56,8 @@ def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
     correct = [entry for entry in actual if entry[2] == name_of(service) and entry[3] in ports]
     if not correct:
         urls_found = (
-            ", ".join(f"{given.name} -> {host}:{port}" for given, host, _, port in actual) or "no URL of a Service"
+            ", ".join(f"{variable.name} -> {host}:{port}" for variable, host, _, port in actual)
+            or "no URL of a Service"
         )
         expected = f"a URL of {name_of(service)}:{ports[0] if ports else '?'}"
         yield Violation(object_ref(view.deployment), "env of the frontend's container", expected, urls_found)
@@ -71,10 +74,12 @@ def frontend_reaches_backend(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
     for pod in view.pods:
         process = facts.get((pod.name, view.main_container(pod).name))
-        for given, *_ in backend_urls(view):
-            if process is not None and process.environment.get(given.name) != view.value_of(given):
-                expected = f"{format_value(view.value_of(given))}, as configured in the release"
-                yield Violation(pod.object, given.name, expected, format_value(process.environment.get(given.name)))
+        for variable, *_ in backend_urls(view):
+            if process is not None and process.environment.get(variable.name) != view.value_of(variable):
+                expected = f"{format_value(view.value_of(variable))}, as configured in the release"
+                yield Violation(
+                    pod.object, variable.name, expected, format_value(process.environment.get(variable.name))
+                )
 
 
 @check("REL-05")

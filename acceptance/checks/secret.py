@@ -125,8 +125,8 @@ def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
     for pod in view.pods:
         main = view.main_container(pod)
         for container in pod.containers():
-            given = view.environment(container)
-            for variable in given:
+            variables = view.environment(container)
+            for variable in variables:
                 if variable.source == "Secret":
                     continue
                 sensitive = variable.name in names or variable.key in names
@@ -138,6 +138,6 @@ def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
                 if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
                     yield Violation(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
             if container.field == main.field:
-                referenced = {variable.key for variable in given if variable.source == "Secret"}
+                referenced = {variable.key for variable in variables if variable.source == "Secret"}
                 for key in sorted(needed - referenced):
                     yield Violation(pod.object, f"{container.field}.env", f"{key} by secretKeyRef or secretRef", "none")

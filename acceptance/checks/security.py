@@ -244,13 +244,13 @@ def backend_is_internal(view: ComponentView) -> Iterator[Violation]:
     frontend = view.for_component("frontend")
     yield from missing_backend_url(frontend)
     for pod in frontend.pods:
-        for given in frontend.environment(frontend.main_container(pod)):
-            for match in URL.finditer(frontend.value_of(given) or ""):
+        for variable in frontend.environment(frontend.main_container(pod)):
+            for match in URL.finditer(frontend.value_of(variable) or ""):
                 parts = split(match.group())
                 if parts and parts.port == view.component.service_port and parts.hostname in ("localhost", "127.0.0.1"):
                     expected = f"the backend by {owner}'s name"
                     yield Violation(
-                        pod.object, f"env[{given.name}]", expected, format_value(f"{parts.hostname}:{parts.port}")
+                        pod.object, f"env[{variable.name}]", expected, format_value(f"{parts.hostname}:{parts.port}")
                     )
 
 

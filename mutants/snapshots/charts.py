@@ -124,7 +124,7 @@ def _unfit(draft: Draft) -> None:
     put(mutable(draft.chart.values), "backend.replicas", "two")
 
 
-@mutant("CHT-10", "a key it does not know")
+@mutant("CHT-10", "an unknown key")
 def _unknown(draft: Draft) -> None:
     assert draft.chart.schema is not None
     put(mutable(draft.chart.schema), "properties.localCluster", REMOVE)

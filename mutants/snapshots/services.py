@@ -71,8 +71,8 @@ def _unready(draft: Draft) -> None:
     draft.running_pods()[0]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
 
 
-@mutant("SVC-07", "a leaving pod with ready true", "live")
-def _leaving(draft: Draft) -> None:
+@mutant("SVC-07", "a terminating pod with ready true", "live")
+def _terminating(draft: Draft) -> None:
     draft.running_pods()[0]["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
 
 

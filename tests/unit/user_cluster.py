@@ -38,12 +38,12 @@ class Machine:
         kind, kubectl, helm = (self.bin / name for name in TOOLS[1:])
         self.toolchain = Toolchain(engine, kind, kubectl, helm, "", "", "", "", "", Path("/nonexistent"))
 
-    def answer(self, tool: str, words: str, text: object, code: int = 0) -> None:
-        """Set what a tool prints and its exit code where its argv contains `words`; the latest call wins."""
+    def answer(self, tool: str, arguments: str, text: object, code: int = 0) -> None:
+        """Set what a tool prints and its exit code where its arguments contain `arguments`; the latest call wins."""
         name = f"{tool}-{len(self._cases.get(tool, []))}"
         (self.home / "answers" / name).write_text(text if isinstance(text, str) else json.dumps(text), "utf-8")
         out = " 1>&2" if code else ""
-        case = f"""case "$said" in *"{words}"*) cat "{self.home}/answers/{name}"{out}; exit {code} ;; esac"""
+        case = f"""case "$argv" in *"{arguments}"*) cat "{self.home}/answers/{name}"{out}; exit {code} ;; esac"""
         self._cases.setdefault(tool, []).insert(0, case)
         self._write(tool)
 
@@ -55,7 +55,7 @@ class Machine:
     def _write(self, tool: str) -> None:
         script = self.bin / tool
         cases = "\n".join(self._cases.get(tool, []))
-        script.write_text(f'#!/bin/sh\necho "{tool} $*" >> {self.log}\nsaid="$*"\n{cases}\nexit 0\n', "utf-8")
+        script.write_text(f'#!/bin/sh\necho "{tool} $*" >> {self.log}\nargv="$*"\n{cases}\nexit 0\n', "utf-8")
         script.chmod(0o755)
 
 
@@ -70,6 +70,6 @@ def run_on(home: Path, *, node: str = NODE, lacking: str = "") -> Run:
     """Return a run on the existing cluster `mine`; without a node for the reason `lacking`."""
     folder = home / "run"
     folder.mkdir(exist_ok=True)
-    made = Run("0badc0de", folder, kept=False, context=Context("kind-mine", KUBECONFIG, node, lacking))
-    made.kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
-    return made
+    run = Run("0badc0de", folder, kept=False, context=Context("kind-mine", KUBECONFIG, node, lacking))
+    run.kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
+    return run
