@@ -7,11 +7,11 @@ from typing import Any
 from acceptance.core.fields import Object
 
 PULL = 'failed to pull and unpack image "docker.io/library/a:1": dial tcp 10.0.0.1:{}: i/o timeout'
-BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container=c pod=ill_x(uid)"}
+BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container=c pod=broken_x(uid)"}
 CRASHED = {"exitCode": 1, "reason": "Error"}
 STARTED = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 FORBIDDEN = (
-    'pods "ill-{}" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false '
+    'pods "broken-{}" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false '
     '(container "c" must set securityContext.allowPrivilegeEscalation=false)'
 )
 
@@ -41,7 +41,7 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 
 
 def pod(
-    name: str = "ill",
+    name: str = "broken",
     *containers: Object,
     init: Object | None = None,
     phase: str = "Pending",
@@ -79,7 +79,7 @@ def unschedulable(message: str) -> dict[str, Any]:
     return item
 
 
-def awaiting_sandbox(name: str = "ill") -> dict[str, Any]:
+def awaiting_sandbox(name: str = "broken") -> dict[str, Any]:
     condition = {"type": "PodReadyToStartContainers", "status": "False"}
     return pod(name, status(state=waiting("ContainerCreating")), conditions=(condition,))
 

@@ -30,63 +30,70 @@ START_ERROR = (
 # States that the kubelet reports one after the other while it retries: all must have the same diagnosis.
 RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "image": (
-        "Pod/ill: container c: the image a:1 can't be pulled",
+        "Pod/broken: container c: the image a:1 can't be pulled",
         [
-            pod("ill", status(state=waiting("ErrImagePull", PULL.format(40001)))),
-            pod("ill", status(state=waiting("ImagePullBackOff", 'Back-off pulling image "a:1"'))),
-            pod("ill", status(state=waiting("ErrImagePull", PULL.format(40002)))),
+            pod("broken", status(state=waiting("ErrImagePull", PULL.format(40001)))),
+            pod("broken", status(state=waiting("ImagePullBackOff", 'Back-off pulling image "a:1"'))),
+            pod("broken", status(state=waiting("ErrImagePull", PULL.format(40002)))),
         ],
     ),
     "image that may not be pulled": (
-        "Pod/ill: container c: the image a:1 is not on the node, and its pull policy is Never",
-        [pod("ill", status(state=waiting("ErrImageNeverPull", "…")))],
+        "Pod/broken: container c: the image a:1 is not on the node, and its pull policy is Never",
+        [pod("broken", status(state=waiting("ErrImageNeverPull", "…")))],
     ),
     "missing key": (
-        "Pod/ill: container c can't be made: couldn't find key URL in Secret n/s",
-        [pod("ill", status(state=waiting("CreateContainerConfigError", "couldn't find key URL in Secret n/s")))],
+        "Pod/broken: container c can't be made: couldn't find key URL in Secret n/s",
+        [pod("broken", status(state=waiting("CreateContainerConfigError", "couldn't find key URL in Secret n/s")))],
     ),
     "command": (
-        'Pod/ill: container c can\'t be started: unable to start container process: exec: "/nope": stat /nope: '
+        'Pod/broken: container c can\'t be started: unable to start container process: exec: "/nope": stat /nope: '
         "no such file or directory",
         [
-            pod("ill", status(state=waiting("RunContainerError", START_ERROR))),
+            pod("broken", status(state=waiting("RunContainerError", START_ERROR))),
             pod(
-                "ill",
+                "broken",
                 status(
                     state={"waiting": BACK_OFF},
                     last={"terminated": {"exitCode": 128, "reason": "StartError", "message": START_ERROR}},
                     restarts=1,
                 ),
             ),
-            pod("ill", status(state={"terminated": {"exitCode": 128, "reason": "StartError", "message": START_ERROR}})),
+            pod(
+                "broken",
+                status(state={"terminated": {"exitCode": 128, "reason": "StartError", "message": START_ERROR}}),
+            ),
         ],
     ),
     "crash": (
-        "Pod/ill: container c ends again and again: Error, exit code 1",
+        "Pod/broken: container c ends again and again: Error, exit code 1",
         [
-            pod("ill", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=1)),
-            pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1)),
-            pod("ill", status(state=STARTED, last={"terminated": CRASHED}, restarts=2), phase="Running"),
-            pod("ill", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=2)),
-            pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=3)),
+            pod("broken", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=1)),
+            pod("broken", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1)),
+            pod("broken", status(state=STARTED, last={"terminated": CRASHED}, restarts=2), phase="Running"),
+            pod("broken", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=2)),
+            pod("broken", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=3)),
         ],
     ),
     "crash of the init container": (
-        "Pod/ill: container i ends again and again: Error, exit code 1",
+        "Pod/broken: container i ends again and again: Error, exit code 1",
         [
             pod(
-                "ill",
+                "broken",
                 status(state=waiting("PodInitializing")),
                 init=status("i", {"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1),
             ),
-            pod("ill", status(state=waiting("PodInitializing")), init=status("i", {"terminated": CRASHED}, restarts=2)),
+            pod(
+                "broken",
+                status(state=waiting("PodInitializing")),
+                init=status("i", {"terminated": CRASHED}, restarts=2),
+            ),
         ],
     ),
     "end that is no error": (
-        "Pod/ill: container c ends again and again: Completed, exit code 0",
+        "Pod/broken: container c ends again and again: Completed, exit code 0",
         [
             pod(
-                "ill",
+                "broken",
                 status(
                     state={"waiting": BACK_OFF}, last={"terminated": {"exitCode": 0, "reason": "Completed"}}, restarts=1
                 ),
@@ -94,7 +101,7 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "no room": (
-        "Pod/ill can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu.",
+        "Pod/broken can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu.",
         [unschedulable("0/1 nodes are available: 1 Insufficient cpu.")],
     ),
 }
@@ -116,15 +123,19 @@ def test_pod_security_diagnosis_omits_the_pod_name() -> None:
     [
         pytest.param(healthy(), id="ready"),
         pytest.param(pod(), id="new"),
-        pytest.param(pod("ill", status(state=waiting("ContainerCreating"))), id="being created"),
-        pytest.param(pod("ill", status(), phase="Running"), id="not ready yet"),
-        pytest.param(pod("ill", status(last={"terminated": CRASHED}, restarts=1)), id="restarted once"),
-        pytest.param(pod("ill", status(last={"terminated": CRASHED}, restarts=9, ready=True)), id="ready in the end"),
-        pytest.param(pod("ill", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}})), id="completed"),
+        pytest.param(pod("broken", status(state=waiting("ContainerCreating"))), id="being created"),
+        pytest.param(pod("broken", status(), phase="Running"), id="not ready yet"),
+        pytest.param(pod("broken", status(last={"terminated": CRASHED}, restarts=1)), id="restarted once"),
         pytest.param(
-            pod("ill", status(state=waiting("PodInitializing")), init=status("i", STARTED)), id="init container runs"
+            pod("broken", status(last={"terminated": CRASHED}, restarts=9, ready=True)), id="ready in the end"
         ),
-        pytest.param(pod("ill", status(state=waiting("ErrImagePull")), deleted=True), id="being deleted"),
+        pytest.param(
+            pod("broken", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}})), id="completed"
+        ),
+        pytest.param(
+            pod("broken", status(state=waiting("PodInitializing")), init=status("i", STARTED)), id="init container runs"
+        ),
+        pytest.param(pod("broken", status(state=waiting("ErrImagePull")), deleted=True), id="being deleted"),
         pytest.param(
             unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }."),
             id="node is not ready yet",
@@ -146,28 +157,29 @@ def test_blocked_pod_is_diagnosed_from_its_events() -> None:
     missing = 'MountVolume.SetUp failed for volume "ca" : configmap "c" not found'
     events = [
         event("other", "FailedMount", "of another pod"),
-        event("ill", "BackOff", "of something else"),
-        event("ill", "FailedMount", missing),
+        event("broken", "BackOff", "of something else"),
+        event("broken", "FailedMount", missing),
     ]
-    assert diagnosis.of_pod(awaiting_sandbox(), events) == f"Pod/ill: {missing}"
+    assert diagnosis.of_pod(awaiting_sandbox(), events) == f"Pod/broken: {missing}"
     assert diagnosis.of_pod(awaiting_sandbox(), events[:2]) is None
-    assert diagnosis.of_pod(pod("ill", status(state=waiting("ContainerCreating"))), events) is None
+    assert diagnosis.of_pod(pod("broken", status(state=waiting("ContainerCreating"))), events) is None
 
 
 def test_sandbox_diagnosis_omits_the_sandbox_id() -> None:
     sentences = {
         diagnosis.of_pod(
-            awaiting_sandbox(), [event("ill", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')]
+            awaiting_sandbox(),
+            [event("broken", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')],
         )
         for digit in "0f"
     }
-    assert sentences == {'Pod/ill: network for sandbox "…": refused'}
+    assert sentences == {'Pod/broken: network for sandbox "…": refused'}
 
 
 def test_first_diagnosis_is_independent_of_order() -> None:
-    pods = [healthy(), RETRIES["no room"][1][0], pod("also", status(state=waiting("ErrImagePull")))]
+    pods = [healthy(), RETRIES["no room"][1][0], pod("other", status(state=waiting("ErrImagePull")))]
     sentences = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
-    assert sentences == {"Pod/also: container c: the image a:1 can't be pulled"}
+    assert sentences == {"Pod/other: container c: the image a:1 can't be pulled"}
     assert diagnosis.first(pods, [replica_set("x")]) == diagnosis.of_replica_set(replica_set("x"))
     assert diagnosis.first([healthy()], [replica_set()]) is None
     assert diagnosis.first([], []) is None

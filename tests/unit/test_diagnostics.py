@@ -20,7 +20,7 @@ from tests.unit.pods import BACK_OFF, CRASHED, STARTED, event, healthy, pod, rep
 
 Collect = Callable[..., dict[str, str]]
 TITLE = "namespace n"
-CRASHING = pod("ill", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1))
+CRASHING = pod("broken", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1))
 
 
 @pytest.fixture
@@ -60,32 +60,32 @@ def test_healthy_pods_are_not_mentioned(collect: Collect) -> None:
         healthy(),
         CRASHING,
         events=(
-            event("ill", "BackOff", "Back-off restarting failed container"),
+            event("broken", "BackOff", "Back-off restarting failed container"),
             event("healthy", "Unhealthy", "Startup probe failed: it had not begun"),
         ),
     )
     assert "healthy" not in "\n".join([*found, *found.values()])
     lines = found[TITLE].splitlines()
-    assert lines[0] == "Pod/ill: container c ends again and again: Error, exit code 1"
-    assert lines[1] == "Pod/ill: Pending on node"
+    assert lines[0] == "Pod/broken: container c ends again and again: Error, exit code 1"
+    assert lines[1] == "Pod/broken: Pending on node"
     assert "  Ready is False: ContainersNotReady" in lines
     assert f"  container c: waiting CrashLoopBackOff: {BACK_OFF['message']}, restarts 1" in lines
-    assert lines[-1] == "Pod/ill: BackOff: Back-off restarting failed container"
+    assert lines[-1] == "Pod/broken: BackOff: Back-off restarting failed container"
 
 
 def test_logs_include_unhealthy_pods_previous_containers(collect: Collect) -> None:
     found = collect(healthy(), CRASHING, pod("slow", status(), phase="Running"))
     assert {title: text for title, text in found.items() if title != TITLE} == {
-        "log of ill c, previous": "ill c True",
-        "log of ill c": "ill c False",
+        "log of broken c, previous": "broken c True",
+        "log of broken c": "broken c False",
         "log of slow c": "slow c False",
     }
 
 
 def test_container_that_never_ran_has_no_log(collect: Collect) -> None:
-    found = collect(pod("ill", status(state=waiting("ImagePullBackOff", "Back-off pulling image"))))
+    found = collect(pod("broken", status(state=waiting("ImagePullBackOff", "Back-off pulling image"))))
     assert set(found) == {TITLE}
-    assert found[TITLE].startswith("Pod/ill: container c: the image a:1 can't be pulled\n")
+    assert found[TITLE].startswith("Pod/broken: container c: the image a:1 can't be pulled\n")
 
 
 def test_missing_or_empty_log_is_tolerated(collect: Collect) -> None:
@@ -95,8 +95,8 @@ def test_missing_or_empty_log_is_tolerated(collect: Collect) -> None:
         return ""
 
     found = collect(CRASHING, log=read_log)
-    assert found["log of ill c, previous"] == "no log: Bad Request"
-    assert "log of ill c" not in found
+    assert found["log of broken c, previous"] == "no log: Bad Request"
+    assert "log of broken c" not in found
 
 
 def restarted(ago: timedelta) -> Object:
@@ -125,12 +125,12 @@ def test_replica_set_failure_is_reported_without_pods(collect: Collect) -> None:
 
 def test_events_are_sorted_and_limited(collect: Collect) -> None:
     events = [
-        {**event("ill", "BackOff", f"number {number}"), "lastTimestamp": f"2026-01-01T00:00:{number:02}Z"}
+        {**event("broken", "BackOff", f"number {number}"), "lastTimestamp": f"2026-01-01T00:00:{number:02}Z"}
         for number in range(59, -1, -1)
     ]
     lines = collect(CRASHING, events=tuple(events))[TITLE].splitlines()
     assert lines[-diagnostics.EVENTS :] == [
-        f"Pod/ill: BackOff: number {number}" for number in range(60 - diagnostics.EVENTS, 60)
+        f"Pod/broken: BackOff: number {number}" for number in range(60 - diagnostics.EVENTS, 60)
     ]
     assert sum("number" in line for line in lines) == diagnostics.EVENTS
 

@@ -74,19 +74,19 @@ def test_each_container_instance_is_followed_once(logs: FakeLogs, followed: LogF
     restarted["containerID"] = "containerd://2"
     other = {**status("d", ready=True), "containerID": "containerd://3"}
     for containers in ([first], [first, other], [restarted, other], [restarted, other]):
-        followed.on_version(version(pod("ill", *containers)))
+        followed.on_version(version(pod("broken", *containers)))
     end(logs, None, None, None)
-    assert sorted(logs.followed) == [("ill", "c"), ("ill", "c"), ("ill", "d")]
+    assert sorted(logs.followed) == [("broken", "c"), ("broken", "c"), ("broken", "d")]
     assert sorted(each.title for each in followed.ended(0.0)) == [
-        "log of ill c",
-        "log of ill c, restart 1",
-        "log of ill d",
+        "log of broken c",
+        "log of broken c, restart 1",
+        "log of broken d",
     ]
 
 
 @pytest.mark.parametrize(
     "item",
-    [version(pod("ill", status(state=waiting("ImagePullBackOff")))), version(healthy(), kind="Event")],
+    [version(pod("broken", status(state=waiting("ImagePullBackOff")))), version(healthy(), kind="Event")],
     ids=["not running", "not a pod"],
 )
 def test_only_running_containers_are_followed(logs: FakeLogs, followed: LogFollower, item: Version) -> None:
