@@ -68,7 +68,7 @@ def gather(docker: Engine, *, may_build: bool) -> Toolchain:
     def tool(name: str) -> Path:
         if may_build:
             return binaries.ensure(name, with_kubernetes=node == images.NODE.local_reference)
-        return binaries.locate(name)
+        return binaries.require(name)
 
     return Toolchain(
         engine=docker,

@@ -61,7 +61,7 @@ def incompatibility(name: str, path: str) -> str | None:
     return None if compatible else f"is {version[0]}.{version[1]}, expected {ACCEPTED[name]}"
 
 
-def find(name: str) -> Path | None:
+def find_on_path(name: str) -> Path | None:
     """Return the first compatible binary on PATH, or None; the incompatible ones are logged."""
     rejected, seen = [], set[Path]()
     for folder in os.environ.get("PATH", "").split(os.pathsep):
@@ -155,13 +155,13 @@ def build(part: str, module: Path, packages: list[str]) -> Path:
     return cache.build_once(folder(part, module, packages), compile_into)
 
 
-def locate(name: str) -> Path:
+def require(name: str) -> Path:
     """Return the path of kind, kubectl or helm, on PATH or in the cache.
 
     Raises:
         ToolchainError: It is in neither; the message says how to get it.
     """
-    if (path := find(name)) is not None:
+    if (path := find_on_path(name)) is not None:
         return path
     for place in (folder("kubernetes", GO, KUBERNETES), folder(name, GO, [PACKAGES[name]])):
         if place.is_dir():
@@ -177,7 +177,7 @@ def ensure(name: str, *, with_kubernetes: bool) -> Path:
         with_kubernetes: Whether Kubernetes is built anyway; one build then serves all.
     """
     try:
-        return locate(name)
+        return require(name)
     except ToolchainError:
         return (kubernetes() if with_kubernetes else build(name, GO, [PACKAGES[name]])) / name
 

@@ -97,11 +97,11 @@ def phase_is_running(view: ComponentView) -> Iterator[Violation]:
 def one_to_five_containers(view: ComponentView) -> Iterator[Violation]:
     """POD-04: the pod has 1-5 containers, init containers included."""
     for pod in view.pods:
-        served = mappings_at(pod.spec, "containers")
+        app_containers = mappings_at(pod.spec, "containers")
         count = len(pod.containers())
-        if not served or count > 5:
+        if not app_containers or count > 5:
             expected = "1-5 containers, init containers included"
-            actual = f"{count}, {len(served)} of them not init"
+            actual = f"{count}, {len(app_containers)} of them not init"
             yield Violation(pod.object, pod.path("spec.containers"), expected, actual)
 
 
@@ -125,10 +125,8 @@ def resources_are_set(view: ComponentView) -> Iterator[Violation]:
         for name in COMPUTE:
             for kind in ("limits", "requests"):
                 value = mapping_at(container.body, f"resources.{kind}").get(name)
-                if value is None and kind == "requests":
-                    value = mapping_at(container.body, "resources.limits").get(
-                        name
-                    )  # an absent request defaults to the limit
+                if value is None and kind == "requests":  # an absent request defaults to the limit
+                    value = mapping_at(container.body, "resources.limits").get(name)
                 parsed = quantity(value)
                 if parsed is None or parsed <= 0:
                     field = f"{container.field}.resources.{kind}.{name}"

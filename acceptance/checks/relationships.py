@@ -30,10 +30,8 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
                 actual = "restartPolicy Always: a sidecar that runs beside the backend"
                 yield Violation(pod.object, container.field, "one that runs to completion", actual)
         key = view.target.secret.database_url
-        reached = any(
-            key in (variable.key, variable.name) for container in chosen for variable in view.environment(container)
-        )
-        if chosen and not reached:
+        variables = [variable for container in chosen for variable in view.environment(container)]
+        if chosen and not any(key in (variable.key, variable.name) for variable in variables):
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
 
 
@@ -55,12 +53,14 @@ def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
     actual = list(backend_urls(view))
     correct = [entry for entry in actual if entry[2] == name_of(service) and entry[3] in ports]
     if not correct:
-        urls_found = (
-            ", ".join(f"{variable.name} -> {host}:{port}" for variable, host, _, port in actual)
-            or "no URL of a Service"
-        )
+        urls_found = [f"{variable.name} -> {host}:{port}" for variable, host, _, port in actual]
         expected = f"a URL of {name_of(service)}:{ports[0] if ports else '?'}"
-        yield Violation(object_ref(view.deployment), "env of the frontend's container", expected, urls_found)
+        yield Violation(
+            object_ref(view.deployment),
+            "env of the frontend's container",
+            expected,
+            ", ".join(urls_found) or "no URL of a Service",
+        )
 
 
 check("REL-04", "live")(missing_backend_url)

@@ -45,4 +45,4 @@ class Helm:
 
 def find_helm() -> Helm:
     """Return Helm from PATH, else from the cache. Raises `ToolchainError` with the cure."""
-    return Helm(binaries.locate("helm"))
+    return Helm(binaries.require("helm"))

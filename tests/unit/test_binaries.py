@@ -53,7 +53,7 @@ def test_compatible_binary_on_path_is_used(
     add_to_path: AddToPath, name: str, version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = add_to_path(name, VERSION_SCRIPTS[name].format(version))
-    assert binaries.locate(name) == path
+    assert binaries.require(name) == path
     assert capsys.readouterr().err == f"toolchain: {name}: found, {path}\n"
 
 
@@ -75,7 +75,7 @@ def test_unusable_binary_is_reported_with_a_fix(
 ) -> None:
     path = add_to_path(name, script)
     with pytest.raises(ToolchainError) as raised:
-        binaries.locate(name)
+        binaries.require(name)
     assert str(raised.value) == f"{name} {binaries.ACCEPTED[name]} is missing: run `make toolchain`, or install it"
     assert capsys.readouterr().err == f"toolchain: {name}: {path} {reason}\n"
 
@@ -83,7 +83,7 @@ def test_unusable_binary_is_reported_with_a_fix(
 def test_unusable_binary_does_not_hide_a_compatible_one(add_to_path: AddToPath) -> None:
     add_to_path("helm", "echo v3.19.0")
     compatible = add_to_path("helm", "echo v4.3.1")
-    assert binaries.locate("helm") == compatible
+    assert binaries.require("helm") == compatible
 
 
 def test_symlinked_binary_is_reported_once(
@@ -92,7 +92,7 @@ def test_symlinked_binary_is_reported_once(
     path = add_to_path("helm", "echo v3.19.0")
     (tmp_path / "again").symlink_to(path.parent)
     monkeypatch.setenv("PATH", f"{path.parent}:{tmp_path / 'again'}")
-    assert binaries.find("helm") is None
+    assert binaries.find_on_path("helm") is None
     assert capsys.readouterr().err.count("is 3.19") == 1
 
 
@@ -102,6 +102,6 @@ def test_unfinished_build_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     place = binaries.folder("helm", binaries.GO, [binaries.PACKAGES["helm"]])
     (cache.directory() / f"{place.name}.x.unfinished").mkdir()
     with pytest.raises(ToolchainError):
-        binaries.locate("helm")
+        binaries.require("helm")
     place.mkdir()
-    assert binaries.locate("helm") == place / "helm"
+    assert binaries.require("helm") == place / "helm"

@@ -177,7 +177,7 @@ def test_sandbox_diagnosis_omits_the_sandbox_id() -> None:
 
 
 def test_first_diagnosis_is_independent_of_order() -> None:
-    pods = [healthy(), RETRIES["no room"][1][0], pod("other", status(state=waiting("ErrImagePull")))]
+    pods = [healthy(), RETRIES["no room"][1][0], pod("another", status(state=waiting("ErrImagePull")))]
     sentences = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
     assert sentences == {"Pod/another: container c: the image a:1 can't be pulled"}
     assert diagnosis.first(pods, [replica_set("x")]) == diagnosis.of_replica_set(replica_set("x"))
