@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,14 +24,11 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
 from acceptance.provision.run import Context, Run
-from acceptance.report.signoff import RunMetadata
+from acceptance.report.results import OnFailure, RecordMeasurement, RunMetadata
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
-if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
-    from acceptance.plugin.session import Collector
-
-pytest_plugins = ["acceptance.plugin.session"]
+pytest_plugins = ["acceptance.plugin"]
 
 
 TOOLCHAIN = pytest.StashKey[Toolchain]()
@@ -97,13 +92,13 @@ def cluster(
     provisioner: Provisioner,
     run: Run,
     run_metadata: RunMetadata,
-    on_failure: Callable[[Collector], AbstractContextManager[None]],
+    on_failure: OnFailure,
 ) -> Iterator[Cluster]:
     """A running cluster: of this run's own, or the one that --context names."""
     made = provisioner.cluster()
     run_metadata.fresh_cluster = made.provider.creates_cluster and not run.reused
     run_metadata.environment |= made.versions()
-    with on_failure(lambda *_: diagnostics.collect(made.api, made.run.namespace)):
+    with on_failure(lambda: diagnostics.collect(made.api, made.run.namespace)):
         yield made
 
 
@@ -142,10 +137,10 @@ def release(
     target: Target,
     run_metadata: RunMetadata,
     request: pytest.FixtureRequest,
-    on_failure: Callable[[Collector], AbstractContextManager[None]],
+    on_failure: OnFailure,
 ) -> Iterator[Release]:
     """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
-    with on_failure(lambda *_: diagnostics.collect(cluster.api, target.chart.namespace)):
+    with on_failure(lambda: diagnostics.collect(cluster.api, target.chart.namespace)):
         shipped = manifests.shipped(target.chart_path)
         if not provisioner.installs_release:
             made = adopt_release(cluster, target, redactor.add)
@@ -161,9 +156,7 @@ def release(
 
 
 @pytest.fixture(scope="session")
-def ready_release(
-    release: Release, provisioner: Provisioner, record_measurement: Callable[[str, float, str, str], None]
-) -> Release:
+def ready_release(release: Release, provisioner: Provisioner, record_measurement: RecordMeasurement) -> Release:
     """The release with every pod Ready and behind its Service."""
     if not provisioner.installs_release:
         release.wait_ready()

@@ -1,1 +1,6 @@
-"""The pytest plugin: one hook object a concern; the only package that knows pytest's internals."""
+"""The pytest plugin: one hook object a concern; the only package that knows pytest's internals.
+
+`conftest.py` loads it with `pytest_plugins = ["acceptance.plugin"]`.
+"""
+
+pytest_plugins = ("acceptance.plugin.options", "acceptance.plugin.session", "acceptance.plugin.fixtures")

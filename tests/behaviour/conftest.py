@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from psycopg import Connection
@@ -22,16 +21,18 @@ from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
-from acceptance.report import timeline
-from acceptance.report.signoff import RunMetadata
+from acceptance.report.experiments import availability_picture, record_availability
+from acceptance.report.results import OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.sampler import Sampler, open_sampler
 
-if TYPE_CHECKING:  # pytest rewrites the assertions of a plugin that it imports first
-    from acceptance.plugin.session import Collector
 
-FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of an experiment, so that it runs after the tests that disturb nothing."""
+    for item in items:
+        if "experiments" in getattr(item, "fixturenames", ()):
+            item.add_marker("experiment")
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +55,12 @@ def reader(users: Callable[[], User]) -> User:
 @pytest.fixture(scope="package")
 def recorder(
     ready_release: Release,
-    on_failure: Callable[[Collector], AbstractContextManager[None]],
+    on_failure: OnFailure,
     record_evidence: Callable[[str, str | bytes], Path],
 ) -> Iterator[Recorder]:
     logs = LogFollower(ready_release.objects)
 
-    def collect(*_: object) -> dict[str, str]:
+    def collect() -> dict[str, str]:
         now = time.time()
         return summarize_ended(logs.ended(now - RECENT.total_seconds()), record_evidence, now)
 
@@ -81,33 +82,16 @@ def experiments(
     conntrack: ConnectionTracker,
     reader: User,
     run_metadata: RunMetadata,
-    record_measurement: Callable[[str, float, str, str], None],
-    record_picture: Callable[[str, str, str], None],
+    record_measurement: RecordMeasurement,
+    record_picture: Callable[[Picture], None],
 ) -> Iterator[ExperimentRunner]:
     """The release at a count of replicas that only experiments change; at the end it is as it was installed."""
     target = ready_release.target
 
     def publish(experiment: Experiment) -> None:
-        if not experiment.availability:
-            return
-        for label, sampling in experiment.traffic.items():
-            for name, value in sampling.availability.figures().items():
-                source = FAILED
-                if name == "refused_as_meant":
-                    source = "what the experiment brings about: not a failure"
-                figure, _, unit = name.rpartition("_")
-                if unit != "seconds":
-                    figure, unit = name, "requests"
-                record_measurement(f"{experiment.name}: {label}: {figure}", value, unit, source)
-        if experiment.traffic:
-            figures = "; ".join(
-                f"{label}: {len(seen.records)} requests, {len(seen.failures)} failed"
-                + (f", {len(seen.expected_refusals)} refused as meant" if seen.expected_refusals else "")
-                for label, sampling in experiment.traffic.items()
-                for seen in [sampling.availability]
-            )
-            picture = timeline.availability(experiment, target.components.values())
-            record_picture(experiment.name, picture, figures)
+        record_availability(experiment, record_measurement)
+        if experiment.availability and experiment.traffic:
+            record_picture(availability_picture(experiment, target.components.values()))
 
     def note(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "an experiment's own")

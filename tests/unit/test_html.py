@@ -16,8 +16,9 @@ from acceptance.core import rules
 from acceptance.core.git import Checkout
 from acceptance.core.rules import LEVELS
 from acceptance.core.target import Waiver, load
-from acceptance.report import html
-from acceptance.report.signoff import FixtureTime, Picture, Results
+from acceptance.report import html, signoff
+from acceptance.report.results import FixtureTime, Picture, Results
+from acceptance.report.sections import Evaluation
 from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult, evaluate_rules, run_verdict
 
 COMMIT = "3f9d2c81b7e64a05c9d1e2f3a4b5c6d7e8f90a1b"
@@ -48,8 +49,9 @@ def finished(*, broken: bool) -> dict[str, Any]:
     every = rules.load()
     judged = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
     tested = Checkout(COMMIT, clean=not broken)
-    verdict, reasons = run_verdict(judged, fresh_cluster=not broken, tested=tested)
-    return results.signoff(every, judged, verdict, reasons, tested, results.started + timedelta(seconds=1011))
+    verdict, reasons = run_verdict(judged, fresh_cluster=not broken, checkout=tested)
+    ended = results.started + timedelta(seconds=1011)
+    return signoff.assemble(results, Evaluation(every, judged, verdict, reasons, tested, ended))
 
 
 def mishap(results: Results, rule: str, level: str, what: Finding | str) -> None:
@@ -121,7 +123,7 @@ def test_a_rejected_run_says_why(rejected: Page) -> None:
         "1 rule is broken: SVC-05",
         "1 rule could not be judged: HPA-08",
         "1 of the rules' 215 levels are untested",
-        "the cluster was not made by this run",
+        "the cluster was not created by this run",
         "the checkout has changes that are in no commit",
         "wanted a first PodMetrics",
         "untested: no test yet",
@@ -137,7 +139,7 @@ def test_a_rejected_run_says_why(rejected: Page) -> None:
         assert told in rejected.words, told
 
 
-def test_every_rule_is_there_in_its_words(accepted: Page) -> None:
+def test_page_has_every_rule_with_its_text(accepted: Page) -> None:
     for rule in rules.load().values():
         assert rule.id in accepted.ids
         assert " ".join(rule.text.split()) in accepted.words
@@ -146,7 +148,7 @@ def test_every_rule_is_there_in_its_words(accepted: Page) -> None:
     assert set(LEVELS) <= set(accepted.words.split())
 
 
-def test_what_was_found_can_not_become_markup(rejected: Page) -> None:
+def test_findings_are_escaped(rejected: Page) -> None:
     assert "Service/<b>x</b>" in rejected.words
     assert "11 & more" in rejected.words
 

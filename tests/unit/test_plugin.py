@@ -39,7 +39,7 @@ BROKEN = '@pytest.mark.rule("POD-04")\ndef test_it(): raise OSError("no engine")
 @pytest.fixture
 def write(pytester: pytest.Pytester) -> Write:
     """`write("static", source)`: a test module in a folder of its level, beside the ones before it."""
-    pytester.makeconftest('pytest_plugins = ["acceptance.plugin.session"]')
+    pytester.makeconftest('pytest_plugins = ["acceptance.plugin"]')
 
     def add(folder: str, source: str) -> None:
         path = pytester.path / "tests" / folder
@@ -67,7 +67,7 @@ def entries(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["toolchain.console.ToolchainError", "acceptance.core.wait.WaitError"])
-def test_a_set_up_that_fails_many_tests_is_told_once(pytester: pytest.Pytester, write: Write, kind: str) -> None:
+def test_setup_error_of_many_tests_is_shown_once(pytester: pytest.Pytester, write: Write, kind: str) -> None:
     module, _, name = kind.rpartition(".")
     write(
         "contract",
@@ -88,7 +88,7 @@ def test_a_set_up_that_fails_many_tests_is_told_once(pytester: pytest.Pytester, 
     text = result.stdout.str()
     assert text.count("\nthe cause and the cure\n") == 1
     # Where CI is set, pytest's summary tells it once more.
-    told = "its set-up failed as that of tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
+    told = "setup failed with the same error as tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
     assert text.splitlines().count(told) == 2
     assert "def cluster" not in text
 
@@ -96,7 +96,7 @@ def test_a_set_up_that_fails_many_tests_is_told_once(pytester: pytest.Pytester, 
 # ---------------------------------------------------------------------- collection
 
 
-def test_a_folder_gives_markers_and_a_rule_its_tie(pytester: pytest.Pytester, write: Write) -> None:
+def test_folder_sets_markers_and_rules_bind(pytester: pytest.Pytester, write: Write) -> None:
     write("static", '@pytest.mark.rule("POD-04")\ndef test_s(): pass\n')
     write("contract", '@pytest.mark.rule("POD-04")\ndef test_c(): pass\n')
     write("unit", "def test_h(): pass\n")
@@ -110,8 +110,8 @@ def test_a_folder_gives_markers_and_a_rule_its_tie(pytester: pytest.Pytester, wr
 @pytest.mark.parametrize(
     ("folder", "source", "told"),
     [
-        ("static", "def test_it(): pass", "tie it to a rule"),
-        ("static", "@pytest.mark.rule()\ndef test_it(): pass", "tie it to a rule"),
+        ("static", "def test_it(): pass", "bind it to a rule"),
+        ("static", "@pytest.mark.rule()\ndef test_it(): pass", "bind it to a rule"),
         ("static", '@pytest.mark.rule("POD-99")\ndef test_it(): pass', "'POD-99' is not in spec/rules.yaml"),
         (
             "image",
@@ -127,7 +127,7 @@ def test_a_folder_gives_markers_and_a_rule_its_tie(pytester: pytest.Pytester, wr
         ),
     ],
 )
-def test_a_test_that_is_tied_wrongly_stops_the_run(
+def test_wrong_rule_binding_stops_the_run(
     pytester: pytest.Pytester, write: Write, folder: str, source: str, told: str
 ) -> None:
     write(folder, source)
@@ -145,10 +145,10 @@ def test_a_test_that_is_tied_wrongly_stops_the_run(
         (("tests/nowhere",), "file or directory not found: tests/nowhere"),
         (("-m", "nonsense"), "Unknown marker"),
         (("--reports", "/proc/nowhere"), "can't write to /proc/nowhere"),
-        (("--context", "mine"), "say --allow-disruption"),
+        (("--context", "mine"), "pass --allow-disruption"),
     ],
 )
-def test_a_wrong_request_is_one_sentence_and_leaves_nothing(
+def test_usage_error_is_one_sentence_and_leaves_nothing(
     pytester: pytest.Pytester, write: Write, argv: tuple[str, ...], told: str
 ) -> None:
     write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
@@ -167,10 +167,10 @@ def test_a_wrong_request_is_one_sentence_and_leaves_nothing(
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
         ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
         ("--capture=tee-sys", "would show secrets"),
-        ("--context=mine --keep-cluster", "context mine is your own: leave one of the two out"),
+        ("--context=mine --keep-cluster", "context mine is an existing one: omit one of the two"),
     ],
 )
-def test_a_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
+def test_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
     write("static", PASSING)
     done = pytest_in(pytester.path, *option.split())
     assert done.returncode == 2
@@ -208,7 +208,7 @@ def test_an_experiment_may_disrupt_a_context_with_leave(pytester: pytest.Pyteste
     ],
     ids=["passed", "failed", "error", "untested", "waived", "skip", "skip mark", "xfail", "no import", "no test"],
 )
-def test_the_exit_code_tells_a_finding_from_trouble(
+def test_exit_code_distinguishes_findings_from_errors(
     pytester: pytest.Pytester, write: Write, source: str, code: int
 ) -> None:
     write("static", source)
@@ -222,7 +222,7 @@ def test_signoff_exits_by_the_verdict(pytester: pytest.Pytester, write: Write, s
     assert run(pytester, "--signoff").ret == code
 
 
-def test_a_failed_test_of_the_suites_own_is_no_finding(pytester: pytest.Pytester, write: Write) -> None:
+def test_failed_unit_test_is_no_finding(pytester: pytest.Pytester, write: Write) -> None:
     write("unit", "def test_it(): assert 0\n")
     assert run(pytester).ret == 1
     assert signoff(pytester)["verdict"] == "incomplete"
@@ -235,9 +235,7 @@ def pytest_in(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_an_interrupt_and_a_time_out_are_trouble_and_the_report_is_there(
-    pytester: pytest.Pytester, write: Write
-) -> None:
+def test_interrupt_and_timeout_are_reported_as_errors(pytester: pytest.Pytester, write: Write) -> None:
     write(
         "static",
         """
@@ -259,9 +257,7 @@ def test_an_interrupt_and_a_time_out_are_trouble_and_the_report_is_there(
     assert "pytest-timeout" in data["rules"]["POD-06"]["levels"]["static"]["tests"][0]["reason"]
 
 
-def test_a_fixture_that_can_not_end_after_an_interrupt_is_told_and_the_report_is_there(
-    pytester: pytest.Pytester, write: Write
-) -> None:
+def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester, write: Write) -> None:
     write(
         "static",
         """
@@ -270,7 +266,7 @@ def test_a_fixture_that_can_not_end_after_an_interrupt_is_told_and_the_report_is
         @pytest.fixture(scope="session")
         def release():
             yield
-            raise OSError("it was not led back")
+            raise OSError("it was not restored")
 
         @pytest.mark.rule("POD-06")
         def test_interrupted(release):
@@ -281,8 +277,8 @@ def test_a_fixture_that_can_not_end_after_an_interrupt_is_told_and_the_report_is
     done = pytest_in(pytester.path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "the run's end: OSError: it was not led back" in done.stdout
-    assert "the run's end: OSError: it was not led back" in signoff(pytester)["reasons"]
+    assert "the run's teardown: OSError: it was not restored" in done.stdout
+    assert "the run's teardown: OSError: it was not restored" in signoff(pytester)["reasons"]
 
 
 # ------------------------------------------------------------------ one whole run
@@ -323,6 +319,7 @@ WHOLE = {
     """,
     "contract": f"""
         import time
+        from acceptance.report.results import Picture
         SECRET = "{SECRET}"
 
         @pytest.fixture(scope="session")
@@ -330,7 +327,7 @@ WHOLE = {
             run_metadata.environment["kubernetes"] = "v1.35.1"
             run_metadata.subject["images"] = {{"backend": {{"digest": "sha256:00"}}}}
             run_metadata.override({{"a": {{"b": 1, "c": 2}}}}, {{"a": {{"b": 1, "c": 3}}, "d": SECRET}}, "two cores")
-            with on_failure(lambda item, report: {{"pods": f"todo-backend-0: CrashLoopBackOff {{SECRET}}"}}):
+            with on_failure(lambda: {{"pods": f"todo-backend-0: CrashLoopBackOff {{SECRET}}"}}):
                 yield
                 time.sleep(0.05)
 
@@ -347,7 +344,7 @@ WHOLE = {
         @pytest.mark.rule("POD-07")
         def test_measured(cluster, record_measurement, record_picture, record_evidence):
             record_measurement("Ready", 31.5, "s", "CHT-11: at most 180 s")
-            record_picture("Rollout", f"<svg><text>{{SECRET}}</text></svg>", "A line.")
+            record_picture(Picture("Rollout", f"<svg><text>{{SECRET}}</text></svg>", "A line."))
             record_evidence("requests.jsonl", f'{{{{"key": "{{SECRET}}"}}}}')
     """,
     "unit": "def test_own(): pass\n",
@@ -368,7 +365,7 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     root = tmp_path_factory.mktemp("whole")
-    (root / "conftest.py").write_text('pytest_plugins = ["acceptance.plugin.session"]\n', encoding="utf-8")
+    (root / "conftest.py").write_text('pytest_plugins = ["acceptance.plugin"]\n', encoding="utf-8")
     for folder, source in WHOLE.items():
         path = root / "tests" / folder / f"test_{folder}.py"
         path.parent.mkdir(parents=True)
@@ -417,7 +414,7 @@ def test_the_schema_refuses_what_it_should(whole: Whole) -> None:
         assert not validator.is_valid({**whole.signoff, **change}), change
 
 
-def test_the_run_is_rejected_by_its_findings(whole: Whole) -> None:
+def test_findings_reject_the_run(whole: Whole) -> None:
     assert whole.done.returncode == 1
     assert whole.signoff["verdict"] == "rejected"
     assert "3 rules are broken: IMG-01, IMG-02, POD-04" in whole.signoff["reasons"]
@@ -440,7 +437,7 @@ def test_rules_levels_and_parts_have_their_results(whole: Whole) -> None:
     assert whole.level("SVC-04", "live")["parts"]["backend"]["result"] == "untested"
 
 
-def test_findings_are_told_with_their_standing(whole: Whole) -> None:
+def test_findings_have_a_severity(whole: Whole) -> None:
     severities = {(each["rule"], each["severity"]) for each in whole.signoff["findings"]}
     assert severities == {
         ("POD-04", "blocking"),
@@ -452,19 +449,19 @@ def test_findings_are_told_with_their_standing(whole: Whole) -> None:
     assert "advice: CFG-05: ConfigMap/x: data: expected origins, actual a path" in whole.done.stdout
 
 
-def test_waivers_are_told_with_what_became_of_them(whole: Whole) -> None:
+def test_waivers_have_a_state(whole: Whole) -> None:
     assert [each["state"] for each in whole.signoff["waivers"]] == ["used", "unused", "expired"]
     assert "waiver of SVC-05 for Service/todo-backend-service is expired" in whole.done.stdout
     assert "waiver of SVC-08 for Service/todo-backend-service is unused" in whole.done.stdout
 
 
-def test_a_failed_set_up_has_its_evidence_once(whole: Whole) -> None:
+def test_failed_setup_has_its_evidence_once(whole: Whole) -> None:
     first, second = (
         "tests/contract/test_contract.py::test_containers",
         "tests/contract/test_contract.py::test_resources",
     )
     assert "todo-backend-0: CrashLoopBackOff" in whole.done.stdout
-    assert f"as of {first}" in whole.done.stdout
+    assert f"same cause as {first} (evidence there)" in whole.done.stdout
     assert second not in whole.signoff["evidence"]
     for file in whole.signoff["evidence"][first]:
         assert (whole.folder / file).is_file()

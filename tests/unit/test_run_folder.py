@@ -12,10 +12,10 @@ from acceptance.core.git import Checkout, checkout
 from acceptance.plugin import progress
 from acceptance.plugin.progress import Progress
 from acceptance.report import run_folder
-from acceptance.report.signoff import RunMetadata
+from acceptance.report.results import RunMetadata
 
 
-def test_file_names_are_one_path_component_and_tell_long_tests_apart() -> None:
+def test_file_names_are_one_component_and_distinct() -> None:
     assert (
         run_folder.safe_file_name("tests/static/test_x.py::test_it[backend]")
         == "tests_static_test_x.py_test_it_backend"
@@ -26,12 +26,12 @@ def test_file_names_are_one_path_component_and_tell_long_tests_apart() -> None:
     assert all(len(name) < 255 for name in long)
 
 
-def test_a_path_outside_is_told_by_its_name(tmp_path: Path) -> None:
+def test_outside_path_is_reduced_to_its_name(tmp_path: Path) -> None:
     assert run_folder.relative(tmp_path / "a" / "b.toml", tmp_path) == "a/b.toml"
     assert run_folder.relative(tmp_path / "b.toml", tmp_path / "a") == "b.toml"
 
 
-def test_a_run_that_lives_keeps_its_folder(tmp_path: Path) -> None:
+def test_running_run_keeps_its_folder(tmp_path: Path) -> None:
     with run_folder.open_folder(tmp_path / "one"), run_folder.open_folder(tmp_path / "two"):
         run_folder.publish(tmp_path / "two")
         assert {path.name for path in tmp_path.iterdir()} == {"one", "two", "latest"}

@@ -21,6 +21,7 @@ from acceptance.core.git import Checkout
 from acceptance.core.rules import Level, Rule
 from acceptance.core.target import Target, Waiver, load
 from acceptance.core.wait import WaitError
+from acceptance.plugin.outcomes import phase_end
 from acceptance.report.verdict import (
     Exit,
     LevelResult,
@@ -54,7 +55,7 @@ def after(*phases: tuple[Phase, BaseException | None], judged: Iterable[Classifi
     made = TestResult(RuleBinding("t", "static", ("POD-04", "POD-06")))
     made.classified += judged
     for phase, error in phases:
-        add_phase(made, error, phase)
+        add_phase(made, phase, phase_end(error, phase) if error else None)
     return made
 
 
@@ -83,15 +84,15 @@ def timed_out() -> BaseException:
         ("setup", None, "error"),
     ],
 )
-def test_how_a_phase_ends_says_what_of_its_rules(phase: Phase, error: BaseException | None, outcome: Outcome) -> None:
+def test_exception_and_phase_determine_the_outcome(phase: Phase, error: BaseException | None, outcome: Outcome) -> None:
     assert after((phase, error)).outcome == outcome
 
 
-def test_a_test_that_never_came_to_its_call_has_not_passed() -> None:
-    assert after(("setup", None)).reason == "the run ended before it"
+def test_test_without_a_call_phase_has_not_passed() -> None:
+    assert after(("setup", None)).reason == "not run: the session ended first"
 
 
-def test_a_tear_down_that_fails_spoils_a_pass_and_keeps_a_finding() -> None:
+def test_failed_teardown_overrides_a_pass_but_no_finding() -> None:
     passed = after(("setup", None), ("call", None), ("teardown", OSError("gone")))
     failed = after(("setup", None), ("call", AssertionError("no")), ("teardown", OSError("gone")))
     assert (passed.outcome, passed.reason) == ("error", "teardown: OSError: gone")
@@ -107,7 +108,7 @@ def test_a_finding_breaks_its_own_rule_only() -> None:
     assert made.of("POD-04") == ("passed", "")
 
 
-def test_only_the_findings_that_end_a_test_count() -> None:
+def test_only_findings_that_end_a_test_are_blocking() -> None:
     smaller, smallest = finding("POD-04", "Deployment/smaller"), finding("POD-04", "Deployment/smallest")
     ended = after(
         ("call", FindingsError([smallest])),
@@ -118,18 +119,18 @@ def test_only_the_findings_that_end_a_test_count() -> None:
     assert [each.finding for each in after(("call", both)).classified] == [smaller, smallest]
 
 
-def test_a_plain_assertion_breaks_every_rule_of_the_test() -> None:
+def test_plain_assertion_breaks_every_rule_of_the_test() -> None:
     made = after(("call", AssertionError("no")))
     assert made.of("POD-04") == made.of("POD-06") == ("failed", "no")
 
 
-def test_a_finding_of_a_rule_that_the_test_is_not_tied_to_is_the_suites_mistake() -> None:
+def test_finding_of_an_unbound_rule_is_an_error() -> None:
     made = after(("call", FindingsError([finding("SVC-01")])))
     assert made.outcome == "error"
     assert "SVC-01" in made.reason
 
 
-def test_advice_and_waivers_leave_a_test_passed_and_only_a_waiver_shows_in_its_rule() -> None:
+def test_advice_and_waivers_do_not_fail_a_test() -> None:
     waiver = Waiver(rule="POD-04", object="Deployment/todo-backend", reason="until the split", until=TODAY)
     made = after(
         ("call", None),
@@ -153,7 +154,7 @@ def own() -> Target:
     return load()
 
 
-def test_a_waiver_holds_to_the_end_of_its_day_for_its_rule_and_object_only(own: Target) -> None:
+def test_waiver_covers_its_rule_and_object_until_its_day(own: Target) -> None:
     target = with_waiver(own, TODAY)
     assert classify(finding("POD-04"), target, TODAY).severity == "waived"
     assert classify(finding("POD-04"), target, TODAY + timedelta(days=1)).severity == "blocking"
@@ -161,7 +162,7 @@ def test_a_waiver_holds_to_the_end_of_its_day_for_its_rule_and_object_only(own: 
     assert classify(finding("POD-06"), target, TODAY).severity == "blocking"
 
 
-def test_a_derived_rule_is_advice_unless_the_target_is_strict(own: Target) -> None:
+def test_derived_rule_is_advice_unless_strict(own: Target) -> None:
     lenient = own.model_copy(update={"strict": False})
     assert classify(finding("DEP-06"), own, TODAY).severity == "blocking"
     assert classify(finding("DEP-06"), lenient, TODAY).severity == "advice"
@@ -169,7 +170,7 @@ def test_a_derived_rule_is_advice_unless_the_target_is_strict(own: Target) -> No
     assert classify(finding("POD-04", advice=True), own, TODAY).severity == "advice"
 
 
-def test_accept_records_every_finding_and_raises_those_that_count(own: Target) -> None:
+def test_report_findings_records_all_and_raises_blocking(own: Target) -> None:
     target = with_waiver(own, date.max)
     counting, waived, advice = finding("POD-06"), finding("POD-04"), finding("POD-07", advice=True)
     with capture_findings() as kept:
@@ -195,30 +196,30 @@ def judged(
     return evaluate_rules([BOTH, WHOLE], results, missing or {})
 
 
-def test_each_part_of_a_rule_is_judged_by_its_own_tests() -> None:
+def test_each_part_is_evaluated_by_its_own_tests() -> None:
     level = judged([result("failed", part="backend"), result("passed", part="frontend")])["POD-04"]["static"]
     assert {name: part.outcome for name, part in level.parts.items()} == {"backend": "failed", "frontend": "passed"}
     assert level.outcome == "failed"
     assert len(level.tests) == 2
 
 
-def test_a_part_without_a_test_leaves_the_level_untested() -> None:
+def test_part_without_a_test_leaves_the_level_untested() -> None:
     level = judged([result("passed", part="backend")])["POD-04"]["static"]
     assert level.parts["frontend"].outcome == "untested"
     assert level.outcome == "untested"
 
 
-def test_a_test_without_a_part_stands_for_all_of_them() -> None:
+def test_test_without_a_part_covers_all_parts() -> None:
     assert judged([result("passed")])["POD-04"]["static"].outcome == "passed"
 
 
-def test_a_rule_of_the_release_takes_every_test_of_it() -> None:
+def test_release_rule_is_covered_by_every_test() -> None:
     results = [result("passed", "CFG-01", part="backend"), result("failed", "CFG-01", part="frontend")]
     level = judged(results)["CFG-01"]["static"]
     assert {name: part.outcome for name, part in level.parts.items()} == {"release": "failed"}
 
 
-def test_levels_are_judged_apart() -> None:
+def test_levels_are_evaluated_separately() -> None:
     levels = judged([result("passed"), result("error", level="live")])["POD-04"]
     assert (levels["static"].outcome, levels["live"].outcome) == ("passed", "error")
 
@@ -261,7 +262,7 @@ def everything(outcome: Outcome) -> dict[str, dict[Level, LevelResult]]:
     ],
 )
 def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict) -> None:
-    verdict, reasons = run_verdict(everything(outcome), fresh_cluster=True, tested=CLEAN)
+    verdict, reasons = run_verdict(everything(outcome), fresh_cluster=True, checkout=CLEAN)
     assert verdict == expected
     assert bool(reasons) == (expected != "accepted")
 
@@ -275,17 +276,17 @@ def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict)
         (True, CLEAN, ("the run was interrupted",), "interrupted"),
     ],
 )
-def test_only_a_fresh_cluster_and_a_clean_checkout_are_accepted(
+def test_acceptance_needs_fresh_cluster_and_clean_checkout(
     fresh: bool, tested: Checkout, troubles: Sequence[str], reason: str
 ) -> None:
-    verdict, reasons = run_verdict(everything("passed"), fresh_cluster=fresh, tested=tested, troubles=troubles)
+    verdict, reasons = run_verdict(everything("passed"), fresh_cluster=fresh, checkout=tested, suite_errors=troubles)
     assert verdict == "incomplete"
     assert len(reasons) == 1
     assert reason in reasons[0]
 
 
-def test_a_run_of_nothing_is_incomplete() -> None:
-    assert run_verdict(judged([]), fresh_cluster=True, tested=CLEAN)[0] == "incomplete"
+def test_run_without_tests_is_incomplete() -> None:
+    assert run_verdict(judged([]), fresh_cluster=True, checkout=CLEAN)[0] == "incomplete"
 
 
 @pytest.mark.parametrize(
@@ -308,5 +309,5 @@ def test_exit_codes(
     verdict: Verdict, outcomes: list[Outcome], signoff: bool, interrupted: bool, troubled: bool, expected: Exit
 ) -> None:
     results = [result(outcome) for outcome in outcomes]
-    code = exit_code(verdict, results, signoff=signoff, interrupted=interrupted, troubled=troubled)
+    code = exit_code(verdict, results, signoff=signoff, interrupted=interrupted, suite_error=troubled)
     assert code == expected

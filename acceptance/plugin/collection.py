@@ -1,0 +1,113 @@
+"""Collected tests: bound to rules, marked by folder, and ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from acceptance.core import rules
+from acceptance.core.target import COMPONENTS
+from acceptance.plugin.state import RULE_BINDING, SessionState
+from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
+
+DISRUPTIVE = ("behaviour", "journey")
+"""Folders whose tests disturb the release."""
+FOLDER_ORDER = ("static", "image", "behaviour", "contract", "journey", "unit")
+"""The order in which folders run. Contract tests wait for the HPA's first metrics, which arrive while others run."""
+
+
+class CollectionHooks:
+    """Hooks of the collection phase."""
+
+    def __init__(self, config: pytest.Config, state: SessionState) -> None:
+        self._config = config
+        self._state = state
+
+    @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+    def pytest_bind_rules(self, items: list[pytest.Item]) -> None:
+        """Bind every test to its rules, before options select tests by marker. Raises `pytest.UsageError`."""
+        mistakes = []
+        for item in items:
+            try:
+                binding = rule_binding(item, self._config.rootpath)
+            except ValueError as error:
+                mistakes.append(f"{item.nodeid}: {error}")
+                continue
+            item.stash[RULE_BINDING] = binding
+            self._state.bindings.append(binding)
+            item.user_properties += [("rule", rule) for rule in binding.rules]
+            if binding.part:
+                item.user_properties.append(("part", binding.part))
+        if mistakes:
+            raise pytest.UsageError(*mistakes)
+
+    @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+    def pytest_order_tests(self, items: list[pytest.Item]) -> None:
+        """Sort by folder, experiments last; the sort is stable."""
+        items.sort(key=collection_key)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Prepare a result for every selected test. Raises `pytest.UsageError` for disruption without permission."""
+        option = self._config.option
+        if not all(RULE_BINDING in item.stash for item in session.items):
+            return  # their mistakes are being reported
+        disruptive = [item.nodeid for item in session.items if any(map(item.get_closest_marker, DISRUPTIVE))]
+        if option.context and disruptive and not option.allow_disruption:
+            raise pytest.UsageError(
+                f"{disruptive[0]} disturbs the release in context {option.context}; "
+                "pass --allow-disruption to permit this"
+            )
+        for item in session.items:
+            self._state.results.tests[item.nodeid] = TestResult(item.stash[RULE_BINDING])
+
+
+def collection_key(item: pytest.Item) -> tuple[bool, int]:
+    """Return a test's place in the order: what needs no release comes first, experiments come last."""
+    folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
+    return item.get_closest_marker("experiment") is not None, FOLDER_ORDER.index(folder)
+
+
+def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:
+    """Return the rules that a test asserts, and put its folder's markers on it. Raises `ValueError` for a mistake."""
+    folder = _folder(item, root)
+    level = FOLDERS[folder]
+    item.add_marker(folder)
+    if level is None:
+        if item.get_closest_marker("rule"):
+            raise ValueError("a unit test asserts no rule of the release")
+        return RuleBinding(item.nodeid, None)
+    item.add_marker("e2e")
+    named = tuple(dict.fromkeys(rule for mark in item.iter_markers("rule") for rule in mark.args))
+    if not named:
+        raise ValueError('bind it to a rule: @pytest.mark.rule("POD-04")')
+    part = _component(item)
+    for identifier in named:
+        _check_rule(identifier, level, part)
+    return RuleBinding(item.nodeid, level, named, part)
+
+
+def _check_rule(identifier: str, level: rules.Level, part: str | None) -> None:
+    rule = rules.load().get(identifier)
+    if rule is None:
+        raise ValueError(f"{identifier!r} is not in spec/rules.yaml")
+    if level not in rule.levels:
+        raise ValueError(f"{identifier} is asserted at {', '.join(rule.levels)}, not at {level}")
+    if part and rule.components and part not in rule.components:
+        raise ValueError(f"{identifier} is a rule of the {rule.part}, not of the {part}")
+
+
+def _folder(item: pytest.Item, root: Path) -> str:
+    parts = item.path.relative_to(root).parts if item.path.is_relative_to(root) else ()
+    if len(parts) < 3 or parts[0] != "tests" or parts[1] not in FOLDERS:
+        raise ValueError(f"a test belongs in a folder of its level: tests/{{{','.join(FOLDERS)}}}/")
+    return parts[1]
+
+
+def _component(item: pytest.Item) -> str | None:
+    """The component that a parametrised test is for."""
+    values: Sequence[object] = ()
+    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        values = list(item.callspec.params.values())
+    return next((str(value) for value in values if value in COMPONENTS), None)

@@ -1,0 +1,71 @@
+"""Fixtures that every test may request: the target, and what goes into the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from acceptance.core.target import Target
+from acceptance.plugin.state import STATE, SessionState
+from acceptance.report.results import Measurement, OnFailure, Picture, RecordMeasurement, RunMetadata
+
+
+@pytest.fixture(scope="session")
+def session_state(pytestconfig: pytest.Config) -> SessionState:
+    """What the plugin's hook objects share."""
+    return pytestconfig.stash[STATE]
+
+
+@pytest.fixture(scope="session")
+def target(session_state: SessionState) -> Target:
+    """What is under test, as --target names it."""
+    return session_state.results.target
+
+
+@pytest.fixture(scope="session")
+def run_metadata(session_state: SessionState) -> RunMetadata:
+    """What fixtures know of subject, environment and overrides; the report shows it."""
+    return session_state.results.metadata
+
+
+@pytest.fixture(scope="session")
+def progress(session_state: SessionState) -> Callable[[str], None]:
+    """`progress("what is being done")`: the live line of a long setup."""
+    return session_state.progress.note
+
+
+@pytest.fixture(scope="session")
+def record_measurement(session_state: SessionState) -> RecordMeasurement:
+    """`record_measurement(name, value, unit, source)`; `source` says what the figure is compared with."""
+
+    def record(name: str, value: float, unit: str, source: str) -> None:
+        test = session_state.current.binding.test if session_state.current else ""
+        session_state.results.measurements.append(Measurement(name, value, unit, source, test))
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def record_picture(session_state: SessionState) -> Callable[[Picture], None]:
+    """`record_picture(picture)`: an SVG in the report."""
+    return session_state.results.pictures.append
+
+
+@pytest.fixture(scope="session")
+def record_evidence(session_state: SessionState) -> Callable[[str, str | bytes], Path]:
+    """`record_evidence(name, content)`: a file of the running test, redacted, named in the report."""
+
+    def record(name: str, content: str | bytes) -> Path:
+        if session_state.current is None:
+            raise RuntimeError(f"evidence {name} belongs to a test, and none is running")
+        return session_state.keep(session_state.current, name, content)
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def on_failure(session_state: SessionState) -> OnFailure:
+    """`with on_failure(collector): yield ...` in a fixture: evidence of every failure, setup's included."""
+    return session_state.collecting

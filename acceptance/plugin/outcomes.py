@@ -1,0 +1,161 @@
+"""Outcomes of tests: what an exception means, what a report shows, and what is redacted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+
+import pytest
+from _pytest._code.code import ExceptionRepr
+from pytest_timeout import PYTEST_FAILURE_MESSAGE
+
+from acceptance.checks.finding import Finding, FindingsError, Untested, Waived, capture_findings
+from acceptance.core.redaction import redactor
+from acceptance.core.wait import WaitError
+from acceptance.plugin.evidence import EvidenceGatherer
+from acceptance.plugin.state import SessionState
+from acceptance.report.verdict import Outcome, Phase, PhaseEnd, TestResult, add_phase
+from toolchain.console import ToolchainError
+
+STATUS_LETTERS: Mapping[Outcome, tuple[str, str, str]] = {
+    "error": ("error", "E", "ERROR"),
+    "untested": ("untested", "u", "UNTESTED"),
+    "waived": ("waived", "w", "WAIVED"),
+}
+
+
+class OutcomeHooks:
+    """Hooks that turn what pytest reports into results of tests."""
+
+    def __init__(self, config: pytest.Config, state: SessionState, evidence: EvidenceGatherer) -> None:
+        self._config = config
+        self._state = state
+        self._evidence = evidence
+        self._setup_errors: list[tuple[BaseException, str]] = []
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Note which test runs."""
+        self._state.current = self._state.results.tests[item.nodeid]
+        try:
+            return (yield)
+        finally:
+            self._state.current = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Capture the findings that a test of the release reports."""
+        result = self._state.results.tests[item.nodeid]
+        if result.binding.level is None:
+            return (yield)
+        with capture_findings() as classified:
+            try:
+                return (yield)
+            finally:
+                result.classified += classified
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add the phase to the test's result, and make the report show the result, redacted."""
+        report = yield
+        assert report.when is not None
+        phase: Phase = report.when
+        result = self._state.results.tests[item.nodeid]
+        error = call.excinfo.value if call.excinfo else None
+        add_phase(result, phase, phase_end(error, phase) if error else None)
+        result.seconds[phase] = report.duration
+        self._show_result(item, call, report, result)
+        if not report.passed:
+            report.acceptance = result.outcome  # type: ignore[attr-defined]
+        if report.failed and error and result.binding.level in ("live", "behaviour"):
+            self._evidence.attach(report, error, result)
+        if phase == "teardown":
+            report.user_properties.append(("outcome", result.outcome))
+        self._redact(report)
+        return report
+
+    def _show_result(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, result: TestResult
+    ) -> None:
+        error = call.excinfo.value if call.excinfo else None
+        if result.outcome == "error" and (report.skipped or (report.passed and report.when == "call")):
+            report.outcome, report.longrepr = "failed", result.reason
+        elif isinstance(error, Untested | Waived):
+            path, line, _ = item.location
+            report.outcome, report.longrepr = "skipped", (path, (line or 0) + 1, result.reason)
+        elif isinstance(error, FindingsError) and call.excinfo and report.when == "call":
+            # The findings are the message: no source code between them and the reader.
+            report.longrepr = _message_only(call.excinfo) if result.outcome == "failed" else result.reason
+        elif report.failed and error and report.when == "setup":
+            self._shorten_setup_error(item, report, error)
+
+    def _shorten_setup_error(self, item: pytest.Item, report: pytest.TestReport, error: BaseException) -> None:
+        """Show a setup error that fails many tests in full once, and of a wait or a tool the sentence only."""
+        first = next((test for known, test in self._setup_errors if known is error), None)
+        if first is not None:
+            report.longrepr = f"setup failed with the same error as {first}: {str(error).partition(chr(10))[0]}"
+            return
+        self._setup_errors.append((error, item.nodeid))
+        if isinstance(error, ToolchainError | WaitError):
+            report.longrepr = str(error)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Redact what a failed collection shows."""
+        report = yield
+        if report.failed:
+            self._redact(report)
+        return report
+
+    def _redact(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        hook = self._config.hook
+        data = hook.pytest_report_to_serializable(config=self._config, report=report)
+        clean = hook.pytest_report_from_serializable(config=self._config, data=redactor.data(data))
+        report.longrepr, report.sections = clean.longrepr, clean.sections
+
+    def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+        """Return the words and letter of the outcomes that pytest does not know."""
+        return STATUS_LETTERS.get(getattr(report, "acceptance", "passed"))
+
+
+def phase_end(error: BaseException, phase: Phase) -> PhaseEnd:
+    """Return what an exception that ended a phase means for the test's rules.
+
+    Only an assertion of the test itself is a finding; in setup or teardown it is an error of the suite, and so is a
+    time-out. A plain skip is an error: it names no missing capability.
+    """
+    reason = str(error) or type(error).__name__
+    findings = tuple(_findings(error))
+    if isinstance(error, Untested):
+        return PhaseEnd("untested", reason, findings)
+    if isinstance(error, Waived):
+        return PhaseEnd("waived", reason, findings)
+    if phase == "call" and _is_assertion(error):
+        return PhaseEnd("failed", reason, findings)
+    if isinstance(error, pytest.skip.Exception):
+        return PhaseEnd("error", f"a plain skip ({reason}): raise Untested(reason) to say what is missing", findings)
+    return PhaseEnd("error", f"{phase}: {type(error).__name__}: {reason}", findings)
+
+
+def _is_assertion(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):  # hypothesis: several distinct counterexamples
+        return all(map(_is_assertion, error.exceptions))
+    if isinstance(error, pytest.fail.Exception):  # also what pytest.raises reports
+        return not str(error).startswith(PYTEST_FAILURE_MESSAGE.partition("%")[0])
+    return isinstance(error, AssertionError)
+
+
+def _findings(error: BaseException) -> Iterator[Finding]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _findings(each)
+    elif isinstance(error, FindingsError):
+        yield from error.findings
+
+
+def _message_only(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionRepr:
+    shown = excinfo.getrepr(style="value")
+    if shown.reprcrash is not None:
+        shown.reprcrash.message = str(excinfo.value)
+    return shown

@@ -1,0 +1,79 @@
+"""What the hook objects of one pytest session share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.core.redaction import redactor
+from acceptance.plugin.progress import Progress
+from acceptance.report import run_folder
+from acceptance.report.results import Collector, Results
+from acceptance.report.verdict import RuleBinding, TestResult
+
+RULE_BINDING = pytest.StashKey[RuleBinding]()
+"""The rules that a collected test asserts."""
+
+
+class SessionState:
+    """One run of pytest: its folder, its results, and who gathers evidence."""
+
+    def __init__(self, config: pytest.Config, progress: Progress) -> None:
+        """Choose the run's identifier and folder; nothing is written yet."""
+        self.id = run_folder.new_id()
+        self.parent: Path = config.option.reports or config.rootpath / "reports"
+        self.folder = self.parent / self.id
+        self.writes = not config.option.collectonly
+        """Whether the run leaves a folder."""
+        self.progress = progress
+        self.bindings: list[RuleBinding] = []
+        """Of all collected tests, deselected ones too."""
+        self.current: TestResult | None = None
+        """Of the test that runs."""
+        self.collectors: list[Collector] = []
+        self.signoff: dict[str, Any] = {}
+        """The data of signoff.json, redacted; empty before the session ends."""
+        self._results: Results | None = None
+
+    @property
+    def results(self) -> Results:
+        """What the run has collected so far. Raises `RuntimeError` before the session starts."""
+        if self._results is None:
+            raise RuntimeError("the session has not started")
+        return self._results
+
+    @property
+    def started(self) -> bool:
+        """Whether the session has started."""
+        return self._results is not None
+
+    def start(self, results: Results) -> None:
+        """Begin to collect."""
+        self._results = results
+
+    @contextmanager
+    def collecting(self, collector: Collector) -> Iterator[None]:
+        """Gather evidence of every failure with `collector`, setup's included, until exit."""
+        self.collectors.append(collector)
+        try:
+            yield
+        finally:
+            self.collectors.remove(collector)
+
+    def keep(self, result: TestResult, name: str, content: str | bytes) -> Path:
+        """Write evidence of a test, redacted, and return its path."""
+        folder = self.folder / "evidence" / run_folder.safe_file_name(result.binding.test)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / run_folder.safe_file_name(name)
+        path.write_bytes(redactor.content(content.encode() if isinstance(content, str) else content))
+        relative = path.relative_to(self.folder).as_posix()
+        if relative not in result.evidence:
+            result.evidence.append(relative)
+        return path
+
+
+STATE = pytest.StashKey[SessionState]()

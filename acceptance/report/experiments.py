@@ -1,0 +1,38 @@
+"""What the report shows of an experiment: its traffic as figures, and as a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from acceptance.core.target import Component
+from acceptance.experiments.experiment import Experiment
+from acceptance.report import timeline
+from acceptance.report.results import Picture, RecordMeasurement
+
+FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
+EXPECTED = "expected in this experiment: not a failure"
+
+
+def record_availability(experiment: Experiment, record: RecordMeasurement) -> None:
+    """Record the figures of each kind of traffic, unless it says nothing about the Services' availability."""
+    if not experiment.availability:
+        return
+    for label, sampled in experiment.traffic.items():
+        for name, value in sampled.availability.figures().items():
+            source = EXPECTED if name == "refused_as_expected" else FAILED
+            figure, _, unit = name.rpartition("_")
+            if unit != "seconds":
+                figure, unit = name, "requests"
+            record(f"{experiment.name}: {label}: {figure}", value, unit, source)
+
+
+def availability_picture(experiment: Experiment, components: Iterable[Component]) -> Picture:
+    """Return the experiment's timeline, with the counts of requests as its caption."""
+    counts = []
+    for label, sampled in experiment.traffic.items():
+        availability = sampled.availability
+        count = f"{label}: {len(availability.records)} requests, {len(availability.failures)} failed"
+        if availability.expected_refusals:
+            count += f", {len(availability.expected_refusals)} refused as expected"
+        counts.append(count)
+    return Picture(experiment.name, timeline.availability(experiment, components), "; ".join(counts))

@@ -1,0 +1,118 @@
+"""What a run collects: outcomes of tests, figures, pictures, and what fixtures know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from acceptance.core.target import Target
+from acceptance.report.verdict import TestResult
+
+Collector = Callable[[], Mapping[str, str]]
+"""Gathers evidence of a failure as texts by title; bounded in time, and raises nothing for what it finds."""
+OnFailure = Callable[[Collector], AbstractContextManager[None]]
+"""Registers a collector until the context's exit."""
+
+
+class RecordMeasurement(Protocol):
+    """Records a figure of the running test; `source` says what it is compared with."""
+
+    def __call__(self, name: str, value: float, unit: str, source: str) -> None:
+        """Record it."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure for the release approver; `source` says what it is compared with."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+    test: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG for the report; its caption says what it shows, for readers who can't see it."""
+
+    name: str
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value of the chart that the run changed from what ships, as a dotted path, and why."""
+
+    path: str
+    shipped: Any
+    used: Any
+    reason: str
+
+
+@dataclass
+class RunMetadata:
+    """What fixtures know about the run.
+
+    `subject` is what was tested (`images`: digests), `environment` what it was tested on (versions). The fixture that
+    creates the cluster sets `fresh_cluster`.
+    """
+
+    subject: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    overrides: list[Override] = field(default_factory=list)
+    fresh_cluster: bool = False
+
+    def override(self, shipped: Mapping[str, Any], used: Mapping[str, Any], reason: str) -> None:
+        """Add every value that differs in `used` from `shipped`, both nested as the chart's values are."""
+        for path, value in _leaves(used):
+            default = _at(shipped, path)
+            entry = Override(".".join(path), default, value, reason)
+            if default != value and entry not in self.overrides:
+                self.overrides.append(entry)
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    leaves = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            leaves += _leaves(value, (*path, key))
+        else:
+            leaves.append(((*path, key), value))
+    return leaves
+
+
+def _at(values: object, path: Sequence[str]) -> object:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+@dataclass
+class FixtureTime:
+    """Seconds that one fixture took, without the fixtures it requested; `where` is its module, empty for the session."""
+
+    name: str
+    where: str
+    setup: float = 0.0
+    teardown: float = 0.0
+
+
+@dataclass
+class Results:
+    """Everything that one run collected."""
+
+    run: str
+    started: datetime
+    target: Target
+    target_file: str
+    metadata: RunMetadata = field(default_factory=RunMetadata)
+    tests: dict[str, TestResult] = field(default_factory=dict)
+    fixtures: dict[tuple[str, str], FixtureTime] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    suite_errors: list[str] = field(default_factory=list)

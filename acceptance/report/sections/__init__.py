@@ -1,0 +1,26 @@
+"""Sections of the report: a module takes a run's results and returns its part of signoff.json and of the page."""
+
+from acceptance.report.sections.durations import DURATIONS
+from acceptance.report.sections.errors import ERRORS
+from acceptance.report.sections.findings import FINDINGS
+from acceptance.report.sections.measurements import MEASUREMENTS
+from acceptance.report.sections.rules import GLANCE, RULES
+from acceptance.report.sections.section import Evaluation, Section
+from acceptance.report.sections.subject import OVERRIDES, SUBJECT
+from acceptance.report.sections.waivers import WAIVERS
+
+SECTIONS = (
+    GLANCE,
+    FINDINGS,
+    ERRORS,
+    WAIVERS,
+    RULES,
+    SUBJECT,
+    OVERRIDES,
+    MEASUREMENTS,
+    DURATIONS,
+    Section("sign", "Sign-off"),
+)
+"""In the order of the page."""
+
+__all__ = ["SECTIONS", "Evaluation", "Section"]

@@ -1,0 +1,54 @@
+"""What was tested, and on what; and the values that were not the shipped ones."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from acceptance.report.results import Results
+from acceptance.report.sections.section import Evaluation, Section
+
+
+def subject_data(results: Results, evaluation: Evaluation) -> dict[str, Any]:
+    """Return `subject` and `environment`."""
+    return {
+        "subject": {**_target(results), **asdict(evaluation.checkout), **results.metadata.subject},
+        "environment": {
+            "run": results.run,
+            "started": results.started.isoformat(timespec="seconds"),
+            "ended": evaluation.ended.isoformat(timespec="seconds"),
+            "fresh_cluster": results.metadata.fresh_cluster,
+            "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "python": platform.python_version(),
+            "pytest": version("pytest"),
+            **results.metadata.environment,
+        },
+    }
+
+
+def _target(results: Results) -> dict[str, Any]:
+    chart = results.target.chart
+    return {
+        "target": results.target_file,
+        "strict": results.target.strict,
+        "chart": {
+            "name": chart.name,
+            "version": chart.version,
+            "app_version": chart.app_version,
+            "path": chart.path.as_posix(),
+            "release": chart.release,
+            "namespace": chart.namespace,
+        },
+    }
+
+
+def overrides_data(results: Results, _evaluation: Evaluation) -> dict[str, Any]:
+    """Return `overrides`."""
+    return {"overrides": [asdict(override) for override in results.metadata.overrides]}
+
+
+SUBJECT = Section("subject", "Subject", subject_data)
+OVERRIDES = Section("overrides", "Overrides", overrides_data)
