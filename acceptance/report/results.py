@@ -94,7 +94,7 @@ def _at(values: object, path: Sequence[str]) -> object:
 
 @dataclass
 class FixtureTime:
-    """Seconds that one fixture took, without the fixtures it requested; `where` is its module, empty for the session."""
+    """Seconds that one fixture took, without those it requested; `where` is its module, empty for the session."""
 
     name: str
     where: str
