@@ -180,11 +180,11 @@ imagePullSecrets:
 
 {{/* Topology spread constraints of a component; one without a labelSelector counts the component's own pods. */}}
 {{- define "todo-chatbot.topologySpreadConstraints" -}}
-{{- $own := dict "labelSelector" (dict "matchLabels" (include "todo-chatbot.selectorLabels" . | fromYaml)) -}}
+{{- $own := dict "matchLabels" (include "todo-chatbot.selectorLabels" . | fromYaml) -}}
 {{- with (get .root.Values .component).topologySpreadConstraints -}}
 topologySpreadConstraints:
   {{- range . }}
-  - {{- (hasKey . "labelSelector" | ternary . (merge (dict) . $own)) | toYaml | nindent 4 }}
+  - {{- merge (omit . "labelSelector") (dict "labelSelector" (.labelSelector | default $own)) | toYaml | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- end }}

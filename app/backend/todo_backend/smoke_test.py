@@ -28,7 +28,7 @@ def session_header(secret: str, public_url: str) -> dict[str, str]:
 
 
 def problem(url: str, headers: dict[str, str]) -> str | None:
-    """Why ``url`` did not answer with 200, or None if it did; a redirect, for example to the sign-in page, is a problem."""
+    """Why ``url`` failed, or None. A redirect, for example to the sign-in page, is a failure too."""
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
             return None if response.url == url else f"redirected to {response.url}"
