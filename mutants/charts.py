@@ -151,7 +151,9 @@ for bound_rule in ("SVC-05", "POD-16"):
     mutant(bound_rule, "port 0 let through", data(SCHEMA, f"{PORT}.minimum", 0))
     mutant(bound_rule, "port 65536 let through", data(SCHEMA, f"{PORT}.maximum", 70000))
     mutant(bound_rule, "port 65535 refused", data(SCHEMA, f"{PORT}.maximum", 65534))
-COMPARED = '{{- if gt (include "todo-chatbot.number" $request | float64) (include "todo-chatbot.number" $limit | float64) -}}'
+COMPARED = (
+    '{{- if gt (include "todo-chatbot.number" $request | float64) (include "todo-chatbot.number" $limit | float64) -}}'
+)
 mutant("POD-07", "requests over limits let through", replace(VALIDATION, COMPARED, "{{- if false -}}"))
 mutant("POD-07", "500m taken for 500", replace(VALIDATION, '"m" 1e-3', '"m" 1'))
 mutant("POD-07", "512Mi taken for 512", replace(VALIDATION, '"Mi" 1048576', '"Mi" 1'))
@@ -287,7 +289,9 @@ mutant("DEP-03", "rendered although off", replace("templates/hpa.yaml", "{{- if 
 mutant(
     "HPA-03",
     "another target",
-    replace("templates/hpa.yaml", '    name: {{ include "todo-chatbot.componentName" $backend }}\n', "    name: backend\n"),
+    replace(
+        "templates/hpa.yaml", '    name: {{ include "todo-chatbot.componentName" $backend }}\n', "    name: backend\n"
+    ),
 )
 mutant(
     "HPA-11",
@@ -369,7 +373,9 @@ mutant(
     ),
 )
 mutant(
-    "REL-05", "a URL of no Service", replace(HELPERS, '(include "todo-chatbot.serviceName" $backend) (int', '"backend" (int')
+    "REL-05",
+    "a URL of no Service",
+    replace(HELPERS, '(include "todo-chatbot.serviceName" $backend) (int', '"backend" (int'),
 )
 mutant(
     "REL-05",
@@ -388,7 +394,9 @@ mutant("SCY-03", "privileged", replace(HELPERS, "privileged: false", "privileged
 mutant("SCY-03", "capabilities kept", replace(HELPERS, "  capabilities:\n    drop: [ALL]\n", ""))
 mutant("SCY-05", "a node's port", replace("templates/frontend-service.yaml", "type: ClusterIP", "type: NodePort"))
 mutant(
-    "SCY-06", "not by its Service", replace(HELPERS, '(include "todo-chatbot.serviceName" $backend) (int', '"localhost" (int')
+    "SCY-06",
+    "not by its Service",
+    replace(HELPERS, '(include "todo-chatbot.serviceName" $backend) (int', '"localhost" (int'),
 )
 mutant("SCY-08", "a default key", data(VALUES, "secrets.openaiApiKey", "sk-proj-" + "x1Y" * 12))
 mutant("SCY-08", "a key in a template", append("templates/configmap.yaml", f"  KEY: sk-proj-{'x1Y' * 12}\n"))

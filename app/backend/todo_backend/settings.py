@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from todo_backend.database_url import conninfo
+from todo_backend import database_url
 
 # Shorter keys can be found by a dictionary attack on a single token.
 SECRET_CHARACTERS = 32
@@ -49,11 +49,16 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
     )
 
     # repr=False keeps secrets out of tracebacks and logs.
-    conninfo: Annotated[str, AfterValidator(conninfo)] = Field(alias="DATABASE_URL", repr=False)
+    conninfo: Annotated[str, AfterValidator(database_url.conninfo)] = Field(alias="DATABASE_URL", repr=False)
     signing_key: Annotated[bytes, BeforeValidator(_signing_key)] = Field(alias="BETTER_AUTH_SECRET", repr=False)
     openai_api_key: str = Field(alias="OPENAI_API_KEY", repr=False)
     openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
