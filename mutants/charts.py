@@ -304,7 +304,7 @@ mutant(
 mutant(
     "POD-05",
     "never restarted",
-    replace(HELPERS, "enableServiceLinks: false\n", "enableServiceLinks: false\nrestartPolicy: Never\n"),
+    replace(BACKEND, "      initContainers:\n", "      restartPolicy: Never\n      initContainers:\n"),
 )
 mutant("POD-06", "no limits", replace(HELPERS, 'list "requests" "limits"', 'list "requests"'))
 mutant("POD-08", "on another port", replace(HELPERS, "    port: http\n", "    port: 9000\n"))

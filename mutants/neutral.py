@@ -222,6 +222,8 @@ def by_number(objects: Objects) -> None:
         for port in item["spec"]["ports"]:
             port["targetPort"] = port["port"]
     for body in containers(objects, init=False):
+        if "ports" not in body:
+            continue
         for port in body["ports"]:
             port.pop("name", None)
         for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
