@@ -324,3 +324,21 @@ def job(objects: Objects) -> None:
 def origins(objects: Objects) -> None:
     for item in one(objects, "ConfigMap"):
         item["data"]["CORS_ORIGINS"] = "http://localhost:3000, https://todo.example.com, http://[::1]:3000"
+
+
+@variant("images by digest")
+def by_digest(objects: Objects) -> None:
+    for body in containers(objects):
+        body["image"] = f"{body['image'].rpartition(':')[0]}@{simulated.digest(body['image'])}"
+
+
+@variant("scheduling constraints and pull secrets")
+def scheduling(objects: Objects) -> None:
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    for spec in specs(objects):
+        spec |= {
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+            "topologySpreadConstraints": [spread],
+            "imagePullSecrets": [{"name": "registry"}],
+        }

@@ -1,4 +1,4 @@
-"""Session tokens: the good one, and each kind of bad one."""
+"""Session tokens: valid ones, and every kind of invalid one."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""DATABASE_URL in, libpq URI out."""
+"""Conversion of DATABASE_URL to a libpq URI."""
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
