@@ -350,7 +350,7 @@ mutant(
     "a literal",
     replace(
         HELPERS,
-        '  valueFrom:\n    secretKeyRef:\n'
+        "  valueFrom:\n    secretKeyRef:\n"
         '      name: {{ include "todo-chatbot.secretName" .root }}\n      key: {{ .key }}\n',
         '  value: {{ get (include "todo-chatbot.secrets" .root | fromJson) .key | quote }}\n',
     ),
