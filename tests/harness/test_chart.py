@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -289,3 +290,15 @@ def test_the_defaults_of_chart_and_application_agree(renderer: Renderer) -> None
     assert f'openai_model: str = Field("{values["config"]["openaiModel"]}"' in settings
     assert re.search(r"drain_seconds: .* = Field\((\d+)", settings)[1] == str(values["backend"]["drainSeconds"])  # type: ignore[index]
     assert f"DRAIN_SECONDS ?? {values['frontend']['drainSeconds']})" in drain
+
+
+def test_the_versions_of_chart_application_and_images_agree(renderer: Renderer) -> None:
+    versions = {
+        str(renderer.metadata["appVersion"]),
+        str(tomllib.loads((ROOT / "app/backend/pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]),
+        str(json.loads((ROOT / "app/frontend/package.json").read_text(encoding="utf-8"))["version"]),
+    }
+    for component in COMPONENTS:
+        dockerfile = (ROOT / f"dockerfiles/{component}.Dockerfile").read_text(encoding="utf-8")
+        versions |= set(re.findall(r"^ARG VERSION=(.*)$", dockerfile, re.MULTILINE))
+    assert len(versions) == 1
