@@ -14,7 +14,7 @@ SHARD := 1/1
 
 export UV
 
-.PHONY: e2e test check toolchain mutants mutants-live bench clean
+.PHONY: e2e test check lint-frontend toolchain mutants mutants-live bench clean
 
 e2e: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
@@ -31,6 +31,10 @@ check: .venv/ready
 	cd app/backend && $(IN_BACKEND) python -m mypy && $(IN_BACKEND) python -m pytest
 	$(PYTHON) -m toolchain
 	$(PYTEST) -m unit
+
+# Needs Node.js and npm, and therefore is not part of check.
+lint-frontend:
+	cd app/frontend && npm ci --no-audit --no-fund && npm run lint && npm run typecheck
 
 toolchain: .venv/ready
 	$(PYTHON) -m toolchain

@@ -165,10 +165,8 @@ MUTANTS = (
         "model's failure answered as if it had worked",
         "PER-04",
         "behaviour/test_chat.py::test_a_failing_model_is_told_and_stores_nothing",
-        replace(APP, 'the model gave no usable answer; nothing was stored"}, 502)', 'the model is tired"}, 200)'),
-        replace(
-            APP, 'the model is not answering, try again later; nothing was stored"}, 503)', 'no model today"}, 200)'
-        ),
+        replace(APP, 'the model returned no usable response; nothing was stored"}, 502)', 'the model is tired"}, 200)'),
+        replace(APP, 'the model is unavailable, try again later; nothing was stored"}, 503)', 'no model today"}, 200)'),
     ),
     mutant(
         "every origin allowed",

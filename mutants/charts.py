@@ -160,12 +160,14 @@ for bound_rule in ("SVC-05", "POD-16"):
     mutant(bound_rule, "port 0 let through", data(SCHEMA, f"{PORT}.minimum", 0))
     mutant(bound_rule, "port 65536 let through", data(SCHEMA, f"{PORT}.maximum", 70000))
     mutant(bound_rule, "port 65535 refused", data(SCHEMA, f"{PORT}.maximum", 65534))
-COMPARED = '{{- if gt (include "todo.number" $request | float64) (include "todo.number" $limit | float64) -}}'
+COMPARED = (
+    '{{- if gt (include "todo-chatbot.number" $request | float64) (include "todo-chatbot.number" $limit | float64) -}}'
+)
 mutant("POD-07", "requests over limits let through", replace(VALIDATION, COMPARED, "{{- if false -}}"))
 mutant("POD-07", "500m taken for 500", replace(VALIDATION, '"m" 1e-3', '"m" 1'))
 mutant("POD-07", "512Mi taken for 512", replace(VALIDATION, '"Mi" 1048576', '"Mi" 1'))
-mutant("DEP-01", "64 characters let through", data(SCHEMA, "properties.fullnameOverride.maxLength", 80))
-mutant("DEP-01", "capitals let through", data(SCHEMA, "properties.fullnameOverride.pattern", REMOVE))
+mutant("DEP-01", "64 characters let through", data(SCHEMA, "definitions.namePrefix.maxLength", 80))
+mutant("DEP-01", "capitals let through", data(SCHEMA, "definitions.namePrefix.pattern", REMOVE))
 mutant("CFG-03", "any environment", data(SCHEMA, "properties.config.properties.environment", {"type": "string"}))
 mutant("CFG-04", "any word for DEBUG", data(SCHEMA, "properties.config.properties.debug", {}))
 mutant("CFG-04", "a boolean rendered", replace("templates/configmap.yaml", "{{ quote $value }}", "{{ $value }}"))
@@ -173,7 +175,7 @@ mutant(
     "CFG-05",
     "any origin",
     data(SCHEMA, "properties.config.properties.corsOrigins", {"type": "string"}),
-    replace(VALIDATION, '  (include "todo.validate.origins" . | fromJsonArray)\n', ""),
+    replace(VALIDATION, '  (include "todo-chatbot.validate.origins" . | fromJsonArray)\n', ""),
 )
 mutant("CFG-06", "any key", data(SCHEMA, "properties.config.properties.extra", {"type": "object"}))
 mutant("CFG-07", "quotes not escaped", replace("templates/configmap.yaml", "{{ quote $value }}", '"{{ $value }}"'))
@@ -259,8 +261,8 @@ mutant(
     "a wrong format verb",
     replace(
         HELPERS,
-        '"http://%s:%d" (include "todo.serviceName" $backend) (int $values.backend.service.port)',
-        '"http://%s:%d" (include "todo.serviceName" $backend) (float64 $values.backend.service.port)',
+        '"http://%s:%d" (include "todo-chatbot.serviceName" $backend) (int $values.backend.service.port)',
+        '"http://%s:%d" (include "todo-chatbot.serviceName" $backend) (float64 $values.backend.service.port)',
     ),
 )
 mutant("CHT-10", "no schema", remove(SCHEMA))
@@ -296,7 +298,9 @@ mutant("DEP-03", "rendered although off", replace("templates/hpa.yaml", "{{- if 
 mutant(
     "HPA-03",
     "another target",
-    replace("templates/hpa.yaml", '    name: {{ include "todo.componentName" $backend }}\n', "    name: backend\n"),
+    replace(
+        "templates/hpa.yaml", '    name: {{ include "todo-chatbot.componentName" $backend }}\n', "    name: backend\n"
+    ),
 )
 mutant(
     "HPA-11",
@@ -309,7 +313,7 @@ mutant(
 mutant(
     "POD-05",
     "never restarted",
-    replace(HELPERS, "enableServiceLinks: false\n", "enableServiceLinks: false\nrestartPolicy: Never\n"),
+    replace(BACKEND, "      initContainers:\n", "      restartPolicy: Never\n      initContainers:\n"),
 )
 mutant("POD-06", "no limits", replace(HELPERS, 'list "requests" "limits"', 'list "requests"'))
 mutant("POD-08", "on another port", replace(HELPERS, "    port: http\n", "    port: 9000\n"))
@@ -355,8 +359,9 @@ mutant(
     "a literal",
     replace(
         HELPERS,
-        '  valueFrom:\n    secretKeyRef:\n      name: {{ include "todo.secretName" .root }}\n      key: {{ .key }}\n',
-        '  value: {{ get (include "todo.secrets" .root | fromJson) .key | quote }}\n',
+        "  valueFrom:\n    secretKeyRef:\n"
+        '      name: {{ include "todo-chatbot.secretName" .root }}\n      key: {{ .key }}\n',
+        '  value: {{ get (include "todo-chatbot.secrets" .root | fromJson) .key | quote }}\n',
     ),
 )
 mutant("SEC-12", "no API key", replace(HELPERS, '  "OPENAI_API_KEY" ($secrets.openaiApiKey | default "")\n', ""))
@@ -373,12 +378,14 @@ mutant(
     "a missing key",
     replace(
         HELPERS,
-        '      name: {{ include "todo.configMapName" $root }}\n      key: {{ . }}\n',
-        '      name: {{ include "todo.configMapName" $root }}\n      key: {{ lower . }}\n',
+        '      name: {{ include "todo-chatbot.configMapName" $root }}\n      key: {{ . }}\n',
+        '      name: {{ include "todo-chatbot.configMapName" $root }}\n      key: {{ lower . }}\n',
     ),
 )
 mutant(
-    "REL-05", "a URL of no Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"backend" (int')
+    "REL-05",
+    "a URL of no Service",
+    replace(HELPERS, '(include "todo-chatbot.serviceName" $backend) (int', '"backend" (int'),
 )
 mutant(
     "REL-05",
@@ -397,7 +404,9 @@ mutant("SCY-03", "privileged", replace(HELPERS, "privileged: false", "privileged
 mutant("SCY-03", "capabilities kept", replace(HELPERS, "  capabilities:\n    drop: [ALL]\n", ""))
 mutant("SCY-05", "a node's port", replace("templates/frontend-service.yaml", "type: ClusterIP", "type: NodePort"))
 mutant(
-    "SCY-06", "not by its Service", replace(HELPERS, '(include "todo.serviceName" $backend) (int', '"localhost" (int')
+    "SCY-06",
+    "not by its Service",
+    replace(HELPERS, '(include "todo-chatbot.serviceName" $backend) (int', '"localhost" (int'),
 )
 mutant("SCY-08", "a default key", data(VALUES, "secrets.openaiApiKey", "sk-proj-" + "x1Y" * 12))
 mutant("SCY-08", "a key in a template", append("templates/configmap.yaml", f"  KEY: sk-proj-{'x1Y' * 12}\n"))

@@ -13,7 +13,7 @@ FRONTEND_SERVICE = "chart/templates/frontend-service.yaml"
 CONFIG_MAP = "chart/templates/configmap.yaml"
 NOTES = "chart/templates/NOTES.txt"
 AUTOSCALER = "chart/templates/hpa.yaml"
-EDGE = "app/backend/todo_backend/edge.py"
+EDGE = "app/backend/todo_backend/middleware.py"
 SERVER = "app/backend/todo_backend/server.py"
 MAIN = "app/backend/todo_backend/__main__.py"
 LOGS = "app/backend/todo_backend/logs.py"
@@ -30,7 +30,7 @@ ROLLOUT = "behaviour/test_rollout.py::test_no_request_fails_in_a_rolling_update"
 NO_PRE_STOP = replace(
     HELPERS, "lifecycle:\n  preStop:\n    sleep:\n      seconds: {{ int $values.preStopSeconds }}\n", ""
 )
-NO_DRAIN = replace(SERVER, "if self._edge.draining or self._loop is None:", "if True:")
+NO_DRAIN = replace(SERVER, "if self._middleware.draining or self._loop is None:", "if True:")
 DROPPING = (NO_PRE_STOP, NO_DRAIN)
 """Pods that end at once, whatever is under way."""
 UNAVAILABLE = "maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}"
@@ -59,8 +59,8 @@ MUTANTS = (
         "behaviour/test_drain.py",
         replace(
             SERVER,
-            "        self._edge.draining = True\n",
-            "        self._edge.draining = True\n"
+            "        self._middleware.draining = True\n",
+            "        self._middleware.draining = True\n"
             "        for each in list(self.server_state.connections):\n"
             "            self._loop.call_soon_threadsafe(each.shutdown)\n",
         ),

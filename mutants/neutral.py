@@ -229,6 +229,8 @@ def _by_number(objects: Objects) -> None:
         for port in item["spec"]["ports"]:
             port["targetPort"] = port["port"]
     for body in containers(objects, init=False):
+        if "ports" not in body:
+            continue
         for port in body["ports"]:
             port.pop("name", None)
         for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
@@ -329,3 +331,21 @@ def _job(objects: Objects) -> None:
 def _origins(objects: Objects) -> None:
     for item in one(objects, "ConfigMap"):
         item["data"]["CORS_ORIGINS"] = "http://localhost:3000, https://todo.example.com, http://[::1]:3000"
+
+
+@variant("images by digest")
+def by_digest(objects: Objects) -> None:
+    for body in containers(objects):
+        body["image"] = f"{body['image'].rpartition(':')[0]}@{simulated.digest(body['image'])}"
+
+
+@variant("scheduling constraints and pull secrets")
+def scheduling(objects: Objects) -> None:
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    for spec in specs(objects):
+        spec |= {
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+            "topologySpreadConstraints": [spread],
+            "imagePullSecrets": [{"name": "registry"}],
+        }

@@ -91,7 +91,7 @@ def _changes(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
         elif isinstance(value, dict):
             yield where, {"acceptance": "1"}
         elif isinstance(value, list):
-            yield where, [*value, *json.loads(json.dumps(value))]
+            yield where, [*value, *json.loads(json.dumps(value))] or [{"acceptance": "1"}]
         else:
             yield where, f"{value or ''}1"
 

@@ -1,24 +1,24 @@
 // @ts-check
-// Preloaded (node --require ./drain.js): ends the process without losing a request.
+// Preloaded (node --require ./drain.js): graceful shutdown that drops no request.
 //
-// At SIGTERM the pod is still in Endpoints somewhere, and clients still hold idle keep-alive connections on
-// which a request may already be under way. So for DRAIN_SECONDS the listener stays open, requests on open
-// connections are answered, and every response says `Connection: close`, which moves the clients away. The
-// process ends then, as soon as it is quiet.
-// DRAIN_SECONDS must outlast endpoint lag and a client's pause between requests; with the preStop sleep it
-// must stay under the pod's grace period.
+// When SIGTERM arrives, some nodes may still route to the pod, and clients hold idle keep-alive connections on which a
+// request may already be on its way. Therefore the listener stays open for DRAIN_SECONDS, requests on open connections
+// are answered, and every response has `Connection: close`, so that clients reconnect to another pod. Then the process
+// exits as soon as no new requests arrive.
+// DRAIN_SECONDS must be longer than the propagation of endpoints and the clients' pauses between requests; together
+// with the preStop hook it must be shorter than the pod's grace period.
 //
-// NEXT_MANUAL_SIG_HANDLE=true keeps Next from closing idle connections at once.
+// NEXT_MANUAL_SIG_HANDLE=true prevents Next from closing idle connections immediately.
 
 const { subscribe } = require("node:diagnostics_channel");
 
 /** @typedef {{ response: import("node:http").ServerResponse }} Started */
 
-const drainMilliseconds = Number(process.env.DRAIN_SECONDS ?? 5) * 1000;
+const drainMilliseconds = Number(process.env.DRAIN_SECONDS ?? 4) * 1000;
 const TICK_MILLISECONDS = 100;
-const QUIET_TICKS = 10;
-// Somebody who knows the pod's address may go on asking for ever.
-const MOST_TICKS = 100;
+const IDLE_TICKS = 10;
+// Limits the wait for clients that send requests to the pod's address indefinitely.
+const MAX_TICKS = 100;
 /** @type {Set<import("node:http").ServerResponse>} */
 const unanswered = new Set();
 let started = 0;
@@ -29,33 +29,33 @@ subscribe("http.server.request.start", (message) => {
   started += 1;
   unanswered.add(response);
   response.once("close", () => unanswered.delete(response));
-  if (draining) lastOnItsConnection(response);
+  if (draining) closeAfterResponse(response);
 });
 
 /** @param {import("node:http").ServerResponse} response */
-function lastOnItsConnection(response) {
+function closeAfterResponse(response) {
   if (!response.headersSent) response.setHeader("Connection", "close");
 }
 
 function drain() {
   if (draining) return;
   draining = true;
-  unanswered.forEach(lastOnItsConnection);
-  setTimeout(endWhenQuiet, drainMilliseconds);
+  unanswered.forEach(closeAfterResponse);
+  setTimeout(exitWhenIdle, drainMilliseconds);
 }
 
-// A busy process has requests that it has not read, on connections too that it has not accepted (one in a turn of
-// the event loop): ending with the last response it knows of would reset them. Between two ticks is a whole turn.
-// Not when all connections are closed: a browser keeps spare ones on which no request ever comes.
-function endWhenQuiet() {
+// A busy process may have unread requests, also on connections that it has not accepted yet (it accepts one per turn of
+// the event loop); exiting after the last known response would reset them. A tick is longer than one turn.
+// It does not wait for all connections to close, because browsers keep spare connections without requests.
+function exitWhenIdle() {
   let seen = started;
-  let quietTicks = 0;
+  let idleTicks = 0;
   let ticks = 0;
   setInterval(() => {
     ticks += 1;
-    quietTicks = unanswered.size === 0 && started === seen ? quietTicks + 1 : 0;
+    idleTicks = unanswered.size === 0 && started === seen ? idleTicks + 1 : 0;
     seen = started;
-    if (quietTicks === QUIET_TICKS || (ticks >= MOST_TICKS && unanswered.size === 0)) process.exit(0);
+    if (idleTicks === IDLE_TICKS || (ticks >= MAX_TICKS && unanswered.size === 0)) process.exit(0);
   }, TICK_MILLISECONDS);
 }
 

@@ -3,7 +3,7 @@ import type { NextConfig } from "next";
 const config: NextConfig = {
   output: "standalone",
   outputFileTracingRoot: import.meta.dirname,
-  // Nothing here is needed to serve: images are not optimised, and types are checked by the build.
+  // Not needed at run time: images are not optimised, and types are checked by the build.
   images: { unoptimized: true },
   outputFileTracingExcludes: { "*": ["node_modules/sharp/**", "node_modules/@img/**", "node_modules/typescript/**"] },
   poweredByHeader: false,

@@ -1,6 +1,6 @@
 // @ts-check
-// Preloaded (node --require ./observe.js): what operators see of each request, whoever answers it (page, static
-// file, Better Auth, Next's own errors): X-Pod-Name and X-Request-ID on the response, one JSON line on stdout.
+// Preloaded (node --require ./observe.js): request log and response headers for all requests (pages, static files,
+// Better Auth, Next's own errors): X-Pod-Name and X-Request-ID in the response, one JSON line on stdout.
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 const { randomUUID } = require("node:crypto");
@@ -12,7 +12,7 @@ const { subscribe } = require("node:diagnostics_channel");
 const pod = process.env.POD_NAME ?? "";
 const version = process.env.APP_VERSION ?? "";
 
-// lib/status.ts sets a page's status through this: the App Router has no way to render a page with 503.
+// Used by lib/status.ts, because the App Router can't render a page with status 503.
 /** @type {AsyncLocalStorage<ServerResponse>} */
 const currentResponse = new AsyncLocalStorage();
 Object.assign(globalThis, { currentResponse });
@@ -22,7 +22,7 @@ subscribe("http.server.request.start", (message) => {
   const start = performance.now();
   const given = String(request.headers["x-request-id"] ?? "");
   const requestId = /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
-  const path = (request.url ?? "").split("?", 1)[0]; // Next rewrites url; a query may hold a person's words
+  const path = (request.url ?? "").split("?", 1)[0]; // read now, because Next rewrites url; without the query, which may contain user data
   request.headers["x-request-id"] = requestId; // for the backend
   if (pod) response.setHeader("X-Pod-Name", pod);
   response.setHeader("X-Request-ID", requestId);

@@ -1,33 +1,44 @@
 {{/*
-Names, labels, and what both components' pods have in common.
-Templates for one component take (dict "root" $ "component" "backend"|"frontend").
+Names, labels, and everything that the pods of both components share.
+Helpers for one component take (dict "root" $ "component" "backend"|"frontend").
 */}}
 
-{{/* Names. */}}
-{{- define "todo.prefix" -}}
-{{ .Values.fullnameOverride | default "todo" }}
+{{/* Name of the application, in the label app.kubernetes.io/name. Selectors do not depend on it. */}}
+{{- define "todo-chatbot.name" -}}
+{{ .Values.nameOverride | default .Chart.Name }}
 {{- end }}
 
-{{- define "todo.configMapName" -}}
-{{ include "todo.prefix" . }}-chatbot-config
+{{/* Base name of the objects that belong to no component. */}}
+{{- define "todo-chatbot.fullname" -}}
+{{ .Values.fullnameOverride | default (printf "%s-chatbot" (.Values.namePrefix | default "todo")) }}
 {{- end }}
 
-{{- define "todo.secretName" -}}
-{{ include "todo.prefix" . }}-chatbot-secrets
+{{- define "todo-chatbot.configMapName" -}}
+{{ include "todo-chatbot.fullname" . }}-config
 {{- end }}
 
-{{- define "todo.componentName" -}}
-{{ include "todo.prefix" .root }}-{{ .component }}
+{{/* Name of the Secret that the pods read: the chart's own or an existing one. */}}
+{{- define "todo-chatbot.secretName" -}}
+{{ include "todo-chatbot.existingSecret" . | default (printf "%s-secrets" (include "todo-chatbot.fullname" .)) }}
 {{- end }}
 
-{{- define "todo.serviceName" -}}
-{{ include "todo.componentName" . }}-service
+{{/* Name of an existing Secret; empty if the chart creates its own. */}}
+{{- define "todo-chatbot.existingSecret" -}}
+{{ (.Values.secrets | default dict).existingSecret | default "" }}
+{{- end }}
+
+{{- define "todo-chatbot.componentName" -}}
+{{ .root.Values.fullnameOverride | default .root.Values.namePrefix | default "todo" }}-{{ .component }}
+{{- end }}
+
+{{- define "todo-chatbot.serviceName" -}}
+{{ include "todo-chatbot.componentName" . }}-service
 {{- end }}
 
 {{/* Labels of every object. */}}
-{{- define "todo.labels" -}}
+{{- define "todo-chatbot.labels" -}}
 app: todo-chatbot
-app.kubernetes.io/name: todo-chatbot
+app.kubernetes.io/name: {{ include "todo-chatbot.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: todo-chatbot
@@ -36,22 +47,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{/* Labels of a component's objects. */}}
-{{- define "todo.componentLabels" -}}
-{{ include "todo.labels" .root }}
+{{- define "todo-chatbot.componentLabels" -}}
+{{ include "todo-chatbot.labels" .root }}
 component: {{ .component }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Labels that identify a component's pods; the instance keeps two releases in one namespace apart. */}}
-{{- define "todo.selectorLabels" -}}
+{{/*
+Labels that select a component's pods; the instance distinguishes two releases in one namespace. The selector of a
+Deployment is immutable, so no value changes these labels.
+*/}}
+{{- define "todo-chatbot.selectorLabels" -}}
 app: todo-chatbot
 component: {{ .component }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end }}
 
-{{- define "todo.podLabels" -}}
-{{ include "todo.selectorLabels" . }}
-app.kubernetes.io/name: todo-chatbot
+{{- define "todo-chatbot.podLabels" -}}
+{{ include "todo-chatbot.selectorLabels" . }}
+app.kubernetes.io/name: {{ include "todo-chatbot.name" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: todo-chatbot
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
@@ -60,8 +74,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Data of the ConfigMap, as JSON. */}}
-{{- define "todo.config" -}}
+{{/* The data of the ConfigMap, as JSON. */}}
+{{- define "todo-chatbot.config" -}}
 {{- $values := .Values -}}
 {{- $backend := dict "root" . "component" "backend" -}}
 {{- $config := dict
@@ -69,7 +83,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
   "DEBUG" (toString $values.config.debug)
   "CORS_ORIGINS" $values.config.corsOrigins
   "OPENAI_MODEL" $values.config.openaiModel
-  "BACKEND_URL" (printf "http://%s:%d" (include "todo.serviceName" $backend) (int $values.backend.service.port))
+  "BACKEND_URL" (printf "http://%s:%d" (include "todo-chatbot.serviceName" $backend) (int $values.backend.service.port))
   "BETTER_AUTH_URL" $values.publicUrl
 -}}
 {{- with $values.config.openaiBaseUrl }}{{ $_ := set $config "OPENAI_BASE_URL" . }}{{ end -}}
@@ -77,8 +91,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- merge $config $values.config.extra | toJson -}}
 {{- end }}
 
-{{/* Data of the Secret before base64, as JSON. */}}
-{{- define "todo.secrets" -}}
+{{/* The data of the chart's own Secret before base64 encoding, as JSON. */}}
+{{- define "todo-chatbot.secrets" -}}
 {{- $secrets := .Values.secrets | default dict -}}
 {{- dict
   "DATABASE_URL" ($secrets.databaseUrl | default "")
@@ -88,8 +102,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 -}}
 {{- end }}
 
-{{/* Keys of the ConfigMap that a component gets as environment, as a JSON array. */}}
-{{- define "todo.configKeys" -}}
+{{/* Keys of the ConfigMap that a component receives as environment variables, as a JSON array. */}}
+{{- define "todo-chatbot.configKeys" -}}
 {{- $keys := list "ENVIRONMENT" "DEBUG" -}}
 {{- if eq .component "backend" -}}
 {{- $keys = concat $keys (list "CORS_ORIGINS" "OPENAI_MODEL") -}}
@@ -101,30 +115,36 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- toJson $keys -}}
 {{- end }}
 
-{{/* Keys of the Secret that a component gets as environment, as a JSON array. */}}
-{{- define "todo.secretKeys" -}}
+{{/* Keys of the Secret that a component receives as environment variables, as a JSON array. */}}
+{{- define "todo-chatbot.secretKeys" -}}
 {{- $keys := list "DATABASE_URL" "BETTER_AUTH_SECRET" -}}
 {{- if eq .component "backend" }}{{ $keys = append $keys "OPENAI_API_KEY" }}{{ end -}}
 {{- toJson $keys -}}
 {{- end }}
 
-{{/* Annotations of a component's pods: a change of what it uses, and of nothing else, rolls them. */}}
-{{- define "todo.podAnnotations" -}}
-{{- $config := include "todo.config" .root | fromJson -}}
+{{/*
+Annotations of a component's pods. The checksums change, and so start a rollout, when a value that the component uses
+changes. The chart can't read an existing Secret: after rotating one, restart the Deployments
+(kubectl rollout restart).
+*/}}
+{{- define "todo-chatbot.podAnnotations" -}}
+{{- $config := include "todo-chatbot.config" .root | fromJson -}}
 {{- $used := pick $config "ca.crt" -}}
-{{- range include "todo.configKeys" . | fromJsonArray }}{{ $_ := set $used . (get $config .) }}{{ end -}}
-{{- $secrets := include "todo.secrets" .root | fromJson -}}
+{{- range include "todo-chatbot.configKeys" . | fromJsonArray }}{{ $_ := set $used . (get $config .) }}{{ end -}}
+{{- $secrets := include "todo-chatbot.secrets" .root | fromJson -}}
 {{- $usedSecrets := dict -}}
-{{- range include "todo.secretKeys" . | fromJsonArray }}{{ $_ := set $usedSecrets . (get $secrets .) }}{{ end -}}
+{{- range include "todo-chatbot.secretKeys" . | fromJsonArray }}{{ $_ := set $usedSecrets . (get $secrets .) }}{{ end -}}
 checksum/config: {{ $used | toJson | sha256sum }}
+{{- if not (include "todo-chatbot.existingSecret" .root) }}
 checksum/secret: {{ $usedSecrets | toJson | sha256sum }}
+{{- end }}
 {{- with (get .root.Values .component).podAnnotations }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
-{{/* Strategy and history of a component's Deployment. */}}
-{{- define "todo.deploymentSettings" -}}
+{{/* Rollout settings of a component's Deployment. */}}
+{{- define "todo-chatbot.deploymentSettings" -}}
 {{- $values := get .root.Values .component -}}
 revisionHistoryLimit: {{ int $values.revisionHistoryLimit }}
 progressDeadlineSeconds: {{ int $values.progressDeadlineSeconds }}
@@ -135,8 +155,8 @@ strategy:
     maxUnavailable: {{ toJson $values.strategy.maxUnavailable }}
 {{- end }}
 
-{{/* Settings of a component's pods. */}}
-{{- define "todo.podSettings" -}}
+{{/* Pod settings of a component. */}}
+{{- define "todo-chatbot.podSettings" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ int (get .root.Values .component).terminationGracePeriodSeconds }}
@@ -146,18 +166,39 @@ securityContext:
   runAsGroup: 1000
   seccompProfile:
     type: RuntimeDefault
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
+{{- with get (get $.root.Values $.component) $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end }}
 
-{{/* Image, resources and rights: the same for a component's init container. */}}
-{{- define "todo.containerSettings" -}}
+{{/* Topology spread constraints of a component; one without a labelSelector counts the component's own pods. */}}
+{{- define "todo-chatbot.topologySpreadConstraints" -}}
+{{- $own := dict "matchLabels" (include "todo-chatbot.selectorLabels" . | fromYaml) -}}
+{{- with (get .root.Values .component).topologySpreadConstraints -}}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{- merge (omit . "labelSelector") (dict "labelSelector" (.labelSelector | default $own)) | toYaml | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Image, resources and security context of a component's containers, init containers included. */}}
+{{- define "todo-chatbot.containerSettings" -}}
 {{- $values := get .root.Values .component -}}
-image: {{ printf "%s:%s" $values.image.repository (include "todo.imageTag" .) | quote }}
+image: {{ include "todo-chatbot.image" . | quote }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
 resources:
   {{- range $kind := list "requests" "limits" }}
   {{ $kind }}:
     {{- range $resource, $quantity := get $values.resources $kind }}
-    {{ $resource }}: {{ include "todo.quantity" $quantity | quote }}
+    {{ $resource }}: {{ include "todo-chatbot.quantity" $quantity | quote }}
     {{- end }}
   {{- end }}
 securityContext:
@@ -168,17 +209,24 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
-{{- define "todo.imageTag" -}}
+{{/* Image reference of a component: by digest if there is one, else by tag. */}}
+{{- define "todo-chatbot.image" -}}
+{{- with (get .root.Values .component).image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ include "todo-chatbot.imageTag" $ }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "todo-chatbot.imageTag" -}}
 {{ (get .root.Values .component).image.tag | default "latest" }}
 {{- end }}
 
-{{/* A quantity as Kubernetes writes it; toJson, since a large number would print as 5.36870912e+08. */}}
-{{- define "todo.quantity" -}}
+{{/* A quantity in Kubernetes notation; by toJson, because a large number would print as 5.36870912e+08. */}}
+{{- define "todo-chatbot.quantity" -}}
 {{ toJson . | trimAll "\"" }}
 {{- end }}
 
-{{/* Port, probes and end of a component's container. */}}
-{{- define "todo.serving" -}}
+{{/* Ports, probes and lifecycle of a component's container. */}}
+{{- define "todo-chatbot.portsAndProbes" -}}
 {{- $values := get .root.Values .component -}}
 ports:
   - name: http
@@ -202,68 +250,68 @@ lifecycle:
 {{- end }}
 
 {{/* Takes (dict "root" $ "key" "DATABASE_URL"). */}}
-{{- define "todo.secretEnv" -}}
+{{- define "todo-chatbot.secretEnv" -}}
 - name: {{ .key }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "todo.secretName" .root }}
+      name: {{ include "todo-chatbot.secretName" .root }}
       key: {{ .key }}
 {{- end }}
 
-{{/* Environment of everything that connects to the database; connections are named after the pod. */}}
-{{- define "todo.databaseEnv" -}}
+{{/* Environment of every container that connects to the database; POD_NAME becomes the application_name. */}}
+{{- define "todo-chatbot.databaseEnv" -}}
 - name: POD_NAME
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
-{{ include "todo.secretEnv" (dict "root" .root "key" "DATABASE_URL") }}
+{{ include "todo-chatbot.secretEnv" (dict "root" .root "key" "DATABASE_URL") }}
 {{- if .root.Values.database.caCertificate }}
 - name: {{ ternary "PGSSLROOTCERT" "NODE_EXTRA_CA_CERTS" (eq .component "backend") }}
   value: /etc/todo/ca/ca.crt
 {{- end }}
 {{- end }}
 
-{{/* Environment of a component's container, but for what the component alone needs. */}}
-{{- define "todo.env" -}}
+{{/* Environment of a component's main container. */}}
+{{- define "todo-chatbot.env" -}}
 {{- $root := .root -}}
 {{- $values := get $root.Values .component -}}
-{{ include "todo.databaseEnv" . }}
+{{ include "todo-chatbot.databaseEnv" . }}
 - name: DATABASE_POOL_SIZE
   value: {{ int $root.Values.database.poolSize | quote }}
 - name: APP_VERSION
-  value: {{ include "todo.imageTag" . | quote }}
+  value: {{ include "todo-chatbot.imageTag" . | quote }}
 - name: PORT
   value: {{ int $values.containerPort | quote }}
 - name: DRAIN_SECONDS
   value: {{ int $values.drainSeconds | quote }}
-{{- range without (include "todo.secretKeys" . | fromJsonArray) "DATABASE_URL" }}
-{{ include "todo.secretEnv" (dict "root" $root "key" .) }}
+{{- range without (include "todo-chatbot.secretKeys" . | fromJsonArray) "DATABASE_URL" }}
+{{ include "todo-chatbot.secretEnv" (dict "root" $root "key" .) }}
 {{- end }}
-{{- range include "todo.configKeys" . | fromJsonArray }}
+{{- range include "todo-chatbot.configKeys" . | fromJsonArray }}
 - name: {{ . }}
   valueFrom:
     configMapKeyRef:
-      name: {{ include "todo.configMapName" $root }}
+      name: {{ include "todo-chatbot.configMapName" $root }}
       key: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The root file system is read-only: what must be writable, and the database's CA. */}}
-{{- define "todo.volumes" -}}
+{{/* Volumes: a writable /tmp, because the root file system is read-only, and the CA of the database. */}}
+{{- define "todo-chatbot.volumes" -}}
 - name: tmp
   emptyDir:
     sizeLimit: 64Mi
 {{- if .Values.database.caCertificate }}
 - name: database-ca
   configMap:
-    name: {{ include "todo.configMapName" . }}
+    name: {{ include "todo-chatbot.configMapName" . }}
     items:
       - key: ca.crt
         path: ca.crt
 {{- end }}
 {{- end }}
 
-{{- define "todo.volumeMounts" -}}
+{{- define "todo-chatbot.volumeMounts" -}}
 - name: tmp
   mountPath: /tmp
 {{- if .Values.database.caCertificate }}

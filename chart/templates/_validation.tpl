@@ -1,39 +1,62 @@
 {{/*
-What values.schema.json can't say. Every problem is found before the one refusal, each with the path of its key; no
-message quotes a secret.
+Checks that values.schema.json can't express. All problems are collected and reported in one error, each with the path
+of its value. No message quotes a secret.
 */}}
-{{- define "todo.validate" -}}
+{{- define "todo-chatbot.validate" -}}
 {{- $problems := concat
-  (include "todo.validate.secrets" . | fromJsonArray)
-  (include "todo.validate.origins" . | fromJsonArray)
-  (include "todo.validate.extra" . | fromJsonArray)
-  (include "todo.validate.sizes" . | fromJsonArray)
-  (include "todo.validate.replicas" . | fromJsonArray)
-  (include "todo.validate.component" (dict "root" . "component" "backend") | fromJsonArray)
-  (include "todo.validate.component" (dict "root" . "component" "frontend") | fromJsonArray)
+  (include "todo-chatbot.validate.names" . | fromJsonArray)
+  (include "todo-chatbot.validate.secrets" . | fromJsonArray)
+  (include "todo-chatbot.validate.origins" . | fromJsonArray)
+  (include "todo-chatbot.validate.extra" . | fromJsonArray)
+  (include "todo-chatbot.validate.sizes" . | fromJsonArray)
+  (include "todo-chatbot.validate.replicas" . | fromJsonArray)
+  (include "todo-chatbot.validate.component" (dict "root" . "component" "backend") | fromJsonArray)
+  (include "todo-chatbot.validate.component" (dict "root" . "component" "frontend") | fromJsonArray)
 -}}
 {{- with .Values.namespace -}}
 {{- if and .create (eq .name $.Release.Namespace) -}}
 {{- $problems = append $problems (printf
-  "namespace.create: the release itself is in %s, which so exists already; release into another namespace, or leave it false"
+  "namespace.create: must be false, because the release is installed in namespace %s, which exists already"
   .name) -}}
 {{- end -}}
 {{- end -}}
 {{- with $problems }}{{ fail (printf "the values are refused:\n- %s" (join "\n- " .)) }}{{ end -}}
 {{- end }}
 
-{{/* Each of the following gives a JSON array of sentences. */}}
+{{/* Each of the following helpers returns a JSON array of messages. */}}
 
-{{- define "todo.validate.secrets" -}}
+{{- define "todo-chatbot.validate.names" -}}
+{{- $problems := list -}}
+{{- if and .Values.fullnameOverride .Values.namePrefix -}}
+{{- $problems = append $problems "fullnameOverride: can't be combined with namePrefix; set only one of them" -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{- define "todo-chatbot.validate.secrets" -}}
 {{- $problems := list -}}
 {{- $secrets := .Values.secrets | default dict -}}
 {{- $missing := list -}}
+{{- $given := list -}}
 {{- range $key := list "databaseUrl" "betterAuthSecret" "openaiApiKey" -}}
-{{- if not (get $secrets $key) }}{{ $missing = append $missing (printf "secrets.%s" $key) }}{{ end -}}
+{{- $path := printf "secrets.%s" $key -}}
+{{- if get $secrets $key }}{{ $given = append $given $path }}{{ else }}{{ $missing = append $missing $path }}{{ end -}}
+{{- end -}}
+{{- with $secrets.existingSecret -}}
+{{- $missing = list -}}
+{{- if or (gt (len .) 253) (not (regexMatch `^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$` .)) -}}
+{{- $problems = append $problems (print
+  "secrets.existingSecret: must be the name of a Secret: lower-case letters, digits, dashes and dots, "
+  "at most 253 characters, starting and ending with a letter or digit") -}}
+{{- end -}}
+{{- if $given -}}
+{{- $problems = append $problems (printf
+  "secrets.existingSecret: can't be combined with %s; the existing Secret holds these" (join ", " $given)) -}}
+{{- end -}}
 {{- end -}}
 {{- with $missing -}}
 {{- $problems = append $problems (printf
-  "%s: required; give a file of your own that holds them (--values FILE, or --values - for standard input)"
+  "%s: required; set them in your own values file (--values FILE, or --values - for standard input)"
   (join ", " .)) -}}
 {{- end -}}
 {{- $host := `(\[[0-9A-Fa-f:.]+\]|[-._A-Za-z0-9]+)(:[0-9]{1,5})?` -}}
@@ -58,7 +81,7 @@ message quotes a secret.
 {{- toJson $problems -}}
 {{- end }}
 
-{{- define "todo.validate.origins" -}}
+{{- define "todo-chatbot.validate.origins" -}}
 {{- $problems := list -}}
 {{- range $key, $origins := dict "publicUrl" .Values.publicUrl "config.corsOrigins" .Values.config.corsOrigins -}}
 {{- range $origin := splitList "," $origins -}}
@@ -75,7 +98,7 @@ message quotes a secret.
 {{- toJson $problems -}}
 {{- end }}
 
-{{- define "todo.validate.extra" -}}
+{{- define "todo-chatbot.validate.extra" -}}
 {{- $problems := list -}}
 {{- $own := list
   "ENVIRONMENT" "DEBUG" "CORS_ORIGINS" "OPENAI_MODEL" "OPENAI_BASE_URL" "BACKEND_URL" "BETTER_AUTH_URL"
@@ -84,22 +107,25 @@ message quotes a secret.
 -}}
 {{- range $key := keys .Values.config.extra | sortAlpha -}}
 {{- if has $key $own -}}
-{{- $problems = append $problems (printf "config.extra.%s: the chart sets %s itself" $key $key) -}}
+{{- $problems = append $problems (printf "config.extra.%s: the variable %s is set by the chart" $key $key) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}
 {{- end }}
 
-{{/* Limits of Kubernetes (an object's values: 1 MiB) and Linux (an environment string, NAME=value and NUL: 128 KiB). */}}
-{{- define "todo.validate.sizes" -}}
+{{/*
+Size limits: 1 MiB for all values of one object (Kubernetes), 128 KiB for one environment string, that is NAME=value
+and its NUL (Linux).
+*/}}
+{{- define "todo-chatbot.validate.sizes" -}}
 {{- $problems := list -}}
 {{- $paths := dict
   "CORS_ORIGINS" "config.corsOrigins" "ca.crt" "database.caCertificate" "DATABASE_URL" "secrets.databaseUrl"
   "BETTER_AUTH_SECRET" "secrets.betterAuthSecret" "OPENAI_API_KEY" "secrets.openaiApiKey"
 -}}
 {{- $objects := dict
-  "ConfigMap" (include "todo.config" . | fromJson)
-  "Secret" (include "todo.secrets" . | fromJson)
+  "ConfigMap" (include "todo-chatbot.config" . | fromJson)
+  "Secret" (include "todo-chatbot.secrets" . | fromJson)
 -}}
 {{- range $kind, $data := $objects -}}
 {{- $total := 0 -}}
@@ -110,20 +136,20 @@ message quotes a secret.
 {{- $bytes := add (len $key) (len $value) 2 -}}
 {{- if and (gt $bytes 131072) (ne $key "ca.crt") -}}
 {{- $problems = append $problems (printf
-  "%s: %s=value has %d bytes, an environment string at most 131072"
+  "%s: %s=value has %d bytes, more than the limit of 131072 for an environment variable"
   (get $paths $key | default (printf "config.extra.%s" $key)) $key $bytes) -}}
 {{- end -}}
 {{- end -}}
 {{- if gt $total 1048576 -}}
 {{- $problems = append $problems (printf
-  "%s: the %s's values have %d bytes, at most 1048576 are allowed; this one is the largest"
+  "%s: the values of the %s have %d bytes, more than the limit of 1048576; this is the largest of them"
   (get $paths $largest | default (printf "config.extra.%s" $largest)) $kind $total) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}
 {{- end }}
 
-{{- define "todo.validate.replicas" -}}
+{{- define "todo-chatbot.validate.replicas" -}}
 {{- $problems := list -}}
 {{- $scaling := .Values.backend.autoscaling -}}
 {{- if .Values.localCluster -}}
@@ -135,7 +161,8 @@ message quotes a secret.
 -}}
 {{- if gt (int $count) 5 -}}
 {{- $problems = append $problems (printf
-  "%s: %d is more than 5, the most on a local cluster; on another one set localCluster: false" $key (int $count)) -}}
+  "%s: %d is more than 5, the limit on a local cluster; set localCluster: false on other clusters"
+  $key (int $count)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -147,24 +174,24 @@ message quotes a secret.
 {{- toJson $problems -}}
 {{- end }}
 
-{{- define "todo.validate.component" -}}
+{{- define "todo-chatbot.validate.component" -}}
 {{- $problems := list -}}
 {{- $component := .component -}}
 {{- $values := get .root.Values $component -}}
 
 {{- range $kind, $quantities := $values.resources -}}
 {{- range $resource, $quantity := $quantities -}}
-{{- if le (include "todo.number" $quantity | float64) 0.0 -}}
+{{- if le (include "todo-chatbot.number" $quantity | float64) 0.0 -}}
 {{- $problems = append $problems (printf "%s.resources.%s.%s: must be more than 0" $component $kind $resource) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- range $resource, $request := $values.resources.requests -}}
 {{- $limit := get $values.resources.limits $resource -}}
-{{- if gt (include "todo.number" $request | float64) (include "todo.number" $limit | float64) -}}
+{{- if gt (include "todo-chatbot.number" $request | float64) (include "todo-chatbot.number" $limit | float64) -}}
 {{- $problems = append $problems (printf
   "%s.resources.requests.%s: %s is more than the limit %s"
-  $component $resource (include "todo.quantity" $request) (include "todo.quantity" $limit)) -}}
+  $component $resource (include "todo-chatbot.quantity" $request) (include "todo-chatbot.quantity" $limit)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -180,12 +207,12 @@ message quotes a secret.
 {{- $liveness := mul .liveness.periodSeconds .liveness.failureThreshold -}}
 {{- if le $liveness $readiness -}}
 {{- $problems = append $problems (printf
-  "%s.probes.liveness: gives up after %d s (periodSeconds x failureThreshold), which must be later than readiness, %d s"
+  "%s.probes.liveness: fails after %d s (periodSeconds x failureThreshold), must be more than the %d s of readiness"
   $component $liveness $readiness) -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* Of a percentage surge is rounded up and unavailable down, so surge is 0 pods only as 0 or 0%. */ -}}
+{{- /* Kubernetes rounds a percentage up for maxSurge and down for maxUnavailable. */ -}}
 {{- $replicas := int $values.replicas -}}
 {{- with $values.autoscaling }}{{ if .enabled }}{{ $replicas = int .minReplicas }}{{ end }}{{ end -}}
 {{- $surge := toString $values.strategy.maxSurge -}}
@@ -194,30 +221,31 @@ message quotes a secret.
 {{- if hasSuffix "%" $unavailable }}{{ $unavailablePods = div (mul $unavailablePods $replicas) 100 }}{{ end -}}
 {{- if and (eq (trimSuffix "%" $surge) "0") (eq (int $unavailablePods) 0) -}}
 {{- $problems = append $problems (printf
-  "%s.strategy: maxSurge %s and maxUnavailable %s both make 0 of %d pods; a rollout needs one of them to be more"
+  "%s.strategy: maxSurge %s and maxUnavailable %s are both 0 of %d pods; one of them must be at least 1 for a rollout"
   $component $surge $unavailable $replicas) -}}
 {{- end -}}
 
 {{- range $key := keys $values.podLabels | sortAlpha -}}
 {{- if or (has $key (list "app" "component")) (hasPrefix "app.kubernetes.io/" $key) -}}
-{{- $problems = append $problems (printf "%s.podLabels.%s: the chart sets %s itself" $component $key $key) -}}
+{{- $problems = append $problems (printf "%s.podLabels.%s: the label %s is set by the chart" $component $key $key) -}}
 {{- end -}}
 {{- end -}}
 {{- range $key := keys $values.podAnnotations | sortAlpha -}}
 {{- if hasPrefix "checksum/" $key -}}
-{{- $problems = append $problems (printf "%s.podAnnotations.%s: checksum/ is the chart's own" $component $key) -}}
+{{- $problems = append $problems (printf
+  "%s.podAnnotations.%s: the prefix checksum/ is reserved for the chart" $component $key) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}
 {{- end }}
 
-{{/* A quantity's size, so that 500m and 0.5, 512Mi and 536870912 compare as equal. */}}
-{{- define "todo.number" -}}
+{{/* The numeric value of a quantity, so that 500m equals 0.5 and 512Mi equals 536870912. */}}
+{{- define "todo-chatbot.number" -}}
 {{- $scales := dict
   "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
   "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976
 -}}
-{{- $quantity := include "todo.quantity" . -}}
+{{- $quantity := include "todo-chatbot.quantity" . -}}
 {{- $number := regexFind `^[0-9.]+([eE][-+]?[0-9]+)?` $quantity -}}
 {{- mulf $number (get $scales (trimPrefix $number $quantity) | default 1) -}}
 {{- end }}

@@ -1,17 +1,17 @@
-"""What waits for the database ends when nothing is heard of it, and not before."""
+"""Waits for the database are cancelled after inactivity, and not before."""
 
 import asyncio
 
 import pytest
 
 from todo_backend import database
-from todo_backend.database import Silence
+from todo_backend.database import InactivityTimeout
 
 
-async def limited(silence: Silence, waiting: asyncio.Event, seconds: float) -> bool:
-    """Whether a wait of ``seconds`` was ended."""
+async def limited(inactivity: InactivityTimeout, waiting: asyncio.Event, seconds: float) -> bool:
+    """Whether a wait of ``seconds`` was cancelled."""
     try:
-        async with silence.limit():
+        async with inactivity.limit():
             waiting.set()
             await asyncio.sleep(seconds)
     except TimeoutError:
@@ -19,30 +19,30 @@ async def limited(silence: Silence, waiting: asyncio.Event, seconds: float) -> b
     return False
 
 
-def test_silence_ends_a_wait_and_an_answer_to_another_prolongs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "SILENCE_SECONDS", 0.5)
+def test_inactivity_cancels_a_wait_and_a_reset_extends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "INACTIVITY_SECONDS", 0.5)
 
     async def both() -> list[bool]:
-        alone, accompanied = Silence(), Silence()
+        alone, accompanied = InactivityTimeout(), InactivityTimeout()
         waiting = asyncio.Event()
         waits = asyncio.gather(limited(alone, asyncio.Event(), 0.8), limited(accompanied, waiting, 0.8))
         await waiting.wait()
-        asyncio.get_running_loop().call_later(0.4, accompanied.heard)
+        asyncio.get_running_loop().call_later(0.4, accompanied.reset)
         return list(await waits)
 
     assert asyncio.run(both()) == [True, False]
 
 
-def test_a_wait_that_has_ended_is_not_prolonged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "SILENCE_SECONDS", 0)
+def test_an_expired_wait_is_not_extended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "INACTIVITY_SECONDS", 0)
 
     async def wait() -> None:
-        silence = Silence()
-        async with silence.limit():
+        inactivity = InactivityTimeout()
+        async with inactivity.limit():
             try:
                 await asyncio.sleep(1)
             finally:
-                silence.heard()
+                inactivity.reset()
 
     with pytest.raises(TimeoutError):
         asyncio.run(wait())

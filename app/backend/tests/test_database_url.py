@@ -1,4 +1,4 @@
-"""DATABASE_URL in, libpq URI out."""
+"""Conversion of DATABASE_URL to a libpq URI."""
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -9,7 +9,7 @@ from todo_backend.database_url import conninfo
 @pytest.mark.parametrize(
     "scheme", ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg", "postgresql+psycopg2"]
 )
-def test_every_spelling_of_the_scheme_reaches_libpq(scheme: str) -> None:
+def test_every_scheme_is_converted_for_libpq(scheme: str) -> None:
     uri = conninfo(f"{scheme}://u:p%40%25@db.example:6543/todo?sslmode=require&channel_binding=require")
     assert conninfo_to_dict(uri) == {
         "user": "u",
@@ -34,7 +34,7 @@ def test_every_spelling_of_the_scheme_reaches_libpq(scheme: str) -> None:
         ("postgresql://u:hidden@/d", "has no host"),
     ],
 )
-def test_what_is_no_url_is_refused_without_repeating_it(url: str, problem: str) -> None:
+def test_an_invalid_url_is_rejected_without_quoting_it(url: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as refusal:
         conninfo(url)
     assert "hidden" not in str(refusal.value)

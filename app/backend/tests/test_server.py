@@ -1,4 +1,4 @@
-"""A stopped server loses nothing that it was asked, however slow it is."""
+"""A terminating server answers all requests, however slow it is."""
 
 import signal
 import socket
@@ -13,11 +13,11 @@ from todo_backend.server import QUIET_TICKS, TICK_SECONDS
 
 DRAIN_SECONDS = 0.5
 CLIENTS = 40
-# What the processor takes for a request: all of them together take longer than one tick.
+# CPU time of a request: all of them together take longer than one tick.
 BUSY_SECONDS = 0.02
 SERVER = f"""
 import sys, time
-from todo_backend.edge import Edge
+from todo_backend.middleware import RequestContextMiddleware
 from todo_backend.server import DrainingServer
 
 async def app(scope, receive, send):
@@ -25,8 +25,8 @@ async def app(scope, receive, send):
     await send({{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}})
     await send({{"type": "http.response.body"}})
 
-edge = Edge(app, pod_name="pod")
-server = DrainingServer(edge, host="127.0.0.1", port=int(sys.argv[1]), drain_seconds={DRAIN_SECONDS}, finish_seconds=5)
+app = RequestContextMiddleware(app, pod_name="pod")
+server = DrainingServer(app, host="127.0.0.1", port=int(sys.argv[1]), drain_seconds={DRAIN_SECONDS}, finish_seconds=5)
 server.config.lifespan = "off"
 server.run()
 """
@@ -45,7 +45,7 @@ def server() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
                 asked(port).close()
                 break
             except ConnectionRefusedError:
-                assert time.monotonic() < deadline, "the server does not listen within 20 s"
+                assert time.monotonic() < deadline, "the server is not listening after 20 s"
         yield process, port
     finally:
         process.kill()
@@ -63,7 +63,7 @@ def answer(client: socket.socket) -> bytes:
         return client.recv(65536)
 
 
-def test_what_waits_unread_when_the_drain_ends_is_answered(server: tuple[subprocess.Popen[bytes], int]) -> None:
+def test_unread_requests_are_answered_when_the_drain_ends(server: tuple[subprocess.Popen[bytes], int]) -> None:
     process, port = server
     used = [asked(port) for _ in range(CLIENTS)]
     assert all(client.recv(65536).startswith(b"HTTP/1.1 200") for client in used)
@@ -79,7 +79,7 @@ def test_what_waits_unread_when_the_drain_ends_is_answered(server: tuple[subproc
     assert process.wait(10) == 0
 
 
-def test_it_ends_though_somebody_keeps_a_connection(server: tuple[subprocess.Popen[bytes], int]) -> None:
+def test_an_idle_connection_does_not_delay_the_shutdown(server: tuple[subprocess.Popen[bytes], int]) -> None:
     process, port = server
     with socket.create_connection(("127.0.0.1", port)):
         began = time.monotonic()

@@ -1,7 +1,7 @@
 """The agent: a model with tools for one user's tasks.
 
-The tools work on a draft, so no database connection or lock is held while the model thinks, and what they did
-becomes real only together with the conversation's two messages.
+The tools change a draft in memory, so no database connection or lock is held during the model call, and their changes
+are stored only together with the two messages of the conversation.
 """
 
 import asyncio
@@ -30,26 +30,26 @@ INSTRUCTIONS = (
     "You look after the user's to-do list. Use the tools to add, list, complete and delete tasks, "
     "and say in a short sentence what you did. Never claim a change that no tool reported."
 )
-# Model calls in one turn: more than any sensible turn needs, few enough to end a model that goes round in circles.
+# Maximum number of model calls in one turn; ends a turn in which the model calls tools in a loop.
 MAX_CALLS = 8
-# A model may think for long, but it is there at once or away.
+# A response may take long, but the connection must be established quickly.
 CONNECT_SECONDS = 3.0
 
-# It would post what people write to the vendor's dashboard.
+# Tracing would send the content of conversations to the vendor.
 set_tracing_disabled(True)
 
 
-class ModelAwayError(Exception):
-    """The model can't be reached, is overloaded or too slow."""
+class ModelUnavailableError(Exception):
+    """The model is unreachable, overloaded or too slow."""
 
 
 class ModelFailedError(Exception):
-    """The model answered with an error or with something that is no answer."""
+    """The model returned an error or an unusable response."""
 
 
 @dataclass
 class Draft:
-    """What a turn has done so far: ``tasks`` as the user would see them, and how they came to be so."""
+    """The result of a turn so far: ``tasks`` as the user will see them, and the tool calls that changed them."""
 
     owner: str
     tasks: list[Task]
@@ -60,8 +60,8 @@ class Draft:
         self.calls.append({"name": name, "arguments": arguments, "result": result})
         return result
 
-    def called(self, title: str) -> Task | None:
-        """The task of this title, in whatever letters; an open one rather than a completed one."""
+    def find_task(self, title: str) -> Task | None:
+        """The task with this title, ignoring case; an open task takes precedence over a completed one."""
         wanted = title.strip().casefold()
         found = [task for task in self.tasks if task.title.casefold() == wanted]
         return min(found, key=lambda task: task.completed, default=None)
@@ -106,7 +106,7 @@ def complete_task(context: RunContextWrapper[Draft], title: str) -> str:
     Args:
         title: The task's title.
     """
-    draft, task = context.context, context.context.called(title)
+    draft, task = context.context, context.context.find_task(title)
     if task is None:
         return draft.record("complete_task", {"title": title}, f"no task is called {title}")
     task.completed = True
@@ -120,7 +120,7 @@ def delete_task(context: RunContextWrapper[Draft], title: str) -> str:
     Args:
         title: The task's title.
     """
-    draft, task = context.context, context.context.called(title)
+    draft, task = context.context, context.context.find_task(title)
     if task is None:
         return draft.record("delete_task", {"title": title}, f"no task is called {title}")
     draft.tasks.remove(task)
@@ -133,7 +133,7 @@ def _clean(text: str, length: int) -> str:
 
 
 class Agent:
-    """Asks the model; remembers nothing between turns."""
+    """Calls the model. Keeps no state between turns."""
 
     def __init__(self, settings: Settings) -> None:
         self._seconds = settings.model_seconds
@@ -148,38 +148,38 @@ class Agent:
             instructions=INSTRUCTIONS,
             tools=[add_task, list_tasks, complete_task, delete_task],
             model=OpenAIResponsesModel(settings.openai_model, client),
-            # The conversation is kept in our database, not at the vendor.
+            # The conversation is stored in the application's database, not by the vendor.
             model_settings=ModelSettings(store=False, parallel_tool_calls=False),
         )
 
     async def answer(self, history: Sequence[Message], message: str, draft: Draft) -> str:
-        """The assistant's words for ``message`` after ``history``; the tools change ``draft``.
+        """The assistant's response to ``message`` after ``history``; the tools change ``draft``.
 
         Raises:
-            ModelAwayError, ModelFailedError: the draft is then worthless.
+            ModelUnavailableError, ModelFailedError: the draft must then be discarded.
         """
-        given: list[TResponseInputItem] = [
+        messages: list[TResponseInputItem] = [
             {"role": "assistant", "content": past.content}
             if past.role == "assistant"
             else {"role": "user", "content": past.content}
             for past in history
         ]
-        given.append({"role": "user", "content": message})
+        messages.append({"role": "user", "content": message})
         try:
             async with asyncio.timeout(self._seconds):
                 result = await Runner.run(
                     self._definition,
-                    given,
+                    messages,
                     context=draft,
                     max_turns=MAX_CALLS,
                     run_config=RunConfig(tracing_disabled=True),
                 )
-            words = _clean(str(result.final_output or ""), 100_000)
+            response = _clean(str(result.final_output or ""), 100_000)
         except (TimeoutError, openai.APIConnectionError, openai.RateLimitError) as error:
-            raise ModelAwayError(repr(error)) from error
-        # Whatever else comes out of the SDK (a malformed answer is an AttributeError) is a turn that failed.
+            raise ModelUnavailableError(repr(error)) from error
+        # Any other exception of the SDK means a failed turn; a malformed response, for example, is an AttributeError.
         except Exception as error:
             raise ModelFailedError(repr(error)) from error
-        if not words:
-            raise ModelFailedError("the model's answer is empty")
-        return words
+        if not response:
+            raise ModelFailedError("the model's response is empty")
+        return response

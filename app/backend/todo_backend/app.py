@@ -1,4 +1,4 @@
-"""The application: routes, and what each failure says to the caller."""
+"""The FastAPI application: routes and the responses to errors."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from todo_backend import chat, tags, tasks
-from todo_backend.agent import Agent, ModelAwayError, ModelFailedError
-from todo_backend.database import Database, DatabaseAwayError
+from todo_backend.agent import Agent, ModelFailedError, ModelUnavailableError
+from todo_backend.database import Database, DatabaseUnavailableError
 from todo_backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Todo Chatbot",
         version=settings.version,
         lifespan=lifespan,
-        # Its pages load their scripts from elsewhere.
+        # The documentation pages load scripts from other hosts.
         docs_url=None if settings.environment == "production" else "/docs",
         redoc_url=None,
     )
@@ -49,37 +49,37 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/health", tags=["operation"])
     async def health() -> dict[str, str]:
-        """Of this process alone: with the database away a restart would help nobody."""
+        """Reports this process only: a restart would not help if the database is unavailable."""
         return {"status": "ok"}
 
     @app.exception_handler(RequestValidationError)
     async def unprocessable(_: Request, error: RequestValidationError) -> JSONResponse:
-        # FastAPI's own answer repeats the input, which may be large or not even encodable.
+        # The default response of FastAPI repeats the input, which may be large or not encodable.
         kept = [{key: item[key] for key in ("loc", "msg", "type")} for item in error.errors()]
         return JSONResponse({"detail": kept}, 422)
 
-    @app.exception_handler(DatabaseAwayError)
-    async def database_away(_: Request, error: DatabaseAwayError) -> JSONResponse:
-        log.warning("database away: %s", error)
-        return JSONResponse({"detail": "the database is not answering, try again later"}, 503)
+    @app.exception_handler(DatabaseUnavailableError)
+    async def database_unavailable(_: Request, error: DatabaseUnavailableError) -> JSONResponse:
+        log.warning("database unavailable: %s", error)
+        return JSONResponse({"detail": "the database is unavailable, try again later"}, 503)
 
-    @app.exception_handler(ModelAwayError)
-    async def model_away(_: Request, error: ModelAwayError) -> JSONResponse:
-        log.warning("model away: %s", error)
-        return JSONResponse({"detail": "the model is not answering, try again later; nothing was stored"}, 503)
+    @app.exception_handler(ModelUnavailableError)
+    async def model_unavailable(_: Request, error: ModelUnavailableError) -> JSONResponse:
+        log.warning("model unavailable: %s", error)
+        return JSONResponse({"detail": "the model is unavailable, try again later; nothing was stored"}, 503)
 
     @app.exception_handler(ModelFailedError)
     async def model_failed(_: Request, error: ModelFailedError) -> JSONResponse:
         log.warning("model failed: %s", error, exc_info=error.__cause__)
-        return JSONResponse({"detail": "the model gave no usable answer; nothing was stored"}, 502)
+        return JSONResponse({"detail": "the model returned no usable response; nothing was stored"}, 502)
 
     @app.exception_handler(StaleDataError)
-    async def changed_meanwhile(_: Request, __: StaleDataError) -> JSONResponse:
-        return JSONResponse({"detail": "this was changed by another request meanwhile; nothing was stored"}, 409)
+    async def concurrent_change(_: Request, __: StaleDataError) -> JSONResponse:
+        return JSONResponse({"detail": "this was changed by another request at the same time; nothing was stored"}, 409)
 
     @app.exception_handler(IntegrityError)
-    async def no_such_user(_: Request, error: IntegrityError) -> JSONResponse:
-        # The one foreign key that a request can break: a good token outlives its user.
+    async def unknown_user(_: Request, error: IntegrityError) -> JSONResponse:
+        # The only foreign key that a request can violate: a valid token may outlive its user.
         if not isinstance(error.orig, ForeignKeyViolation):
             raise error
         return JSONResponse({"detail": "the account no longer exists"}, 401)

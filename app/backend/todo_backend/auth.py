@@ -1,4 +1,4 @@
-"""Who is calling: Better Auth's stateless session, an HS256 JWT, from a bearer header or from its cookie."""
+"""Authentication by Better Auth's stateless session: an HS256 JWT in a bearer token or a cookie."""
 
 from typing import Annotated, cast
 
@@ -13,26 +13,26 @@ _bearer = HTTPBearer(auto_error=False, description=f"Or the cookie `{COOKIE}`.")
 
 
 class BadTokenError(Exception):
-    """The token is not one that Better Auth has signed for a session that still lasts."""
+    """The token is not a valid, unexpired session token of Better Auth."""
 
 
 def user_of(token: str, key: bytes) -> str:
-    """The user's id in a session token, from the token alone.
+    """The user ID in a session token, verified without the database.
 
-    Better Auth signs other tokens (mail verification) with the same secret, so a session and a user that
-    agree are demanded.
+    Better Auth signs other tokens (mail verification) with the same secret, so the token must have a session claim and
+    a user claim for the same user.
 
     Raises:
-        BadTokenError: for anything else.
+        BadTokenError: for any other token.
     """
     try:
-        # Better Auth stamps iat with another machine's clock: only exp is judged.
+        # iat was set by the clock of another machine, so only exp is verified.
         claims = jwt.decode(token, key, algorithms=["HS256"], options={"require": ["exp"], "verify_iat": False})
     except (jwt.PyJWTError, ValueError) as error:
         raise BadTokenError(str(error)) from error
     user, session = claims.get("user"), claims.get("session")
     if not isinstance(user, dict) or not isinstance(session, dict):
-        raise BadTokenError("no session token")
+        raise BadTokenError("not a session token")
     user_id = user.get("id")
     if not isinstance(user_id, str) or not user_id or session.get("userId") != user_id:
         raise BadTokenError("session and user do not agree")
@@ -40,7 +40,7 @@ def user_of(token: str, key: bytes) -> str:
 
 
 def session_cookie(cookies: dict[str, str]) -> str | None:
-    """The session token among ``cookies``; Better Auth prefixes its name on https and cuts a long one into pieces."""
+    """The session token in ``cookies``; Better Auth prefixes the name with https and splits long values."""
     for name in (f"__Secure-{COOKIE}", COOKIE):
         if name in cookies:
             return cookies[name]
@@ -71,5 +71,5 @@ def _owner(
     return caller
 
 
-# The user whose data the path names, who is the caller.
+# The user in the request's path, who must be the authenticated user.
 Owner = Annotated[str, Depends(_owner)]

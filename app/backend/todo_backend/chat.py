@@ -13,7 +13,7 @@ from todo_backend.dependencies import DatabaseDep
 from todo_backend.models import Conversation, Message, Task
 from todo_backend.schemas import ChatIn, ChatOut, ConversationOut, Id, MessageOut, Problem, ToolCall
 
-# What the model is given: the newest messages of a conversation and the newest tasks, open ones first.
+# The model receives the newest messages of the conversation and the newest tasks, open tasks first.
 HISTORY_MESSAGES = 100
 DRAFT_TASKS = 200
 
@@ -43,7 +43,7 @@ async def _messages(session: AsyncSession, conversation_id: int, limit: int) -> 
 
 @router.post("/chat", responses={502: {"model": Problem}, 503: {"model": Problem}})
 async def chat(owner: Owner, body: ChatIn, database: DatabaseDep, agent: Annotated[Agent, Depends(_agent)]) -> ChatOut:
-    """One turn: read, ask the model, then store both messages and what the tools did in one transaction."""
+    """One turn: read, call the model, then store both messages and the changes of the tools in one transaction."""
     async with database.transaction() as session:
         conversation, history = Conversation(user_id=owner, title=body.message[:80]), []
         if body.conversation_id is not None:
@@ -57,7 +57,7 @@ async def chat(owner: Owner, body: ChatIn, database: DatabaseDep, agent: Annotat
     response = await agent.answer(history, body.message, draft)
 
     async with database.transaction() as session:
-        # Written first, so that it locks the conversation: turns that meet are stored one after the other.
+        # Written first to lock the conversation, so that concurrent turns are stored one after the other.
         conversation.updated_at = func.now()
         session.add_all([conversation, *reversed(draft.tasks)])
         await session.flush()
@@ -81,7 +81,7 @@ async def list_conversations(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Sequence[Conversation]:
-    """Last used first."""
+    """Most recently used first."""
     async with database.transaction() as session:
         found = await session.scalars(
             select(Conversation)

@@ -1,4 +1,4 @@
-"""The one way to the database: a bounded pool, and transactions that end within a bounded time."""
+"""Database access: a bounded connection pool, and transactions with a time limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,23 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 T = TypeVar("T")
 
-# A caller is to get its 503 within 5 s of the database's going away; the rest is for a busy processor.
-SILENCE_SECONDS = 3.5
-# While others' transactions end well the database is there, and a long queue only takes long.
+# A client must receive a 503 within 5 s after the database became unavailable; the difference is for a busy CPU.
+INACTIVITY_SECONDS = 3.5
+# Longer, because the database is available while other transactions succeed and a full queue only takes time.
 TRANSACTION_SECONDS = 7.0
-# libpq takes less than 2 for 2.
+# libpq treats values below 2 as 2.
 CONNECT_SECONDS = 2
 
 
-class DatabaseAwayError(Exception):
-    """The database did not answer, or not in time. Nothing was acknowledged."""
+class DatabaseUnavailableError(Exception):
+    """The database did not respond in time. Nothing was acknowledged."""
 
 
 class _Connection(psycopg.AsyncConnection[Any]):
-    """A connection that a cancelled wait closes at once.
+    """A connection that is closed immediately when a wait on it is cancelled.
 
-    psycopg would ask the server to cancel the statement and wait for its answer, which from a frozen server
-    never comes. Closing is safe: a transaction without its COMMIT is rolled back.
+    psycopg would ask the server to cancel the statement and wait for the response, which a frozen server never
+    sends. Closing is safe: PostgreSQL rolls back a transaction without COMMIT.
     """
 
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
@@ -40,30 +40,30 @@ class _Connection(psycopg.AsyncConnection[Any]):
             raise
 
 
-class Silence:
-    """Ends what waits for a database of which nothing was heard for SILENCE_SECONDS."""
+class InactivityTimeout:
+    """Cancels waits for the database when no transaction of this process has succeeded for INACTIVITY_SECONDS."""
 
     def __init__(self) -> None:
         self._limits: set[asyncio.Timeout] = set()
 
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:
-        async with asyncio.timeout(SILENCE_SECONDS) as limit:
+        async with asyncio.timeout(INACTIVITY_SECONDS) as limit:
             self._limits.add(limit)
             try:
                 yield
             finally:
                 self._limits.discard(limit)
 
-    def heard(self) -> None:
-        until = asyncio.get_running_loop().time() + SILENCE_SECONDS
+    def reset(self) -> None:
+        until = asyncio.get_running_loop().time() + INACTIVITY_SECONDS
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(until)
 
 
 class Database:
-    """A pool of at most ``pool_size`` connections to ``conninfo``; connects when it is first used."""
+    """A pool of at most ``pool_size`` connections to ``conninfo``; connects on first use."""
 
     def __init__(self, conninfo: str, *, application_name: str, pool_size: int) -> None:
         async def connect() -> _Connection:
@@ -81,34 +81,34 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=TRANSACTION_SECONDS,
-            # A connection that died while idle is replaced before it is used; no statement is ever sent twice.
+            # Replaces a connection that broke while idle before it is used; no statement is sent twice.
             pool_pre_ping=True,
-            # Statements' parameters are people's data and don't belong into logs.
+            # Parameters are user data and must not be logged.
             hide_parameters=True,
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._silence = Silence()
+        self._inactivity = InactivityTimeout()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One transaction, committed when the block ends well; its objects stay readable afterwards.
+        """One transaction, committed if the block succeeds; its objects remain readable afterwards.
 
         Raises:
-            DatabaseAwayError: when the connection broke, or connecting, waiting for a connection, the statements
-                and the commit did not end within TRANSACTION_SECONDS, or while none of this process's did within
-                SILENCE_SECONDS.
+            DatabaseUnavailableError: if the connection broke; if waiting for a connection, the statements and the
+                commit took longer than TRANSACTION_SECONDS; or if meanwhile no transaction of this process succeeded
+                for INACTIVITY_SECONDS.
         """
         try:
             async with (
                 asyncio.timeout(TRANSACTION_SECONDS),
-                self._silence.limit(),
+                self._inactivity.limit(),
                 self._sessions.begin() as session,
             ):
                 yield session
-            self._silence.heard()
+            self._inactivity.reset()
         except (TimeoutError, exc.TimeoutError, exc.OperationalError, exc.InterfaceError) as error:
             cause = getattr(error, "orig", None) or error
-            raise DatabaseAwayError(str(cause) or "no answer in time") from error
+            raise DatabaseUnavailableError(str(cause) or "no response in time") from error
 
     async def close(self) -> None:
         await self._engine.dispose()

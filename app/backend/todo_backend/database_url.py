@@ -1,4 +1,4 @@
-"""DATABASE_URL as people write it, made into what libpq takes: used for the server's engine and for migrations."""
+"""Converts DATABASE_URL to a libpq URI, for the server and for migrations."""
 
 import re
 
@@ -9,12 +9,12 @@ _SCHEME = re.compile(r"(postgres|postgresql)(\+\w+)?://")
 
 
 def conninfo(url: str) -> str:
-    """The libpq URI for ``url``: ``postgres://`` or ``postgresql://``, with or without a driver's suffix.
+    """The libpq URI for ``url``: ``postgres://`` or ``postgresql://``, with or without a driver suffix.
 
-    All else, ``sslmode`` and ``channel_binding`` included, reaches libpq as it is.
+    Everything else, including ``sslmode`` and ``channel_binding``, is passed to libpq unchanged.
 
     Raises:
-        ValueError: when it is no PostgreSQL URL with user, password and host. The message holds no part of it.
+        ValueError: if it is not a PostgreSQL URL with user, password and host. The message contains no part of it.
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
@@ -23,7 +23,7 @@ def conninfo(url: str) -> str:
     try:
         parts = conninfo_to_dict(uri)
     except (psycopg.Error, UnicodeError):
-        # libpq's own message may quote the password.
+        # The message of libpq may quote the password.
         raise ValueError("is refused by libpq: check its percent-encoding and its parameters") from None
     missing = [name for name in ("user", "password", "host") if not parts.get(name)]
     if missing:

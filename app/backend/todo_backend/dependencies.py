@@ -1,4 +1,4 @@
-"""What endpoints share."""
+"""Dependencies of the endpoints."""
 
 from typing import Annotated, cast
 

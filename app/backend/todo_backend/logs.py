@@ -1,4 +1,4 @@
-"""Logs for machines: one JSON object a line on stdout."""
+"""Structured logging: one JSON object per line on stdout."""
 
 import json
 import logging
@@ -24,12 +24,12 @@ class _Json(logging.Formatter):
 
 
 def configure(*, debug: bool, pod: str, version: str) -> None:
-    """Send everything that is logged to stdout; ``debug`` also what the application says of its inner life."""
+    """Log everything to stdout; ``debug`` includes the application's debug messages."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json(pod, version))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
     logging.getLogger("todo_backend").setLevel(logging.DEBUG if debug else logging.INFO)
-    # One line for each request to the model, at INFO.
+    # At INFO these log every request to the model.
     for name in ("httpx", "httpx2", "openai", "openai.agents"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
-"""``python -m todo_backend.migrate``: bring the database's tables up to date, or fail with one clear sentence.
+"""``python -m todo_backend.migrate``: upgrade the database schema, or fail with a one-sentence error.
 
-Everything happens in one transaction under a transaction-scoped advisory lock, so any number of pods may start at
-once, and through PgBouncer in transaction mode too.
+The upgrade is one transaction under a transaction-scoped advisory lock, so any number of pods may start at the same
+time, also through PgBouncer in transaction mode.
 """
 
 import os
@@ -20,25 +20,25 @@ from sqlalchemy.pool import NullPool
 
 from todo_backend.database_url import conninfo
 
-# Any number will do, as long as nothing else in this database uses it.
+# An arbitrary number that nothing else in this database uses.
 LOCK = 7_305_801_246_210
-# Another pod's migration should be over long before; after it this pod fails and is started again.
+# A migration by another pod should take much less time. After it this pod fails and Kubernetes restarts it.
 LOCK_SECONDS = 120
 CONNECT_SECONDS = 10
 
 
 class MigrationError(Exception):
-    """One sentence about what went wrong; the database is as it was."""
+    """Why the migration failed, in one sentence; the database is unchanged."""
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(f"migrate: {message}", flush=True)  # noqa: T201
 
 
 def _lock(connection: Connection) -> None:
     if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}):
         return
-    say(f"another migration is running, waiting for it for at most {LOCK_SECONDS} s")
+    log(f"another migration is running, waiting for up to {LOCK_SECONDS} s")
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     connection.execute(text("SET LOCAL lock_timeout = DEFAULT"))
@@ -52,18 +52,18 @@ def _upgrade(connection: Connection) -> None:
     before = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in scripts.walk_revisions()}
     if before is not None and before not in known:
-        # Rolled back to an older release: its tables are all there, since migrations only ever add.
-        say(f"the database is at revision {before}, newer than this release knows: nothing to do")
+        # After a rollback to an older release. All its tables exist, because migrations only add.
+        log(f"the database is at revision {before}, which is newer than this release: nothing to do")
         return
     command.upgrade(config, "head")
-    say(f"the database was at revision {before or 'none'} and is at {scripts.get_current_head()}")
+    log(f"the database was at revision {before or 'none'} and is at {scripts.get_current_head()}")
 
 
 def migrate(database_url: str, application_name: str) -> None:
-    """Upgrade the database to the newest revision; do nothing when it is there.
+    """Upgrade the database to the latest revision, if it is not there yet.
 
     Raises:
-        MigrationError: when it can't be reached or upgraded.
+        MigrationError: if the database is unreachable or can't be upgraded.
     """
     try:
         uri = conninfo(database_url)
@@ -87,12 +87,12 @@ def migrate(database_url: str, application_name: str) -> None:
 
 
 def main() -> None:
-    # Process 1 of a container ignores SIGTERM until it has a handler; an unfinished transaction is rolled back.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("migrate: told to stop, the database is as it was"))
+    # Process 1 of a container ignores SIGTERM until it has a handler. An unfinished transaction is rolled back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("migrate: stopped by SIGTERM, the database is unchanged"))
     try:
         migrate(os.environ.get("DATABASE_URL", ""), os.environ.get("POD_NAME") or "todo-backend-migrate")
     except MigrationError as error:
-        sys.exit(f"migrate: failed, the database is as it was: {error}")
+        sys.exit(f"migrate: failed, the database is unchanged: {error}")
 
 
 if __name__ == "__main__":

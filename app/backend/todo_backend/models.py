@@ -1,4 +1,4 @@
-"""The application's own tables. ``user`` is Better Auth's; the migration holds the foreign keys to it."""
+"""The application's own tables. The table ``user`` belongs to Better Auth; the migration defines foreign keys to it."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class Base(DeclarativeBase):
-    # Times are the database's: pods' clocks differ.
+    # Timestamps come from the database, because the clocks of pods differ.
     __mapper_args__ = {"eager_defaults": True, "confirm_deleted_rows": False}  # noqa: RUF012
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: BigInteger,

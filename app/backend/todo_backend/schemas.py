@@ -1,4 +1,4 @@
-"""What goes in and out of the API, as JSON."""
+"""Request and response bodies of the API."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 def _storable(text: str) -> str:
     if "\x00" in text:
-        raise ValueError("must not hold a NUL character")
+        raise ValueError("must not contain a NUL character")
     return text
 
 
@@ -39,7 +39,7 @@ class _Out(BaseModel):
 
 
 class TaskIn(_In):
-    """A whole task: what POST creates and PUT puts in place."""
+    """A complete task, for POST and PUT."""
 
     title: Title
     description: Description = ""
@@ -48,7 +48,7 @@ class TaskIn(_In):
 
 
 class TaskPatch(_In):
-    """Some of a task's fields; those that are absent stay, null is refused."""
+    """Some fields of a task. Absent fields remain unchanged; null is not allowed."""
 
     title: Title = ""
     description: Description = ""

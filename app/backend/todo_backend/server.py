@@ -1,32 +1,34 @@
-"""A server that loses no request when it is stopped."""
+"""A server that shuts down without dropping requests."""
 
 import asyncio
 from types import FrameType
 
 import uvicorn
 
-from todo_backend.edge import Edge
+from todo_backend.middleware import RequestContextMiddleware
 
-# Longer than any client keeps an idle connection: the client closes, so no request meets a closing connection.
+# Longer than clients keep idle connections, so that the client closes them and no request arrives on a closing one.
 KEEP_ALIVE_SECONDS = 75
 TICK_SECONDS = 0.1
 QUIET_TICKS = 10
-# Somebody who knows the pod's address may go on asking for ever.
+# Limits the wait for clients that send requests to the pod's address indefinitely.
 MOST_TICKS = 100
 
 
 class DrainingServer(uvicorn.Server):
-    """Goes on listening for ``drain_seconds`` after SIGTERM, with ``Connection: close`` on every response.
+    """Continues to listen for ``drain_seconds`` after SIGTERM, with ``Connection: close`` in every response.
 
-    uvicorn would close its listener and its idle connections at once, and with them the requests that were
-    already on their way. It does so once it has been quiet after the drain; requests in flight are finished, for
-    at most ``finish_seconds``.
+    uvicorn alone would close its listener and all idle connections immediately, and drop the requests that are
+    already on their way. Here it does so after the drain, as soon as no new requests arrive; requests in flight then
+    have up to ``finish_seconds`` to complete.
     """
 
-    def __init__(self, edge: Edge, *, host: str, port: int, drain_seconds: float, finish_seconds: float) -> None:
+    def __init__(
+        self, app: RequestContextMiddleware, *, host: str, port: int, drain_seconds: float, finish_seconds: float
+    ) -> None:
         super().__init__(
             uvicorn.Config(
-                edge,
+                app,
                 host=host,
                 port=port,
                 loop="uvloop",
@@ -39,7 +41,7 @@ class DrainingServer(uvicorn.Server):
                 timeout_graceful_shutdown=round(finish_seconds),
             )
         )
-        self._edge = edge
+        self._middleware = app
         self._drain_seconds = drain_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -48,18 +50,18 @@ class DrainingServer(uvicorn.Server):
         await super().main_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        # A second signal, or one before the loop runs, ends the process at once.
-        if self._edge.draining or self._loop is None:
+        # A second signal, or one before the loop runs, stops the server immediately.
+        if self._middleware.draining or self._loop is None:
             self.should_exit = True
             return
-        self._edge.draining = True
+        self._middleware.draining = True
         self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, self._end_when_quiet, 0, 0, 0)
 
     def _end_when_quiet(self, seen: int, ticks: int, quiet_ticks: int) -> None:
-        """Look every tick until none has brought a request for QUIET_TICKS.
+        """Check once per tick, and stop the server after QUIET_TICKS ticks without a new request.
 
-        A busy process has requests that it has not read, on connections too that it has not accepted: closing
-        would reset them.
+        A busy process may have unread requests, also on connections that it has not accepted yet; closing them
+        would reset the connections.
         """
         assert self._loop is not None
         started = self.server_state.total_requests

@@ -1,103 +1,25 @@
-"""Settings, read once from the environment and refused at start when they are bad."""
+"""Settings, read once from the environment at startup and validated as a whole."""
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from todo_backend.database_url import conninfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-T = TypeVar("T")
+from todo_backend import database_url
 
-# Shorter keys are within reach of a dictionary attack on any token seen once.
+# Shorter keys can be found by a dictionary attack on a single token.
 SECRET_CHARACTERS = 32
 
 
 class SettingsError(Exception):
-    """One sentence that names every variable that is missing or bad; never a secret's value."""
-
-
-# No repr: it would put the secrets into a traceback or a log.
-@dataclass(frozen=True, repr=False)
-class Settings:
-    """What a server process needs to know.
-
-    ``conninfo`` is what libpq is given; ``signing_key`` the raw bytes that Better Auth signs with.
-    ``drain_seconds`` is how long a stopping process goes on listening, ``model_seconds`` how long one chat
-    turn may take in the model, both in seconds.
-    """
-
-    conninfo: str
-    signing_key: bytes
-    openai_api_key: str
-    openai_base_url: str | None
-    openai_model: str
-    environment: str
-    debug: bool
-    cors_origins: tuple[str, ...]
-    pod_name: str
-    version: str
-    host: str
-    port: int
-    pool_size: int
-    drain_seconds: float
-    model_seconds: float
-    model_retries: int
-
-
-def read(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from ``environ``.
-
-    Raises:
-        SettingsError: when any variable is missing or bad.
-    """
-    problems: list[str] = []
-
-    def take(name: str, parse: Callable[[str], T], default: str | None = None) -> T:
-        text = environ.get(name, "") or default
-        try:
-            if text is None:
-                raise ValueError("is missing")
-            return parse(text)
-        except ValueError as error:
-            problems.append(f"{name} {error}")
-            # Never used: a problem raises below.
-            return None  # type: ignore[return-value]
-
-    settings = Settings(
-        conninfo=take("DATABASE_URL", conninfo),
-        signing_key=take("BETTER_AUTH_SECRET", _signing_key),
-        openai_api_key=take("OPENAI_API_KEY", str),
-        openai_base_url=environ.get("OPENAI_BASE_URL") or None,
-        openai_model=take("OPENAI_MODEL", str, "gpt-5-mini"),
-        environment=take("ENVIRONMENT", _environment, "development"),
-        debug=take("DEBUG", _boolean, "false"),
-        cors_origins=take("CORS_ORIGINS", _origins, "http://localhost:3000"),
-        pod_name=take("POD_NAME", str, "todo-backend"),
-        version=take("APP_VERSION", str, "unknown"),
-        host=take("HOST", str, "0.0.0.0"),  # noqa: S104
-        port=take("PORT", _port, "8000"),
-        pool_size=take("DATABASE_POOL_SIZE", _positive, "5"),
-        drain_seconds=take("DRAIN_SECONDS", _seconds, "4"),
-        model_seconds=take("MODEL_TIMEOUT_SECONDS", _seconds, "30"),
-        model_retries=take("MODEL_RETRIES", _retries, "0"),
-    )
-    if problems:
-        raise SettingsError("bad environment: " + "; ".join(problems))
-    return settings
+    """One sentence that names every missing or invalid variable, and never contains the value of a secret."""
 
 
 def _signing_key(text: str) -> bytes:
     if len(text) < SECRET_CHARACTERS:
         raise ValueError(f"has {len(text)} characters, needs {SECRET_CHARACTERS} or more")
     return text.encode()
-
-
-def _environment(text: str) -> str:
-    if text not in ("development", "staging", "production"):
-        raise ValueError(f"is {text!r}, not development, staging or production")
-    return text
 
 
 def _boolean(text: str) -> bool:
@@ -111,27 +33,66 @@ def _origins(text: str) -> tuple[str, ...]:
     for origin in origins:
         parts = urlsplit(origin)
         if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
-            raise ValueError(f"holds {origin!r}, which is not an origin such as http://localhost:3000")
+            raise ValueError(f"contains {origin!r}, which is not an origin such as http://localhost:3000")
     return origins
 
 
-def _integer(text: str, low: int, high: int) -> int:
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-        raise ValueError(f"is {text!r}, not a whole number from {low} to {high}")
-    return int(text)
+Seconds = Annotated[int, Field(ge=0, le=600)]
 
 
-def _port(text: str) -> int:
-    return _integer(text, 1, 65535)
+class Settings(BaseSettings):
+    """Settings of a server process; each field is read from the environment variable in its alias.
+
+    ``conninfo`` is the connection URI for libpq, ``signing_key`` the raw bytes that Better Auth signs with.
+    ``drain_seconds`` is how long a terminating process continues to listen, ``model_seconds`` the time limit for the
+    model in one chat turn.
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+    # repr=False keeps secrets out of tracebacks and logs.
+    conninfo: Annotated[str, AfterValidator(database_url.conninfo)] = Field(alias="DATABASE_URL", repr=False)
+    signing_key: Annotated[bytes, BeforeValidator(_signing_key)] = Field(alias="BETTER_AUTH_SECRET", repr=False)
+    openai_api_key: str = Field(alias="OPENAI_API_KEY", repr=False)
+    openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
+    openai_model: str = Field("gpt-4.1-mini", alias="OPENAI_MODEL")
+    environment: Literal["development", "staging", "production"] = Field("development", alias="ENVIRONMENT")
+    debug: Annotated[bool, BeforeValidator(_boolean)] = Field(False, alias="DEBUG")
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        ("http://localhost:3000",), alias="CORS_ORIGINS"
+    )
+    pod_name: str = Field("todo-backend", alias="POD_NAME")
+    version: str = Field("unknown", alias="APP_VERSION")
+    host: str = Field("0.0.0.0", alias="HOST")  # noqa: S104
+    port: int = Field(8000, alias="PORT", ge=1, le=65535)
+    pool_size: int = Field(5, alias="DATABASE_POOL_SIZE", ge=1, le=100)
+    drain_seconds: Seconds = Field(4, alias="DRAIN_SECONDS")
+    model_seconds: Seconds = Field(30, alias="MODEL_TIMEOUT_SECONDS")
+    model_retries: int = Field(0, alias="MODEL_RETRIES", ge=0, le=5)
 
 
-def _positive(text: str) -> int:
-    return _integer(text, 1, 100)
+def read() -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        SettingsError: if any variable is missing or invalid.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [f"{each['loc'][0]} {_sentence(each['type'], each['msg'])}" for each in error.errors()]
+        # The cause would show the values in a traceback.
+        raise SettingsError("bad environment: " + "; ".join(problems)) from None
 
 
-def _seconds(text: str) -> float:
-    return float(_integer(text, 0, 600))
-
-
-def _retries(text: str) -> int:
-    return _integer(text, 0, 5)
+def _sentence(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "is missing"
+    return message.removeprefix("Value error, ").replace("Input should be", "must be", 1)

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/{user_id}/tags", tags=["tags"])
 
 
 async def named(session: AsyncSession, owner: str, names: Sequence[str]) -> list[Tag]:
-    """The owner's tags of these sorted names, made where they are missing."""
+    """The owner's tags with these sorted names; missing tags are created."""
     if not names:
         return []
     rows = [{"user_id": owner, "name": name} for name in names]
@@ -37,7 +37,7 @@ async def create_tag(owner: Owner, body: TagIn, database: DatabaseDep) -> Tag:
     async with database.transaction() as session:
         tag = (await session.scalars(statement)).one_or_none()
     if tag is None:
-        raise HTTPException(409, "there is a tag of this name already")
+        raise HTTPException(409, "a tag with this name already exists")
     return tag
 
 

@@ -29,7 +29,7 @@ def _out(task: Task) -> TaskOut:
 
 
 async def _locked(session: AsyncSession, owner: str, task_id: int) -> Task:
-    """The task, which no other transaction can change until this one ends."""
+    """The task, locked until the transaction ends."""
     statement = (
         select(Task).where(Task.user_id == owner, Task.id == task_id).options(selectinload(Task.tags)).with_for_update()
     )
@@ -110,7 +110,7 @@ async def _change(owner: str, task_id: int, change: TaskPatch, database: Databas
 
 @router.patch("/{task_id}/complete")
 async def complete_task(owner: Owner, task_id: Id, database: DatabaseDep, body: Completion | None = None) -> TaskOut:
-    """Set it to what the body says; without a body, to the opposite of what it is."""
+    """Set ``completed`` to the value in the body; without a body, toggle it."""
     async with database.transaction() as session:
         task = await _locked(session, owner, task_id)
         task.completed = body.completed if body else not task.completed

@@ -2,7 +2,7 @@ import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
 import "./globals.css";
 
-// No page is made at build time, nor may a proxy keep one: it names the scripts of the release that made it.
+// Pages are neither prerendered nor cached by proxies, because they reference the scripts of their own release.
 export const dynamic = "force-dynamic";
 
 export const metadata: Metadata = { title: { default: "Todo", template: "%s · Todo" } };

@@ -5,7 +5,7 @@ import { useSubmit } from "./use-submit";
 
 type Props = { action: string; button: string; busy?: string; className?: string; children?: ReactNode };
 
-/** A form with one button; an error is shown, and read out, below it. */
+/** A form with one button; an error message appears below it and is announced by screen readers. */
 export function Form({ action, button, busy, className, children }: Props) {
   const { onSubmit, pending, error } = useSubmit();
   return (

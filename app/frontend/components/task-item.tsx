@@ -12,7 +12,7 @@ export function TaskItem({ task }: { task: Task }) {
   const error = toggle.error || remove.error;
   return (
     <li>
-      {/* A submit button, so that it works without script too */}
+      {/* A submit button, so that it also works without JavaScript */}
       <form method="post" action={`${path}/complete`} onSubmit={toggle.onSubmit}>
         <input type="hidden" name="completed" value={String(!task.completed)} />
         <button role="checkbox" aria-checked={completed} className="task">

@@ -2,7 +2,7 @@ import { notFound, redirect } from "next/navigation";
 import { BackendError } from "@/lib/backend";
 import { setStatus } from "@/lib/status";
 
-/** What a page shows in place of what the backend did not give. */
+/** Shown instead of data that the backend did not return. */
 export function Unavailable({ error }: { error: unknown }) {
   if (!(error instanceof BackendError)) throw error;
   if (error.status === 401) redirect("/sign-in");

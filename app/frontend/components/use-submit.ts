@@ -4,7 +4,7 @@ import { useRouter } from "next/navigation";
 import { useState, useTransition, type FormEvent } from "react";
 import type { Answer } from "@/lib/action";
 
-const UNREACHABLE = "The service can't be reached at the moment. Please try again shortly.";
+const UNREACHABLE = "The service is currently unreachable. Please try again shortly.";
 
 async function post(form: HTMLFormElement): Promise<Answer> {
   try {
@@ -20,8 +20,8 @@ async function post(form: HTMLFormElement): Promise<Answer> {
 }
 
 /**
- * Sends a form in the background, once: what was typed stays in place when it fails, and is cleared when done.
- * `before` runs in the same transition, for an optimistic state.
+ * Submits a form in the background, once. The input is kept if the request fails and cleared if it succeeds.
+ * `before` runs in the same transition, for optimistic state.
  */
 export function useSubmit(before?: () => void) {
   const router = useRouter();
@@ -43,7 +43,7 @@ export function useSubmit(before?: () => void) {
         startTransition(() => router.refresh());
       } else {
         window.location.assign(answer.location);
-        await new Promise(() => {}); // stay busy until the next page is here
+        await new Promise(() => {}); // remain pending until the next page has loaded
       }
     });
   }

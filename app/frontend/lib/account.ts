@@ -1,10 +1,10 @@
 import { action, field, Refusal } from "./action";
 import { callAuth } from "./auth";
 
-/** The form handler for one of Better Auth's endpoints: its cookies for the browser, or its reason in words. */
+/** Form handler for an endpoint of Better Auth; passes its cookies to the browser, or shows its error message. */
 export function accountAction(path: string, names: string[], location: string) {
   return action(async (form, request) => {
-    // A password may begin or end with a space.
+    // Passwords may start or end with a space, so they are not trimmed.
     const value = (name: string) => (name === "password" ? form.get(name) : field(form, name));
     const body = Object.fromEntries(names.map((name) => [name, value(name)]));
     const response = await callAuth(path, request, body);
@@ -19,5 +19,5 @@ async function reason(response: Response): Promise<string> {
     return `Too many attempts. Please try again in ${seconds} seconds.`;
   }
   const { message } = (await response.json()) as { message?: string };
-  return message ?? "This was refused.";
+  return message ?? "The request was refused.";
 }

@@ -2,10 +2,10 @@ import { BackendError } from "./backend";
 import { getSession, type Session } from "./session";
 
 export type Outcome = { location: string; cookies?: string[] };
-/** What a form is told when its request asks for JSON. */
+/** Response to a form whose request accepts JSON. */
 export type Answer = { location: string } | { error: string };
 
-/** Why an action was not done, for a person to read. */
+/** An error message for the user. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -16,9 +16,9 @@ export class Refusal extends Error {
 }
 
 /**
- * A route handler for a form. Plain routes rather than server actions, whose ids change with each build: a page
- * loaded before an upgrade keeps working after it. Forms work before (or without) their script: then the browser
- * gets a redirect, or a small page with the error.
+ * A route handler for a form. Plain routes instead of server actions, whose IDs change with each build: pages loaded
+ * before an upgrade continue to work after it. Forms also work without JavaScript: the browser then receives a
+ * redirect, or a small page with the error message.
  */
 export function action(run: (form: FormData, request: Request) => Promise<Outcome>) {
   return async (request: Request): Promise<Response> => {
@@ -39,7 +39,7 @@ export function action(run: (form: FormData, request: Request) => Promise<Outcom
   };
 }
 
-/** The same for a signed-in user; anyone else, and one whom the backend no longer knows, is sent to sign in. */
+/** The same for signed-in users. Others, including users whom the backend no longer knows, are redirected to sign in. */
 export function userAction(run: (form: FormData, session: Session) => Promise<Outcome>) {
   return action(async (form) => {
     const session = await getSession();
@@ -53,7 +53,7 @@ export function userAction(run: (form: FormData, session: Session) => Promise<Ou
   });
 }
 
-/** A text field's value without surrounding space. */
+/** The trimmed value of a text field. */
 export function field(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === "string" ? value.trim() : "";
@@ -63,16 +63,16 @@ async function readForm(request: Request): Promise<FormData> {
   try {
     return await request.formData();
   } catch {
-    throw new Refusal(400, "This is not a form.");
+    throw new Refusal(400, "The request is not a form.");
   }
 }
 
-/** Beside the cookie's SameSite=Lax: a browser names the page's origin with every POST. */
+/** CSRF protection in addition to SameSite=Lax: browsers send the page's origin with every POST request. */
 function refuseOtherSites(request: Request): void {
   const origin = request.headers.get("origin");
   if (!origin) return;
   if (!URL.canParse(origin) || new URL(origin).host !== request.headers.get("host")) {
-    throw new Refusal(403, "This form belongs to another site.");
+    throw new Refusal(403, "This form was sent from another site.");
   }
 }
 

@@ -2,7 +2,7 @@ import { betterAuth } from "better-auth";
 import { createPool } from "./database";
 import { log } from "./log";
 
-/** A session's whole life, in seconds. README.md, "Sessions", has the reasons. */
+/** Lifetime of a session; see "Sessions" in README.md. */
 const SESSION_SECONDS = 24 * 60 * 60;
 
 function createAuth() {
@@ -14,14 +14,14 @@ function createAuth() {
     session: {
       expiresIn: SESSION_SECONDS,
       disableSessionRefresh: true,
-      // The session itself, not a cache of it: an HS256 JWT keyed with the secret's bytes, as long-lived as the
-      // session, so that every pod of both components verifies it alone.
+      // Not a cache but the session itself: an HS256 JWT, signed with the secret's bytes, with the lifetime of the
+      // session. Every pod of both components can verify it without the database.
       cookieCache: { enabled: true, strategy: "jwt", maxAge: SESSION_SECONDS },
     },
-    // In memory each pod would count for itself. /get-session reads the cookie alone and must not write a row.
+    // In memory, each pod would have its own counter. /get-session only reads the cookie and must not write a row.
     rateLimit: { storage: "database", customRules: { "/get-session": false } },
-    // Its check on first use remembers a missing table until the process ends, and on a fresh install the first
-    // request may come before the migration.
+    // The validation on first use caches a missing table for the lifetime of the process, and after installation the
+    // first request may arrive before the migration has finished.
     advanced: { database: { validateSchema: false } },
     telemetry: { enabled: false },
     logger: {
@@ -33,12 +33,12 @@ function createAuth() {
 
 let instance: ReturnType<typeof createAuth> | undefined;
 
-/** Better Auth, made on first use: the build imports this module and has neither secret nor database. */
+/** Better Auth, created on first use, because the build imports this module without a secret or database. */
 function auth() {
   return (instance ??= createAuth());
 }
 
-/** Answers a request to Better Auth's API; a database that does not answer is a 503, not a crash. */
+/** Handles a request to Better Auth's API; responds with 503 if the database is unavailable. */
 export async function handleAuth(request: Request): Promise<Response> {
   try {
     const response = await auth().handler(request);
@@ -46,11 +46,11 @@ export async function handleAuth(request: Request): Promise<Response> {
   } catch (error) {
     log("error", `auth: ${String(error)}`);
   }
-  const message = "Accounts are not available at the moment. Please try again shortly.";
+  const message = "Accounts are currently unavailable. Please try again shortly.";
   return Response.json({ message }, { status: 503 });
 }
 
-/** The same, for a form: the caller's cookies, address and origin with a body of our own. */
+/** The same for a form: a new body with the cookies, client address and origin of the request. */
 export function callAuth(path: string, request: Request, body: object): Promise<Response> {
   const headers = new Headers(request.headers);
   headers.delete("content-length");

@@ -10,7 +10,7 @@ export type Conversation = { id: number; title: string };
 export type Message = { id: number; role: "user" | "assistant"; content: string };
 export type Turn = { conversation_id: number };
 
-/** An answer other than 2xx; 503 also stands for no answer. The message is for a person. */
+/** A response other than 2xx, or 503 for no response. The message is shown to the user. */
 export class BackendError extends Error {
   constructor(
     readonly status: number,
@@ -20,18 +20,18 @@ export class BackendError extends Error {
   }
 }
 
-// Keep-alive without loss. A request is lost when it is sent on a connection that the backend is just closing. So
-// it is always we who close: after 1 s without use, well before the backend does (its drain time at SIGTERM, in
-// which it answers with `Connection: close`, and its keep-alive time-out are several seconds each).
-// node:http never sends a request twice; what fails is reported as failed.
+// Keep-alive without lost requests. A request is lost when it is sent on a connection that the backend is closing.
+// Therefore the client closes idle connections after 1 s, well before the backend does: both its drain time after
+// SIGTERM, during which it responds with `Connection: close`, and its keep-alive timeout are several seconds.
+// node:http never sends a request twice; a failed request is reported as failed.
 const IDLE_MILLISECONDS = 1_000;
 const agents = {
   "http:": new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS }),
   "https:": new https.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS }),
 };
 
-const REQUEST_MILLISECONDS = 8_000; // the backend says within 5 s that its database is away
-const CHAT_MILLISECONDS = 120_000; // a model thinks; the backend has the shorter limit
+const REQUEST_MILLISECONDS = 8_000; // the backend reports an unavailable database within 5 s
+const CHAT_MILLISECONDS = 120_000; // a model response takes time; the backend has a shorter limit
 
 type Options = { method?: string; body?: object; timeout?: number };
 
@@ -56,7 +56,7 @@ async function send(url: URL, token: string, { method = "GET", body, timeout = R
   return { status: response.statusCode ?? 0, body: await text(response) };
 }
 
-/** Calls the backend as the user. Throws BackendError. */
+/** Sends a request to the backend as the user. Throws BackendError. */
 export async function callBackend<T>(session: Session, path: string, options: Options = {}): Promise<T> {
   const url = new URL(`/api/${encodeURIComponent(session.userId)}${path}`, process.env.BACKEND_URL);
   let answer: { status: number; body: string };
@@ -64,7 +64,7 @@ export async function callBackend<T>(session: Session, path: string, options: Op
     answer = await send(url, session.token, options);
   } catch (error) {
     log("error", `backend: ${String(error)} (${options.method ?? "GET"} ${url.pathname})`);
-    throw new BackendError(503, "The service does not answer at the moment. Please try again shortly.");
+    throw new BackendError(503, "The service is currently unavailable. Please try again shortly.");
   }
   if (answer.status < 200 || answer.status > 299) throw new BackendError(answer.status, explain(answer));
   return (answer.body ? JSON.parse(answer.body) : undefined) as T;
@@ -75,13 +75,13 @@ export function sendMessage(session: Session, conversation: number | null, messa
   return callBackend<Turn>(session, "/chat", { method: "POST", body, timeout: CHAT_MILLISECONDS });
 }
 
-/** FastAPI's `detail`: a sentence, or for bad input a list of {msg}. */
+/** FastAPI's `detail`: a string, or for invalid input a list of {msg}. */
 function explain({ status, body }: { status: number; body: string }): string {
-  if (status >= 500) return "The service can't do this at the moment. Nothing was changed; please try again shortly.";
+  if (status >= 500) return "The service is currently unavailable. Nothing was changed; please try again shortly.";
   try {
     const { detail } = JSON.parse(body) as { detail: string | { msg: string }[] };
     return typeof detail === "string" ? detail : detail.map(({ msg }) => msg).join(". ");
   } catch {
-    return `The service refused this (${status}).`;
+    return `The service refused the request (${status}).`;
   }
 }

@@ -1,19 +1,19 @@
 import pg from "pg";
 import { log } from "./log";
 
-// A person waits for an answer or an error for at most 5 s: once connected, the first query that gets no answer
-// ends a request, so the two are never both spent in full.
+// Users wait at most 5 s for a response or an error: the first query without an answer ends the request, so the sum of
+// both limits is the maximum.
 const CONNECT_MILLISECONDS = 3_000;
 const QUERY_MILLISECONDS = 2_000;
-// A connection whose query timed out goes back to the pool with that query pending; it is not kept for long.
+// A connection whose query timed out returns to the pool with the query still pending, so its lifetime is limited.
 const LIFETIME_SECONDS = 30;
 
 /**
  * Settings for pg from the URL as Neon gives it (`postgresql://…?sslmode=require&channel_binding=require`).
  *
- * pg 8 takes sslmode prefer, require and verify-ca as verify-full, with a warning that pg 9 will not. We say what
- * is meant: the certificate is verified, against the system's authorities and NODE_EXTRA_CA_CERTS. Channel binding
- * is not a URL parameter of pg but an option. The scheme may name another language's driver (postgresql+asyncpg).
+ * pg 8 treats sslmode prefer, require and verify-ca as verify-full, and warns that pg 9 will not. The explicit mode
+ * keeps it that way: certificates are verified against the system's CAs and NODE_EXTRA_CA_CERTS. Channel binding is an
+ * option of pg, not a URL parameter. The scheme may contain a driver suffix (postgresql+asyncpg).
  */
 export function connectionSettings(databaseUrl: string): pg.ClientConfig {
   const url = new URL(databaseUrl.replace(/^postgres(ql)?(\+\w+)?:/, "postgresql:"));
@@ -34,7 +34,7 @@ export function createPool(): pg.Pool {
     maxLifetimeSeconds: LIFETIME_SECONDS,
     keepAlive: true,
   });
-  // Without a listener the process dies when the database ends an idle connection.
+  // Without a listener, the process crashes when the database closes an idle connection.
   pool.on("error", (error) => log("error", `database: ${error.message}`));
   return pool;
 }

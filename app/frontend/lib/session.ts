@@ -5,7 +5,7 @@ import { cache } from "react";
 
 export type Session = { token: string; userId: string; userName: string };
 
-/** The cookie's value; Better Auth splits one of more than about 4 kB into name.0, name.1, … */
+/** The value of the session cookie; Better Auth splits values of more than about 4 kB into name.0, name.1, … */
 async function sessionCookie(): Promise<string> {
   const secure = process.env.BETTER_AUTH_URL?.startsWith("https://") ? "__Secure-" : "";
   const name = `${secure}better-auth.session_data`;
@@ -16,8 +16,9 @@ async function sessionCookie(): Promise<string> {
 }
 
 /**
- * The signed-in user, from the JWT in the cookie alone: no database, no memory of this pod. The rules are the
- * backend's. The secret signs other tokens too (mail verification), hence both claims, which must agree.
+ * The signed-in user, from the JWT in the cookie only, without the database or state of this pod. The rules are the
+ * same as in the backend: Better Auth signs other tokens (mail verification) with the same secret, so the token must
+ * have both claims, for the same user.
  */
 export const getSession = cache(async (): Promise<Session | null> => {
   const token = await sessionCookie();

@@ -1,4 +1,4 @@
-"""Run by Alembic: the connection, with its transaction and lock, is todo_backend.migrate's."""
+"""Run by Alembic, on the connection, transaction and lock of todo_backend.migrate."""
 
 from alembic import context
 

@@ -7,7 +7,7 @@ export default async function SignedInLayout({ children }: { children: ReactNode
   return (
     <>
       <header>
-        {/* Plain links: each page comes from the server with the user's data of that moment */}
+        {/* Plain links, so that every page is loaded from the server with current data */}
         <nav>
           <a href="/tasks">Tasks</a>
           <a href="/chat">Chat</a>

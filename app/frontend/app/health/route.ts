@@ -1,4 +1,4 @@
-/** Tells of this process alone: the database or the backend away must not restart it. */
+/** Reports this process only: an unavailable database or backend must not cause restarts. */
 export function GET(): Response {
   return Response.json({ status: "ok" });
 }

@@ -1,4 +1,4 @@
-"""All tables: Better Auth's (1.7, as its own migration would make them, rate limits included) and ours."""
+"""All tables: those of Better Auth 1.7 (as created by its own migration, including rate limits) and the backend's."""
 
 from alembic import op
 

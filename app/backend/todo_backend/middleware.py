@@ -1,4 +1,4 @@
-"""The outermost layer: every response is marked with its pod, logged, and told to close while draining."""
+"""The outermost middleware: response headers, request log, and closing of connections while draining."""
 
 import logging
 import re
@@ -12,8 +12,8 @@ log = logging.getLogger("todo_backend.request")
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-class Edge:
-    """Wraps the application. ``draining`` is set when the process has been told to stop."""
+class RequestContextMiddleware:
+    """ASGI middleware around the application. ``draining`` is set when the process has received SIGTERM."""
 
     def __init__(self, app: ASGIApp, *, pod_name: str) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class Edge:
         started = time.monotonic()
         status = 500
 
-        async def mark(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -41,7 +41,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, mark)
+            await self._app(scope, receive, send_with_headers)
         finally:
             fields = {
                 "method": scope["method"],
