@@ -26,7 +26,7 @@ CREATE = (
     "async def create_task(owner: Owner, body: TaskIn, database: DatabaseDep) -> TaskOut:\n"
     "    async with database.transaction() as session:\n"
 )
-ROLLOUT = "behaviour/test_rollout.py::test_no_request_fails_in_a_rolling_update"
+ROLLOUT = "behaviour/test_rollout.py::test_rolling_update_fails_no_request"
 NO_PRE_STOP = replace(
     HELPERS, "lifecycle:\n  preStop:\n    sleep:\n      seconds: {{ int $values.preStopSeconds }}\n", ""
 )
@@ -86,43 +86,43 @@ MUTANTS = (
     mutant(
         "readiness that never fails",
         "POD-10",
-        "behaviour/test_freeze.py::test_a_frozen_pod_is_unready_not_restarted_and_comes_back",
+        "behaviour/test_freeze.py::test_paused_pod_is_unready_and_returns_without_restart",
         port_alone("readiness"),
     ),
     mutant(
         "unready pods stay ready endpoints",
         "POD-10",
-        "behaviour/test_freeze.py::test_a_frozen_pod_is_unready_not_restarted_and_comes_back",
+        "behaviour/test_freeze.py::test_paused_pod_is_unready_and_returns_without_restart",
         PUBLISHED_UNREADY,
     ),
     mutant(
         "startup budget that counts for nothing",
         "POD-12",
-        "behaviour/test_freeze.py::test_a_slow_start_is_killed_only_beyond_its_budget",
+        "behaviour/test_long_freeze.py::test_slow_start_is_killed_only_beyond_its_budget",
         replace(HELPERS, THRESHOLD, "  failureThreshold: 100\n"),
     ),
     mutant(
         "a quarter of the startup budget",
         "POD-12",
-        "behaviour/test_freeze.py::test_a_slow_start_is_killed_only_beyond_its_budget",
+        "behaviour/test_long_freeze.py::test_slow_start_is_killed_only_beyond_its_budget",
         replace(HELPERS, THRESHOLD, "  failureThreshold: {{ max 3 (div (int .failureThreshold) 4) }}\n"),
     ),
     mutant(
         "settings that do not roll the pods",
         "CFG-10",
-        "behaviour/test_settings.py::test_a_changed_config_map_rolls_the_pods_and_arrives",
+        "behaviour/test_changed_config_map.py::test_changed_config_map_reaches_new_pods",
         replace(HELPERS, "checksum/config: {{ $used | toJson | sha256sum }}", "checksum/config: none"),
     ),
     mutant(
         "secrets that do not roll the pods",
         "SEC-11",
-        "behaviour/test_settings.py::test_a_rotated_secret_rolls_the_pods_and_arrives",
+        "behaviour/test_rotated_secret.py::test_rotated_secret_reaches_new_pods",
         replace(HELPERS, "checksum/secret: {{ $usedSecrets | toJson | sha256sum }}", "checksum/secret: none"),
     ),
     mutant(
         "migration whose failure is ignored",
         "REL-03",
-        "behaviour/test_bad_rollout.py::test_a_failing_migration_keeps_new_pods_from_serving",
+        "behaviour/test_bad_rollout.py::test_failing_migration_keeps_new_pods_from_serving",
         replace(
             BACKEND,
             'command: ["python3", "-m", "todo_backend.migrate"]',
@@ -132,19 +132,19 @@ MUTANTS = (
     mutant(
         "sessionAffinity ClientIP",
         "STA-07",
-        "behaviour/test_spread.py::test_load_is_spread_over_every_ready_pod",
+        "behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
         STICKY,
     ),
     mutant(
         "replicas templated under the autoscaler",
         "HPA-11",
-        "behaviour/test_autoscaling.py::test_an_upgrade_keeps_the_count",
+        "behaviour/test_autoscaling.py::test_upgrade_keeps_the_replica_count",
         replace(BACKEND, "{{- if not .Values.backend.autoscaling.enabled }}", "{{- if true }}"),
     ),
     mutant(
         "no CPU request",
         "HPA-09",
-        "behaviour/test_autoscaling.py::test_it_grows_to_the_most_and_not_beyond",
+        "behaviour/test_autoscaling.py::test_scales_up_to_max_replicas",
         replace(
             HELPERS,
             "range $resource, $quantity := get $values.resources $kind",
@@ -154,7 +154,7 @@ MUTANTS = (
     mutant(
         "autoscaler that can't scale down",
         "HPA-10",
-        "behaviour/test_autoscaling.py::test_it_returns_to_the_fewest_and_not_below",
+        "behaviour/test_autoscaling.py::test_scales_down_to_min_replicas",
         replace(
             AUTOSCALER,
             "  {{- with .behavior }}\n  behavior:\n    {{- toYaml . | nindent 4 }}\n  {{- end }}\n",
@@ -164,43 +164,43 @@ MUTANTS = (
     mutant(
         "liveness that never fails",
         "POD-11",
-        "behaviour/test_freeze.py::test_a_pod_that_stays_frozen_is_restarted",
+        "behaviour/test_long_freeze.py::test_pod_paused_for_long_is_restarted",
         port_alone("liveness"),
     ),
     mutant(
         "start of forty seconds",
         "POD-17",
-        "behaviour/test_kills.py::test_a_replacement_is_ready_in_time",
+        "behaviour/test_kills.py::test_deleted_pod_is_replaced_in_time",
         SLOW_START,
     ),
     mutant(
         "frontend's Service leads to a port that nobody listens on",
         "SVC-09",
-        "behaviour/test_api.py::test_the_service_leads_to_every_ready_pod",
+        "behaviour/test_api.py::test_service_routes_to_every_ready_pod",
         replace(FRONTEND_SERVICE, "targetPort: http", "targetPort: 9"),
     ),
     mutant(
         "backend's Service leads each caller to one pod",
         "SVC-09",
-        "behaviour/test_api.py::test_the_service_leads_to_every_ready_pod",
+        "behaviour/test_api.py::test_service_routes_to_every_ready_pod",
         STICKY,
     ),
     mutant(
         "requests that the backend logs nowhere",
         "PER-06",
-        "behaviour/test_logs.py::test_the_pods_log_shows_a_request_just_made",
+        "behaviour/test_logs.py::test_pod_log_shows_a_request",
         replace(EDGE, 'log.info("request"', 'log.debug("request"'),
     ),
     mutant(
         "requests that the frontend logs nowhere",
         "PER-06",
-        "behaviour/test_logs.py::test_the_pods_log_shows_a_request_just_made",
+        "behaviour/test_logs.py::test_pod_log_shows_a_request",
         replace(OBSERVE, TOLD, "    void line;\n"),
     ),
     mutant(
         "backend logs into a file as well",
         "PER-06",
-        "behaviour/test_logs.py::test_no_file_in_the_container_grows",
+        "behaviour/test_logs.py::test_requests_write_no_file_in_the_container",
         replace(
             LOGS,
             "logging.basicConfig(handlers=[handler],",
@@ -210,7 +210,7 @@ MUTANTS = (
     mutant(
         "frontend logs into a file as well",
         "PER-06",
-        "behaviour/test_logs.py::test_no_file_in_the_container_grows",
+        "behaviour/test_logs.py::test_requests_write_no_file_in_the_container",
         replace(
             OBSERVE,
             TOLD,
@@ -220,25 +220,25 @@ MUTANTS = (
     mutant(
         "notes with another port",
         "CHT-12",
-        "behaviour/test_lifecycle.py::test_the_command_of_the_notes_makes_the_frontend_answer",
+        "behaviour/test_lifecycle.py::test_notes_command_makes_the_frontend_answer",
         replace(NOTES, "{{ $port }}:{{ $servicePort }}", "{{ $port }}:{{ add $servicePort 1 }}"),
     ),
     mutant(
         "pods that every upgrade replaces",
         "CHT-13",
-        "behaviour/test_lifecycle.py::test_an_upgrade_with_the_same_values_changes_nothing",
+        "behaviour/test_lifecycle.py::test_upgrade_with_the_same_values_changes_nothing",
         replace(HELPERS, "checksum/config: {{", "rolled: {{ randAlphaNum 8 | quote }}\nchecksum/config: {{"),
     ),
     mutant(
         "ConfigMap that an uninstall leaves",
         "CHT-14",
-        "behaviour/test_lifecycle.py::test_uninstall_leaves_nothing_but_the_data",
+        "behaviour/test_lifecycle.py::test_uninstall_removes_everything_but_the_data",
         replace(CONFIG_MAP, "  labels:\n", "  annotations:\n    helm.sh/resource-policy: keep\n  labels:\n"),
     ),
     mutant(
         "maxUnavailable 1: old pods go before new ones are Ready",
         "DEP-11",
-        "behaviour/test_bad_rollout.py::test_old_pods_serve_on_where_the_image_cannot_be_pulled",
+        "behaviour/test_bad_rollout.py::test_old_pods_serve_while_the_image_cannot_be_pulled",
         ONE_UNAVAILABLE,
     ),
     mutant(
@@ -250,55 +250,55 @@ MUTANTS = (
     mutant(
         "deleted pods that drop what they were asked",
         "STA-09",
-        "behaviour/test_kills.py::test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready",
+        "behaviour/test_kills.py::test_graceful_deletion_fails_no_request",
         *DROPPING,
     ),
     mutant(
         "pods that drop requests as the autoscaler takes them",
         "HPA-12",
-        "behaviour/test_autoscaling.py::test_no_request_fails_while_it_scales",
+        "behaviour/test_autoscaling.py::test_no_request_fails_while_scaling",
         *DROPPING,
     ),
     mutant(
         "requests go on to a pod that stands still",
         "POD-10",
-        "behaviour/test_freeze.py::test_requests_fail_only_until_the_frozen_pod_is_unready",
+        "behaviour/test_freeze.py::test_requests_fail_only_until_paused_pod_is_unready",
         port_alone("readiness"),
     ),
     mutant(
         "changed ConfigMap that drops requests",
         "STA-08",
-        "behaviour/test_settings.py::test_a_changed_config_map_loses_no_request",
+        "behaviour/test_changed_config_map.py::test_changed_config_map_fails_no_request",
         *DROPPING,
     ),
     mutant(
         "rotated Secret that drops requests",
         "STA-08",
-        "behaviour/test_settings.py::test_a_rotated_secret_loses_no_request",
+        "behaviour/test_rotated_secret.py::test_rotated_secret_fails_no_request",
         *DROPPING,
     ),
     mutant(
         "rollback that drops requests",
         "STA-08",
-        "behaviour/test_settings.py::test_a_rollback_loses_no_request",
+        "behaviour/test_changed_config_map.py::test_rollback_fails_no_request",
         *DROPPING,
     ),
     mutant(
         "maxUnavailable 1: old pods go before new ones have proved to live",
         "DEP-11",
-        "behaviour/test_bad_rollout.py::test_old_pods_serve_on_where_the_image_crashes",
+        "behaviour/test_bad_rollout.py::test_old_pods_serve_while_the_image_crashes",
         ONE_UNAVAILABLE,
     ),
     mutant(
         "new replicas that take forty seconds to start",
         "HPA-09",
-        "behaviour/test_autoscaling.py::test_the_time_of_each_phase_is_within_its_budget",
+        "behaviour/test_autoscaling.py::test_each_scale_up_phase_is_within_its_budget",
         SLOW_START,
     ),
     mutant(
         "backend that ends as soon as it starts",
         "CHT-11",
-        "behaviour/test_release.py::test_every_pod_is_ready_within_three_minutes",
+        "behaviour/test_release.py::test_pods_are_ready_within_three_minutes",
         replace(MAIN, BEGIN, BEGIN + "    sys.exit(3)\n"),
     ),
     mutant(
@@ -319,7 +319,7 @@ MUTANTS = (
     mutant(
         "settings that a rollback leaves as they are",
         "DEP-08",
-        "behaviour/test_settings.py::test_a_rollback_brings_the_earlier_revision_back",
+        "behaviour/test_changed_config_map.py::test_rollback_restores_the_earlier_config_map",
         replace(
             CONFIG_MAP,
             "  labels:\n",
@@ -335,7 +335,7 @@ MUTANTS = (
     mutant(
         "killed process that fails once more before it runs",
         "STA-09",
-        "behaviour/test_kills.py::test_a_killed_process_is_started_again_in_its_pod",
+        "behaviour/test_kills.py::test_killed_process_is_restarted_once_in_its_pod",
         replace(
             MAIN,
             BEGIN,
@@ -348,7 +348,7 @@ MUTANTS = (
     mutant(
         "users who are refused after a thousand tasks",
         "STA-09",
-        "behaviour/test_kills.py::test_every_outage_is_measured_and_ends",
+        "behaviour/test_kills.py::test_every_outage_ends",
         replace(TASKS, "from sqlalchemy import delete,", "from sqlalchemy import delete, func,"),
         replace(
             TASKS,

@@ -18,6 +18,7 @@ ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 HttpPath = Annotated[str, Field(pattern=r"^/")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
+COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
 
 
 class TargetError(Exception):
