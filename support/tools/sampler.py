@@ -80,7 +80,7 @@ class Plan:
         if not (self.rate > 0 and 0 <= self.reused_share <= 1 and self.connections > 0 and self.timeout > 0):
             raise ValueError("rate, connections and timeout must be above 0, reused_share within 0 and 1")
         if "{token}" not in self.path + self.body or "{token}" not in self.echo:
-            raise ValueError("neither path nor body, or not the echo, holds {token}")
+            raise ValueError("path or body, and echo, must contain {token}")
 
     def slot(self, number: int) -> int | None:
         """Which of the kept connections request `number` is meant for, each in turn; None for one of its own."""
