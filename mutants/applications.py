@@ -1,4 +1,4 @@
-"""Mutants of a release by its application: what users are answered, and what PostgreSQL then holds."""
+"""Live mutants of the application: its responses to users, and what it stores in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SQLITE = (
     ),
     replace(TASKS, '    """Newest first."""\n', '    """Newest first."""\n    return _kept(owner)\n'),
 )
-"""Tasks in a file of the pod's own."""
+"""Tasks in a file of the pod."""
 STORED_TWICE = replace(
     CHAT,
     '        session.add(Message(conversation=conversation, role="user",',
@@ -48,7 +48,7 @@ STORED_TWICE = replace(
     '        session.add(Message(conversation=conversation, role="user",',
 )
 UNSIGNED = replace(AUTH, '"verify_iat": False', '"verify_iat": False, "verify_signature": False')
-EVERYONES = replace(
+TASKS_OF_EVERY_USER = replace(
     TASKS, "select(Task).where(Task.user_id == owner).options", "select(Task).where(Task.user_id != '').options"
 )
 
@@ -76,7 +76,12 @@ MUTANTS = (
         "behaviour/test_balance.py::test_write_on_one_pod_is_read_on_every_other",
         *SQLITE,
     ),
-    mutant("tasks that are no rows", "PER-01", "behaviour/test_release.py::test_task_is_stored_in_postgresql", *SQLITE),
+    mutant(
+        "tasks that are not stored in PostgreSQL",
+        "PER-01",
+        "behaviour/test_release.py::test_task_is_stored_in_postgresql",
+        *SQLITE,
+    ),
     mutant(
         "history in memory",
         "STA-03",
@@ -109,19 +114,19 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "signature not looked at",
+        "signature is not verified",
         "STA-05",
         "behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere",
         UNSIGNED,
     ),
     mutant(
-        "expiry not looked at",
+        "expiry is not verified",
         "STA-05",
         "behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere",
         replace(AUTH, '"verify_iat": False', '"verify_iat": False, "verify_exp": False'),
     ),
     mutant(
-        "another user's path is open",
+        "another user's path is allowed",
         "STA-05",
         "behaviour/test_tokens.py::test_other_users_path_is_refused_everywhere",
         replace(AUTH, "if caller != user_id:", "if not caller:"),
@@ -141,16 +146,16 @@ MUTANTS = (
         "every user's tasks in one list",
         "STA-05",
         "behaviour/test_users.py::test_lists_contain_nothing_of_other_users",
-        EVERYONES,
+        TASKS_OF_EVERY_USER,
     ),
     mutant(
         "every user's tasks on one page",
         "STA-05",
         "behaviour/test_users.py::test_pages_contain_nothing_of_other_users",
-        EVERYONES,
+        TASKS_OF_EVERY_USER,
     ),
     mutant(
-        "tasks that only the browser asks for",
+        "tasks that only the browser fetches",
         "STA-10",
         "behaviour/test_pages.py::test_first_html_contains_the_users_tasks",
         replace(TASKS_PAGE, "{tasks.map((task) => (", "{[].map((task: Task) => ("),
@@ -162,7 +167,7 @@ MUTANTS = (
         STORED_TWICE,
     ),
     mutant(
-        "model's failure answered as if it had worked",
+        "model's failure answered with 200",
         "PER-04",
         "behaviour/test_chat.py::test_turn_with_a_failing_model_stores_nothing",
         replace(APP, 'the model gave no usable answer; nothing was stored"}, 502)', 'the model is tired"}, 200)'),
@@ -177,7 +182,7 @@ MUTANTS = (
         replace(APP, "allow_origins=settings.cors_origins,", 'allow_origin_regex=".*",'),
     ),
     mutant(
-        "no origin allowed but the first",
+        "only the first origin is allowed",
         "SCY-07",
         "behaviour/test_cors.py",
         replace(APP, "allow_origins=settings.cors_origins,", "allow_origins=settings.cors_origins[:1],"),
@@ -189,7 +194,7 @@ MUTANTS = (
         replace(DATABASE, "prepare_threshold=None", "prepare_threshold=0"),
     ),
     mutant(
-        "task that a deletion leaves",
+        "deleted task remains stored",
         "PER-01",
         "behaviour/test_api.py::test_task_lifecycle",
         replace(
@@ -199,7 +204,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "tag that a deletion leaves",
+        "deleted tag remains stored",
         "PER-01",
         "behaviour/test_api.py::test_tag_lifecycle",
         replace(
@@ -209,7 +214,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "address changed before it is stored",
+        "email address changed before it is stored",
         "PER-01",
         "behaviour/test_api.py::test_user_is_stored_in_postgresql",
         replace(
@@ -222,7 +227,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "endpoint of another name",
+        "endpoint with another path",
         "PER-01",
         "behaviour/test_api.py::test_every_endpoint_serves_its_user",
         replace(CHAT, "/conversations/{conversation_id}/messages", "/conversations/{conversation_id}/turns"),
@@ -246,7 +251,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "caller without a token is whom the path names",
+        "request without a token acts as the path's user",
         "STA-05",
         "behaviour/test_tokens.py::test_missing_token_is_refused_everywhere",
         replace(
@@ -285,13 +290,13 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "field that no key reaches",
+        "field that is not reachable by keyboard",
         "SCY-06",
         "journey/test_journey.py::test_user_adds_a_task_by_keyboard_only",
         replace(TASKS_PAGE, '          name="title"\n', '          name="title"\n          tabIndex={-1}\n'),
     ),
     mutant(
-        "messages that only the pod of their turn knows",
+        "messages known only to the pod of their turn",
         "STA-01",
         "behaviour/test_chat.py::test_conversation_is_the_same_on_every_pod",
         replace(CHAT, "HISTORY_MESSAGES = 100\n", "HISTORY_MESSAGES = 100\nSAID: set[str] = set()\n"),
@@ -304,7 +309,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "tools whose effects outlive a failed turn",
+        "tool effects stored although the turn failed",
         "PER-04",
         "behaviour/test_chat.py::test_turn_that_fails_after_the_tool_call_stores_nothing",
         replace(
@@ -319,7 +324,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "sessions that outlive their key",
+        "sessions that remain valid after the key is rotated",
         "SEC-11",
         "behaviour/test_rotated_secret.py::test_rotated_auth_secret_ends_old_sessions_only",
         UNSIGNED,
@@ -344,7 +349,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "conversation that repeats its user",
+        "conversation that repeats the user's message",
         "PER-04",
         "behaviour/test_kills.py::test_conversation_survives_kills",
         STORED_TWICE,

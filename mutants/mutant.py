@@ -1,4 +1,4 @@
-"""A way of breaking a release that runs."""
+"""Mutants of a running release."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mutants.charts import Edit
 
 @dataclass(frozen=True)
 class Mutant:
-    """A copy of chart and application with `edits`, the rule that it breaks, and the test that must see it.
+    """Chart and application with `edits`, the rule that they break, and the test that must find it.
 
     `test` is a pytest node ID: one test, or all of one file.
     """
@@ -21,5 +21,5 @@ class Mutant:
 
 
 def mutant(name: str, rule: str, test: str, *edits: Edit) -> Mutant:
-    """The mutant that a test must see, whose place is under tests/."""
+    """A mutant; `test` is relative to tests/."""
     return Mutant(name, rule, f"tests/{test}", edits)

@@ -146,9 +146,9 @@ def test_an_image_is_loaded_into_the_named_cluster(machine: Machine, tmp_path: P
 
 def test_a_node_may_tell_of_an_images_other_name() -> None:
     """The same content under the name of another run's."""
-    mine = sampler.content("acceptance-tools:1a2b-0badc0de")
-    assert mine == sampler.content("docker.io/library/acceptance-tools:1a2b-ffffffff")
-    assert mine != sampler.content("docker.io/library/acceptance-tools:3c4d-0badc0de")
+    mine = sampler.short_name("acceptance-tools:1a2b-0badc0de")
+    assert mine == sampler.short_name("docker.io/library/acceptance-tools:1a2b-ffffffff")
+    assert mine != sampler.short_name("docker.io/library/acceptance-tools:3c4d-0badc0de")
 
 
 def test_the_gateway_of_a_named_cluster_takes_no_port_that_may_be_taken(machine: Machine, tmp_path: Path) -> None:
