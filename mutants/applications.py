@@ -1,4 +1,4 @@
-"""Mutants of a release by its application: what users are answered, and what PostgreSQL then holds."""
+"""Live mutants of the application: its responses to users, and what it stores in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SQLITE = (
     ),
     replace(TASKS, '    """Newest first."""\n', '    """Newest first."""\n    return _kept(owner)\n'),
 )
-"""Tasks in a file of the pod's own."""
+"""Tasks in a file of the pod."""
 STORED_TWICE = replace(
     CHAT,
     '        session.add(Message(conversation=conversation, role="user",',
@@ -48,7 +48,7 @@ STORED_TWICE = replace(
     '        session.add(Message(conversation=conversation, role="user",',
 )
 UNSIGNED = replace(AUTH, '"verify_iat": False', '"verify_iat": False, "verify_signature": False')
-EVERYONES = replace(
+TASKS_OF_EVERY_USER = replace(
     TASKS, "select(Task).where(Task.user_id == owner).options", "select(Task).where(Task.user_id != '').options"
 )
 
@@ -56,7 +56,7 @@ MUTANTS = (
     mutant(
         "acknowledged before it is stored",
         "PER-05",
-        "behaviour/test_kills.py::test_every_acknowledged_write_is_there_once",
+        "behaviour/test_kills.py::test_acknowledged_writes_are_stored_once",
         replace(TASKS, "from fastapi import", "import asyncio\n\nfrom fastapi import"),
         replace(
             TASKS,
@@ -73,14 +73,19 @@ MUTANTS = (
     mutant(
         "SQLite in the pod",
         "STA-01",
-        "behaviour/test_spread.py::test_what_one_pod_wrote_every_other_reads_at_once",
+        "behaviour/test_balance.py::test_write_on_one_pod_is_read_on_every_other",
         *SQLITE,
     ),
-    mutant("tasks that are no rows", "PER-01", "behaviour/test_release.py::test_a_task_is_a_row", *SQLITE),
+    mutant(
+        "tasks that are not stored in PostgreSQL",
+        "PER-01",
+        "behaviour/test_release.py::test_task_is_stored_in_postgresql",
+        *SQLITE,
+    ),
     mutant(
         "history in memory",
         "STA-03",
-        "behaviour/test_chat.py::test_the_history_reaches_the_model_from_another_pod",
+        "behaviour/test_chat.py::test_history_reaches_the_model_from_another_pod",
         replace(CHAT, "HISTORY_MESSAGES = 100\n", "HISTORY_MESSAGES = 100\nHISTORY: dict[int, list[Message]] = {}\n"),
         replace(
             CHAT,
@@ -109,28 +114,28 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "signature not looked at",
+        "signature is not verified",
         "STA-05",
-        "behaviour/test_tokens.py::test_a_bad_token_opens_nothing",
+        "behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere",
         UNSIGNED,
     ),
     mutant(
-        "expiry not looked at",
+        "expiry is not verified",
         "STA-05",
-        "behaviour/test_tokens.py::test_a_bad_token_opens_nothing",
+        "behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere",
         replace(AUTH, '"verify_iat": False', '"verify_iat": False, "verify_exp": False'),
     ),
     mutant(
-        "another user's path is open",
+        "another user's path is allowed",
         "STA-05",
-        "behaviour/test_tokens.py::test_another_users_path_is_closed",
+        "behaviour/test_tokens.py::test_other_users_path_is_refused_everywhere",
         replace(AUTH, "if caller != user_id:", "if not caller:"),
         replace(AUTH, "return caller\n", "return user_id\n"),
     ),
     mutant(
         "another user's task is found by its identifier",
         "STA-05",
-        "behaviour/test_users.py::test_another_users_things_are_absent_on_ones_own_path",
+        "behaviour/test_users.py::test_other_users_resources_return_404",
         replace(
             TASKS,
             "select(Task).where(Task.user_id == owner, Task.id == task_id).options(selectinload(Task.tags))\n    async",
@@ -140,31 +145,31 @@ MUTANTS = (
     mutant(
         "every user's tasks in one list",
         "STA-05",
-        "behaviour/test_users.py::test_lists_hold_nothing_of_another_users",
-        EVERYONES,
+        "behaviour/test_users.py::test_lists_contain_nothing_of_other_users",
+        TASKS_OF_EVERY_USER,
     ),
     mutant(
         "every user's tasks on one page",
         "STA-05",
-        "behaviour/test_users.py::test_pages_hold_nothing_of_another_users",
-        EVERYONES,
+        "behaviour/test_users.py::test_pages_contain_nothing_of_other_users",
+        TASKS_OF_EVERY_USER,
     ),
     mutant(
-        "tasks that only the browser asks for",
+        "tasks that only the browser fetches",
         "STA-10",
-        "behaviour/test_pages.py::test_the_first_html_holds_the_users_tasks",
+        "behaviour/test_pages.py::test_first_html_contains_the_users_tasks",
         replace(TASKS_PAGE, "{tasks.map((task) => (", "{[].map((task: Task) => ("),
     ),
     mutant(
         "user's message stored twice",
         "PER-04",
-        "behaviour/test_chat.py::test_a_turn_is_stored_once",
+        "behaviour/test_chat.py::test_turn_is_stored_once",
         STORED_TWICE,
     ),
     mutant(
-        "model's failure answered as if it had worked",
+        "model's failure answered with 200",
         "PER-04",
-        "behaviour/test_chat.py::test_a_failing_model_is_told_and_stores_nothing",
+        "behaviour/test_chat.py::test_turn_with_a_failing_model_stores_nothing",
         replace(APP, 'the model returned no usable response; nothing was stored"}, 502)', 'the model is tired"}, 200)'),
         replace(APP, 'the model is unavailable, try again later; nothing was stored"}, 503)', 'no model today"}, 200)'),
     ),
@@ -175,7 +180,7 @@ MUTANTS = (
         replace(APP, "allow_origins=settings.cors_origins,", 'allow_origin_regex=".*",'),
     ),
     mutant(
-        "no origin allowed but the first",
+        "only the first origin is allowed",
         "SCY-07",
         "behaviour/test_cors.py",
         replace(APP, "allow_origins=settings.cors_origins,", "allow_origins=settings.cors_origins[:1],"),
@@ -183,13 +188,13 @@ MUTANTS = (
     mutant(
         "statements prepared behind a pooler",
         "PER-01",
-        "behaviour/test_pooler.py",
+        "behaviour/test_pgbouncer.py",
         replace(DATABASE, "prepare_threshold=None", "prepare_threshold=0"),
     ),
     mutant(
-        "task that a deletion leaves",
+        "deleted task remains stored",
         "PER-01",
-        "behaviour/test_api.py::test_a_task_from_its_making_to_its_end",
+        "behaviour/test_api.py::test_task_lifecycle",
         replace(
             TASKS,
             "delete(Task).where(Task.user_id == owner, Task.id == task_id).returning(Task.id)",
@@ -197,9 +202,9 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "tag that a deletion leaves",
+        "deleted tag remains stored",
         "PER-01",
-        "behaviour/test_api.py::test_a_tag_from_its_making_to_its_end",
+        "behaviour/test_api.py::test_tag_lifecycle",
         replace(
             TAGS,
             "delete(Tag).where(Tag.user_id == owner, Tag.id == tag_id).returning(Tag.id)",
@@ -207,9 +212,9 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "address changed before it is stored",
+        "email address changed before it is stored",
         "PER-01",
-        "behaviour/test_api.py::test_a_user_is_a_row",
+        "behaviour/test_api.py::test_user_is_stored_in_postgresql",
         replace(
             FRONTEND_AUTH,
             "    emailAndPassword: { enabled: true },\n",
@@ -220,21 +225,21 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "endpoint of another name",
+        "endpoint with another path",
         "PER-01",
-        "behaviour/test_api.py::test_every_endpoint_answers_its_user",
+        "behaviour/test_api.py::test_every_endpoint_serves_its_user",
         replace(CHAT, "/conversations/{conversation_id}/messages", "/conversations/{conversation_id}/turns"),
     ),
     mutant(
         "titles may be empty",
         "PER-01",
-        "behaviour/test_api.py::test_bad_input_is_refused_and_stores_nothing",
+        "behaviour/test_api.py::test_invalid_input_is_refused_and_not_stored",
         replace(SCHEMAS, "Title = Annotated[str, _text(1, 200)", "Title = Annotated[str, _text(0, 200)"),
     ),
     mutant(
         "page that remembers the last user",
         "STA-10",
-        "behaviour/test_pages.py::test_nobodys_page_holds_no_tasks",
+        "behaviour/test_pages.py::test_signed_out_page_shows_no_tasks",
         replace(
             SESSION,
             '  return (await getSession()) ?? redirect("/sign-in");\n',
@@ -244,9 +249,9 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "caller without a token is whom the path names",
+        "request without a token acts as the path's user",
         "STA-05",
-        "behaviour/test_tokens.py::test_no_token_opens_nothing",
+        "behaviour/test_tokens.py::test_missing_token_is_refused_everywhere",
         replace(
             AUTH,
             '        raise HTTPException(401, "sign in first", headers={"WWW-Authenticate": "Bearer"})\n',
@@ -256,7 +261,7 @@ MUTANTS = (
     mutant(
         "sessions in the frontend's memory",
         "STA-02",
-        "journey/test_journey.py::test_the_tab_goes_on_after_every_pod_was_replaced",
+        "journey/test_journey.py::test_open_tab_works_after_every_pod_is_replaced",
         replace(
             FRONTEND_AUTH,
             "    if (response.status < 500) return response;\n",
@@ -275,7 +280,7 @@ MUTANTS = (
     mutant(
         "session cookie that scripts can read",
         "SCY-06",
-        "journey/test_journey.py::test_a_person_signs_up_asks_for_a_task_and_completes_it",
+        "journey/test_journey.py::test_user_signs_up_and_completes_a_task_from_the_chat",
         replace(
             FRONTEND_AUTH,
             "advanced: { database:",
@@ -283,15 +288,15 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "field that no key reaches",
+        "field that is not reachable by keyboard",
         "SCY-06",
-        "journey/test_journey.py::test_a_person_signs_in_and_adds_a_task_by_keyboard_alone",
+        "journey/test_journey.py::test_user_adds_a_task_by_keyboard_only",
         replace(TASKS_PAGE, '          name="title"\n', '          name="title"\n          tabIndex={-1}\n'),
     ),
     mutant(
-        "messages that only the pod of their turn knows",
+        "messages known only to the pod of their turn",
         "STA-01",
-        "behaviour/test_chat.py::test_a_conversation_reads_the_same_on_every_pod",
+        "behaviour/test_chat.py::test_conversation_is_the_same_on_every_pod",
         replace(CHAT, "HISTORY_MESSAGES = 100\n", "HISTORY_MESSAGES = 100\nSAID: set[str] = set()\n"),
         replace(CHAT, "    return ChatOut(\n", "    SAID.update((body.message, response))\n    return ChatOut(\n"),
         replace(
@@ -302,9 +307,9 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "tools whose effects outlive a failed turn",
+        "tool effects stored although the turn failed",
         "PER-04",
-        "behaviour/test_chat.py::test_a_model_that_fails_after_the_tool_has_run_stores_nothing",
+        "behaviour/test_chat.py::test_turn_that_fails_after_the_tool_call_stores_nothing",
         replace(
             CHAT,
             "    response = await agent.answer(history, body.message, draft)\n",
@@ -317,15 +322,15 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "sessions that outlive their key",
+        "sessions that remain valid after the key is rotated",
         "SEC-11",
-        "behaviour/test_settings.py::test_a_rotated_auth_secret_ends_sessions_and_nothing_else",
+        "behaviour/test_rotated_secret.py::test_rotated_auth_secret_ends_old_sessions_only",
         UNSIGNED,
     ),
     mutant(
         "chat turn acknowledged before it is stored",
         "PER-05",
-        "behaviour/test_kills.py::test_every_acknowledged_chat_turn_is_there_once",
+        "behaviour/test_kills.py::test_acknowledged_chat_turns_are_stored_once",
         replace(CHAT, "from collections.abc", "import asyncio\nfrom collections.abc"),
         replace(
             CHAT,
@@ -342,9 +347,9 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "conversation that repeats its user",
+        "conversation that repeats the user's message",
         "PER-04",
-        "behaviour/test_kills.py::test_a_conversation_goes_on",
+        "behaviour/test_kills.py::test_conversation_survives_kills",
         STORED_TWICE,
     ),
 )

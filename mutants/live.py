@@ -1,10 +1,10 @@
-"""Mutants with a live effect: what only a release that runs shows, each against the tests of the one rule it breaks.
+"""Live mutants: defects that only a running release shows, each run against the test of the one rule that it breaks.
 
     python -m mutants.live [--rules STA-08,POD-10] [--shard 1/4] [--sample 6]
 
-One cluster serves all of them: the one that the checkout has kept, else one of their own, which is removed at the
-end. What is known of a mutant of this very checkout is not tried again: its outcome is a file in the results' folder.
-Exit 1 where a mutant survives, 2 where one could not be judged.
+All of them use one cluster: the one that the checkout has kept, else a new one, which is removed at the end. An outcome
+that is known for the same state of the checkout is read from the results folder instead of running the mutant again.
+Exit code 1 if a mutant survives, 2 if one is inconclusive.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from toolchain.console import ToolchainError
 
 MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS)
 COPIED = ("chart", "app", "dockerfiles", "target.toml")
-LEFT_OUT = ("node_modules", ".next", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache")
+IGNORED = ("node_modules", ".next", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache")
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")
-"""What every test of a release is made of, beside its own file."""
+"""The code of every test of a release, besides the test's module."""
 RESULTS = ROOT / "reports" / "mutants-live"
 
 
 @contextmanager
 def mutated(mutant: Mutant) -> Iterator[Path]:
-    """A copy of what the target names, edited; the folder, which holds its target file."""
+    """A copy of what the target names, with the mutant's edits; yields the folder, which contains the target file."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         root = Path(folder)
         for name in COPIED:
             if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+                shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns(*IGNORED))
             else:
                 shutil.copy2(ROOT / name, root / name)
         for edit in mutant.edits:
@@ -61,12 +61,12 @@ def mutated(mutant: Mutant) -> Iterator[Path]:
 def run(argv: Sequence[str], log: Path) -> int:
     """The exit code of a pytest process, whose output goes to `log`.
 
-    At Ctrl-C it is interrupted once, and ends by itself: what it disturbed is led back, and its run's lock is free.
+    At Ctrl-C it is interrupted once and ends by itself, so that it restores the release and frees its run's lock.
     """
     with (
-        log.open("w", encoding="utf-8") as said,
+        log.open("w", encoding="utf-8") as output,
         subprocess.Popen(
-            argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, process_group=0
+            argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
         ) as process,
     ):
         try:
@@ -79,9 +79,9 @@ def run(argv: Sequence[str], log: Path) -> int:
 
 
 def outcome(mutant: Mutant, log: Path) -> str:
-    """`killed`, `survived`, or why it could not be judged: only a finding of the mutant's own rule kills it.
+    """`killed`, `survived`, or why the mutant could not be judged: only a finding of its rule kills it.
 
-    `log` is given what pytest printed.
+    pytest's output goes to `log`.
     """
     with mutated(mutant) as root, tempfile.TemporaryDirectory(prefix="mutant-reports-") as reports:
         argv = [sys.executable, "-m", "pytest", "-q", "--keep-cluster", "-p", "no:cacheprovider"]
@@ -96,7 +96,7 @@ def outcome(mutant: Mutant, log: Path) -> str:
 
 
 def state(mutant: Mutant) -> str:
-    """What the outcome depends on: the mutated tree, the suite, and the mutant's test."""
+    """A digest of what the outcome depends on: the mutated files, the suite, and the mutant's test."""
     digest = hashlib.sha256(repr((mutant.name, mutant.rule, mutant.test)).encode())
     suite = (*SUITE, mutant.test.partition("::")[0])
     with mutated(mutant) as root:
@@ -107,66 +107,70 @@ def state(mutant: Mutant) -> str:
     return digest.hexdigest()
 
 
-def judge(mutant: Mutant, results: Path) -> str:
+def evaluate(mutant: Mutant, results: Path) -> str:
     """The mutant's outcome, from an earlier run of the same state if there is one."""
     place = results / f"{state(mutant)[:32]}.txt"
     if place.is_file():
         return place.read_text(encoding="utf-8")
     results.mkdir(parents=True, exist_ok=True)
-    found = outcome(mutant, place.with_suffix(".log"))
-    if not found.startswith("not judged"):
-        place.write_text(found, encoding="utf-8")
-    return found
+    result = outcome(mutant, place.with_suffix(".log"))
+    if not result.startswith("not judged"):
+        place.write_text(result, encoding="utf-8")
+    return result
 
 
-def chosen(rules: Sequence[str], shard: tuple[int, int]) -> list[Mutant]:
-    """The mutants of `rules`, all if none is named, of one shard (`number` from 1, of how many)."""
-    number, of = shard
-    wanted = [mutant for mutant in MUTANTS if not rules or mutant.rule in rules]
-    return [mutant for place, mutant in enumerate(wanted) if place % of == number - 1]
+def select(rules: Sequence[str], shard: tuple[int, int]) -> list[Mutant]:
+    """The mutants of `rules`, or all without any, that are in a shard: (its number from 1, the number of shards)."""
+    number, shards = shard
+    candidates = [mutant for mutant in MUTANTS if not rules or mutant.rule in rules]
+    return [mutant for place, mutant in enumerate(candidates) if place % shards == number - 1]
 
 
 def sample(mutants: Sequence[Mutant], count: int, commit: str) -> list[Mutant]:
-    """`count` of them, the same for the same commit."""
-    return random.Random(commit).sample(list(mutants), min(count, len(mutants)))  # noqa: S311 - nothing is secret
+    """`count` of the mutants, the same ones for the same commit."""
+    return random.Random(commit).sample(list(mutants), min(count, len(mutants)))  # noqa: S311 - not for cryptography
 
 
-def shard_of(text: str) -> tuple[int, int]:
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+def parse_shard(text: str) -> tuple[int, int]:
+    """The shard `1/4` as (1, 4); raises `ArgumentTypeError` for anything else."""
+    number, _, shards = text.partition("/")
+    if not (number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
         raise argparse.ArgumentTypeError(f"{text} is not a shard such as 1/4")
-    return int(number), int(of)
+    return int(number), int(shards)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the selected mutants, print a table of their outcomes, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m mutants.live", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rules", default="", metavar="RULES", help="rules, separated by commas (default: all)")
-    parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="N/M", help="one part of several (1/1)")
-    parser.add_argument("--sample", type=int, metavar="N", help="N of them, chosen by the commit (default: all)")
+    parser.add_argument(
+        "--shard", type=parse_shard, default=(1, 1), metavar="N/M", help="one of M shards (default: 1/1)"
+    )
+    parser.add_argument("--sample", type=int, metavar="N", help="N mutants, chosen by the commit (default: all)")
     options = parser.parse_args(argv)
     console = Console()
     table = Table("mutant", "rule", "outcome", "seconds")
     outcomes = []
-    mutants = chosen([rule for rule in options.rules.split(",") if rule], options.shard)
+    mutants = select([rule for rule in options.rules.split(",") if rule], options.shard)
     if options.sample is not None:
         mutants = sample(mutants, options.sample, checkout(ROOT).commit or "")
     try:
         with lifecycle.reuse_run(toolchain.find()):
             for mutant in mutants:
-                begun = time.monotonic()
-                outcomes.append(judge(mutant, RESULTS))
-                seconds = f"{time.monotonic() - begun:.0f}"
+                start = time.monotonic()
+                outcomes.append(evaluate(mutant, RESULTS))
+                seconds = f"{time.monotonic() - start:.0f}"
                 console.print(f"{mutant.name}: {outcomes[-1]} ({seconds} s)", soft_wrap=True)
                 table.add_row(mutant.name, mutant.rule, outcomes[-1], seconds)
     except ToolchainError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("ERROR: interrupted; what is known already is kept\n")
+        sys.stderr.write("ERROR: interrupted; the outcomes so far are kept\n")
         return 2
     console.print(table)
     if not outcomes:
-        console.print("no mutant was chosen")
+        console.print("no mutant was selected")
         return 2
     if "survived" in outcomes:
         return 1

@@ -1,7 +1,8 @@
-"""Waiting: `eventually` and `consistently` name their condition; neither returns without an answer."""
+"""Waiting for a condition: `eventually` and `consistently`; and letting time pass: `dwell`."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -11,6 +12,7 @@ from acceptance.core.deadlines import CAUSE_GAP, CAUSE_LASTED, Deadline
 T = TypeVar("T")
 
 POLL_SECONDS = 0.25
+log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
@@ -71,7 +73,7 @@ def consistently(
 ) -> int:
     """Call `probe` for `seconds` and return how often it held; it must hold every time.
 
-    Raises `WaitError` at the first `NotYet`. The only way to let time pass.
+    Raises `WaitError` at the first `NotYet`.
     """
     start = clock.monotonic()
     held = 0
@@ -85,3 +87,15 @@ def consistently(
         if clock.monotonic() - start >= seconds:
             return held
         clock.sleep(period)
+
+
+def dwell(seconds: float, why: str, *, clock: Clock = time) -> None:
+    """Let time pass where there is no condition to wait for.
+
+    Args:
+        seconds: How long; 0 or less returns at once.
+        why: What the time is for, as shown in the debug log.
+        clock: What passes the time; tests inject their own.
+    """
+    log.debug("dwelling for %g s: %s", seconds, why)
+    clock.sleep(max(0.0, seconds))

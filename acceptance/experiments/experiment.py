@@ -1,4 +1,4 @@
-"""Experiments: one disturbance done once, of which many tests of many rules ask what came of it."""
+"""Experiments: a disturbance that is made once, under traffic, and of which many tests judge the outcome."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from acceptance.core.fields import Object
+from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Target
-from acceptance.core.wait import consistently
+from acceptance.core.wait import WaitError, dwell
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.kube.client import Objects
 from acceptance.kube.history import History
@@ -24,12 +25,50 @@ T = TypeVar("T")
 
 
 class BaselineError(Exception):
-    """An experiment can't begin since an earlier one's harm is still there; never a finding."""
+    """The release could not be restored after an earlier experiment; never a finding."""
+
+
+@dataclass(frozen=True)
+class WaitResult(Generic[T]):
+    """How a wait in an experiment ended: with a value, or with the error that a test raises when it asks for it.
+
+    `elapsed` is how long the wait took, in seconds, whether it succeeded or not.
+    """
+
+    elapsed: float
+    outcome: T | AssertionError
+
+    @property
+    def ok(self) -> bool:
+        """Whether the wait succeeded; for an experiment that can't continue otherwise."""
+        return not isinstance(self.outcome, AssertionError)
+
+    @property
+    def value(self) -> T:
+        """What the wait returned; raises its error if it failed."""
+        if isinstance(self.outcome, AssertionError):
+            raise self.outcome
+        return self.outcome
+
+    @property
+    def seconds(self) -> float:
+        """Seconds until the wait succeeded; raises its error if it failed."""
+        self.raise_if_failed()
+        return self.elapsed
+
+    def raise_if_failed(self) -> None:
+        """Raise the wait's error if it failed."""
+        if isinstance(self.outcome, AssertionError):
+            raise self.outcome
+
+
+SKIPPED: WaitResult[Any] = WaitResult(0.0, WaitError("not waited for: an earlier wait of the experiment failed"))
+"""The result of a wait that an experiment did not reach."""
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """Something that was done or seen, for the timeline."""
+    """Something that was done or observed, for the timeline; `moment` in seconds since the epoch."""
 
     moment: float
     text: str
@@ -37,7 +76,10 @@ class Annotation:
 
 @dataclass
 class Experiment:
-    """What one disturbance left: when it was, what was done, what was waited for, and the history of objects."""
+    """The record of one experiment: its time, its traffic, and the history of the objects meanwhile.
+
+    `start` and `end` are in seconds since the epoch.
+    """
 
     name: str
     history: History
@@ -45,62 +87,56 @@ class Experiment:
     end: float = 0.0
     traffic: dict[str, SampleRun] = field(default_factory=dict)
     availability: bool = True
-    """Whether the traffic tells of the Services' availability, for the report; not where it goes past them."""
+    """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
-    _came: dict[str, tuple[float, object]] = field(default_factory=dict)
+
+    @property
+    def interval(self) -> Interval:
+        """From start to end."""
+        return Interval(self.start, self.end)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the start."""
         return time.time() - self.start
 
     def run_until(self, seconds: float) -> None:
-        """Let the traffic go on until `seconds` have passed since the beginning."""
-        consistently("traffic", lambda: None, max(0.0, seconds - self.elapsed))
+        """Let the traffic continue until `seconds` after the start."""
+        dwell(seconds - self.elapsed, "traffic continues")
 
     def annotate(self, text: str) -> float:
-        """Note that something happens now; the moment."""
+        """Add an annotation to the timeline, and return its moment."""
         moment = time.time()
         self.annotations.append(Annotation(moment, text))
         return moment
 
-    def attempt(self, name: str, wait: Callable[[], T]) -> None:
-        """Wait for something that a test will ask for: a deadline missed is the test's failure, not this one's."""
-        began = time.time()
+    def wait_for(self, name: str, wait: Callable[[], T]) -> WaitResult[T]:
+        """Call `wait` and return how it ended; a failure is annotated and fails the tests that ask for the result.
+
+        Args:
+            name: What is waited for, as shown on the timeline if the wait fails.
+            wait: Returns a value or raises `AssertionError`; any other exception ends the experiment.
+        """
+        start = time.time()
+        outcome: T | AssertionError
         try:
-            came: object = wait()
+            outcome = wait()
         except AssertionError as error:
-            came = error
-        seconds = time.time() - began
-        if isinstance(came, AssertionError):
-            self.annotate(f"not {name}")
-        self._came[name] = seconds, came
-
-    def came(self, name: str) -> bool:
-        """Whether what was waited for came; for an experiment that can't go on without it."""
-        return not isinstance(self._came[name][1], AssertionError)
-
-    def value(self, name: str) -> Any:
-        """What was waited for; raises its `WaitError` where it did not come."""
-        self.took(name)
-        return self._came[name][1]
-
-    def took(self, name: str) -> float:
-        """Seconds until what was waited for came; raises its `WaitError` where it did not."""
-        seconds, came = self._came[name]
-        if isinstance(came, AssertionError):
-            raise came
-        return seconds
+            outcome = error
+        result = WaitResult(time.time() - start, outcome)
+        if not result.ok:
+            self.annotate(f"failed: {name}")
+        return result
 
 
 @dataclass
 class ExperimentRunner:
-    """The release, and how to disturb it: every experiment begins at the baseline and leads back to it.
+    """The release, and how to disturb it: every experiment starts from the baseline and restores it afterwards.
 
-    `calm` are changes of values by dotted path that hold in every experiment unless it says otherwise.
-    `proof` asks the release for something as a user would; it raises `AssertionError` where that fails.
-    `publish` is given every experiment that ended, and `note` every change of values, for the report.
-    `connections` are those of the sampler that the node has tracked, as far as it is known.
+    `verify_serving` sends the release a user's request; it raises `AssertionError` if that fails.
+    `publish` receives every experiment that ended, and `record_override` every change of values, for the report.
+    `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
+    `connections` returns the sampler's connections that the node has tracked so far.
     """
 
     release: Release
@@ -112,52 +148,54 @@ class ExperimentRunner:
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
     baseline_error: str = ""
-    _changes: Mapping[str, Any] | None = None
+    unmodified: bool = True
+    """Whether the release is as it was installed, since no experiment has run yet."""
+    _at_baseline: bool = False
 
     @property
     def target(self) -> Target:
+        """What is under test."""
         return self.release.target
 
     @property
     def objects(self) -> Objects:
+        """Reads the objects of the release's namespace."""
         return self.release.objects
 
-    @property
-    def unmodified(self) -> bool:
-        """Whether the release is as it was before the first experiment, since there was none."""
-        return self._changes is None
-
     def pods(self, component: Component) -> list[Object]:
-        """The component's pods as they are now, in order of age."""
-        found = pods_of(self.objects.list("Pod").objects, component)
-        return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        """The component's pods as they are now, oldest first."""
+        pods = pods_of(self.objects.list("Pod").objects, component)
+        return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def upgrade(self, changes: Mapping[str, Any]) -> None:
-        """`helm upgrade` to the calm release with further changes of values, not waiting for its pods."""
-        self._changes = changes
+        """`helm upgrade` to the baseline with further changes of values, without waiting for the pods."""
+        self.unmodified, self._at_baseline = False, not changes
         self.record_override({**self.baseline_values, **changes})
         self.release.upgrade({**self.baseline_values, **changes})
 
     def rollback(self, revision: int) -> None:
-        """`helm rollback` to a revision, not waiting for its pods."""
-        self._changes = {"": f"revision {revision}"}
+        """`helm rollback` to a revision, without waiting for the pods."""
+        self.unmodified = self._at_baseline = False
         self.release.helm.rollback(revision)
 
-    def rolled_out(self) -> None:
-        """Wait until the rollout of every component is over; raises `WaitError`."""
+    def wait_rolled_out(self) -> None:
+        """Wait until the rollout of every component is complete; raises `WaitError` at the deadline."""
         for component in self.target.components.values():
             wait_rolled_out(self.objects, component)
 
     @contextmanager
     def experiment(self, name: str, **plans: Plan) -> Iterator[Experiment]:
-        """The time in which something is disturbed while requests go out by `plans`, which the report labels so.
+        """Send requests by `plans`, which the report labels so, while the body disturbs the release.
 
-        Afterwards the baseline is restored and proved. Raises `BaselineError` where the last experiment could not
-        do that, `VoidError` where the sampler's records can't be relied on.
+        Afterwards the baseline is restored and verified.
+
+        Raises:
+            BaselineError: if this experiment or an earlier one could not restore the baseline.
+            InconclusiveSampleError: if the sampler's records are not reliable.
         """
         if self.baseline_error:
             raise BaselineError(self.baseline_error)
-        if self._changes is None:
+        if self.unmodified:
             self.restore()
         experiment = Experiment(name, self.recorder.history, time.time())
         try:
@@ -165,20 +203,27 @@ class ExperimentRunner:
                 yield experiment
         finally:
             experiment.end = self.recorder.wait_until_current()
-            try:
-                self.restore()
-            except Exception as error:
-                self.baseline_error = f"the experiment {name} did not lead back to the baseline: {error}"
-                raise BaselineError(self.baseline_error) from error
-        connections = self.connections()
-        for sampling in experiment.traffic.values():
-            to = sampling.address, sampling.plan.port
-            sampling.records = attribute(sampling.records, to, connections, experiment.history)
+            self._restore_after(experiment)
+        self._attribute(experiment)
         self.publish(experiment)
 
     def restore(self) -> None:
-        """Bring the calm release back, and prove that it serves; raises `WaitError` or `AssertionError`."""
-        if self._changes != {}:
+        """Restore the baseline and verify that it serves; raises `WaitError` or `AssertionError` if it does not."""
+        if not self._at_baseline:
             self.upgrade({})
-        self.rolled_out()
+        self.wait_rolled_out()
         self.verify_serving()
+
+    def _restore_after(self, experiment: Experiment) -> None:
+        try:
+            self.restore()
+        except Exception as error:
+            self.baseline_error = f"the experiment {experiment.name} did not restore the baseline: {error}"
+            raise BaselineError(self.baseline_error) from error
+
+    def _attribute(self, experiment: Experiment) -> None:
+        """Attribute the requests to pods, where the node has tracked their connections."""
+        connections = self.connections()
+        for run in experiment.traffic.values():
+            destination = run.address, run.plan.port
+            run.records = attribute(run.records, destination, connections, experiment.history)

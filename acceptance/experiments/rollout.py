@@ -1,108 +1,137 @@
-"""Rollouts: when one is over, which bounds hold in it, and when its pods came and went."""
+"""Rollouts: when one is complete, whether it stayed within its bounds, and when its pods came and went."""
 
 from __future__ import annotations
 
-from acceptance.checks.finding import Finding
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from acceptance.checks.finding import Finding, Untested
 from acceptance.core.deadlines import ROLLED_OUT, Deadline
-from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.fields import Object, at, name_of, text_at
 from acceptance.core.interval import Interval
-from acceptance.core.target import Component
+from acceptance.core.target import Component, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.kube.history import GapError, History
 from acceptance.kube.quantity import resolved
 from acceptance.kube.status import has_condition, is_ready, is_terminating, pods_of, revision, unfinished_reason
 
-EDGES = ("maxSurge", "maxUnavailable")
+BOUNDS = ("maxSurge", "maxUnavailable")
 
 
 def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:
-    """Wait until the component's rollout is over; the names of its pods. Raises `WaitError` at the deadline.
+    """Wait until the component's rollout is complete; the names of its pods. Raises `WaitError` at the deadline.
 
-    Read from the API server itself: what a watch has not brought yet must not pass for the newest spec.
+    It reads from the API server, since a watch may not have delivered the newest spec yet.
     """
 
     def probe() -> tuple[str, ...]:
         deployments = objects.list("Deployment").objects
         deployment = next((item for item in deployments if name_of(item) == component.deployment), None)
         pods = objects.list("Pod").objects
-        lacking = unfinished_reason(deployment, pods, objects.list("EndpointSlice").objects, component)
-        if lacking:
-            raise NotYet(lacking)
+        reason = unfinished_reason(deployment, pods, objects.list("EndpointSlice").objects, component)
+        if reason:
+            raise NotYet(reason)
         return tuple(sorted(name_of(pod) for pod in pods_of(pods, component)))
 
     return eventually(f"Deployment {component.deployment} to be rolled out", probe, deadline)
 
 
-def bounds_findings(history: History, component: Component, start: float, end: float) -> list[Finding]:
-    """DEP-10 at every change seen from `start` to `end`: surge and unavailability within what is configured.
+def image_tag_path(target: Target, component: str) -> str:
+    """The dotted path of the component's image tag in the chart's values; raises `Untested` if the target has none."""
+    path = target.component(component).values.image_tag
+    if path is None:
+        raise Untested(f"the target names no value for the image tag of the {component}")
+    return path
 
-    Raises `GapError` where that time was not seen whole or the wanted number of replicas changed in it.
+
+@dataclass(frozen=True)
+class PodBounds:
+    """How many pods a rollout may have, and how many of them must be available."""
+
+    maximum: int
+    minimum_available: int
+
+
+def bounds_findings(history: History, component: Component, interval: Interval) -> list[Finding]:
+    """DEP-10 at every observed change of the pods in the interval: surge and unavailability as configured.
+
+    Raises `GapError` if the interval was not observed completely, or if the expected number of replicas changed in it.
     """
+    bounds = _bounds(history, component, interval)
+    states = list(history.states("Pod", interval.start, interval.end))
+    if len(states) < 2:
+        raise GapError("no pod changed in that time")
+    return [
+        finding
+        for state in states
+        for finding in _breaches(component, bounds, state.objects, state.moment - interval.start)
+    ]
+
+
+def _bounds(history: History, component: Component, interval: Interval) -> PodBounds:
     specs = {
-        (at(item, "spec.replicas"), *(at(item, f"spec.strategy.rollingUpdate.{key}") for key in EDGES))
-        for state in history.states("Deployment", start, end)
+        (at(item, "spec.replicas"), *(at(item, f"spec.strategy.rollingUpdate.{key}") for key in BOUNDS))
+        for state in history.states("Deployment", interval.start, interval.end)
         for item in state.objects
         if name_of(item) == component.deployment
     }
     if len(specs) != 1:
         raise GapError(f"Deployment {component.deployment} did not keep one replica count and strategy: {specs}")
     replicas, surge, unavailable = specs.pop()
-    most = replicas + (resolved(surge, replicas, up=True) or 0)
-    least = replicas - (resolved(unavailable, replicas, up=False) or 0)
-    found: list[Finding] = []
-    changes = 0
-    for state in history.states("Pod", start, end):
-        changes += 1
-        staying = [pod for pod in pods_of(state.objects, component) if not is_terminating(pod)]
-        available = sum(is_ready(pod) for pod in staying)
-        when = f"{len(staying)} pods, {available} of them available, {state.moment - start:.2f} s into it"
-        if len(staying) > most:
-            found.append(_breach(component, "pods without deletionTimestamp", f"at most {most}", when))
-        if available < least:
-            found.append(_breach(component, "available pods", f"at least {least}", when))
-    if changes < 2:
-        raise GapError("no pod changed in that time")
-    return found
+    return PodBounds(
+        maximum=replicas + (resolved(surge, replicas, up=True) or 0),
+        minimum_available=replicas - (resolved(unavailable, replicas, up=False) or 0),
+    )
 
 
-def _breach(component: Component, field: str, wanted: str, when: str) -> Finding:
-    return Finding("DEP-10", f"Deployment/{component.deployment}", field, wanted, when)
+def _breaches(
+    component: Component, bounds: PodBounds, objects: tuple[Object, ...], seconds: float
+) -> Iterator[Finding]:
+    """A finding for each bound that the pods exceed, `seconds` after the start of the rollout."""
+    pods = [pod for pod in pods_of(objects, component) if not is_terminating(pod)]
+    available = sum(is_ready(pod) for pod in pods)
+    actual = f"{len(pods)} pods, {available} of them available, after {seconds:.2f} s"
+    object_ = f"Deployment/{component.deployment}"
+    if len(pods) > bounds.maximum:
+        yield Finding("DEP-10", object_, "pods without deletionTimestamp", f"at most {bounds.maximum}", actual)
+    if available < bounds.minimum_available:
+        yield Finding("DEP-10", object_, "available pods", f"at least {bounds.minimum_available}", actual)
 
 
-def turnover(history: History, component: Component, start: float, end: float) -> Interval:
-    """From the first new pod's creation being seen to the last old pod's end, between `start` and `end`.
+def turnover(history: History, component: Component, interval: Interval) -> Interval:
+    """The part of the interval with old and new pods: from the first new pod to the end of the last old one.
 
-    Raises `GapError` where no pod came or none went.
+    Raises `GapError` if no new pod appeared or an old one stayed.
     """
-    states = list(history.states("Pod", start, end))
+    states = list(history.states("Pod", interval.start, interval.end))
     old = {text_at(pod, "metadata.uid") for pod in pods_of(states[0].objects, component)}
-    first = last = None
+    first_new = last_old = None
     for state in states:
-        there = {text_at(pod, "metadata.uid") for pod in pods_of(state.objects, component)}
-        if first is None and there - old:
-            first = state.moment
-        if last is None and not there & old:
-            last = state.moment
-    if first is None or last is None:
+        uids = {text_at(pod, "metadata.uid") for pod in pods_of(state.objects, component)}
+        if first_new is None and uids - old:
+            first_new = state.moment
+        if last_old is None and not uids & old:
+            last_old = state.moment
+    if first_new is None or last_old is None:
         raise GapError(f"the pods of {component.deployment} were not replaced in that time")
-    return Interval(first, last)
+    return Interval(first_new, last_old)
 
 
-def revisions(history: History, component: Component, start: float, end: float) -> dict[str, str]:
-    """Revision by pod name, of every pod of the component that was there between `start` and `end`."""
+def revisions(history: History, component: Component, interval: Interval) -> dict[str, str]:
+    """Revision by pod name, of every pod of the component that existed in the interval."""
     return {
         name_of(pod): revision(pod)
-        for state in history.states("Pod", start, end)
+        for state in history.states("Pod", interval.start, interval.end)
         for pod in pods_of(state.objects, component)
     }
 
 
-def ready_since(history: History, component: Component, start: float, end: float) -> dict[str, float]:
-    """When each of the component's pods was first seen Ready, by name; `start` for those that were so already."""
-    found: dict[str, float] = {}
-    for state in history.states("Pod", start, end):
+def ready_since(history: History, component: Component, interval: Interval) -> dict[str, float]:
+    """When each of the component's pods was first observed Ready, by name; the interval's start if it already was."""
+    moments: dict[str, float] = {}
+    for state in history.states("Pod", interval.start, interval.end):
         for pod in pods_of(state.objects, component):
             if has_condition(pod, "Ready"):
-                found.setdefault(name_of(pod), state.moment)
-    return found
+                moments.setdefault(name_of(pod), state.moment)
+    return moments

@@ -14,10 +14,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from acceptance.core.fields import name_of, text_at
-from acceptance.core.target import Component
+from acceptance.core.interval import Interval
+from acceptance.core.target import Autoscaler, Component
 from acceptance.experiments.experiment import Annotation, Experiment
+from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
 from acceptance.kube.status import is_ready, is_terminating, pods_of, revision
 from acceptance.traffic.availability import Availability
+from acceptance.traffic.load_test import Load
 from acceptance.traffic.records import Record, percentile
 
 WIDTH = 10.0
@@ -115,6 +118,33 @@ def curves(
     return _svg(figure)
 
 
+def autoscaling(experiment: Experiment, component: Component, autoscaler: Autoscaler, load: Load, since: float) -> str:
+    """An SVG of a load test from `since` on: replicas, CPU, and the load's and the sampler's rates and percentiles."""
+    history, time = experiment.history, Interval(since, experiment.end)
+    sampled = experiment.traffic["backend"].availability
+    failed = {failure.record.number for failure in sampled.failures}
+    succeeded = [record for record in sampled.records if record.number not in failed]
+    load_answered, load_failed = load.rates()
+    rows: dict[str, dict[str, Sequence[tuple[float, float]]]] = {
+        "replicas": {
+            "desired": desired_replicas(history, component.deployment, time),
+            "Ready": [
+                (state.moment, sum(is_ready(pod) for pod in pods_of(state.objects, component)))
+                for state in history.states("Pod", time.start, time.end)
+            ],
+        },
+        "CPU, % of request": {"average": cpu_utilisation(history, autoscaler.name, time)},
+        "load, 1/s": {"answered": load_answered, "failed": load_failed},
+        "sampler, 1/s": {
+            "answered": rate((record.done for record in succeeded), time.start, time.end),
+            "failed": rate((failure.record.done for failure in sampled.failures), time.start, time.end),
+        },
+        "p95, s": {"load": load.slowest(), "sampler": slowest(succeeded, time.start, time.end)},
+    }
+    annotations = [annotation for annotation in experiment.annotations if annotation.moment >= since]
+    return curves(annotations, time.start, time.end, rows)
+
+
 def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(WIDTH, 0.8 + 1.3 * sum(heights)), layout="constrained")
     grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
@@ -129,15 +159,15 @@ def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
         colour = BAD if record.number in failed else EXPECTED if record.number in refused else GOOD
         layers[colour][bucket] += 1
-    words = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
+    labels = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
     if refused:
-        words[EXPECTED] = f"refused as meant: {len(refused)}"
+        labels[EXPECTED] = f"refused as expected: {len(refused)}"
     moments = sorted({moment for layer in layers.values() for moment in layer})
     below = [0] * len(moments)
     for colour, layer in layers.items():
         heights = [layer[moment] for moment in moments]
-        if colour in words:
-            axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, label=words[colour])
+        if colour in labels:
+            axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, label=labels[colour])
         below = [low + height for low, height in zip(below, heights, strict=True)]
     axes.set_ylabel(f"{label}\n1/s")
     axes.legend(loc="lower right", fontsize=8)

@@ -1,6 +1,6 @@
-"""The node's connection tracking: which pod a connection was led to, for requests whose answer names none.
+"""Attribution of requests to pods by the node's connection tracking, if their response names no pod.
 
-What it has not seen stays unattributed: a stream that ended, or lost events, is no error of the run.
+A connection that it has not reported stays unattributed: a stream that ended, or lost events, is no suite error.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from acceptance.provision.cluster import Cluster
 from acceptance.traffic.records import Record
 
 LAG = 2.0
-"""Seconds by which an event may be apart from what the sampler noted; a port is used again much later."""
+"""Seconds by which an event may differ from the sampler's record; a port is reused much later than that."""
 MOMENT = re.compile(r"\[(\d+\.\d+)\]\s+\[NEW\]")
 ENDS = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One that was opened at `moment` (seconds since the epoch), and the address that it was led to."""
+    """A connection that was opened at `moment` (seconds since the epoch), and the address it was forwarded to."""
 
     moment: float
     port: int
-    """Of the client's own."""
+    """The client's port."""
     destination: tuple[str, int]
-    """What the client asked for: a Service's address, or a pod's."""
+    """Address and port that the client connected to: a Service's, or a pod's."""
     address: str
-    """Who is to answer."""
+    """The address that answers: a pod's."""
 
 
 def parse(line: str) -> Connection | None:
@@ -48,53 +48,62 @@ def parse(line: str) -> Connection | None:
 def attribute(
     records: Sequence[Record], destination: tuple[str, int], connections: Iterable[Connection], history: History
 ) -> tuple[Record, ...]:
-    """The records, each that names no pod with the one that its connection was led to, where that is known.
+    """The records, with the connected pod in those that name none, if it is known.
 
-    `destination` is the address and port that all of them were sent to.
+    Args:
+        records: The records of one sample run.
+        destination: The address and port that all of them were sent to.
+        connections: The connections that the node has tracked.
+        history: Tells which pod had an address at a moment.
     """
-    seen: dict[int, list[Connection]] = defaultdict(list)
+    tracked: dict[int, list[Connection]] = defaultdict(list)
     for connection in connections:
         if connection.destination == destination:
-            seen[connection.port].append(connection)
-    names = holders(history)
+            tracked[connection.port].append(connection)
+    pods = pods_by_address(history)
     opened: dict[int, float] = {}
     for record in records:
         opened[record.connection] = min(record.sent, opened.get(record.connection, record.sent))
 
-    def pod(record: Record) -> str:
+    def connected_pod(record: Record) -> str:
         moment = opened[record.connection] if record.connection >= 0 else record.sent
-        near = [each for each in seen[record.port] if abs(each.moment - moment) <= LAG]
-        found = {holder(names.get(each.address, []), each.moment) for each in near}
-        return found.pop() if len(found) == 1 else ""
+        candidates = [each for each in tracked[record.port] if abs(each.moment - moment) <= LAG]
+        names = {pod_at(pods.get(each.address, []), each.moment) for each in candidates}
+        return names.pop() if len(names) == 1 else ""
 
-    return tuple(record if record.pod or not record.port else replace(record, pod=pod(record)) for record in records)
+    return tuple(
+        record if record.pod or not record.port else replace(record, pod=connected_pod(record)) for record in records
+    )
 
 
-def holders(history: History) -> dict[str, list[tuple[float, str]]]:
-    """Which pods had each address, and since when, as far as it was seen."""
-    found: dict[str, list[tuple[float, str]]] = defaultdict(list)
+def pods_by_address(history: History) -> dict[str, list[tuple[float, str]]]:
+    """The pods that had each address, as (seconds since the epoch, name), as far as it was observed."""
+    pods: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for version in history.versions("Pod"):
         address, name = text_at(version.object, "status.podIP"), name_of(version.object)
-        if address and (not found[address] or found[address][-1][1] != name):
-            found[address].append((version.arrived, name))
-    return found
+        if address and (not pods[address] or pods[address][-1][1] != name):
+            pods[address].append((version.arrived, name))
+    return pods
 
 
-def holder(pods: Sequence[tuple[float, str]], moment: float) -> str:
-    """The last that had the address by then; a watch may tell later than the node, so else the first; or ""."""
-    before = [name for since, name in pods if since <= moment]
-    return before[-1] if before else pods[0][1] if pods else ""
+def pod_at(pods: Sequence[tuple[float, str]], moment: float) -> str:
+    """The pod of an address at a moment: the last one observed by then, else the first; empty if there is none.
+
+    A watch may report a pod's address later than the node reports its first connection.
+    """
+    earlier = [name for since, name in pods if since <= moment]
+    return earlier[-1] if earlier else pods[0][1] if pods else ""
 
 
 class ConnectionTracker:
-    """Connections as they are opened."""
+    """Collects connections as they are opened."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connections: list[Connection] = []
 
     def follow(self, lines: Iterable[str]) -> None:
-        """Take every connection from the lines, until they end."""
+        """Collect every connection from the lines, until they end."""
         for line in lines:
             connection = parse(line)
             if connection is not None:
@@ -102,18 +111,19 @@ class ConnectionTracker:
                     self._connections.append(connection)
 
     def connections(self) -> tuple[Connection, ...]:
+        """The connections so far."""
         with self._lock:
             return tuple(self._connections)
 
 
 @contextmanager
 def track_connections(cluster: Cluster, source: str) -> Iterator[ConnectionTracker]:
-    """From entry to exit the connections from one pod's address; none where nothing runs on the node."""
-    found = ConnectionTracker()
+    """Track the connections from one pod's address, from entry to exit; none if the node is not accessible."""
+    tracker = ConnectionTracker()
     if "node" not in cluster.capabilities:
-        yield found
+        yield tracker
         return
     argv = ("conntrack", "--event", "--event-mask", "NEW", "--output", "timestamp", "--proto", "tcp")
     with cluster.node_stream(*argv, "--orig-src", source) as lines:
-        threading.Thread(target=found.follow, args=[lines], daemon=True).start()
-        yield found
+        threading.Thread(target=tracker.follow, args=[lines], daemon=True).start()
+        yield tracker

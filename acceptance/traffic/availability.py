@@ -1,4 +1,4 @@
-"""From records to a verdict: which requests failed, when nothing was served, and whether enough was asked."""
+"""Availability from the sampler's records: which requests failed and why, and how long outages lasted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Failure:
-    """A request that failed, and why in words."""
+    """A request that failed, and the reason."""
 
     record: Record
     reason: str
@@ -33,47 +33,52 @@ class Failure:
 
 @dataclass(frozen=True)
 class ExpectedRefusals:
-    """Refusals that an experiment means to bring about: whole answers with one of `statuses`, from `since` on.
+    """Refusals that an experiment causes on purpose: complete responses with one of `statuses`, from `since` on.
 
-    They need not hold the request's token. `since` in seconds since the epoch.
+    They need not contain the request's token. `since` in seconds since the epoch.
     """
 
     statuses: frozenset[int]
     since: float
 
     def matches(self, record: Record) -> bool:
+        """Whether the request was refused as expected."""
         in_time = record.done - record.due <= REQUEST.seconds
         return not record.error and in_time and record.status in self.statuses and record.done >= self.since
 
 
 @dataclass(frozen=True)
 class Availability:
-    """What became of a run's requests."""
+    """The outcome of a sample run's requests."""
 
     records: tuple[Record, ...]
     failures: tuple[Failure, ...]
     expected_refusals: tuple[Record, ...] = ()
-    """Those that were refused as the experiment meant them to be: not failures."""
+    """Requests that were refused as the experiment expects; they are no failures."""
 
     @property
     def reused(self) -> int:
+        """Requests on a connection that had carried one before."""
         return sum(record.reused for record in self.records)
 
     @property
     def new(self) -> int:
+        """Requests on a new connection."""
         return len(self.records) - self.reused
 
     @property
     def pods(self) -> Counter[str]:
-        """Answered requests by pod; `unattributed` where neither the response nor the node told which."""
+        """Answered requests by pod; `unattributed` if neither the response nor the node names the pod."""
         return Counter(record.pod or UNATTRIBUTED for record in self.records if record.status)
 
     @property
     def outages(self) -> tuple[Interval, ...]:
-        """Stretches in which requests failed one after the other: from the first one's sending to the next
-        good one's answer, or to the last failure where none followed."""
+        """Times of consecutive failures: from the first one's sending to the next successful response.
+
+        The last outage ends with its last failure if no request succeeded after it.
+        """
         failed = {failure.record.number for failure in self.failures}
-        found: list[Interval] = []
+        outages: list[Interval] = []
         start: float | None = None
         end = 0.0
         for record in sorted(self.records, key=lambda record: record.sent):
@@ -81,23 +86,24 @@ class Availability:
                 start = record.sent if start is None else start
                 end = max(end, record.done)
             elif start is not None:
-                found.append(Interval(start, record.done))
+                outages.append(Interval(start, record.done))
                 start = None
         if start is not None:
-            found.append(Interval(start, end))
-        return tuple(found)
+            outages.append(Interval(start, end))
+        return tuple(outages)
 
     @property
     def longest_outage(self) -> float:
-        """Seconds."""
+        """The longest outage, in seconds; 0 if there was none."""
         return max((outage.seconds for outage in self.outages), default=0.0)
 
-    def sent_within(self, windows: Iterable[Interval]) -> int:
-        spans = tuple(windows)
-        return sum(any(span.contains(record.sent) for span in spans) for record in self.records)
+    def sent_within(self, intervals: Iterable[Interval]) -> int:
+        """How many requests were sent in one of the intervals."""
+        times = tuple(intervals)
+        return sum(any(time.contains(record.sent) for time in times) for record in self.records)
 
     def between(self, interval: Interval) -> Availability:
-        """The same of the requests sent within `interval`."""
+        """The availability as of the requests sent in `interval` alone."""
         return Availability(
             tuple(record for record in self.records if interval.contains(record.sent)),
             tuple(failure for failure in self.failures if interval.contains(failure.record.sent)),
@@ -115,14 +121,14 @@ class Availability:
             "longest_outage_seconds": round(self.longest_outage, 3),
         }
         if self.expected_refusals:
-            figures["refused_as_meant"] = len(self.expected_refusals)
+            figures["refused_as_expected"] = len(self.expected_refusals)
         if durations:
             figures |= {f"p{p}_seconds": round(percentile(durations, p), 4) for p in (50, 95, 99)}
         return figures
 
 
 def failure_reason(record: Record, status: int) -> str | None:
-    """Why the request failed as STA-08 defines it, or None: `status` is the one that was wanted."""
+    """Why the request failed by STA-08's definition, or None if it did not; `status` is the expected one."""
     if record.error:
         return ERRORS[record.error]
     if record.done - record.due > REQUEST.seconds:
@@ -130,18 +136,18 @@ def failure_reason(record: Record, status: int) -> str | None:
     if record.status != status:
         return f"status {record.status} instead of {status}"
     if not record.echo:
-        return "the body lacked the request's own token"
+        return "the body lacks the request's token"
     return None
 
 
-def evaluate(records: Sequence[Record], status: int, intended: ExpectedRefusals | None = None) -> Availability:
-    """What became of the requests; `status` is the one that each was to be answered with, or as `intended`."""
+def evaluate(records: Sequence[Record], status: int, expected: ExpectedRefusals | None = None) -> Availability:
+    """Classify the requests; each is expected to be answered with `status`, or refused as `expected`."""
     failures, refused = [], []
     for record in records:
         reason = failure_reason(record, status)
         if reason is None:
             continue
-        if intended is not None and intended.matches(record):
+        if expected is not None and expected.matches(record):
             refused.append(record)
         else:
             failures.append(Failure(record, reason))
@@ -149,7 +155,7 @@ def evaluate(records: Sequence[Record], status: int, intended: ExpectedRefusals 
 
 
 def failed_request_findings(rule: str, object_: str, availability: Availability) -> list[Finding]:
-    """A finding where any request failed: how many, of which kinds, and the first few."""
+    """A finding if any request failed: how many, for which reasons, and the first few."""
     if not availability.failures:
         return []
     reasons = Counter(failure.reason for failure in availability.failures)

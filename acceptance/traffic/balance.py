@@ -1,4 +1,4 @@
-"""Whether load is spread evenly over pods: Pearson's chi-square test."""
+"""Whether load is balanced over pods: Pearson's chi-square test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from acceptance.checks.finding import Finding
 
 MIN_P_VALUE = 1e-6
-"""STA-07: an even spread fails this once in a million runs; half a share among 600 does so nearly always."""
+"""STA-07: an even balance fails this once in a million runs; half a share among 600 does so nearly always."""
 MIN_CONNECTIONS_PER_POD = 300
 """STA-07: new connections per pod."""
 
@@ -16,7 +16,7 @@ MIN_CONNECTIONS_PER_POD = 300
 def chi_square_p(statistic: float, freedom: int) -> float:
     """The probability of a chi-square statistic this large or larger, for `freedom` degrees of freedom.
 
-    The finite series for whole degrees (Abramowitz and Stegun, 26.4.4 and 26.4.5).
+    By the finite series for integer degrees (Abramowitz and Stegun, 26.4.4 and 26.4.5).
     """
     if freedom < 1:
         raise ValueError("at least one degree of freedom")
@@ -27,21 +27,21 @@ def chi_square_p(statistic: float, freedom: int) -> float:
     return math.erfc(math.sqrt(half)) + math.exp(-half) * sum(terms)
 
 
-def spread_p(counts: Mapping[str, int]) -> float:
-    """The probability of counts this uneven or more, were every pod as likely as another."""
+def balance_p(counts: Mapping[str, int]) -> float:
+    """The probability of counts this uneven or more if every pod is equally likely."""
     expected = sum(counts.values()) / len(counts)
     return chi_square_p(sum((n - expected) ** 2 / expected for n in counts.values()), len(counts) - 1)
 
 
 def imbalance_findings(counts: Mapping[str, int], service: str) -> list[Finding]:
-    """A finding where the spread over the pods, all of them keys of `counts`, is not even.
+    """A finding if the connections are not balanced over the pods, all of them keys of `counts`.
 
-    Raises `ValueError` for fewer than two pods or fewer than `PER_POD` connections per pod: no verdict.
+    Raises `ValueError` for fewer than two pods or fewer than `MIN_CONNECTIONS_PER_POD` connections per pod.
     """
     if len(counts) < 2 or sum(counts.values()) < MIN_CONNECTIONS_PER_POD * len(counts):
-        raise ValueError(f"{sum(counts.values())} connections over {len(counts)} pods give no verdict")
-    p = spread_p(counts)
+        raise ValueError(f"{sum(counts.values())} connections over {len(counts)} pods are too few for a verdict")
+    p = balance_p(counts)
     if p >= MIN_P_VALUE:
         return []
-    found = f"p = {p:.1e}: " + ", ".join(f"{pod} {count}" for pod, count in sorted(counts.items()))
-    return [Finding("STA-07", f"Service/{service}", "share of each pod", f"chi-square p >= {MIN_P_VALUE:g}", found)]
+    actual = f"p = {p:.1e}: " + ", ".join(f"{pod} {count}" for pod, count in sorted(counts.items()))
+    return [Finding("STA-07", f"Service/{service}", "share of each pod", f"chi-square p >= {MIN_P_VALUE:g}", actual)]

@@ -1,4 +1,4 @@
-"""Load: Locust in a pod of the suite's own, as one user, on the backend's Service. It judges nothing."""
+"""Load on the backend's Service: Locust in a pod, as one user. It measures and asserts nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from acceptance.client.user import User
 from acceptance.provision.cluster import Cluster
@@ -21,75 +22,95 @@ FOLDER = "/run/load"
 
 @dataclass(frozen=True)
 class LoadSample:
-    """What Locust had counted at a moment (seconds since the epoch), of all requests since it began."""
+    """Locust's counts at a moment (seconds since the epoch), of all requests since its start."""
 
     moment: float
     requests: int
     failures: int
     p95: float
-    """Seconds in which 95 % of the requests of the last 10 s were answered."""
+    """The 95th percentile of the response times of the last 10 s, in seconds."""
 
 
 @dataclass
 class Load:
-    """A load; after its end, Locust's counts of it, a second apart."""
+    """A load test; its samples, one per second, are available after its end."""
 
     samples: tuple[LoadSample, ...] = ()
 
     @property
     def requests(self) -> int:
+        """All requests."""
         return self.samples[-1].requests if self.samples else 0
 
     @property
     def failures(self) -> int:
+        """The requests that failed, as Locust counts them."""
         return self.samples[-1].failures if self.samples else 0
 
     def rates(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Requests a second that were answered, and that failed, from each count to the next, and none at last."""
+        """Requests per second that were answered, and that failed, from each sample to the next; 0 at the end."""
         answered, failed = [], []
         for before, after in itertools.pairwise(self.samples):
             seconds = after.moment - before.moment
-            bad = after.failures - before.failures
-            answered.append((before.moment, (after.requests - before.requests - bad) / seconds))
-            failed.append((before.moment, bad / seconds))
-        end = [(count.moment, 0.0) for count in self.samples[-1:]]
+            failures = after.failures - before.failures
+            answered.append((before.moment, (after.requests - before.requests - failures) / seconds))
+            failed.append((before.moment, failures / seconds))
+        end = [(sample.moment, 0.0) for sample in self.samples[-1:]]
         return answered + end, failed + end
 
     def slowest(self) -> list[tuple[float, float]]:
-        """The 95th percentiles; what ends a curve of them is not a number."""
-        return [(count.moment, count.p95) for count in self.samples[:-1]] + [
-            (count.moment, math.nan) for count in self.samples[-1:]
+        """The 95th percentiles in seconds; NaN at the end, where the curve stops."""
+        return [(sample.moment, sample.p95) for sample in self.samples[:-1]] + [
+            (sample.moment, math.nan) for sample in self.samples[-1:]
         ]
 
 
-def counts(log: str) -> tuple[LoadSample, ...]:
-    """The counts in a log of Locust's, whose other lines are its own."""
+def parse_samples(log: str) -> tuple[LoadSample, ...]:
+    """The samples in the pod's log; lines of Locust's own are skipped."""
     return tuple(LoadSample(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
 
 
 @contextmanager
 def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator[Load]:
-    """`clients` write tasks as quickly as they are answered, 10 a second each at most, from entry to exit."""
+    """Write tasks as `user` from entry to exit.
+
+    Args:
+        cluster: The cluster that runs Locust and the release.
+        image: The image of the suite's tools.
+        user: Who writes the tasks.
+        clients: How many write at the same time, each as fast as it is answered, but at most 10 tasks per second.
+    """
     cluster.load_image(image)
-    plan = {
-        "path": user.path(user.target.api.tasks),
-        "token": user.token,
-        "title": user.target.api.title_field,
-    }
-    secret = {
+    cluster.apply(_plan(cluster, user), _pod(cluster, image, user, clients))
+    load = Load()
+    try:
+        yield load
+        load.samples = parse_samples(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
+    finally:
+        cluster.kubectl("delete", "pod,secret", NAME, "--namespace", cluster.run.namespace, "--ignore-not-found")
+
+
+def _plan(cluster: Cluster, user: User) -> dict[str, Any]:
+    """A Secret with what Locust sends, since it contains the user's token."""
+    api = user.target.api
+    plan = {"path": user.path(api.tasks), "token": user.token, "title": api.title_field}
+    return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": NAME, "namespace": cluster.run.namespace},
         "data": {name: base64.b64encode(value.encode()).decode() for name, value in plan.items()},
     }
+
+
+def _pod(cluster: Cluster, image: str, user: User, clients: int) -> dict[str, Any]:
     host = service_url(user.target, "backend")
-    argv = ["--headless", "--users", str(clients), "--spawn-rate", str(clients), "--host", host, "--only-summary"]
-    pod = tool_pod(
+    options = ["--headless", "--users", str(clients), "--spawn-rate", str(clients), "--host", host, "--only-summary"]
+    return tool_pod(
         cluster,
         NAME,
         image,
-        ["locust", "--locustfile", "/opt/tools/load.py", *argv],
-        # Small requests: what is loaded and what samples it come first.
+        ["locust", "--locustfile", "/opt/tools/load.py", *options],
+        # Low, since the release under load and the sampler take precedence.
         {"cpu": "50m", "memory": "64Mi"},
         container={
             "env": [{"name": "LOAD_PLAN", "value": FOLDER}],
@@ -97,10 +118,3 @@ def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator
         },
         spec={"restartPolicy": "Never", "volumes": [{"name": "plan", "secret": {"secretName": NAME}}]},
     )
-    cluster.apply(secret, pod)
-    load = Load()
-    try:
-        yield load
-        load.samples = counts(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
-    finally:
-        cluster.kubectl("delete", "pod,secret", NAME, "--namespace", cluster.run.namespace, "--ignore-not-found")

@@ -1,4 +1,4 @@
-"""What samplers send to a release: requests that users make, each with a token that its answer must hold."""
+"""Plans of the requests that samplers send: those that users make, each with a token that its response must contain."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ import secrets
 from dataclasses import replace
 
 from acceptance.client.user import User
+from acceptance.provision.gateway import service_host
 from acceptance.traffic.sampler import Plan
 
 PER_SECOND = 12.0
-"""Of tasks, and as much of pages: 8 ms of CPU here for a task, 25 ms for a page, a fifth of two cores in all. Such
-as are a third as quick have time left for the pods that start meanwhile."""
+"""Tasks per second, and pages per second: a task takes 8 ms of CPU, a page 25 ms, a fifth of two cores in all. Cores
+that are a third as fast have time left for the pods that start meanwhile."""
 PAGE_CONNECTIONS = 16
-"""Pages take up to 2 s while pods start beside them, and kept connections are asked in turn, 6 a second: fewer would be
-in use yet. Each rollout closes them all: of more, fewer of the requests would find one open."""
+"""Pages take up to 2 s while pods start, and kept connections are used in turn, 6 a second: with fewer connections the
+next one would still be in use. Each rollout closes them all: with more, fewer requests would find one open."""
 CLIENT_PAUSE = 1.0
-"""Seconds that a client leaves a held connection idle: each is used once in that time."""
+"""Seconds between two requests on a held connection."""
 
 
 def duration_for(requests: int, rate: float) -> float:
-    """Seconds of traffic that bring so many requests, and some to spare for the sampler's start."""
+    """Seconds of traffic for so many requests, with a margin for the sampler's start."""
     return 1.05 * requests / rate
 
 
 def task_writes(user: User, rate: float = PER_SECOND) -> Plan:
-    """Tasks written to the backend's Service; the marker is the title."""
+    """Tasks that are written through the backend's Service; the token is in the title."""
     api = user.target.api
     return _plan(user, rate, user.path(api.tasks), json.dumps({api.title_field: "{token}"}), api.created)
 
 
 def chat_turns(user: User, rate: float) -> Plan:
-    """Chat turns, each in a conversation of its own, that make the agent add a task of the marker's title."""
+    """Chat turns, each in a new conversation, that make the agent add a task with the token in its title."""
     api = user.target.api
     message = json.dumps({api.message_field: "add task: {token}"})
     return replace(_plan(user, rate, user.path(api.chat), message, 200), connections=4)
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:
-    """A signed-in user's page from the frontend's Service, rendered with what the backend answers."""
+    """A signed-in user's page from the frontend's Service, rendered with the backend's response."""
     target = user.target
     part = target.component("frontend")
     return Plan(
-        host=f"{part.service}.{target.chart.namespace}.svc.cluster.local",
+        host=service_host(target, "frontend"),
         port=part.service_port,
         rate=rate,
         method="GET",
@@ -57,19 +58,19 @@ def page_views(user: User, rate: float = PER_SECOND) -> Plan:
 
 
 def to_pod(plan: Plan, address: str, port: int) -> Plan:
-    """The same to one pod, past its Service."""
+    """The same plan for one pod, bypassing its Service."""
     return replace(plan, host=address, port=port)
 
 
 def on_held_connections(plan: Plan, connections: int) -> Plan:
-    """The same on connections that are held open, by clients that do not look first whether theirs was closed."""
+    """The same plan on connections that are held open, by a client that does not check whether one was closed."""
     return replace(
         plan, rate=connections / CLIENT_PAUSE, reused_share=1.0, connections=connections, checks_idle_connections=False
     )
 
 
 def new_token() -> str:
-    """What all requests of one run have in common: no other run's requests hold it."""
+    """A token that all requests of one sample run share, and no other request contains."""
     return f"m{secrets.token_hex(5)}"
 
 
@@ -77,7 +78,7 @@ def _plan(user: User, rate: float, path: str, body: str, status: int) -> Plan:
     target = user.target
     part = target.component("backend")
     return Plan(
-        host=f"{part.service}.{target.chart.namespace}.svc.cluster.local",
+        host=service_host(target, "backend"),
         port=part.service_port,
         rate=rate,
         method="POST",

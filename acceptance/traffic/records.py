@@ -1,4 +1,4 @@
-"""What a sampler noted, read back: records from numbered blocks, or an error if they can't be relied on."""
+"""A sampler's records, decoded from numbered blocks; an error if they are not reliable."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 LATENESS_P99 = 0.5
-"""Seconds. On an idle machine it is 20 ms; beyond this an outage of a second could fall between two requests."""
+"""Seconds. On an idle machine it is 20 ms; above this an outage of a second could fall between two requests."""
 MAX_SAMPLE_GAP_SECONDS = 1.5
 """Longest time without a request. Endpoint changes take about a second to reach a node: a longer gap could
-hide an outage whole."""
+hide a whole outage."""
 
 
 class InconclusiveSampleError(Exception):
-    """The records give no verdict: the sampler lied, stalled or was late. Never a finding."""
+    """The records are inconclusive: incomplete, late or too few. Never a finding."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One request. Times in seconds since the epoch, by the suite's clock; fields as the sampler has them."""
+    """One request. Times in seconds since the epoch, by the suite's clock; fields as in the sampler."""
 
     number: int
     due: float
@@ -46,16 +46,18 @@ class Record:
 
     @property
     def lateness(self) -> float:
+        """Seconds from when the request was due to when it was sent."""
         return self.sent - self.due
 
     @property
     def duration(self) -> float:
+        """Seconds from when the request was sent to its end."""
         return self.done - self.sent
 
 
 @dataclass(frozen=True)
 class SampleTotals:
-    """What the sampler says at its end."""
+    """The sampler's counts at the end of a run."""
 
     blocks: int
     records: int
@@ -64,28 +66,32 @@ class SampleTotals:
 def decode(blocks: Iterable[Mapping[str, Any]], totals: SampleTotals, clock_offset: float = 0.0) -> tuple[Record, ...]:
     """The records of a finished run, in the order in which requests were due.
 
-    `clock_offset` in seconds is added to every time. Raises `VoidError` unless every block is there, whole,
-    and every request from the first to the last has exactly one record.
+    Args:
+        blocks: The blocks as the sampler serves them.
+        totals: How many blocks and records there must be.
+        clock_offset: Seconds that are added to every time.
+
+    Raises:
+        InconclusiveSampleError: unless every block is complete, and every request has exactly one record.
     """
     records: list[Record] = []
     count = 0
     for count, block in enumerate(blocks, start=1):
         if block["number"] != count - 1:
-            raise InconclusiveSampleError(f"block {count - 1} is missing: block {block['number']} came in its place")
+            raise InconclusiveSampleError(f"block {count - 1} is missing: got block {block['number']} instead")
         text = str(block["records"])
         if hashlib.sha256(text.encode()).hexdigest() != block["sha256"]:
-            raise InconclusiveSampleError(f"block {block['number']} does not fit its checksum")
+            raise InconclusiveSampleError(f"block {block['number']} does not match its checksum")
         rows = json.loads(text)
         if len(rows) != block["count"]:
             raise InconclusiveSampleError(
-                f"block {block['number']} holds {len(rows)} records instead of {block['count']}"
+                f"block {block['number']} contains {len(rows)} records instead of {block['count']}"
             )
         for number, due, sent, done, *rest in rows:
             records.append(Record(number, due + clock_offset, sent + clock_offset, done + clock_offset, *rest))
     if (count, len(records)) != (totals.blocks, totals.records):
         raise InconclusiveSampleError(
-            f"{count} blocks with {len(records)} records came; "
-            f"the sampler counted {totals.blocks} with {totals.records}"
+            f"got {count} blocks with {len(records)} records; the sampler counted {totals.blocks} with {totals.records}"
         )
     records.sort(key=lambda record: record.number)
     if [record.number for record in records] != list(range(len(records))):
@@ -94,7 +100,7 @@ def decode(blocks: Iterable[Mapping[str, Any]], totals: SampleTotals, clock_offs
 
 
 def require_steady_rate(records: Sequence[Record], rate: float, seconds: float) -> None:
-    """Raise `VoidError` unless the requests were sent as planned: `rate` a second for about `seconds`."""
+    """Raise `InconclusiveSampleError` unless requests were sent at `rate` per second for about `seconds`."""
     if not records:
         raise InconclusiveSampleError("no request was sent")
     planned = int(rate * seconds)
@@ -102,7 +108,7 @@ def require_steady_rate(records: Sequence[Record], rate: float, seconds: float) 
         raise InconclusiveSampleError(f"{len(records)} requests were sent in {seconds:.1f} s instead of {planned}")
     for record in records:
         if abs(record.due - records[0].due - record.number / rate) > 0.001:
-            raise InconclusiveSampleError(f"request {record.number} was due at another time than the rate says")
+            raise InconclusiveSampleError(f"request {record.number} was not due when the rate says")
         if record.sent < record.due - 0.001 or record.done < record.sent:
             raise InconclusiveSampleError(
                 f"request {record.number} was sent before it was due or done before it was sent"
@@ -115,11 +121,11 @@ def require_steady_rate(records: Sequence[Record], rate: float, seconds: float) 
     sent = sorted(record.sent for record in records)
     gap = max((after - before for before, after in itertools.pairwise(sent)), default=0.0)
     if gap > max(MAX_SAMPLE_GAP_SECONDS, 2 / rate):
-        raise InconclusiveSampleError(f"the sampler was blind for {gap:.1f} s")
+        raise InconclusiveSampleError(f"no request was sent for {gap:.1f} s")
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The `percent`th percentile, 1 to 99; `ValueError` for no values."""
+    """The `percent`th percentile, 1 to 99; raises `ValueError` for no values."""
     if len(values) == 1:
         return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -1,4 +1,4 @@
-"""The suite's side of the sampler: give it a plan, stop it, and read what it noted."""
+"""The client of the sampler, which runs in a pod: start it with plans, stop it, and read its records."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTo
 POD = "sampler"
 PORT = 8090
 COMMAND_SECONDS = 2 * REQUEST.seconds
-"""A stop is answered when the last request has ended, which may take the whole of a request's time."""
+"""A stop is answered when the last request has ended, which may take up to the request's deadline."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to send and what is a good answer; see the sampler's own `Plan` for the fields.
+    """Which requests to send and which response is expected; `support/tools/sampler.py` documents the fields.
 
-    `status` is the one that every request is to be answered with; the body must hold the request's token.
+    `status` is the expected one of every response; its body must contain the request's token.
     """
 
     host: str
@@ -44,7 +44,7 @@ class Plan:
     token: str
     status: int
     echo: str = "{token}"
-    headers: dict[str, str] = field(default_factory=dict, repr=False)  # they may hold a credential
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # they may contain a credential
     body: str = ""
     reused_share: float = 0.5
     connections: int = 8
@@ -55,77 +55,86 @@ class Plan:
 
 @dataclass
 class SampleRun:
-    """One plan under way; after `stop`, its records."""
+    """A plan that is being executed, and its records once it has stopped."""
 
     plan: Plan
     records: tuple[Record, ...] = ()
     expected_refusals: ExpectedRefusals | None = None
-    """Refusals that are right too, where the experiment brings them about."""
+    """Refusals that the experiment causes on purpose."""
     address: str = ""
-    """To which the requests were sent: the Service's, or the pod's."""
+    """The address that the requests are sent to: the Service's, or the pod's."""
 
     @property
     def availability(self) -> Availability:
-        """What became of the requests; `VoidError` before the sampling has ended."""
+        """The outcome of the requests; raises `InconclusiveSampleError` before the run has stopped."""
         if not self.records:
-            raise InconclusiveSampleError("the sampling has not ended or sent nothing")
+            raise InconclusiveSampleError("the sample run has not stopped or has sent no request")
         return evaluate(self.records, self.plan.status, self.expected_refusals)
 
 
 class Sampler:
-    """A sampler that listens at `url`, reached by `session`."""
+    """A running sampler that listens at `url`.
+
+    Attributes:
+        address: The address of its pod.
+    """
 
     def __init__(self, session: requests.Session, url: str) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self.address = urlsplit(url).hostname or ""
-        """The sampler's own: its pod's."""
 
     @contextmanager
     def sample(self, plan: Plan) -> Iterator[SampleRun]:
-        """`samplings` of one plan."""
-        with self.sample_all({"": plan}) as samplings:
-            yield samplings[""]
+        """As `sample_all`, for one plan."""
+        with self.sample_all({"": plan}) as runs:
+            yield runs[""]
 
     @contextmanager
     def sample_all(self, plans: Mapping[str, Plan]) -> Iterator[dict[str, SampleRun]]:
-        """Send requests by `plans` from entry to exit; then the records are there, under the labels of the plans.
+        """Send requests by `plans` from entry to exit; yields the runs under the labels of their plans.
 
-        Raises `VoidError` at exit where they can't be relied on. Where the body of the `with` raises,
-        the sampler is stopped and that error stands.
+        Their records are available after exit. If the body raises, the sampler is stopped and that error propagates.
+
+        Raises:
+            InconclusiveSampleError: at exit, if the records are not reliable.
         """
         offset = self.clock_offset()
-        runs: dict[int, SampleRun] = {}
+        numbered: dict[int, SampleRun] = {}
         started: dict[int, float] = {}
         try:
-            samplings = {}
+            runs = {}
             for label, plan in plans.items():
-                document = asdict(plan)
-                del document["status"]
-                begun = self._command("POST", "/runs", document)
-                started[begun["run"]] = time.monotonic()
-                runs[begun["run"]] = samplings[label] = SampleRun(plan, address=begun["address"])
-            yield samplings
+                number, runs[label] = self._start(plan)
+                started[number] = time.monotonic()
+                numbered[number] = runs[label]
+            yield runs
         except BaseException:
-            self._stop(runs)
+            self._stop(numbered)
             raise
         stopped = time.monotonic()
-        for run, totals in self._stop(runs).items():
-            records = decode(self._blocks(run, totals.blocks), totals, offset)
-            require_steady_rate(records, runs[run].plan.rate, stopped - started[run])
-            runs[run].records = records
+        for number, totals in self._stop(numbered).items():
+            records = decode(self._blocks(number, totals.blocks), totals, offset)
+            require_steady_rate(records, numbered[number].plan.rate, stopped - started[number])
+            numbered[number].records = records
+
+    def _start(self, plan: Plan) -> tuple[int, SampleRun]:
+        document = asdict(plan)
+        del document["status"]
+        started = self._command("POST", "/runs", document)
+        return started["run"], SampleRun(plan, address=started["address"])
 
     def _stop(self, runs: Collection[int]) -> dict[int, SampleTotals]:
-        """Stop all at once: one that ended after another would have sent on while the other's last requests ended."""
+        """Stop all runs at once: otherwise one would keep sending while the last requests of another end."""
         with ThreadPoolExecutor() as pool:
             answers = pool.map(lambda run: self._command("POST", f"/runs/{run}/stop"), runs)
             return {run: SampleTotals(**answer) for run, answer in zip(runs, answers, strict=True)}
 
     def clock_offset(self) -> float:
-        """Seconds that the suite's clock is ahead of the sampler's, as seen midway of a round trip."""
+        """Seconds that the suite's clock is ahead of the sampler's, as of the middle of a round trip."""
         before = time.time()
-        there = float(self._command("GET", "/clock")["time"])
-        return (before + time.time()) / 2 - there
+        remote = float(self._command("GET", "/clock")["time"])
+        return (before + time.time()) / 2 - remote
 
     def _blocks(self, run: int, count: int) -> Iterator[dict[str, object]]:
         first = 0
@@ -148,7 +157,10 @@ class Sampler:
 
 
 def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
-    """Start the sampler's pod, if it does not run, and wait until it answers through the gateway."""
+    """Start the sampler's pod if it is not running, and wait until it answers through the gateway.
+
+    Raises `WaitError` if it does not answer in time.
+    """
     cluster.load_image(image)
     cluster.apply(namespace(cluster), pod(cluster, image))
     objects = Objects(cluster.api, cluster.run.namespace)
@@ -158,9 +170,10 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
         pods = {name_of(item): item for item in objects.list("Pod").objects}
         address = text_at(pods.get(POD), "status.podIP")
         statuses = mappings_at(pods.get(POD), "status.containerStatuses")
-        # One of an earlier run may still serve while its container is replaced by one of this image.
+        # The sampler of an earlier run may still serve while its container is replaced by one of this image.
         if not address or not any(
-            content(text_at(status, "image")) == content(image) and at(status, "state.running") for status in statuses
+            short_name(text_at(status, "image")) == short_name(image) and at(status, "state.running")
+            for status in statuses
         ):
             raise NotYet(f"the pod does not run {image} yet")
         sampler = Sampler(session, f"http://{address}:{PORT}")
@@ -173,8 +186,8 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
     return eventually("the sampler to answer", probe, SAMPLER_UP)
 
 
-def content(reference: str) -> str:
-    """An image's name without its registry and its run's id: a node tells of any of the names that content has."""
+def short_name(reference: str) -> str:
+    """An image's name without registry and run id: a node reports any of the names that an image has."""
     return reference.rpartition("/")[2].rpartition("-")[0]
 
 

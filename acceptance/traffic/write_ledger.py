@@ -1,4 +1,4 @@
-"""The ledger: what a writer was told was stored, held against what PostgreSQL holds."""
+"""The write ledger: acknowledged and unacknowledged writes, compared with the rows in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Write:
-    """One write by its marker; acknowledged by a 2xx that was read to its end."""
+    """One write, identified by its marker; acknowledged by a complete 2xx response."""
 
     marker: str
     acknowledged: bool
@@ -27,45 +27,49 @@ class Write:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """The ledger against the table: markers that are there too seldom, too often, or were never written."""
+    """The comparison of ledger and table: the markers of lost, duplicated and unknown rows."""
 
     acknowledged: int
     unacknowledged: int
     kept: int
-    """Unacknowledged writes that are there nevertheless, as they may be."""
+    """Unacknowledged writes that were stored nevertheless, which is allowed."""
     lost: tuple[str, ...]
     duplicated: tuple[str, ...]
     unknown: tuple[str, ...]
 
     def figures(self) -> dict[str, int]:
-        """Numbers of writes, for the report; `stored` are those that are there, once or more."""
+        """Numbers of writes, for the report; `stored` are those that were stored once or more."""
         return {
             "acknowledged": self.acknowledged,
             "unacknowledged": self.unacknowledged,
             "stored": self.acknowledged - len(self.lost) + self.kept,
             "lost": len(self.lost),
-            "doubled": len(self.duplicated),
+            "duplicated": len(self.duplicated),
         }
 
 
 def acknowledged(record: Record) -> bool:
+    """Whether the response was a 2xx that was read to its end."""
     return not record.error and 200 <= record.status < 300
 
 
-def writes(sampling: SampleRun) -> list[Write]:
-    """What a sampler's run wrote: every request once, since nothing is retried."""
-    return [Write(f"{sampling.plan.token}-{record.number}", acknowledged(record)) for record in sampling.records]
+def writes(run: SampleRun) -> list[Write]:
+    """The writes of a sample run: one for each request, since nothing is retried."""
+    return [Write(f"{run.plan.token}-{record.number}", acknowledged(record)) for record in run.records]
 
 
 def reconcile(written: Iterable[Write], counted: Mapping[str, int]) -> Reconciliation:
-    """Each acknowledged write is to be there exactly once, each other one at most once, and nothing else.
+    """Compare the writes with how often the table contains each marker.
 
-    Raises `ValueError` where nothing was acknowledged: that proves nothing.
+    Each acknowledged write must be stored exactly once, each other one at most once, and nothing else.
+
+    Raises:
+        ValueError: if no write was acknowledged, since that proves nothing.
     """
     by_marker = {write.marker: write.acknowledged for write in written}
     sure = {marker for marker, is_sure in by_marker.items() if is_sure}
     if not sure:
-        raise ValueError("no write was acknowledged, so there is nothing to hold the table against")
+        raise ValueError("no write was acknowledged, so there is nothing to compare the table with")
     return Reconciliation(
         acknowledged=len(sure),
         unacknowledged=len(by_marker) - len(sure),
@@ -76,16 +80,16 @@ def reconcile(written: Iterable[Write], counted: Mapping[str, int]) -> Reconcili
     )
 
 
-def discrepancies(rule: str, table: str, settlement: Reconciliation) -> list[Finding]:
+def discrepancies(rule: str, table: str, reconciliation: Reconciliation) -> list[Finding]:
     """A finding for each way in which the table differs from the ledger."""
-    faults = (
-        ("acknowledged writes", "each there", "lost", settlement.lost),
-        ("writes", "each at most once", "there more than once", settlement.duplicated),
-        ("rows", "none that was not written", "never written", settlement.unknown),
+    kinds = (
+        ("acknowledged writes", "each stored", "lost", reconciliation.lost),
+        ("writes", "each stored at most once", "stored more than once", reconciliation.duplicated),
+        ("rows", "only those that were written", "never written", reconciliation.unknown),
     )
     return [
-        Finding(rule, f"Table/{table}", field, wanted, f"{len(markers)} {words}: {', '.join(markers[:SHOWN])}")
-        for field, wanted, words, markers in faults
+        Finding(rule, f"Table/{table}", field, expected, f"{len(markers)} {problem}: {', '.join(markers[:SHOWN])}")
+        for field, expected, problem, markers in kinds
         if markers
     ]
 
@@ -97,9 +101,14 @@ def count(
     token: str,
     where: Mapping[str, str] | None = None,
 ) -> Counter[str]:
-    """How often each marker of `token` occurs in a text column, counted in PostgreSQL's own rows.
+    """How often each marker of `token` occurs in a text column, as counted in PostgreSQL.
 
-    `table` may be `schema.table`; `where` holds further columns and their wanted values.
+    Args:
+        connection: An administrator's connection.
+        table: The table's name; `schema.table` if it is not in the search path.
+        column: The column that contains the markers.
+        token: The token of the sample run.
+        where: Further columns with the values that a row must have.
     """
     conditions = [sql.SQL("{} LIKE {}").format(sql.Identifier(column), sql.Literal(f"%{token}-%"))]
     for name, value in (where or {}).items():

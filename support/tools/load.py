@@ -1,10 +1,10 @@
-"""Load on the backend, made by Locust in a pod: each of its users writes tasks, 10 a second if answered.
+"""Load on the backend by Locust in a pod: each of its users writes at most 10 tasks per second.
 
-Where and as whom is told by files in the folder of LOAD_PLAN, since arguments and environment can be read by others:
-`path` of the tasks, `token`, `title` (the title's field).
+What they send is read from files in the folder LOAD_PLAN, since others can read arguments and environment: `path` of
+the tasks, `token`, `title` (the title's field).
 
-Each second a line on stdout tells what Locust has counted: {"moment": seconds since the epoch, "requests": since the
-beginning, "failures": among them, "p95": seconds, of the last 10 s}.
+Each second a line on stdout has Locust's counts: {"moment": seconds since the epoch, "requests": since the start,
+"failures": among them, "p95": seconds, of the last 10 s}.
 """
 
 import json
@@ -20,16 +20,17 @@ from locust.env import Environment
 PLAN = Path(os.environ["LOAD_PLAN"])
 PATH, TOKEN, TITLE = ((PLAN / name).read_text(encoding="utf-8") for name in ("path", "token", "title"))
 REQUESTS_PER_SECOND = 10
-"""Of each user, if the backend is quick enough."""
+"""Of each user, if the backend is fast enough."""
 
 
 @events.test_start.add_listener
-def begin(environment: Environment, **_: object) -> None:
-    gevent.spawn(tell, environment)
+def start_reporting(environment: Environment, **_: object) -> None:
+    """Report from the start of the test."""
+    gevent.spawn(report, environment)
 
 
-def tell(environment: Environment) -> None:
-    """Print Locust's counts each second, for as long as the process lives."""
+def report(environment: Environment) -> None:
+    """Print Locust's counts each second, until the process ends."""
     while True:
         total = environment.stats.total
         counts = {"requests": total.num_requests, "failures": total.num_failures}
@@ -39,11 +40,12 @@ def tell(environment: Environment) -> None:
 
 
 class Writer(FastHttpUser):
-    """Writes tasks; it is told apart from what is sampled by its titles, and judges nothing."""
+    """Writes tasks; their titles differ from those of the sampler."""
 
     wait_time = constant_throughput(REQUESTS_PER_SECOND)
 
     @task
     def write(self) -> None:
+        """Write one task."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client.post(PATH, json={TITLE: f"load {uuid.uuid4().hex}"}, headers=headers, name="write")

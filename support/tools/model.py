@@ -1,8 +1,8 @@
-"""A stand-in for OpenAI's API: real shapes over real HTTP, deterministic, remembering nothing between requests.
+"""A stub of OpenAI's API: the API's formats over HTTP, deterministic and stateless.
 
-What it answers follows from the request alone: the last user message names a tool to call ("add task: X"), the
-tool's result is quoted back, and anything else is echoed. A second port is for tests only: what was received, and how
-to be slow, fail or talk nonsense. Only the standard library, so that it runs in any image with Python.
+The response depends on the request only: the last user message names a tool to call ("add task: X"), the tool's
+result is quoted, and any other message is echoed. A second port is for tests only: it returns the received requests,
+and makes the stub slow, failing or malformed. It needs the standard library only, so it runs in any image with Python.
 
     python3 model.py [--port 8080] [--control-port 8081]
 """
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-# The model is asked twice in a turn with a tool: this is far more turns than any run has.
+# A turn with a tool needs two requests: this is far more than any run sends.
 KEPT_REQUESTS = 20_000
 
 _COMMANDS = (
@@ -30,12 +30,12 @@ _COMMANDS = (
 
 
 class BadRequestError(Exception):
-    """What is wrong with a request, in words for its sender."""
+    """A request is invalid; the message tells its sender why."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How requests are answered: after ``delay_seconds``, with ``status``; ``malformed`` is a 200 without meaning."""
+    """How requests are answered: after `delay_seconds`, with `status`; `malformed` is a 200 with an unusable body."""
 
     delay_seconds: float = 0
     status: int = 200
@@ -43,10 +43,10 @@ class Behaviour:
 
     @classmethod
     def parse(cls, given: object) -> "Behaviour":
-        """Absent fields have their defaults.
+        """The behaviour of a JSON object; absent fields have their defaults.
 
         Raises:
-            BadRequestError: for an unknown field or a value of another type or out of range.
+            BadRequestError: for an unknown field, or a value of another type or out of range.
         """
         known = {item.name for item in fields(cls)}
         if not isinstance(given, dict) or not given.keys() <= known:
@@ -63,21 +63,23 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Turn:
-    """What matters of a request: the user's messages, oldest first, and the tools' results since the last one."""
+    """A request's user messages, oldest first, and the tools' results since the last one."""
 
-    said: list[str]
+    messages: list[str]
     results: list[str]
 
 
 @dataclass(frozen=True)
 class Call:
+    """A tool call."""
+
     name: str
     arguments: dict[str, str]
 
 
 @dataclass
 class State:
-    """The record and the behaviour: of the tests' making, never used to decide what is answered."""
+    """The received requests, and the behaviour that tests have set."""
 
     behaviour: Behaviour = Behaviour()
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
@@ -85,40 +87,40 @@ class State:
 
 
 def decide(turn: Turn) -> Call | str:
-    """A tool to call, or the words to answer with."""
+    """A tool to call, or the text to answer with."""
     if turn.results:
         return "Done: " + "; ".join(turn.results)
-    message = turn.said[-1].strip()
+    message = turn.messages[-1].strip()
     for pattern, name in _COMMANDS:
         if match := pattern.fullmatch(message):
             return Call(name, {key: value.strip() for key, value in match.groupdict().items()})
-    remembered = f" (I remember: {turn.said[0]})" if len(turn.said) > 1 else ""
+    remembered = f" (I remember: {turn.messages[0]})" if len(turn.messages) > 1 else ""
     return f"You said: {message}{remembered}"
 
 
 def read_turn(items: object) -> Turn:
-    """The turn in ``input`` of a Responses request or in ``messages`` of a chat completions request.
+    """The turn in `input` of a Responses request, or in `messages` of a chat completions request.
 
     Raises:
-        BadRequestError: when it is not a conversation with a user message.
+        BadRequestError: if it is no conversation with a user message.
     """
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]
-    said: list[str] = []
+    messages: list[str] = []
     results: list[str] = []
     for item in items if isinstance(items, list) else []:
         if not isinstance(item, dict):
-            raise BadRequestError("every item of the conversation is an object")
+            raise BadRequestError("every item of the conversation must be an object")
         if item.get("role") == "user":
-            said.append(_text(item.get("content")))
+            messages.append(_text(item.get("content")))
             results = []
         elif item.get("type") == "function_call_output":
             results.append(_text(item.get("output")))
         elif item.get("role") == "tool":
             results.append(_text(item.get("content")))
-    if not said:
-        raise BadRequestError("the conversation holds no user message")
-    return Turn(said, results)
+    if not messages:
+        raise BadRequestError("the conversation has no user message")
+    return Turn(messages, results)
 
 
 def _text(content: object) -> str:
@@ -129,7 +131,7 @@ def _text(content: object) -> str:
 
 
 def as_response(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
-    """A ``POST /v1/responses`` answer."""
+    """A response to `POST /v1/responses`."""
     identity = _identity(request)
     item: dict[str, Any]
     if isinstance(decision, Call):
@@ -173,7 +175,7 @@ def as_response(request: dict[str, Any], decision: Call | str) -> dict[str, Any]
 
 
 def as_completion(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
-    """A ``POST /v1/chat/completions`` answer."""
+    """A response to `POST /v1/chat/completions`."""
     identity = _identity(request)
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     if isinstance(decision, Call):
@@ -197,27 +199,27 @@ def _identity(request: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
 
 
-# Where the conversation is in a request, and how an answer is made.
+# By path: the field of the conversation, and the format of the response.
 _APIS = {"/v1/responses": ("input", as_response), "/v1/chat/completions": ("messages", as_completion)}
 
 
 def answer(path: str, request: object) -> dict[str, Any]:
-    """The answer to a request to one of the two APIs.
+    """The response to a request to one of the two APIs.
 
     Raises:
-        BadRequestError: when it can't be understood, or asks for a stream.
+        BadRequestError: if it is invalid, or asks for a stream.
     """
     place, shape = _APIS[path]
     if not isinstance(request, dict):
         raise BadRequestError("the body is not a JSON object")
     if request.get("stream"):
-        raise BadRequestError("streaming is not supported here: leave stream out")
+        raise BadRequestError("streaming is not supported: omit stream")
     return shape(request, decide(read_turn(request.get(place))))
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # A silent connection holds a thread.
+    # An idle connection occupies a thread.
     timeout = 120
     state: State
 
@@ -237,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply(status, {"error": {"message": message, "type": kind, "param": None, "code": None}})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """The record says it all."""
+        """Nothing is logged: the received requests are available at the control port."""
 
 
 class _ModelHandler(_Handler):
@@ -255,11 +257,11 @@ class _ModelHandler(_Handler):
         if not self.headers.get("Authorization", "").startswith("Bearer sk-proj-"):
             self.refuse(401, "Incorrect API key provided.")
         elif behaviour.status != 200:
-            self.refuse(behaviour.status, "Told to fail.")
+            self.refuse(behaviour.status, "Set to fail.")
         elif behaviour.malformed:
             self.reply(200, {"meaning": None})
         elif self.path not in _APIS:
-            self.refuse(404, f"There is no POST {self.path} here.")
+            self.refuse(404, f"There is no POST {self.path}.")
         else:
             try:
                 self.reply(200, answer(self.path, request))
@@ -278,11 +280,11 @@ class _ControlHandler(_Handler):
         elif self.path == "/behaviour":
             self.reply(200, asdict(self.state.behaviour))
         else:
-            self.refuse(404, f"There is no GET {self.path} here.")
+            self.refuse(404, f"There is no GET {self.path}.")
 
     def do_DELETE(self) -> None:
         if self.path != "/requests":
-            self.refuse(404, f"There is no DELETE {self.path} here.")
+            self.refuse(404, f"There is no DELETE {self.path}.")
             return
         with self.state.lock:
             self.state.requests.clear()
@@ -291,7 +293,7 @@ class _ControlHandler(_Handler):
     def do_PUT(self) -> None:
         body = self.body()
         if self.path != "/behaviour":
-            self.refuse(404, f"There is no PUT {self.path} here.")
+            self.refuse(404, f"There is no PUT {self.path}.")
             return
         try:
             behaviour = Behaviour.parse(json.loads(body))
@@ -309,11 +311,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away (the application gave up on a slow model) is no news."""
+        """A client that closes its connection, such as after its timeout, is no error."""
 
 
 def servers(port: int, control_port: int, host: str = "0.0.0.0") -> tuple[_Server, _Server]:  # noqa: S104
-    """The model and its control plane, listening (0 = any free port) but not yet serving."""
+    """The model's server and the control server, listening (0 = any free port) but not serving yet."""
     state = State()
     return (
         _Server((host, port), type("Model", (_ModelHandler,), {"state": state})),
@@ -322,7 +324,8 @@ def servers(port: int, control_port: int, host: str = "0.0.0.0") -> tuple[_Serve
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Deterministic stand-in for OpenAI's API.")
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description="Deterministic stub of OpenAI's API.")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--control-port", type=int, default=8081)
     options = parser.parse_args()

@@ -1,13 +1,13 @@
-"""A client of one Service that notes what became of every request; it runs in a pod.
+"""A load generator that records the outcome of every request; it runs in a pod.
 
-Open loop: request `k` is due at `t0 + k / rate`, whatever became of the ones before. Every connection is the
-sampler's own socket: nothing is retried and nothing is opened again behind its back. What happened is kept in
-numbered blocks, each with its count and checksum, and served over HTTP; so are start and stop:
+Open loop: request `k` is due at `t0 + k / rate`, whatever the outcome of earlier ones. It opens every connection
+itself, so no request is retried and no connection reopened unnoticed. The records are kept in numbered blocks, each
+with its count and checksum. It is controlled over HTTP:
 
     GET  /clock                    {"time": seconds since the epoch}
     POST /runs                     a plan (see `Plan`) -> 201 {"run": number, "address": of its host}
     GET  /runs/N/blocks?from=B     the finished blocks from number B on
-    POST /runs/N/stop              no further request; answers when none is under way, with the totals
+    POST /runs/N/stop              stops sending; answers with the totals when no request is pending
 
 Needs Python 3.11 or newer and h11, and nothing else.
 """
@@ -37,28 +37,28 @@ FIELDS = (
     "number",  # k
     "due",  # seconds since the epoch
     "sent",  # the moment the socket was opened or, on an open one, written to
-    "done",  # the last byte read, or the failure seen
+    "done",  # the moment of the last byte, or of the failure
     "connection",  # number of the connection, in order of opening
-    "use",  # how many requests the connection had carried before this one
-    "port",  # local port, of a connection that could not be made too; 0 if there is none
+    "use",  # how many requests the connection carried before this one
+    "port",  # local port, also of a connection that failed; 0 if there is none
     "status",  # of the response; 0 if none came
     "error",  # "", connect, reset, closed, cut, late, protocol
-    "echo",  # the body held the plan's echo with the request's own token
-    "close",  # the response said `Connection: close`
+    "echo",  # whether the body contains the plan's echo with the request's token
+    "close",  # whether the response has `Connection: close`
     "pod",  # the response's pod header, or ""
-    "excerpt",  # the beginning of a body without the echo, to tell what it was instead
+    "excerpt",  # the beginning of a body without the echo
 )
-"""What a record holds, in this order."""
+"""The fields of a record, in this order."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to send: `host` and `port`, `rate` in requests a second, and the request, `{token}` filled in.
+    """What to send: `rate` requests per second to `host` and `port`, each with its token in place of `{token}`.
 
-    The body of a good answer holds `echo`, with the request's own token in it.
-    `reused_share` of the requests go over `connections` kept open, the others over one of their own.
-    `timeout` counts in seconds from when a request is due. With `checks_idle_connections` the client looks whether
-    the server has closed an idle connection before it writes to it, as common clients do; without it, it writes.
+    The body of an expected response contains `echo`, with the request's token in it.
+    `reused_share` of the requests use one of `connections` that are kept open, the others a new one each.
+    `timeout` is in seconds from when a request is due. With `checks_idle_connections` the client checks whether the
+    server has closed an idle connection before it writes to it, as common clients do.
     """
 
     host: str
@@ -80,16 +80,18 @@ class Plan:
         if not (self.rate > 0 and 0 <= self.reused_share <= 1 and self.connections > 0 and self.timeout > 0):
             raise ValueError("rate, connections and timeout must be above 0, reused_share within 0 and 1")
         if "{token}" not in self.path + self.body or "{token}" not in self.echo:
-            raise ValueError("neither path nor body, or not the echo, holds {token}")
+            raise ValueError("path or body, and echo, must contain {token}")
 
     def slot(self, number: int) -> int | None:
-        """Which of the kept connections request `number` is meant for, each in turn; None for one of its own."""
+        """Which of the kept connections request `number` uses, each in turn; None for a new one."""
         before, after = (math.floor(n * self.reused_share) for n in (number, number + 1))
         return before % self.connections if after > before else None
 
 
 @dataclass(eq=False)
 class Connection:
+    """An open connection; `slot` is its place among the kept ones, None if it is used once."""
+
     number: int
     slot: int | None
     reader: asyncio.StreamReader
@@ -99,16 +101,19 @@ class Connection:
 
     @property
     def port(self) -> int:
+        """The local port."""
         address = self.writer.get_extra_info("sockname")
         return int(address[1]) if address else 0
 
 
-class Exchange(Exception):  # noqa: N818 - how an exchange ended, not a fault of this program
-    """Raised when an exchange did not end with a whole response; the argument is the record's error."""
+class Exchange(Exception):  # noqa: N818 - the outcome of an exchange, not an error of this program
+    """Raised if an exchange did not end with a complete response; the argument is the record's error."""
 
 
 @dataclass
 class Response:
+    """What was received of a response so far."""
+
     status: int = 0
     echo: bool = False
     close: bool = False
@@ -118,7 +123,7 @@ class Response:
 
 
 class Run:
-    """One plan under way, and its records."""
+    """A plan that is being executed, and its records."""
 
     def __init__(self, plan: Plan, family: socket.AddressFamily, address: str) -> None:
         self.plan = plan
@@ -134,10 +139,11 @@ class Run:
         self._task = asyncio.create_task(self._pace())
 
     def now(self) -> float:
-        """Seconds since the epoch, by a clock that is never set back."""
+        """Seconds since the epoch, by a monotonic clock."""
         return self._epoch + time.monotonic()
 
     async def stop(self) -> dict[str, int]:
+        """Stop sending, wait for the pending requests, and return the totals."""
         self._stopping.set()
         await self._task
         return {"blocks": len(self.blocks), "records": self.records}
@@ -204,7 +210,7 @@ class Run:
             self._give_back(connection, usable=not error)
 
     def _take(self, slot: int | None) -> Connection | None:
-        """The slot's connection, if there is one and it is idle."""
+        """The slot's connection, if it has an idle one."""
         connection = None if slot is None else self._idle.pop(slot, None)
         if connection is not None and self.plan.checks_idle_connections and connection.reader.at_eof():
             connection.writer.close()
@@ -212,7 +218,7 @@ class Run:
         return connection
 
     def _give_back(self, connection: Connection, *, usable: bool) -> None:
-        """Keep the connection for its slot's next turn; where two were open for it, the older one stays."""
+        """Keep the connection for its slot's next request; of two open ones the older is kept."""
         protocol, slot = connection.protocol, connection.slot
         if slot is None or not usable or not protocol.our_state is protocol.their_state is h11.DONE:
             connection.writer.close()
@@ -309,8 +315,8 @@ class Run:
         self._pending.clear()
 
 
-class Refused(Exception):  # noqa: N818 - an answer
-    """Raised for a command that can't be obeyed: HTTP status and one sentence."""
+class Refused(Exception):  # noqa: N818 - a response
+    """Raised for an invalid command; the arguments are the HTTP status and the reason."""
 
 
 class Control:
@@ -339,7 +345,7 @@ class Control:
         try:
             plan = Plan(**json.loads(body))
         except (TypeError, ValueError) as error:
-            raise Refused(400, f"not a plan: {error}") from error
+            raise Refused(400, f"invalid plan: {error}") from error
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(plan.host, plan.port, proto=6)
@@ -355,7 +361,7 @@ class Control:
             raise Refused(404, f"no run {number}") from error
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the commands of one connection, one after the other."""
+        """Answer the commands of one connection in turn."""
         protocol = h11.Connection(h11.SERVER)
         request: h11.Request | None = None
         body = bytearray()
@@ -390,7 +396,7 @@ class Control:
 
 
 async def main(host: str, port: int) -> None:
-    """Serve until the process is ended; the first line on stdout is the port served."""
+    """Serve until the process is ended; the first line on stdout is the port."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     server = await asyncio.start_server(Control().serve, host, port)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
@@ -400,7 +406,7 @@ async def main(host: str, port: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--host", default="0.0.0.0")  # noqa: S104 - a pod's own network
+    parser.add_argument("--host", default="0.0.0.0")  # noqa: S104 - in a pod
     parser.add_argument("--port", type=int, default=8090)
     arguments = parser.parse_args()
     asyncio.run(main(arguments.host, arguments.port))

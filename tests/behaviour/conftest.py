@@ -1,4 +1,4 @@
-"""What experiments share: the recorder, the sampler, the laboratory, and users whose requests are sampled."""
+"""Fixtures of the experiments: the runner, the recorder, the sampler, and the users whose requests are sampled."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def sampler(provisioner: Provisioner, cluster: Cluster, gateway: Gateway) -> Sampler:
+    """The sampler, which runs in a pod."""
     return open_sampler(cluster, gateway, provisioner.tools().reference)
 
 
 @pytest.fixture(scope="session")
 def writer(users: Callable[[], User]) -> User:
-    """Who writes tasks and chats."""
+    """The user who writes tasks and chats."""
     return users()
 
 
 @pytest.fixture(scope="session")
 def reader(users: Callable[[], User]) -> User:
-    """Who looks at pages, and has few tasks."""
+    """The user who reads pages, and has few tasks."""
     return users()
 
 
@@ -58,6 +59,7 @@ def recorder(
     on_failure: OnFailure,
     record_evidence: Callable[[str, str | bytes], Path],
 ) -> Iterator[Recorder]:
+    """Records every version of the release's objects, and the logs of containers that end."""
     logs = LogFollower(ready_release.objects)
 
     def collect() -> dict[str, str]:
@@ -70,6 +72,7 @@ def recorder(
 
 @pytest.fixture(scope="package")
 def conntrack(cluster: Cluster, sampler: Sampler) -> Iterator[ConnectionTracker]:
+    """The connections of the sampler, as the node tracks them."""
     with track_connections(cluster, sampler.address) as conntrack:
         yield conntrack
 
@@ -85,7 +88,7 @@ def experiments(
     record_measurement: RecordMeasurement,
     record_picture: Callable[[Picture], None],
 ) -> Iterator[ExperimentRunner]:
-    """The release at a count of replicas that only experiments change; at the end it is as it was installed."""
+    """The release without its autoscaler, which experiments disturb; at the end it is as it was installed."""
     target = ready_release.target
 
     def publish(experiment: Experiment) -> None:
@@ -93,29 +96,29 @@ def experiments(
         if experiment.availability and experiment.traffic:
             record_picture(availability_picture(experiment, target.components.values()))
 
-    def note(changes: Mapping[str, Any]) -> None:
-        run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "an experiment's own")
+    def record_override(changes: Mapping[str, Any]) -> None:
+        run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")
 
-    calm = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
-    made = ExperimentRunner(
+    baseline_values = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
+    runner = ExperimentRunner(
         ready_release,
         recorder,
         sampler,
         lambda: reader.add_task(new_token()),
         publish,
-        note,
-        calm,
+        record_override,
+        baseline_values,
         conntrack.connections,
     )
-    yield made
-    if not made.unmodified:
+    yield runner
+    if not runner.unmodified:
         ready_release.upgrade()
         ready_release.wait_ready()
 
 
 @pytest.fixture(scope="session")
 def other_user(writer: User) -> User:
-    """A second user, whom nothing of `user`'s is any business of."""
+    """A second user, who must not access anything of `user`."""
     return writer
 
 

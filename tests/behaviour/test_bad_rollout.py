@@ -1,10 +1,10 @@
-"""Rollouts that can't succeed: the old pods serve on, the cause is told, and a rollback heals."""
+"""Rollouts that can't succeed: old pods keep serving, the cause is diagnosed, and a rollback restores the release."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +15,11 @@ from acceptance.client.user import User
 from acceptance.core.deadlines import CAUSE_TOLD, ROLLED_OUT
 from acceptance.core.fields import Object, name_of
 from acceptance.core.redaction import redactor
-from acceptance.core.wait import NotYet, consistently, eventually
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.core.target import COMPONENTS
+from acceptance.core.wait import NotYet, dwell, eventually
+from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.rollout import image_tag_path
+from acceptance.experiments.steps import rollout_step, run_step
 from acceptance.kube import diagnosis
 from acceptance.kube.status import endpoint_readiness, is_ready
 from acceptance.provision.cluster import Cluster
@@ -25,98 +28,107 @@ from acceptance.provision.provisioner import Provisioner
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.plans import page_views, task_writes
 
-COMPONENTS = ("backend", "frontend")
 STUCK_SECONDS = 15.0
-"""How long the rollout is left stuck once its cause is known: several readiness periods."""
+"""How long the rollout stays stuck once its cause is known: several readiness periods."""
 MISSING_TAG = "no-such-image"
 
 
 @dataclass
-class Stuck:
-    """A rollout that did not succeed: who served while it was stuck, and why it was stuck."""
+class StuckRollout:
+    """A rollout that did not succeed; pods by component."""
 
-    seen: Experiment
-    old: dict[str, set[str]]
+    experiment: Experiment
+    old_pods: dict[str, set[str]]
+    causes: dict[str, WaitResult[str]] = field(default_factory=dict)
+    """Why the new pods can't run."""
     serving: dict[str, set[str]] = field(default_factory=dict)
+    """The ready endpoints while it was stuck."""
     new_ready: dict[str, set[str]] = field(default_factory=dict)
+    rollback: WaitResult[None] = SKIPPED
 
 
-def stuck(
+def pods(experiments: ExperimentRunner, component: str) -> list[Object]:
+    return experiments.pods(experiments.target.component(component))
+
+
+def names(found: Iterable[Object]) -> set[str]:
+    return {name_of(pod) for pod in found}
+
+
+def wait_cause(experiments: ExperimentRunner, component: str, old_pods: set[str]) -> str:
+    """Wait until a new pod of the component has a cause why it can't run; the cause in one sentence."""
+
+    def probe() -> str:
+        for pod in pods(experiments, component):
+            if name_of(pod) not in old_pods and (cause := diagnosis.of_pod(pod)):
+                return cause
+        raise NotYet("no new pod has a cause")
+
+    return eventually(f"a cause at the {component}", probe, CAUSE_TOLD)
+
+
+def observe(experiments: ExperimentRunner, stuck: StuckRollout) -> None:
+    """Note who serves, and which new pods are Ready."""
+    slices = experiments.objects.list("EndpointSlice").objects
+    for component in COMPONENTS:
+        service = experiments.target.component(component).service
+        stuck.serving[component] = {pod for pod, ready in endpoint_readiness(slices, service).items() if ready}
+        ready = names(pod for pod in pods(experiments, component) if is_ready(pod))
+        stuck.new_ready[component] = ready - stuck.old_pods[component]
+
+
+def roll_out_and_back(
     experiments: ExperimentRunner,
-    writer: User,
-    reader: User,
+    users: tuple[User, User],
     name: str,
     changes: dict[str, Any],
-    waits_for: tuple[str, ...],
-) -> Stuck:
-    """Upgrade to values that can't work; look while it is stuck; roll back."""
-
-    def pods(component: str) -> list[Object]:
-        return experiments.pods(experiments.target.component(component))
-
-    old = {component: {name_of(pod) for pod in pods(component)} for component in COMPONENTS}
-    with experiments.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as seen:
-        found = Stuck(seen, old)
-
-        def cause_of(component: str) -> str:
-            for pod in pods(component):
-                if name_of(pod) not in old[component] and (cause := diagnosis.of_pod(pod)):
-                    return cause
-            raise NotYet("no new pod tells of a cause")
-
+    affected: tuple[str, ...] = COMPONENTS,
+) -> StuckRollout:
+    """Upgrade to values that can't work, wait for the cause at the affected components, observe, and roll back."""
+    writer, reader = users
+    old_pods: dict[str, set[str]] = {component: names(pods(experiments, component)) for component in COMPONENTS}
+    with experiments.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as experiment:
+        stuck = StuckRollout(experiment, old_pods)
         revision = experiments.release.helm.revision()
-        seen.annotate("bad upgrade")
+        experiment.annotate("bad upgrade")
         experiments.upgrade(changes)
-        for component in waits_for:
-            why = partial(cause_of, component)
-            seen.attempt(f"cause {component}", partial(eventually, f"a cause at the {component}", why, CAUSE_TOLD))
-        consistently("a stuck rollout", lambda: None, STUCK_SECONDS)
-        slices = experiments.objects.list("EndpointSlice").objects
-        for component in COMPONENTS:
-            service = experiments.target.component(component).service
-            found.serving[component] = {
-                pod for pod, is_ready in endpoint_readiness(slices, service).items() if is_ready
-            }
-            found.new_ready[component] = {
-                name_of(pod) for pod in pods(component) if is_ready(pod) and name_of(pod) not in old[component]
-            }
-        seen.annotate("rollback")
-        experiments.rollback(revision)
-        seen.attempt("healed", experiments.rolled_out)
-    return found
+        for component in affected:
+            stuck.causes[component] = wait_for_cause(experiments, stuck, component)
+        dwell(STUCK_SECONDS, "the rollout stays stuck")
+        observe(experiments, stuck)
+        step = rollout_step(experiments, "rollback", lambda: experiments.rollback(revision))
+        stuck.rollback = run_step(experiment, step).recovery
+    return stuck
 
 
-def tags(experiments: ExperimentRunner, tag: dict[str, str]) -> dict[str, Any]:
-    changes = {}
-    for component, value in tag.items():
-        path = experiments.target.component(component).values.image_tag
-        if path is None:
-            raise Untested(f"the target names no value for the image tag of the {component}")
-        changes[path] = value
-    return changes
+def wait_for_cause(experiments: ExperimentRunner, stuck: StuckRollout, component: str) -> WaitResult[str]:
+    old_pods = stuck.old_pods[component]
+    return stuck.experiment.wait_for(f"cause at the {component}", lambda: wait_cause(experiments, component, old_pods))
 
 
 @pytest.fixture(scope="module")
-def unpullable_rollout(experiments: ExperimentRunner, writer: User, reader: User) -> Stuck:
+def unpullable_rollout(experiments: ExperimentRunner, writer: User, reader: User) -> StuckRollout:
     """Both components to an image that can't be pulled."""
-    changes = tags(experiments, dict.fromkeys(COMPONENTS, MISSING_TAG))
-    return stuck(experiments, writer, reader, "image that can't be pulled", changes, COMPONENTS)
+    changes = {image_tag_path(experiments.target, name): MISSING_TAG for name in COMPONENTS}
+    return roll_out_and_back(experiments, (writer, reader), "image that can't be pulled", changes)
 
 
 @pytest.fixture(scope="module")
 def crashing_rollout(
     experiments: ExperimentRunner, writer: User, reader: User, provisioner: Provisioner, cluster: Cluster
-) -> Stuck:
-    """Both components to an image whose main process ends at once."""
+) -> StuckRollout:
+    """Both components to an image whose main process exits at once."""
     images = provisioner.derived_images("crashing_rollout")
     cluster.load_image(*(image.reference for image in images.values()))
-    changes = tags(experiments, {name: image.tag for name, image in images.items()})
-    return stuck(experiments, writer, reader, "image that crashes", changes, COMPONENTS)
+    changes = {image_tag_path(experiments.target, name): image.tag for name, image in images.items()}
+    return roll_out_and_back(experiments, (writer, reader), "image that crashes", changes)
 
 
 @pytest.fixture(scope="module")
-def failing_migration_rollout(experiments: ExperimentRunner, writer: User, reader: User, database: Database) -> Stuck:
-    """The backend with a database role that may do nothing, so that its migration fails."""
+def failing_migration_rollout(
+    experiments: ExperimentRunner, writer: User, reader: User, database: Database
+) -> StuckRollout:
+    """The backend with a database role without privileges, so that its migration fails."""
     path = experiments.target.values.database_url
     if path is None:
         raise Untested("the target names no value for the database's URL")
@@ -126,70 +138,70 @@ def failing_migration_rollout(experiments: ExperimentRunner, writer: User, reade
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
         try:
             changes = {path: database.role_url(role, password)}
-            return stuck(experiments, writer, reader, "migration that fails", changes, ("backend",))
+            return roll_out_and_back(experiments, (writer, reader), "migration that fails", changes, ("backend",))
         finally:
             admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
-def served_on(rule: str, found: Stuck, component: str, experiments: ExperimentRunner) -> list[Finding]:
-    """Findings where old pods did not serve on alone, without a failed request."""
-    part = experiments.target.component(component)
-    findings = failed_request_findings(rule, f"Service/{part.service}", found.seen.traffic[component].availability)
-    if found.serving[component] != found.old[component]:
-        wanted, saw = f"the old pods {sorted(found.old[component])}", f"{sorted(found.serving[component])}"
-        findings.append(Finding(rule, f"Service/{part.service}", "ready endpoints", wanted, saw))
+def serving_findings(rule: str, stuck: StuckRollout, component: str, experiments: ExperimentRunner) -> list[Finding]:
+    """Findings if the old pods did not keep serving alone, or if a request failed."""
+    object_ = f"Service/{experiments.target.component(component).service}"
+    findings = failed_request_findings(rule, object_, stuck.experiment.traffic[component].availability)
+    if stuck.serving[component] != stuck.old_pods[component]:
+        expected, actual = f"the old pods {sorted(stuck.old_pods[component])}", f"{sorted(stuck.serving[component])}"
+        findings.append(Finding(rule, object_, "ready endpoints", expected, actual))
     return findings
 
 
 @pytest.mark.rule("DEP-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_old_pods_serve_on_where_the_image_cannot_be_pulled(
-    unpullable_rollout: Stuck, component: str, experiments: ExperimentRunner
+def test_old_pods_serve_while_the_image_cannot_be_pulled(
+    unpullable_rollout: StuckRollout, component: str, experiments: ExperimentRunner
 ) -> None:
-    unpullable_rollout.seen.took(f"cause {component}")
-    report_findings(served_on("DEP-11", unpullable_rollout, component, experiments), experiments.target)
+    unpullable_rollout.causes[component].raise_if_failed()
+    report_findings(serving_findings("DEP-11", unpullable_rollout, component, experiments), experiments.target)
 
 
 @pytest.mark.rule("DEP-11")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_old_pods_serve_on_where_the_image_crashes(
-    crashing_rollout: Stuck, component: str, experiments: ExperimentRunner
+def test_old_pods_serve_while_the_image_crashes(
+    crashing_rollout: StuckRollout, component: str, experiments: ExperimentRunner
 ) -> None:
-    crashing_rollout.seen.took(f"cause {component}")
-    report_findings(served_on("DEP-11", crashing_rollout, component, experiments), experiments.target)
+    crashing_rollout.causes[component].raise_if_failed()
+    report_findings(serving_findings("DEP-11", crashing_rollout, component, experiments), experiments.target)
 
 
 @pytest.mark.rule("POD-03")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_the_cause_is_told(
-    unpullable_rollout: Stuck, crashing_rollout: Stuck, component: str, experiments: ExperimentRunner
+def test_stuck_rollout_is_diagnosed(
+    unpullable_rollout: StuckRollout, crashing_rollout: StuckRollout, component: str, experiments: ExperimentRunner
 ) -> None:
     object_ = f"Deployment/{experiments.target.component(component).deployment}"
-    wanted = {"can't be pulled": unpullable_rollout, "exit code": crashing_rollout}
-    report_findings(
-        [
-            Finding("POD-03", object_, "cause", f"a sentence with {words!r}", found.seen.value(f"cause {component}"))
-            for words, found in wanted.items()
-            if words not in found.seen.value(f"cause {component}")
-        ],
-        experiments.target,
-    )
+    expected = {"can't be pulled": unpullable_rollout, "exit code": crashing_rollout}
+    causes = {words: stuck.causes[component].value for words, stuck in expected.items()}
+    findings = [
+        Finding("POD-03", object_, "cause", f"a sentence with {words!r}", cause)
+        for words, cause in causes.items()
+        if words not in cause
+    ]
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("REL-03")
-def test_a_failing_migration_keeps_new_pods_from_serving(
-    failing_migration_rollout: Stuck, experiments: ExperimentRunner
+def test_failing_migration_keeps_new_pods_from_serving(
+    failing_migration_rollout: StuckRollout, experiments: ExperimentRunner
 ) -> None:
-    failing_migration_rollout.seen.took("cause backend")
-    part = experiments.target.component("backend")
-    findings = served_on("REL-03", failing_migration_rollout, "backend", experiments)
-    if failing_migration_rollout.new_ready["backend"]:
-        names = sorted(failing_migration_rollout.new_ready["backend"])
-        findings.append(Finding("REL-03", f"Deployment/{part.deployment}", "new pods", "none Ready", f"{names}"))
+    failing_migration_rollout.causes["backend"].raise_if_failed()
+    findings = serving_findings("REL-03", failing_migration_rollout, "backend", experiments)
+    if new_ready := failing_migration_rollout.new_ready["backend"]:
+        object_ = f"Deployment/{experiments.target.component('backend').deployment}"
+        findings.append(Finding("REL-03", object_, "new pods", "none Ready", f"{sorted(new_ready)}"))
     report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("CHT-13")
-def test_a_rollback_heals(unpullable_rollout: Stuck, crashing_rollout: Stuck, failing_migration_rollout: Stuck) -> None:
-    for found in (unpullable_rollout, crashing_rollout, failing_migration_rollout):
-        assert found.seen.took("healed") < ROLLED_OUT.seconds
+def test_rollback_restores_the_release(
+    unpullable_rollout: StuckRollout, crashing_rollout: StuckRollout, failing_migration_rollout: StuckRollout
+) -> None:
+    for stuck in (unpullable_rollout, crashing_rollout, failing_migration_rollout):
+        assert stuck.rollback.seconds < ROLLED_OUT.seconds

@@ -1,4 +1,4 @@
-"""Chat turns: stored whole and once, with their history on every pod, or not at all."""
+"""Chat turns: stored completely and once, with their history on every pod, or not at all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from psycopg import Connection
+from requests import Response
 
 from acceptance.checks.finding import Untested
 from acceptance.client.endpoints import require_path
@@ -18,148 +20,150 @@ from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User
 from acceptance.core.deadlines import MODEL_ASKED, MODEL_BACK
 from acceptance.core.wait import NotYet, eventually
+from acceptance.experiments.faults import model_failing, model_slow, model_stopped
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
-pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
+pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
 OK = 200
 
 
 @pytest.mark.rule("PER-01", "PER-04")
-def test_a_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> None:
-    """In PostgreSQL itself: one conversation, one message of each side, the tool's call and its effect."""
+def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> None:
+    """In PostgreSQL: one conversation, one message of each side, the tool call and its effect."""
     api, tables = user.target.api, user.target.tables
     title = f"by chat {secrets.token_hex(6)}"
     message = f"add task: {title}"
     answer = user.send_message(message)
     calls, response = answer[api.tool_calls_field], answer[api.response_field]
-    assert title in json.dumps(calls), f"wanted a tool call with {title}, seen {calls}"
+    assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
     identifier = answer[api.conversation_field]
     conversations = rows(admin_connection, tables.conversation, {tables.conversation_id: identifier})
     owners = [row[tables.owner] for row in conversations]
-    assert owners == [user.id], f"{tables.conversation}: wanted one row of {user.id}, seen those of {owners}"
+    assert owners == [user.id], f"{tables.conversation}: expected one row of {user.id}, got rows of {owners}"
     messages = rows(admin_connection, tables.message, {tables.message_conversation: identifier})
-    seen = sorted((row[tables.message_role], row[tables.message_content]) for row in messages)
-    wanted = [("assistant", response), ("user", message)]
-    assert seen == wanted, f"{tables.message}: wanted {wanted}, seen {seen}"
+    contents = sorted((row[tables.message_role], row[tables.message_content]) for row in messages)
+    expected = [("assistant", response), ("user", message)]
+    assert contents == expected, f"{tables.message}: expected {expected}, got {contents}"
     tasks = rows(admin_connection, tables.task, {tables.task_title: title})
-    assert [row[tables.owner] for row in tasks] == [user.id], f"{tables.task}: wanted one row {title}, seen {tasks}"
+    assert [row[tables.owner] for row in tasks] == [user.id], f"{tables.task}: expected one row {title}, got {tasks}"
     if tables.message_tool_calls:
         stored = {row[tables.message_role]: json.dumps(row[tables.message_tool_calls]) for row in messages}
-        assert title in stored["assistant"], f"{tables.message}: wanted the tool call in its row, seen {stored}"
+        assert title in stored["assistant"], f"{tables.message}: expected the tool call in its row, got {stored}"
 
 
 @pytest.mark.rule("STA-01", "PER-04")
-def test_a_conversation_reads_the_same_on_every_pod(ready_release: Release, user: User) -> None:
+def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: User) -> None:
     api = ready_release.target.api
-    one = require_path(api.messages, "a conversation's messages")
+    messages_path = require_path(api.messages, "a conversation's messages")
     pods = origins(ready_release, "backend")
-    identifier, told = None, []
+    identifier, expected = None, []
     for number, origin in enumerate(pods.values()):
         message = f"turn {number} {secrets.token_hex(4)}"
         answer = user.send_message(message, identifier, origin=origin)
         identifier = answer[api.conversation_field]
-        told += [("user", message), ("assistant", answer[api.response_field])]
+        expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
-        listed = user.request_json("GET", user.path(one, id=identifier), origin=origin)
-        seen = [(each[api.role_field], each[api.content_field]) for each in listed]
-        assert seen == told, f"{pod}: wanted {told}, seen {seen}"
+        listed = user.request_json("GET", user.path(messages_path, id=identifier), origin=origin)
+        actual = [(each[api.role_field], each[api.content_field]) for each in listed]
+        assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
-            known = [
-                each[api.id_field] for each in user.request_json("GET", user.path(api.conversations), origin=origin)
-            ]
-            assert known.count(identifier) == 1, f"{pod}: wanted conversation {identifier} once, seen {known}"
+            conversations = user.request_json("GET", user.path(api.conversations), origin=origin)
+            identifiers = [each[api.id_field] for each in conversations]
+            assert identifiers.count(identifier) == 1, f"{pod}: expected {identifier} once, got {identifiers}"
 
 
 @pytest.mark.rule("STA-03")
-def test_the_history_reaches_the_model_from_another_pod(ready_release: Release, user: User, model: ModelStub) -> None:
+def test_history_reaches_the_model_from_another_pod(ready_release: Release, user: User, model: ModelStub) -> None:
     api = ready_release.target.api
     first, *others = origins(ready_release, "backend").values()
     if not others:
         raise Untested("the backend has one pod only")
-    secret = f"my cat is called {secrets.token_hex(6)}"
-    begun = user.send_message(secret, origin=first)
+    fact = f"my cat is called {secrets.token_hex(6)}"
+    first_turn = user.send_message(fact, origin=first)
     for origin in others:
         question = f"what is my cat called? {secrets.token_hex(6)}"
-        user.send_message(question, begun[api.conversation_field], origin=origin)
-        asked = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
-        assert asked, f"wanted a request to the model with {question!r}, seen none"
-        for body in asked:
-            assert secret in body, f"wanted the first turn's message in the model's request, seen {body}"
-            answer = json.dumps(begun[api.response_field])[1:-1]
-            assert answer in body, f"wanted the first turn's answer in the model's request, seen {body}"
+        user.send_message(question, first_turn[api.conversation_field], origin=origin)
+        bodies = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
+        assert bodies, f"expected a request to the model with {question!r}, got none"
+        for body in bodies:
+            assert fact in body, f"expected the first turn's message in the model's request, got {body}"
+            answer = json.dumps(first_turn[api.response_field])[1:-1]
+            assert answer in body, f"expected the first turn's answer in the model's request, got {body}"
 
 
 @pytest.fixture
 def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
-    """The model, free to be disturbed; afterwards it is well, and the release has found it so."""
+    """The model, to inject faults into; afterwards the release must work with it again."""
     yield model
-    if not model.running():
-        model.start()
-    model.behave()
 
     def probe() -> None:
         api = user.target.api
-        answer = user.call("POST", user.path(api.chat), json={api.message_field: "are you well?"})
+        answer = user.call("POST", user.path(api.chat), json={api.message_field: "are you available?"})
         if answer.status_code in api.model_failing:
             raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
-        assert answer.status_code == OK, f"wanted {OK}, seen {answer.status_code}: {answer.text}"
+        assert answer.status_code == OK, f"expected {OK}, got {answer.status_code}: {answer.text}"
 
-    eventually("a turn after the model is back", probe, MODEL_BACK)
+    eventually("a turn after the model has recovered", probe, MODEL_BACK)
 
 
-FAILURES: Mapping[str, Callable[[ModelStub], None]] = {
-    "answers 500": lambda model: model.behave(status=500),
-    "answers 503": lambda model: model.behave(status=503),
-    "answers 429": lambda model: model.behave(status=429),
-    "refuses the key": lambda model: model.behave(status=401),
-    "talks nonsense": lambda model: model.behave(malformed=True),
-    "is gone": ModelStub.stop,
+FAULTS: Mapping[str, Callable[[ModelStub], AbstractContextManager[float]]] = {
+    "status 500": lambda model: model_failing(model, status=500),
+    "status 503": lambda model: model_failing(model, status=503),
+    "status 429": lambda model: model_failing(model, status=429),
+    "status 401": lambda model: model_failing(model, status=401),
+    "malformed answer": lambda model: model_failing(model, malformed=True),
+    "stopped": model_stopped,
 }
 
 
+def assert_failed(user: User, answer: Response) -> None:
+    """The turn was answered with a status that tells that the model failed."""
+    expected = user.target.api.model_failing
+    assert answer.status_code in expected, f"expected one of {expected}, got {answer.status_code}: {answer.text}"
+
+
 @pytest.mark.rule("PER-04")
-@pytest.mark.parametrize("failure", FAILURES)
-def test_a_failing_model_is_told_and_stores_nothing(
-    user: User, admin_connection: Connection[Any], faulty_model: ModelStub, failure: str
+@pytest.mark.parametrize("fault", FAULTS)
+def test_turn_with_a_failing_model_stores_nothing(
+    user: User, admin_connection: Connection[Any], faulty_model: ModelStub, fault: str
 ) -> None:
-    """In a new conversation and in one that goes on."""
+    """In a new conversation and in an existing one; the user gets an error with an explanation."""
     api, tables = user.target.api, user.target.tables
-    known = user.send_message("hello")[api.conversation_field]
+    conversation = user.send_message("hello")[api.conversation_field]
     before = user_rows(admin_connection, tables, user.id)
-    FAILURES[failure](faulty_model)
-    for turn in ({}, {api.conversation_field: known}):
-        message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
-        answer = user.call("POST", user.path(api.chat), json=message | turn)
-        seen = f"{answer.status_code}: {answer.text}"
-        assert answer.status_code in api.model_failing, f"wanted one of {api.model_failing}, seen {seen}"
-        assert answer.text.strip(), f"wanted words about what failed, seen an empty answer of {answer.status_code}"
-    assert user_rows(admin_connection, tables, user.id) == before, "wanted the user's rows as they were, seen others"
+    with FAULTS[fault](faulty_model):
+        for turn in ({}, {api.conversation_field: conversation}):
+            message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
+            answer = user.call("POST", user.path(api.chat), json=message | turn)
+            assert_failed(user, answer)
+            assert answer.text.strip(), f"expected an explanation, got an empty {answer.status_code}"
+        assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
 
 
 @pytest.mark.rule("PER-04")
-def test_a_model_that_fails_after_the_tool_has_run_stores_nothing(
+def test_turn_that_fails_after_the_tool_call_stores_nothing(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub
 ) -> None:
-    """The first request of the turn is answered with a tool call, the one with the tool's result is not."""
+    """The model answers the first request of the turn with a tool call, and fails at the one with the tool's result."""
     api, tables = user.target.api, user.target.tables
     message = f"add task: half {secrets.token_hex(6)}"
     before = user_rows(admin_connection, tables, user.id)
 
-    def asked() -> list[dict[str, Any]]:
+    def requests() -> list[dict[str, Any]]:
         return [each for each in faulty_model.requests() if message in json.dumps(each["body"])]
 
-    def first() -> None:
-        if not asked():
+    def first_request() -> None:
+        if not requests():
             raise NotYet("no request")
 
-    faulty_model.behave(delay_seconds=1)  # time to let the next request fail, not this one
-    with ThreadPoolExecutor(1) as pool:
+    # Slow enough that the fault is injected before the next request, and after this one.
+    with model_slow(faulty_model, 1), ThreadPoolExecutor(1) as pool:
         turn = pool.submit(user.call, "POST", user.path(api.chat), json={api.message_field: message})
-        eventually("the turn's first request to the model", first, MODEL_ASKED)
-        faulty_model.behave(status=500)
-        answer = turn.result()
-    assert len(asked()) > 1, f"wanted a second request with the tool's result, seen {len(asked())} in all"
-    seen = f"{answer.status_code}: {answer.text}"
-    assert answer.status_code in api.model_failing, f"wanted one of {api.model_failing}, seen {seen}"
-    assert user_rows(admin_connection, tables, user.id) == before, "wanted the user's rows as they were, seen others"
+        eventually("the turn's first request to the model", first_request, MODEL_ASKED)
+        with model_failing(faulty_model, status=500):
+            answer = turn.result()
+            count = len(requests())
+            assert count > 1, f"expected a second request with the tool's result, got {count} requests"
+            assert_failed(user, answer)
+            assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"

@@ -1,4 +1,4 @@
-"""Which pages of other origins a browser lets read the backend: those of the ConfigMap and no other."""
+"""CORS: browsers let pages of the ConfigMap's origins read the backend's responses, and no others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ALLOWED = "Access-Control-Allow-Origin"
 def allowed_origins(ready_release: Release) -> list[str]:
     """The origins of the ConfigMap, at least one."""
     key = ready_release.target.config_map.cors_origins
-    found = [origin.strip() for origin in setting(ready_release, key).split(",") if origin.strip()]
-    assert found, f"ConfigMap/{ready_release.target.config_map.name}: wanted an origin in {key}, seen none"
-    return found
+    origins = [origin.strip() for origin in setting(ready_release, key).split(",") if origin.strip()]
+    assert origins, f"ConfigMap/{ready_release.target.config_map.name}: expected an origin in {key}, got none"
+    return origins
 
 
 def preflight(user: User, origin: str) -> requests.Response:
-    """What a browser asks before it sends a task as JSON with a token."""
+    """The request that a browser sends before it posts a task as JSON with a token."""
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
@@ -36,22 +36,23 @@ def preflight(user: User, origin: str) -> requests.Response:
 
 
 def request(user: User, origin: str) -> requests.Response:
+    """A request of a page of `origin`."""
     return user.call("GET", user.path(user.target.api.tasks), headers={"Origin": origin})
 
 
 @pytest.mark.rule("SCY-07")
-def test_every_configured_origin_is_allowed(user: User, allowed_origins: list[str]) -> None:
+def test_configured_origins_are_allowed(user: User, allowed_origins: list[str]) -> None:
     for origin in allowed_origins:
-        asked = preflight(user, origin)
-        assert asked.ok, f"preflight from {origin}: wanted 2xx, seen {asked.status_code}: {asked.text}"
-        methods = {name.strip() for name in asked.headers.get("Access-Control-Allow-Methods", "").split(",")}
-        assert methods & {"POST", "*"}, f"preflight from {origin}: wanted POST among the methods, seen {methods}"
-        for what, answer in (("preflight", asked), ("request", request(user, origin))):
-            seen = answer.headers.get(ALLOWED)
-            assert seen == origin, f"{what} from {origin}: wanted {ALLOWED}: {origin}, seen {seen}"
+        allowed = preflight(user, origin)
+        assert allowed.ok, f"preflight from {origin}: expected 2xx, got {allowed.status_code}: {allowed.text}"
+        methods = {name.strip() for name in allowed.headers.get("Access-Control-Allow-Methods", "").split(",")}
+        assert methods & {"POST", "*"}, f"preflight from {origin}: expected POST among the methods, got {methods}"
+        for what, answer in (("preflight", allowed), ("request", request(user, origin))):
+            actual = answer.headers.get(ALLOWED)
+            assert actual == origin, f"{what} from {origin}: expected {ALLOWED}: {origin}, got {actual}"
 
 
-STRANGERS: dict[str, Callable[[str], str]] = {
+OTHER_ORIGINS: dict[str, Callable[[str], str]] = {
     "another site": lambda _: "https://attacker.example",
     "a longer name": lambda origin: f"{origin}.attacker.example",
     "another scheme": lambda origin: f"{'https' if origin.startswith('http:') else 'http'}://{urlsplit(origin).netloc}",
@@ -62,11 +63,11 @@ STRANGERS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.rule("SCY-07")
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_another_origin_is_not_allowed(user: User, allowed_origins: list[str], kind: str) -> None:
+@pytest.mark.parametrize("kind", OTHER_ORIGINS)
+def test_other_origins_are_not_allowed(user: User, allowed_origins: list[str], kind: str) -> None:
     for known in allowed_origins:
-        origin = STRANGERS[kind](known)
-        assert origin not in allowed_origins, f"{origin} is configured itself"
+        origin = OTHER_ORIGINS[kind](known)
+        assert origin not in allowed_origins, f"{origin} is a configured origin"
         for what, answer in (("preflight", preflight(user, origin)), ("request", request(user, origin))):
-            seen = answer.headers.get(ALLOWED)
-            assert seen not in (origin, "*"), f"{what} from {origin}: wanted no {ALLOWED} for it, seen {seen}"
+            actual = answer.headers.get(ALLOWED)
+            assert actual not in (origin, "*"), f"{what} from {origin}: expected no {ALLOWED} for it, got {actual}"

@@ -1,53 +1,69 @@
-"""Draining, without chance: connections held open to one pod are used again right after its SIGTERM."""
+"""Draining: connections held open to one pod are used again right after its SIGTERM."""
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 
 import pytest
 
 from acceptance.checks.finding import Finding, report_findings
 from acceptance.client.user import User
 from acceptance.core.fields import text_at
-from acceptance.core.wait import consistently
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.core.target import COMPONENTS, ComponentName
+from acceptance.core.wait import dwell
+from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.faults import delete
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.plans import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
 from acceptance.traffic.records import InconclusiveSampleError, Record
 
-COMPONENTS = ("backend", "frontend")
-HELD = 20
-WARM_UP = 3 * CLIENT_PAUSE
+HELD_CONNECTIONS = 20
+WARM_UP_SECONDS = 3 * CLIENT_PAUSE
 """Every connection has carried two requests by then."""
 
 
+@dataclass(frozen=True)
+class Drain:
+    """The experiment, when each component's pod was deleted, and its replacement."""
+
+    experiment: Experiment
+    deleted_at: dict[ComponentName, float]
+    replaced: dict[ComponentName, WaitResult[tuple[str, ...]]]
+
+
 @pytest.fixture(scope="module")
-def drained(experiments: ExperimentRunner, writer: User, reader: User) -> Experiment:
-    """One pod of each component is deleted while connections to it are held, by a client that does not look first."""
-    plans = {}
-    pods = {}
-    for name, plan in (("backend", task_writes(writer)), ("frontend", page_views(reader))):
-        part = experiments.target.component(name)
-        pods[name] = experiments.pods(part)[0]
-        plans[name] = to_pod(on_held_connections(plan, HELD), text_at(pods[name], "status.podIP"), part.port)
-    with experiments.experiment("drain", **plans) as seen:
-        seen.availability = False
-        consistently("held connections", lambda: None, WARM_UP)
+def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
+    """One pod of each component is deleted while a client holds connections to it, and uses them without a check."""
+    target, plans, pods = experiments.target, {}, {}
+    for name, plan in zip(COMPONENTS, (task_writes(writer), page_views(reader)), strict=True):
+        component = target.component(name)
+        pods[name] = experiments.pods(component)[0]
+        held = on_held_connections(plan, HELD_CONNECTIONS)
+        plans[str(name)] = to_pod(held, text_at(pods[name], "status.podIP"), component.port)
+    with experiments.experiment("drain", **plans) as experiment:
+        experiment.availability = False
+        dwell(WARM_UP_SECONDS, "every connection is used")
+        drain = Drain(experiment, {}, {})
         for name, pod in pods.items():
-            seen.annotate(f"{name} pod deleted")
+            drain.deleted_at[name] = experiment.annotate(f"{name} pod deleted")
             delete(experiments.release.cluster, pod)
         for name in COMPONENTS:
-            part = experiments.target.component(name)
-            seen.attempt(f"replaced {name}", partial(wait_rolled_out, experiments.objects, part))
-    return seen
+            drain.replaced[name] = wait_replaced(experiments, experiment, name)
+    return drain
 
 
-def undrained(uses: dict[int, list[Record]], status: int, service: str) -> list[Finding]:
-    """A finding for each way in which held connections ended other than by an answer that says so."""
+def wait_replaced(
+    experiments: ExperimentRunner, experiment: Experiment, name: ComponentName
+) -> WaitResult[tuple[str, ...]]:
+    component = experiments.target.component(name)
+    return experiment.wait_for(f"{name} replaced", lambda: wait_rolled_out(experiments.objects, component))
+
+
+def drain_findings(uses: dict[int, list[Record]], status: int, service: str) -> list[Finding]:
+    """A finding for each way in which held connections ended other than by `Connection: close` in a response."""
     lost: list[str] = []
-    untold = 0
+    not_closed = 0
     for number, records in uses.items():
         for record in records:
             reason = failure_reason(record, status)
@@ -55,30 +71,28 @@ def undrained(uses: dict[int, list[Record]], status: int, service: str) -> list[
                 lost.append(f"connection {number}, use {record.use + 1}: {reason}")
                 break
         else:
-            untold += not records[-1].close
+            not_closed += not records[-1].close
     object_ = f"Service/{service}"
     findings = []
     if lost:
-        found = f"{len(lost)} of {len(uses)} lost one: {'; '.join(lost[:5])}"
-        findings.append(Finding("STA-08", object_, "held connections", "every request is answered", found))
-    if untold:
-        found = f"{untold} of {len(uses)} were not told"
-        findings.append(Finding("STA-08", object_, "held connections", "told `Connection: close` at the end", found))
+        actual = f"{len(lost)} of {len(uses)} lost one: {'; '.join(lost[:5])}"
+        findings.append(Finding("STA-08", object_, "held connections", "every request is answered", actual))
+    if not_closed:
+        actual = f"{not_closed} of {len(uses)} were not"
+        findings.append(Finding("STA-08", object_, "held connections", "closed with `Connection: close`", actual))
     return findings
 
 
 @pytest.mark.rule("STA-08")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_held_connections_are_answered_and_told_to_close(
-    drained: Experiment, component: str, experiments: ExperimentRunner
+def test_held_connections_are_answered_and_closed(
+    drain: Drain, component: ComponentName, experiments: ExperimentRunner
 ) -> None:
-    drained.took(f"replaced {component}")
-    sampling = drained.traffic[component]
-    gone = next(mark.moment for mark in drained.annotations if mark.text == f"{component} pod deleted")
-    early = {record.connection for record in sampling.records if record.sent < gone and record.reused}
-    uses = {number: [record for record in sampling.records if record.connection == number] for number in sorted(early)}
-    if len(uses) < HELD:
-        raise InconclusiveSampleError(f"{len(uses)} connections were held instead of {HELD}")
-    report_findings(
-        undrained(uses, sampling.plan.status, experiments.target.component(component).service), experiments.target
-    )
+    drain.replaced[component].raise_if_failed()
+    run, deleted_at = drain.experiment.traffic[component], drain.deleted_at[component]
+    held = {record.connection for record in run.records if record.sent < deleted_at and record.reused}
+    uses = {number: [record for record in run.records if record.connection == number] for number in sorted(held)}
+    if len(uses) < HELD_CONNECTIONS:
+        raise InconclusiveSampleError(f"{len(uses)} connections were held instead of {HELD_CONNECTIONS}")
+    service = experiments.target.component(component).service
+    report_findings(drain_findings(uses, run.plan.status, service), experiments.target)

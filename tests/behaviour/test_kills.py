@@ -1,10 +1,10 @@
-"""Kills while writers write: nothing acknowledged is lost, pods come back by themselves, outages are measured."""
+"""Pods are deleted and processes killed under traffic: nothing acknowledged is lost, and pods are replaced in time."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,84 +12,111 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import POD_REPLACED
-from acceptance.core.fields import Object, name_of, text_at
+from acceptance.core.fields import Object, name_of
 from acceptance.core.interval import Interval
-from acceptance.core.target import Component
-from acceptance.core.wait import NotYet, consistently, eventually
+from acceptance.core.target import COMPONENTS, Component, Tables
+from acceptance.experiments import faults
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
-from acceptance.experiments.faults import delete, kill
+from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
+from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
-from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
+from acceptance.report.results import RecordMeasurement
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.plans import chat_turns, page_views, task_writes
 from acceptance.traffic.write_ledger import Reconciliation, count, discrepancies, reconcile, writes
 
-COMPONENTS = ("backend", "frontend")
 WRITES_PER_SECOND = 10.0
 CHATS_PER_SECOND = 2.0
 PAGES_PER_SECOND = 4.0
-"""They take 0.2 of a core here, two fifths of what the one backend pod may that is left while another is replaced."""
-IN_TURN_SECONDS = 60.0
-"""How long pods are deleted one after the other."""
-GRACEFULLY = "deleted gracefully"
-AT_ONCE = "deleted at once"
-GRACE = {GRACEFULLY: None, AT_ONCE: 0}
-"""Each deletion's grace period in seconds; the pod's own where there is none."""
+"""They take 0.2 of a core here, two fifths of the limit of the only backend pod while another is replaced."""
+SUCCESSIVE_SECONDS = 60.0
+"""How long backend pods are deleted one after the other."""
+QUIET_SECONDS = 2.0
+"""Time after each recovery, so that its outage ends within its own interval."""
+GRACEFUL = "deleted gracefully"
+IMMEDIATE = "deleted without grace period"
 KILLED = "main process killed"
+GRACE_PERIOD = {GRACEFUL: None, IMMEDIATE: 0}
+"""Seconds; None for the pod's own."""
 LEDGER = "PER-05: each acknowledged write is in PostgreSQL once, each other one at most once"
-BETWEEN = 2.0
-"""Seconds of quiet after each recovery, so that its outage ends within its own time."""
+
+PodStep = Step[list[Object], list[Object]]
+"""It affects some pods, and recovers with the Ready pods in their place."""
+PodStepResult = StepResult[list[Object], list[Object]]
 
 
 @dataclass
-class Kills:
-    """The experiment: when each kind of kill began and was recovered from, and what stood afterwards."""
+class Conversation:
+    """A conversation with one turn after each recovery."""
 
-    seen: Experiment
-    times: dict[str, Interval] = field(default_factory=dict)
-    restarted: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """By component: restarts of each pod before and after its main process was killed."""
-    conversation: list[str] = field(default_factory=list)
-    """What was said in one conversation, a turn after each recovery."""
-    conversation_id: object = None
-    ledgers: dict[str, Reconciliation] = field(default_factory=dict)
+    user: User
+    id: object = None
+    messages: list[str] = field(default_factory=list)
 
-
-def wait_ready(experiments: ExperimentRunner, component: str, gone: set[str]) -> None:
-    """Wait until as many pods as are wanted are Ready, none of them of `gone` (UIDs)."""
-    part = experiments.target.component(component)
-
-    def probe() -> None:
-        there = [pod for pod in experiments.pods(part) if is_ready(pod) and text_at(pod, "metadata.uid") not in gone]
-        if len(there) < part.replicas:
-            raise NotYet(f"{len(there)} of {part.replicas} pods are Ready: {[name_of(pod) for pod in there]}")
-
-    eventually(f"replacements of the {component}'s pods to be Ready", probe, POD_REPLACED)
+    def add_turn(self) -> None:
+        message = f"word {secrets.token_hex(6)}"
+        answer = self.user.send_message(message, self.id)
+        self.id = answer[self.user.target.api.conversation_field]
+        self.messages.append(message)
 
 
-def wait_restarted(experiments: ExperimentRunner, component: str, pod: Object, before: int) -> int:
-    """Wait until the pod's container was started again and is Ready; its restarts."""
-    part = experiments.target.component(component)
+@dataclass(frozen=True)
+class PodKills:
+    """The experiment, its steps, and what PostgreSQL contained afterwards."""
 
-    def probe() -> int:
-        for item in experiments.pods(part):
-            if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
-                now = restarts_of(item)
-                if now > before and is_ready(item):
-                    return now
-                raise NotYet(f"restarts: {now}, Ready: {is_ready(item)}")
-        raise NotYet("the pod is gone")
+    experiment: Experiment
+    steps: list[PodStepResult]
+    conversation: Conversation
+    ledgers: dict[str, Reconciliation]
 
-    return eventually(f"the {component}'s container to be started again and Ready", probe, POD_REPLACED)
+    def of(self, component: str, *kinds: str) -> list[PodStepResult]:
+        return [each for each in self.steps if each.step.component == component and each.step.kind in kinds]
 
 
-def turn(user: User, pod_kills: Kills) -> None:
-    """One more turn of the conversation, right after a recovery."""
-    message = f"word {secrets.token_hex(6)}"
-    answer = user.send_message(message, pod_kills.conversation_id)
-    pod_kills.conversation_id = answer[user.target.api.conversation_field]
-    pod_kills.conversation.append(message)
+def deletion(experiments: ExperimentRunner, name: str, component: str, kind: str, pods: int) -> PodStep:
+    """Delete the oldest Ready pods; recovered when as many others are Ready."""
+    part, cluster = experiments.target.component(component), experiments.release.cluster
+
+    def delete_pods() -> list[Object]:
+        chosen = [pod for pod in experiments.pods(part) if is_ready(pod)][:pods]
+        for pod in chosen:
+            faults.delete(cluster, pod, GRACE_PERIOD[kind])
+        return chosen
+
+    def replaced(deleted: list[Object]) -> list[Object]:
+        return wait_replaced(experiments, part, uids(deleted))
+
+    return Step(f"{component}: {name} {kind}", delete_pods, replaced, component, kind)
+
+
+def process_kill(experiments: ExperimentRunner, component: str) -> PodStep:
+    """Kill a container's main process; recovered when the same pod is Ready again."""
+    part, cluster = experiments.target.component(component), experiments.release.cluster
+
+    def kill_process() -> list[Object]:
+        pod = next(pod for pod in experiments.pods(part) if is_ready(pod))
+        faults.kill(cluster, pod, part.container)
+        return [pod]
+
+    def restarted(killed: list[Object]) -> list[Object]:
+        return [wait_restarted(experiments, part, pod) for pod in killed]
+
+    return Step(f"{component}: {KILLED}", kill_process, restarted, component, KILLED)
+
+
+def planned_steps(experiments: ExperimentRunner) -> Iterator[PodStep]:
+    """One kill of each kind per component; then backend pods one after the other, for `SUCCESSIVE_SECONDS`."""
+    for component in COMPONENTS:
+        replicas = experiments.target.component(component).replicas
+        yield deletion(experiments, "one pod", component, GRACEFUL, 1)
+        yield deletion(experiments, "one pod", component, IMMEDIATE, 1)
+        yield process_kill(experiments, component)
+        yield deletion(experiments, "all pods", component, IMMEDIATE, replicas)
+    start, number = time.time(), 0
+    while time.time() - start < SUCCESSIVE_SECONDS:
+        number += 1
+        yield deletion(experiments, f"pod {number} in succession", "backend", IMMEDIATE if number % 2 else GRACEFUL, 1)
 
 
 @pytest.fixture(scope="module")
@@ -97,207 +124,155 @@ def pod_kills(
     experiments: ExperimentRunner,
     writer: User,
     reader: User,
-    cluster: Cluster,
     database: Database,
-    record_measurement: Callable[[str, float, str, str], None],
-) -> Kills:
+    record_measurement: RecordMeasurement,
+) -> PodKills:
     plans = {
         "backend": task_writes(writer, WRITES_PER_SECOND),
         "chat": chat_turns(writer, CHATS_PER_SECOND),
         "frontend": page_views(reader, PAGES_PER_SECOND),
     }
+    conversation, steps = Conversation(reader), []
+    with experiments.experiment("kills", **plans) as experiment:
+        conversation.add_turn()
+        for step in planned_steps(experiments):
+            result = run_step(experiment, step, QUIET_SECONDS)
+            steps.append(result)
+            if step.component == "backend" and result.recovery.ok:
+                experiment.wait_for(f"chat turn after {step.name}", conversation.add_turn)
+    ledgers = reconcile_writes(experiment, experiments.target.tables, database)
+    for label, ledger in ledgers.items():
+        for figure, value in ledger.figures().items():
+            record_measurement(f"kills: {label}: {figure}", value, "writes", LEDGER)
+    return PodKills(experiment, steps, conversation, ledgers)
 
-    def uids(pods: list[Object]) -> set[str]:
-        return {text_at(pod, "metadata.uid") for pod in pods}
 
-    with experiments.experiment("kills", **plans) as seen:
-        found = Kills(seen)
-        turn(reader, found)
-
-        def step(name: str, component: str, do: Callable[[], Callable[[], object]]) -> None:
-            began = seen.annotate(name)
-            wait = do()
-            seen.attempt(f"{component}: {name}", wait)
-            consistently("quiet", lambda: None, BETWEEN)
-            # What is sent later may still be in flight at the next kill.
-            found.times[f"{component}: {name}"] = Interval(began, time.time() - BETWEEN / 2)
-            if component == "backend" and seen.came(f"{component}: {name}"):
-                seen.attempt(f"turn after {name}", lambda: turn(reader, found))
-
-        def deletion(name: str, component: str, count: int, how: str) -> None:
-            def do() -> Callable[[], object]:
-                pods = [pod for pod in experiments.pods(experiments.target.component(component)) if is_ready(pod)][
-                    :count
-                ]
-                for pod in pods:
-                    delete(cluster, pod, GRACE[how])
-                return lambda: wait_ready(experiments, component, uids(pods))
-
-            step(f"{name} {how}", component, do)
-
-        def killing(component: str) -> Callable[[], Callable[[], object]]:
-            def do() -> Callable[[], object]:
-                part = experiments.target.component(component)
-                pod = next(pod for pod in experiments.pods(part) if is_ready(pod))
-                before = restarts_of(pod)
-                kill(cluster, pod, part.container)
-
-                def wait() -> None:
-                    now = wait_restarted(experiments, component, pod, before)
-                    found.restarted.setdefault(component, {})[name_of(pod)] = before, now
-
-                return wait
-
-            return do
-
-        for component in COMPONENTS:
-            everyone = experiments.target.component(component).replicas
-            deletion("one pod", component, 1, GRACEFULLY)
-            deletion("one pod", component, 1, AT_ONCE)
-            step(KILLED, component, killing(component))
-            deletion("all pods", component, everyone, AT_ONCE)
-        turns_begin = time.time()
-        number = 0
-        while time.time() - turns_begin < IN_TURN_SECONDS:
-            number += 1
-            deletion(f"in turn {number},", "backend", 1, AT_ONCE if number % 2 else GRACEFULLY)
-    tables = experiments.target.tables
-    with database.admin() as admin:
-        for label, name, table, column, where in (
-            ("tasks", "backend", tables.task, tables.task_title, {}),
-            ("user messages", "chat", tables.message, tables.message_content, {tables.message_role: "user"}),
-            ("assistant messages", "chat", tables.message, tables.message_content, {tables.message_role: "assistant"}),
-            ("effects", "chat", tables.task, tables.task_title, {}),
-        ):
-            sampling = seen.traffic[name]
-            there = count(admin, table, column, sampling.plan.token, where)
-            found.ledgers[label] = reconcile(writes(sampling), there)
-            for figure, value in found.ledgers[label].figures().items():
-                record_measurement(f"kills: {label}: {figure}", value, "writes", LEDGER)
-    return found
+def reconcile_writes(experiment: Experiment, tables: Tables, database: Database) -> dict[str, Reconciliation]:
+    """Compare what was acknowledged with the rows of tasks, of messages, and of the tasks that chat turns added."""
+    user, assistant = {tables.message_role: "user"}, {tables.message_role: "assistant"}
+    sources: dict[str, tuple[str, str, str, dict[str, str]]] = {
+        "tasks": ("backend", tables.task, tables.task_title, {}),
+        "user messages": ("chat", tables.message, tables.message_content, user),
+        "assistant messages": ("chat", tables.message, tables.message_content, assistant),
+        "tasks by chat": ("chat", tables.task, tables.task_title, {}),
+    }
+    ledgers = {}
+    with database.admin() as connection:
+        for label, (traffic, table, column, where) in sources.items():
+            run = experiment.traffic[traffic]
+            ledgers[label] = reconcile(writes(run), count(connection, table, column, run.plan.token, where))
+    return ledgers
 
 
 @pytest.mark.rule("PER-05")
-def test_every_acknowledged_write_is_there_once(pod_kills: Kills, experiments: ExperimentRunner) -> None:
-    report_findings(
-        discrepancies("PER-05", experiments.target.tables.task, pod_kills.ledgers["tasks"]), experiments.target
-    )
+def test_acknowledged_writes_are_stored_once(pod_kills: PodKills, experiments: ExperimentRunner) -> None:
+    findings = discrepancies("PER-05", experiments.target.tables.task, pod_kills.ledgers["tasks"])
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("PER-04", "PER-05")
-def test_every_acknowledged_chat_turn_is_there_once(pod_kills: Kills, experiments: ExperimentRunner) -> None:
+def test_acknowledged_chat_turns_are_stored_once(pod_kills: PodKills, experiments: ExperimentRunner) -> None:
     tables = experiments.target.tables
-    report_findings(
-        [
-            finding
-            for label, table in (
-                ("user messages", tables.message),
-                ("assistant messages", tables.message),
-                ("effects", tables.task),
-            )
-            for rule in ("PER-04", "PER-05")
-            for finding in discrepancies(rule, f"{table} ({label})", pod_kills.ledgers[label])
-        ],
-        experiments.target,
-    )
+    table_of = {"user messages": tables.message, "assistant messages": tables.message, "tasks by chat": tables.task}
+    findings = [
+        finding
+        for label, table in table_of.items()
+        for rule in ("PER-04", "PER-05")
+        for finding in discrepancies(rule, f"{table} ({label})", pod_kills.ledgers[label])
+    ]
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("PER-04")
-def test_a_conversation_goes_on(pod_kills: Kills, reader: User, experiments: ExperimentRunner) -> None:
-    if experiments.target.api.messages is None:
+def test_conversation_survives_kills(pod_kills: PodKills, reader: User, experiments: ExperimentRunner) -> None:
+    api, tables, conversation = experiments.target.api, experiments.target.tables, pod_kills.conversation
+    if api.messages is None:
         raise Untested("the target names no path for a conversation's messages")
-    listed = reader.request_json("GET", reader.path(experiments.target.api.messages, id=pod_kills.conversation_id))
-    said = [item[experiments.target.api.content_field] for item in listed]
-    counts = [sum(message == text for text in said) for message in pod_kills.conversation]
+    listed = reader.request_json("GET", reader.path(api.messages, id=conversation.id))
+    texts = [item[api.content_field] for item in listed]
+    counts = [texts.count(message) for message in conversation.messages]
     assert len(counts) > 4
     findings = []
-    if counts != [1] * len(counts) or len(said) != 2 * len(counts):
-        wanted = f"each of {len(counts)} turns once, with one answer"
-        found = f"{counts}, {len(said)} messages"
-        findings.append(
-            Finding(
-                "PER-04", f"Table/{experiments.target.tables.message}", "messages of one conversation", wanted, found
-            )
-        )
+    if counts != [1] * len(counts) or len(texts) != 2 * len(counts):
+        expected = f"each of {len(counts)} turns once, with one answer"
+        actual = f"{counts}, {len(texts)} messages"
+        findings.append(Finding("PER-04", f"Table/{tables.message}", "messages of one conversation", expected, actual))
     report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("POD-17")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_replacement_is_ready_in_time(
-    pod_kills: Kills, component: str, record_measurement: Callable[[str, float, str, str], None]
+def test_deleted_pod_is_replaced_in_time(
+    pod_kills: PodKills, component: str, record_measurement: RecordMeasurement
 ) -> None:
-    names = [name for name in pod_kills.times if name.startswith(component) and KILLED not in name]
-    assert len(names) >= 3
-    for name in names:
-        record_measurement(f"{name}: Ready again", pod_kills.seen.took(name), "s", POD_REPLACED.source)
+    deletions = pod_kills.of(component, GRACEFUL, IMMEDIATE)
+    assert len(deletions) >= 3
+    for each in deletions:
+        record_measurement(f"{each.step.name}: Ready again", each.recovery.seconds, "s", POD_REPLACED.source)
 
 
 @pytest.mark.rule("STA-09", "POD-05")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_killed_process_is_started_again_in_its_pod(
-    pod_kills: Kills,
+def test_killed_process_is_restarted_once_in_its_pod(
+    pod_kills: PodKills,
     component: str,
     experiments: ExperimentRunner,
-    record_measurement: Callable[[str, float, str, str], None],
+    record_measurement: RecordMeasurement,
 ) -> None:
-    seconds = pod_kills.seen.took(f"{component}: {KILLED}")
-    record_measurement(f"{component}: {KILLED}: Ready again", seconds, "s", "measured, not judged")
-    ((pod, (before, now)),) = pod_kills.restarted[component].items()
+    (kill,) = pod_kills.of(component, KILLED)
+    record_measurement(f"{kill.step.name}: Ready again", kill.recovery.seconds, "s", "measured, not judged")
+    (before,), (after,) = kill.affected, kill.recovery.value
+    expected, actual = restarts_of(before) + 1, restarts_of(after)
     findings = [
-        Finding(rule, f"Pod/{pod}", "restartCount", f"{before + 1}", f"{now}")
+        Finding(rule, f"Pod/{name_of(before)}", "restartCount", f"{expected}", f"{actual}")
         for rule in ("STA-09", "POD-05")
-        if now != before + 1
+        if actual != expected
     ]
     report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("STA-09")
-def test_a_graceful_deletion_loses_no_request_while_another_pod_is_ready(
-    pod_kills: Kills, experiments: ExperimentRunner
-) -> None:
-    part = experiments.target.component("backend")
-    if part.replicas < 2:
-        raise Untested("the target wants one backend pod, so that no other can be Ready")
-    times = [
-        time_
-        for name, time_ in pod_kills.times.items()
-        if name.startswith("backend") and name.endswith(GRACEFULLY) and always_one_ready(pod_kills, part, time_)
+def test_graceful_deletion_fails_no_request(pod_kills: PodKills, experiments: ExperimentRunner) -> None:
+    """If another pod is Ready all the time."""
+    backend = experiments.target.component("backend")
+    if backend.replicas < 2:
+        raise Untested("the target has one backend pod, so no other can be Ready")
+    intervals = [
+        each.interval
+        for each in pod_kills.of("backend", GRACEFUL)
+        if one_pod_is_always_ready(pod_kills, backend, each.interval)
     ]
-    assert times, "no other pod was Ready whenever one was deleted"
+    assert intervals, "at each deletion there was a time without a Ready pod"
     findings = []
     for label in ("backend", "chat"):
-        for time_ in times:
-            availability = pod_kills.seen.traffic[label].availability.between(time_)
+        for interval in intervals:
+            availability = pod_kills.experiment.traffic[label].availability.between(interval)
             assert availability.records
-            findings += failed_request_findings("STA-09", f"Service/{part.service}", availability)
+            findings += failed_request_findings("STA-09", f"Service/{backend.service}", availability)
     report_findings(findings, experiments.target)
 
 
-def always_one_ready(pod_kills: Kills, part: Component, time_: Interval) -> bool:
-    """Whether at every change in that time a pod was Ready that was not being deleted."""
-    states = pod_kills.seen.history.states("Pod", time_.start, time_.end)
-    return all(any(is_ready(pod) for pod in pods_of(state.objects, part)) for state in states)
+def one_pod_is_always_ready(pod_kills: PodKills, component: Component, interval: Interval) -> bool:
+    """Whether at every change in the interval a pod was Ready that was not being deleted."""
+    states = pod_kills.experiment.history.states("Pod", interval.start, interval.end)
+    return all(any(is_ready(pod) for pod in pods_of(state.objects, component)) for state in states)
 
 
 @pytest.mark.rule("STA-09")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_every_outage_is_measured_and_ends(
-    pod_kills: Kills,
+def test_every_outage_ends(
+    pod_kills: PodKills,
     component: str,
     experiments: ExperimentRunner,
-    record_measurement: Callable[[str, float, str, str], None],
+    record_measurement: RecordMeasurement,
 ) -> None:
-    for name, time_ in pod_kills.times.items():
-        if not name.startswith(component):
-            continue
-        availability = pod_kills.seen.traffic[component].availability.between(time_)
-        source = f"{len(availability.failures)} of {len(availability.records)} requests failed; measured, not judged"
-        record_measurement(f"{name}: longest outage", round(availability.longest_outage, 2), "s", source)
-    sampled = pod_kills.seen.traffic[component].availability
-    last = sampled.records[-1].sent
-    tail = sampled.between(Interval(last - BETWEEN / 2, last))
-    report_findings(
-        failed_request_findings("STA-09", f"Service/{experiments.target.component(component).service}", tail),
-        experiments.target,
-    )
+    """Their lengths are measured; after the last one no request fails."""
+    availability = pod_kills.experiment.traffic[component].availability
+    for each in pod_kills.of(component, GRACEFUL, IMMEDIATE, KILLED):
+        part = availability.between(each.interval)
+        source = f"{len(part.failures)} of {len(part.records)} requests failed; measured, not judged"
+        record_measurement(f"{each.step.name}: longest outage", round(part.longest_outage, 2), "s", source)
+    last = availability.records[-1].sent
+    end = availability.between(Interval(last - QUIET_SECONDS / 2, last))
+    service = experiments.target.component(component).service
+    report_findings(failed_request_findings("STA-09", f"Service/{service}", end), experiments.target)

@@ -1,4 +1,4 @@
-"""The release's own life: how it is reached, upgraded with nothing new, and uninstalled."""
+"""The release's lifecycle: it is reached as NOTES.txt says, upgraded without changes, and uninstalled."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from acceptance.provision.database import Database
 from acceptance.provision.release import Release
 
 WATCHED = ("Deployment", "ReplicaSet", "Pod")
-ANSWERED = 500
-"""A status below it is an answer of the application's own."""
+SERVER_ERROR = 500
+"""A lower status is a regular response of the application."""
 
 
 def listed(cluster: Cluster, namespace: str) -> set[str]:
-    """Every object in a namespace as `kind/name`; what only tells of others (events, metrics) left out."""
+    """Every object in a namespace as `kind/name`, without events and metrics."""
     resources = cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "--output", "name").split()
     kinds = ",".join(name for name in resources if not name.startswith(("events", "pods.metrics")))
     return set(
@@ -37,7 +37,7 @@ def listed(cluster: Cluster, namespace: str) -> set[str]:
 
 @contextmanager
 def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A command of the release manager's own terminal, ended with it."""
+    """Run a command from entry to exit, as in a user's terminal."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield process
@@ -54,7 +54,7 @@ def port_forward(notes: str) -> list[str]:
 
 
 @pytest.mark.rule("CHT-12")
-def test_the_command_of_the_notes_makes_the_frontend_answer(ready_release: Release) -> None:
+def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None:
     command = port_forward(ready_release.helm.notes())
     local = command[-1].partition(":")[0]
 
@@ -66,35 +66,35 @@ def test_the_command_of_the_notes_makes_the_frontend_answer(ready_release: Relea
                 raise AssertionError(f"`{shlex.join(command)}` ended with {process.returncode}: {output.strip()}")
             try:
                 with requests.Session() as session:
-                    session.trust_env = False  # a proxy of this machine's leads elsewhere
+                    session.trust_env = False  # this machine may have a proxy
                     return session.get(f"http://localhost:{local}/", timeout=REQUEST.seconds)
             except requests.ConnectionError as error:
                 raise NotYet(str(error)) from error
 
         answer = eventually("the frontend to answer where NOTES.txt says", probe, TUNNEL_UP)
-    assert answer.status_code < ANSWERED, f"the frontend answered {answer.status_code}"
-    assert "text/html" in answer.headers.get("Content-Type", ""), f"no page came, but {answer.headers}"
+    assert answer.status_code < SERVER_ERROR, f"the frontend answered {answer.status_code}"
+    assert "text/html" in answer.headers.get("Content-Type", ""), f"expected an HTML page, got {answer.headers}"
 
 
 @pytest.mark.rule("CHT-13")
-def test_an_upgrade_with_the_same_values_changes_nothing(ready_release: Release) -> None:
-    def marks() -> dict[str, tuple[object, object]]:
+def test_upgrade_with_the_same_values_changes_nothing(ready_release: Release) -> None:
+    def versions() -> dict[str, tuple[object, object]]:
         return {
             f"{kind}/{name_of(item)}": (at(item, "metadata.uid"), at(item, "metadata.generation"))
             for kind in WATCHED
             for item in ready_release.objects.list(kind).objects
         }
 
-    before, revision = marks(), ready_release.helm.revision()
-    assert any(key.startswith("Pod/") for key in before), "there is no pod to stay"
+    before, revision = versions(), ready_release.helm.revision()
+    assert any(key.startswith("Pod/") for key in before), "there is no pod"
     ready_release.upgrade()
     ready_release.wait_ready()
     assert ready_release.helm.revision() == revision + 1
-    assert marks() == before
+    assert versions() == before
 
 
 @pytest.mark.rule("CHT-14")
-def test_uninstall_leaves_nothing_but_the_data(
+def test_uninstall_removes_everything_but_the_data(
     ready_release: Release, cluster: Cluster, user: User, database: Database
 ) -> None:
     title = f"survives {secrets.token_hex(8)}"
@@ -105,11 +105,10 @@ def test_uninstall_leaves_nothing_but_the_data(
         ready_release.helm.uninstall()
 
         def probe() -> None:
-            left = listed(cluster, namespace) - listed(cluster, empty)
-            if left:
-                raise NotYet(f"still there: {', '.join(sorted(left))}")
+            if remaining := listed(cluster, namespace) - listed(cluster, empty):
+                raise NotYet(f"remaining: {', '.join(sorted(remaining))}")
 
-        eventually(f"namespace {namespace} to hold no more than an empty one", probe, UNINSTALLED)
+        eventually(f"namespace {namespace} to contain no more than an empty one", probe, UNINSTALLED)
         tables = ready_release.target.tables
         query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
             sql.Identifier(tables.task), sql.Identifier(tables.task_title)
@@ -120,4 +119,4 @@ def test_uninstall_leaves_nothing_but_the_data(
         cluster.kubectl("delete", "namespace", empty, "--wait=false")
         ready_release.upgrade()
         ready_release.wait_ready()
-    assert task in user.tasks(), f"the task {title!r} is not read after the release was installed again"
+    assert task in user.tasks(), f"expected the task {title!r} after the release was installed again"

@@ -1,4 +1,4 @@
-"""Logs leave the container by stdout and stderr, and nothing is written into it."""
+"""Logs: requests are logged to stdout or stderr, and no file is written in the container."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from acceptance.client.pods import origin, ready_pods
 from acceptance.client.user import send
 from acceptance.core.deadlines import LOGGED
 from acceptance.core.fields import name_of
+from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.faults import main_process
 from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS
@@ -22,13 +23,12 @@ from acceptance.provision.release import Release
 
 TAIL = 500
 REQUESTS = 100
-"""More than the buffer of a file's writer holds: at 100 bytes a line 10 kB, where 8 kB are usual."""
-COMPONENTS = ("backend", "frontend")
+"""More than a file's write buffer: at 100 bytes per line 10 kB, where 8 kB are usual."""
 
 
 @pytest.mark.rule("PER-06")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_the_pods_log_shows_a_request_just_made(ready_release: Release, gateway: Gateway, component: str) -> None:
+def test_pod_log_shows_a_request(ready_release: Release, gateway: Gateway, component: str) -> None:
     part = ready_release.target.component(component)
     for pod in ready_pods(ready_release, component):
         path = f"/log-{secrets.token_hex(8)}"
@@ -43,30 +43,30 @@ def test_the_pods_log_shows_a_request_just_made(ready_release: Release, gateway:
                 _request_timeout=(CONNECT_SECONDS, LIST_SECONDS),
             )
             if path not in log:
-                raise NotYet(f"{len(log.splitlines())} lines without it, the last of them: {log[-300:]}")
+                raise NotYet(f"not in {len(log.splitlines())} lines, which end: {log[-300:]}")
 
         eventually(f"the log of {name_of(pod)} to show GET {path}", probe, LOGGED)
 
 
 @pytest.mark.rule("PER-06")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_file_in_the_container_grows(
+def test_requests_write_no_file_in_the_container(
     ready_release: Release, cluster: Cluster, gateway: Gateway, component: str
 ) -> None:
-    """No regular file of the container, its volumes included, is written while requests are answered."""
+    """No regular file of the container or its volumes is written while requests are answered."""
     if "node" not in cluster.capabilities:
-        raise Untested("the node can't be looked into")
+        raise Untested("the node is not accessible")
     part = ready_release.target.component(component)
     for pod in ready_pods(ready_release, component):
         url = origin(ready_release, component, pod)
         root = f"/proc/{main_process(cluster, pod, part.container)}/root"
-        began = time.time()
+        start = time.time()
         with gateway.session() as session:
             for _ in range(REQUESTS):
                 session.get(f"{url}/unknown-{secrets.token_hex(4)}", timeout=LIST_SECONDS)
         search = ["-path", f"{root}/proc", "-o", "-path", f"{root}/sys", "-o", "-path", f"{root}/dev"]
-        found = cluster.node_exec(
+        written = cluster.node_exec(
             *["find", f"{root}/", "(", *search, ")", "-prune", "-o"],
-            *["-type", "f", "-newermt", f"@{began:.3f}", "-printf", r"%P (%s bytes)\n"],
+            *["-type", "f", "-newermt", f"@{start:.3f}", "-printf", r"%P (%s bytes)\n"],
         )
-        assert not found, f"{name_of(pod)}: wanted no file written by {REQUESTS} requests, seen {found.strip()}"
+        assert not written, f"{name_of(pod)}: expected no file written by {REQUESTS} requests, got {written.strip()}"

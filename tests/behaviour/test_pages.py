@@ -1,4 +1,4 @@
-"""Pages as the server sends them, before any script has run."""
+"""Server rendering: the pages' HTML before any script runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from acceptance.client.user import User, send
 from acceptance.provision.release import Release
 
 
-class Shown(HTMLParser):
-    """The text of a document outside its scripts and styles."""
+class VisibleText(HTMLParser):
+    """The text of a document without its scripts, styles and templates."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -35,28 +35,30 @@ class Shown(HTMLParser):
 
 
 @pytest.mark.rule("STA-10")
-def test_the_first_html_holds_the_users_tasks(ready_release: Release, user: User) -> None:
+def test_first_html_contains_the_users_tasks(ready_release: Release, user: User) -> None:
     title = f"rendered {secrets.token_hex(6)} & <shown>"
     user.add_task(title)
     for pod, origin in origins(ready_release, "frontend").items():
         url = origin + user.target.pages.tasks
         answer = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
-        assert answer.status_code == 200, f"{pod}: wanted 200, seen {answer.status_code}"
+        assert answer.status_code == 200, f"{pod}: expected 200, got {answer.status_code}"
         kind = answer.headers.get("Content-Type", "")
-        assert kind.startswith("text/html"), f"{pod}: wanted text/html, seen {kind}"
-        count = Shown(answer.text).text.count(title)
-        assert count == 1, f"{pod}: wanted the task's title once in the text of the HTML, seen it {count} times"
+        assert kind.startswith("text/html"), f"{pod}: expected text/html, got {kind}"
+        count = VisibleText(answer.text).text.count(title)
+        assert count == 1, f"{pod}: expected the task's title once in the text of the HTML, got it {count} times"
 
 
 @pytest.mark.rule("STA-10")
-def test_nobodys_page_holds_no_tasks(ready_release: Release, user: User) -> None:
-    """Without a session the same page is not the user's, though the pod has just shown it to them."""
+def test_signed_out_page_shows_no_tasks(ready_release: Release, user: User) -> None:
+    """A request without a session, after the same pod has rendered the page for the user."""
     title = f"hidden {secrets.token_hex(6)}"
     user.add_task(title)
     for pod, origin in origins(ready_release, "frontend").items():
         url = origin + user.target.pages.tasks
         shown = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
-        assert title in shown.text, f"{pod}: wanted the user's task in the page, seen {shown.status_code} without it"
+        assert title in shown.text, f"{pod}: expected the user's task on the page, got {shown.status_code} without it"
         answer = send(user.gateway, "GET", url, allow_redirects=False)
-        assert answer.status_code in (302, 303, 307, 308, 401), f"{pod}: wanted a redirect, seen {answer.status_code}"
-        assert title not in answer.text, f"{pod}: wanted no task without a session, seen {title}"
+        assert answer.status_code in (302, 303, 307, 308, 401), (
+            f"{pod}: expected a redirect or 401, got {answer.status_code}"
+        )
+        assert title not in answer.text, f"{pod}: expected no task without a session, got {title}"

@@ -1,4 +1,4 @@
-"""The release as installed: every pod Ready in time, and the data outside."""
+"""The installed release: every pod is Ready in time, and the data is outside of the cluster."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from acceptance.provision.release import Release
 
 @pytest.mark.rule("CHT-11")
 @pytest.mark.usefixtures("release")
-def test_every_pod_is_ready_within_three_minutes(request: pytest.FixtureRequest) -> None:
-    ready: Release = request.getfixturevalue("ready_release")  # not in set-up: pods that are not are a finding
+def test_pods_are_ready_within_three_minutes(request: pytest.FixtureRequest) -> None:
+    ready: Release = request.getfixturevalue(
+        "ready_release"
+    )  # not as an argument: unready pods are a finding, not a setup error
     if ready.installed_at is None:
-        raise Untested("the release was there already, not installed by this run")
+        raise Untested("the release was not installed by this run")
     deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}
     for part in ready.target.components.values():
         replicas = at(deployments[part.deployment], "spec.replicas")
@@ -27,7 +29,7 @@ def test_every_pod_is_ready_within_three_minutes(request: pytest.FixtureRequest)
 
 
 @pytest.mark.rule("PER-01")
-def test_a_task_is_a_row(ready_release: Release, user: User, database: Database) -> None:
+def test_task_is_stored_in_postgresql(ready_release: Release, user: User, database: Database) -> None:
     title = f"row {secrets.token_hex(8)}"
     user.add_task(title)
     tables = ready_release.target.tables

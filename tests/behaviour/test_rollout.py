@@ -1,9 +1,7 @@
-"""Rollouts under traffic: to images of other content, with other settings and secrets, and back."""
+"""Rolling updates under traffic, to rebuilt images and back: no request fails, and the bounds are respected."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -11,42 +9,49 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.interval import Interval
+from acceptance.core.target import COMPONENTS, Component
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
-from acceptance.experiments.rollout import bounds_findings, ready_since, revisions, turnover
+from acceptance.experiments.rollout import bounds_findings, image_tag_path, ready_since, revisions, turnover
+from acceptance.experiments.steps import StepResult, rollout_step, run_step
 from acceptance.kube.history import GapError
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
-from acceptance.traffic.availability import UNATTRIBUTED, failed_request_findings
+from acceptance.traffic.availability import UNATTRIBUTED, Availability, failed_request_findings
 from acceptance.traffic.plans import PER_SECOND, duration_for, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
 
-COMPONENTS = ("backend", "frontend")
-REQUESTS = {"backend": 3000, "frontend": 1000}
-"""What the image rollouts are to be judged by, at least; half of it while old and new pods are there."""
+MIN_REQUESTS = {"backend": 3000, "frontend": 1000}
+"""For a verdict on a component's rollouts; half of them while both old and new pods exist."""
 RATES = {"backend": 27.0, "frontend": PER_SECOND}
-"""More of what more is wanted of. Fewer pages would take more rollouts, and leave connections idle until they close."""
-LONG_ENOUGH = max(duration_for(least, RATES[name]) for name, least in REQUESTS.items())
-MOST_ROLLOUTS = 8
+"""Requests per second, in proportion to MIN_REQUESTS. Fewer pages would take more rollouts, and leave connections idle
+until they are closed."""
+MIN_SECONDS = max(duration_for(count, RATES[name]) for name, count in MIN_REQUESTS.items())
+MAX_ROLLOUTS = 8
 WATCH_LAG = 0.5
-"""Seconds by which a status may reach the recorder later than the endpoints it leads to reach the node."""
+"""Seconds by which a pod's status may reach the recorder later than its endpoint reaches the node."""
 
 
 @dataclass(frozen=True)
 class Rollouts:
-    """The experiment, how many rollouts it had, and the time of each component's."""
+    """The experiment, its rollouts, and the intervals of each component's."""
 
-    seen: Experiment
-    count: int
-    times: Mapping[str, Sequence[Interval]]
+    experiment: Experiment
+    steps: list[StepResult[None, None]]
+    intervals: dict[str, list[Interval]]
+
+    def raise_if_one_failed(self) -> None:
+        """Raise the error of the first rollout that was not completed."""
+        for step in self.steps:
+            step.recovery.raise_if_failed()
 
 
 @pytest.fixture(scope="module")
 def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
     """For each component an image of the same application with other content, on the node."""
-    made = provisioner.derived_images("rebuilt_images")
-    cluster.load_image(*(image.reference for image in made.values()))
-    return made
+    images = provisioner.derived_images("rebuilt_images")
+    cluster.load_image(*(image.reference for image in images.values()))
+    return images
 
 
 @pytest.fixture(scope="module")
@@ -57,75 +62,86 @@ def rollouts(
     rebuilt_images: dict[str, BuiltImage],
     pytestconfig: pytest.Config,
 ) -> Rollouts:
-    """Both components to the other image and back; then the one of which too little was asked, until it is enough."""
-    least = pytestconfig.option.rollouts
-    changes: dict[str, dict[str, str]] = {}
-    for name, image in rebuilt_images.items():
-        path = experiments.target.component(name).values.image_tag
-        if path is None:
-            raise Untested(f"the target names no value for the image tag of the {name}")
-        changes[name] = {path: image.tag}
-    times: dict[str, list[Interval]] = {name: [] for name in COMPONENTS}
-    count, other = 0, set[str]()
+    """Both components to the rebuilt images and back; then each one with too few requests, until it has enough."""
+    tags = {name: {image_tag_path(experiments.target, name): image.tag} for name, image in rebuilt_images.items()}
     plans = {"backend": task_writes(writer, RATES["backend"]), "frontend": page_views(reader, RATES["frontend"])}
-    with experiments.experiment("rollout", **plans) as seen:
-        while rolling := other or {part for part in COMPONENTS if lacking(experiments, seen, part, times[part], least)}:
-            count, other = count + 1, other ^ rolling
-            name = f"rollout {count}"
-            began = seen.annotate(name)
-            experiments.upgrade({path: tag for part in other for path, tag in changes[part].items()})
-            seen.attempt(name, experiments.rolled_out)
-            for part in rolling:
-                times[part].append(Interval(began, time.time()))
-            if not seen.came(name):
+    rebuilt: set[str] = set()
+    with experiments.experiment("rollout", **plans) as experiment:
+        rollouts = Rollouts(experiment, [], {name: [] for name in COMPONENTS})
+        while changing := rebuilt or components_to_roll(experiments, rollouts, pytestconfig.option.rollouts):
+            rebuilt = set() if rebuilt else changing
+            values = {path: tag for name in rebuilt for path, tag in tags[name].items()}
+            if not roll_out(experiments, rollouts, changing, values):
                 break
         else:
-            seen.run_until(LONG_ENOUGH)
-    return Rollouts(seen, count, times)
+            experiment.run_until(MIN_SECONDS)
+    return rollouts
 
 
-def lacking(experiments: ExperimentRunner, seen: Experiment, name: str, times: Sequence[Interval], least: int) -> bool:
-    """Whether less than half of the time that the component's requests take was one with old and new pods."""
-    if len(times) < least or len(times) >= MOST_ROLLOUTS:
-        return len(times) < least
+def roll_out(experiments: ExperimentRunner, rollouts: Rollouts, changing: set[str], values: dict[str, str]) -> bool:
+    """Roll the changing components out; whether the rollout was completed."""
+    name = f"rollout {len(rollouts.steps) + 1}"
+    step = run_step(rollouts.experiment, rollout_step(experiments, name, lambda: experiments.upgrade(values)))
+    rollouts.steps.append(step)
+    for component in changing:
+        rollouts.intervals[component].append(step.interval)
+    return step.recovery.ok
+
+
+def components_to_roll(experiments: ExperimentRunner, rollouts: Rollouts, minimum: int) -> set[str]:
+    """The components that need another rollout: to be judged, or to reach the minimum number of rollouts."""
+    return {name for name in COMPONENTS if needs_rollout(experiments, rollouts, name, minimum)}
+
+
+def needs_rollout(experiments: ExperimentRunner, rollouts: Rollouts, name: str, minimum: int) -> bool:
+    """Whether old and new pods existed for less than half of the time that the component's requests take."""
+    intervals, component = rollouts.intervals[name], experiments.target.component(name)
+    if len(intervals) < minimum or len(intervals) >= MAX_ROLLOUTS:
+        return len(intervals) < minimum
     experiments.recorder.wait_until_current()
+    history = rollouts.experiment.history
     try:
-        both = sum(
-            turnover(seen.history, experiments.target.component(name), each.start, each.end).seconds for each in times
-        )
+        seconds = sum(turnover(history, component, interval).seconds for interval in intervals)
     except GapError:
         return False
-    return both < duration_for(REQUESTS[name], RATES[name]) / 2
+    return seconds < duration_for(MIN_REQUESTS[name], RATES[name]) / 2
+
+
+def require_enough_requests(availability: Availability, name: str, turnovers: list[Interval]) -> None:
+    """Raise `InconclusiveSampleError` if there are too few requests, in all, while both versions ran, or of a kind."""
+    minimum, during = MIN_REQUESTS[name], availability.sent_within(turnovers)
+    too_few = len(availability.records) < minimum or during < minimum / 2
+    too_few_of_a_kind = min(availability.new, availability.reused) < 0.4 * len(availability.records)
+    if too_few or too_few_of_a_kind:
+        raise InconclusiveSampleError(
+            f"not enough requests to judge: {availability.figures()}, {during} of them while both versions ran"
+        )
 
 
 @pytest.mark.rule("STA-08", "STA-04")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_no_request_fails_in_a_rolling_update(
-    rollouts: Rollouts, component: str, experiments: ExperimentRunner
-) -> None:
-    part = experiments.target.component(component)
-    for number in range(1, rollouts.count + 1):
-        rollouts.seen.took(f"rollout {number}")
-    availability = rollouts.seen.traffic[component].availability
-    windows = [turnover(rollouts.seen.history, part, each.start, each.end) for each in rollouts.times[component]]
-    least, within = REQUESTS[component], availability.sent_within(windows)
-    too_few = len(availability.records) < least or within < least / 2
-    few_of_a_kind = min(availability.new, availability.reused) < 0.4 * len(availability.records)
+def test_rolling_update_fails_no_request(rollouts: Rollouts, component: str, experiments: ExperimentRunner) -> None:
+    part, experiment = experiments.target.component(component), rollouts.experiment
+    rollouts.raise_if_one_failed()
+    availability = experiment.traffic[component].availability
+    turnovers = [turnover(experiment.history, part, interval) for interval in rollouts.intervals[component]]
     findings = failed_request_findings("STA-08", f"Service/{part.service}", availability)
-    if not findings and (too_few or few_of_a_kind):  # a failed request is one, however few were sent
-        raise InconclusiveSampleError(
-            f"too little was asked: {availability.figures()}, {within} of them while both versions ran"
-        )
-    of = revisions(rollouts.seen.history, part, rollouts.seen.start, rollouts.seen.end)
-    answered = {of[pod] for pod in availability.pods if pod in of}
+    if not findings:  # a failed request is one, however few were sent
+        require_enough_requests(availability, component, turnovers)
     if set(availability.pods) == {UNATTRIBUTED}:
         report_findings(findings, experiments.target)
         raise Untested("no request can be attributed to a pod, so it is not known whether both versions answered")
-    if len(answered) < 2:
-        findings.append(
-            Finding("STA-08", f"Service/{part.service}", "versions", "both answer", f"{len(answered)} answered")
-        )
+    findings += version_findings(experiment, part, availability)
     report_findings(findings, experiments.target)
+
+
+def version_findings(experiment: Experiment, component: Component, availability: Availability) -> list[Finding]:
+    """A finding if requests were not answered by pods of two versions at least."""
+    revision_of = revisions(experiment.history, component, experiment.interval)
+    answered = {revision_of[pod] for pod in availability.pods if pod in revision_of}
+    if len(answered) >= 2:
+        return []
+    return [Finding("STA-08", f"Service/{component.service}", "versions", "both answer", f"{len(answered)} answered")]
 
 
 @pytest.mark.rule("DEP-10")
@@ -133,12 +149,11 @@ def test_no_request_fails_in_a_rolling_update(
 def test_surge_and_unavailability_stay_within_bounds(
     rollouts: Rollouts, component: str, experiments: ExperimentRunner
 ) -> None:
-    part = experiments.target.component(component)
-    times = rollouts.times[component]
-    report_findings(
-        [found for time in times for found in bounds_findings(rollouts.seen.history, part, time.start, time.end)],
-        experiments.target,
-    )
+    part, history = experiments.target.component(component), rollouts.experiment.history
+    findings = [
+        finding for interval in rollouts.intervals[component] for finding in bounds_findings(history, part, interval)
+    ]
+    report_findings(findings, experiments.target)
 
 
 @pytest.mark.rule("POD-19")
@@ -146,26 +161,18 @@ def test_surge_and_unavailability_stay_within_bounds(
 def test_no_request_reaches_a_pod_before_it_is_ready(
     rollouts: Rollouts, component: str, experiments: ExperimentRunner
 ) -> None:
-    part = experiments.target.component(component)
-    seen = rollouts.seen
-    if set(seen.traffic[component].availability.pods) == {UNATTRIBUTED}:
+    experiment = rollouts.experiment
+    run = experiment.traffic[component]
+    if set(run.availability.pods) == {UNATTRIBUTED}:
         raise Untested("no request can be attributed to a pod")
-    since = ready_since(seen.history, part, seen.start, seen.end)
-    new = {pod for pod, moment in since.items() if moment > seen.start}
-    answers = [record for record in seen.traffic[component].records if record.pod in new]
+    since = ready_since(experiment.history, experiments.target.component(component), experiment.interval)
+    new = {pod for pod, moment in since.items() if moment > experiment.start}
+    answers = [record for record in run.records if record.pod in new]
     if not answers:
         raise InconclusiveSampleError("no new pod answered")
-    early = [record for record in answers if record.done < since[record.pod] - WATCH_LAG]
-    report_findings(
-        [
-            Finding(
-                "POD-19",
-                f"Pod/{record.pod}",
-                "first request",
-                "after it was Ready",
-                f"{since[record.pod] - record.done:.2f} s before",
-            )
-            for record in early
-        ],
-        experiments.target,
-    )
+    findings = [
+        Finding("POD-19", f"Pod/{record.pod}", "first request", "after it was Ready", f"{seconds:.2f} s before")
+        for record in answers
+        if (seconds := since[record.pod] - record.done) > WATCH_LAG
+    ]
+    report_findings(findings, experiments.target)

@@ -1,4 +1,4 @@
-"""Who is let in: good tokens on every pod, bad ones on no endpoint."""
+"""Authentication: a valid token works on every pod, an invalid one on no endpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CARRIERS = ("bearer", "cookie")
 
 @pytest.fixture(scope="module")
 def things(user: User) -> Things:
-    return create_resources(user, f"guarded {secrets.token_hex(6)}")
+    return create_resources(user, f"protected {secrets.token_hex(6)}")
 
 
 @pytest.fixture(scope="module")
@@ -35,38 +35,40 @@ def forge(ready_release: Release, user: User, other_user: User) -> Forge:
 
 
 @contextmanager
-def unharmed(admin_connection: Connection[Any], user: User) -> Iterator[None]:
-    """What the user has is the same before and after, in PostgreSQL."""
+def assert_rows_unchanged(admin_connection: Connection[Any], user: User) -> Iterator[None]:
+    """The user's rows in PostgreSQL are the same at exit as at entry."""
     tables = user.target.tables
     before = user_rows(admin_connection, tables, user.id)
     yield
     after = user_rows(admin_connection, tables, user.id)
     changed = [table for table in before if before[table] != after[table]]
-    assert not changed, f"requests without a good token changed the user's rows of {', '.join(changed)}"
+    assert not changed, f"requests without a valid token changed the user's rows of {', '.join(changed)}"
 
 
-def carried(target: Target, token: str, carrier: str) -> dict[str, str]:
-    """The header that brings a token."""
+def token_header(target: Target, token: str, carrier: str) -> dict[str, str]:
+    """The header that carries a token; raises `Untested` if the backend does not accept that carrier."""
     if carrier not in target.auth.carriers:
-        raise Untested(f"the target's backend takes no token from a {carrier}")
+        raise Untested(f"the target's backend accepts no token in a {carrier}")
     return {"Authorization": f"Bearer {token}"} if carrier == "bearer" else {"Cookie": f"{target.auth.cookie}={token}"}
 
 
-def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], wanted: int, what: str) -> list[Finding]:
-    """Ask every endpoint; a finding for each that does not refuse."""
-    found = []
-    for each in asked:
+def refusal_findings(
+    gateway: Gateway, tested: list[Endpoint], headers: dict[str, str], status: int, what: str
+) -> list[Finding]:
+    """Send a request to every endpoint; a finding for each that does not refuse it with `status`."""
+    findings = []
+    for each in tested:
         answer = send(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
-        if answer.status_code != wanted:
-            seen = f"{answer.status_code}: {answer.text[:200]}"
-            found.append(Finding("STA-05", each.route, f"answer to {what}", str(wanted), seen))
-    return found
+        if answer.status_code != status:
+            actual = f"{answer.status_code}: {answer.text[:200]}"
+            findings.append(Finding("STA-05", each.route, f"response to {what}", str(status), actual))
+    return findings
 
 
 @pytest.mark.rule("STA-05")
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("kind", BAD_TOKENS)
-def test_a_bad_token_opens_nothing(
+def test_invalid_token_is_refused_everywhere(
     gateway: Gateway,
     target: Target,
     things: Things,
@@ -75,62 +77,60 @@ def test_a_bad_token_opens_nothing(
     kind: str,
     carrier: str,
 ) -> None:
-    try:
-        token = BAD_TOKENS[kind](forge)
-    except Untested as reason:
-        raise Untested(str(reason)) from reason
-    asked = endpoints(target.api, things, "never")
-    headers = carried(target, token, carrier)
-    with unharmed(admin_connection, forge.user):
-        report_findings(refusals(gateway, asked, headers, 401, f"a token {kind} as {carrier}"), target)
+    token = BAD_TOKENS[kind](forge)
+    tested = endpoints(target.api, things, "never")
+    headers = token_header(target, token, carrier)
+    with assert_rows_unchanged(admin_connection, forge.user):
+        report_findings(refusal_findings(gateway, tested, headers, 401, f"a token {kind} as {carrier}"), target)
 
 
 @pytest.mark.rule("STA-05")
-def test_no_token_opens_nothing(
+def test_missing_token_is_refused_everywhere(
     gateway: Gateway, target: Target, things: Things, user: User, admin_connection: Connection[Any]
 ) -> None:
-    asked = endpoints(target.api, things, "never")
-    with unharmed(admin_connection, user):
-        report_findings(refusals(gateway, asked, {}, target.api.missing_token, "a request without a token"), target)
+    tested = endpoints(target.api, things, "never")
+    with assert_rows_unchanged(admin_connection, user):
+        report_findings(
+            refusal_findings(gateway, tested, {}, target.api.missing_token, "a request without a token"), target
+        )
 
 
 @pytest.mark.rule("STA-05")
-def test_another_users_path_is_closed(
+def test_other_users_path_is_refused_everywhere(
     gateway: Gateway, target: Target, things: Things, user: User, other_user: User, admin_connection: Connection[Any]
 ) -> None:
-    asked = endpoints(target.api, things, "never")
+    tested = endpoints(target.api, things, "never")
     headers = {"Authorization": f"Bearer {other_user.token}"}
-    with unharmed(admin_connection, user):
-        report_findings(refusals(gateway, asked, headers, target.api.other_user, "another user's good token"), target)
+    with assert_rows_unchanged(admin_connection, user):
+        report_findings(
+            refusal_findings(gateway, tested, headers, target.api.other_user, "another user's valid token"), target
+        )
 
 
 @pytest.mark.rule("STA-04", "STA-05")
-def test_a_token_is_judged_by_itself(forge: Forge, user: User) -> None:
-    """The control of the bad ones: a token that no sign-in gave, but the release's key has signed, is good."""
-    try:
-        token = forge.reissued()
-    except Untested as reason:
-        raise Untested(str(reason)) from reason
-    answer = user.call("GET", user.path(user.target.api.tasks), headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 200, f"a good token of the release's key: wanted 200, seen {answer.status_code}"
+def test_newly_signed_token_is_accepted(forge: Forge, user: User) -> None:
+    """The control of the invalid tokens: a token without a sign-in, signed with the release's key, is valid."""
+    headers = {"Authorization": f"Bearer {forge.reissued()}"}
+    answer = user.call("GET", user.path(user.target.api.tasks), headers=headers)
+    assert answer.status_code == 200, f"a token signed with the release's key: expected 200, got {answer.status_code}"
 
 
 @pytest.mark.rule("STA-04")
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_token_is_good_on_every_backend_pod(ready_release: Release, user: User, carrier: str) -> None:
-    headers = carried(user.target, user.token, carrier)
+def test_token_is_valid_on_every_backend_pod(ready_release: Release, user: User, carrier: str) -> None:
+    headers = token_header(user.target, user.token, carrier)
     for pod, origin in origins(ready_release, "backend").items():
         answer = send(user.gateway, "GET", origin + user.path(user.target.api.tasks), headers=headers)
-        assert answer.status_code == 200, f"{pod}: wanted 200 for the token as {carrier}, seen {answer.status_code}"
+        assert answer.status_code == 200, f"{pod}: expected 200 for the token as {carrier}, got {answer.status_code}"
 
 
 @pytest.mark.rule("STA-04")
 @pytest.mark.parametrize("component", ["frontend"])
-def test_a_token_is_good_on_every_frontend_pod(ready_release: Release, user: User, component: str) -> None:
+def test_token_is_valid_on_every_frontend_pod(ready_release: Release, user: User, component: str) -> None:
     title = f"every pod {secrets.token_hex(6)}"
     user.add_task(title)
     for pod, origin in origins(ready_release, component).items():
         url = origin + user.target.pages.tasks
         answer = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
-        assert answer.status_code == 200, f"{pod}: wanted 200 for the page, seen {answer.status_code}"
-        assert title in answer.text, f"{pod}: wanted the user's task in the page, seen none"
+        assert answer.status_code == 200, f"{pod}: expected 200 for the page, got {answer.status_code}"
+        assert title in answer.text, f"{pod}: expected the user's task on the page"

@@ -1,4 +1,4 @@
-"""Two users side by side: neither sees, changes or deletes anything of the other's."""
+"""Isolation of users: none can read, change or delete anything of another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from acceptance.client.user import User, send
 
 @pytest.fixture(scope="module")
 def marker() -> str:
-    """Text of everything that the user has here."""
+    """The text of all resources that the user has here."""
     return f"mine {secrets.token_hex(8)}"
 
 
@@ -27,47 +27,46 @@ def resources(user: User, marker: str) -> Things:
 
 
 @pytest.mark.rule("STA-05")
-def test_another_users_things_are_absent_on_ones_own_path(
+def test_other_users_resources_return_404(
     user: User, other_user: User, resources: Things, admin_connection: Connection[Any]
 ) -> None:
-    """The stranger's own path and token, with the identifiers of what is the user's."""
+    """The other user's path and token, with the identifiers of the user's resources."""
     target = user.target
-    stolen = Things(other_user.id, resources.task, resources.tag, resources.conversation)
+    foreign = Things(other_user.id, resources.task, resources.tag, resources.conversation)
     before = user_rows(admin_connection, target.tables, user.id)
-    asked = [each for each in endpoints(target.api, stolen, "stolen") if each.names]
-    assert asked, "no endpoint names a thing"
-    found = []
-    for each in asked:
+    tested = [each for each in endpoints(target.api, foreign, "foreign") if each.names]
+    assert tested, "no endpoint has the identifier of a resource"
+    findings = []
+    for each in tested:
         answer = other_user.call(each.method, each.path, json=each.body)
         if answer.status_code != target.api.absent:
-            seen = f"{answer.status_code}: {answer.text[:200]}"
-            wanted = str(target.api.absent)
-            found.append(Finding("STA-05", each.route, "answer about another user's thing", wanted, seen))
+            expected, actual = str(target.api.absent), f"{answer.status_code}: {answer.text[:200]}"
+            findings.append(Finding("STA-05", each.route, "response about another user's resource", expected, actual))
     if user_rows(admin_connection, target.tables, user.id) != before:
-        found.append(Finding("STA-05", "the user's rows", "after a stranger's requests", "as before", "changed"))
-    report_findings(found, target)
+        findings.append(Finding("STA-05", "the user's rows", "after another user's requests", "unchanged", "changed"))
+    report_findings(findings, target)
 
 
 @pytest.mark.rule("STA-05")
-def test_lists_hold_nothing_of_another_users(user: User, other_user: User, resources: Things, marker: str) -> None:
+def test_lists_contain_nothing_of_other_users(user: User, other_user: User, resources: Things, marker: str) -> None:
     api = user.target.api
-    seen = 0
+    tested = 0
     for path in (api.tasks, api.tags, api.conversations):
         if path is None:
             continue
-        mine = json.dumps(user.request_json("GET", user.path(path)))
-        theirs = json.dumps(other_user.request_json("GET", other_user.path(path)))
-        assert marker in mine, f"GET {path}: wanted what {resources} are called in the user's own list"
-        assert marker not in theirs, f"GET {path}: wanted nothing of the user's in another's list, seen {marker}"
-        seen += 1
-    assert seen, "the target names no list"
+        own = json.dumps(user.request_json("GET", user.path(path)))
+        others = json.dumps(other_user.request_json("GET", other_user.path(path)))
+        assert marker in own, f"GET {path}: expected {resources} in the user's list"
+        assert marker not in others, f"GET {path}: expected nothing of the user in another user's list, got {marker}"
+        tested += 1
+    assert tested, "the target names no list"
 
 
 @pytest.mark.rule("STA-05")
-def test_pages_hold_nothing_of_another_users(user: User, other_user: User, resources: Things, marker: str) -> None:
+def test_pages_contain_nothing_of_other_users(user: User, other_user: User, resources: Things, marker: str) -> None:
     url = user.gateway.url("frontend", user.target.pages.tasks)
-    mine, theirs = (send(user.gateway, "GET", url, headers=who.cookie) for who in (user, other_user))
-    assert mine.ok, f"{url}: wanted the user's page, seen {mine.status_code}"
-    assert theirs.ok, f"{url}: wanted the stranger's page, seen {theirs.status_code}"
-    assert marker in mine.text, f"{url}: wanted the task of {resources} on the user's page, seen none"
-    assert marker not in theirs.text, f"{url}: wanted nothing of the user's on another's page, seen {marker}"
+    own, others = (send(user.gateway, "GET", url, headers=who.cookie) for who in (user, other_user))
+    assert own.ok, f"{url}: expected the user's page, got {own.status_code}"
+    assert others.ok, f"{url}: expected the other user's page, got {others.status_code}"
+    assert marker in own.text, f"{url}: expected the task of {resources} on the user's page"
+    assert marker not in others.text, f"{url}: expected nothing of the user on another user's page, got {marker}"

@@ -1,4 +1,4 @@
-"""The installed release, read once for the tests of this folder."""
+"""Fixtures of the contract tests: a snapshot of the installed release, and the API server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from acceptance.snapshots import live
 
 @pytest.fixture(scope="session")
 def release_with_metrics(release: Release, request: pytest.FixtureRequest) -> Release:
-    """The release after its pods became Ready and its HPA was told of metrics, or not in time: it is read anyway."""
+    """The release with its pods Ready and metrics in its HPA; if that takes too long, it is read as it is."""
 
     def active() -> None:
         for item in release.objects.list("HorizontalPodAutoscaler").objects:
@@ -35,10 +35,12 @@ def release_with_metrics(release: Release, request: pytest.FixtureRequest) -> Re
 
 @pytest.fixture(scope="session")
 def snapshot(release_with_metrics: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
+    """The installed release, read once."""
     images: dict[str, BuiltImage] = {} if run.context else request.getfixturevalue("images")
     return live.read_snapshot(release_with_metrics, images)
 
 
 @pytest.fixture(scope="session")
 def api_server(release: Release) -> ApiServer:
+    """The API server, for dry runs."""
     return ApiServer(release.cluster.api)

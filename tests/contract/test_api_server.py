@@ -1,4 +1,4 @@
-"""What a live API server refuses: no such object can be there to be found, so the refusal itself is the proof."""
+"""Rules that the API server enforces: no object can break them, so its refusal of such an object is the proof."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from mutants import snapshots
 from mutants.draft import Mutant
 
 
-def altered(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[tuple[Object, Object]]:
-    """Each object of the API that a mutant changes, as it was and as it is left."""
+def changed_objects(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[tuple[Object, Object]]:
+    """Each API object that the mutant changes, before and after."""
     after, _ = mutant.apply(snapshot, target)
     assert snapshot.cluster is not None
     assert after.cluster is not None
     of_pods = mutant.rule in ("POD-01", "POD-15")
-    before, left = (each.cluster.pods if of_pods else each.objects for each in (snapshot, after))  # type: ignore[union-attr]
-    return [(old, new) for old, new in zip(before, left, strict=True) if new != old]
+    originals, mutated = (each.cluster.pods if of_pods else each.objects for each in (snapshot, after))  # type: ignore[union-attr]
+    return [(old, new) for old, new in zip(originals, mutated, strict=True) if new != old]
 
 
-def fresh(item: Object, old: Object) -> dict[str, Any]:
-    """The object as one would create it: without what the server itself fills in."""
-    made: dict[str, Any] = copy.deepcopy(dict(item))
+def as_new(item: Object, old: Object) -> dict[str, Any]:
+    """The object as a client would create it: without the fields that the server fills in."""
+    created: dict[str, Any] = copy.deepcopy(dict(item))
     for key in ("resourceVersion", "uid", "managedFields", "creationTimestamp"):
-        made["metadata"].pop(key, None)
-    if made["kind"] == "Service":
-        made["spec"].pop("clusterIPs", None)
-        if made["spec"].get("clusterIP") == at(old, "spec.clusterIP"):
-            made["spec"].pop("clusterIP", None)
-    return {"apiVersion": "v1", **made}
+        created["metadata"].pop(key, None)
+    if created["kind"] == "Service":
+        created["spec"].pop("clusterIPs", None)
+        if created["spec"].get("clusterIP") == at(old, "spec.clusterIP"):
+            created["spec"].pop("clusterIP", None)
+    return {"apiVersion": "v1", **created}
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,16 @@ def fresh(item: Object, old: Object) -> dict[str, Any]:
         if each.refused
     ],
 )
-def test_refused(mutant: Mutant, component: str, snapshot: Snapshot, api_server: ApiServer, target: Target) -> None:
-    objects = altered(mutant, snapshot, target)
-    assert objects, f"{mutant.id} changes no object of the API for the {component}"
+def test_api_server_refuses(
+    mutant: Mutant, component: str, snapshot: Snapshot, api_server: ApiServer, target: Target
+) -> None:
+    objects = changed_objects(mutant, snapshot, target)
+    assert objects, f"{mutant.id} changes no API object of the {component}"
     findings = []
     for old, item in objects:
-        before = api_server.refusal(fresh(old, old), target.chart.namespace, create=True)
-        assert before is None, f"{object_ref(old)} is refused unaltered: {before}"
-        if api_server.refusal(fresh(item, old), target.chart.namespace, create=True) is None:
+        refusal = api_server.refusal(as_new(old, old), target.chart.namespace, create=True)
+        assert refusal is None, f"{object_ref(old)} is refused even unchanged: {refusal}"
+        if api_server.refusal(as_new(item, old), target.chart.namespace, create=True) is None:
             findings.append(
                 Finding(mutant.rule, object_ref(item), mutant.clause, "refused", "accepted by the API server")
             )
@@ -62,25 +64,27 @@ def test_refused(mutant: Mutant, component: str, snapshot: Snapshot, api_server:
 
 
 @pytest.mark.rule("CFG-08")
-def test_config_map_at_its_size(api_server: ApiServer, target: Target) -> None:
+def test_config_map_of_maximum_size_is_accepted(api_server: ApiServer, target: Target) -> None:
     body = {"kind": "ConfigMap", "data": {"A": "x" * (MAX_BYTES - 1), "B": "x"}}
-    report_findings(sized("CFG-08", body, api_server, target), target)
+    report_findings(size_findings("CFG-08", body, api_server, target), target)
 
 
 @pytest.mark.rule("CFG-08")
-def test_variable_at_its_size(api_server: ApiServer, target: Target) -> None:
+def test_variable_of_maximum_size_is_accepted(api_server: ApiServer, target: Target) -> None:
     body = {"kind": "ConfigMap", "data": {"A": "x" * (MAX_VARIABLE_BYTES - 3)}}
-    report_findings(sized("CFG-08", body, api_server, target), target)
+    report_findings(size_findings("CFG-08", body, api_server, target), target)
 
 
 @pytest.mark.rule("SEC-09")
-def test_secret_at_its_size(api_server: ApiServer, target: Target) -> None:
+def test_secret_of_maximum_size_is_accepted(api_server: ApiServer, target: Target) -> None:
     body = {"kind": "Secret", "stringData": {"A": "x" * (MAX_BYTES - 1), "B": "x"}}
-    report_findings(sized("SEC-09", body, api_server, target), target)
+    report_findings(size_findings("SEC-09", body, api_server, target), target)
 
 
-def sized(rule: str, body: dict[str, Any], api_server: ApiServer, target: Target) -> list[Finding]:
-    """The accepted side of a size: an object of exactly that is accepted."""
+def size_findings(rule: str, body: dict[str, Any], api_server: ApiServer, target: Target) -> list[Finding]:
+    """A finding if the API server refuses an object of exactly the maximum size."""
     metadata = {"name": "acceptance-size", "namespace": target.chart.namespace}
-    words = api_server.refusal({"apiVersion": "v1", **body, "metadata": metadata}, target.chart.namespace, create=True)
-    return [] if words is None else [Finding(rule, f"{body['kind']}/acceptance-size", "data", "accepted", words)]
+    refusal = api_server.refusal(
+        {"apiVersion": "v1", **body, "metadata": metadata}, target.chart.namespace, create=True
+    )
+    return [] if refusal is None else [Finding(rule, f"{body['kind']}/acceptance-size", "data", "accepted", refusal)]

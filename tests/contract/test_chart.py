@@ -1,4 +1,4 @@
-"""Live rules of the release as a whole."""
+"""Live rules of the chart that need more than a snapshot: its own Namespace, and the command of NOTES.txt."""
 
 from __future__ import annotations
 
@@ -7,30 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from acceptance import checks
-from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.snapshot import Snapshot
 from acceptance.client import port_forward
 from acceptance.core.target import Target
 from acceptance.core.values import set_paths
 from acceptance.kube.client import ApiServer
-from acceptance.plugin.parametrize import assert_none, entity, parameters
+from acceptance.plugin.parametrize import assert_none
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.release import Release
 from acceptance.snapshots.live import manifest_objects
 
 
-@pytest.mark.parametrize(
-    ("check", "component"),
-    parameters("live", lambda check: entity("Helm Chart")(check) and check.rule != "CHT-16"),
-)
-def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) -> None:
-    assert_none(check, component, [snapshot], target)
-
-
 @pytest.fixture(scope="module")
-def with_namespace(release: Release, api_server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
-    """A second release that makes its own Namespace, from the suite's; read, and taken away again."""
+def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
+    """A second release that creates its own Namespace: its snapshot, and its target."""
     target, cluster = release.target, release.cluster
     cluster.require_capability("releases")
     paths = target.values
@@ -38,27 +29,27 @@ def with_namespace(release: Release, api_server: ApiServer) -> Iterator[tuple[Sn
         raise Untested("the target names no values.namespace_create and values.namespace")
     namespace = f"{cluster.run.namespace}-own"
     helm = HelmRelease(cluster, f"{target.chart.release}-own", cluster.run.namespace)
-    stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
+    expected = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
     values = set_paths(release.values, {paths.namespace_create: True, paths.namespace: namespace})
     helm.upgrade(target.chart_path, values)
     try:
         objects = [api_server.get(item, helm.namespace) for item in manifest_objects(helm)]
-        found = tuple(item for item in objects if item is not None)
-        assert len(found) == len(objects), "an object of the release is not there"
-        yield Snapshot("live", found, release_namespace=helm.namespace), stated
+        existing = tuple(item for item in objects if item is not None)
+        assert len(existing) == len(objects), "an object of the release does not exist"
+        yield Snapshot("live", existing, release_namespace=helm.namespace), expected
     finally:
         helm("uninstall", helm.release)
 
 
 @pytest.mark.rule("CHT-16")
-def test_own_namespace(with_namespace: tuple[Snapshot, Target]) -> None:
-    snapshot, stated = with_namespace
+def test_chart_creates_its_namespace(release_with_namespace: tuple[Snapshot, Target]) -> None:
+    snapshot, expected = release_with_namespace
     check = next(each for each in checks.for_level("live") if each.rule == "CHT-16")
-    assert_none(check, "release", [snapshot], stated)
+    assert_none(check, "release", [snapshot], expected)
 
 
 @pytest.mark.rule("CHT-12")
-def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
+def test_notes_command_opens_a_tunnel(release_with_metrics: Release, target: Target) -> None:
     command = port_forward.tunnel(release_with_metrics.helm.notes())
     if command is None:
         report_findings(
@@ -68,8 +59,8 @@ def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> 
     if "frontend" not in target.components:
         raise Untested("the target names no frontend")
     if not port_forward.is_free(command.port):
-        raise Untested(f"port {command.port} of this machine, which the notes name, is taken")
+        raise Untested(f"port {command.port} of NOTES.txt is in use on this machine")
     with port_forward.open_tunnel(command):
         status = port_forward.answer(command, target.component("frontend").probes.readiness)
-    wanted = f"an answer of 2xx to {command.command}"
-    report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", wanted, str(status))], target)
+    expected = f"2xx from {command.command}"
+    report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", expected, str(status))], target)

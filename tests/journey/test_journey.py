@@ -1,4 +1,4 @@
-"""A person in a real browser, by clicks and keys only, while the release lives on and while its pods are replaced."""
+"""User journeys in a real browser, by mouse and keyboard only, also while all pods are replaced."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 from toolchain import Toolchain
 
-pytestmark = pytest.mark.usefixtures("model")  # no turn goes to a model that costs money
-DESK = {"color_scheme": "light"}
+pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
+DESKTOP = {"color_scheme": "light"}
 PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
 def browser(ready_release: Release, gateway: Gateway, toolchain: Toolchain) -> Iterator[Browser]:
-    """Ends with the module: its event loop would be in the way of others."""
+    """A browser that is closed with the module, since its event loop would disturb other tests."""
     assert ready_release
-    with launch(toolchain.browser, gateway) as found:
-        yield found
+    with launch(toolchain.browser, gateway) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -48,37 +48,38 @@ def person(
     record_evidence: Callable[[str, str | bytes], Path],
     request: pytest.FixtureRequest,
 ) -> Iterator[BrowserUser]:
-    """Somebody with a tab of their own; what is on it at the end is kept as evidence.
+    """A user with a tab of a new browser context; a screenshot at the end is kept as evidence.
 
-    A parameter is how their browser differs from one on a desk, as Playwright's `new_context` takes it.
+    A parameter has the arguments of Playwright's `new_context`, for another browser than a default one.
     """
     if target.screens is None:
         raise Untested("the target names no screens")
     with browser.new_context(**getattr(request, "param", {})) as context:
-        somebody = BrowserUser(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
+        user = BrowserUser(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
         try:
-            yield somebody
+            yield user
         finally:
-            somebody.screenshot("end")
+            user.screenshot("end")
 
 
 def session_cookie(person: BrowserUser) -> Mapping[str, Any]:
-    """The one cookie that proves who is signed in, as the browser holds it."""
+    """The session's cookie, as the browser has it."""
     cookies = person.context.cookies()
     found = [each for each in cookies if str(each.get("name")).endswith(person.target.auth.cookie)]
     names = [each.get("name") for each in cookies]
-    assert len(found) == 1, f"wanted one cookie {person.target.auth.cookie}, seen {names}"
+    assert len(found) == 1, f"expected one cookie {person.target.auth.cookie}, got {names}"
     return found[0]
 
 
-def asked_the_frontend_only(person: BrowserUser) -> None:
-    wanted = {urlsplit(person.origin).netloc}
-    assert person.hosts() == wanted, f"wanted requests to {wanted} alone, seen some to {person.hosts()}"
-    assert not person.page_errors, f"wanted no error in the pages' scripts, seen {person.page_errors}"
+def assert_only_frontend_requests(person: BrowserUser) -> None:
+    """The browser sent requests to the frontend only, and its pages had no script errors."""
+    expected = {urlsplit(person.origin).netloc}
+    assert person.hosts() == expected, f"expected requests to {expected} only, got requests to {person.hosts()}"
+    assert not person.page_errors, f"expected no script errors, got {person.page_errors}"
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
-def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: BrowserUser, ready_release: Release) -> None:
+def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, ready_release: Release) -> None:
     assert ready_release
     screens = person.screens
     email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
@@ -97,16 +98,16 @@ def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: BrowserUser,
     expect(task).not_to_be_checked()
     person.screenshot("task in the list")
     answered = person.submit(lambda: person.click(task))
-    assert answered.status < 400, f"completing the task: wanted 2xx or a redirect, seen {answered.status}"
+    assert answered.status < 400, f"completing the task: expected 2xx or a redirect, got {answered.status}"
     expect(task).to_be_checked()
     person.page.reload()
     expect(task).to_be_checked()
     person.screenshot("completed and reloaded")
 
     cookie = session_cookie(person)
-    assert cookie["httpOnly"], f"wanted the session's cookie HttpOnly, seen {cookie['name']} without it"
-    assert cookie["sameSite"] in ("Lax", "Strict"), f"wanted the cookie SameSite, seen {cookie['sameSite']}"
-    assert cookie["value"].count(".") == 2, "wanted a JWT in the session's cookie, seen another thing"
+    assert cookie["httpOnly"], f"expected the session's cookie {cookie['name']} to be HttpOnly"
+    assert cookie["sameSite"] in ("Lax", "Strict"), f"expected SameSite Lax or Strict, got {cookie['sameSite']}"
+    assert cookie["value"].count(".") == 2, "expected a JWT in the session's cookie"
 
     person.submit(lambda: person.click(person.button(screens.sign_out_button)))
     expect(person.button(screens.sign_in_button)).to_be_visible()
@@ -119,14 +120,14 @@ def test_a_person_signs_up_asks_for_a_task_and_completes_it(person: BrowserUser,
     person.click(person.link(screens.tasks_link))
     expect(task).to_be_checked()
     person.screenshot("signed in again")
-    asked_the_frontend_only(person)
+    assert_only_frontend_requests(person)
 
 
 @pytest.mark.rule("STA-02", "STA-04", "PER-04", "SCY-06")
-def test_the_tab_goes_on_after_every_pod_was_replaced(
+def test_open_tab_works_after_every_pod_is_replaced(
     person: BrowserUser, user: User, ready_release: Release, cluster: Cluster, model: ModelStub
 ) -> None:
-    """All pods of both components at once, gracefully; the tab is not touched meanwhile."""
+    """All pods of both components are deleted gracefully at once; the tab stays open and is not used meanwhile."""
     screens, target = person.screens, ready_release.target
     first = f"add task: buy seeds {secrets.token_hex(4)}"
     person.sign_in(user.email, user.password)
@@ -143,16 +144,18 @@ def test_the_tab_goes_on_after_every_pod_was_replaced(
         wait_answered(user.gateway, replaced)
     new = [pod for component in target.components for pod in ready_pods(ready_release, component)]
     uids = [{text_at(pod, "metadata.uid") for pod in pods} for pods in (old, new)]
-    assert not uids[0] & uids[1], f"wanted every pod replaced, seen {uids[0] & uids[1]} again"
+    assert not uids[0] & uids[1], f"expected every pod to be replaced, got {uids[0] & uids[1]} again"
 
     second = f"what did I ask for? {secrets.token_hex(4)}"
     answer = person.send_message(second)
     expect(answer).to_contain_text(first)
     expect(person.messages_by(screens.you)).to_have_text([first, second])
-    person.screenshot("the conversation goes on on new pods")
-    asked = [each for each in model.requests() if second in str(each["body"])]
-    assert asked, f"wanted a request to the model with {second!r}, seen none"
-    assert all(first in str(each["body"]) for each in asked), f"wanted {first!r} in the model's request, seen {asked}"
+    person.screenshot("conversation continued on new pods")
+    requests = [each for each in model.requests() if second in str(each["body"])]
+    assert requests, f"expected a request to the model with {second!r}, got none"
+    assert all(first in str(each["body"]) for each in requests), (
+        f"expected {first!r} in the model's request, got {requests}"
+    )
 
     person.page.reload()
     expect(person.messages_by(screens.you)).to_have_text([first, second])
@@ -166,14 +169,14 @@ def test_the_tab_goes_on_after_every_pod_was_replaced(
     for component, path in paths.items():
         for name, origin in origins(ready_release, component).items():
             status = send(user.gateway, "GET", origin + path, headers=headers, allow_redirects=False).status_code
-            assert status == 200, f"{name}: wanted 200 for the token from before, seen {status}"
-    asked_the_frontend_only(person)
+            assert status == 200, f"{name}: expected 200 for the earlier token, got {status}"
+    assert_only_frontend_requests(person)
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
-@pytest.mark.parametrize("person", [DESK, PHONE], ids=["light desk", "dark phone"], indirect=True)
-def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: BrowserUser, user: User) -> None:
-    """Tab, Enter, Space and letters: everything is reached in the page's own order."""
+@pytest.mark.parametrize("person", [DESKTOP, PHONE], ids=["light desktop", "dark phone"], indirect=True)
+def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, user: User) -> None:
+    """With Tab, Enter, Space and letters, in the page's tab order."""
     screens, keyboard = person.screens, person.page.keyboard
     person.open(screens.sign_in)
     expect(person.button(screens.sign_in_button)).to_be_visible()
@@ -193,6 +196,6 @@ def test_a_person_signs_in_and_adds_a_task_by_keyboard_alone(person: BrowserUser
     person.submit(lambda: keyboard.press("Space"))
     expect(task).to_be_checked()
     person.screenshot("task completed by keyboard")
-    wider = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wider <= 0, f"wanted the page as wide as the screen, seen it {wider} px wider"
-    asked_the_frontend_only(person)
+    excess = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert excess <= 0, f"expected the page to fit the screen's width, got {excess} px more"
+    assert_only_frontend_requests(person)

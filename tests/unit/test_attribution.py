@@ -1,4 +1,4 @@
-"""Attribution by the node's connection tracking: a request is laid to the pod that it was led to, or to none."""
+"""Attribution by the node's connection tracking: a request is attributed to the connected pod, or to none."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pods(records: list[Record], connections: list[Connection], of: History = POD
     return [each.pod for each in attribute(records, SERVICE, connections, of)]
 
 
-def test_a_line_tells_who_asked_what_and_who_is_to_answer() -> None:
+def test_line_is_parsed_into_a_connection() -> None:
     assert seen()[0] == Connection(FIRST, 59992, SERVICE, "10.244.0.105")
 
 
@@ -64,13 +64,13 @@ def test_a_line_tells_who_asked_what_and_who_is_to_answer() -> None:
         LINES.splitlines()[0][:120],
         LINES.splitlines()[0].partition("]")[2],
     ],
-    ids=["empty", "words", "another event", "cut", "no time"],
+    ids=["empty", "message", "another event", "truncated", "no time"],
 )
-def test_any_other_line_is_none(line: str) -> None:
+def test_other_lines_are_ignored(line: str) -> None:
     assert parse(line) is None
 
 
-def test_requests_are_laid_to_the_pods_that_their_connections_were_led_to() -> None:
+def test_requests_are_attributed_to_the_connected_pod() -> None:
     records = [
         record(0, 59992, FIRST - 0.01),
         record(1, 60592, SECOND - 0.01, status=0, error="reset"),
@@ -79,18 +79,18 @@ def test_requests_are_laid_to_the_pods_that_their_connections_were_led_to() -> N
     assert pods(records, seen()) == ["api-1", "api-2", "api-1"]
 
 
-def test_connections_that_could_not_be_made_are_each_their_own() -> None:
+def test_failed_connections_are_attributed_one_by_one() -> None:
     refused = {"connection": -1, "status": 0, "error": "connect"}
     records = [record(0, 59994, FIRST - 60, **refused), record(1, 59992, FIRST - 0.01, **refused)]
     assert pods(records, seen()) == ["", "api-1"]
 
 
-def test_the_answers_own_word_stands() -> None:
+def test_pod_of_the_response_takes_precedence() -> None:
     assert pods([record(0, 59992, FIRST - 0.01, pod="api-7")], seen()) == ["api-7"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "connections", "of"),
+    ("sent", "connections", "of"),
     [
         (record(0, 59994, FIRST), seen(), PODS),
         (record(0, 59992, FIRST + LAG + 0.1), seen(), PODS),
@@ -100,38 +100,36 @@ def test_the_answers_own_word_stands() -> None:
         (record(0, 59992, FIRST), seen(LINES.replace("60592", "59992")), PODS),
         (record(0, 59992, FIRST), seen(), history()),
     ],
-    ids=["not seen", "another time", "not connected", "no stream", "another Service", "two at once", "no such pod"],
+    ids=["not tracked", "another time", "not connected", "no stream", "another Service", "two at once", "no such pod"],
 )
-def test_what_was_not_seen_for_certain_is_unattributed(
-    asked: Record, connections: list[Connection], of: History
-) -> None:
-    assert pods([asked], connections, of) == [""]
+def test_ambiguous_requests_are_unattributed(sent: Record, connections: list[Connection], of: History) -> None:
+    assert pods([sent], connections, of) == [""]
 
 
-def test_an_address_is_the_pods_that_had_it_then() -> None:
+def test_address_belongs_to_the_pod_of_that_moment() -> None:
     of = history((FIRST - 60, "old", "10.244.0.105"), (FIRST + 60, "new", "10.244.0.105"))
     assert pods([record(0, 59992, FIRST)], seen(), of) == ["old"]
     late = LINES.replace("1795596293.", "1795596383.")
     assert pods([record(0, 59992, FIRST + 90)], seen(late), of) == ["new"]
 
 
-def test_a_pod_of_which_the_watch_told_too_late_has_its_address_nevertheless() -> None:
+def test_pod_that_the_watch_reports_late_is_attributed() -> None:
     assert pods([record(0, 59992, FIRST)], seen(), history((FIRST + 0.5, "api-1", "10.244.0.105"))) == ["api-1"]
 
 
-def test_a_stream_that_ends_leaves_what_it_told() -> None:
+def test_connections_of_an_ended_stream_remain() -> None:
     tracked = ConnectionTracker()
     tracked.follow(io.StringIO(LINES.splitlines()[0] + "\n" + LINES.splitlines()[1][:50]))
     assert tracked.connections() == (seen()[0],)
 
 
-def test_a_cluster_whose_node_can_not_be_entered_has_none() -> None:
-    cluster = Cluster(ExistingProvider(None, None, "mine", "", "it is far away"))  # type: ignore[arg-type]
+def test_inaccessible_node_has_no_connections() -> None:
+    cluster = Cluster(ExistingProvider(None, None, "mine", "", "it is remote"))  # type: ignore[arg-type]
     with track_connections(cluster, "10.244.0.9") as tracked:
         assert tracked.connections() == ()
 
 
-def test_what_a_command_on_the_node_prints_is_read_until_it_is_ended(tmp_path: Path) -> None:
+def test_node_stream_is_read_until_its_end(tmp_path: Path) -> None:
     docker = tmp_path / "docker"
     docker.write_text('#!/bin/sh\necho "$1 $2 $3"\nshift 3\nexec "$@"\n', encoding="ascii")
     docker.chmod(0o755)

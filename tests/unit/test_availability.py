@@ -1,4 +1,4 @@
-"""From a sampler's blocks to a verdict: what can't be relied on is void, and what failed is found."""
+"""Availability: unreliable records are inconclusive, and every failed request is found."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def blocks(records: list[Record], size: int = 200) -> list[dict[str, Any]]:
     return made
 
 
-def test_blocks_are_read_back_as_they_were() -> None:
+def test_blocks_are_decoded() -> None:
     assert list(decode(blocks(stream()), SampleTotals(3, 500))) == stream()
 
 
-def test_records_are_set_to_the_suites_clock() -> None:
+def test_times_are_converted_to_the_suites_clock() -> None:
     shifted = decode(blocks(stream(1)), SampleTotals(1, 1), clock_offset=2.0)
     assert shifted[0].due == START + 2
     assert shifted[0].duration == pytest.approx(0.010)
@@ -90,7 +90,7 @@ def miscount(made: list[dict[str, Any]]) -> None:
         (miscount, "instead of 201"),
     ],
 )
-def test_lost_or_altered_blocks_are_void(harm: Callable[[list[dict[str, Any]]], None], message: str) -> None:
+def test_lost_or_altered_blocks_are_inconclusive(harm: Callable[[list[dict[str, Any]]], None], message: str) -> None:
     made = blocks(stream())
     harm(made)
     with pytest.raises(InconclusiveSampleError, match=message):
@@ -103,14 +103,14 @@ def test_lost_or_altered_blocks_are_void(harm: Callable[[list[dict[str, Any]]], 
         [each for each in stream() if each.number != 77],
         [*stream()[:499], record(77)],
     ],
-    ids=["left out", "twice"],
+    ids=["missing", "duplicated"],
 )
-def test_a_sampler_that_leaves_out_or_doubles_a_request_is_void(records: list[Record]) -> None:
+def test_missing_or_duplicated_records_are_inconclusive(records: list[Record]) -> None:
     with pytest.raises(InconclusiveSampleError, match="exactly one record"):
         decode(blocks(records), SampleTotals(3, len(records)))
 
 
-def test_a_regular_run_counts() -> None:
+def test_steady_run_is_accepted() -> None:
     require_steady_rate(stream(), RATE, 10)
 
 
@@ -128,15 +128,15 @@ def test_a_regular_run_counts() -> None:
                 replace(each, sent=max(each.sent, START + 6), done=max(each.done, START + 6)) if i >= 200 else each
                 for i, each in enumerate(stream(10_000))
             ],
-            "blind for 2",
+            "no request was sent for 2",
         ),
-        ([replace(each, due=each.due + 0.1 * (each.number > 9)) for each in stream()], "another time"),
+        ([replace(each, due=each.due + 0.1 * (each.number > 9)) for each in stream()], "not due when"),
         ([replace(each, sent=each.due - 0.1) for each in stream()], "before it was due"),
         ([replace(each, done=each.sent - 0.1) for each in stream()], "before it was sent"),
     ],
-    ids=["nothing", "too few", "late", "blind", "off the beat", "before its time", "time runs back"],
+    ids=["no records", "too few", "late", "gap", "wrong due time", "sent early", "done before sent"],
 )
-def test_a_late_or_gappy_run_is_void(records: list[Record], message: str) -> None:
+def test_late_or_interrupted_run_is_inconclusive(records: list[Record], message: str) -> None:
     with pytest.raises(InconclusiveSampleError, match=message):
         require_steady_rate(records, RATE, max(10.0, len(records) / RATE))
 
@@ -153,10 +153,10 @@ def test_a_late_or_gappy_run_is_void(records: list[Record], message: str) -> Non
         ({"error": "protocol"}, "not HTTP"),
         ({"status": 503}, "status 503 instead of 200"),
         ({"status": 201}, "status 201 instead of 200"),
-        ({"echo": False}, "own token"),
+        ({"echo": False}, "lacks the request's token"),
     ],
 )
-def test_one_failed_request_among_many_is_a_finding(changes: dict[str, Any], reason: str) -> None:
+def test_one_failed_request_is_a_finding(changes: dict[str, Any], reason: str) -> None:
     records = stream()
     records[250] = record(250, **changes)
     (finding,) = failed_request_findings("STA-08", "Service/todo", evaluate(records, 200))
@@ -165,16 +165,16 @@ def test_one_failed_request_among_many_is_a_finding(changes: dict[str, Any], rea
     assert reason in finding.actual
 
 
-def test_a_refusal_that_is_meant_is_no_failure_and_is_counted_as_such() -> None:
+def test_expected_refusal_is_no_failure() -> None:
     records = stream()
     records[250] = record(250, status=401, echo=False)
     seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
     assert failed_request_findings("STA-08", "Service/todo", seen) == []
     assert [each.number for each in seen.expected_refusals] == [250]
-    assert (seen.figures()["failed"], seen.figures()["refused_as_meant"]) == (0, 1)
+    assert (seen.figures()["failed"], seen.figures()["refused_as_expected"]) == (0, 1)
     assert seen.outages == ()
     assert seen.between(Interval(START, START + 1)).expected_refusals == ()
-    assert "refused_as_meant" not in evaluate(stream(), 200).figures()
+    assert "refused_as_expected" not in evaluate(stream(), 200).figures()
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_a_refusal_that_is_meant_is_no_failure_and_is_counted_as_such() -> None:
         (250, {"status": 401, "done": START + 100.0}),
         (250, {"status": 0, "error": "reset"}),
     ],
-    ids=["before it was meant", "another status", "a good status", "cut short", "late", "no answer"],
+    ids=["too early", "another status", "expected status", "truncated", "late", "no response"],
 )
-def test_what_is_meant_excuses_nothing_else(number: int, changes: dict[str, Any]) -> None:
+def test_other_failures_are_no_expected_refusals(number: int, changes: dict[str, Any]) -> None:
     records = stream()
     records[number] = record(number, **changes)
     seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
@@ -208,27 +208,27 @@ def failing(*numbers: int) -> Availability:
     return evaluate([record(n, status=503 if n in numbers else 200) for n in range(500)], 200)
 
 
-def test_an_outage_lasts_from_the_first_failure_to_the_next_good_answer() -> None:
+def test_outage_is_from_first_failure_to_next_success() -> None:
     availability = failing(100, 101, 102, 300)
     assert [round(outage.seconds, 3) for outage in availability.outages] == [0.07, 0.03]
     assert availability.longest_outage == pytest.approx(0.07)
 
 
-def test_an_outage_that_does_not_end_is_one_too() -> None:
+def test_outage_without_end_is_counted() -> None:
     assert failing(*range(400, 500)).longest_outage == pytest.approx(99 / RATE + 0.01)
 
 
-def test_requests_are_counted_within_windows() -> None:
+def test_requests_within_intervals_are_counted() -> None:
     windows = [Interval(START, START + 1), Interval(START + 4, START + 5)]
     assert failing().sent_within(windows) == 100
 
 
-def test_a_part_of_a_run_has_its_own_failures() -> None:
+def test_part_of_a_run_has_its_failures_only() -> None:
     part = failing(100, 300).between(Interval(START + 5, START + 7))
     assert len(part.failures) == 1
     assert len(part.records) == 100
 
 
-def test_a_percentile_of_one_value_is_that_value() -> None:
+def test_percentile_of_one_value_is_that_value() -> None:
     assert percentile([0.5], 99) == 0.5
     assert percentile([float(n) for n in range(1, 101)], 50) == pytest.approx(50.5)

@@ -1,4 +1,4 @@
-"""The verdict on spread, against tables of the distribution and on synthetic data."""
+"""The load balance test, against tables of the distribution and on synthetic data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from acceptance.traffic.balance import chi_square_p, imbalance_findings, spread_p
+from acceptance.traffic.balance import balance_p, chi_square_p, imbalance_findings
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from acceptance.traffic.balance import chi_square_p, imbalance_findings, spread_
         (0.0, 4, 1.0),
     ],
 )
-def test_p_values_are_those_of_the_tables(statistic: float, freedom: int, p: float) -> None:
+def test_p_values_are_as_in_the_tables(statistic: float, freedom: int, p: float) -> None:
     assert chi_square_p(statistic, freedom) == pytest.approx(p, rel=1e-5)
 
 
@@ -40,12 +40,12 @@ def test_half_a_share_is_found_and_chance_is_not(pods: int) -> None:
         assert finding.rule == "STA-07"
 
 
-def test_a_pod_that_gets_nothing_is_found() -> None:
+def test_pod_without_requests_is_found() -> None:
     assert len(imbalance_findings({"a": 600, "b": 0}, "todo")) == 1
-    assert spread_p({"a": 600, "b": 0}) < 1e-100
+    assert balance_p({"a": 600, "b": 0}) < 1e-100
 
 
-def test_too_few_connections_or_pods_are_no_verdict() -> None:
+def test_too_few_connections_or_pods_are_an_error() -> None:
     for counts in ({"a": 600}, {"a": 299, "b": 299}):
-        with pytest.raises(ValueError, match="no verdict"):
+        with pytest.raises(ValueError, match="too few for a verdict"):
             imbalance_findings(counts, "todo")

@@ -1,22 +1,21 @@
-"""The experiment's frame: what a wait missed is the test's failure, what harm stays is the next one's error."""
+"""The experiment runner: a failed wait fails its test, and an unrestored baseline is the next experiment's error."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from acceptance.core.target import Component, Image
 from acceptance.core.wait import WaitError
-from acceptance.experiments import experiment
-from acceptance.experiments.experiment import BaselineError, Experiment, ExperimentRunner
-from acceptance.experiments.faults import FaultError, container_id, main_process, paused_container
+from acceptance.experiments import experiment, steps
+from acceptance.experiments.experiment import SKIPPED, BaselineError, Experiment, ExperimentRunner
+from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
-from acceptance.provision.run import Run
 from acceptance.report import timeline
 from acceptance.traffic.attribution import Connection
 from acceptance.traffic.availability import Availability, ExpectedRefusals
@@ -57,11 +56,11 @@ class FakeRecorder:
 
 
 class FakeSampler:
-    """Gives what it was told to, or finds the run void."""
+    """Returns given records, or finds them inconclusive."""
 
-    def __init__(self, *records: Record, void: bool = False) -> None:
+    def __init__(self, *records: Record, inconclusive: bool = False) -> None:
         self.records = records
-        self.void = void
+        self.inconclusive = inconclusive
         self.plans: list[Plan] = []
 
     @contextmanager
@@ -71,7 +70,7 @@ class FakeSampler:
         yield samplings
         for sampling in samplings.values():
             sampling.records = self.records
-            if self.void:
+            if self.inconclusive:
                 raise InconclusiveSampleError("late")
 
 
@@ -88,7 +87,7 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setattr(experiment, "wait_rolled_out", lambda *_: ())
 
     def make(
-        proof: Callable[[], object] = lambda: None,
+        verify_serving: Callable[[], object] = lambda: None,
         sampler: FakeSampler | None = None,
         publish: Callable[[Experiment], None] = lambda _: None,
     ) -> ExperimentRunner:
@@ -96,7 +95,7 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             release,  # type: ignore[arg-type]
             FakeRecorder(),  # type: ignore[arg-type]
             sampler or FakeSampler(),  # type: ignore[arg-type]
-            proof,
+            verify_serving,
             publish,
             lambda _: None,
             {"hpa": False},
@@ -105,110 +104,179 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return make
 
 
-def test_an_experiment_begins_at_the_baseline_and_leads_back(
+def test_experiment_starts_from_the_baseline_and_restores_it(
     make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:
     published: list[Experiment] = []
-    lab = make(publish=published.append)
-    assert lab.unmodified
-    with lab.experiment("one", backend=PLAN) as seen:
-        assert not lab.unmodified
+    runner = make(publish=published.append)
+    assert runner.unmodified
+    with runner.experiment("one", backend=PLAN) as run:
+        assert not runner.unmodified
         assert release.upgrades == [{"hpa": False}]
-        lab.upgrade({"tag": "other"})
+        runner.upgrade({"tag": "other"})
     assert release.upgrades == [{"hpa": False}, {"hpa": False, "tag": "other"}, {"hpa": False}]
-    assert published == [seen]
-    assert seen.end == 99.0
-    assert seen.traffic["backend"].plan == PLAN
+    assert published == [run]
+    assert run.end == 99.0
+    assert run.traffic["backend"].plan == PLAN
 
 
-def test_one_that_changed_no_value_needs_no_upgrade(
+def test_experiment_without_changed_values_needs_no_upgrade(
     make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:
-    lab = make()
+    runner = make()
     for _ in range(2):
-        with lab.experiment("calm"):
+        with runner.experiment("unchanged"):
             pass
     assert release.upgrades == [{"hpa": False}]
 
 
-def test_harm_that_stays_makes_later_experiments_errors(make: Callable[..., ExperimentRunner]) -> None:
-    answers = iter([None, WaitError("wanted an answer")])
+def test_unrestored_baseline_is_an_error_of_later_experiments(make: Callable[..., ExperimentRunner]) -> None:
+    answers = iter([None, WaitError("expected an answer")])
 
-    def proof() -> None:
+    def verify_serving() -> None:
         if error := next(answers):
             raise error
 
-    lab = make(proof)
-    with pytest.raises(BaselineError, match="the experiment one did not lead back"), lab.experiment("one"):
+    runner = make(verify_serving)
+    with (
+        pytest.raises(BaselineError, match="one did not restore the baseline"),
+        runner.experiment("one"),
+    ):
         pass
-    with pytest.raises(BaselineError, match="the experiment one did not lead back"), lab.experiment("two"):
-        pytest.fail("it must not begin")
+    with (
+        pytest.raises(BaselineError, match="one did not restore the baseline"),
+        runner.experiment("two"),
+    ):
+        pytest.fail("it must not start")
     assert not issubclass(BaselineError, AssertionError)
 
 
-def test_the_baseline_is_restored_where_the_disturbance_itself_fails(
+def test_baseline_is_restored_if_the_disturbance_fails(
     make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:
-    lab = make()
+    runner = make()
 
     def disturb() -> None:
-        with lab.experiment("one"):
-            lab.upgrade({"tag": "other"})
+        with runner.experiment("one"):
+            runner.upgrade({"tag": "other"})
             raise RuntimeError("no such pod")
 
     with pytest.raises(RuntimeError, match="no such pod"):
         disturb()
     assert release.upgrades[-1] == {"hpa": False}
-    assert not lab.baseline_error
+    assert not runner.baseline_error
 
 
-def test_void_traffic_is_an_error_and_published_nowhere(make: Callable[..., ExperimentRunner]) -> None:
+def test_inconclusive_traffic_is_not_published(make: Callable[..., ExperimentRunner]) -> None:
     published: list[Experiment] = []
-    lab = make(sampler=FakeSampler(void=True), publish=published.append)
-    with pytest.raises(InconclusiveSampleError), lab.experiment("one", backend=PLAN):
+    runner = make(sampler=FakeSampler(inconclusive=True), publish=published.append)
+    with pytest.raises(InconclusiveSampleError), runner.experiment("one", backend=PLAN):
         pass
     assert published == []
-    assert not lab.baseline_error
+    assert not runner.baseline_error
 
 
-def test_requests_are_attributed_by_what_the_node_has_tracked_before_they_are_published(
+def test_requests_are_attributed_before_publishing(
     make: Callable[..., ExperimentRunner],
 ) -> None:
     record = Record(0, 1.0, 1.0, 1.1, 0, 0, 40100, 0, "reset", echo=False, close=False, pod="")
     published: list[Experiment] = []
-    lab = make(sampler=FakeSampler(record), publish=published.append)
-    lab.connections = lambda: [Connection(1.0, 40100, ("10.96.0.7", PLAN.port), "10.244.0.7")]
+    runner = make(sampler=FakeSampler(record), publish=published.append)
+    runner.connections = lambda: [Connection(1.0, 40100, ("10.96.0.7", PLAN.port), "10.244.0.7")]
     item = {"metadata": {"name": "shop-api-1", "uid": "1"}, "status": {"podIP": "10.244.0.7"}}
-    lab.recorder.history.add(Version("Pod", 0.5, item))
-    with lab.experiment("one", backend=PLAN):
+    runner.recorder.history.add(Version("Pod", 0.5, item))
+    with runner.experiment("one", backend=PLAN):
         pass
     (failure,) = published[0].traffic["backend"].availability.failures
     assert failure.record.pod == "shop-api-1"
 
 
-def test_a_wait_that_missed_its_deadline_fails_the_test_that_asks() -> None:
-    seen = Experiment("one", History(), 0.0)
+def fail(message: str) -> Callable[[], None]:
+    """A wait that fails."""
 
-    def missing() -> None:
-        raise WaitError("wanted it")
+    def wait() -> None:
+        raise WaitError(message)
 
-    seen.attempt("it", missing)
-    seen.attempt("another", lambda: 7)
-    assert not seen.came("it")
-    with pytest.raises(WaitError, match="wanted it"):
-        seen.took("it")
-    assert seen.took("another") < 1
-    assert seen.value("another") == 7
-    with pytest.raises(KeyError):
-        seen.took("what nobody waited for")
+    return wait
 
 
-def test_an_error_of_another_kind_is_not_kept() -> None:
+def test_failed_wait_raises_in_the_test_that_asks_for_it() -> None:
+    run = Experiment("one", History(), 0.0)
+    failed = run.wait_for("pod Ready", fail("expected it"))
+    assert not failed.ok
+    for ask in (lambda: failed.value, lambda: failed.seconds, failed.raise_if_failed):
+        with pytest.raises(WaitError, match="expected it"):
+            ask()
+    assert [annotation.text for annotation in run.annotations] == ["failed: pod Ready"]
+
+
+def test_successful_wait_has_its_value_and_duration() -> None:
+    run = Experiment("one", History(), 0.0)
+    result = run.wait_for("pod Ready", lambda: 7)
+    result.raise_if_failed()
+    assert result.ok
+    assert result.value == 7
+    assert result.seconds < 1
+    assert run.annotations == []
+
+
+def test_wait_that_was_not_reached_raises() -> None:
+    with pytest.raises(WaitError, match="an earlier wait of the experiment failed"):
+        SKIPPED.raise_if_failed()
+
+
+def test_other_errors_of_a_wait_are_raised_at_once() -> None:
     def broken() -> None:
         raise OSError("no cluster")
 
     with pytest.raises(OSError, match="no cluster"):
-        Experiment("one", History(), 0.0).attempt("it", broken)
+        Experiment("one", History(), 0.0).wait_for("pod Ready", broken)
+
+
+def test_step_disturbs_waits_and_dwells(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(steps, "dwell", lambda seconds, _: calls.append(seconds))
+    run = Experiment("one", History(), 0.0)
+
+    def delete() -> list[str]:
+        calls.append("deleted")
+        return ["pod-1"]
+
+    def replaced(pods: list[str]) -> int:
+        calls.append(f"{pods} replaced")
+        return len(pods)
+
+    step = Step("backend: one pod deleted", delete, replaced, "backend", "deleted")
+    result = run_step(run, step, quiet=2.0)
+    assert calls == ["deleted", "['pod-1'] replaced", 2.0]
+    assert (result.step, result.affected, result.recovery.value) == (step, ["pod-1"], 1)
+    assert [annotation.text for annotation in run.annotations] == ["backend: one pod deleted"]
+    assert result.interval.start == run.annotations[0].moment
+    assert result.interval.seconds == pytest.approx(-1.0, abs=0.5)  # half of the quiet time, which did not pass here
+
+
+def test_step_that_does_not_recover_has_a_failed_recovery() -> None:
+    run = Experiment("one", History(), 0.0)
+    result = run_step(run, Step("upgrade", lambda: None, lambda _: fail("not rolled out")()))
+    assert not result.recovery.ok
+    assert [annotation.text for annotation in run.annotations] == ["upgrade", "failed: upgrade"]
+
+
+def test_rollout_step_recovers_when_every_rollout_is_complete(
+    make: Callable[..., ExperimentRunner], release: FakeRelease
+) -> None:
+    runner = make()
+    with runner.experiment("one") as run:
+        result = run_step(run, rollout_step(runner, "upgrade", lambda: runner.upgrade({"tag": "other"})))
+    assert result.recovery.ok
+    assert release.upgrades == [{"hpa": False}, {"hpa": False, "tag": "other"}, {"hpa": False}]
+
+
+def test_run_until_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    dwelt: list[float] = []
+    monkeypatch.setattr(experiment, "dwell", lambda seconds, _: dwelt.append(seconds))
+    Experiment("one", History(), time.time() - 3).run_until(10)
+    assert dwelt == [pytest.approx(7, abs=0.5)]
 
 
 def pod(*, ready: bool, leaving: bool = False) -> dict[str, Any]:
@@ -242,12 +310,12 @@ def watched() -> Experiment:
     return seen
 
 
-def test_a_pods_life_is_told_in_stretches() -> None:
-    told = [(each.phase, each.start, each.end) for each in timeline.pod_phases(watched(), COMPONENT)]
-    assert told == [("starting", 2.0, 4.0), ("ready", 4.0, 8.0), ("leaving", 8.0, 9.0)]
+def test_pod_phases_follow_its_status() -> None:
+    phases = [(each.phase, each.start, each.end) for each in timeline.pod_phases(watched(), COMPONENT)]
+    assert phases == [("starting", 2.0, 4.0), ("ready", 4.0, 8.0), ("leaving", 8.0, 9.0)]
 
 
-def test_a_timeline_shows_failures_pods_and_marks_and_is_the_same_each_time() -> None:
+def test_timeline_shows_failures_pods_and_annotations() -> None:
     seen = watched()
     seen.annotations.append(experiment.Annotation(3.0, "upgrade"))
     first = timeline.availability(seen, [COMPONENT])
@@ -257,12 +325,12 @@ def test_a_timeline_shows_failures_pods_and_marks_and_is_the_same_each_time() ->
     assert timeline.availability(seen, [COMPONENT]) == first
 
 
-def test_a_timeline_tells_what_was_refused_as_meant_from_failures() -> None:
+def test_timeline_separates_expected_refusals_from_failures() -> None:
     seen = watched()
     assert "refused" not in timeline.availability(seen, [COMPONENT])
     seen.traffic["backend"].expected_refusals = ExpectedRefusals(frozenset({503}), 5.0)
     drawn = timeline.availability(seen, [COMPONENT])
-    for words in ("failed: 0 of 9", "refused as meant: 1"):
+    for words in ("failed: 0 of 9", "refused as expected: 1"):
         assert words in drawn
 
 
@@ -271,7 +339,7 @@ def test_curves_show_every_row() -> None:
     assert all(words in drawn for words in ("replicas", "wanted", "Ready"))
 
 
-def test_rates_and_percentiles_are_of_their_own_time() -> None:
+def test_rates_and_percentiles_are_per_interval() -> None:
     assert timeline.rate([10.0, 10.9, 12.0, 99.0], 10.0, 13.0) == [(10.0, 2.0), (11.0, 0.0), (12.0, 1.0)]
     records = watched().traffic["backend"].records
     slow = [replace(record, sent=record.sent + 20, done=record.sent + 22) for record in records]
@@ -279,55 +347,7 @@ def test_rates_and_percentiles_are_of_their_own_time() -> None:
     assert [(moment, round(value, 3)) for moment, value in points] == [(1.0, 0.1), (21.0, 2.0)]
 
 
-class FakeNode:
-    """The node of a run in a folder, with one task, which can be paused."""
-
-    node = "node-1"
-
-    def __init__(self, folder: Path, *, leaves: bool = False) -> None:
-        self.run = Run("0badc0de", folder, kept=False)
-        self.state = "RUNNING"
-        self.leaves = leaves
-
-    def node_exec(self, *argv: str) -> str:
-        match argv[-2:]:
-            case ["task", "ls"]:
-                task = "" if self.leaves and self.state == "PAUSED" else f"abc 4711 {self.state}\n"
-                return f"TASK PID STATUS\n{task}"
-            case ["pause", "abc"]:
-                self.state = "PAUSED"
-            case ["resume", "abc"]:
-                self.state = "RUNNING"
-        return ""
-
-
-def test_a_freeze_undoes_itself_even_where_its_body_fails(tmp_path: Path) -> None:
-    node = FakeNode(tmp_path)
-
-    def freeze() -> None:
-        with paused_container(node, pod(ready=True), "api"):  # type: ignore[arg-type]
-            assert node.state == "PAUSED"
-            raise RuntimeError("while frozen")
-
-    with pytest.raises(RuntimeError, match="while frozen"):
-        freeze()
-    assert node.state == "RUNNING"
-
-
-def test_a_container_that_was_restarted_meanwhile_is_not_thawed(tmp_path: Path) -> None:
-    node = FakeNode(tmp_path, leaves=True)
-    with paused_container(node, pod(ready=True), "api"):  # type: ignore[arg-type]
-        pass
-    assert node.state == "PAUSED"
-
-
-def test_a_container_that_does_not_run_is_no_finding(tmp_path: Path) -> None:
-    assert main_process(FakeNode(tmp_path), pod(ready=True), "api") == 4711  # type: ignore[arg-type]
-    with pytest.raises(FaultError, match="container other of pod shop-api-1 does not run"):
-        container_id(pod(ready=True), "other")
-
-
-def test_availability_of_nothing_is_no_verdict() -> None:
+def test_availability_without_records_is_inconclusive() -> None:
     with pytest.raises(InconclusiveSampleError):
         assert SampleRun(PLAN).availability
     assert Availability((), ()).longest_outage == 0.0

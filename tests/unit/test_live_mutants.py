@@ -1,4 +1,4 @@
-"""The mutants with a live effect: each applies, breaks a rule that its tests are tied to, and still renders."""
+"""Live mutants: each applies, its test asserts its rule, and its outcome is judged by that rule alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mutants import live
 from mutants.mutant import Mutant
 
 
-def ties(test: str) -> set[str]:
-    """The rules that a test, or any test of a file, is marked with."""
+def asserted_rules(test: str) -> set[str]:
+    """The rules that a test, or the tests of a module, are marked with."""
     path, _, name = test.partition("::")
     found: set[str] = set()
     for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
@@ -29,7 +29,7 @@ def ties(test: str) -> set[str]:
 
 
 @pytest.mark.parametrize("mutant", live.MUTANTS, ids=lambda mutant: mutant.name)
-def test_each_applies_and_its_test_is_tied_to_its_rule(mutant: Mutant) -> None:
+def test_mutant_applies_and_its_test_asserts_its_rule(mutant: Mutant) -> None:
     with live.mutated(mutant) as root:
         changed = [
             path.relative_to(root)
@@ -41,32 +41,32 @@ def test_each_applies_and_its_test_is_tied_to_its_rule(mutant: Mutant) -> None:
                 compile((root / path).read_text(encoding="utf-8"), str(path), "exec")
     assert 1 <= len(changed) <= len(mutant.edits)
     assert "behaviour" in rules.load()[mutant.rule].levels
-    assert mutant.rule in ties(mutant.test)
+    assert mutant.rule in asserted_rules(mutant.test)
 
 
 def test_names_are_unique() -> None:
     assert len({mutant.name for mutant in live.MUTANTS}) == len(live.MUTANTS)
 
 
-def test_shards_are_all_of_them_and_none_twice() -> None:
-    parts = [mutant for number in (1, 2, 3) for mutant in live.chosen([], (number, 3))]
+def test_shards_contain_each_mutant_once() -> None:
+    parts = [mutant for number in (1, 2, 3) for mutant in live.select([], (number, 3))]
     assert sorted(parts, key=live.MUTANTS.index) == list(live.MUTANTS)
-    assert {mutant.rule for mutant in live.chosen(["STA-07"], (1, 1))} == {"STA-07"}
-    for bad in ("0/4", "5/4", "x", "1"):
+    assert {mutant.rule for mutant in live.select(["STA-07"], (1, 1))} == {"STA-07"}
+    for invalid in ("0/4", "5/4", "x", "1"):
         with pytest.raises(argparse.ArgumentTypeError):
-            live.shard_of(bad)
+            live.parse_shard(invalid)
 
 
-def test_a_sample_is_chosen_by_the_commit() -> None:
+def test_sample_is_chosen_by_the_commit() -> None:
     once, again, other = (live.sample(live.MUTANTS, 6, commit) for commit in ("a1", "a1", "b2"))
     assert once == again != other
     assert len({mutant.name for mutant in once}) == 6
 
 
-def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outcome_is_kept_unless_it_was_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter(["not judged: error", "killed"])
     monkeypatch.setattr(live, "outcome", lambda *_: next(outcomes))
-    assert [live.judge(live.MUTANTS[0], tmp_path) for _ in range(3)] == ["not judged: error", "killed", "killed"]
+    assert [live.evaluate(live.MUTANTS[0], tmp_path) for _ in range(3)] == ["not judged: error", "killed", "killed"]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_an_outcome_is_kept_unless_it_was_none(tmp_path: Path, monkeypatch: pyte
         ("untested", "not judged: untested"),
     ],
 )
-def test_only_a_finding_of_its_own_rule_kills(
+def test_only_a_finding_of_its_rule_kills(
     result: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(argv: list[str], log: Path) -> int:
@@ -86,17 +86,17 @@ def test_only_a_finding_of_its_own_rule_kills(
         place.mkdir()
         levels = f'{{"behaviour": {{"result": "{result}"}}}}'
         (place / "signoff.json").write_text(f'{{"rules": {{"{live.MUTANTS[0].rule}": {{"levels": {levels}}}}}}}')
-        log.write_text("what pytest said")
+        log.write_text("output of pytest")
         return 1
 
     monkeypatch.setattr(live, "run", run)
     assert live.outcome(live.MUTANTS[0], tmp_path / "log") == outcome
 
 
-def test_without_a_signoff_nothing_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutant_without_signoff_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "run", lambda _, log: log.write_text("begun\nERROR: no engine\n") and 4)
-    found = live.outcome(live.MUTANTS[0], tmp_path / "log")
-    assert found == "not judged: exit code 4: ['ERROR: no engine']"
+    outcome = live.outcome(live.MUTANTS[0], tmp_path / "log")
+    assert outcome == "not judged: exit code 4: ['ERROR: no engine']"
 
 
 INTERRUPTED = """
@@ -107,15 +107,15 @@ try:
     time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(1)
-    print("led back")
+    print("restored")
 """
 
 
-def test_the_interrupted_pytest_ends_by_itself(tmp_path: Path) -> None:
+def test_interrupted_pytest_ends_by_itself(tmp_path: Path) -> None:
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         with pytest.raises(KeyboardInterrupt):
             live.run([sys.executable, "-c", INTERRUPTED], tmp_path / "log")
     finally:
         signal.signal(signal.SIGINT, previous)
-    assert (tmp_path / "log").read_text() == "led back\n"
+    assert (tmp_path / "log").read_text() == "restored\n"

@@ -1,10 +1,10 @@
-"""Load: what Locust counted is read from its log, and a curve is made of it."""
+"""Load samples: parsed from Locust's log, and turned into curves."""
 
 from __future__ import annotations
 
 import pytest
 
-from acceptance.traffic.load_test import Load, LoadSample, counts
+from acceptance.traffic.load_test import Load, LoadSample, parse_samples
 
 LOG = """\
 [2026-11-25 08:31:10,000] load/INFO/locust.main: Starting Locust
@@ -15,14 +15,14 @@ LOG = """\
 """
 
 
-def test_locusts_counts_are_read_from_among_its_other_words() -> None:
-    found = counts(LOG)
-    assert found[-1] == LoadSample(103.0, 140, 20, 0.45)
-    assert len(found) == 3
+def test_samples_are_parsed_from_the_log() -> None:
+    samples = parse_samples(LOG)
+    assert samples[-1] == LoadSample(103.0, 140, 20, 0.45)
+    assert len(samples) == 3
 
 
-def test_rates_are_of_the_time_between_two_counts() -> None:
-    load = Load(counts(LOG))
+def test_rates_are_between_two_samples() -> None:
+    load = Load(parse_samples(LOG))
     assert (load.requests, load.failures) == (140, 20)
     assert load.rates() == (
         [(100.0, 40.0), (101.0, 40.0), (103.0, 0.0)],
@@ -32,6 +32,6 @@ def test_rates_are_of_the_time_between_two_counts() -> None:
 
 
 @pytest.mark.parametrize("log", ["", "no such pod"])
-def test_a_load_that_counted_nothing_has_no_curve(log: str) -> None:
-    load = Load(counts(log))
+def test_load_without_samples_has_no_curves(log: str) -> None:
+    load = Load(parse_samples(log))
     assert (load.requests, load.failures, load.rates(), load.slowest()) == (0, 0, ([], []), [])

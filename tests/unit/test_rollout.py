@@ -1,4 +1,4 @@
-"""When a rollout is over, and which bounds hold in it: told from objects and histories that are written here."""
+"""Rollouts: when one is complete, and whether it stayed within its bounds, on written objects and histories."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Image
 from acceptance.experiments.rollout import bounds_findings, revisions, turnover
 from acceptance.kube.history import GapError, History, Version
@@ -67,11 +68,11 @@ def world() -> World:
     }
 
 
-def test_a_finished_rollout_lacks_nothing() -> None:
+def test_complete_rollout_has_no_unfinished_reason() -> None:
     assert unfinished_reason(**world(), component=COMPONENT) is None
 
 
-def test_unready_and_foreign_endpoints_are_no_hindrance() -> None:
+def test_unready_and_other_endpoints_are_ignored() -> None:
     there = world()
     there["slices"].append({**endpoint_slice(x=True), "metadata": {"labels": {}}})
     there["slices"][0] = endpoint_slice(a=True, b=True, c=False)
@@ -134,7 +135,7 @@ def one_pod_only(there: World) -> None:
         (old_endpoint, "the endpoints are"),
     ],
 )
-def test_a_rollout_is_not_over_before_all_of_it_is(change: Callable[[World], None], words: str) -> None:
+def test_incomplete_rollout_has_an_unfinished_reason(change: Callable[[World], None], words: str) -> None:
     there = world()
     change(there)
     assert words in (unfinished_reason(**there, component=COMPONENT) or "")
@@ -165,50 +166,50 @@ GOOD = (
 )
 
 
-def test_a_rollout_within_its_bounds_is_no_finding() -> None:
-    assert bounds_findings(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, 5.0, 30.0) == []
+def test_rollout_within_its_bounds_is_no_finding() -> None:
+    assert bounds_findings(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, Interval(5.0, 30.0)) == []
 
 
-def test_a_terminating_pod_is_not_surge_but_a_fourth_pod_is() -> None:
+def test_terminating_pod_is_no_surge() -> None:
     too_many = history(*GOOD, (12.5, pod("e", ready=False)))
-    found = bounds_findings(too_many, COMPONENT, 5.0, 30.0)
+    found = bounds_findings(too_many, COMPONENT, Interval(5.0, 30.0))
     assert {(each.rule, each.field, each.expected) for each in found} == {
         ("DEP-10", "pods without deletionTimestamp", "at most 3")
     }
-    assert "4 pods, 3 of them available, 7.50 s into it" in found[0].actual
+    assert "4 pods, 3 of them available, after 7.50 s" in found[0].actual
 
 
-def test_one_moment_with_too_few_available_is_a_finding() -> None:
+def test_short_unavailability_is_a_finding() -> None:
     blinked = history(*GOOD, (10.5, pod("a", ready=False, revision="old")), (10.6, pod("a", revision="old")))
-    (finding,) = bounds_findings(blinked, COMPONENT, 5.0, 30.0)
+    (finding,) = bounds_findings(blinked, COMPONENT, Interval(5.0, 30.0))
     assert (finding.field, finding.expected) == ("available pods", "at least 2")
 
 
-def test_percentages_are_resolved_as_the_controller_does() -> None:
+def test_percentages_are_rounded_as_by_the_controller() -> None:
     lenient = history(*GOOD, (10.5, pod("a", ready=False, revision="old")))
     lenient.add(Version("Deployment", 0.1, deployment(surge="25%", unavailable="50%")))
-    assert bounds_findings(lenient, COMPONENT, 5.0, 30.0) == []
+    assert bounds_findings(lenient, COMPONENT, Interval(5.0, 30.0)) == []
 
 
-def test_bounds_over_nothing_or_over_changing_replicas_are_no_verdict() -> None:
+def test_bounds_without_changes_or_while_scaling_are_a_gap() -> None:
     with pytest.raises(GapError, match="no pod changed"):
-        bounds_findings(history(*GOOD), COMPONENT, 40.0, 50.0)
+        bounds_findings(history(*GOOD), COMPONENT, Interval(40.0, 50.0))
     scaled = history(*GOOD)
     scaled.add(Version("Deployment", 15.0, deployment(3)))
     with pytest.raises(GapError, match="did not keep one replica count"):
-        bounds_findings(scaled, COMPONENT, 5.0, 30.0)
+        bounds_findings(scaled, COMPONENT, Interval(5.0, 30.0))
 
 
-def test_a_turnover_is_from_the_first_new_pod_to_the_last_old_ones_end() -> None:
-    window = turnover(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, 5.0, 30.0)
+def test_turnover_is_from_first_new_pod_to_end_of_last_old_pod() -> None:
+    window = turnover(history(*GOOD, gone={"a": 20.0, "b": 24.0}), COMPONENT, Interval(5.0, 30.0))
     assert (window.start, window.end) == (10.0, 24.0)
 
 
-def test_without_a_replacement_there_is_no_turnover() -> None:
+def test_turnover_without_replacement_is_a_gap() -> None:
     with pytest.raises(GapError, match="were not replaced"):
-        turnover(history(*GOOD, gone={"a": 20.0}), COMPONENT, 5.0, 30.0)
+        turnover(history(*GOOD, gone={"a": 20.0}), COMPONENT, Interval(5.0, 30.0))
 
 
-def test_both_versions_are_told_by_pod() -> None:
-    seen = revisions(history(*GOOD), COMPONENT, 5.0, 30.0)
+def test_revisions_are_by_pod() -> None:
+    seen = revisions(history(*GOOD), COMPONENT, Interval(5.0, 30.0))
     assert seen == {"a": "old", "b": "old", "c": "new", "d": "new"}

@@ -1,4 +1,4 @@
-"""The sampler itself, against a server on loopback: what it must notice, and that it can't lie unseen."""
+"""The sampler against a server on loopback: it records every failure, and its own stalls are noticed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.echo_server import EchoServer
 PROGRAM = ROOT / "support" / "tools" / "sampler.py"
 RATE = 100.0
 SECONDS = 0.8
-DEMANDING = ("test_a_sampler_that_stalls_is_void",)
+CHECKED = ("test_stalled_sampler_is_inconclusive",)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def server() -> Iterator[EchoServer]:
 
 @pytest.fixture(autouse=True)
 def skip_lateness_check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the sampler sees is tested, not how quick this machine is: only `DEMANDING` tests demand regularity."""
-    if request.node.name not in DEMANDING:
+    """The sampler's records are tested, not the speed of this machine: only `CHECKED` tests require a steady rate."""
+    if request.node.name not in CHECKED:
         monkeypatch.setattr("acceptance.traffic.sampler.require_steady_rate", lambda *_: None)
 
 
@@ -76,7 +76,7 @@ def reasons(availability: Availability) -> Counter[str]:
     return Counter(failure.reason for failure in availability.failures)
 
 
-def test_a_good_server_fails_no_request_on_either_kind_of_connection(sampler: Sampler, server: EchoServer) -> None:
+def test_healthy_server_fails_no_request(sampler: Sampler, server: EchoServer) -> None:
     seen = sample(sampler, plan(server))
     assert failed_request_findings("STA-08", "Service/echo", seen) == []
     assert len(seen.records) == len(server.served) >= RATE * SECONDS / 2
@@ -95,16 +95,14 @@ def test_every_request_has_its_own_token(sampler: Sampler, server: EchoServer) -
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        ("forget", "the body lacked the request's own token"),
+        ("forget", "the body lacks the request's token"),
         ("fail", "status 503 instead of 200"),
         ("cut", "the response was cut short"),
         ("close", "the connection was closed before a response"),
         ("hang", "no whole response within 10 s"),
     ],
 )
-def test_each_way_of_failing_is_seen_and_named(
-    sampler: Sampler, server: EchoServer, behaviour: str, reason: str
-) -> None:
+def test_each_kind_of_failure_is_recorded(sampler: Sampler, server: EchoServer, behaviour: str, reason: str) -> None:
     def misbehave() -> None:
         server.behaviour = behaviour
 
@@ -115,7 +113,7 @@ def test_each_way_of_failing_is_seen_and_named(
     assert len(failed_request_findings("STA-08", "Service/echo", seen)) == 1
 
 
-def test_a_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -> None:
+def test_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -> None:
     seen = sample(sampler, plan(server), server.stop_listening)
     assert reasons(seen)["could not connect"] >= len(seen.failures) - 2  # accepted, but by nobody
     assert not any(failure.record.reused for failure in seen.failures)
@@ -125,7 +123,7 @@ def test_a_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer)
     assert len(set(ports)) > len(ports) / 2
 
 
-def test_a_close_said_in_a_response_is_obeyed(sampler: Sampler, server: EchoServer) -> None:
+def test_connection_close_is_obeyed(sampler: Sampler, server: EchoServer) -> None:
     def drain() -> None:
         server.behaviour = "drain"
 
@@ -138,7 +136,7 @@ def test_a_close_said_in_a_response_is_obeyed(sampler: Sampler, server: EchoServ
     assert all(last[record.connection] is record for record in seen.records if record.close)
 
 
-def test_a_close_moves_its_own_connection_and_the_others_are_used_again(sampler: Sampler, server: EchoServer) -> None:
+def test_connection_close_affects_only_its_connection(sampler: Sampler, server: EchoServer) -> None:
     def drain() -> None:
         server.behaviour = "drain"
 
@@ -149,18 +147,16 @@ def test_a_close_moves_its_own_connection_and_the_others_are_used_again(sampler:
     assert all(record.close and record.use >= 1 for record in last.values())
 
 
-def test_only_a_careless_client_writes_to_a_connection_that_was_closed_idle(
-    sampler: Sampler, server: EchoServer
-) -> None:
+def test_closed_idle_connections_are_checked_if_planned(sampler: Sampler, server: EchoServer) -> None:
     kept_open = replace(plan(server), reused_share=1.0, connections=20)
-    careful = sample(sampler, kept_open, server.close_idle)
-    assert len(careful.failures) <= 3  # closed in the moment of writing: no client can tell
-    careless = sample(sampler, replace(kept_open, checks_idle_connections=False), server.close_idle)
-    assert set(reasons(careless)) <= {
+    checking = sample(sampler, kept_open, server.close_idle)
+    assert len(checking.failures) <= 3  # closed in the moment of writing: no client can tell
+    unchecked = sample(sampler, replace(kept_open, checks_idle_connections=False), server.close_idle)
+    assert set(reasons(unchecked)) <= {
         "the connection was closed before a response",
         "the connection was reset",
     }
-    assert 15 <= len(careless.failures) <= 20
+    assert 15 <= len(unchecked.failures) <= 20
 
 
 def test_nothing_is_retried(sampler: Sampler, server: EchoServer) -> None:
@@ -171,19 +167,19 @@ def test_nothing_is_retried(sampler: Sampler, server: EchoServer) -> None:
     assert len(server.served) == len(set(server.served)) == len(seen.records)
 
 
-def test_a_server_that_stalls_does_not_slow_the_sampler(sampler: Sampler, server: EchoServer) -> None:
+def test_stalled_server_does_not_slow_the_sampler(sampler: Sampler, server: EchoServer) -> None:
     seen = sample(sampler, plan(server), lambda: server.stall(0.3))
     slow = [record for record in seen.records if record.duration > 0.2]
     assert len(slow) >= 10  # those due in the stall were sent in it, not after it
 
 
-def test_a_sampler_that_stalls_is_void(sampler: Sampler, server: EchoServer) -> None:
+def test_stalled_sampler_is_inconclusive(sampler: Sampler, server: EchoServer) -> None:
     slowed = replace(plan(server), rate=20000.0)
     with pytest.raises(InconclusiveSampleError, match=r"late|instead of"):
         sample(sampler, slowed)
 
 
-def test_of_several_none_sends_on_while_anothers_last_requests_end(sampler: Sampler, server: EchoServer) -> None:
+def test_all_runs_are_stopped_at_the_same_time(sampler: Sampler, server: EchoServer) -> None:
     server.behaviour = "hang"
     with sampler.sample_all({name: replace(plan(server), timeout=1.5) for name in ("one", "other")}) as samplings:
         time.sleep(SECONDS)
@@ -192,28 +188,28 @@ def test_of_several_none_sends_on_while_anothers_last_requests_end(sampler: Samp
     assert abs(one[-1].sent - other[-1].sent) < 1
 
 
-def test_where_one_of_several_is_refused_those_before_it_are_stopped(sampler: Sampler, server: EchoServer) -> None:
+def test_refused_plan_stops_the_earlier_runs(sampler: Sampler, server: EchoServer) -> None:
     plans = {"good": plan(server), "bad": replace(plan(server), path="/", body="")}
-    with pytest.raises(InconclusiveSampleError, match="holds"), sampler.sample_all(plans):
+    with pytest.raises(InconclusiveSampleError, match="contain"), sampler.sample_all(plans):
         pass
     served = len(server.served)
     time.sleep(SECONDS / 2)
     assert len(server.served) == served
 
 
-def test_a_bad_plan_is_refused_with_a_sentence(sampler: Sampler, server: EchoServer) -> None:
-    with pytest.raises(InconclusiveSampleError, match=r"neither path nor body, .*, holds \{token\}"):
+def test_invalid_plan_is_refused_with_a_reason(sampler: Sampler, server: EchoServer) -> None:
+    with pytest.raises(InconclusiveSampleError, match=r"path or body, and echo, must contain \{token\}"):
         sample(sampler, replace(plan(server), path="/", body=""))
 
 
-def test_records_of_a_run_that_has_not_ended_are_no_verdict(sampler: Sampler, server: EchoServer) -> None:
+def test_running_sample_run_is_inconclusive(sampler: Sampler, server: EchoServer) -> None:
     with sampler.sample(plan(server)) as sampling, contextlib.suppress(InconclusiveSampleError):
         assert sampling.availability is None
     assert sampling.address == sampler.address == "127.0.0.1"
     assert threading.active_count() < 10
 
 
-def test_a_credential_in_a_header_is_in_no_representation() -> None:
+def test_credentials_in_headers_are_not_in_the_repr() -> None:
     secret = Plan("h", 1, 1, "GET", "/{token}", "t", 200, headers={"Authorization": "Bearer abc"})
     assert "abc" not in repr(secret)
     assert "headers" in {field.name for field in dataclasses.fields(secret)}

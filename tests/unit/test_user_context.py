@@ -145,9 +145,9 @@ def test_image_is_loaded_into_the_existing_cluster(machine: Machine, tmp_path: P
 
 def test_content_is_compared_across_image_names() -> None:
     """The same content under the name of another run's."""
-    mine = sampler.content("acceptance-tools:1a2b-0badc0de")
-    assert mine == sampler.content("docker.io/library/acceptance-tools:1a2b-ffffffff")
-    assert mine != sampler.content("docker.io/library/acceptance-tools:3c4d-0badc0de")
+    mine = sampler.short_name("acceptance-tools:1a2b-0badc0de")
+    assert mine == sampler.short_name("docker.io/library/acceptance-tools:1a2b-ffffffff")
+    assert mine != sampler.short_name("docker.io/library/acceptance-tools:3c4d-0badc0de")
 
 
 def test_gateway_of_an_existing_cluster_takes_no_host_port(machine: Machine, tmp_path: Path) -> None:

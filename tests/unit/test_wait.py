@@ -8,7 +8,7 @@ import pytest
 
 from acceptance.core import wait
 from acceptance.core.deadlines import CAUSE_LASTED, Deadline
-from acceptance.core.wait import NotYet, WaitError, consistently, eventually
+from acceptance.core.wait import NotYet, WaitError, consistently, dwell, eventually
 
 DEADLINE = Deadline("a thing", 60, "the specification")
 
@@ -144,6 +144,12 @@ def test_a_cause_that_stands_at_the_deadline_is_told_rather_than_what_was_seen(c
             cause=lambda: "the cause" if clock.passed >= 50 else None,
             clock=clock,
         )
+
+
+@pytest.mark.parametrize(("seconds", "passed"), [(2.5, 2.5), (0, 0), (-1, 0)])
+def test_dwell_lets_time_pass(clock: Clock, seconds: float, passed: float) -> None:
+    dwell(seconds, "the load continues", clock=clock)
+    assert clock.passed == passed
 
 
 def test_a_state_must_hold_all_the_time(clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""The same release on a pooled address: PgBouncer in transaction mode before the same database."""
+"""The release behind a connection pooler: PgBouncer in transaction mode before the same database."""
 
 from __future__ import annotations
 
@@ -20,29 +20,26 @@ from acceptance.provision.provisioner import Provisioner
 
 WRITES = 120
 WRITERS = 12
-"""More at once than the pods' pools have connections, so that statements of many share few."""
+"""More than the pods' pools have connections, so that many writers share a few."""
 
 
 @pytest.fixture(scope="module")
 def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Database) -> Iterator[Pooler]:
-    """The release on the pooled address, its migration run through it too."""
+    """The release on the pooled address, which its migration uses too."""
     path = experiments.target.values.database_url
     if path is None:
         raise Untested("the target names no value for the database's URL")
     image = build_support(provisioner.toolchain, provisioner.run, "postgres")
-    made = pgbouncer.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
-    with experiments.experiment("pooled address") as seen:
-        experiments.upgrade({path: made.url})
-        seen.attempt("rollout", experiments.rolled_out)
-        seen.took("rollout")
-        yield made
-    provisioner.toolchain.engine.docker("rm", "--force", made.container)
+    pooler = pgbouncer.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
+    with experiments.experiment("pooled address") as experiment:
+        experiments.upgrade({path: pooler.url})
+        experiment.wait_for("rollout", experiments.wait_rolled_out).raise_if_failed()
+        yield pooler
+    provisioner.toolchain.engine.docker("rm", "--force", pooler.container)
 
 
 @pytest.mark.rule("PER-01")
-def test_users_tasks_and_chats_work_through_a_pooler(
-    pooled: Pooler, users: Callable[[], User], database: Database
-) -> None:
+def test_application_works_through_a_pooler(pooled: Pooler, users: Callable[[], User], database: Database) -> None:
     user = users()
     marker = secrets.token_hex(6)
     titles = [f"pooled {marker} {number}" for number in range(WRITES)]
@@ -50,8 +47,8 @@ def test_users_tasks_and_chats_work_through_a_pooler(
         written = list(pool.map(user.add_task, titles))
     assert sorted(task[user.target.api.title_field] for task in written) == sorted(titles)
     user.send_message(f"add task: chat {marker}")
-    kept = {task[user.target.api.title_field] for task in user.tasks()}
-    assert f"chat {marker}" in kept, "the chat turn left no task"
+    stored = {task[user.target.api.title_field] for task in user.tasks()}
+    assert f"chat {marker}" in stored, "the chat turn stored no task"
     address = database.toolchain.engine.docker(
         "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", pooled.container
     ).strip()
@@ -59,4 +56,4 @@ def test_users_tasks_and_chats_work_through_a_pooler(
         rows = connection.execute(
             "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = %s", [NAME]
         ).fetchall()
-    assert rows == [(address,)], f"connections of the release come from {rows}, not from the pooler {address} alone"
+    assert rows == [(address,)], f"expected connections from the pooler {address} only, got {rows}"

@@ -1,0 +1,90 @@
+"""Waits for pods of a disturbed component: until they are replaced, restarted, Ready, or no longer Ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from acceptance.core.deadlines import ENDPOINTS, POD_REPLACED, Deadline
+from acceptance.core.fields import Object, at, name_of, text_at
+from acceptance.core.target import Component
+from acceptance.core.wait import NotYet, eventually
+from acceptance.experiments.experiment import ExperimentRunner
+from acceptance.experiments.faults import container_id
+from acceptance.kube.status import container_status, endpoint_readiness, is_ready, restarts_of
+
+
+def uids(pods: Iterable[Object]) -> set[str]:
+    """The UIDs of the pods."""
+    return {text_at(pod, "metadata.uid") for pod in pods}
+
+
+def current(runner: ExperimentRunner, component: Component, pod: Object) -> Object:
+    """The pod as it is now; raises `NotYet` if it is gone."""
+    for item in runner.pods(component):
+        if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
+            return item
+    raise NotYet("the pod is gone")
+
+
+def wait_replaced(runner: ExperimentRunner, component: Component, deleted: set[str]) -> list[Object]:
+    """Wait until the component has all its replicas Ready, without the deleted pods (UIDs); the Ready pods."""
+
+    def probe() -> list[Object]:
+        ready = [pod for pod in runner.pods(component) if is_ready(pod) and not uids([pod]) & deleted]
+        if len(ready) < component.replicas:
+            raise NotYet(f"{len(ready)} of {component.replicas} pods are Ready: {[name_of(pod) for pod in ready]}")
+        return ready
+
+    return eventually(f"replacements of the pods of {component.deployment} to be Ready", probe, POD_REPLACED)
+
+
+def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) -> Object:
+    """Wait until the pod, given as it was before, has more restarts and is Ready; the pod as it is then."""
+    before = restarts_of(pod)
+
+    def probe() -> Object:
+        item = current(runner, component, pod)
+        if restarts_of(item) > before and is_ready(item):
+            return item
+        raise NotYet(f"restarts: {restarts_of(item)}, Ready: {is_ready(item)}")
+
+    return eventually(f"pod {name_of(pod)} to be restarted and Ready", probe, POD_REPLACED)
+
+
+def wait_container_started(
+    runner: ExperimentRunner, component: Component, before: Object, deadline: Deadline
+) -> Object:
+    """Wait until another container runs than in the pod as it was before; the pod as it is then."""
+
+    def probe() -> Object:
+        pod = current(runner, component, before)
+        running = at(container_status(pod, component.container), "state.running")
+        if not running or container_id(pod, component.container) == container_id(before, component.container):
+            raise NotYet("the new container does not run yet")
+        return pod
+
+    return eventually(f"the container of pod {name_of(before)} to be restarted", probe, deadline)
+
+
+def wait_readiness(
+    runner: ExperimentRunner, component: Component, pod: Object, deadline: Deadline, *, ready: bool
+) -> float:
+    """Wait until the pod is Ready, or until it is not; the moment, in seconds since the epoch."""
+
+    def probe() -> float:
+        if is_ready(current(runner, component, pod)) is not ready:
+            raise NotYet(f"it is {'not ' if ready else ''}Ready")
+        return time.time()
+
+    return eventually(f"pod {name_of(pod)} to be {'Ready' if ready else 'unready'}", probe, deadline)
+
+
+def wait_endpoint_removed(runner: ExperimentRunner, component: Component, pod: Object) -> None:
+    """Wait until the pod is no ready endpoint of its Service."""
+
+    def probe() -> None:
+        if endpoint_readiness(runner.objects.list("EndpointSlice").objects, component.service).get(name_of(pod)):
+            raise NotYet("it is one")
+
+    eventually(f"pod {name_of(pod)} to be no ready endpoint of Service {component.service}", probe, ENDPOINTS)

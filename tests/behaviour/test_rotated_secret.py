@@ -1,0 +1,221 @@
+"""Rotated secrets under traffic: another database role, then another auth secret, which ends old sessions only."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+from psycopg import sql
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User, send
+from acceptance.core.interval import Interval
+from acceptance.core.redaction import redactor
+from acceptance.core.target import COMPONENTS
+from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.settings import (
+    MIN_SECONDS,
+    Change,
+    change_findings,
+    make_change,
+    request_findings,
+    settings_traffic,
+)
+from acceptance.experiments.steps import rollout_step, run_step
+from acceptance.provision.database import Database
+from acceptance.traffic.availability import ExpectedRefusals
+
+REFUSED = {
+    "backend": frozenset({requests.codes.unauthorized}),
+    "frontend": frozenset({302, 303, 307, 308, 401, 403}),
+}
+"""How requests of an ended session are answered."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A database role, and the URL that connects as it."""
+
+    name: str
+    url: str
+
+
+@pytest.fixture(scope="module")
+def second_role(database: Database) -> Iterator[Role]:
+    """A second role with all privileges of the first."""
+    name, password = f"second_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    redactor.add(password)
+    with database.admin() as admin:
+        owner = admin.execute(
+            "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+        ).fetchone()
+        assert owner is not None
+        admin.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
+                sql.Identifier(name), sql.Literal(password), sql.Identifier(str(owner[0]))
+            )
+        )
+        yield Role(name, database.role_url(name, password))
+        admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True)
+class RotatedDatabaseUrl:
+    """DATABASE_URL changed to that of another role."""
+
+    change: Change
+    role: Role
+    session_roles: set[str]
+    """The roles of the sessions in PostgreSQL after the rollout."""
+
+
+@dataclass(frozen=True)
+class RotatedAuthSecret:
+    """BETTER_AUTH_SECRET rotated: the status of the old session's requests, and of a new session's."""
+
+    start: float
+    rollout: WaitResult[None]
+    old_session: dict[str, int]
+    new_session: int
+
+
+@dataclass(frozen=True)
+class RotatedSecret:
+    """The Secret's values rotated one after the other, and restored together.
+
+    None for what the target names no value for.
+    """
+
+    experiment: Experiment
+    database_url: RotatedDatabaseUrl | None
+    auth_secret: RotatedAuthSecret | None
+
+    def require_database_url(self) -> RotatedDatabaseUrl:
+        """Raises `Untested` if it was not rotated."""
+        if self.database_url is None:
+            raise Untested("the target names no value for the database's URL")
+        return self.database_url
+
+    def require_auth_secret(self) -> RotatedAuthSecret:
+        """Raises `Untested` if it was not rotated."""
+        if self.auth_secret is None:
+            raise Untested("the target names no value for the auth secret")
+        return self.auth_secret
+
+
+@pytest.fixture(scope="module")
+def rotated_secret(
+    experiments: ExperimentRunner,
+    writer: User,
+    reader: User,
+    database: Database,
+    second_role: Role,
+    users: Callable[[], User],
+) -> RotatedSecret:
+    """The Secret's DATABASE_URL is for another role; then its BETTER_AUTH_SECRET is another."""
+    paths = experiments.target.values
+    if paths.database_url is None and paths.auth_secret is None:
+        raise Untested("the target names no value for the database's URL and none for the auth secret")
+    database_url, auth_secret, changes = None, None, dict[str, str]()
+    with experiments.experiment("rotated Secret", **settings_traffic(writer, reader)) as experiment:
+        if paths.database_url is not None:
+            changes[paths.database_url] = second_role.url
+            step = rollout_step(experiments, "DATABASE_URL", lambda: experiments.upgrade(changes))
+            change = make_change(experiments, experiment, step, experiments.target.secret.database_url)
+            database_url = RotatedDatabaseUrl(change, second_role, session_roles(database))
+            experiment.run_until(MIN_SECONDS)
+        if paths.auth_secret is not None:
+            changes[paths.auth_secret] = secrets.token_urlsafe(48)
+            redactor.add(changes[paths.auth_secret])
+            auth_secret = rotate_auth_secret(experiments, experiment, changes, (writer, reader), users)
+        run_step(experiment, rollout_step(experiments, "restore", lambda: experiments.upgrade({})))
+    return RotatedSecret(experiment, database_url, auth_secret)
+
+
+def session_roles(database: Database) -> set[str]:
+    """The roles of the sessions in PostgreSQL, without the suite's."""
+    with database.admin() as admin:
+        rows = admin.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND usename <> current_user"
+        ).fetchall()
+    return {str(row[0]) for row in rows}
+
+
+def rotate_auth_secret(
+    experiments: ExperimentRunner,
+    experiment: Experiment,
+    changes: dict[str, str],
+    old_sessions: tuple[User, User],
+    users: Callable[[], User],
+) -> RotatedAuthSecret:
+    """Rotate the auth secret under traffic, and send requests with an old session and with a new one."""
+
+    def rotate() -> None:
+        now = time.time()
+        for component in COMPONENTS:
+            experiment.traffic[component].expected_refusals = ExpectedRefusals(REFUSED[component], since=now)
+        experiments.upgrade(changes)
+
+    result = run_step(experiment, rollout_step(experiments, "BETTER_AUTH_SECRET", rotate))
+    writer, reader = old_sessions
+    api, gateway = experiments.target.api, reader.gateway
+    url = gateway.url("frontend", experiments.target.pages.search.replace("{token}", "x"))
+    page = send(gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+    old_session = {"backend": writer.call("GET", writer.path(api.tasks)).status_code, "frontend": page.status_code}
+    new_user = users()
+    new_session = new_user.call("POST", new_user.path(api.tasks), json={api.title_field: "after"}).status_code
+    return RotatedAuthSecret(result.interval.start, result.recovery, old_session, new_session)
+
+
+@pytest.mark.rule("SEC-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_rotated_secret_reaches_new_pods(
+    rotated_secret: RotatedSecret, component: str, experiments: ExperimentRunner
+) -> None:
+    rotated, key = rotated_secret.require_database_url(), experiments.target.secret.database_url
+    rotated.change.rollout.raise_if_failed()
+    findings = change_findings("SEC-11", experiments, rotated.change, component, key, rotated.role.url)
+    if rotated.session_roles != {rotated.role.name}:
+        expected, actual = f"only {rotated.role.name}", f"sessions of {sorted(rotated.session_roles)}"
+        findings.append(Finding("SEC-11", "database", "roles of sessions", expected, actual))
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("STA-08")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_rotated_secret_fails_no_request(
+    rotated_secret: RotatedSecret, component: str, experiments: ExperimentRunner
+) -> None:
+    start = rotated_secret.require_database_url().change.interval.start
+    end = rotated_secret.auth_secret.start if rotated_secret.auth_secret else rotated_secret.experiment.end
+    findings = request_findings(rotated_secret.experiment, component, Interval(start, end), experiments)
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("SEC-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_rotated_auth_secret_ends_old_sessions_only(
+    rotated_secret: RotatedSecret, component: str, experiments: ExperimentRunner
+) -> None:
+    rotated, api = rotated_secret.require_auth_secret(), experiments.target.api
+    rotated.rollout.raise_if_failed()
+    refused, served = REFUSED[component], {"backend": api.created, "frontend": 200}[component]
+    object_ = f"Service/{experiments.target.component(component).service}"
+    findings = []
+    if rotated.old_session[component] not in refused:
+        expected, actual = f"one of {sorted(refused)}", str(rotated.old_session[component])
+        findings.append(Finding("SEC-11", object_, "old session", expected, actual))
+    if rotated.new_session != api.created:
+        findings.append(Finding("SEC-11", object_, "new session", f"{api.created}", str(rotated.new_session)))
+    experiment = rotated_secret.experiment
+    records = experiment.traffic[component].availability.between(Interval(rotated.start, experiment.end)).records
+    answers = {(record.status, record.error) for record in records}
+    if others := answers - {(status, "") for status in (served, *refused)}:
+        findings.append(Finding("SEC-11", object_, "responses", "served or refused, never lost", f"{sorted(others)}"))
+    report_findings(findings, experiments.target)

@@ -1,0 +1,114 @@
+"""Faults: each is undone at exit, even if the body fails, and what can't be injected is no finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.experiments import faults
+from acceptance.experiments.faults import FaultError, container_id, main_process, paused_container, process_environment
+from acceptance.provision.run import Run
+
+POD = {
+    "metadata": {"name": "shop-api-1"},
+    "status": {"containerStatuses": [{"name": "api", "containerID": "containerd://abc"}]},
+}
+
+
+class FakeNode:
+    """A node with one task, which can be paused; with `leaves` the container ends meanwhile."""
+
+    node = "node-1"
+
+    def __init__(self, folder: Path, *, leaves: bool = False) -> None:
+        self.run = Run("0badc0de", folder, kept=False)
+        self.state = "RUNNING"
+        self.leaves = leaves
+
+    def node_exec(self, *argv: str) -> str:
+        match argv[-2:]:
+            case ["task", "ls"]:
+                task = "" if self.leaves and self.state == "PAUSED" else f"abc 4711 {self.state}\n"
+                return f"TASK PID STATUS\n{task}"
+            case ["pause", "abc"]:
+                self.state = "PAUSED"
+            case ["resume", "abc"]:
+                self.state = "RUNNING"
+            case ["cat", "/proc/4711/environ"]:
+                return "A=1\0B=x=y\0"
+        return ""
+
+
+class FakeService:
+    """A database or a model that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def behave(self, **behaviour: object) -> None:
+        self.calls.append(f"behave {behaviour}" if behaviour else "behave")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: self.calls.append(name)
+
+
+def test_paused_container_is_resumed_even_if_the_body_fails(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+
+    def pause() -> None:
+        with paused_container(node, POD, "api"):  # type: ignore[arg-type]
+            assert node.state == "PAUSED"
+            raise RuntimeError("while paused")
+
+    with pytest.raises(RuntimeError, match="while paused"):
+        pause()
+    assert node.state == "RUNNING"
+
+
+def test_container_that_was_restarted_is_not_resumed(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path, leaves=True)
+    with paused_container(node, POD, "api"):  # type: ignore[arg-type]
+        pass
+    assert node.state == "PAUSED"
+
+
+def test_container_that_does_not_run_is_a_fault_error(tmp_path: Path) -> None:
+    assert main_process(FakeNode(tmp_path), POD, "api") == 4711  # type: ignore[arg-type]
+    with pytest.raises(FaultError, match="container other of pod shop-api-1 does not run"):
+        container_id(POD, "other")
+    assert not issubclass(FaultError, AssertionError)
+
+
+def test_environment_is_that_of_the_main_process(tmp_path: Path) -> None:
+    environment = process_environment(FakeNode(tmp_path), POD, "api")  # type: ignore[arg-type]
+    assert environment == {"A": "1", "B": "x=y"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "applied", "undone"),
+    [
+        (faults.database_stopped, "stop", ["start"]),
+        (faults.database_paused, "pause", ["unpause"]),
+        (faults.model_stopped, "stop", ["start", "behave"]),
+        (lambda it: faults.model_failing(it, status=500), "behave {'status': 500, 'malformed': False}", ["behave"]),
+        (lambda it: faults.model_slow(it, 2), "behave {'delay_seconds': 2}", ["behave"]),
+    ],
+    ids=["database stopped", "database paused", "model stopped", "model failing", "model slow"],
+)
+def test_fault_is_undone_even_if_the_body_fails(
+    fault: Callable[[Any], AbstractContextManager[float]], applied: str, undone: list[str]
+) -> None:
+    service = FakeService()
+
+    def inject() -> None:
+        with fault(service):
+            assert service.calls == [applied]
+            raise RuntimeError("during the fault")
+
+    with pytest.raises(RuntimeError, match="during the fault"):
+        inject()
+    assert service.calls == [applied, *undone]
