@@ -1,4 +1,4 @@
-"""Waiting for a condition: `eventually` and `consistently`; and letting time pass: `dwell`."""
+"""Waiting for a condition: `eventually`; and letting time pass: `dwell`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
-    def monotonic(self) -> float: ...
-    def sleep(self, seconds: float, /) -> None: ...
+    """What tells and passes the time; tests inject their own."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Let time pass."""
 
 
 class NotYet(Exception):  # noqa: N818 - a state, not an error
-    """Raised by a probe whose condition does not hold; the message says what was seen instead."""
+    """Raised by a probe whose condition does not hold; the message says what holds instead."""
 
 
 class WaitError(AssertionError):
-    """A condition that did not come or last: what was wanted, what was last seen, after how long."""
+    """A condition that did not come true in time: what was expected, what was last observed, after how long."""
 
 
 def eventually(
-    wanted: str,
+    expected: str,
     probe: Callable[[], T],
     deadline: Deadline,
     *,
@@ -38,55 +43,40 @@ def eventually(
 ) -> T:
     """Call `probe` until it returns, and return its value.
 
-    `probe` raises `NotYet` while the condition does not hold. `cause` returns a sentence when it cannot
-    come any more, else None; one that stands unchanged for `CAUSE_LASTED`, gaps of less than `CAUSE_GAP` apart, ends
-    the wait early.
-    Raises `WaitError` at the deadline. The probe is called at least once, and once more at the deadline.
+    Args:
+        expected: The condition, as the error names it.
+        probe: Raises `NotYet` while the condition does not hold. It is called once more at the deadline.
+        deadline: How long the condition may take.
+        cause: Returns a sentence when the condition can no longer come true, else None. A cause that persists for
+            `CAUSE_LASTED`, with gaps of less than `CAUSE_GAP`, ends the wait early.
+        clock: What passes the time.
+
+    Raises:
+        WaitError: The condition did not hold at the deadline, or a cause persisted.
     """
     start = clock.monotonic()
-    standing: str | None = None
+    persisting: str | None = None
     since = last = start
     while True:
         late = clock.monotonic() - start >= deadline.seconds
         try:
             return probe()
         except NotYet as state:
-            seen = str(state)
+            actual = str(state)
         now = clock.monotonic()
         if late:
             raise WaitError(
-                f"wanted {wanted} within {deadline.seconds:g} s ({deadline.source}); "
-                f"after {now - start:.1f} s: {standing or seen}"
+                f"expected {expected} within {deadline.seconds:g} s ({deadline.source}); "
+                f"after {now - start:.1f} s: {persisting or actual}"
             )
-        found = cause()
-        if found is not None:
+        current = cause()
+        if current is not None:
             last = now
-        if found != standing and (found is not None or now - last >= CAUSE_GAP.seconds):
-            standing, since = found, now
-        if found is not None and now - since >= CAUSE_LASTED.seconds:
-            raise WaitError(f"wanted {wanted}, but after {now - start:.1f} s: {found}")
+        if current != persisting and (current is not None or now - last >= CAUSE_GAP.seconds):
+            persisting, since = current, now
+        if current is not None and now - since >= CAUSE_LASTED.seconds:
+            raise WaitError(f"expected {expected}, but after {now - start:.1f} s: {current}")
         clock.sleep(max(0.0, min(POLL_SECONDS, start + deadline.seconds - now)))
-
-
-def consistently(
-    wanted: str, probe: Callable[[], T], seconds: float, *, period: float = POLL_SECONDS, clock: Clock = time
-) -> int:
-    """Call `probe` for `seconds` and return how often it held; it must hold every time.
-
-    Raises `WaitError` at the first `NotYet`.
-    """
-    start = clock.monotonic()
-    held = 0
-    while True:
-        try:
-            probe()
-        except NotYet as state:
-            passed = clock.monotonic() - start
-            raise WaitError(f"wanted {wanted} for {seconds:g} s, but after {passed:.1f} s: {state}") from state
-        held += 1
-        if clock.monotonic() - start >= seconds:
-            return held
-        clock.sleep(period)
 
 
 def dwell(seconds: float, why: str, *, clock: Clock = time) -> None:

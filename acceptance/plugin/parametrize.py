@@ -1,4 +1,4 @@
-"""From checks to tests: parameters of a level, and a check over snapshots asserted."""
+"""Checks as tests: the parameters of a level, and the assertion that a check finds nothing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from acceptance import checks
 from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.snapshot import DEFAULTS, Snapshot
-from acceptance.core.rules import Level, load
+from acceptance.core.rules import Level
 from acceptance.core.target import Target
 
 
 def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -> list[ParameterSet]:
-    """(check, component) for each check of the level, tied to its rule; `release` where it names no component."""
+    """Return (check, component) for each check of a level, bound to its rule; `release` where it has no component."""
     return [
         pytest.param(each, each.component or "release", id=each.id, marks=pytest.mark.rule(each.rule))
         for each in checks.for_level(level)
@@ -25,16 +25,16 @@ def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -
     ]
 
 
-def entity(name: str) -> Callable[[Check], bool]:
-    """Checks of the rules of one entity, as `spec/rules.yaml` groups them."""
-    return lambda check: load()[check.rule].entity == name
+def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
+    """Report the findings of a check, which is for `component`, in all snapshots.
 
-
-def assert_none(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
-    """No finding of the check, which is for `component`, in any snapshot; `Untested` where none of them can tell."""
+    Raises:
+        FindingsError: There is a blocking finding.
+        Untested: No snapshot has what the check needs.
+    """
     __tracebackhide__ = True
     assert component == (check.component or "release")
-    assert snapshots, "no snapshot to look at"
+    assert snapshots, "no snapshot"
     findings: list[Finding] = []
     reasons: list[Untested] = []
     for snapshot in snapshots:
@@ -43,8 +43,8 @@ def assert_none(check: Check, component: str, snapshots: Sequence[Snapshot], tar
         except Untested as reason:
             reasons.append(reason)
             continue
-        told = snapshot.variant != DEFAULTS
-        findings += [replace(each, field=f"{each.field} ({snapshot.variant})") if told else each for each in found]
+        variant = "" if snapshot.variant == DEFAULTS else f" ({snapshot.variant})"
+        findings += [replace(each, field=each.field + variant) for each in found]
     if len(reasons) == len(snapshots):
         raise reasons[0]
     report_findings(findings, target)

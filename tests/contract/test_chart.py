@@ -13,7 +13,7 @@ from acceptance.client import port_forward
 from acceptance.core.target import Target
 from acceptance.core.values import set_paths
 from acceptance.kube.client import ApiServer
-from acceptance.plugin.parametrize import assert_none
+from acceptance.plugin.parametrize import assert_no_findings
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.release import Release
 from acceptance.snapshots.live import manifest_objects
@@ -45,7 +45,7 @@ def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[
 def test_chart_creates_its_namespace(release_with_namespace: tuple[Snapshot, Target]) -> None:
     snapshot, expected = release_with_namespace
     check = next(each for each in checks.for_level("live") if each.rule == "CHT-16")
-    assert_none(check, "release", [snapshot], expected)
+    assert_no_findings(check, "release", [snapshot], expected)
 
 
 @pytest.mark.rule("CHT-12")

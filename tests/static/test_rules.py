@@ -7,9 +7,9 @@ import pytest
 from acceptance.checks import Check
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target
-from acceptance.plugin.parametrize import assert_none, parameters
+from acceptance.plugin.parametrize import assert_no_findings, parameters
 
 
 @pytest.mark.parametrize(("check", "component"), parameters("static"))
 def test_rule(check: Check, component: str, snapshots: list[Snapshot], target: Target) -> None:
-    assert_none(check, component, snapshots, target)
+    assert_no_findings(check, component, snapshots, target)

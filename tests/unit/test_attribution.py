@@ -30,7 +30,7 @@ def record(number: int, port: int, sent: float, **changes: Any) -> Record:
     return Record(number, sent, sent, sent + 0.05, port=port, echo=True, close=False, **fields)
 
 
-def seen(text: str = LINES) -> list[Connection]:
+def connections_in(text: str = LINES) -> list[Connection]:
     found = [parse(line) for line in text.splitlines()]
     return [each for each in found if each is not None]
 
@@ -52,7 +52,7 @@ def pods(records: list[Record], connections: list[Connection], of: History = POD
 
 
 def test_line_is_parsed_into_a_connection() -> None:
-    assert seen()[0] == Connection(FIRST, 59992, SERVICE, "10.244.0.105")
+    assert connections_in()[0] == Connection(FIRST, 59992, SERVICE, "10.244.0.105")
 
 
 @pytest.mark.parametrize(
@@ -76,29 +76,29 @@ def test_requests_are_attributed_to_the_connected_pod() -> None:
         record(1, 60592, SECOND - 0.01, status=0, error="reset"),
         record(2, 59992, FIRST + 30.0, connection=0, use=1),
     ]
-    assert pods(records, seen()) == ["api-1", "api-2", "api-1"]
+    assert pods(records, connections_in()) == ["api-1", "api-2", "api-1"]
 
 
 def test_failed_connections_are_attributed_one_by_one() -> None:
     refused = {"connection": -1, "status": 0, "error": "connect"}
     records = [record(0, 59994, FIRST - 60, **refused), record(1, 59992, FIRST - 0.01, **refused)]
-    assert pods(records, seen()) == ["", "api-1"]
+    assert pods(records, connections_in()) == ["", "api-1"]
 
 
 def test_pod_of_the_response_takes_precedence() -> None:
-    assert pods([record(0, 59992, FIRST - 0.01, pod="api-7")], seen()) == ["api-7"]
+    assert pods([record(0, 59992, FIRST - 0.01, pod="api-7")], connections_in()) == ["api-7"]
 
 
 @pytest.mark.parametrize(
     ("sent", "connections", "of"),
     [
-        (record(0, 59994, FIRST), seen(), PODS),
-        (record(0, 59992, FIRST + LAG + 0.1), seen(), PODS),
-        (record(0, 0, FIRST, connection=-1, error="connect"), seen(), PODS),
+        (record(0, 59994, FIRST), connections_in(), PODS),
+        (record(0, 59992, FIRST + LAG + 0.1), connections_in(), PODS),
+        (record(0, 0, FIRST, connection=-1, error="connect"), connections_in(), PODS),
         (record(0, 59992, FIRST), [], PODS),
-        (record(0, 59992, FIRST), seen(LINES.replace("dst=10.96.230.223", "dst=10.96.0.10")), PODS),
-        (record(0, 59992, FIRST), seen(LINES.replace("60592", "59992")), PODS),
-        (record(0, 59992, FIRST), seen(), history()),
+        (record(0, 59992, FIRST), connections_in(LINES.replace("dst=10.96.230.223", "dst=10.96.0.10")), PODS),
+        (record(0, 59992, FIRST), connections_in(LINES.replace("60592", "59992")), PODS),
+        (record(0, 59992, FIRST), connections_in(), history()),
     ],
     ids=["not tracked", "another time", "not connected", "no stream", "another Service", "two at once", "no such pod"],
 )
@@ -108,19 +108,21 @@ def test_ambiguous_requests_are_unattributed(sent: Record, connections: list[Con
 
 def test_address_belongs_to_the_pod_of_that_moment() -> None:
     of = history((FIRST - 60, "old", "10.244.0.105"), (FIRST + 60, "new", "10.244.0.105"))
-    assert pods([record(0, 59992, FIRST)], seen(), of) == ["old"]
+    assert pods([record(0, 59992, FIRST)], connections_in(), of) == ["old"]
     late = LINES.replace("1795596293.", "1795596383.")
-    assert pods([record(0, 59992, FIRST + 90)], seen(late), of) == ["new"]
+    assert pods([record(0, 59992, FIRST + 90)], connections_in(late), of) == ["new"]
 
 
 def test_pod_that_the_watch_reports_late_is_attributed() -> None:
-    assert pods([record(0, 59992, FIRST)], seen(), history((FIRST + 0.5, "api-1", "10.244.0.105"))) == ["api-1"]
+    assert pods([record(0, 59992, FIRST)], connections_in(), history((FIRST + 0.5, "api-1", "10.244.0.105"))) == [
+        "api-1"
+    ]
 
 
 def test_connections_of_an_ended_stream_remain() -> None:
     tracked = ConnectionTracker()
     tracked.follow(io.StringIO(LINES.splitlines()[0] + "\n" + LINES.splitlines()[1][:50]))
-    assert tracked.connections() == (seen()[0],)
+    assert tracked.connections() == (connections_in()[0],)
 
 
 def test_inaccessible_node_has_no_connections() -> None:

@@ -168,12 +168,12 @@ def test_one_failed_request_is_a_finding(changes: dict[str, Any], reason: str) -
 def test_expected_refusal_is_no_failure() -> None:
     records = stream()
     records[250] = record(250, status=401, echo=False)
-    seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
-    assert failed_request_findings("STA-08", "Service/todo", seen) == []
-    assert [each.number for each in seen.expected_refusals] == [250]
-    assert (seen.figures()["failed"], seen.figures()["refused_as_expected"]) == (0, 1)
-    assert seen.outages == ()
-    assert seen.between(Interval(START, START + 1)).expected_refusals == ()
+    availability = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
+    assert failed_request_findings("STA-08", "Service/todo", availability) == []
+    assert [each.number for each in availability.expected_refusals] == [250]
+    assert (availability.figures()["failed"], availability.figures()["refused_as_expected"]) == (0, 1)
+    assert availability.outages == ()
+    assert availability.between(Interval(START, START + 1)).expected_refusals == ()
     assert "refused_as_expected" not in evaluate(stream(), 200).figures()
 
 
@@ -192,9 +192,9 @@ def test_expected_refusal_is_no_failure() -> None:
 def test_other_failures_are_no_expected_refusals(number: int, changes: dict[str, Any]) -> None:
     records = stream()
     records[number] = record(number, **changes)
-    seen = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
-    assert [failure.record.number for failure in seen.failures] == [number]
-    assert seen.expected_refusals == ()
+    availability = evaluate(records, 200, ExpectedRefusals(frozenset({401}), START + 1))
+    assert [failure.record.number for failure in availability.failures] == [number]
+    assert availability.expected_refusals == ()
 
 
 def test_no_failed_request_is_no_finding() -> None:

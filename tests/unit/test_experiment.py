@@ -294,42 +294,42 @@ def pod(*, ready: bool, leaving: bool = False) -> dict[str, Any]:
     }
 
 
-def watched() -> Experiment:
+def recorded_experiment() -> Experiment:
     history = History()
     for moment, item in ((2.0, pod(ready=False)), (4.0, pod(ready=True)), (8.0, pod(ready=True, leaving=True))):
         history.add(Version("Pod", moment, item))
     history.add(Version("Pod", 9.0, pod(ready=True), deleted=True))
     history.watched_since("Pod", 0.0)
     history.complete_until("Pod", 10.0)
-    seen = Experiment("one", history, 1.0, 10.0)
+    run = Experiment("one", history, 1.0, 10.0)
     records = tuple(
         Record(n, n, n, n + 0.1, 0, n, 1, 200 if n != 5 else 503, "", echo=True, close=False, pod="shop-api-1")
         for n in range(1, 10)
     )
-    seen.traffic = {"backend": SampleRun(PLAN, records)}
-    return seen
+    run.traffic = {"backend": SampleRun(PLAN, records)}
+    return run
 
 
 def test_pod_phases_follow_its_status() -> None:
-    phases = [(each.phase, each.start, each.end) for each in timeline.pod_phases(watched(), COMPONENT)]
+    phases = [(each.phase, each.start, each.end) for each in timeline.pod_phases(recorded_experiment(), COMPONENT)]
     assert phases == [("starting", 2.0, 4.0), ("ready", 4.0, 8.0), ("leaving", 8.0, 9.0)]
 
 
 def test_timeline_shows_failures_pods_and_annotations() -> None:
-    seen = watched()
-    seen.annotations.append(experiment.Annotation(3.0, "upgrade"))
-    first = timeline.availability(seen, [COMPONENT])
+    run = recorded_experiment()
+    run.annotations.append(experiment.Annotation(3.0, "upgrade"))
+    first = timeline.availability(run, [COMPONENT])
     assert first.count("<svg") == 1
     for words in ("failed: 1 of 9", "upgrade", "shop-api"):
         assert words in first
-    assert timeline.availability(seen, [COMPONENT]) == first
+    assert timeline.availability(run, [COMPONENT]) == first
 
 
 def test_timeline_separates_expected_refusals_from_failures() -> None:
-    seen = watched()
-    assert "refused" not in timeline.availability(seen, [COMPONENT])
-    seen.traffic["backend"].expected_refusals = ExpectedRefusals(frozenset({503}), 5.0)
-    drawn = timeline.availability(seen, [COMPONENT])
+    run = recorded_experiment()
+    assert "refused" not in timeline.availability(run, [COMPONENT])
+    run.traffic["backend"].expected_refusals = ExpectedRefusals(frozenset({503}), 5.0)
+    drawn = timeline.availability(run, [COMPONENT])
     for words in ("failed: 0 of 9", "refused as expected: 1"):
         assert words in drawn
 
@@ -341,7 +341,7 @@ def test_curves_show_every_row() -> None:
 
 def test_rates_and_percentiles_are_per_interval() -> None:
     assert timeline.rate([10.0, 10.9, 12.0, 99.0], 10.0, 13.0) == [(10.0, 2.0), (11.0, 0.0), (12.0, 1.0)]
-    records = watched().traffic["backend"].records
+    records = recorded_experiment().traffic["backend"].records
     slow = [replace(record, sent=record.sent + 20, done=record.sent + 22) for record in records]
     points = timeline.slowest([*records, *slow], 1.0, 30.0)
     assert [(moment, round(value, 3)) for moment, value in points] == [(1.0, 0.1), (21.0, 2.0)]

@@ -44,7 +44,7 @@ def finished(*, broken: bool) -> dict[str, Any]:
         results.metadata.override({"cpu": "500m"}, {"cpu": "150m"}, "five replicas on two cores")
         mishap(results, "SVC-05", "static", Finding("SVC-05", "Service/<b>x</b>", "spec.ports", "1-10", "11 & more"))
         mishap(results, "POD-18", "static", Finding("POD-18", "Deployment/x", "resources", "equal", "not", advice=True))
-        mishap(results, "HPA-08", "live", "setup: WaitError: wanted a first PodMetrics")
+        mishap(results, "HPA-08", "live", "setup: WaitError: expected a first PodMetrics")
         del results.tests["tests/behaviour/test_HPA-09.py::test_it"]
     every = rules.load()
     judged = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
@@ -125,7 +125,7 @@ def test_a_rejected_run_says_why(rejected: Page) -> None:
         "1 of the rules' 215 levels are untested",
         "the cluster was not created by this run",
         "the checkout has changes that are in no commit",
-        "wanted a first PodMetrics",
+        "expected a first PodMetrics",
         "untested: no test yet",
         "old client",
         "cpu 500m 150m five replicas on two cores",

@@ -211,5 +211,5 @@ def test_turnover_without_replacement_is_a_gap() -> None:
 
 
 def test_revisions_are_by_pod() -> None:
-    seen = revisions(history(*GOOD), COMPONENT, Interval(5.0, 30.0))
-    assert seen == {"a": "old", "b": "old", "c": "new", "d": "new"}
+    found = revisions(history(*GOOD), COMPONENT, Interval(5.0, 30.0))
+    assert found == {"a": "old", "b": "old", "c": "new", "d": "new"}

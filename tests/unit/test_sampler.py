@@ -77,18 +77,18 @@ def reasons(availability: Availability) -> Counter[str]:
 
 
 def test_healthy_server_fails_no_request(sampler: Sampler, server: EchoServer) -> None:
-    seen = sample(sampler, plan(server))
-    assert failed_request_findings("STA-08", "Service/echo", seen) == []
-    assert len(seen.records) == len(server.served) >= RATE * SECONDS / 2
-    assert min(seen.new, seen.reused) > len(seen.records) / 5
-    assert seen.pods == {"echo-1": len(seen.records)}
-    assert len({record.connection for record in seen.records if record.reused}) <= 8
+    availability = sample(sampler, plan(server))
+    assert failed_request_findings("STA-08", "Service/echo", availability) == []
+    assert len(availability.records) == len(server.served) >= RATE * SECONDS / 2
+    assert min(availability.new, availability.reused) > len(availability.records) / 5
+    assert availability.pods == {"echo-1": len(availability.records)}
+    assert len({record.connection for record in availability.records if record.reused}) <= 8
 
 
 def test_every_request_has_its_own_token(sampler: Sampler, server: EchoServer) -> None:
-    seen = sample(sampler, plan(server))
+    availability = sample(sampler, plan(server))
     assert sorted(server.served) == sorted(
-        f'/tasks?q=marker-{n}{{"title": "marker-{n}"}}'.encode() for n in range(len(seen.records))
+        f'/tasks?q=marker-{n}{{"title": "marker-{n}"}}'.encode() for n in range(len(availability.records))
     )
 
 
@@ -106,19 +106,21 @@ def test_each_kind_of_failure_is_recorded(sampler: Sampler, server: EchoServer, 
     def misbehave() -> None:
         server.behaviour = behaviour
 
-    seen = sample(sampler, plan(server), misbehave)
-    assert set(reasons(seen)) == {reason}
-    assert {failure.record.excerpt for failure in seen.failures} == ({"nothing"} if behaviour == "forget" else {""})
-    assert 10 < len(seen.failures) < len(seen.records)
-    assert len(failed_request_findings("STA-08", "Service/echo", seen)) == 1
+    availability = sample(sampler, plan(server), misbehave)
+    assert set(reasons(availability)) == {reason}
+    assert {failure.record.excerpt for failure in availability.failures} == (
+        {"nothing"} if behaviour == "forget" else {""}
+    )
+    assert 10 < len(availability.failures) < len(availability.records)
+    assert len(failed_request_findings("STA-08", "Service/echo", availability)) == 1
 
 
 def test_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -> None:
-    seen = sample(sampler, plan(server), server.stop_listening)
-    assert reasons(seen)["could not connect"] >= len(seen.failures) - 2  # accepted, but by nobody
-    assert not any(failure.record.reused for failure in seen.failures)
-    assert len(seen.failures) >= RATE * SECONDS / 8
-    ports = [failure.record.port for failure in seen.failures]
+    availability = sample(sampler, plan(server), server.stop_listening)
+    assert reasons(availability)["could not connect"] >= len(availability.failures) - 2  # accepted, but by nobody
+    assert not any(failure.record.reused for failure in availability.failures)
+    assert len(availability.failures) >= RATE * SECONDS / 8
+    ports = [failure.record.port for failure in availability.failures]
     assert all(ports)
     assert len(set(ports)) > len(ports) / 2
 
@@ -127,22 +129,22 @@ def test_connection_close_is_obeyed(sampler: Sampler, server: EchoServer) -> Non
     def drain() -> None:
         server.behaviour = "drain"
 
-    seen = sample(sampler, plan(server), drain)
-    assert seen.failures == ()
+    availability = sample(sampler, plan(server), drain)
+    assert availability.failures == ()
     last: dict[int, Record] = {}
-    for record in seen.records:
+    for record in availability.records:
         last[record.connection] = record
-    assert any(record.close for record in seen.records)
-    assert all(last[record.connection] is record for record in seen.records if record.close)
+    assert any(record.close for record in availability.records)
+    assert all(last[record.connection] is record for record in availability.records if record.close)
 
 
 def test_connection_close_affects_only_its_connection(sampler: Sampler, server: EchoServer) -> None:
     def drain() -> None:
         server.behaviour = "drain"
 
-    seen = sample(sampler, replace(plan(server), reused_share=1.0, connections=20), drain)
-    held = {record.connection for record in seen.records[:20]}
-    last = {record.connection: record for record in seen.records if record.connection in held}
+    availability = sample(sampler, replace(plan(server), reused_share=1.0, connections=20), drain)
+    held = {record.connection for record in availability.records[:20]}
+    last = {record.connection: record for record in availability.records if record.connection in held}
     assert len(last) == 20
     assert all(record.close and record.use >= 1 for record in last.values())
 
@@ -163,13 +165,13 @@ def test_nothing_is_retried(sampler: Sampler, server: EchoServer) -> None:
     def misbehave() -> None:
         server.behaviour = "close"
 
-    seen = sample(sampler, plan(server), misbehave)
-    assert len(server.served) == len(set(server.served)) == len(seen.records)
+    availability = sample(sampler, plan(server), misbehave)
+    assert len(server.served) == len(set(server.served)) == len(availability.records)
 
 
 def test_stalled_server_does_not_slow_the_sampler(sampler: Sampler, server: EchoServer) -> None:
-    seen = sample(sampler, plan(server), lambda: server.stall(0.3))
-    slow = [record for record in seen.records if record.duration > 0.2]
+    availability = sample(sampler, plan(server), lambda: server.stall(0.3))
+    slow = [record for record in availability.records if record.duration > 0.2]
     assert len(slow) >= 10  # those due in the stall were sent in it, not after it
 
 

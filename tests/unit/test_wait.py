@@ -1,4 +1,4 @@
-"""Waiting: it never passes early, looks once more at the deadline, and says what was wanted and what was seen."""
+"""Waiting: never returns early, probes once more at the deadline, and reports what was expected and observed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from acceptance.core import wait
 from acceptance.core.deadlines import CAUSE_LASTED, Deadline
-from acceptance.core.wait import NotYet, WaitError, consistently, dwell, eventually
+from acceptance.core.wait import NotYet, WaitError, dwell, eventually
 
 DEADLINE = Deadline("a thing", 60, "the specification")
 
@@ -50,20 +50,20 @@ def holds_from(clock: Clock, second: float, asked: list[float] | None = None) ->
 
 
 @pytest.mark.parametrize("second", [0, 0.1, 1, 59.9, 60])
-def test_it_passes_when_the_condition_holds_and_never_before(clock: Clock, second: float) -> None:
+def test_returns_when_the_condition_holds_and_not_before(clock: Clock, second: float) -> None:
     assert eventually("a thing", holds_from(clock, second), DEADLINE, clock=clock) == "the value"
     assert second <= clock.passed <= second + wait.POLL_SECONDS
 
 
-def test_the_last_look_is_at_the_deadline(clock: Clock) -> None:
+def test_last_probe_is_at_the_deadline(clock: Clock) -> None:
     asked: list[float] = []
     with pytest.raises(WaitError) as raised:
         eventually("a thing", holds_from(clock, 61, asked), DEADLINE, clock=clock)
     assert asked[-1] == pytest.approx(60)
-    assert str(raised.value) == ("wanted a thing within 60 s (the specification); after 60.0 s: 1 s too early")
+    assert str(raised.value) == ("expected a thing within 60 s (the specification); after 60.0 s: 1 s too early")
 
 
-def test_a_slow_probe_is_called_once_more_after_the_deadline(clock: Clock) -> None:
+def test_slow_probe_is_called_once_more_at_the_deadline(clock: Clock) -> None:
     asked = []
 
     def probe() -> None:
@@ -77,7 +77,7 @@ def test_a_slow_probe_is_called_once_more_after_the_deadline(clock: Clock) -> No
 
 
 @pytest.mark.parametrize("error", [AssertionError("no"), ValueError("no"), KeyboardInterrupt()])
-def test_what_is_not_NotYet_ends_the_wait_at_once(clock: Clock, error: BaseException) -> None:  # noqa: N802
+def test_other_exceptions_end_the_wait_at_once(clock: Clock, error: BaseException) -> None:
     def probe() -> None:
         raise error
 
@@ -86,21 +86,21 @@ def test_what_is_not_NotYet_ends_the_wait_at_once(clock: Clock, error: BaseExcep
     assert clock.passed == 0
 
 
-def test_a_false_value_is_a_value(clock: Clock) -> None:
+def test_false_value_is_returned(clock: Clock) -> None:
     assert eventually("a thing", lambda: None, DEADLINE, clock=clock) is None
 
 
-def test_a_cause_that_lasts_ends_the_wait_early(clock: Clock) -> None:
+def test_persisting_cause_ends_the_wait_early(clock: Clock) -> None:
     def cause() -> str | None:
         return "the image can't be pulled" if clock.passed >= 3 else None
 
     with pytest.raises(WaitError) as raised:
         eventually("a thing", holds_from(clock, 61), DEADLINE, cause=cause, clock=clock)
     assert clock.passed == pytest.approx(3 + CAUSE_LASTED.seconds, abs=2 * wait.POLL_SECONDS)
-    assert str(raised.value) == f"wanted a thing, but after {clock.passed:.1f} s: the image can't be pulled"
+    assert str(raised.value) == f"expected a thing, but after {clock.passed:.1f} s: the image can't be pulled"
 
 
-def test_a_cause_is_told_within_20_seconds_of_its_being_known() -> None:
+def test_cause_is_reported_within_20_seconds() -> None:
     assert CAUSE_LASTED.seconds + 2 * wait.POLL_SECONDS < 20
 
 
@@ -112,12 +112,12 @@ def test_a_cause_is_told_within_20_seconds_of_its_being_known() -> None:
         pytest.param(lambda passed: "a" if passed >= 50 else None, id="too late to last"),
     ],
 )
-def test_a_cause_that_does_not_last_does_not_end_it(clock: Clock, cause: Callable[[float], str | None]) -> None:
+def test_passing_cause_does_not_end_the_wait(clock: Clock, cause: Callable[[float], str | None]) -> None:
     found = eventually("a thing", holds_from(clock, 60), DEADLINE, cause=lambda: cause(clock.passed), clock=clock)
     assert found == "the value"
 
 
-def test_a_gap_does_not_hide_a_cause(clock: Clock) -> None:
+def test_gap_does_not_hide_a_cause(clock: Clock) -> None:
     """Such as a container that is Ready for 2 s each time before it crashes."""
 
     def cause() -> str | None:
@@ -128,14 +128,14 @@ def test_a_gap_does_not_hide_a_cause(clock: Clock) -> None:
     assert clock.passed == pytest.approx(CAUSE_LASTED.seconds)
 
 
-def test_a_wait_does_not_end_in_a_gap(clock: Clock) -> None:
+def test_wait_does_not_end_in_a_gap(clock: Clock) -> None:
     def cause() -> str | None:
         return "it crashes" if clock.passed < 14 else None
 
     assert eventually("a thing", holds_from(clock, 30), DEADLINE, cause=cause, clock=clock) == "the value"
 
 
-def test_a_cause_that_stands_at_the_deadline_is_told_rather_than_what_was_seen(clock: Clock) -> None:
+def test_persisting_cause_is_reported_at_the_deadline(clock: Clock) -> None:
     with pytest.raises(WaitError, match=r"after 60\.0 s: the cause$"):
         eventually(
             "a thing",
@@ -150,22 +150,3 @@ def test_a_cause_that_stands_at_the_deadline_is_told_rather_than_what_was_seen(c
 def test_dwell_lets_time_pass(clock: Clock, seconds: float, passed: float) -> None:
     dwell(seconds, "the load continues", clock=clock)
     assert clock.passed == passed
-
-
-def test_a_state_must_hold_all_the_time(clock: Clock) -> None:
-    assert consistently("a thing", lambda: None, 2, period=0.5, clock=clock) == 5
-    assert clock.passed == 2
-
-
-def test_a_state_that_ends_is_told_with_the_time(clock: Clock) -> None:
-    def probe() -> None:
-        if clock.passed >= 1.5:
-            raise NotYet("it is gone")
-
-    with pytest.raises(WaitError) as raised:
-        consistently("a thing", probe, 2, clock=clock)
-    assert str(raised.value) == "wanted a thing for 2 s, but after 1.5 s: it is gone"
-
-
-def test_a_state_is_looked_at_even_if_no_time_is_to_pass(clock: Clock) -> None:
-    assert consistently("a thing", lambda: None, 0, clock=clock) == 1
