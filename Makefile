@@ -23,11 +23,13 @@ test: check
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
 	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --sample 6
 
-# Lint, types, the application's unit tests and the suite's unit tests, for which Helm renders charts.
+# Lint, types, import layers, spelling, the application's unit tests and the suite's unit tests, for which Helm renders charts.
 check: .venv/ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	.venv/bin/codespell
 	cd app/backend && $(IN_BACKEND) python -m mypy && $(IN_BACKEND) python -m pytest
 	$(PYTHON) -m toolchain
 	$(PYTEST) -m unit
