@@ -124,7 +124,7 @@ def test_a_rejected_run_says_why(rejected: Page) -> None:
         "1 rule could not be judged: HPA-08",
         "1 of the rules' 215 levels are untested",
         "the cluster was not created by this run",
-        "the checkout has changes that are in no commit",
+        "the checkout has uncommitted changes",
         "expected a first PodMetrics",
         "untested: no test yet",
         "old client",

@@ -14,7 +14,7 @@ def test_node_output_is_parsed() -> None:
         f"pid 7\nuid 1000\nroot ro,relatime\nenv {environment}\nlisten 00000000:1F40 \n"
         "pid 8\nuid 0\nroot rw,relatime\nenv \nlisten \n"
     )
-    facts = live.parse(text)
+    facts = live.parse_facts(text)
     assert facts["7"].uid == 1000
     assert facts["7"].read_only_root
     assert facts["7"].environment == {"A": "1", "TEXT": 'Grüße = "x"'}
