@@ -105,8 +105,8 @@ def _secret_paths(leaves: Mapping[str, Any], renderer: Renderer) -> dict[str, st
     for name, key in KEYS.items():
         for path, value in leaves.items():
             if _plain(path.rpartition(".")[2]) == _plain(key) and isinstance(value, (str, type(None))):
-                rendering = renderer.render(nested(path, renderer.given[key]))
-                if rendering.error is None and not _holds(rendering, renderer.given[key]):
+                rendering = renderer.render(nested(path, renderer.credentials[key]))
+                if rendering.error is None and not _holds(rendering, renderer.credentials[key]):
                     continue
                 found.setdefault(name, path)
     return found
