@@ -14,7 +14,7 @@ from acceptance.kube.helm import find_helm
 @pytest.fixture(scope="session")
 def renderer(target: Target) -> Renderer:
     made = Renderer(find_helm(), target)
-    for secret in made.given.values():
+    for secret in made.credentials.values():
         redactor.add(secret)
     return made
 
