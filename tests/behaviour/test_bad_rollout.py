@@ -60,7 +60,7 @@ def stuck(
 
         def cause_of(component: str) -> str:
             for pod in pods(component):
-                if name_of(pod) not in old[component] and (cause := diagnosis.of_pod(pod)):
+                if name_of(pod) not in old[component] and (cause := diagnosis.pod_cause(pod)):
                     return cause
             raise NotYet("no new pod tells of a cause")
 

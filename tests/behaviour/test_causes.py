@@ -44,15 +44,15 @@ class Illness:
 ILLNESSES = {
     "image": Illness(f"container main: the image {NOWHERE} can't be pulled", {"image": NOWHERE}),
     "secret": Illness(
-        "container main can't be made: couldn't find key URL in Secret",
+        "container main can't be created: couldn't find key URL in Secret",
         {"env": [{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "settings", "key": "URL"}}}]},
     ),
     "request": Illness(
         "can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu", {"resources": {"requests": {"cpu": "1000"}}}
     ),
-    "security": Illness("can't make its pods: violates PodSecurity \"restricted", {"securityContext": {}}),
+    "security": Illness("can't create its pods: violates PodSecurity \"restricted", {"securityContext": {}}),
     "crash": Illness(
-        "container main ends again and again: Error, exit code 3",
+        "container main is crash-looping: Error, exit code 3",
         {"command": ["sh", "-c", f"echo {LAST_WORDS}; exit 3"]},
     ),
     "command": Illness("container main can't be started: unable to start container", {"command": ["/nonexistent"]}),
