@@ -19,7 +19,7 @@ POD_REPLACED = Deadline("pod replaced", 30, "POD-17: a deleted pod's replacement
 DATABASE_ERROR = Deadline("error without database", 5, "PER-08: an error within 5 s, not a hang")
 DATABASE_RECOVERY = Deadline("recovery of the database", 30, "PER-08: service recovers within 30 s")
 REQUEST = Deadline("answer to a request", 10, "STA-08: a request later than 10 s has failed")
-CAUSE_LASTED = Deadline("fail-fast cause", 15, "a back-off can heal; a cause is told within 20 s of its being known")
+CAUSE_LASTED = Deadline("fail-fast cause", 15, "a back-off can recover; a cause must be reported within 20 s")
 UNINSTALLED = Deadline("uninstall", 120, "grace period 30 s of every pod, one after the other at worst, twice")
 METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s apart here, 60 s by default")
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
@@ -31,7 +31,7 @@ RECORDER_SETTLED = Deadline("recorder caught up", 30, "a half-open watch shows a
 ROLLED_OUT = Deadline("rollout", 120, "two replicas in turn take 25 s here; a busy machine gets five times that")
 RATE_LIMIT = Deadline("rate limit", 40, "Better Auth allows 3 sign-ups in 10 s from one address; four windows of that")
 SAMPLER_UP = Deadline("sampler up", 60, "an image that is on the node, and Python's start: 3 s here")
-LOGGED = Deadline("a log line", 5, "kubelet hands a line on at once; a busy machine gets seconds")
+LOGGED = Deadline("a log line", 5, "the kubelet forwards a line at once; a busy machine gets seconds")
 EVERY_POD = Deadline("an answer of every pod", 20, "a Ready pod takes its share of new connections, 20 ms each")
 API_SERVER = Deadline("API server of a context", 15, "it answers in 0.1 s here; one far away gets a hundred times that")
 NAMESPACE_GONE = Deadline(
@@ -41,12 +41,12 @@ TUNNEL_UP = Deadline(
     "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
 )
 CAUSE_TOLD = Deadline(
-    "cause told", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
+    "cause reported", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
 )
 MODEL_ASKED = Deadline(
     "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
 )
-MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
+MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS caches an absent name for up to 30 s")
 READINESS = Deadline(
     "readiness follows", 60, "period times threshold, shipped up to 15 s, Kubernetes' 30 s; twice that"
 )
@@ -66,7 +66,7 @@ IMAGE_ANSWERS = Deadline(
     "image answers alone", 60, "its start takes 1 to 3 s here; a busy machine gets twenty times that"
 )
 DIAGNOSIS = Deadline(
-    "cause in time", 20, "POD-03: why a pod can't run is told; in time is within 20 s of its being knowable"
+    "cause in time", 20, "POD-03: why a pod can't run is reported within 20 s of the cause being observable"
 )
 CAUSE_GAP = Deadline(
     "gap in a cause",

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """A time, in seconds since the epoch."""
+    """An interval; `start` and `end` are in seconds since the epoch."""
 
     start: float
     end: float
 
     @property
     def seconds(self) -> float:
+        """The length in seconds."""
         return self.end - self.start
 
     def contains(self, moment: float) -> bool:
+        """Return whether `moment` is in the interval, both ends included."""
         return self.start <= moment <= self.end

@@ -1,4 +1,4 @@
-"""Signals while the run's own things are removed."""
+"""Signal handling during cleanup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C is not heard: neither here nor by the commands that are run, which inherit it."""
+    """Ignore Ctrl-C (SIGINT) in this process and in the commands it starts, which inherit the setting."""
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is under test, as one TOML file. Everything that implementations do differently is a field of it."""
+"""The target file (TOML): describes the chart under test. Whatever differs between implementations is a field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acceptance.core.rules import ROOT
 DEFAULT_TARGET = ROOT / "target.toml"
 
 ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
-"""A key of the chart's values, dotted: `backend.image.tag`."""
+"""A dotted path in the chart's values: `backend.image.tag`."""
 HttpPath = Annotated[str, Field(pattern=r"^/")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
@@ -22,10 +22,12 @@ COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
 
 
 class TargetError(Exception):
-    """The target file can't be used; the message is one sentence with the cure."""
+    """The target file is unusable; the message is one sentence with the fix."""
 
 
 class Model(BaseModel):
+    """Base of the target's sections: immutable, unknown keys are errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -42,11 +44,11 @@ class Chart(Model):
     values_files: tuple[Path, ...] = ()
     """Values files shipped with the chart, each rendered and checked beside the defaults."""
     values: dict[str, Any] = {}
-    """Values that rendering needs beyond the defaults and the secrets."""
+    """Values that rendering requires in addition to the defaults and the secrets."""
 
 
 class Values(Model):
-    """Where the chart's values hold what only a run knows; an absent path can't be set on this chart."""
+    """Paths of the values that a run sets; a setting without a path can't be set on this chart."""
 
     database_url: ValuePath | None = None
     auth_secret: ValuePath | None = None
@@ -70,7 +72,7 @@ class Values(Model):
 
 
 class ComponentValues(Model):
-    """Where the chart's values hold a component's settings."""
+    """Paths of a component's settings in the chart's values."""
 
     image_repository: ValuePath | None = None
     image_tag: ValuePath | None = None
@@ -86,7 +88,7 @@ class ComponentValues(Model):
 
 
 class Image(Model):
-    """A component's image and how it is built; sizes in bytes as a registry holds the layers."""
+    """A component's image and how it is built; `max_bytes` counts compressed layers, as in a registry."""
 
     repository: str
     dockerfile: Path | None = None
@@ -96,6 +98,8 @@ class Image(Model):
 
 
 class Probes(Model):
+    """The paths of a component's HTTP probes."""
+
     liveness: HttpPath = "/health"
     readiness: HttpPath = "/health"
     startup: HttpPath = "/health"
@@ -121,12 +125,14 @@ class Component(Model):
     image: Image
     values: ComponentValues = ComponentValues()
     secret_keys: tuple[str, ...] = ()
-    """Keys of the Secret that the component needs, and no more."""
+    """Exactly the keys of the Secret that the component needs."""
     pod_header: str | None = None
     """Response header with the pod's name, where the application sets one."""
 
 
 class ConfigMap(Model):
+    """The ConfigMap's name and keys."""
+
     name: str
     environment: str = "ENVIRONMENT"
     debug: str = "DEBUG"
@@ -134,6 +140,8 @@ class ConfigMap(Model):
 
 
 class Secret(Model):
+    """The Secret's name and keys."""
+
     name: str
     database_url: str = "DATABASE_URL"
     auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
@@ -141,6 +149,8 @@ class Secret(Model):
 
 
 class Autoscaler(Model):
+    """The HorizontalPodAutoscaler's name and settings."""
+
     name: str
     min_replicas: int = 2
     max_replicas: int = 5
@@ -167,7 +177,7 @@ class Api(Model):
     missing_token: Literal[401, 403, 422] = 401
     other_user: Literal[403, 404] = 403
     model_failing: tuple[int, ...] = (502, 503)
-    """What a chat turn is answered when the model fails or is away."""
+    """Accepted statuses of a chat request while the model fails or is unavailable."""
     id_field: str = "id"
     title_field: str = "title"
     completed_field: str = "completed"
@@ -181,7 +191,7 @@ class Api(Model):
 
 
 class Pages(Model):
-    """A page that holds a signed-in user's tasks, and how it shows what was searched for."""
+    """The page with a signed-in user's tasks, and how it displays the search term."""
 
     search: HttpPath = "/tasks?q={token}"
     echo: str = 'value="{token}"'
@@ -189,7 +199,7 @@ class Pages(Model):
 
 
 class Screens(Model):
-    """What a person finds in the frontend: paths, and the accessible names of fields, buttons and links."""
+    """The frontend's pages: paths, and the accessible names of fields, buttons and links."""
 
     sign_up: HttpPath
     sign_in: HttpPath
@@ -212,18 +222,18 @@ class Screens(Model):
 
 
 class Auth(Model):
-    """How a user signs up and what proves who calls: Better Auth's cookie of strategy `jwt`."""
+    """How users sign up and authenticate: Better Auth's cookie with the strategy `jwt`."""
 
     kind: Literal["better-auth"] = "better-auth"
     sign_up: HttpPath = "/api/auth/sign-up/email"
     sign_in: HttpPath = "/api/auth/sign-in/email"
     cookie: str = "better-auth.session_data"
     carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
-    """How the backend takes the token: in an Authorization header, in the cookie, or either."""
+    """How the backend accepts the token: in an Authorization header, in the cookie, or both."""
 
 
 class Tables(Model):
-    """Where PostgreSQL holds the entities; `schema.table` where not in `public`."""
+    """Tables and columns of the entities in PostgreSQL; `schema.table` if not in `public`."""
 
     user: str = "user"
     user_id: str = "id"
@@ -246,7 +256,7 @@ class Tables(Model):
 
 
 class Waiver(Model):
-    """A rule that a release is signed off without, for one object, until a day."""
+    """A rule that is waived for one object until a date."""
 
     rule: str
     object: str
@@ -259,7 +269,7 @@ class Target(Model):
 
     root: Path
     strict: bool = False
-    """Whether a broken `derived` rule rejects the release, or is advice."""
+    """Whether a violated `derived` rule rejects the release; otherwise it is advice."""
     chart: Chart
     values: Values = Values()
     components: dict[ComponentName, Component]
@@ -277,15 +287,16 @@ class Target(Model):
 
     @property
     def chart_path(self) -> Path:
+        """The chart's folder."""
         return self.root / self.chart.path
 
     def component(self, name: str) -> Component:
-        """The component's part of the target; `KeyError` where the target has none of that name."""
+        """Return a component by name; raises `KeyError` if the target does not have it."""
         return self.components[name]  # type: ignore[index]
 
 
 def load(path: Path = DEFAULT_TARGET) -> Target:
-    """Read a target file; `TargetError` with every mistake in one sentence where it can't be used."""
+    """Read a target file; raises `TargetError` with all errors in one sentence."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
