@@ -1,4 +1,4 @@
-"""The images under test and the suite's own: built by their Dockerfiles, tagged by what they hold."""
+"""Builds the images under test and the suite's support images; tags are derived from the content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolchain import Toolchain
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image in the engine. `reference` is `repository:tag` with a tag that no other content bears."""
+    """An image in the engine, with a tag that is unique to its content."""
 
     repository: str
     tag: str
@@ -24,11 +24,12 @@ class BuiltImage:
 
     @property
     def reference(self) -> str:
+        """The image as `repository:tag`."""
         return f"{self.repository}:{self.tag}"
 
 
 def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, context: Path) -> BuiltImage:
-    """Build one image; raises `ToolchainError` with the end of what the build printed."""
+    """Build one image; raises `ToolchainError` with the end of the build's output."""
     engine = toolchain.engine
     bases = {
         "PYTHON_IMAGE": toolchain.python_image,
@@ -41,7 +42,7 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
     ]
     with tempfile.TemporaryDirectory(dir=run.folder) as aside:
         identity = Path(aside) / "iid"
-        # A name from the start: an interrupted run leaves none that bears no id.
+        # Named from the start, so that the image of an interrupted run carries the run's id.
         name = f"{repository}:built-{run.id}"
         engine.build("--tag", name, "--iidfile", identity, *arguments, "--file", dockerfile, context)
         digest = identity.read_text(encoding="ascii").strip()
@@ -57,7 +58,7 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
 
 
 def build_component(toolchain: Toolchain, run: Run, root: Path, component: Component) -> BuiltImage:
-    """The component's image from the Dockerfile and context that the target names."""
+    """Build the component's image from the Dockerfile and context that the target names."""
     dockerfile, context = component.image.dockerfile, component.image.context
     if dockerfile is None or context is None:
         raise ValueError(f"the target names no Dockerfile and context for {component.image.repository}")
@@ -65,7 +66,7 @@ def build_component(toolchain: Toolchain, run: Run, root: Path, component: Compo
 
 
 def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
-    """The image with a Dockerfile's further instructions: another image of the same repository and layers."""
+    """Build an image from another one with additional Dockerfile instructions, in the same repository."""
     with tempfile.TemporaryDirectory(dir=run.folder) as aside:
         recipe = Path(aside) / "Dockerfile"
         recipe.write_text(f"FROM {image.reference}\n{instructions}\n", encoding="ascii")
@@ -73,6 +74,6 @@ def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instruction
 
 
 def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
-    """An image of the suite's own, from `support/`."""
+    """Build one of the suite's images in `support/`."""
     context = ROOT / "support" / name
     return build(toolchain, run, f"acceptance-{name}", context / "Dockerfile", context)

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before the external PostgreSQL: what a pooled address of Neon's is."""
+"""PgBouncer in transaction mode in front of the external PostgreSQL, as with Neon's pooled connections."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ server_tls_ca_file = {FILES}/ca.crt
 
 @dataclass(frozen=True)
 class Pooler:
-    """A running PgBouncer; `url` is a release's address of the same database, without channel binding."""
+    """A running PgBouncer; `url` is the database URL for a release, without channel binding."""
 
     container: str
     url: str
 
 
 def start(toolchain: Toolchain, run: Run, image: str, database: Database, redact: Callable[[str], None]) -> Pooler:
-    """Start the run's pooler with the certificate of the database, which names it too."""
+    """Start the run's pooler with the certificate of the database, which includes the pooler's name."""
     name = f"pooler-{run.id}"
     password = unquote(urlsplit(database.url).password or "")
     address = (

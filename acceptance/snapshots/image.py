@@ -1,4 +1,4 @@
-"""An image as `docker save` writes it: its configuration, its layers as a registry would hold them, their files."""
+"""Reads an image archive of `docker save`: configuration, compressed layer sizes, and files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ GZIP_LEVEL = 6
 """What `docker push` compresses layers with by default."""
 CHUNK = 1 << 20
 MAX_TEXT = 512 * 1024
-"""Bytes of the largest file that is looked into; what people write is smaller."""
+"""Larger files are not scanned, in bytes; hand-written files are smaller."""
 # Packages' own files hold sample keys; what a build copies in is elsewhere.
 PACKAGES = re.compile(
     r"^(usr|lib|lib64|bin|sbin|boot|dev|proc|sys|var/lib|var/cache|etc/ssl)/|(^|/)(node_modules|site-packages|dist-packages)/"
 )
 PASSWD = "etc/passwd"  # noqa: S105 - a path
 FACTS_VERSION = 1
-"""Raised when what is read of a layer changes: kept facts of older ones are not used."""
+"""Increase when `LayerFacts` change, so that cached facts are not reused."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class LayerFacts:
 
 
 def read(path: Path, reference: str, names: tuple[str, ...] = ()) -> ImageState:
-    """The image in an archive of one image. `names` are the Secret's keys, whose values are credentials.
+    """Read the image in an archive; `names` are the Secret's keys, whose values are credentials.
 
-    Raises `KeyError` or `tarfile.TarError` for what is no such archive.
+    Raises `KeyError` or `tarfile.TarError` if the file is not such an archive.
     """
     with tarfile.open(path) as archive:
         manifest = json.loads(_content(archive, "manifest.json"))[0]
@@ -82,7 +82,7 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _layer(path: Path, member: str, diff_id: str, names: tuple[str, ...]) -> LayerFacts:
-    """Facts of a layer; computed once for each diff ID, and kept only if that is the content's."""
+    """Return the facts of a layer, cached by diff ID if it matches the content."""
     key = cache.digest(str(FACTS_VERSION), *names)
     kept = cache.directory() / "layers" / key / f"{diff_id.removeprefix('sha256:')}.json"
     if kept.is_file():

@@ -1,4 +1,4 @@
-"""A live release read once: its objects as the API server has them, and what the cluster made of them."""
+"""Reads a snapshot of a live release: its objects in the API server and the cluster's state."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LOG_LINES = 500
 
 
 def manifest_objects(helm: HelmRelease) -> tuple[Object, ...]:
-    """The objects of a release's manifest that Kubernetes itself knows."""
+    """Return the objects of a release's manifest whose kinds are built in."""
     return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
 
 
 def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
-    """The release as it is now: everything is asked for at once."""
+    """Return a snapshot of the release; all requests are sent concurrently."""
     target, cluster = release.target, release.cluster
     server, namespace = ApiServer(cluster.api), target.chart.namespace
     manifest = manifest_objects(release.helm)
@@ -81,12 +81,12 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
 
 
 def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
-    """Members of a list with the kind that the list leaves out."""
+    """Return list items with their `kind`, which lists omit."""
     return tuple({"kind": kind, **item} for item in items)
 
 
 def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
-    """What the run put into the values: credentials by Secret key, the model's base URL, and the suite's text."""
+    """Return the values that the run set: credentials by Secret key, model base URL, extra ConfigMap entries."""
     names, paths = target.secret, target.values
     known = {
         names.database_url: paths.database_url,
@@ -100,7 +100,7 @@ def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]
 
 
 def log(server: ApiServer, core: str, pod: Object) -> str:
-    """The last lines of every container of a pod that has started."""
+    """Return the last log lines of every started container of a pod."""
     texts = []
     for container in mappings_at(pod, "spec.containers"):
         query = {"container": text_at(container, "name"), "tailLines": str(LOG_LINES)}
@@ -111,7 +111,7 @@ def log(server: ApiServer, core: str, pod: Object) -> str:
 
 
 def image_state(cluster: Cluster, image: BuiltImage) -> ImageState:
-    """A built image as the engine describes it; its layers are not read."""
+    """Return a built image as the engine describes it; its layers are not read."""
     described = json.loads(cluster.toolchain.engine.docker("image", "inspect", image.config_digest))[0]
     return ImageState(
         reference=image.reference,
@@ -137,7 +137,7 @@ done
 
 
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
-    """Facts of every running container of the pods, in one look at the node."""
+    """Return facts of every running container of the pods, read with one command on the node."""
     identifiers = {
         text_at(status, "containerID").rpartition("://")[2]: (pod, status)
         for pod in pods
@@ -148,7 +148,7 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
     processes = {row[0]: row[1] for line in tasks if (row := line.split()) and row[0] in identifiers}
     if not processes:
         return {}
-    seen = parse(cluster.node_exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
+    by_process = parse(cluster.node_exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
     images: dict[str, tuple[str, tuple[str, ...]]] = {}
     facts = {}
     for identifier, pid in processes.items():
@@ -159,20 +159,21 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
         if image not in images:
             images[image] = running_image(cluster, image)
         digest, diff_ids = images[image]
-        # What the container was made from, where the runtime tells it by its configuration.
+        # The config digest that the container was created from, if the runtime reports it.
         stated = text_at(status, "imageID")
         digest = stated if stated.startswith("sha256:") else digest
-        facts[name_of(pod), name] = replace(seen[pid], config_digest=digest, diff_ids=diff_ids)
+        facts[name_of(pod), name] = replace(by_process[pid], config_digest=digest, diff_ids=diff_ids)
     return facts
 
 
 def running_image(cluster: Cluster, image: str) -> tuple[str, tuple[str, ...]]:
+    """Return the config digest and the diff IDs of an image on the node."""
     digest, config = cluster.image_config(image)
     return digest, tuple(map(str, at(config, "rootfs.diff_ids") or ()))
 
 
 def parse(text: str) -> dict[str, ContainerFacts]:
-    """What `READ_PROCESS` printed, by process."""
+    """Parse the output of `READ_PROCESS`; return facts by process ID."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
     for line in text.splitlines():
