@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import Endpoint, Things, create_resources, endpoints
+from acceptance.client.endpoints import Endpoint, Resources, create_resources, endpoints
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
@@ -25,7 +25,7 @@ CARRIERS = ("bearer", "cookie")
 
 
 @pytest.fixture(scope="module")
-def things(user: User) -> Things:
+def things(user: User) -> Resources:
     return create_resources(user, f"guarded {secrets.token_hex(6)}")
 
 
@@ -69,7 +69,7 @@ def refusals(gateway: Gateway, asked: list[Endpoint], headers: dict[str, str], w
 def test_a_bad_token_opens_nothing(
     gateway: Gateway,
     target: Target,
-    things: Things,
+    things: Resources,
     forge: Forge,
     admin_connection: Connection[Any],
     kind: str,
@@ -87,7 +87,7 @@ def test_a_bad_token_opens_nothing(
 
 @pytest.mark.rule("STA-05")
 def test_no_token_opens_nothing(
-    gateway: Gateway, target: Target, things: Things, user: User, admin_connection: Connection[Any]
+    gateway: Gateway, target: Target, things: Resources, user: User, admin_connection: Connection[Any]
 ) -> None:
     asked = endpoints(target.api, things, "never")
     with unharmed(admin_connection, user):
@@ -96,7 +96,7 @@ def test_no_token_opens_nothing(
 
 @pytest.mark.rule("STA-05")
 def test_another_users_path_is_closed(
-    gateway: Gateway, target: Target, things: Things, user: User, other_user: User, admin_connection: Connection[Any]
+    gateway: Gateway, target: Target, things: Resources, user: User, other_user: User, admin_connection: Connection[Any]
 ) -> None:
     asked = endpoints(target.api, things, "never")
     headers = {"Authorization": f"Bearer {other_user.token}"}

@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, report_findings
-from acceptance.client.endpoints import Things, create_resources, endpoints
+from acceptance.client.endpoints import Resources, create_resources, endpoints
 from acceptance.client.rows import user_rows
 from acceptance.client.user import User, send
 
@@ -22,17 +22,17 @@ def marker() -> str:
 
 
 @pytest.fixture(scope="module")
-def resources(user: User, marker: str) -> Things:
+def resources(user: User, marker: str) -> Resources:
     return create_resources(user, marker)
 
 
 @pytest.mark.rule("STA-05")
 def test_another_users_things_are_absent_on_ones_own_path(
-    user: User, other_user: User, resources: Things, admin_connection: Connection[Any]
+    user: User, other_user: User, resources: Resources, admin_connection: Connection[Any]
 ) -> None:
     """The stranger's own path and token, with the identifiers of what is the user's."""
     target = user.target
-    stolen = Things(other_user.id, resources.task, resources.tag, resources.conversation)
+    stolen = Resources(other_user.id, resources.task, resources.tag, resources.conversation)
     before = user_rows(admin_connection, target.tables, user.id)
     asked = [each for each in endpoints(target.api, stolen, "stolen") if each.names]
     assert asked, "no endpoint names a thing"
@@ -49,7 +49,7 @@ def test_another_users_things_are_absent_on_ones_own_path(
 
 
 @pytest.mark.rule("STA-05")
-def test_lists_hold_nothing_of_another_users(user: User, other_user: User, resources: Things, marker: str) -> None:
+def test_lists_hold_nothing_of_another_users(user: User, other_user: User, resources: Resources, marker: str) -> None:
     api = user.target.api
     seen = 0
     for path in (api.tasks, api.tags, api.conversations):
@@ -64,7 +64,7 @@ def test_lists_hold_nothing_of_another_users(user: User, other_user: User, resou
 
 
 @pytest.mark.rule("STA-05")
-def test_pages_hold_nothing_of_another_users(user: User, other_user: User, resources: Things, marker: str) -> None:
+def test_pages_hold_nothing_of_another_users(user: User, other_user: User, resources: Resources, marker: str) -> None:
     url = user.gateway.url("frontend", user.target.pages.tasks)
     mine, theirs = (send(user.gateway, "GET", url, headers=who.cookie) for who in (user, other_user))
     assert mine.ok, f"{url}: wanted the user's page, seen {mine.status_code}"

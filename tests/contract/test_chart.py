@@ -59,7 +59,7 @@ def test_own_namespace(with_namespace: tuple[Snapshot, Target]) -> None:
 
 @pytest.mark.rule("CHT-12")
 def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
-    command = port_forward.tunnel(release_with_metrics.helm.notes())
+    command = port_forward.find_port_forward(release_with_metrics.helm.notes())
     if command is None:
         report_findings(
             [Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target
@@ -67,9 +67,7 @@ def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> 
         return
     if "frontend" not in target.components:
         raise Untested("the target names no frontend")
-    if not port_forward.is_free(command.port):
-        raise Untested(f"port {command.port} of this machine, which the notes name, is taken")
-    with port_forward.open_tunnel(command):
-        status = port_forward.answer(command, target.component("frontend").probes.readiness)
+    with port_forward.run_port_forward(command):
+        status = port_forward.request(command, target.component("frontend").probes.readiness).status_code
     wanted = f"an answer of 2xx to {command.command}"
     report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", wanted, str(status))], target)
