@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
-from acceptance.client.endpoints import Things, create_resources, endpoints, require_path
+from acceptance.client.endpoints import Resources, create_resources, endpoints, require_path
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User, send
@@ -155,14 +155,14 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
 
 
 @pytest.fixture(scope="module")
-def things(user: User) -> Things:
+def things(user: User) -> Resources:
     return create_resources(user, f"unchanged {secrets.token_hex(6)}")
 
 
 @pytest.mark.rule("PER-01")
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_invalid_input_is_refused_and_not_stored(
-    user: User, things: Things, admin_connection: Connection[Any], case: str
+    user: User, things: Resources, admin_connection: Connection[Any], case: str
 ) -> None:
     api, tables = user.target.api, user.target.tables
     bad = BAD_INPUT[case](api)

@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import Endpoint, Things, create_resources, endpoints
+from acceptance.client.endpoints import Endpoint, Resources, create_resources, endpoints
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
@@ -25,7 +25,7 @@ CARRIERS = ("bearer", "cookie")
 
 
 @pytest.fixture(scope="module")
-def things(user: User) -> Things:
+def things(user: User) -> Resources:
     return create_resources(user, f"protected {secrets.token_hex(6)}")
 
 
@@ -71,7 +71,7 @@ def refusal_findings(
 def test_invalid_token_is_refused_everywhere(
     gateway: Gateway,
     target: Target,
-    things: Things,
+    things: Resources,
     forge: Forge,
     admin_connection: Connection[Any],
     kind: str,
@@ -86,7 +86,7 @@ def test_invalid_token_is_refused_everywhere(
 
 @pytest.mark.rule("STA-05")
 def test_missing_token_is_refused_everywhere(
-    gateway: Gateway, target: Target, things: Things, user: User, admin_connection: Connection[Any]
+    gateway: Gateway, target: Target, things: Resources, user: User, admin_connection: Connection[Any]
 ) -> None:
     tested = endpoints(target.api, things, "never")
     with assert_rows_unchanged(admin_connection, user):
@@ -97,7 +97,7 @@ def test_missing_token_is_refused_everywhere(
 
 @pytest.mark.rule("STA-05")
 def test_other_users_path_is_refused_everywhere(
-    gateway: Gateway, target: Target, things: Things, user: User, other_user: User, admin_connection: Connection[Any]
+    gateway: Gateway, target: Target, things: Resources, user: User, other_user: User, admin_connection: Connection[Any]
 ) -> None:
     tested = endpoints(target.api, things, "never")
     headers = {"Authorization": f"Bearer {other_user.token}"}
