@@ -86,7 +86,7 @@ class Redactor:
         return value
 
     def _pieces(self, text: str) -> str:
-        # Long reprs are cut in the middle, and what is left of a secret there is none of its forms.
+        # Long reprs are cut in the middle; the remaining part of a secret matches none of its forms.
         parts = re.split(f"({_ELLIPSIS.pattern})", text)
         for index in range(1, len(parts), 2):
             before, after = parts[index - 1], parts[index + 1]

@@ -40,13 +40,13 @@ def container_cause(status: Object) -> str | None:
         if state.get("reason") in START_REASONS:
             return f"container {name} can't be started: {text_at(state, 'message').rpartition(' failed: ')[2]}"
     code = ended.get("exitCode")
-    words = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
+    result = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
     terminated = "terminated" in mapping_at(status, "state")  # the kubelet may not report CrashLoopBackOff in between
     if ended and (
         reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if terminated else CRASH_LOOP_RESTARTS)
     ):
-        return f"container {name} is crash-looping: {words}"
-    return f"container {name} ended: {words}" if code and terminated else None
+        return f"container {name} is crash-looping: {result}"
+    return f"container {name} ended: {result}" if code and terminated else None
 
 
 def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
@@ -54,9 +54,9 @@ def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
     if at(pod, "metadata.deletionTimestamp"):
         return None
     scheduled = condition(pod, "PodScheduled")
-    words = text_at(scheduled, "message")
-    if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in words:
-        return f"Pod/{name_of(pod)} can't be scheduled: {words}"
+    message = text_at(scheduled, "message")
+    if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in message:
+        return f"Pod/{name_of(pod)} can't be scheduled: {message}"
     for status in statuses(pod):
         if (cause := container_cause(status)) is not None:
             return f"Pod/{name_of(pod)}: {cause}"
@@ -72,7 +72,7 @@ def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
 
 
 def awaiting_sandbox(pod: Object) -> bool:
-    """Return whether a scheduled pod still lacks the volumes or the sandbox that its containers need."""
+    """Return whether a scheduled pod is still without the volumes or the sandbox that its containers need."""
     return condition(pod, "PodReadyToStartContainers").get("status") == "False"
 
 
@@ -81,8 +81,8 @@ def replica_set_cause(replica_set: Object) -> str | None:
     if not has_condition(replica_set, "ReplicaFailure"):
         return None
     # The pod's generated name differs each time.
-    words = text_at(condition(replica_set, "ReplicaFailure"), "message").partition('" is forbidden: ')
-    return f"ReplicaSet/{name_of(replica_set)} can't create its pods: {words[2] or words[0]}"
+    message, _, refusal = text_at(condition(replica_set, "ReplicaFailure"), "message").partition('" is forbidden: ')
+    return f"ReplicaSet/{name_of(replica_set)} can't create its pods: {refusal or message}"
 
 
 def first_cause(pods: Iterable[Object], replica_sets: Iterable[Object], events: Iterable[Object] = ()) -> str | None:

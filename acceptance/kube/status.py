@@ -71,7 +71,7 @@ def unfinished_reason(
     Service's ready endpoints are exactly these pods.
     """
     if deployment is None:
-        return f"there is no Deployment {component.deployment}"
+        return f"Deployment/{component.deployment} does not exist"
     expected = at(deployment, "spec.replicas")
     generation, observed = at(deployment, "metadata.generation"), at(deployment, "status.observedGeneration")
     if observed != generation:
