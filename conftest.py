@@ -37,8 +37,8 @@ CONTEXT = pytest.StashKey[Context]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Where a tool that the tests need is missing, or the cluster that the user names, nothing is begun."""
-    wanted = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly:
+    needed = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
+    if needed and not session.config.option.collectonly:
         stash = session.config.stash
         try:
             stash[TOOLCHAIN] = tools.find()
@@ -71,9 +71,9 @@ def provisioner(
         for name, value in environment(toolchain, run).items():
             patch.setenv(name, value)
         made = Provisioner(toolchain, run, target, redactor.add)
-        wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+        fixtures = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
         try:
-            made.prepare(wanted)
+            made.prepare(fixtures)
             yield made
         finally:
             with signals.uninterrupted():
@@ -120,7 +120,7 @@ def database(provisioner: Provisioner) -> Database:
 
 @pytest.fixture(scope="session")
 def model(provisioner: Provisioner) -> ModelStub:
-    """The language model's stand-in."""
+    """The stub of the language model."""
     return provisioner.model()
 
 

@@ -65,13 +65,13 @@ def pod_phases(experiment: Experiment, component: Component) -> list[PodPhase]:
 
 
 def availability(experiment: Experiment, components: Iterable[Component]) -> str:
-    """An SVG: for each kind of traffic the requests and failures each second, below them the pods' lives."""
+    """An SVG: for each kind of traffic the requests and failures each second, below them the phases of pods."""
     traffic = {label: sampling.availability for label, sampling in experiment.traffic.items()}
     pods = [(component, pod_phases(experiment, component)) for component in components]
     heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in found}) for _, found in pods]
     figure, axes = _figure(heights)
-    for place, (label, seen) in zip(axes, traffic.items(), strict=False):
-        _requests(place, label, seen, experiment.start)
+    for place, (label, sampled) in zip(axes, traffic.items(), strict=False):
+        _requests(place, label, sampled, experiment.start)
     for place, (component, found) in zip(axes[len(traffic) :], pods, strict=True):
         _pods(place, component.deployment, found, experiment.start)
     _finish(axes, experiment.annotations, experiment.start, experiment.end)
@@ -151,15 +151,15 @@ def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     return figure, [row[0] for row in grid]
 
 
-def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
-    failed = {failure.record.number for failure in seen.failures}
-    refused = {record.number for record in seen.expected_refusals}
+def _requests(axes: Axes, label: str, sampled: Availability, start: float) -> None:
+    failed = {failure.record.number for failure in sampled.failures}
+    refused = {record.number for record in sampled.expected_refusals}
     layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, EXPECTED, BAD)}
-    for record in seen.records:
+    for record in sampled.records:
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
         colour = BAD if record.number in failed else EXPECTED if record.number in refused else GOOD
         layers[colour][bucket] += 1
-    labels = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
+    labels = {BAD: f"failed: {len(failed)} of {len(sampled.records)}", GOOD: "answered"}
     if refused:
         labels[EXPECTED] = f"refused as expected: {len(refused)}"
     moments = sorted({moment for layer in layers.values() for moment in layer})

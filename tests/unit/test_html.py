@@ -118,7 +118,7 @@ def test_an_accepted_run_says_so(accepted: Page) -> None:
 
 
 def test_a_rejected_run_says_why(rejected: Page) -> None:
-    for told in (
+    for text in (
         "Rejected The release breaks its specification.",
         "1 rule is broken: SVC-05",
         "1 rule could not be judged: HPA-08",
@@ -136,7 +136,7 @@ def test_a_rejected_run_says_why(rejected: Page) -> None:
         "16 min 51 s",
         "41.3 s",
     ):
-        assert told in rejected.words, told
+        assert text in rejected.words, text
 
 
 def test_page_has_every_rule_with_its_text(accepted: Page) -> None:

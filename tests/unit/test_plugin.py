@@ -88,8 +88,10 @@ def test_setup_error_of_many_tests_is_shown_once(pytester: pytest.Pytester, writ
     text = result.stdout.str()
     assert text.count("\nthe cause and the cure\n") == 1
     # Where CI is set, pytest's summary tells it once more.
-    told = "setup failed with the same error as tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
-    assert text.splitlines().count(told) == 2
+    message = (
+        "setup failed with the same error as tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
+    )
+    assert text.splitlines().count(message) == 2
     assert "def cluster" not in text
 
 
@@ -108,7 +110,7 @@ def test_folder_sets_markers_and_rules_bind(pytester: pytest.Pytester, write: Wr
 
 
 @pytest.mark.parametrize(
-    ("folder", "source", "told"),
+    ("folder", "source", "message"),
     [
         ("static", "def test_it(): pass", "bind it to a rule"),
         ("static", "@pytest.mark.rule()\ndef test_it(): pass", "bind it to a rule"),
@@ -128,18 +130,18 @@ def test_folder_sets_markers_and_rules_bind(pytester: pytest.Pytester, write: Wr
     ],
 )
 def test_wrong_rule_binding_stops_the_run(
-    pytester: pytest.Pytester, write: Write, folder: str, source: str, told: str
+    pytester: pytest.Pytester, write: Write, folder: str, source: str, message: str
 ) -> None:
     write(folder, source)
     result = run(pytester)
     assert result.ret == 2
-    assert told in result.stderr.str()
+    assert message in result.stderr.str()
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
     assert not entries(pytester.path / "reports")
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
         (("--target", "nowhere.toml"), "cannot read the target file nowhere.toml"),
         (("tests/nowhere",), "file or directory not found: tests/nowhere"),
@@ -149,7 +151,7 @@ def test_wrong_rule_binding_stops_the_run(
     ],
 )
 def test_usage_error_is_one_sentence_and_leaves_nothing(
-    pytester: pytest.Pytester, write: Write, argv: tuple[str, ...], told: str
+    pytester: pytest.Pytester, write: Write, argv: tuple[str, ...], message: str
 ) -> None:
     write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
     (pytester.path / "pytest.ini").write_text("[pytest]\nstrict = true\n")
@@ -157,12 +159,12 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
     errors = [line for line in result.stderr.lines if line]
     assert result.ret == 2
     assert len(errors) == 1
-    assert told in errors[0]
+    assert message in errors[0]
     assert not entries(pytester.path / "reports")
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
         ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
@@ -170,12 +172,12 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
         ("--context=mine --keep-cluster", "context mine is an existing one: omit one of the two"),
     ],
 )
-def test_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
+def test_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, message: str) -> None:
     write("static", PASSING)
     done = pytest_in(pytester.path, *option.split())
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert not entries(pytester.path / "reports")
 
 

@@ -268,7 +268,7 @@ def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict)
 
 
 @pytest.mark.parametrize(
-    ("fresh", "tested", "troubles", "reason"),
+    ("fresh", "checkout", "errors", "reason"),
     [
         (False, CLEAN, (), "cluster"),
         (True, Checkout("3f9d", clean=False), (), "changes"),
@@ -277,9 +277,9 @@ def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict)
     ],
 )
 def test_acceptance_needs_fresh_cluster_and_clean_checkout(
-    fresh: bool, tested: Checkout, troubles: Sequence[str], reason: str
+    fresh: bool, checkout: Checkout, errors: Sequence[str], reason: str
 ) -> None:
-    verdict, reasons = run_verdict(everything("passed"), fresh_cluster=fresh, checkout=tested, suite_errors=troubles)
+    verdict, reasons = run_verdict(everything("passed"), fresh_cluster=fresh, checkout=checkout, suite_errors=errors)
     assert verdict == "incomplete"
     assert len(reasons) == 1
     assert reason in reasons[0]
