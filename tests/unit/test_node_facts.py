@@ -23,10 +23,10 @@ def test_node_output_is_parsed() -> None:
 
 
 def test_port_forward_command_is_found_in_the_notes() -> None:
-    found = port_forward.tunnel(
+    found = port_forward.find_port_forward(
         "1. Open:\n\n  export POD=$(kubectl get pods)\n  kubectl -n x port-forward svc/web 8080:80 &\n"
     )
     assert found is not None
     assert found.port == 8080
     assert found.command.startswith("export POD=")
-    assert port_forward.tunnel("Open http://localhost:3000") is None
+    assert port_forward.find_port_forward("Open http://localhost:3000") is None
