@@ -12,6 +12,7 @@ from acceptance.core.fields import Object, at, format_value, integer_at, mapping
 from acceptance.core.target import Autoscaler
 from acceptance.kube.pod_templates import pod_of
 from acceptance.kube.quantity import quantity
+from acceptance.kube.status import condition
 
 MAX_REPLICAS = 10
 
@@ -140,9 +141,8 @@ def cpu_utilisation(view: ComponentView) -> Iterator[Violation]:
 def works_on_real_metrics(view: ComponentView) -> Iterator[Violation]:
     """HPA-08: ScalingActive is True and the current CPU utilisation is a number."""
     owner = object_ref(view.autoscaler)
-    conditions = mappings_at(view.autoscaler, "status.conditions")
-    active = next((c for c in conditions if at(c, "type") == "ScalingActive"), None)
-    if active is None or at(active, "status") != "True":
+    active = condition(view.autoscaler, "ScalingActive")
+    if active.get("status") != "True":
         actual = f"{at(active, 'status')}: {at(active, 'message')}" if active else "no such condition"
         yield Violation(owner, "status.conditions[ScalingActive]", "True", actual)
     current = cpu_metric(mappings_at(view.autoscaler, "status.currentMetrics"))

@@ -1,4 +1,4 @@
-"""Objects of one namespace as the API server's JSON has them: listed, or watched from a version on."""
+"""Reads objects from the API server as plain JSON: lists, watches, logs, and dry runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from acceptance.kube.schema import document, kind_of
 CONNECT_SECONDS = 5
 LIST_SECONDS = 30
 SILENT_SECONDS = 7200
-"""For which a container may print nothing and yet be followed; longer than a run."""
+"""Read timeout of a followed log; longer than a run, since a container may print nothing."""
 KINDS = {
     "Pod": (client.CoreV1Api, "pod"),
     "Deployment": (client.AppsV1Api, "deployment"),
@@ -28,7 +28,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a kind, and the version of the whole from which a watch can go on."""
+    """The objects of a kind, and the resource version of the list, from which a watch can start."""
 
     version: str
     objects: tuple[Object, ...]
@@ -42,6 +42,7 @@ class Objects:
         self._namespace = namespace
 
     def list(self, kind: str) -> Listing:
+        """List the objects of a kind."""
         answer = self._call(kind)(
             self._namespace, _preload_content=False, _request_timeout=(CONNECT_SECONDS, LIST_SECONDS)
         )
@@ -49,9 +50,10 @@ class Objects:
         return Listing(document["metadata"]["resourceVersion"], tuple(document["items"] or ()))
 
     def watch(self, kind: str, version: str, seconds: int, silence: float) -> Iterator[dict[str, Any]]:
-        """Watch events after `version` for `seconds`; the server then ends the stream.
+        """Yield the watch events after `version` for `seconds`; the server then ends the stream.
 
-        Raises urllib3's `ReadTimeoutError` where nothing, not even the end, was heard for `silence` seconds.
+        Raises:
+            urllib3.exceptions.ReadTimeoutError: Nothing was received for `silence` seconds.
         """
         answer = self._call(kind)(
             self._namespace,
@@ -69,7 +71,7 @@ class Objects:
             answer.close()
 
     def log(self, pod: str, container: str) -> Iterator[bytes]:
-        """The lines of a container's log from its start, as they are written, until the container ends."""
+        """Yield the lines of a container's log from its start until the container terminates."""
         read: Callable[..., Any] = client.CoreV1Api(self._api).read_namespaced_pod_log
         answer = read(
             pod,
@@ -91,11 +93,11 @@ class Objects:
 
 
 TIMEOUT = (5, 30)
-"""Seconds to connect and to answer, of one request to the API server."""
+"""Connect and read timeout of one request to the API server, in seconds."""
 
 
 class ApiServer:
-    """Raw requests, so that objects keep the shape of their JSON."""
+    """Raw requests to the API server, so that objects keep the shape of their JSON."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
@@ -108,7 +110,7 @@ class ApiServer:
         body: object = None,
         content_type: str = "application/json",
     ) -> tuple[int, Any]:
-        """Status and JSON document (or text) of the answer."""
+        """Send a request; return the status and the JSON document (or text) of the response."""
         request = self._api.param_serialize(
             method,
             path,
@@ -125,24 +127,27 @@ class ApiServer:
             return answer.status, content.decode("utf-8", "replace")
 
     def items(self, path: str) -> tuple[Object, ...]:
-        """The members of a list; empty where the server knows no such list."""
+        """Return the items of a list; empty if the server does not answer with status 200."""
         status, answer = self.call("GET", path)
         return tuple(mappings_at(answer, "items")) if status == 200 else ()
 
     def get(self, item: Object, namespace: str) -> Object | None:
-        """The object as the server has it, or None."""
+        """Return the live object, or None if it does not exist."""
         status, answer = self.call("GET", object_path(item, namespace))
         return answer if status == 200 and isinstance(answer, dict) else None
 
     def refusal(self, item: Object, namespace: str, *, create: bool) -> str | None:
-        """The server's words if it refuses the object with dryRun=All, else None.
+        """Return the server's message if it rejects the object with dryRun=All, else None.
 
-        `create` makes it anew; else it is applied over the one that is there.
+        Args:
+            item: The object.
+            namespace: Its namespace if it names none.
+            create: Whether to create the object; otherwise it is applied to the existing one.
         """
         query = {"dryRun": "All", "fieldManager": "acceptance", "fieldValidation": "Strict"}
         if create:
             status, answer = self.call("POST", collection(item, namespace), query, item)
-            if status == 409:  # all else was accepted
+            if status == 409:  # it exists already; everything else was accepted
                 return None
         else:
             kind = "application/apply-patch+yaml"
@@ -153,10 +158,11 @@ class ApiServer:
 
 
 def collection(item: Object, namespace: str) -> str:
-    """The path of the object's kind in the API. `KeyError` for a kind that is not Kubernetes' own."""
+    """Return the API path of the object's kind; raises `KeyError` for a kind that is not built in."""
     path = str(document()["kinds"][kind_of(item)]["path"])
     return path.replace("{namespace}", text_at(item, "metadata.namespace") or namespace)
 
 
 def object_path(item: Object, namespace: str) -> str:
+    """Return the API path of the object; raises `KeyError` for a kind that is not built in."""
     return f"{collection(item, namespace)}/{name_of(item)}"

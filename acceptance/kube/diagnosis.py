@@ -1,13 +1,13 @@
-"""Why pods can't run: one sentence, as soon as it is knowable."""
+"""The cause why pods can't run, as one sentence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
+from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
 from acceptance.kube.client import Objects
-from acceptance.kube.status import statuses
+from acceptance.kube.status import condition, has_condition, statuses
 
 IMAGE_REASONS = {
     "ErrImagePull": "can't be pulled",
@@ -17,45 +17,40 @@ IMAGE_REASONS = {
 }
 CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError")
 START_REASONS = ("RunContainerError", "StartError", "ContainerCannotRun")
-"""The runtime's refusal: of a waiting container, and of its last life."""
+"""Reasons of a waiting or terminated container that the runtime could not start."""
 SANDBOX_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
-"""Reasons of events; a pod's status does not tell why its volumes or its sandbox can't be made."""
+"""Reasons of events; a pod's status does not contain why its volumes or its sandbox can't be created."""
 CRASH_LOOP_RESTARTS = 2
-"""Restarts from which a container that runs, but is not ready, counts as one that ends again and again."""
+"""Restarts from which a container that runs, but is not ready, counts as crash-looping."""
 
 
-def condition(item: Object, kind: str) -> Object:
-    """An object's condition of a type, or an empty one."""
-    return next((entry for entry in mappings_at(item, "status.conditions") if entry.get("type") == kind), {})
-
-
-def of_container(status: Object) -> str | None:
-    """Why a container does not run, in words that stay the same while it is tried again; None where it does."""
+def container_cause(status: Object) -> str | None:
+    """Return why a container does not run, or None; the sentence is the same for every retry."""
     name = text_at(status, "name")
     waiting = mapping_at(status, "state.waiting")
     reason = text_at(waiting, "reason")
     if reason in IMAGE_REASONS:
         return f"container {name}: the image {text_at(status, 'image')} {IMAGE_REASONS[reason]}"
     if reason in CONFIG_REASONS:
-        return f"container {name} can't be made: {text_at(waiting, 'message')}"
+        return f"container {name} can't be created: {text_at(waiting, 'message')}"
     if status.get("ready") is True:
         return None
     ended = mapping_at(status, "state.terminated") or mapping_at(status, "lastState.terminated")
-    for refused in (waiting, ended):
-        if refused.get("reason") in START_REASONS:
-            return f"container {name} can't be started: {text_at(refused, 'message').rpartition(' failed: ')[2]}"
+    for state in (waiting, ended):
+        if state.get("reason") in START_REASONS:
+            return f"container {name} can't be started: {text_at(state, 'message').rpartition(' failed: ')[2]}"
     code = ended.get("exitCode")
     words = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
-    over = "terminated" in mapping_at(status, "state")  # the kubelet need not say CrashLoopBackOff in between
+    terminated = "terminated" in mapping_at(status, "state")  # the kubelet may not report CrashLoopBackOff in between
     if ended and (
-        reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if over else CRASH_LOOP_RESTARTS)
+        reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if terminated else CRASH_LOOP_RESTARTS)
     ):
-        return f"container {name} ends again and again: {words}"
-    return f"container {name} ended: {words}" if code and over else None
+        return f"container {name} is crash-looping: {words}"
+    return f"container {name} ended: {words}" if code and terminated else None
 
 
-def of_pod(pod: Object, events: Iterable[Object] = ()) -> str | None:
-    """Why a pod does not run, or None; `events` tell of its volumes and sandbox."""
+def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
+    """Return why a pod does not run, or None; `events` are searched for errors of its volumes and sandbox."""
     if at(pod, "metadata.deletionTimestamp"):
         return None
     scheduled = condition(pod, "PodScheduled")
@@ -63,46 +58,45 @@ def of_pod(pod: Object, events: Iterable[Object] = ()) -> str | None:
     if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in words:
         return f"Pod/{name_of(pod)} can't be scheduled: {words}"
     for status in statuses(pod):
-        if (cause := of_container(status)) is not None:
+        if (cause := container_cause(status)) is not None:
             return f"Pod/{name_of(pod)}: {cause}"
     if awaiting_sandbox(pod):
-        told = sorted(
+        messages = sorted(
             text_at(event, "message")
             for event in events
             if event.get("reason") in SANDBOX_EVENTS and at(event, "involvedObject.uid") == at(pod, "metadata.uid")
         )
-        if told:  # a sandbox is another one at each try
-            return f"Pod/{name_of(pod)}: " + re.sub("[0-9a-f]{64}", "…", told[0])
+        if messages:  # each retry creates a sandbox with another ID
+            return f"Pod/{name_of(pod)}: " + re.sub("[0-9a-f]{64}", "…", messages[0])
     return None
 
 
 def awaiting_sandbox(pod: Object) -> bool:
-    """Whether a pod has a node, but not yet the volumes and the sandbox that its containers need."""
+    """Return whether a scheduled pod still lacks the volumes or the sandbox that its containers need."""
     return condition(pod, "PodReadyToStartContainers").get("status") == "False"
 
 
-def of_replica_set(replica_set: Object) -> str | None:
-    """Why a ReplicaSet can't make its pods (Pod Security, quota), or None."""
-    failure = condition(replica_set, "ReplicaFailure")
-    if failure.get("status") != "True":
+def replica_set_cause(replica_set: Object) -> str | None:
+    """Return why a ReplicaSet can't create its pods (Pod Security, quota), or None."""
+    if not has_condition(replica_set, "ReplicaFailure"):
         return None
     # The pod's generated name differs each time.
-    words = text_at(failure, "message").partition('" is forbidden: ')
-    return f"ReplicaSet/{name_of(replica_set)} can't make its pods: {words[2] or words[0]}"
+    words = text_at(condition(replica_set, "ReplicaFailure"), "message").partition('" is forbidden: ')
+    return f"ReplicaSet/{name_of(replica_set)} can't create its pods: {words[2] or words[0]}"
 
 
-def first(pods: Iterable[Object], replica_sets: Iterable[Object], events: Iterable[Object] = ()) -> str | None:
-    """The first cause among objects in order of their names, or None."""
+def first_cause(pods: Iterable[Object], replica_sets: Iterable[Object], events: Iterable[Object] = ()) -> str | None:
+    """Return the first cause, ReplicaSets before pods and each in order of their names, or None."""
     known = tuple(events)
     found = [
-        *(of_replica_set(item) for item in sorted(replica_sets, key=name_of)),
-        *(of_pod(item, known) for item in sorted(pods, key=name_of)),
+        *(replica_set_cause(item) for item in sorted(replica_sets, key=name_of)),
+        *(pod_cause(item, known) for item in sorted(pods, key=name_of)),
     ]
     return next((cause for cause in found if cause is not None), None)
 
 
 def current_cause(objects: Objects) -> str | None:
-    """Why something in the namespace can't run now, or None."""
+    """Return why a pod in the namespace can't run now, or None."""
     pods = objects.list("Pod").objects
     events = objects.list("Event").objects if any(map(awaiting_sandbox, pods)) else ()
-    return first(pods, objects.list("ReplicaSet").objects, events)
+    return first_cause(pods, objects.list("ReplicaSet").objects, events)

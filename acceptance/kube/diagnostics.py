@@ -1,4 +1,4 @@
-"""What is wrong in a namespace, and no more: for the report of a test that failed."""
+"""Collects the problems of a namespace for the report of a failed test."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from urllib3.exceptions import HTTPError
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.kube import diagnosis
 from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS, Objects
-from acceptance.kube.status import statuses
+from acceptance.kube.status import has_condition, statuses
 
 RECENT = timedelta(minutes=10)
-"""The limit of a test: an older restart is not of the test that failed."""
+"""The time limit of a test: an older restart did not happen during the failed test."""
 LOG_LINES = 40
 REMOVED = "unable to retrieve container logs"
-"""What the kubelet answers, with status 200, for a life whose container it has removed by now."""
+"""The kubelet's answer, with status 200, for the log of a container that is already removed."""
 EVENTS = 25
 
 
 def is_unhealthy(pod: Object) -> bool:
-    """Whether a pod does not run as it should: not Ready, or restarted of late."""
+    """Return whether a pod is not Ready or restarted recently."""
     if at(pod, "status.phase") == "Succeeded":
         return False
-    conditions = {text_at(entry, "type"): text_at(entry, "status") for entry in mappings_at(pod, "status.conditions")}
-    return conditions.get("Ready") != "True" or any(map(restarted, statuses(pod)))
+    return not has_condition(pod, "Ready") or any(map(restarted, statuses(pod)))
 
 
 def restarted(status: Object) -> bool:
-    """Whether a container was started again within `LATELY`."""
+    """Return whether the container's previous instance terminated within `RECENT`."""
     try:
         ended = datetime.fromisoformat(text_at(status, "lastState.terminated.finishedAt"))
     except ValueError:
@@ -39,7 +38,7 @@ def restarted(status: Object) -> bool:
 
 
 def describe(pod: Object) -> str:
-    """A pod in a few lines: phase, conditions that don't hold, containers that don't run."""
+    """Describe a pod: its phase, its conditions that are not True, and the state of each container."""
     lines = [f"Pod/{name_of(pod)}: {text_at(pod, 'status.phase')} on {text_at(pod, 'spec.nodeName') or 'no node'}"]
     lines += [
         f"  {entry['type']} is {entry.get('status')}: {entry.get('reason', '')} {entry.get('message', '')}".rstrip()
@@ -57,7 +56,7 @@ def describe(pod: Object) -> str:
 
 
 def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
-    """The last lines of each container of a pod that ever ran, of its previous life too where it had one."""
+    """Return the last log lines of each started container of a pod, and of its previous instance if it restarted."""
     found = {}
     for status in statuses(pod):
         if not status.get("containerID"):
@@ -79,24 +78,24 @@ def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
 
 
 def collect(api: client.ApiClient, namespace: str) -> dict[str, str]:
-    """Texts by title: what can't run and why, the pods that are ill, warnings, and the ill pods' logs."""
+    """Return texts by title: the cause, the unhealthy pods, warning events, and the unhealthy pods' logs."""
     objects = Objects(api, namespace)
     try:
-        every = objects.list("Pod").objects
-        pods = [pod for pod in every if is_unhealthy(pod)]
-        well = {at(pod, "metadata.uid") for pod in every if not is_unhealthy(pod)}
+        every_pod = objects.list("Pod").objects
+        pods = [pod for pod in every_pod if is_unhealthy(pod)]
+        healthy = {at(pod, "metadata.uid") for pod in every_pod if not is_unhealthy(pod)}
         events = [
             event
             for event in objects.list("Event").objects
-            if event.get("type") == "Warning" and at(event, "involvedObject.uid") not in well
+            if event.get("type") == "Warning" and at(event, "involvedObject.uid") not in healthy
         ]
-        cause = diagnosis.first(pods, objects.list("ReplicaSet").objects, events)
+        cause = diagnosis.first_cause(pods, objects.list("ReplicaSet").objects, events)
         log = {title: text for pod in pods for title, text in logs(client.CoreV1Api(api), pod).items()}
     except (ApiException, HTTPError) as error:
         return {f"namespace {namespace}": f"could not be read: {type(error).__name__}: {error}"}
     if not pods and not events and cause is None:
-        return {f"namespace {namespace}": "nothing is wrong in it"}
-    lines = [cause or "nothing stands in the way of the pods", *map(describe, pods)]
+        return {f"namespace {namespace}": "no problems found"}
+    lines = [cause or "no blocking cause found", *map(describe, pods)]
     events.sort(key=lambda event: text_at(event, "lastTimestamp") or text_at(event, "metadata.creationTimestamp"))
     lines += [
         f"{text_at(event, 'involvedObject.kind')}/{text_at(event, 'involvedObject.name')}: "

@@ -1,4 +1,4 @@
-"""Every version of every object that was seen, with the moment it arrived; and the times that were not seen."""
+"""The recorded versions of objects with their arrival times, and the gaps in the recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from acceptance.core.fields import Object, text_at
 
 @dataclass(frozen=True)
 class Version:
-    """One version of an object; `deleted` marks its last. `arrived` in seconds since the epoch."""
+    """One version of an object; `deleted` marks the last one. `arrived` is in seconds since the epoch."""
 
     kind: str
     arrived: float
@@ -21,14 +21,15 @@ class Version:
 
     @property
     def uid(self) -> str:
+        """The object's UID."""
         return text_at(self.object, "metadata.uid")
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A time in which a kind was not watched, or nothing was heard of it.
+    """An interval in which a kind was not watched or its watch delivered nothing.
 
-    `lost` tells whether versions are missing; otherwise they arrived, but only after `end`.
+    If `lost`, versions are missing; otherwise they arrived, but only after `end`.
     """
 
     kind: str
@@ -47,81 +48,85 @@ class State:
 
 
 class GapError(Exception):
-    """A time that a judgement needs was not seen whole. Never a finding against the release."""
+    """The recording of an interval that a check needs is incomplete. Never a finding against the release."""
 
 
 class History:
-    """Versions and gaps, written by a recorder's threads and read by anybody; `heard` is told of each version."""
+    """Recorded versions and gaps; thread-safe. Each added version is passed to `on_version`."""
 
-    def __init__(self, heard: Callable[[Version], None] = lambda _: None) -> None:
-        self._heard = heard
+    def __init__(self, on_version: Callable[[Version], None] = lambda _: None) -> None:
+        self._on_version = on_version
         self._lock = threading.Lock()
         self._versions: list[Version] = []
         self._gaps: list[Gap] = []
-        self._begun: dict[str, float] = {}
-        self._settled: dict[str, float] = {}
+        self._recorded_since: dict[str, float] = {}
+        self._complete_until: dict[str, float] = {}
 
     def add(self, version: Version) -> None:
+        """Add a version and pass it to `on_version`."""
         with self._lock:
             self._versions.append(version)
-        self._heard(version)
+        self._on_version(version)
 
     def add_gap(self, gap: Gap) -> None:
+        """Add a gap."""
         with self._lock:
             self._gaps.append(gap)
 
     def watched_since(self, kind: str, moment: float) -> None:
-        """Note that a kind is followed from `moment` on."""
+        """Mark a kind as watched from `moment` on."""
         with self._lock:
-            self._begun[kind] = moment
+            self._recorded_since[kind] = moment
 
     def complete_until(self, kind: str, moment: float) -> None:
-        """Note that all that happened to a kind up to `moment` is here, or is a gap."""
+        """Mark a kind as complete up to `moment`: every version until then is recorded or covered by a gap."""
         with self._lock:
-            self._settled[kind] = moment
+            self._complete_until[kind] = moment
 
     def versions(self, kind: str) -> list[Version]:
-        """All versions of a kind in the order in which they arrived."""
+        """Return all versions of a kind in order of arrival."""
         with self._lock:
             return [version for version in self._versions if version.kind == kind]
 
     def gaps(self, kind: str) -> list[Gap]:
+        """Return all gaps of a kind."""
         with self._lock:
             return [gap for gap in self._gaps if gap.kind == kind]
 
     def current(self, kind: str) -> list[Object]:
-        """The objects of a kind as last seen, without those that are gone."""
+        """Return the latest version of each object of a kind that is not deleted."""
         latest: dict[str, Version] = {}
         for version in self.versions(kind):
             latest[version.uid] = version
         return [version.object for version in latest.values() if not version.deleted]
 
     def states(self, kind: str, start: float, end: float) -> Iterator[State]:
-        """What existed at `start`, and after each change up to `end`.
+        """Yield the objects that existed at `start` and after each change up to `end`.
 
-        Raises `GapError` where versions in that time were lost, it began before the history, or the history
-        has not settled since.
+        Raises:
+            GapError: Versions in the interval were lost, it starts before the recording, or the recording is not
+                marked complete up to its end.
         """
-        if start < self._begun.get(kind, math.inf):
-            raise GapError(f"that time began before {kind} objects were recorded")
-        if end > self._settled.get(kind, 0.0):
-            raise GapError(f"the recorder has not settled since: more may have happened to {kind} objects")
+        if start < self._recorded_since.get(kind, math.inf):
+            raise GapError(f"the interval starts before the recording of {kind} objects")
+        if end > self._complete_until.get(kind, 0.0):
+            raise GapError(f"the recording of {kind} objects is not complete up to the end of the interval")
         for gap in self.gaps(kind):
             if gap.lost and gap.start <= end and gap.end >= start:
-                raise GapError(f"{kind} was not seen for {gap.end - gap.start:.1f} s: {gap.reason}")
+                raise GapError(f"{kind} objects were not recorded for {gap.end - gap.start:.1f} s: {gap.reason}")
         latest: dict[str, Object] = {}
-        begun = False
+        started = False
         for version in self.versions(kind):
             if version.arrived > end:
                 break
-            if version.arrived > start and not begun:
-                begun = True
+            if version.arrived > start and not started:
+                started = True
                 yield State(start, tuple(latest.values()))
             if version.deleted:
                 latest.pop(version.uid, None)
             else:
                 latest[version.uid] = version.object
-            if begun:
+            if started:
                 yield State(version.arrived, tuple(latest.values()))
-        if not begun:
+        if not started:
             yield State(start, tuple(latest.values()))

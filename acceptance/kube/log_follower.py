@@ -1,4 +1,4 @@
-"""Logs followed from each container's start, so that what a container that is gone has said is still there."""
+"""Follows container logs from their start, so that the logs of removed containers stay available."""
 
 from __future__ import annotations
 
@@ -17,60 +17,71 @@ from acceptance.kube.history import Version
 from acceptance.kube.status import statuses
 
 MAX_LOG_BYTES = 65536
-"""Of one container's log, its last."""
+"""Kept of one container's log: its last bytes."""
 MAX_ENDED_LOGS = 48
-"""Containers that have ended and whose logs are kept: 3 MiB, and more than any experiment replaces."""
+"""Terminated containers whose logs are kept: 3 MiB in total, and more containers than any experiment replaces."""
 
 
 class Source(Protocol):
-    """Where logs are followed; see `acceptance.objects.Objects`."""
+    """What a follower reads logs from; implemented by `acceptance.kube.client.Objects`."""
 
-    def log(self, pod: str, container: str) -> Iterator[bytes]: ...
+    def log(self, pod: str, container: str) -> Iterator[bytes]:
+        """Yield the lines of a container's log until the container terminates."""
 
 
 @dataclass
 class ContainerLog:
-    """One life of one container: `number` counts its restarts; `ended` in seconds since the epoch, 0 before."""
+    """The log of one container instance; a restarted container has one log per restart.
+
+    Attributes:
+        pod: The pod's name.
+        container: The container's name.
+        restart: The container's restart count when this instance started.
+        ended: When the log ended, in seconds since the epoch; 0 while the container runs.
+    """
 
     pod: str
     container: str
-    number: int
+    restart: int
     ended: float = 0.0
     _lines: deque[bytes] = field(default_factory=deque)
     _bytes: int = 0
 
     @property
     def title(self) -> str:
-        return f"log of {self.pod} {self.container}" + (f", restart {self.number}" if self.number else "")
+        """The log's name in evidence."""
+        return f"log of {self.pod} {self.container}" + (f", restart {self.restart}" if self.restart else "")
 
     @property
     def text(self) -> str:
+        """The lines kept, decoded."""
         return b"".join(self._lines).decode(errors="replace")
 
     def add(self, line: bytes) -> None:
-        """Keep a line, and as many of those before it as there is room for."""
+        """Append a line and drop the oldest lines above `MAX_LOG_BYTES`."""
         kept = line[-MAX_LOG_BYTES:]
         self._lines.append(kept)
         self._bytes += len(kept)
         while self._bytes > MAX_LOG_BYTES:
             self._bytes -= len(self._lines.popleft())
 
-    def forget(self) -> None:
+    def clear(self) -> None:
+        """Drop all lines."""
         self._lines.clear()
         self._bytes = 0
 
 
 class LogFollower:
-    """Follows the log of every container that a recorder hears of."""
+    """Follows the log of every container in the pod versions it receives."""
 
     def __init__(self, source: Source, now: Callable[[], float] = time.time) -> None:
         self._source = source
         self._now = now
         self._lock = threading.Lock()
-        self._lives: dict[tuple[str, str], ContainerLog] = {}
+        self._logs: dict[tuple[str, str], ContainerLog] = {}
 
     def on_version(self, version: Version) -> None:
-        """Follow the containers of a pod's version that run and are not followed yet."""
+        """Start following the running containers of a pod version that are not followed yet."""
         if version.kind != "Pod":
             return
         for status in statuses(version.object):
@@ -78,39 +89,45 @@ class LogFollower:
             if at(status, "state.running") is None:
                 continue
             with self._lock:
-                if key in self._lives:
+                if key in self._logs:
                     continue
-                number = status.get("restartCount", 0)
-                life = self._lives[key] = ContainerLog(name_of(version.object), text_at(status, "name"), number)
-            threading.Thread(target=self._follow, args=[life], daemon=True).start()
+                restart = status.get("restartCount", 0)
+                log = self._logs[key] = ContainerLog(name_of(version.object), text_at(status, "name"), restart)
+            threading.Thread(target=self._follow, args=[log], daemon=True).start()
 
     def ended(self, since: float) -> list[ContainerLog]:
-        """The lives that have ended since a moment, in the order of their ends."""
+        """Return the logs that ended at or after `since` (seconds since the epoch), in order of their end."""
         with self._lock:
-            found = [life for life in self._lives.values() if life.ended and life.ended >= since]
-        return sorted(found, key=lambda life: life.ended)
+            found = [log for log in self._logs.values() if log.ended and log.ended >= since]
+        return sorted(found, key=lambda log: log.ended)
 
-    def _follow(self, life: ContainerLog) -> None:
+    def _follow(self, log: ContainerLog) -> None:
         try:
-            for line in self._source.log(life.pod, life.container):
+            for line in self._source.log(log.pod, log.container):
                 with self._lock:
-                    life.add(line)
+                    log.add(line)
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             with self._lock:
-                life.add(f"(not followed to its end: {type(error).__name__})\n".encode())
+                log.add(f"(not followed to its end: {type(error).__name__})\n".encode())
         with self._lock:
-            life.ended = self._now()
-            over = sorted((each.ended, key) for key, each in self._lives.items() if each.ended)
-            for _, key in over[:-MAX_ENDED_LOGS]:
-                self._lives[key].forget()
+            log.ended = self._now()
+            ended = sorted((each.ended, key) for key, each in self._logs.items() if each.ended)
+            for _, key in ended[:-MAX_ENDED_LOGS]:
+                self._logs[key].clear()
 
 
-def summarize_ended(lives: Iterable[ContainerLog], keep: Callable[[str, str], object], now: float) -> dict[str, str]:
-    """Evidence of containers that are gone: each one's last line; `keep(name, text)` is given the logs whole."""
+def summarize_ended(logs: Iterable[ContainerLog], keep: Callable[[str, str], object], now: float) -> dict[str, str]:
+    """Return the last line of each log that ended, under one title.
+
+    Args:
+        logs: The logs; empty ones are left out.
+        keep: Called with a file name and the whole text of each log.
+        now: The current time in seconds since the epoch.
+    """
     lines = []
-    for life in lives:
-        text = life.text
+    for log in logs:
+        text = log.text
         if text.strip():
-            keep(f"{life.title}.txt", text)
-            lines.append(f"{life.title}, ended {now - life.ended:.0f} s ago: {text.strip().splitlines()[-1]}")
+            keep(f"{log.title}.txt", text)
+            lines.append(f"{log.title}, ended {now - log.ended:.0f} s ago: {text.strip().splitlines()[-1]}")
     return {"containers that ended": "\n".join(lines)} if lines else {}

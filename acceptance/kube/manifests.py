@@ -1,4 +1,4 @@
-"""YAML that charts hold: values files and manifests, read as Helm reads them."""
+"""Reads the YAML of charts, values files and manifests, as Helm reads it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from acceptance.core.fields import Object
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
-    """YAML as Helm reads it: a key twice is an error, and a date is a string."""
+    """YAML loader with Helm's rules: a duplicate key is an error, and a date is a string."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own shape
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's attribute
         first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
         for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Construct a mapping; raises `ConstructorError` for a duplicate key."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for index, key in enumerate(keys):
             if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
-        made: dict[Any, Any] = super().construct_mapping(node, deep)
-        return made
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def documents(text: str) -> list[Object]:
-    """Every object in a YAML stream, members of a List one by one; raises `yaml.YAMLError`."""
+    """Return every object in a YAML stream, Lists expanded into their items; raises `yaml.YAMLError`."""
     found: list[Object] = []
     for document in yaml.load_all(text, Loader):
         if document is None:
@@ -43,6 +44,7 @@ def documents(text: str) -> list[Object]:
 
 
 def read_text_or_empty(path: Path) -> str:
+    """Return a file's text; empty if it can't be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -50,11 +52,12 @@ def read_text_or_empty(path: Path) -> str:
 
 
 def shipped(chart: Path) -> dict[str, Any]:
-    """The chart's values.yaml; empty where it is missing or not a mapping."""
+    """Return the chart's values.yaml; empty if it is missing or not a mapping."""
     return parse_mapping(read_text_or_empty(chart / "values.yaml"))
 
 
 def parse_mapping(text: str) -> dict[str, Any]:
+    """Parse a YAML mapping; empty if the text is not one."""
     try:
         loaded = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
@@ -63,5 +66,5 @@ def parse_mapping(text: str) -> dict[str, Any]:
 
 
 def values_of(path: Path) -> dict[str, Any]:
-    """A values file of the user's; raises `OSError` where it can't be read."""
+    """Return the values of a user's values file; raises `OSError` if it can't be read."""
     return parse_mapping(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Pods as every kind of workload describes them, and what their containers are given."""
+"""Pod templates of all kinds of workloads, their containers, and the containers' environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEMPLATE_OF = {
 
 @dataclass(frozen=True)
 class Container:
-    """A container and where it is: `object` as `Kind/name`, `field` its path there."""
+    """A container of a pod or template: `object` is the owner's `Kind/name`, `field` the container's path in it."""
 
     object: str
     field: str
@@ -31,19 +31,21 @@ class Container:
 
     @property
     def name(self) -> str:
+        """The container's name."""
         return text_at(self.body, "name")
 
     @property
     def image(self) -> str:
+        """The image reference."""
         return text_at(self.body, "image")
 
     @property
     def sidecar(self) -> bool:
-        """An init container that runs beside the others."""
+        """Whether it is a sidecar: an init container that keeps running."""
         return self.init and at(self.body, "restartPolicy") == "Always"
 
     def ports(self) -> dict[str | int, int]:
-        """Declared ports, by number and by name."""
+        """Return the declared ports by number and by name."""
         found: dict[str | int, int] = {}
         for port in mappings_at(self.body, "ports"):
             number = at(port, "containerPort")
@@ -56,7 +58,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or a workload's template of one. `owner` is the whole object, `field` the template's path in it."""
+    """A pod or a pod template. `owner` is the whole object, `field` the template's path in it."""
 
     owner: Object
     field: str
@@ -64,25 +66,30 @@ class Pod:
 
     @property
     def object(self) -> str:
+        """The owner as `Kind/name`."""
         return object_ref(self.owner)
 
     @property
     def name(self) -> str:
+        """The owner's name."""
         return name_of(self.owner)
 
     @property
     def spec(self) -> Object:
+        """The pod spec."""
         return mapping_at(self.body, "spec")
 
     @property
     def labels(self) -> Object:
+        """The pod's labels."""
         return mapping_at(self.body, "metadata.labels")
 
     def path(self, field: str) -> str:
+        """Return the path in the owner of a field of the pod."""
         return f"{self.field}.{field}" if self.field else field
 
     def containers(self) -> list[Container]:
-        """Init containers included, in the order they start."""
+        """Return all containers in the order they start, init containers first."""
         return [
             Container(self.object, self.path(f"spec.{kind}[{text_at(body, 'name') or index}]"), body, init)
             for kind, init in (("initContainers", True), ("containers", False))
@@ -90,12 +97,12 @@ class Pod:
         ]
 
     def ports(self) -> dict[str | int, int]:
-        """Declared ports of all containers, by number and by name."""
+        """Return the declared ports of all containers by number and by name."""
         return {key: port for container in self.containers() for key, port in container.ports().items()}
 
 
 def pod_of(item: Object) -> Pod | None:
-    """The pod that an object is or makes, or None where its kind makes none."""
+    """Return the pod or pod template of an object, or None if its kind has none."""
     path = TEMPLATE_OF.get(text_at(item, "kind"))
     if path is None:
         return None
@@ -118,7 +125,7 @@ class EnvVar:
 
 
 def environment(container: Container, keys: dict[tuple[str, str], list[str]]) -> Iterator[EnvVar]:
-    """What the container is given, `envFrom` before `env`; `keys` lists the keys of each (kind, name)."""
+    """Yield the container's environment, `envFrom` before `env`; `keys` has the keys of each (kind, name)."""
     for entry in mappings_at(container.body, "envFrom"):
         prefix = text_at(entry, "prefix")
         for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
@@ -138,7 +145,7 @@ def environment(container: Container, keys: dict[tuple[str, str], list[str]]) ->
 
 
 def selects(selector: Object, labels: Object) -> bool:
-    """Whether a LabelSelector (`matchLabels`, `matchExpressions`) matches; an empty one matches everything."""
+    """Return whether a LabelSelector (`matchLabels`, `matchExpressions`) matches; an empty one matches all labels."""
     if any(labels.get(key) != value for key, value in mapping_at(selector, "matchLabels").items()):
         return False
     for expression in mappings_at(selector, "matchExpressions"):
@@ -156,9 +163,9 @@ def selects(selector: Object, labels: Object) -> bool:
 
 
 def image_reference(image: str) -> tuple[str, str, str]:
-    """Repository, tag (`latest` where absent) and digest (empty where absent) of an image's reference."""
+    """Return repository, tag (default `latest`) and digest (default empty) of an image reference."""
     named, _, digest = image.partition("@")
     repository, colon, tag = named.rpartition(":")
-    if not colon or "/" in tag:  # the colon was a registry's port
+    if not colon or "/" in tag:  # the colon precedes a registry's port
         return named, "latest", digest
     return repository, tag, digest

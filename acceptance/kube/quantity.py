@@ -1,4 +1,4 @@
-"""Kubernetes' quantities, compared as such: `500m` equals `0.5`, `512Mi` equals `536870912`."""
+"""Parses Kubernetes quantities: `500m` equals `0.5`, `512Mi` equals `536870912`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 
 def quantity(value: Any) -> Decimal | None:
-    """The quantity in its base unit (CPUs, bytes), or None where the value is none."""
+    """Return the quantity in its base unit (CPUs, bytes), or None if the value is not a quantity."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
     try:
@@ -19,7 +19,7 @@ def quantity(value: Any) -> Decimal | None:
 
 
 def resolved(value: Any, replicas: int, *, up: bool) -> int | None:
-    """A count or percentage of replicas as the Deployment controller resolves it, or None where it is neither."""
+    """Resolve a count or percentage of replicas as the Deployment controller does; None if the value is neither."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal():

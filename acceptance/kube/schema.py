@@ -1,4 +1,4 @@
-"""Kubernetes' own schema of its objects, trimmed and kept in `spec/openapi/` (see `trim.py` there)."""
+"""Validates objects against the trimmed OpenAPI schema of Kubernetes in `spec/openapi/` (see `trim.py` there)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ KUBERNETES_VERSION = "1.37.2"
 
 @cache
 def document() -> dict[str, Any]:
+    """Return the trimmed schema document."""
     loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
     return loaded
 
 
 def kind_of(item: Object) -> str:
-    """`apiVersion/kind`, the key that the document knows a kind by."""
+    """Return `apiVersion/kind`, the key of a kind in the document."""
     return f"{text_at(item, 'apiVersion')}/{text_at(item, 'kind')}"
 
 
@@ -38,9 +39,9 @@ def _validator(kind: str) -> Draft7Validator | None:
 
 
 def errors(item: Object) -> list[tuple[str, str]] | None:
-    """Every place where an object does not fit its kind's schema, as (field, what is wrong).
+    """Return the schema errors of an object as (field, message).
 
-    None for a kind that the version does not serve as stable: nothing can be said of it.
+    None for a kind that is not in the document: this version of Kubernetes does not serve it as stable.
     """
     validator = _validator(kind_of(item))
     if validator is None:
@@ -52,14 +53,14 @@ def errors(item: Object) -> list[tuple[str, str]] | None:
 
 
 def _words(error: ValidationError) -> str:
-    # A Secret's value must not be quoted back.
+    # A long message quotes the value, which may be a Secret's.
     return (
         error.message if len(error.message) <= 160 else f"does not fit {error.validator} {error.validator_value}"[:160]
     )
 
 
 def _plain(value: Any) -> Any:
-    """The value as the API server reads it: a null is an absent field."""
+    """Return the value as the API server reads it: a null is an absent field."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items() if entry is not None}
     if isinstance(value, list):
@@ -68,7 +69,7 @@ def _plain(value: Any) -> Any:
 
 
 def is_namespaced(item: Object, others: Iterable[Object] = ()) -> bool:
-    """Whether the object's kind lives in a namespace; a custom kind as its definition among `others` says."""
+    """Return whether the object's kind is namespaced; for a custom kind, by its definition among `others`."""
     entry = document()["kinds"].get(kind_of(item))
     if entry is not None:
         return bool(entry["namespaced"])

@@ -1,4 +1,4 @@
-"""Secrets: what their data says once decoded."""
+"""Decodes the data of Secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from acceptance.core.fields import Object, mapping_at
 
 
 def decode(value: object) -> str | None:
-    """Base64 of UTF-8, strictly; None where the value is not that."""
+    """Decode base64 of UTF-8 text; None if the value is not that."""
     if not isinstance(value, str):
         return None
     try:
@@ -19,7 +19,7 @@ def decode(value: object) -> str | None:
 
 
 def decoded(secret: Object) -> dict[str, str]:
-    """A Secret's readable values by key: `stringData` over decoded `data`."""
+    """Return a Secret's text values by key; `stringData` overrides decoded `data`."""
     values = {str(key): decode(value) for key, value in mapping_at(secret, "data").items()}
     values |= {
         str(key): value if isinstance(value, str) else None for key, value in mapping_at(secret, "stringData").items()

@@ -1,4 +1,4 @@
-"""What an object's status says: conditions, readiness, endpoints, restarts, and whether a rollout is over."""
+"""Reads the status of objects: conditions, readiness, endpoints, restarts, and whether a rollout is complete."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from collections.abc import Iterable, Sequence
 from acceptance.core.fields import Object, at, list_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Component
 
-
-def statuses(pod: Object) -> list[Object]:
-    """The status of every container, init ones first."""
-    return [*mappings_at(pod, "status.initContainerStatuses"), *mappings_at(pod, "status.containerStatuses")]
-
-
 REVISION = "pod-template-hash"
-
-
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
+def statuses(pod: Object) -> list[Object]:
+    """Return the status of every container, init containers first."""
+    return [*mappings_at(pod, "status.initContainerStatuses"), *mappings_at(pod, "status.containerStatuses")]
+
+
+def condition(item: Object, kind: str) -> Object:
+    """Return the object's status condition of a type; empty if it has none."""
+    return next((entry for entry in mappings_at(item, "status.conditions") if entry.get("type") == kind), {})
+
+
 def has_condition(item: Object, kind: str) -> bool:
-    """Whether the status condition is `True`."""
-    return any(
-        text_at(entry, "type") == kind and text_at(entry, "status") == "True"
-        for entry in mappings_at(item, "status.conditions")
-    )
+    """Return whether the object's status condition of a type is `True`."""
+    return text_at(condition(item, kind), "status") == "True"
 
 
 def is_ready(pod: Object) -> bool:
+    """Return whether the pod is Ready and not terminating."""
     return has_condition(pod, "Ready") and not is_terminating(pod)
 
 
 def is_terminating(pod: Object) -> bool:
-    """Whether the pod is being deleted; it may serve and drain yet."""
+    """Return whether the pod is being deleted; it may still serve requests."""
     return at(pod, "metadata.deletionTimestamp") is not None
 
 
 def container_status(pod: Object, container: str) -> Object:
-    """The status of one container, by its name; empty where the pod tells none yet."""
+    """Return the status of one container by its name; empty if the pod reports none yet."""
     return next((s for s in mappings_at(pod, "status.containerStatuses") if s.get("name") == container), {})
 
 
 def revision(pod: Object) -> str:
-    """What tells pods of one template from those of another."""
+    """Return the pod template's hash, which is the same for all pods of a ReplicaSet."""
     return text_at(pod, f"metadata.labels.{REVISION}")
 
 
 def pods_of(pods: Iterable[Object], component: Component) -> list[Object]:
-    """The pods that have the component's labels."""
+    """Return the pods that have the component's labels."""
     return [pod for pod in pods if component.labels.items() <= mapping_at(pod, "metadata.labels").items()]
 
 
 def endpoint_readiness(slices: Iterable[Object], service: str) -> dict[str, bool]:
-    """Pods behind a Service, by name, and whether they get requests."""
+    """Return the pods behind a Service by name, and whether each is a ready endpoint."""
     return {
         text_at(endpoint, "targetRef.name"): at(endpoint, "conditions.ready") is not False
         for item in slices
@@ -64,40 +64,40 @@ def endpoint_readiness(slices: Iterable[Object], service: str) -> dict[str, bool
 def unfinished_reason(
     deployment: Object | None, pods: Sequence[Object], slices: Sequence[Object], component: Component
 ) -> str | None:
-    """What a rollout still lacks, in words, or None when it is over.
+    """Return why a rollout is not complete, or None when it is.
 
-    Over means: the controller has seen the newest spec; updated, ready and available replicas are exactly the
-    wanted number; no other pod of the component exists, not even a terminating one; and the Service's
-    endpoints with ready true are exactly these pods.
+    Complete means: the controller has observed the latest generation; the numbers of updated, ready and available
+    replicas equal `spec.replicas`; no other pod of the component exists, not even a terminating one; and the
+    Service's ready endpoints are exactly these pods.
     """
     if deployment is None:
         return f"there is no Deployment {component.deployment}"
-    wanted = at(deployment, "spec.replicas")
+    expected = at(deployment, "spec.replicas")
     generation, observed = at(deployment, "metadata.generation"), at(deployment, "status.observedGeneration")
     if observed != generation:
         return f"generation {generation} is not observed yet (but {observed})"
     for field in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"):
-        if at(deployment, f"status.{field}") != wanted:
-            return f"{field} is {at(deployment, f'status.{field}') or 0} instead of {wanted}"
-    mine = pods_of(pods, component)
-    if gone := [name_of(pod) for pod in mine if is_terminating(pod)]:
-        return f"still terminating: {', '.join(gone)}"
-    names = {name_of(pod) for pod in mine if is_ready(pod)}
-    if len(names) != wanted or len(mine) != wanted:
-        return f"{len(names)} of {len(mine)} pods are Ready instead of {wanted} of {wanted}"
-    if len({revision(pod) for pod in mine}) > 1:
-        return "pods of more than one revision are there"
-    serving = {name for name, is_ready in endpoint_readiness(slices, component.service).items() if is_ready}
-    if serving != names:
-        return f"the endpoints are {sorted(serving)}, the Ready pods {sorted(names)}"
+        if at(deployment, f"status.{field}") != expected:
+            return f"{field} is {at(deployment, f'status.{field}') or 0} instead of {expected}"
+    own_pods = pods_of(pods, component)
+    if terminating := [name_of(pod) for pod in own_pods if is_terminating(pod)]:
+        return f"still terminating: {', '.join(terminating)}"
+    names = {name_of(pod) for pod in own_pods if is_ready(pod)}
+    if len(names) != expected or len(own_pods) != expected:
+        return f"{len(names)} of {len(own_pods)} pods are Ready instead of {expected} of {expected}"
+    if len({revision(pod) for pod in own_pods}) > 1:
+        return "the pods are of more than one revision"
+    endpoints = {name for name, is_ready in endpoint_readiness(slices, component.service).items() if is_ready}
+    if endpoints != names:
+        return f"the endpoints are {sorted(endpoints)}, the Ready pods {sorted(names)}"
     return None
 
 
 def restarts_of(pod: Object) -> int:
-    """Restarts of all containers of the pod, init ones left out."""
+    """Return the sum of the restarts of the pod's containers, without init containers."""
     return sum(int(status.get("restartCount", 0)) for status in list_at(pod, "status.containerStatuses"))
 
 
 def restarts(pods: Iterable[Object]) -> dict[str, int]:
-    """Each pod's restarts, by its name."""
+    """Return the restarts of each pod by name."""
     return {name_of(pod): restarts_of(pod) for pod in pods}

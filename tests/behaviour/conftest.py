@@ -66,7 +66,7 @@ def recorder(
         now = time.time()
         return summarize_ended(logs.ended(now - RECENT.total_seconds()), record_evidence, now)
 
-    with Recorder(ready_release.objects, heard=logs.on_version) as recorder, on_failure(collect):
+    with Recorder(ready_release.objects, on_version=logs.on_version) as recorder, on_failure(collect):
         yield recorder
 
 

@@ -60,7 +60,7 @@ def wait_cause(experiments: ExperimentRunner, component: str, old_pods: set[str]
 
     def probe() -> str:
         for pod in pods(experiments, component):
-            if name_of(pod) not in old_pods and (cause := diagnosis.of_pod(pod)):
+            if name_of(pod) not in old_pods and (cause := diagnosis.pod_cause(pod)):
                 return cause
         raise NotYet("no new pod has a cause")
 

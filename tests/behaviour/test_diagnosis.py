@@ -46,15 +46,15 @@ class BrokenPod:
 BROKEN_PODS = {
     "image": BrokenPod(f"container main: the image {NOWHERE} can't be pulled", {"image": NOWHERE}),
     "secret": BrokenPod(
-        "container main can't be made: couldn't find key URL in Secret",
+        "container main can't be created: couldn't find key URL in Secret",
         {"env": [{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "settings", "key": "URL"}}}]},
     ),
     "request": BrokenPod(
         "can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu", {"resources": {"requests": {"cpu": "1000"}}}
     ),
-    "security": BrokenPod("can't make its pods: violates PodSecurity \"restricted", {"securityContext": {}}),
+    "security": BrokenPod("can't create its pods: violates PodSecurity \"restricted", {"securityContext": {}}),
     "crash": BrokenPod(
-        "container main ends again and again: Error, exit code 3",
+        "container main is crash-looping: Error, exit code 3",
         {"command": ["sh", "-c", f"echo {LAST_LINE}; exit 3"]},
     ),
     "command": BrokenPod("container main can't be started: unable to start container", {"command": ["/nonexistent"]}),

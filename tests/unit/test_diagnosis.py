@@ -42,7 +42,7 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [pod("broken", status(state=waiting("ErrImageNeverPull", "…")))],
     ),
     "missing key": (
-        "Pod/broken: container c can't be made: couldn't find key URL in Secret n/s",
+        "Pod/broken: container c can't be created: couldn't find key URL in Secret n/s",
         [pod("broken", status(state=waiting("CreateContainerConfigError", "couldn't find key URL in Secret n/s")))],
     ),
     "command": (
@@ -65,7 +65,7 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "crash": (
-        "Pod/broken: container c ends again and again: Error, exit code 1",
+        "Pod/broken: container c is crash-looping: Error, exit code 1",
         [
             pod("broken", status(state={"terminated": CRASHED}, last={"terminated": CRASHED}, restarts=1)),
             pod("broken", status(state={"waiting": BACK_OFF}, last={"terminated": CRASHED}, restarts=1)),
@@ -75,7 +75,7 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "crash of the init container": (
-        "Pod/broken: container i ends again and again: Error, exit code 1",
+        "Pod/broken: container i is crash-looping: Error, exit code 1",
         [
             pod(
                 "broken",
@@ -90,7 +90,7 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "end that is no error": (
-        "Pod/broken: container c ends again and again: Completed, exit code 0",
+        "Pod/broken: container c is crash-looping: Completed, exit code 0",
         [
             pod(
                 "broken",
@@ -109,13 +109,13 @@ RETRIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("sentence", "states"), RETRIES.values(), ids=RETRIES)
 def test_diagnosis_is_stable_across_retries(sentence: str, states: list[dict[str, Any]]) -> None:
-    assert [diagnosis.of_pod(state) for state in states] == [sentence] * len(states)
+    assert [diagnosis.pod_cause(state) for state in states] == [sentence] * len(states)
     assert "\n" not in sentence
 
 
 def test_pod_security_diagnosis_omits_the_pod_name() -> None:
-    sentences = {diagnosis.of_replica_set(replica_set(suffix)) for suffix in ("abcde", "vwxyz")}
-    assert sentences == {f"ReplicaSet/rs can't make its pods: {FORBIDDEN.partition('forbidden: ')[2]}"}
+    sentences = {diagnosis.replica_set_cause(replica_set(suffix)) for suffix in ("abcde", "vwxyz")}
+    assert sentences == {f"ReplicaSet/rs can't create its pods: {FORBIDDEN.partition('forbidden: ')[2]}"}
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_pod_security_diagnosis_omits_the_pod_name() -> None:
     ],
 )
 def test_healthy_or_starting_pod_has_no_diagnosis(item: dict[str, Any]) -> None:
-    assert diagnosis.of_pod(item) is None
+    assert diagnosis.pod_cause(item) is None
 
 
 def test_working_replica_set_has_no_diagnosis() -> None:
-    assert diagnosis.of_replica_set(replica_set()) is None
-    assert diagnosis.of_replica_set({}) is None
+    assert diagnosis.replica_set_cause(replica_set()) is None
+    assert diagnosis.replica_set_cause({}) is None
 
 
 def test_blocked_pod_is_diagnosed_from_its_events() -> None:
@@ -160,14 +160,14 @@ def test_blocked_pod_is_diagnosed_from_its_events() -> None:
         event("broken", "BackOff", "of something else"),
         event("broken", "FailedMount", missing),
     ]
-    assert diagnosis.of_pod(awaiting_sandbox(), events) == f"Pod/broken: {missing}"
-    assert diagnosis.of_pod(awaiting_sandbox(), events[:2]) is None
-    assert diagnosis.of_pod(pod("broken", status(state=waiting("ContainerCreating"))), events) is None
+    assert diagnosis.pod_cause(awaiting_sandbox(), events) == f"Pod/broken: {missing}"
+    assert diagnosis.pod_cause(awaiting_sandbox(), events[:2]) is None
+    assert diagnosis.pod_cause(pod("broken", status(state=waiting("ContainerCreating"))), events) is None
 
 
 def test_sandbox_diagnosis_omits_the_sandbox_id() -> None:
     sentences = {
-        diagnosis.of_pod(
+        diagnosis.pod_cause(
             awaiting_sandbox(),
             [event("broken", "FailedCreatePodSandBox", f'network for sandbox "{digit * 64}": refused')],
         )
@@ -178,8 +178,8 @@ def test_sandbox_diagnosis_omits_the_sandbox_id() -> None:
 
 def test_first_diagnosis_is_independent_of_order() -> None:
     pods = [healthy(), RETRIES["no room"][1][0], pod("another", status(state=waiting("ErrImagePull")))]
-    sentences = {diagnosis.first(pods, []), diagnosis.first(pods[::-1], [])}
+    sentences = {diagnosis.first_cause(pods, []), diagnosis.first_cause(pods[::-1], [])}
     assert sentences == {"Pod/another: container c: the image a:1 can't be pulled"}
-    assert diagnosis.first(pods, [replica_set("x")]) == diagnosis.of_replica_set(replica_set("x"))
-    assert diagnosis.first([healthy()], [replica_set()]) is None
-    assert diagnosis.first([], []) is None
+    assert diagnosis.first_cause(pods, [replica_set("x")]) == diagnosis.replica_set_cause(replica_set("x"))
+    assert diagnosis.first_cause([healthy()], [replica_set()]) is None
+    assert diagnosis.first_cause([], []) is None

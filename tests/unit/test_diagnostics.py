@@ -46,13 +46,13 @@ def collect(monkeypatch: pytest.MonkeyPatch) -> Collect:
 
 def test_healthy_namespace_is_reported_as_healthy(collect: Collect) -> None:
     normal = event("healthy", "Pulled", "…", normal=True)
-    assert collect(healthy(), events=(normal,)) == {TITLE: "nothing is wrong in it"}
-    assert collect() == {TITLE: "nothing is wrong in it"}
+    assert collect(healthy(), events=(normal,)) == {TITLE: "no problems found"}
+    assert collect() == {TITLE: "no problems found"}
 
 
 def test_completed_pod_is_healthy(collect: Collect) -> None:
     completed = pod("job", status(state={"terminated": {"exitCode": 0, "reason": "Completed"}}), phase="Succeeded")
-    assert collect(completed) == {TITLE: "nothing is wrong in it"}
+    assert collect(completed) == {TITLE: "no problems found"}
 
 
 def test_healthy_pods_are_not_mentioned(collect: Collect) -> None:
@@ -66,7 +66,7 @@ def test_healthy_pods_are_not_mentioned(collect: Collect) -> None:
     )
     assert "healthy" not in "\n".join([*found, *found.values()])
     lines = found[TITLE].splitlines()
-    assert lines[0] == "Pod/broken: container c ends again and again: Error, exit code 1"
+    assert lines[0] == "Pod/broken: container c is crash-looping: Error, exit code 1"
     assert lines[1] == "Pod/broken: Pending on node"
     assert "  Ready is False: ContainersNotReady" in lines
     assert f"  container c: waiting CrashLoopBackOff: {BACK_OFF['message']}, restarts 1" in lines
@@ -107,19 +107,19 @@ def restarted(ago: timedelta) -> Object:
 
 def test_recently_restarted_pod_is_shown(collect: Collect) -> None:
     found = collect(restarted(timedelta(minutes=1)))
-    assert found[TITLE].splitlines()[:2] == ["nothing stands in the way of the pods", "Pod/back: Running on node"]
+    assert found[TITLE].splitlines()[:2] == ["no blocking cause found", "Pod/back: Running on node"]
     assert found["log of back c, previous"] == "back c True"
 
 
 def test_pod_restarted_long_ago_is_healthy(collect: Collect) -> None:
-    assert collect(restarted(timedelta(hours=1))) == {TITLE: "nothing is wrong in it"}
+    assert collect(restarted(timedelta(hours=1))) == {TITLE: "no problems found"}
 
 
 def test_replica_set_failure_is_reported_without_pods(collect: Collect) -> None:
     failed_create = event("rs", "FailedCreate", "Error creating: pods forbidden", kind="ReplicaSet")
     found = collect(healthy(), replica_sets=(replica_set("x"),), events=(failed_create,))
     lines = found[TITLE].splitlines()
-    assert lines[0].startswith("ReplicaSet/rs can't make its pods: violates PodSecurity")
+    assert lines[0].startswith("ReplicaSet/rs can't create its pods: violates PodSecurity")
     assert lines[1:] == ["ReplicaSet/rs: FailedCreate: Error creating: pods forbidden"]
 
 

@@ -57,7 +57,7 @@ def recorded(script: Script, watches: int) -> tuple[History, list[str | None]]:
     history = History()
     moments = iter(range(1, 100))
     reflector = Reflector("Pod", script, history, now=lambda: float(next(moments)))
-    reflector.begin()
+    reflector.start()
     return history, [reflector.watch_once() for _ in range(watches)]
 
 
@@ -118,7 +118,7 @@ def test_interrupted_watch_is_recorded_and_resumed(error: Any, reason: str) -> N
 def test_expired_versions_are_a_gap(gone: Any) -> None:
     script = Script([START, Listing("30", (pod("b", 25), pod("c", 28)))], [[gone], []])
     history, errors = recorded(script, 2)
-    assert errors == ["the watch's version was gone (410)", None]
+    assert errors == ["the watch's resource version has expired (410)", None]
     assert script.versions == ["10", "30"]
     assert versions(history)[2:] == [("a", "1", True), ("b", "25", False), ("c", "28", False)]
     history.complete_until("Pod", 50.0)
@@ -148,7 +148,7 @@ def test_interval_without_changes_has_one_state() -> None:
 
 def test_incomplete_interval_is_rejected() -> None:
     history, _ = recorded(Script([START], [[]]), 1)
-    with pytest.raises(GapError, match="not settled"):
+    with pytest.raises(GapError, match="not complete up to"):
         list(history.states("Pod", 1.0, 5.0))
 
 
@@ -175,14 +175,14 @@ def test_current_recorder_has_states_since_its_start() -> None:
     with Recorder(SilentWatch([START], []), ["Pod"]) as silent:
         started, moment = time.time(), silent.wait_until_current()
     assert len(next(silent.history.states("Pod", started, moment)).objects) == 2
-    with pytest.raises(GapError, match="before Pod objects were recorded"):
+    with pytest.raises(GapError, match="before the recording of Pod objects"):
         list(silent.history.states("Pod", started - 60, moment))
 
 
 def test_failed_recorder_is_an_open_gap() -> None:
     history = History()
     reflector = Reflector("Pod", Script([START], [[{"type": "ADDED"}]]), history)
-    reflector.begin()
+    reflector.start()
     reflector.follow(threading.Event())
     history.complete_until("Pod", 9e9)
     with pytest.raises(GapError, match="the recorder failed: KeyError"):
