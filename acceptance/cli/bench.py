@@ -1,4 +1,4 @@
-"""How long the chain takes, against the raw commands under it, measured one by one in the same run."""
+"""How long a run takes until every pod is Ready, compared with the raw commands, measured in the same run."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FACTOR = 1.25
 """Of the longer of cluster creation and image builds: what doing them side by side may cost."""
 SECONDS = 120.0
 """From the command to every pod Ready, with warm caches."""
-TRIVIAL_TEST = "tests/behaviour/test_release.py::test_every_pod_is_ready_within_three_minutes"
+TRIVIAL_TEST = "tests/behaviour/test_release.py::test_pods_are_ready_within_three_minutes"
 READY = "ready_release: "
-"""How the line begins that tells that the fixture `ready` is there."""
+"""How the line of progress begins that says that every pod is Ready."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,15 @@ class Raw:
 
     @property
     def bound(self) -> float:
-        """What the chain may take."""
+        """How long the chain may take."""
         return FACTOR * max(self.cluster, sum(self.builds.values())) + self.load + self.install
 
 
 def seconds(work: Callable[[], object]) -> float:
-    begun = time.monotonic()
+    """Return how long a call takes."""
+    start = time.monotonic()
     work()
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def raw(toolchain: Toolchain) -> Raw:
@@ -94,7 +95,7 @@ def raw(toolchain: Toolchain) -> Raw:
 
 
 def chain() -> float:
-    """Seconds from pytest's command to every pod Ready; raises `ToolchainError` where it does not come so far."""
+    """Return seconds from pytest's command to every pod Ready. Raises `ToolchainError` where pytest fails."""
     begun, ready = time.monotonic(), None
     with tempfile.TemporaryDirectory() as reports:
         argv = [sys.executable, "-m", "pytest", "--reports", reports, TRIVIAL_TEST]

@@ -1,4 +1,4 @@
-"""`python -m acceptance COMMAND`: what the suite does beside testing."""
+"""`python -m acceptance COMMAND`: commands beside testing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from toolchain.console import ToolchainError
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
     commands = made.add_subparsers(dest="command", required=True)
     propose = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
@@ -24,19 +25,19 @@ def parser() -> argparse.ArgumentParser:
     propose.add_argument("--values", type=Path, metavar="FILE", help="values that rendering needs")
     propose.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")
     commands.add_parser("bench", help="time the chain against the raw commands", description=bench.__doc__)
-    commands.add_parser("clean", help="remove what runs have left, kept ones too", description=clean.__doc__)
+    commands.add_parser("clean", help="remove leftovers of runs, kept ones too", description=clean.__doc__)
     return made
 
 
 def clean() -> None:
-    """Remove every container, network, image tag and file of runs that are over; images and tools stay cached."""
+    """Remove what finished runs have left, kept ones too; images and tools stay in the cache."""
     lifecycle.sweep(toolchain.find(), kept=True)
 
 
 def propose(chart: Path, values: Path | None, output: Path | None) -> None:
-    """Print or write the proposed target; raises `InitError` or `ToolchainError` with one sentence."""
+    """Print or write the proposed target. Raises `InitError` or `ToolchainError` with one sentence."""
     if output is not None and output.exists():
-        raise propose_target.InitError(f"{output} is there already; name another file, or remove it")
+        raise propose_target.InitError(f"{output} already exists; name another file, or remove it")
     given = manifests.values_of(values) if values else {}
     folder = output.parent if output else Path.cwd()
     document = propose_target.propose(chart, find_helm(), given, folder)
@@ -49,6 +50,7 @@ def propose(chart: Path, values: Path | None, output: Path | None) -> None:
 
 
 def main() -> int:
+    """Run a command and return its exit code."""
     options = parser().parse_args()
     try:
         if options.command == "bench":
