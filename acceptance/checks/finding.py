@@ -1,4 +1,4 @@
-"""What a check returns: one broken clause of one rule, at one place."""
+"""Findings: a violated clause of a rule at one place, and its severity for the release."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from acceptance.core import rules
 from acceptance.core.target import Target, Waiver
 
 Severity = Literal["blocking", "advice", "waived"]
-"""What a finding does to the release: it rejects it, it is advice, or the target waives it."""
+"""blocking: rejects the release; advice: does not; waived: the target has a waiver for it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken clause: `object` as `Kind/name`, `field` a path in it, what was wanted and what was found.
+    """One violated clause: `object` as `Kind/name`, `field` a path in it, the expected and the actual value.
 
     `advice` marks a finding that does not reject the release: a derived rule on a target that is not strict.
     """
@@ -35,7 +35,7 @@ class Finding:
 
 
 class FindingsError(AssertionError):
-    """Raised by a test whose check found something; pytest shows every finding, a line each."""
+    """A test's blocking findings; the message is one line per finding."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
@@ -44,7 +44,7 @@ class FindingsError(AssertionError):
 
 @dataclass(frozen=True)
 class ClassifiedFinding:
-    """A finding and what it does to the release; `waiver` is the target's where it is waived."""
+    """A finding with its severity; `waiver` is the target's waiver of a waived finding."""
 
     finding: Finding
     severity: Severity
@@ -52,9 +52,9 @@ class ClassifiedFinding:
 
 
 def classify(finding: Finding, target: Target, today: date) -> ClassifiedFinding:
-    """What `finding` does to a release of `target`.
+    """Return the finding with its severity for a release of `target`.
 
-    A broken derived rule is advice unless the target is strict; a waiver holds to the end of its day `until`.
+    A violated derived rule is advice unless the target is strict; a waiver is valid to the end of its day `until`.
     """
     derived = finding.rule in rules.load() and rules.load()[finding.rule].source == "derived"
     if finding.advice or (derived and not target.strict):
@@ -65,37 +65,40 @@ def classify(finding: Finding, target: Target, today: date) -> ClassifiedFinding
     return ClassifiedFinding(finding, "blocking")
 
 
-_journal: ContextVar[list[ClassifiedFinding] | None] = ContextVar("journal", default=None)
+_captured: ContextVar[list[ClassifiedFinding] | None] = ContextVar("captured", default=None)
 
 
 @contextmanager
 def capture_findings() -> Iterator[list[ClassifiedFinding]]:
-    """Every finding that `accept` judges within, in order; the plugin keeps one for each test."""
-    kept: list[ClassifiedFinding] = []
-    token = _journal.set(kept)
+    """Collect every finding passed to `report_findings` in this context, in order."""
+    captured: list[ClassifiedFinding] = []
+    token = _captured.set(captured)
     try:
-        yield kept
+        yield captured
     finally:
-        _journal.reset(token)
+        _captured.reset(token)
 
 
 def report_findings(findings: Iterable[Finding], target: Target) -> None:
-    """End a test's check: record every finding, and raise `FindingsError` with those that count.
+    """Record every finding of a test, and fail the test if any is blocking.
 
-    A test gives all its findings in one call, of all the rules that it is tied to: a finding breaks its own
-    rule only, and the test's other rules have then passed.
+    A test reports the findings of all its rules in one call: a finding fails its own rule only, and the test's other
+    rules pass.
+
+    Raises:
+        FindingsError: At least one finding is blocking.
     """
     __tracebackhide__ = True
-    judged = [classify(finding, target, date.today()) for finding in findings]
-    if (kept := _journal.get()) is not None:
-        kept.extend(judged)
-    if counting := [each.finding for each in judged if each.severity == "blocking"]:
-        raise FindingsError(counting)
+    classified = [classify(finding, target, date.today()) for finding in findings]
+    if (captured := _captured.get()) is not None:
+        captured.extend(classified)
+    if blocking := [each.finding for each in classified if each.severity == "blocking"]:
+        raise FindingsError(blocking)
 
 
 class Untested(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised where a rule can't be judged; the message is the reason, which the report shows."""
+    """A rule can't be judged; the message is the reason, which the report shows."""
 
 
 class Waived(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised where the target itself sets a rule aside, such as by another platform; the message says how."""
+    """The target itself exempts a rule, such as by another platform; the message is the reason."""

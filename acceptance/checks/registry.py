@@ -1,4 +1,4 @@
-"""Ties a check to its rule: `@check("POD-07")` on a function that yields the broken clauses it sees."""
+"""The registry of checks: `@check("POD-07")` registers a function that yields the violations of a rule."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from acceptance.core.target import Target
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken clause at one place. `derived` marks a clause that the specification does not state itself;
-    `advice` one that never rejects a release."""
+    """A violated clause at one place.
+
+    `derived` marks a clause that the specification does not state itself; `advice` one that never rejects a release.
+    """
 
     object: str
     field: str
@@ -39,20 +41,25 @@ class Check:
 
     @property
     def id(self) -> str:
+        """The rule's identifier, and the component if there is one."""
         return f"{self.rule}-{self.component}" if self.component else self.rule
 
     def __call__(self, snapshot: Snapshot, target: Target) -> list[Finding]:
-        """Every broken clause. Raises `Untested` where snapshot and target can't tell and nothing is broken."""
+        """Return the findings in a snapshot.
+
+        Raises:
+            Untested: The snapshot or the target lacks what a function needs, and no function found a violation.
+        """
         derived_rule = load()[self.rule].source == "derived"
-        subject = ComponentView(snapshot, target, self.component)
-        broken: list[Violation] = []
+        view = ComponentView(snapshot, target, self.component)
+        violations: list[Violation] = []
         reasons: list[Untested] = []
-        for clauses in self.functions:
+        for function in self.functions:
             try:
-                broken += clauses(subject)
+                violations += function(view)
             except Untested as reason:
                 reasons.append(reason)
-        if reasons and not broken:
+        if reasons and not violations:
             raise reasons[0]
         return [
             Finding(
@@ -63,7 +70,7 @@ class Check:
                 actual=each.actual,
                 advice=each.advice or (not target.strict and (derived_rule or each.derived)),
             )
-            for each in dict.fromkeys(broken)
+            for each in dict.fromkeys(violations)
         ]
 
 
@@ -71,39 +78,46 @@ _registry: dict[tuple[str, Level, str | None], list[CheckFunction]] = {}
 
 
 def check(rule: str, *levels: Level) -> Callable[[CheckFunction], CheckFunction]:
-    """Register a function for a rule: at the given levels, else at each of the rule's but `behaviour`, and for
-    each component that the rule names. Several functions of one rule make one check."""
-    stated = load()[rule]
-    chosen = levels or tuple(level for level in stated.levels if level != "behaviour")
-    if unknown := set(chosen) - set(stated.levels):
+    """Register a function for each component that the rule names; several functions of one rule make one check.
+
+    Args:
+        rule: The rule's identifier.
+        levels: The levels at which it runs; by default the rule's levels except `behaviour`.
+
+    Raises:
+        ValueError: The rule is not asserted at one of the levels.
+    """
+    definition = load()[rule]
+    chosen = levels or tuple(level for level in definition.levels if level != "behaviour")
+    if unknown := set(chosen) - set(definition.levels):
         raise ValueError(f"{rule} is not asserted at {', '.join(sorted(unknown))}")
 
-    def register(clauses: CheckFunction) -> CheckFunction:
+    def register(function: CheckFunction) -> CheckFunction:
         for level in chosen:
-            for component in stated.components or (None,):
-                _registry.setdefault((rule, level, component), []).append(clauses)
-        return clauses
+            for component in definition.components or (None,):
+                _registry.setdefault((rule, level, component), []).append(function)
+        return function
 
     return register
 
 
 def for_level(level: Level) -> list[Check]:
-    """Every check of a level, in the rules' order."""
+    """Return every check of a level, in the rules' order."""
     order = list(load())
-    chosen = [Check(*key, tuple(clauses)) for key, clauses in _registry.items() if key[1] == level]
+    chosen = [Check(*key, tuple(functions)) for key, functions in _registry.items() if key[1] == level]
     return sorted(chosen, key=lambda each: order.index(each.rule))
 
 
 @dataclass(frozen=True)
 class CheckResults:
-    """What all checks of a level said: findings, and the reason for each check that could not judge."""
+    """The findings of several checks, and the reason for each check that was untested or waived."""
 
     findings: tuple[Finding, ...]
     untested: dict[str, str]
 
 
 def run_checks(snapshot: Snapshot, target: Target, checks: Iterable[Check] | None = None) -> CheckResults:
-    """Run checks (those of the snapshot's level by default) over one snapshot."""
+    """Run checks, by default all of the snapshot's level, on one snapshot."""
     findings: list[Finding] = []
     untested: dict[str, str] = {}
     for each in for_level(snapshot.source) if checks is None else checks:
