@@ -13,7 +13,7 @@ FRONTEND_SERVICE = "chart/templates/frontend-service.yaml"
 CONFIG_MAP = "chart/templates/configmap.yaml"
 NOTES = "chart/templates/NOTES.txt"
 AUTOSCALER = "chart/templates/hpa.yaml"
-EDGE = "app/backend/todo_backend/middleware.py"
+MIDDLEWARE = "app/backend/todo_backend/middleware.py"
 SERVER = "app/backend/todo_backend/server.py"
 MAIN = "app/backend/todo_backend/__main__.py"
 LOGS = "app/backend/todo_backend/logs.py"
@@ -69,7 +69,7 @@ MUTANTS = (
         "drain without Connection: close",
         "STA-08",
         "behaviour/test_drain.py",
-        replace(EDGE, "if self.draining:", "if False:"),
+        replace(MIDDLEWARE, "if self.draining:", "if False:"),
     ),
     mutant(
         "drain in the backend only",
@@ -189,7 +189,7 @@ MUTANTS = (
         "backend logs no requests",
         "PER-06",
         "behaviour/test_logs.py::test_pod_log_shows_a_request",
-        replace(EDGE, 'log.info("request"', 'log.debug("request"'),
+        replace(MIDDLEWARE, 'log.info("request"', 'log.debug("request"'),
     ),
     mutant(
         "frontend logs no requests",

@@ -334,13 +334,13 @@ def _origins(objects: Objects) -> None:
 
 
 @variant("images by digest")
-def by_digest(objects: Objects) -> None:
+def _by_digest(objects: Objects) -> None:
     for body in containers(objects):
         body["image"] = f"{body['image'].rpartition(':')[0]}@{simulated.digest(body['image'])}"
 
 
 @variant("scheduling constraints and pull secrets")
-def scheduling(objects: Objects) -> None:
+def _scheduling(objects: Objects) -> None:
     spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
     for spec in specs(objects):
         spec |= {

@@ -41,18 +41,18 @@ def build(engine: Engine, reference: str, root: Callable[[tuple[str, ...], str],
     with tempfile.TemporaryDirectory(dir=cache.directory()) as name:
         context = Path(name)
         gather(context, kubernetes, containerd, base_files)
-        wanted = run(
+        required = run(
             [kubernetes / "kubeadm", "config", "images", "list", "--kubernetes-version", pins.KUBERNETES]
         ).split()
-        control_plane(engine, context / "bin", wanted, rootfs, debian)
-        pause = next(image for image in wanted if "/pause:" in image)
+        control_plane(engine, context / "bin", required, rootfs, debian)
+        pause = next(image for image in required if "/pause:" in image)
         arguments = {"ROOTFS": rootfs, "KUBERNETES": pins.KUBERNETES, "PAUSE_IMAGE": pause}
         flags = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
         bare = reference.replace("/node:", "/node-bare:")
         engine.build("--tag", bare, *flags, "-f", HERE / "Dockerfile", context)
-        log("node image", f"{len(wanted)} control-plane images are imported")
-        load(engine, bare, wanted, reference)
-        engine.docker("image", "rm", bare, *wanted)
+        log("node image", f"{len(required)} control-plane images are imported")
+        load(engine, bare, required, reference)
+        engine.docker("image", "rm", bare, *required)
 
 
 def gather(context: Path, kubernetes: Path, containerd: Path, base_files: Path) -> None:
@@ -67,9 +67,9 @@ def gather(context: Path, kubernetes: Path, containerd: Path, base_files: Path) 
         shutil.copy2(source, context)
 
 
-def control_plane(engine: Engine, folder: Path, wanted: list[str], rootfs: str, debian: str) -> None:
+def control_plane(engine: Engine, folder: Path, required: list[str], rootfs: str, debian: str) -> None:
     """Build each image that kubeadm names, under that name; `ToolchainError` on a name that is not known here."""
-    for image in wanted:
+    for image in required:
         name = image.rpartition("/")[2].partition(":")[0]
         if name in BINARIES:
             arguments = ["--build-arg", f"SOURCE={BINARIES[name]}", "--build-arg", f"NAME={name}"]

@@ -1,7 +1,7 @@
-"""Bounds and formats: what a chart must refuse, or normalise, and what it must let through.
+"""Bounds and formats: the values that a chart must reject or normalise, and those that it must accept.
 
-Each case is a value put where the target says that the chart holds it. A value beyond a bound is refused with the
-key's path, or else never reaches the objects: the rule's own check then finds nothing in what was rendered.
+Each case sets one value at the chart path that the target gives. For a value outside a bound, either rendering must
+fail with the key's path in the message, or the rule's check must find no violation in the rendered objects.
 """
 
 from __future__ import annotations
@@ -26,8 +26,13 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One set of values. `path` names the target's value path (`hpa_min`, or `replicas` of the component) that
-    holds what is tested; `others` are further values by such names."""
+    """One value to render the chart with.
+
+    Attributes:
+        path: The name of the value path in the target's `values`, such as `hpa_min`, or `replicas` of the component.
+        refused: Whether the chart must refuse the value.
+        others: Further values to set, by the same kind of name.
+    """
 
     rule: str
     name: str
@@ -39,12 +44,17 @@ class Case:
 
     @property
     def id(self) -> str:
+        """The test's parameter ID."""
         part = f"-{self.component}" if self.component else ""
         return f"{self.rule}{part}-{self.name}-{'refused' if self.refused else 'accepted'}"
 
 
 def value_path(target: Target, component: str | None, name: str) -> str:
-    """The chart's path of a value; `Untested` where the target names none."""
+    """Return the chart's path of a value.
+
+    Raises:
+        Untested: The target has no path for the value, or no such component.
+    """
     if component is not None and component not in target.components:
         raise Untested(f"the target names no {component}")
     owner = target.component(component).values if component else target.values
@@ -58,70 +68,87 @@ def value_path(target: Target, component: str | None, name: str) -> str:
 
 
 def overrides(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
-    """The tested path, and the values of a case as the chart nests them."""
+    """Return the path under test, and the case's values nested as in the chart."""
     path = value_path(target, case.component, case.path)
-    parts = [nested(value_path(target, case.component, name), v) for name, v in (case.others or {}).items()]
+    parts = [nested(value_path(target, case.component, name), value) for name, value in (case.others or {}).items()]
     return path, merge_values(*parts, nested(path, case.value))
 
 
 def check_case(
     case: Case, renderer: Renderer, base: Snapshot, checks: Mapping[tuple[str, str | None], Check]
 ) -> list[Finding]:
-    """Render a case and say what is wrong with how the chart took it."""
+    """Render the chart with a case's values.
+
+    Args:
+        case: The values.
+        renderer: Renders the target's chart.
+        base: A snapshot of the chart's defaults.
+        checks: The static checks by rule and component.
+
+    Returns:
+        A finding if the chart refused an accepted value, rendered a refused one, or did not name its path.
+    """
     target = renderer.target
     path, values = overrides(case, target)
     snapshot = renderer.with_values(base, values)
     assert snapshot.chart is not None
     error = snapshot.chart.rendering.error
 
-    def finding(wanted: str, found: str) -> Finding:
-        derived = not target.strict
-        return Finding(case.rule, "values", path, wanted, found, advice=derived and case.refused)
+    def finding(expected: str, actual: str) -> Finding:
+        return Finding(case.rule, "values", path, expected, actual, advice=case.refused and not target.strict)
 
     if not case.refused:
         return [] if error is None else [finding(f"{case.name} accepted", f"refused: {error}")]
     if error is None:
-        reached = checks[case.rule, case.component](snapshot, target)
-        return [finding(f"{case.name} refused", f"it reached {each.object} {each.field}") for each in reached[:1]]
+        violations = checks[case.rule, case.component](snapshot, target)
+        return [finding(f"{case.name} refused", f"rendered in {each.object} {each.field}") for each in violations[:1]]
     if not all(word in error for word in path.split(".")):
         return [finding(f"{case.name} refused with the key's path", error)]
     return []
 
 
-def _both(rule: str, path: str, refused: Values, accepted: Values, others: Values | None = None) -> Iterator[Case]:
-    """Cases of one path for each component that the rule names."""
+@dataclass(frozen=True)
+class WithValues:
+    """A tested value, and the other values that it is set together with, by the names of their value paths."""
+
+    value: Any
+    others: Values
+
+
+def _component_cases(
+    rule: str, path: str, refused: Values, accepted: Values, others: Values | None = None
+) -> Iterator[Case]:
+    """Yield the cases of one value path for each component of the rule; `others` are set in every case."""
     for component in load()[rule].components or (None,):
-        for wanted, values in ((True, refused), (False, accepted)):
+        for is_refused, values in ((True, refused), (False, accepted)):
             for name, value in values.items():
-                extra = {**(others or {}), **(value.get("others", {}) if isinstance(value, Other) else {})}
-                plain = value["value"] if isinstance(value, Other) else value
-                yield Case(rule, name, path, plain, wanted, component, extra or None)
-
-
-class Other(dict[str, Any]):
-    """A value that needs others beside it."""
+                combined = value if isinstance(value, WithValues) else WithValues(value, {})
+                extra = {**(others or {}), **combined.others}
+                yield Case(rule, name, path, combined.value, is_refused, component, extra or None)
 
 
 def cpu(percent: int) -> list[dict[str, Any]]:
+    """Return an HPA's metrics: CPU utilization with a target of `percent`."""
     target = {"type": "Utilization", "averageUtilization": percent}
     return [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def resources(requests: Values, limits: Values) -> dict[str, Any]:
+    """Return a container's `resources`."""
     return {"requests": dict(requests), "limits": dict(limits)}
 
 
 LIMITS = {"cpu": "500m", "memory": "512Mi"}
-OFF = {"hpa_enabled": False}
+HPA_OFF = {"hpa_enabled": False}
 NOT_LOCAL = {"local_cluster": False}
 
 
 def cases() -> list[Case]:
-    """Every case that needs no look at the chart first."""
+    """Return every case that does not depend on the chart."""
     found: list[Case] = []
 
     def add(rule: str, path: str, refused: Values, accepted: Values, others: Values | None = None) -> None:
-        found.extend(_both(rule, path, refused, accepted, others))
+        found.extend(_component_cases(rule, path, refused, accepted, others))
 
     add(
         "IMG-01", "image_repository", {"Todo_Image": "Todo_Image"}, {"registry:5000/a/todo-1": "registry:5000/a/todo-1"}
@@ -130,19 +157,19 @@ def cases() -> list[Case]:
     add(
         "DEP-03",
         "replicas",
-        {"0": 0, "6 on a local cluster": 6, "11": Other(value=11, others=NOT_LOCAL), "-1": -1},
-        {"1": 1, "5": 5, "10 where not local": Other(value=10, others=NOT_LOCAL)},
-        OFF,
+        {"0": 0, "6 on a local cluster": 6, "11": WithValues(11, NOT_LOCAL), "-1": -1},
+        {"1": 1, "5": 5, "10 on another cluster": WithValues(10, NOT_LOCAL)},
+        HPA_OFF,
     )
     add(
         "DEP-07",
         "max_surge",
         {
-            "0 and 0": Other(value=0, others={"max_unavailable": 0}),
-            "0% and 0": Other(value="0%", others={"max_unavailable": 0}),
-            "0 and 0%": Other(value=0, others={"max_unavailable": "0%"}),
+            "0 and 0": WithValues(0, {"max_unavailable": 0}),
+            "0% and 0": WithValues("0%", {"max_unavailable": 0}),
+            "0 and 0%": WithValues(0, {"max_unavailable": "0%"}),
         },
-        {"0 and 1": Other(value=0, others={"max_unavailable": 1}), "25% and 0": "25%"},
+        {"0 and 1": WithValues(0, {"max_unavailable": 1}), "25% and 0": "25%"},
     )
     add("SVC-05", "service_port", {"0": 0, "65536": 65536}, {"1": 1, "65535": 65535})
     add("POD-16", "container_port", {"0": 0, "65536": 65536}, {"1024": 1024, "65535": 65535})
@@ -199,16 +226,16 @@ def cases() -> list[Case]:
     add(
         "SEC-09",
         "database_url",
-        {"over a variable's size": f"postgresql://u:p4ss@db.example.com/{'x' * MAX_VARIABLE_BYTES}"},
+        {"longer than a variable may be": f"postgresql://u:p4ss@db.example.com/{'x' * MAX_VARIABLE_BYTES}"},
         {},
     )
-    add("HPA-04", "hpa_min", {"0": 0, "11": Other(value=11, others={**NOT_LOCAL, "hpa_max": 11})}, {"1": 1})
-    add("HPA-04", "hpa_min", {}, {"10": Other(value=10, others={**NOT_LOCAL, "hpa_max": 10})})
+    add("HPA-04", "hpa_min", {"0": 0, "11": WithValues(11, {**NOT_LOCAL, "hpa_max": 11})}, {"1": 1})
+    add("HPA-04", "hpa_min", {}, {"10": WithValues(10, {**NOT_LOCAL, "hpa_max": 10})})
     add(
         "HPA-05",
         "hpa_min",
-        {"5 of 4": Other(value=5, others={"hpa_max": 4})},
-        {"3 of 3": Other(value=3, others={"hpa_max": 3})},
+        {"5 of 4": WithValues(5, {"hpa_max": 4})},
+        {"3 of 3": WithValues(3, {"hpa_max": 3})},
     )
     add("HPA-06", "hpa_metrics", {"none": [], "11": cpu(70) * 11}, {"1": cpu(70)})
     add("HPA-07", "hpa_metrics", {"CPU 0 %": cpu(0), "CPU 101 %": cpu(101)}, {"CPU 1 %": cpu(1), "CPU 100 %": cpu(100)})
@@ -219,37 +246,45 @@ VARIABLE = "ACCEPTANCE_SIZE"
 
 
 def variable(excess: int) -> dict[str, str]:
-    """One variable that as NAME=value and NUL is `excess` bytes larger than the limit."""
+    """Return one variable whose `NAME=value` with its final NUL is `excess` bytes larger than the limit."""
     return {VARIABLE: "x" * (MAX_VARIABLE_BYTES + excess - len(VARIABLE) - 2)}
 
 
 def total_size(renderer: Renderer, base: Snapshot, excess: int) -> Case:
-    """A ConfigMap whose values are `excess` bytes larger than the limit, filled up with variables that fit."""
+    """Return a case in which the ConfigMap's values are `excess` bytes larger than the limit.
+
+    Each added variable is itself within its limit.
+
+    Raises:
+        Untested: The ConfigMap is absent, or the target has no path for its values.
+    """
     target = renderer.target
     value_path(target, None, "extra_config")
     config = base.named("ConfigMap", target.config_map.name)
     if config is None:
         raise Untested(f"ConfigMap/{target.config_map.name} is absent (CHT-08)")
-    room = MAX_BYTES + excess - sum(len(str(value).encode()) for value in mapping_at(config, "data").values())
+    remaining = MAX_BYTES + excess - sum(len(str(value).encode()) for value in mapping_at(config, "data").values())
     size = 100_000
-    fill = {f"ACCEPTANCE_FILL_{index}": "x" * min(size, room - index * size) for index in range(-(-room // size))}
+    fill = {
+        f"ACCEPTANCE_FILL_{index}": "x" * min(size, remaining - index * size) for index in range(-(-remaining // size))
+    }
     name = f"values of {MAX_BYTES + excess:,} bytes"
     return Case("CFG-08", name, "extra_config", fill, refused=excess > 0)
 
 
 def round_trip(renderer: Renderer, base: Snapshot) -> list[Finding]:
-    """Quotes and non-ASCII text arrive in the ConfigMap as they are."""
+    """Return a finding for each text with quotes and non-ASCII characters that the ConfigMap does not contain."""
     target = renderer.target
     path = value_path(target, None, "extra_config")
     snapshot = renderer.with_values(base, nested(path, ROUND_TRIP))
     assert snapshot.chart is not None
     if snapshot.chart.rendering.error is not None:
         return [Finding("CFG-07", "values", path, "text accepted", snapshot.chart.rendering.error)]
-    held = [mapping_at(item, "data") for item in snapshot.of_kind("ConfigMap")]
+    contents = [mapping_at(item, "data") for item in snapshot.of_kind("ConfigMap")]
     return [
-        Finding("CFG-07", "values", f"{path}.{key}", repr(text), repr([data.get(key) for data in held]))
+        Finding("CFG-07", "values", f"{path}.{key}", repr(text), repr([data.get(key) for data in contents]))
         for key, text in ROUND_TRIP.items()
-        if not any(data.get(key) == text for data in held)
+        if not any(data.get(key) == text for data in contents)
     ]
 
 
@@ -257,18 +292,22 @@ UNKNOWN = "acceptanceUnknown"
 
 
 def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
-    """An unknown key in each mapping of the chart's values that is not free is refused by its path."""
+    """Return a finding for each mapping of the values, except free-form ones, in which an unknown key is accepted.
+
+    An error message without the key's path is a finding too.
+
+    Raises:
+        Untested: The chart has no schema, or does not render.
+    """
     assert base.chart is not None
     if base.chart.schema is None:
         raise Untested("the chart has no values.schema.json (CHT-10)")
     if base.chart.rendering.error is not None:
         raise Untested("the chart does not render (CHT-09)")
-    wheres = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
-    values = [merge_values(renderer.required(), nested(where, True)) for where in wheres]
+    paths = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
+    values = [merge_values(renderer.required(), nested(path, True)) for path in paths]
     return [
-        Finding(
-            "CHT-10", "values", where, "refused with its path", each.error or "accepted", not renderer.target.strict
-        )
-        for where, each in zip(wheres, renderer.render_all(values), strict=True)
-        if each.error is None or not all(word in each.error for word in where.split("."))
+        Finding("CHT-10", "values", path, "refused with its path", each.error or "accepted", not renderer.target.strict)
+        for path, each in zip(paths, renderer.render_all(values), strict=True)
+        if each.error is None or not all(word in each.error for word in path.split("."))
     ]

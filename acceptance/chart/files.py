@@ -1,4 +1,4 @@
-"""The files of a chart, its subcharts' too."""
+"""The files of a chart and of its subcharts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from acceptance.kube.manifests import read_text_or_empty
 
 
 def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Path and text of every template file, those of subcharts (folders or archives) too."""
+    """Yield the path and text of every template file, including those of subcharts (folders and archives)."""
     for path in sorted((chart / "templates").rglob("*")):
         if path.is_file():
             yield f"{prefix}{path.relative_to(chart)}", read_text_or_empty(path)
@@ -28,7 +28,7 @@ def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
 
 
 def schema(chart: Path) -> Object | None:
-    """The values' JSON Schema, or None where there is none; one that is no JSON object is an empty one."""
+    """Return the values' JSON Schema, None if the chart has none, or `{}` if it is not a JSON object."""
     path = chart / "values.schema.json"
     if not path.is_file():
         return None

@@ -1,18 +1,21 @@
-"""`python -m acceptance init CHART`: a target file proposed from what a chart renders.
+"""`python -m acceptance init CHART`: proposes a target file for a chart from its rendering.
 
-Roles are told by names, labels and ports; where a value goes is found by changing it and rendering again.
+Components are recognised by names, labels and images. Value paths are found by changing one value at a time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from acceptance.chart.renderer import WORKERS, Renderer
-from acceptance.checks.snapshot import ELSEWHERE, Rendering
+import tomlkit
+from tomlkit.items import InlineTable, Table
+
+from acceptance.chart.renderer import Renderer
+from acceptance.chart.value_paths import Change, changes_of, find_value_paths, leaves
+from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
@@ -26,50 +29,67 @@ ROLES = {
 }
 MAX_BYTES = {"backend": 200_000_000, "frontend": 500_000_000}
 KEYS = {"database_url": "DATABASE_URL", "auth_secret": "BETTER_AUTH_SECRET", "model_key": "OPENAI_API_KEY"}
-PROBES = ("acceptance-probe", "staging", "http://acceptance-probe.example.com")
-"""Words that a chart which checks its values may take: a name, an environment, an origin."""
-Change = tuple[str, Any]
+INLINE = ("labels", "probes")
+"""Mappings of a component that are written as inline tables."""
 
 
 class InitError(Exception):
-    """No target can be proposed; the message is one sentence with the cure."""
+    """No target can be proposed; the message is one sentence that says what to do."""
 
 
 def propose(chart: Path, helm: Helm, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The target of a chart as its TOML document; paths are relative to `folder`. Raises `InitError`."""
+    """Return the proposed target of a chart as a TOML document.
+
+    Args:
+        chart: The chart's folder.
+        helm: Renders the chart.
+        values: Values that rendering needs beside the credentials.
+        folder: The target file's folder, to which its paths are relative.
+
+    Raises:
+        InitError: The folder has no chart, or the chart does not render or has no known component.
+    """
     if not (chart / "Chart.yaml").is_file():
-        raise InitError(f"{chart} is no chart: it has no Chart.yaml; name the chart's folder")
-    bare = _bare(chart, folder, values)
-    renderer = Renderer(helm, Target.model_validate({**bare, "root": folder}), chart.resolve())
-    leaves = dict(_leaves(renderer.shipped))
-    secrets = _secret_paths(leaves, renderer)
-    document = merge_values(bare, {"values": secrets})
-    renderer = Renderer(helm, Target.model_validate({**document, "root": folder}), chart.resolve())
-    first = renderer.render(renderer.required())
-    if first.error is not None:
-        raise InitError(f"the chart does not render: {first.error}; give the values that it needs with --values FILE")
-    document = merge_values(document, _described(first, renderer))
-    changes = [change for path, value in leaves.items() for change in _changes(path, value)]
-    found = _probed(first, changes, document, renderer)
-    document = merge_values(document, found)
-    switch = document["values"].get("hpa_enabled")
-    if switch is None:
+        raise InitError(f"{chart} is not a chart: it has no Chart.yaml; name the chart's folder")
+    document = _minimal_document(chart, folder, values)
+    values_of = dict(leaves(_renderer(document, chart, helm, folder).shipped))
+    secrets = _secret_paths(values_of, _renderer(document, chart, helm, folder))
+    document = merge_values(document, {"values": secrets})
+    renderer = _renderer(document, chart, helm, folder)
+    rendering = renderer.render(renderer.required())
+    if rendering.error is not None:
+        raise InitError(f"the chart does not render: {rendering.error}; give the values it needs with --values FILE")
+    document = merge_values(document, _describe(rendering, renderer))
+    changes = [change for path, value in values_of.items() for change in changes_of(path, value)]
+    document = merge_values(document, find_value_paths(rendering, changes, document, renderer))
+    hpa_enabled = document["values"].get("hpa_enabled")
+    if hpa_enabled is None:
         return document
-    # The component's own replicas show only while nothing scales it.
-    off = renderer.render(merge_values(renderer.required(), nested(switch, False)))
-    counts = [(path, value) for path, value in changes if type(value) is int]
-    more = _probed(off, counts, document, renderer, nested(switch, False))
+    return _add_replicas(document, changes, renderer, nested(hpa_enabled, False))
+
+
+def _renderer(document: Mapping[str, Any], chart: Path, helm: Helm, folder: Path) -> Renderer:
+    return Renderer(helm, Target.model_validate({**document, "root": folder}), chart.resolve())
+
+
+def _add_replicas(
+    document: Mapping[str, Any], changes: Sequence[Change], renderer: Renderer, hpa_off: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Add what only a rendering without the HPA shows: the replicas of each component and their value paths."""
+    rendering = renderer.render(merge_values(renderer.required(), hpa_off))
+    integers = [(path, value) for path, value in changes if type(value) is int]
+    paths = find_value_paths(rendering, integers, document, renderer, hpa_off)
     replicas = {
         name: {"replicas": integer_at(item, "spec.replicas", 1)}
         for name, part in document["components"].items()
-        for item in off.objects
+        for item in rendering.objects
         if (text_at(item, "kind"), name_of(item)) == ("Deployment", part["deployment"])
     }
-    return merge_values(more, document, {"components": replicas})
+    return merge_values(paths, document, {"components": replicas})
 
 
-def _bare(chart: Path, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A target that rendering can begin with."""
+def _minimal_document(chart: Path, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target document that is sufficient for rendering the chart."""
     path = chart.resolve()
     base = folder.resolve()
     relative = path.relative_to(base) if path.is_relative_to(base) else path
@@ -85,41 +105,33 @@ def _bare(chart: Path, folder: Path, values: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no mapping, by dotted path; keys that have dots themselves can't be told and are left out."""
-    if isinstance(values, Mapping) and values:
-        for key, value in values.items():
-            if isinstance(key, str) and key and not any(c in key for c in ". "):
-                yield from _leaves(value, f"{path}.{key}" if path else key)
-    elif path:
-        yield path, values
-
-
-def _plain(word: str) -> str:
+def _normalized(word: str) -> str:
+    """Return only letters and digits, in lower case."""
     return "".join(filter(str.isalnum, word)).lower()
 
 
-def _secret_paths(leaves: Mapping[str, Any], renderer: Renderer) -> dict[str, str]:
-    """Value paths whose last word is a Secret key's, written in any way."""
+def _secret_paths(values: Mapping[str, Any], renderer: Renderer) -> dict[str, str]:
+    """Return the value paths whose last key is a Secret key in any spelling and whose value is rendered."""
     found: dict[str, str] = {}
     for name, key in KEYS.items():
-        for path, value in leaves.items():
-            if _plain(path.rpartition(".")[2]) == _plain(key) and isinstance(value, (str, type(None))):
-                rendering = renderer.render(nested(path, renderer.given[key]))
-                if rendering.error is None and not _holds(rendering, renderer.given[key]):
-                    continue
-                found.setdefault(name, path)
+        for path, value in values.items():
+            if _normalized(path.rpartition(".")[2]) == _normalized(key) and isinstance(value, (str, type(None))):
+                credential = renderer.credentials[key]
+                rendering = renderer.render(nested(path, credential))
+                if rendering.error is not None or _contains(rendering, credential):
+                    found.setdefault(name, path)
     return found
 
 
-def _holds(rendering: Rendering, text: str) -> bool:
+def _contains(rendering: Rendering, text: str) -> bool:
+    """Tell whether a Secret or any other object contains the text."""
     return any(
         text in decoded(item).values() for item in rendering.objects if text_at(item, "kind") == "Secret"
     ) or text in json.dumps(rendering.objects, default=str)
 
 
 def _role(pod: Pod) -> str | None:
-    """backend or frontend, by the words in the workload's name, labels, containers and images."""
+    """Return `backend` or `frontend` by the words in the workload's name, labels, containers and images."""
     words = [name_of(pod.owner), *map(str, pod.labels.values())]
     words += [word for each in pod.containers() if not each.init for word in (each.name, each.image)]
     text = " ".join(words).lower()
@@ -128,8 +140,12 @@ def _role(pod: Pod) -> str | None:
     return best if scores[best] and len({*scores.values()}) > 1 else None
 
 
-def _described(rendering: Rendering, renderer: Renderer) -> dict[str, Any]:
-    """Names, labels, ports and figures as they were rendered."""
+def _describe(rendering: Rendering, renderer: Renderer) -> dict[str, Any]:
+    """Return the names, labels, ports and figures of a rendering.
+
+    Raises:
+        InitError: No Deployment is recognised as a component.
+    """
     objects = rendering.objects
     metadata = renderer.metadata
     stated = {
@@ -148,7 +164,7 @@ def _described(rendering: Rendering, renderer: Renderer) -> dict[str, Any]:
             document["components"][role] = _component(role, pod, objects)
     if not document["components"]:
         raise InitError("the chart renders no Deployment that looks like the backend or the frontend; write its target")
-    document |= _keyed(objects)
+    document |= _config_map_and_secret(objects)
     backend = document["components"].get("backend", {})
     for item in objects:
         scaled = text_at(item, "kind") == "HorizontalPodAutoscaler" and at(item, "spec.scaleTargetRef.name")
@@ -158,18 +174,19 @@ def _described(rendering: Rendering, renderer: Renderer) -> dict[str, Any]:
 
 
 def _component(role: str, pod: Pod, objects: tuple[Object, ...]) -> dict[str, Any]:
-    served = [each for each in pod.containers() if not each.init]
-    main = next((each for each in served if each.ports()), served[0] if served else None)
+    """Return the component's section; the main container is the first one with a port."""
+    containers = [each for each in pod.containers() if not each.init]
+    main = next((each for each in containers if each.ports()), containers[0] if containers else None)
     service = _service(pod, objects)
     port = next(iter(main.ports().values()), None) if main else None
-    first = next(iter(mappings_at(service, "spec.ports")), {}) if service else {}
+    service_port = next(iter(mappings_at(service, "spec.ports")), {}) if service else {}
     selector = mapping_at(pod.owner, "spec.selector.matchLabels") or pod.labels
     described: dict[str, Any] = {
         "deployment": pod.name,
         "service": name_of(service) if service else f"{pod.name}-service",
         "container": main.name if main else role,
         "port": port or (8000 if role == "backend" else 3000),
-        "service_port": at(first, "port") or port or (8000 if role == "backend" else 3000),
+        "service_port": at(service_port, "port") or port or (8000 if role == "backend" else 3000),
         "labels": {str(key): str(value) for key, value in selector.items()},
         "replicas": integer_at(pod.owner, "spec.replicas", 1) or 1,
         "image": {
@@ -184,11 +201,12 @@ def _component(role: str, pod: Pod, objects: tuple[Object, ...]) -> dict[str, An
     if init:
         described["init_container"] = init[0].name
     if main:
-        described |= _of_main(main, objects)
+        described |= _describe_main_container(main, objects)
     return described
 
 
-def _of_main(main: Container, objects: tuple[Object, ...]) -> dict[str, Any]:
+def _describe_main_container(main: Container, objects: tuple[Object, ...]) -> dict[str, Any]:
+    """Return the HTTP probes' paths and the Secret keys in the environment."""
     found: dict[str, Any] = {}
     paths = {kind: text_at(main.body, f"{kind}Probe.httpGet.path") for kind in ("liveness", "readiness", "startup")}
     if probes := {kind: path for kind, path in paths.items() if path.startswith("/")}:
@@ -199,13 +217,14 @@ def _of_main(main: Container, objects: tuple[Object, ...]) -> dict[str, Any]:
         for kind in ("ConfigMap", "Secret")
         if text_at(item, "kind") == kind
     }
-    secret = dict.fromkeys(given.key for given in environment(main, keys) if given.source == "Secret")
+    secret = dict.fromkeys(variable.key for variable in environment(main, keys) if variable.source == "Secret")
     if secret:
         found["secret_keys"] = [key for key in secret if key]
     return found
 
 
 def _service(pod: Pod, objects: tuple[Object, ...]) -> Object | None:
+    """Return the Service that selects the pod."""
     for item in objects:
         selector = dict(mapping_at(item, "spec.selector"))
         if text_at(item, "kind") == "Service" and selector and selector.items() <= dict(pod.labels).items():
@@ -213,27 +232,29 @@ def _service(pod: Pod, objects: tuple[Object, ...]) -> Object | None:
     return None
 
 
-def _keyed(objects: tuple[Object, ...]) -> dict[str, Any]:
-    """The ConfigMap and the Secret that hold most of the specification's keys."""
-    wanted = {
+def _config_map_and_secret(objects: tuple[Object, ...]) -> dict[str, Any]:
+    """Return the names of the ConfigMap and the Secret with the most keys of the specification."""
+    specified = {
         "ConfigMap": ("config_map", ("ENVIRONMENT", "DEBUG", "CORS_ORIGINS")),
         "Secret": ("secret", tuple(KEYS.values())),
     }
     found: dict[str, Any] = {}
-    for kind, (section, keys) in wanted.items():
+    for kind, (section, keys) in specified.items():
         candidates = [item for item in objects if text_at(item, "kind") == kind]
-        held = [(sum(k in _keys(item) for k in keys), name_of(item)) for item in candidates]
-        if held:
-            found[section] = {"name": max(held, key=lambda pair: pair[0])[1]}
+        scores = [(sum(k in _keys(item) for k in keys), name_of(item)) for item in candidates]
+        if scores:
+            found[section] = {"name": max(scores, key=lambda pair: pair[0])[1]}
     return found
 
 
 def _keys(item: Object) -> set[str]:
+    """Return the keys of a ConfigMap or a Secret."""
     return {str(key) for field in ("data", "stringData") for key in mapping_at(item, field)}
 
 
 def _autoscaler(item: Object) -> dict[str, Any]:
-    least, most = integer_at(item, "spec.minReplicas", 1), at(item, "spec.maxReplicas")
+    """Return the HPA's name and figures."""
+    minimum, maximum = integer_at(item, "spec.minReplicas", 1), at(item, "spec.maxReplicas")
     cpu = next(
         (
             at(metric, "resource.target.averageUtilization")
@@ -242,138 +263,39 @@ def _autoscaler(item: Object) -> dict[str, Any]:
         ),
         None,
     )
-    figures = {"min_replicas": least, "max_replicas": most, "cpu_percent": cpu}
+    figures = {"min_replicas": minimum, "max_replicas": maximum, "cpu_percent": cpu}
     return {"name": name_of(item), **{key: value for key, value in figures.items() if isinstance(value, int)}}
 
 
-# --- where values go
-
-
-def _probed(
-    first: Rendering,
-    changes: Sequence[Change],
-    document: Mapping[str, Any],
-    renderer: Renderer,
-    others: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Value paths found by changing one value at a time and looking at what it changed from `first`."""
-
-    def render(change: Change) -> Rendering:
-        values = merge_values(renderer.required(), others or {}, nested(*change))
-        # A chart's own Namespace can't be the one that its release is in.
-        return renderer.render(values, namespace=ELSEWHERE if isinstance(change[1], bool) else None)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        rendered = list(pool.map(render, changes))
-    found: dict[str, Any] = {"values": {}, "components": {}}
-    for (path, value), rendering in zip(changes, rendered, strict=True):
-        if rendering.error is not None:
-            continue
-        for component, name in _effects(first, rendering, value, document):
-            owner = found["components"].setdefault(component, {}).setdefault("values", {}) if component else None
-            (found["values"] if owner is None else owner).setdefault(name, path)
-    return found
-
-
-def _changes(path: str, value: Any) -> Iterator[Change]:
-    if isinstance(value, bool):
-        yield path, not value
-    elif isinstance(value, int):
-        yield path, value + 1
-        yield path, value - 1
-    elif isinstance(value, str):
-        for text in PROBES:
-            yield path, text
-
-
-Look = Callable[[Object], Any]
-
-
-def _effects(
-    before: Rendering, after: Rendering, value: Any, document: Mapping[str, Any]
-) -> Iterator[tuple[str | None, str]]:
-    """(component, name of the value) for each place that the target knows and that shows the new value."""
-    scaler = (document.get("autoscaler") or {}).get("name")
-    config = document["config_map"]["name"]
-
-    def one(rendering: Rendering, kind: str, name: str | None) -> Object:
-        objects = (o for o in rendering.objects if text_at(o, "kind") == kind and name_of(o) == name)
-        return next(objects, {})
-
-    def became(kind: str, name: str | None, look: Look, wanted: Any) -> bool:
-        return bool(look(one(before, kind, name)) != wanted and look(one(after, kind, name)) == wanted)
-
-    if isinstance(value, bool):
-        kinds = [{text_at(item, "kind") for item in each.objects} for each in (before, after)]
-        for kind, name, there in (
-            ("HorizontalPodAutoscaler", "hpa_enabled", False),
-            ("Namespace", "namespace_create", True),
-        ):
-            if (kind in kinds[0]) != (kind in kinds[1]) and (kind in kinds[1]) is there:
-                yield None, name
-        return
-    if scaler:
-        for field, name in (("minReplicas", "hpa_min"), ("maxReplicas", "hpa_max")):
-            if became("HorizontalPodAutoscaler", scaler, lambda o, f=field: at(o, f"spec.{f}"), value):  # type: ignore[misc]
-                yield None, name
-    deployments = [part["deployment"] for part in document["components"].values()]
-    if all(became("Deployment", name, lambda o: at(o, "metadata.namespace"), value) for name in deployments):
-        yield None, "namespace"
-    for key, name in (("ENVIRONMENT", "environment"), ("CORS_ORIGINS", "cors_origins")):
-        if became("ConfigMap", config, lambda o, k=key: mapping_at(o, "data").get(k), value):  # type: ignore[misc]
-            yield None, name
-    for component, part in document["components"].items():
-        deployment, service = part["deployment"], part["service"]
-        container = part["container"]
-
-        def main(item: Object, container: str = container) -> Object:
-            all_containers = mappings_at(item, "spec.template.spec.containers")
-            return next((c for c in all_containers if text_at(c, "name") == container), {})
-
-        looks: list[tuple[str, str, str, Look]] = [
-            ("replicas", "Deployment", deployment, lambda o: at(o, "spec.replicas")),
-            ("image_repository", "Deployment", deployment, lambda o: image_reference(text_at(main(o), "image"))[0]),
-            ("image_tag", "Deployment", deployment, lambda o: image_reference(text_at(main(o), "image"))[1]),
-            ("container_port", "Deployment", deployment, lambda o: at(_first(main(o), "ports"), "containerPort")),
-            ("service_port", "Service", service, lambda o: at(_first(o, "spec.ports"), "port")),
-        ]
-        for name, kind, owner, look in looks:
-            if became(kind, owner, look, value):
-                yield component, name
-
-
-def _first(item: Object, path: str) -> Object:
-    return next(iter(mappings_at(item, path)), {})
-
-
-# --- TOML
-
-
 def toml(document: Mapping[str, Any]) -> str:
-    """The document as TOML: tables by sections, small mappings inline."""
-    lines = ["# Proposed from what the chart renders: read it, and complete what it can't tell."]
-    _table(document, "", lines)
-    return "\n".join(lines) + "\n"
+    """Return the document as TOML, with small mappings as inline tables."""
+    written = tomlkit.document()
+    written.add(tomlkit.comment("Proposed from the chart's rendering: review it, and complete what is missing."))
+    for key, value in document.items():
+        if value:
+            written.add(tomlkit.nl())
+            written.add(key, _table(value, inline=("values",) if key == "chart" else INLINE))
+    return tomlkit.dumps(written)
 
 
-def _table(table: Mapping[str, Any], path: str, lines: list[str]) -> None:
-    inline = ("labels", "probes") if path.startswith("components.") else ("values",) if path == "chart" else ()
-    simple = {k: v for k, v in table.items() if not isinstance(v, Mapping) or k in inline}
-    if path and simple:
-        lines += ["", f"[{path}]"]
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in simple.items()]
-    for key, value in table.items():
-        if key not in simple and value:
-            _table(value, f"{path}.{_key(key)}" if path else _key(key), lines)
+def _table(content: Mapping[str, Any], inline: tuple[str, ...]) -> Table:
+    """Return a TOML table; a table with tables only has no header of its own."""
+    table = tomlkit.table(is_super_table=all(isinstance(value, Mapping) for value in content.values()))
+    for key, value in content.items():
+        if not isinstance(value, Mapping):
+            table.add(key, value)
+        elif key in inline:
+            table.add(key, _inline_table(value))
+    for key, value in content.items():
+        if isinstance(value, Mapping) and key not in inline and value:
+            table.add(key, _table(value, inline))
+    return table
 
 
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(str(k))} = {_value(v)}" for k, v in value.items() if v is not None) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(entry) for entry in value) + "]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
+def _inline_table(content: Mapping[str, Any]) -> InlineTable:
+    """Return an inline table without the null values, which TOML does not have."""
+    table = tomlkit.inline_table()
+    for key, value in content.items():
+        if value is not None:
+            table.add(str(key), _inline_table(value) if isinstance(value, Mapping) else value)
+    return table

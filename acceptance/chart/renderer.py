@@ -1,4 +1,4 @@
-"""A chart read without a cluster: its files, and what Helm renders from several sets of values."""
+"""Renders a chart with Helm, without a cluster, and takes the static snapshots."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from toolchain.console import CommandError
 WORKERS = max(2, os.cpu_count() or 2)
 
 
-def credentials(target: Target) -> dict[str, str]:
-    """Credentials that no other run has, by Secret key, that fit the specification's formats."""
+def new_credentials(target: Target) -> dict[str, str]:
+    """Return random credentials in the specification's formats, by Secret key."""
     names = target.secret
     return {
         names.database_url: (
@@ -40,69 +40,83 @@ def credentials(target: Target) -> dict[str, str]:
 
 
 class Renderer:
-    """One chart of one target. Each set of values is rendered once; `given` are the credentials used."""
+    """Renders one chart of a target; each set of values is rendered once and cached.
+
+    Attributes:
+        credentials: The Secret's values by key, used in every rendering.
+    """
 
     def __init__(self, helm: Helm, target: Target, chart: Path | None = None) -> None:
         self.helm = helm
         self.target = target
         self.chart = chart or target.chart_path
-        self.given = credentials(target)
-        self._kept: dict[str, Rendering] = {}
+        self.credentials = new_credentials(target)
+        self._cache: dict[str, Rendering] = {}
         self._lock = Lock()
 
     # --- values
 
     def required(self) -> dict[str, Any]:
-        """What rendering needs: the credentials where the target says they go, and the target's own values."""
+        """Return the values without which the chart does not render: the target's values and the credentials."""
         values, names = self.target.values, self.target.secret
         paths = {
             values.database_url: names.database_url,
             values.auth_secret: names.auth_secret,
             values.model_key: names.model_key,
         }
-        parts = [nested(path, self.given[key]) for path, key in paths.items() if path is not None]
+        parts = [nested(path, self.credentials[key]) for path, key in paths.items() if path is not None]
         return merge_values(self.target.chart.values, *parts)
 
     @cached_property
     def shipped(self) -> dict[str, Any]:
+        """The chart's values.yaml; empty if it is missing or not a mapping."""
         return shipped(self.chart)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
-        """Chart.yaml; empty where it is missing or not a mapping."""
+        """Chart.yaml; empty if it is missing or not a mapping."""
         return parse_mapping(read_text_or_empty(self.chart / "Chart.yaml"))
 
     def values_file(self, path: Path) -> dict[str, Any]:
+        """Read a values file; empty if it is missing or not a mapping.
+
+        Args:
+            path: Relative to the target's root.
+        """
         return parse_mapping(read_text_or_empty(self.target.root / path))
 
     # --- rendering
 
     def render(
-        self, values: Mapping[str, Any], *, namespace: str | None = None, notes: bool = False, again: bool = False
+        self, values: Mapping[str, Any], *, namespace: str | None = None, notes: bool = False, use_cache: bool = True
     ) -> Rendering:
-        """What the chart gives with `values` over its own, on request with its notes.
+        """Render the chart with `values`; an error is part of the result.
 
-        A second call of the same values gives what the first gave, unless asked for `again`.
+        Args:
+            values: Merged over the chart's values.yaml.
+            namespace: The release namespace; the target's by default.
+            notes: Whether to render NOTES.txt too.
+            use_cache: Whether an earlier rendering of the same values may be returned.
         """
         namespace = namespace or self.target.chart.namespace
         key = json.dumps([namespace, notes, values], sort_keys=True)
         with self._lock:
-            if key in self._kept and not again:
-                return self._kept[key]
+            if use_cache and key in self._cache:
+                return self._cache[key]
         rendering = self._render(values, namespace, notes)
-        if not again:
+        if use_cache:
             with self._lock:
-                self._kept[key] = rendering
+                self._cache[key] = rendering
         return rendering
 
     def render_all(self, sets: Iterable[Mapping[str, Any]]) -> list[Rendering]:
-        """Several at once."""
+        """Render several sets of values in parallel."""
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(self.render, sets))
 
     def _render(self, values: Mapping[str, Any], namespace: str, notes: bool) -> Rendering:
-        where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
-        template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *where]
+        options = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
+        template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *options]
         try:
             objects = tuple(documents(self.helm(*template, "--values", "-", values=values)))
         except CommandError as error:
@@ -131,30 +145,29 @@ class Renderer:
     # --- the snapshot
 
     def snapshot(self, values_file: Path | None = None) -> Snapshot:
-        """The chart's defaults, or a shipped values file over them, with what rendering needs."""
+        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values."""
         target = self.target
-        own = self.values_file(values_file) if values_file else {}
-        values = merge_values(own, self.required())
-        bare = merge_values(own, target.chart.values)
+        file_values = self.values_file(values_file) if values_file else {}
+        values = merge_values(file_values, self.required())
+        without_secrets = merge_values(file_values, target.chart.values)
 
-        def over(path: str | None, value: Any, **options: Any) -> Rendering | None:
+        def render_with(path: str | None, value: Any, **options: Any) -> Rendering | None:
             return self.render(merge_values(values, nested(path, value)), **options) if path else None
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            first = pool.submit(self.render, values, notes=True)
-            again = pool.submit(self.render, values, notes=True, again=True)
-            without = pool.submit(self.render, bare) if bare != values else None
-            off = pool.submit(over, target.values.hpa_enabled, False)
-            on = pool.submit(over, target.values.namespace_create, True, namespace=ELSEWHERE)
+            rendering = pool.submit(self.render, values, notes=True)
+            rerendering = pool.submit(self.render, values, notes=True, use_cache=False)
+            incomplete = pool.submit(self.render, without_secrets) if without_secrets != values else None
+            hpa_off = pool.submit(render_with, target.values.hpa_enabled, False)
+            namespace_on = pool.submit(render_with, target.values.namespace_create, True, namespace=ELSEWHERE)
             lint = pool.submit(self.lint, values)
             dependencies = pool.submit(self.dependencies)
-            rendered = first.result()
             return Snapshot(
                 source="static",
-                objects=rendered.objects,
+                objects=rendering.result().objects,
                 release_namespace=target.chart.namespace,
                 variant=values_file.name if values_file else DEFAULTS,
-                injected_values=self.given,
+                injected_values=self.credentials,
                 chart=ChartState(
                     metadata=self.metadata,
                     values=merge_values(self.shipped, values),
@@ -162,22 +175,22 @@ class Renderer:
                     schema=schema(self.chart),
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
-                    rendering=rendered,
-                    rerendering=again.result(),
-                    without_secrets=without.result() if without else None,
-                    autoscaler_off=off.result(),
-                    namespace_on=on.result(),
+                    rendering=rendering.result(),
+                    rerendering=rerendering.result(),
+                    without_secrets=incomplete.result() if incomplete else None,
+                    autoscaler_off=hpa_off.result(),
+                    namespace_on=namespace_on.result(),
                     lint=lint.result(),
                     dependencies=dependencies.result(),
                 ),
             )
 
     def snapshots(self) -> list[Snapshot]:
-        """The defaults, then every shipped values file."""
+        """Return a snapshot of the defaults, then of each shipped values file."""
         return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
 
     def with_values(self, base: Snapshot, overrides: Mapping[str, Any]) -> Snapshot:
-        """The defaults with more values over them, as a snapshot that shipped figures are not asked of."""
+        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
         values = merge_values(self.required(), overrides)
         rendering = self.render(values)
         assert base.chart is not None
@@ -194,18 +207,18 @@ class Renderer:
         return replace(base, objects=rendering.objects, variant="other values", chart=chart)
 
     def lint(self, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """What `helm lint --strict` complains of."""
-        where = ["--namespace", self.target.chart.namespace, "--kube-version", KUBERNETES_VERSION]
+        """Return the errors and warnings of `helm lint --strict`."""
+        options = ["--namespace", self.target.chart.namespace, "--kube-version", KUBERNETES_VERSION]
         failure: tuple[str, ...] = ()
         try:
-            out = self.helm("lint", "--strict", self.chart, *where, "--values", "-", values=values)
+            out = self.helm("lint", "--strict", self.chart, *options, "--values", "-", values=values)
         except CommandError as error:
             out, failure = error.stdout + error.stderr, (_helm_error(error),)
         lines = [line.strip() for line in out.splitlines()]
         return tuple(line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))) or failure
 
     def dependencies(self) -> tuple[Dependency, ...]:
-        """Dependencies as Helm finds them; nothing is fetched."""
+        """Return the output of `helm dependency list`; nothing is downloaded."""
         listed = self.metadata.get("dependencies")
         if not listed:
             return ()
@@ -231,6 +244,6 @@ class Renderer:
 
 
 def _helm_error(error: CommandError) -> str:
-    """Helm's error in one line, without its advice on debugging."""
+    """Return Helm's error in one line, without its hint on --debug."""
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
     return " ".join(line for line in lines if not line.startswith("Use --debug")).removeprefix("Error: ")

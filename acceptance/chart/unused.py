@@ -1,4 +1,4 @@
-"""What of a chart does nothing: template files that may be emptied, keys whose change changes nothing."""
+"""Unused parts of a chart: templates and values that have no effect on any rendering."""
 
 from __future__ import annotations
 
@@ -11,90 +11,97 @@ from typing import Any
 
 from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.checks.finding import Finding
-from acceptance.checks.snapshot import ELSEWHERE
+from acceptance.checks.snapshot import ELSEWHERE, Rendering
 from acceptance.core.values import merge_values, nested
 
 
-def _everything(renderer: Renderer) -> list[object]:
-    """The chart in each way that the tests render it: its notes, both switches, and refused without secrets."""
+def _all_renderings(renderer: Renderer) -> list[Rendering]:
+    """Render the chart with notes, without the secrets, with its Namespace, and without its HPA."""
     values, paths = renderer.required(), renderer.target.values
-    made = [renderer.render(values, notes=True), renderer.render(renderer.target.chart.values)]
+    renderings = [renderer.render(values, notes=True), renderer.render(renderer.target.chart.values)]
     if paths.namespace_create:
-        made.append(renderer.render(merge_values(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE))
+        renderings.append(
+            renderer.render(merge_values(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE)
+        )
     if paths.hpa_enabled:
-        made.append(renderer.render(merge_values(values, nested(paths.hpa_enabled, False))))
-    return list(made)
+        renderings.append(renderer.render(merge_values(values, nested(paths.hpa_enabled, False))))
+    return renderings
 
 
 def unused_templates(renderer: Renderer, folder: Path) -> list[Finding]:
-    """A finding for each template file of the chart's own that can be emptied without any effect."""
-    files = sorted(path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
-    before = _everything(renderer)
+    """Return a finding for each template file of the chart that can be emptied without any effect.
 
-    def without(path: Path) -> bool:
+    Args:
+        renderer: Renders the target's chart.
+        folder: Where the altered copies of the chart are written.
+    """
+    files = sorted(path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
+    unaltered = _all_renderings(renderer)
+
+    def is_unused(path: Path) -> bool:
         copy = folder / path.name
         shutil.copytree(renderer.chart, copy)
         (copy / path.relative_to(renderer.chart)).write_text("", encoding="utf-8")
         emptied = Renderer(renderer.helm, renderer.target, copy)
-        emptied.given = renderer.given
-        return _everything(emptied) == before
+        emptied.credentials = renderer.credentials
+        return _all_renderings(emptied) == unaltered
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        idle = [path for path, same in zip(files, pool.map(without, files), strict=True) if same]
+        unused = [path for path, result in zip(files, pool.map(is_unused, files), strict=True) if result]
     return [
-        _finding(renderer, "CHT-08", str(path.relative_to(renderer.chart)), "something of the release") for path in idle
+        _finding(renderer, "CHT-08", str(path.relative_to(renderer.chart)), "a part of the release") for path in unused
     ]
 
 
 def unused_values(renderer: Renderer) -> list[Finding]:
-    """A finding for each key of values.yaml that can be changed without any effect, a refusal being one."""
+    """Return a finding for each key of values.yaml whose change has no effect; a failed rendering is an effect."""
     required, paths = renderer.required(), renderer.target.values
-    off = nested(paths.hpa_enabled, False) if paths.hpa_enabled else {}
-    # Some keys count only while the HPA is off, and some for the notes alone.
-    ways: list[tuple[dict[str, Any], bool]] = [
+    hpa_off = nested(paths.hpa_enabled, False) if paths.hpa_enabled else {}
+    # Some keys have an effect only while the HPA is off, and some only on the notes.
+    variants: list[tuple[dict[str, Any], bool]] = [
         (required, False),
-        (merge_values(required, off), False),
+        (merge_values(required, hpa_off), False),
         (required, True),
     ]
-    before = [renderer.render(values, notes=notes) for values, notes in ways]
-    # Whether the cluster is local shows in what is refused: DEP-03's bounds.
+    unaltered = [renderer.render(values, notes=notes) for values, notes in variants]
+    # local_cluster only changes which replica counts are refused: DEP-03's bounds cover it.
     changes = [change for change in _changes(renderer.shipped) if change[0] != paths.local_cluster]
 
-    def effect(change: tuple[str, Any]) -> bool:
-        other = nested(*change)
+    def has_effect(change: tuple[str, Any]) -> bool:
+        changed = nested(*change)
         return any(
-            renderer.render(merge_values(values, other), notes=notes) != base
-            for (values, notes), base in zip(ways, before, strict=True)
+            renderer.render(merge_values(values, changed), notes=notes) != rendering
+            for (values, notes), rendering in zip(variants, unaltered, strict=True)
         )
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        reached: dict[str, bool] = {}
-        for (path, _), changed in zip(changes, pool.map(effect, changes), strict=True):
-            reached[path] = reached.get(path, False) or changed
+        used: dict[str, bool] = {}
+        for (path, _), result in zip(changes, pool.map(has_effect, changes), strict=True):
+            used[path] = used.get(path, False) or result
     return [
         _finding(renderer, "CHT-10", path, "a key that changes the release")
-        for path, live in reached.items()
-        if not live
+        for path, is_used in used.items()
+        if not is_used
     ]
 
 
 def _changes(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """For each key at the ends of the values, another value of its kind."""
+    """Yield (path, another value of the same type) for each leaf of the values."""
     for key, value in values.items():
-        where = f"{path}.{key}" if path else str(key)
+        key_path = f"{path}.{key}" if path else str(key)
         if isinstance(value, dict) and value:
-            yield from _changes(value, where)
+            yield from _changes(value, key_path)
         elif isinstance(value, bool):
-            yield where, not value
+            yield key_path, not value
         elif isinstance(value, (int, float)):
-            yield where, value + 1
+            yield key_path, value + 1
         elif isinstance(value, dict):
-            yield where, {"acceptance": "1"}
+            yield key_path, {"acceptance": "1"}
         elif isinstance(value, list):
-            yield where, [*value, *json.loads(json.dumps(value))] or [{"acceptance": "1"}]
+            yield key_path, [*value, *json.loads(json.dumps(value))] or [{"acceptance": "1"}]
         else:
-            yield where, f"{value or ''}1"
+            yield key_path, f"{value or ''}1"
 
 
-def _finding(renderer: Renderer, rule: str, field: str, wanted: str) -> Finding:
-    return Finding(rule, "chart", field, wanted, "no effect in any rendering", advice=not renderer.target.strict)
+def _finding(renderer: Renderer, rule: str, field: str, expected: str) -> Finding:
+    return Finding(rule, "chart", field, expected, "no effect in any rendering", advice=not renderer.target.strict)

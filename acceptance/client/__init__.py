@@ -1,1 +1,1 @@
-"""The application as its users see it: over HTTP, in a browser, and through its database rows."""
+"""Clients of the application: HTTP requests, a browser, and queries of its database."""

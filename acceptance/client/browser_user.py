@@ -1,4 +1,4 @@
-"""A person at a browser: sees what is on the screen, clicks and types, and does nothing else."""
+"""A user at a browser: only uses what is visible on the page, by clicking and typing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from acceptance.core.wait import NotYet, eventually
 TOO_MANY = 429
 MILLISECONDS = 1000
 TABS = 30
-"""More presses of Tab than any page here has things to focus."""
+"""More than the number of focusable elements on any page."""
 
 
 @dataclass
 class BrowserUser:
-    """One tab of a browser of its own; `requests` are the URLs of all that it has asked for, `faults` its scripts'."""
+    """A user with one page of a browser.
+
+    Attributes:
+        keep: Saves a screenshot as evidence.
+        requests: The URLs of all requests and WebSockets of the page.
+        page_errors: Uncaught errors of the page's scripts.
+    """
 
     target: Target
     screens: Screens
@@ -31,66 +37,74 @@ class BrowserUser:
     keep: Callable[[str, bytes], Path]
     requests: list[str] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
-    _pictures: int = 0
+    _screenshots: int = 0
 
     def __post_init__(self) -> None:
-        def asked(request: BrowserRequest) -> None:
+        def record_request(request: BrowserRequest) -> None:
             self.requests.append(request.url)
 
-        def connected(socket: WebSocket) -> None:
+        def record_socket(socket: WebSocket) -> None:
             self.requests.append(socket.url)
 
         self.page.set_default_timeout(SHOWN.seconds * MILLISECONDS)
-        self.page.context.on("request", asked)
-        self.page.on("websocket", connected)
+        self.page.context.on("request", record_request)
+        self.page.on("websocket", record_socket)
         self.page.on("pageerror", lambda error: self.page_errors.append(str(error)))
 
     @property
     def context(self) -> BrowserContext:
+        """The page's browser context."""
         return self.page.context
 
     def open(self, path: str) -> None:
-        """Enter an address, as at the very first visit."""
+        """Enter the address of a path of the release."""
         self.page.goto(self.origin + path)
 
     def button(self, name: str) -> Locator:
+        """Locate a button by its accessible name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def link(self, name: str) -> Locator:
+        """Locate a link by its accessible name."""
         return self.page.get_by_role("link", name=name, exact=True)
 
     def text_field(self, name: str) -> Locator:
+        """Locate a field by its label."""
         return self.page.get_by_label(name, exact=True)
 
     def task(self, title: str) -> Locator:
+        """Locate a task's checkbox."""
         return self.page.get_by_role("checkbox", name=title, exact=True)
 
-    def messages_by(self, who: str) -> Locator:
-        """The articles of the chat's log that `who` wrote, oldest first."""
-        return self.page.get_by_role("log").get_by_role("article", name=who, exact=True)
+    def messages_by(self, author: str) -> Locator:
+        """Locate the chat messages by an author, oldest first."""
+        return self.page.get_by_role("log").get_by_role("article", name=author, exact=True)
 
-    def click(self, what: Locator) -> None:
-        expect(what).to_be_visible()
-        what.click()
+    def click(self, element: Locator) -> None:
+        """Click an element once it is visible."""
+        expect(element).to_be_visible()
+        element.click()
 
     def type_into(self, name: str, text: str) -> None:
-        """Click a field and type over what is in it, key by key."""
+        """Click a field and replace its text, key by key."""
         self.click(self.text_field(name))
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.type(text)
 
     def submit(self, press: Callable[[], None]) -> Response:
-        """Press what sends a form, and return what the frontend answered to it."""
-        with self.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        """Submit a form by calling `press`, and return the response to its POST request."""
+        with self.page.expect_response(lambda answer: answer.request.method == "POST") as response:
             press()
-        return answered.value
+        return response.value
 
     def sign_up(self, name: str, email: str, password: str) -> None:
+        """Sign up on the sign-up page, and wait until the user is signed in."""
         screens = self.screens
         fields = {screens.name: name, screens.email: email, screens.password: password}
         self._enter(screens.sign_up, fields, screens.sign_up_button)
 
     def sign_in(self, email: str, password: str) -> None:
+        """Sign in on the sign-in page, and wait until the user is signed in."""
         screens = self.screens
         self._enter(screens.sign_in, {screens.email: email, screens.password: password}, screens.sign_in_button)
 
@@ -104,20 +118,21 @@ class BrowserUser:
         self.submit_with_retry(fill_in)
 
     def submit_with_retry(self, enter: Callable[[], None]) -> None:
-        """Send a form of an account, again where the application's own rate limit asks for patience."""
+        """Submit a sign-up or sign-in form, again while the application's rate limit answers 429."""
 
         def probe() -> None:
             if self.submit(enter).status == TOO_MANY:
-                raise NotYet(f"the form was answered {TOO_MANY}, the application's own rate limit")
+                raise NotYet(f"the form was answered {TOO_MANY}, the application's rate limit")
 
-        eventually("to be let in within the rate limit", probe, RATE_LIMIT)
-        self.is_signed_in()
+        eventually("to be accepted within the rate limit", probe, RATE_LIMIT)
+        self.expect_signed_in()
 
-    def is_signed_in(self) -> None:
+    def expect_signed_in(self) -> None:
+        """Assert that the page shows the sign-out button."""
         expect(self.button(self.screens.sign_out_button)).to_be_visible()
 
     def send_message(self, message: str) -> Locator:
-        """Write to the assistant, and return its answer once it is there."""
+        """Send a message to the assistant, and return the locator of its answer once it appears."""
         answers = self.messages_by(self.screens.assistant)
         before = answers.count()
         self.type_into(self.screens.message, message)
@@ -126,22 +141,22 @@ class BrowserUser:
         expect(self.messages_by(self.screens.you).last).to_have_text(message)
         return answers.last
 
-    def tab_to(self, what: Locator) -> None:
-        """Press Tab until it has the focus; `AssertionError` where it never gets it."""
-        expect(what).to_be_visible()
+    def tab_to(self, element: Locator) -> None:
+        """Press Tab until the element has the focus; `AssertionError` if it never has."""
+        expect(element).to_be_visible()
         for _ in range(TABS):
             self.page.keyboard.press("Tab")
-            if what.evaluate("element => element === document.activeElement"):
+            if element.evaluate("element => element === document.activeElement"):
                 return
-        raise AssertionError(f"wanted {what} to get the focus within {TABS} presses of Tab, seen others only")
+        raise AssertionError(f"{element}: expected the focus within {TABS} presses of Tab, got none")
 
     def screenshot(self, name: str) -> None:
-        """Keep what is on the screen as evidence."""
-        self._pictures += 1
-        self.keep(f"{self._pictures:02} {name}.png", self.page.screenshot(full_page=True))
+        """Save a screenshot of the whole page as evidence."""
+        self._screenshots += 1
+        self.keep(f"{self._screenshots:02} {name}.png", self.page.screenshot(full_page=True))
 
     def hosts(self) -> set[str]:
-        """The hosts and ports that the tab has asked for anything."""
+        """Return the hosts and ports of all requests of the page."""
         return {
             parts.netloc for parts in map(urlsplit, self.requests) if parts.scheme in ("http", "https", "ws", "wss")
         }

@@ -1,4 +1,4 @@
-"""The backend's endpoints as one table: what each is asked, and what it answers to its user."""
+"""The backend's endpoints as a table: a valid request to each, and the expected status."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OK = requests.codes.ok
 
 
 @dataclass(frozen=True)
-class Things:
-    """What a user has, by identifier: the paths of endpoints name it. None where the target offers none."""
+class UserResources:
+    """The identifiers of a user's resources; None if the target's API does not have the kind of resource."""
 
     user_id: str
     task: object
@@ -26,7 +26,14 @@ class Things:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint with a good request to it; `names` is the field of `Things` whose identifier it holds, or empty."""
+    """An endpoint and a valid request to it.
+
+    Attributes:
+        template: The target's path with placeholders.
+        path: The template filled in.
+        status: The expected status.
+        names: The field of `UserResources` whose identifier the request contains, or empty.
+    """
 
     method: str
     template: str
@@ -37,17 +44,21 @@ class Endpoint:
 
     @property
     def route(self) -> str:
-        going_on = " in a conversation" if self.names == "conversation" and self.body else ""
-        return f"{self.method} {self.template}{going_on}"
+        """The method and the template, for messages."""
+        suffix = " in a conversation" if self.names == "conversation" and self.body else ""
+        return f"{self.method} {self.template}{suffix}"
 
 
-def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
-    """Every endpoint that the target names; `text` is the title, name or message that is sent.
+def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
+    """Return every endpoint of the target, in an order in which deletions come last.
 
-    What deletes comes last, so that those before it find their things.
+    Args:
+        api: The target's API.
+        resources: The resources that the requests address.
+        text: The title, name or message to send.
     """
     title, tag, turn = {api.title_field: text}, {api.tag_field: text}, {api.message_field: text}
-    going_on = turn | {api.conversation_field: things.conversation}
+    continued = turn | {api.conversation_field: resources.conversation}
     done = {api.completed_field: True}
     table = (
         ("GET", api.tasks, "", OK, None),
@@ -58,7 +69,7 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
         ("GET", api.tags, "", OK, None),
         ("POST", api.tags, "", api.created, tag),
         ("POST", api.chat, "", OK, turn),
-        ("POST", api.chat, "conversation", OK, going_on),
+        ("POST", api.chat, "conversation", OK, continued),
         ("GET", api.conversations, "", OK, None),
         ("GET", api.messages, "conversation", OK, None),
         ("DELETE", api.tag, "tag", api.deleted, None),
@@ -68,7 +79,7 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
         Endpoint(
             method,
             path,
-            path.format(user_id=things.user_id, id=getattr(things, names, "")),
+            path.format(user_id=resources.user_id, id=getattr(resources, names, "")),
             status,
             body,
             names,
@@ -79,16 +90,16 @@ def endpoints(api: Api, things: Things, text: str) -> list[Endpoint]:
 
 
 def require_path(path: str | None, what: str) -> str:
-    """The path, or the end of the test where the target names none."""
+    """Return the path; raises `Untested` if the target has none."""
     if path is None:
         raise Untested(f"the target names no path for {what}")
     return path
 
 
-def create_resources(user: User, text: str) -> Things:
-    """Give the user one thing of each kind, all called `text`; `AssertionError` where that is not acknowledged."""
+def create_resources(user: User, text: str) -> UserResources:
+    """Create one resource of each kind with the name `text`; `AssertionError` if a request fails."""
     api = user.target.api
     task = user.add_task(text)
     tag = user.request_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
     turn = user.send_message(text)
-    return Things(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])
+    return UserResources(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])

@@ -1,4 +1,4 @@
-"""Bad tokens made from a good one: what an attacker could send in place of it."""
+"""Invalid tokens made from a valid one, as an attacker could send them."""
 
 from __future__ import annotations
 
@@ -21,53 +21,62 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Forge:
-    """Makes tokens of `user`'s, of another user's, and of the key with which the release signs."""
+    """Makes tokens.
+
+    Attributes:
+        user: The user whose token is forged.
+        other_user: A user whose token is valid only for its own data.
+        key: The release's signing key.
+    """
 
     user: User
-    stranger: User
+    other_user: User
     key: str
 
     def parts(self) -> tuple[str, str, str]:
-        """Header, claims and signature of the user's token as it has them; `Untested` where it is no JWT."""
+        """Return the encoded header, claims and signature of the user's token; raises `Untested` if it is not a JWT."""
         return _split(self.user.token)
 
     def claims(self) -> dict[str, Any]:
-        """The claims of the user's token; `Untested` where the key has not signed it with HS256."""
+        """Return the claims of the user's token; raises `Untested` if it is not signed with the key and HS256."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 self.user.token, self.key, algorithms=[HS256], options={"verify_aud": False, "verify_iat": False}
             )
         except jwt.PyJWTError as error:
-            raise Untested(f"the user's token is no {HS256} JWT of the release's key: {error}") from error
+            raise Untested(f"the user's token is not a {HS256} JWT signed with the release's key: {error}") from error
         return claims
 
     def reissued(self) -> str:
-        """A good token that is new: the user's claims for another hour, signed with the release's key."""
+        """Return a new valid token: the user's claims for another hour, signed with the release's key."""
         return signed(self.claims() | {"exp": int(time.time()) + HOUR}, self.key)
 
     def expired(self) -> str:
+        """Return a token that expired an hour ago."""
         return signed(self.claims() | {"exp": int(time.time()) - HOUR}, self.key)
 
     def of_another_key(self, key: str) -> str:
+        """Return the user's claims signed with another key."""
         return signed(json.loads(_decoded(self.parts()[1])), key)
 
     def of_another_purpose(self) -> str:
-        """What the same key signs that is no session, such as the token of a mail's verification."""
+        """Return a token of the same key that is not a session, such as one for e-mail verification."""
         return signed({"email": self.user.email, "exp": int(time.time()) + HOUR}, self.key)
 
     def with_algorithm(self, name: str) -> str:
+        """Return an unsigned token whose header names another algorithm."""
         return f"{_encoded({'alg': name, 'typ': 'JWT'})}.{self.parts()[1]}."
 
     def with_swapped_subject(self) -> str:
-        """The stranger's token with its own signature, its claims naming the user instead."""
-        head, body, signature = _split(self.stranger.token)
+        """Return the other user's token with its signature unchanged, but with the user's identifier in its claims."""
+        head, body, signature = _split(self.other_user.token)
         claims = _decoded(body)
-        if self.stranger.id not in claims:
-            raise Untested("a token does not hold its user's identifier")
-        return f"{head}.{_text(claims.replace(self.stranger.id, self.user.id).encode())}.{signature}"
+        if self.other_user.id not in claims:
+            raise Untested("the token does not contain its user's identifier")
+        return f"{head}.{_text(claims.replace(self.other_user.id, self.user.id).encode())}.{signature}"
 
     def altered(self) -> str:
-        """The user's token with another first character in its signature."""
+        """Return the user's token with the first character of its signature changed."""
         head, body, signature = self.parts()
         return f"{head}.{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
 
@@ -86,18 +95,18 @@ BAD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
     "tampered signature": Forge.altered,
     "of another purpose": Forge.of_another_purpose,
 }
-"""Every kind of bad token by its name: each names the user, or nobody, and none may open what is the user's."""
+"""Makes each kind of invalid token, by name. The backend must not give access to the user's data for any."""
 
 
 def signed(claims: dict[str, Any], key: str) -> str:
-    """A token of these claims, signed as Better Auth signs: HS256 with the key's own bytes."""
+    """Return a token signed as Better Auth does: HS256 with the bytes of the key."""
     message = f"{_encoded({'alg': HS256, 'typ': 'JWT'})}.{_encoded(claims)}"
     return f"{message}.{_text(jwt.get_algorithm_by_name(HS256).sign(message.encode(), key.encode()))}"
 
 
 def _split(token: str) -> tuple[str, str, str]:
     if token.count(".") != 2:
-        raise Untested("the user's token is no JWT")
+        raise Untested("the user's token is not a JWT")
     head, body, signature = token.split(".")
     return head, body, signature
 

@@ -1,4 +1,4 @@
-"""What the release's ConfigMap and Secret hold at this moment, read from the API server."""
+"""Current values of the release's ConfigMap and Secret, read from the API server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TIMEOUT = (CONNECT_SECONDS, LIST_SECONDS)
 
 
 def setting(release: Release, key: str) -> str:
-    """A value of the ConfigMap; `AssertionError` where it has no such key."""
+    """Return a value of the ConfigMap; `AssertionError` if the key is missing."""
     target = release.target
     found = client.CoreV1Api(release.cluster.api).read_namespaced_config_map(
         target.config_map.name, target.chart.namespace, _request_timeout=TIMEOUT
@@ -23,7 +23,7 @@ def setting(release: Release, key: str) -> str:
 
 
 def secret(release: Release, key: str) -> str:
-    """A value of the Secret, decoded; `AssertionError` where it has no such key."""
+    """Return a decoded value of the Secret; `AssertionError` if the key is missing or not base64 of UTF-8."""
     target = release.target
     found = client.CoreV1Api(release.cluster.api).read_namespaced_secret(
         target.secret.name, target.chart.namespace, _request_timeout=TIMEOUT

@@ -1,4 +1,4 @@
-"""A component's Ready pods, addressed one by one past their Service."""
+"""Addresses of a component's Ready pods, for requests that bypass the Service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from acceptance.provision.release import Release
 
 
 def ready_pods(release: Release, component: str) -> list[Object]:
-    """The component's Ready pods, by name; `AssertionError` where there is none."""
+    """Return the component's Ready pods, sorted by name; `AssertionError` if there is none."""
     part = release.target.component(component)
     found = [pod for pod in pods_of(release.objects.list("Pod").objects, part) if is_ready(pod)]
     assert found, f"Deployment/{part.deployment} has no Ready pod"
@@ -16,11 +16,11 @@ def ready_pods(release: Release, component: str) -> list[Object]:
 
 
 def origin(release: Release, component: str, pod: Object) -> str:
-    """Where the pod itself answers, through the gateway: `http://10.244.0.7:8000`."""
+    """Return the origin of a pod, such as `http://10.244.0.7:8000`; it is reachable through the gateway."""
     address = text_at(pod, "status.podIP")
     return f"http://{f'[{address}]' if ':' in address else address}:{release.target.component(component).port}"
 
 
 def origins(release: Release, component: str) -> dict[str, str]:
-    """Where each Ready pod of the component answers, by the pod's name."""
+    """Return the origin of each Ready pod of the component, by the pod's name."""
     return {name_of(pod): origin(release, component, pod) for pod in ready_pods(release, component)}

@@ -1,4 +1,4 @@
-"""The command that a chart's NOTES.txt prints, run as printed: a tunnel to the frontend."""
+"""The `kubectl port-forward` command that NOTES.txt prints: finds it, runs it, and sends a request through it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import REQUEST, TUNNEL_UP
 from acceptance.core.wait import NotYet, eventually
 
@@ -22,27 +23,28 @@ PORTS = re.compile(r"\s(?:(\d+):\d+|(\d+))\s*$")
 
 
 @dataclass(frozen=True)
-class Tunnel:
-    """What one types: a command, with the assignments before it that it may use, and the local port it opens."""
+class PortForward:
+    """A shell command, preceded by the assignments that the notes print before it, and its local port."""
 
     command: str
     port: int
 
 
-def tunnel(notes: str) -> Tunnel | None:
-    """The port-forward of the notes, or None where they print none."""
-    before: list[str] = []
+def find_port_forward(notes: str) -> PortForward | None:
+    """Return the port-forward that the notes print, or None."""
+    assignments: list[str] = []
     for line in notes.splitlines():
         if found := ASSIGNMENT.match(line):
-            before.append(found[1])
+            assignments.append(found[1])
         elif (found := COMMAND.match(line)) and "port-forward" in found[1]:
             ports = PORTS.search(found[1].rstrip("& "))
             if ports:
-                return Tunnel("\n".join([*before, f"exec {found[1]}"]), int(ports[1] or ports[2]))
+                return PortForward("\n".join([*assignments, f"exec {found[1]}"]), int(ports[1] or ports[2]))
     return None
 
 
 def is_free(port: int) -> bool:
+    """Tell whether a local port can be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -53,34 +55,51 @@ def is_free(port: int) -> bool:
 
 
 @contextmanager
-def open_tunnel(wanted: Tunnel) -> Iterator[None]:
-    """Run the command in a shell, as a user would, and end it."""
+def run_port_forward(command: PortForward) -> Iterator[subprocess.Popen[str]]:
+    """Run the command in a shell, and end it with the context.
+
+    Raises:
+        Untested: The local port is in use.
+    """
+    if not is_free(command.port):
+        raise Untested(f"the local port {command.port} of the command in NOTES.txt is in use")
     process = subprocess.Popen(
-        ["sh", "-c", wanted.command],
+        ["sh", "-c", command.command],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
     )
     try:
-        yield
+        yield process
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
-def answer(wanted: Tunnel, path: str) -> int:
-    """The status with which the tunnel's end answers; raises `WaitError` where nothing does."""
-    session = requests.Session()
-    session.trust_env = False
+def request(
+    command: PortForward, process: subprocess.Popen[str], path: str, *, follow_redirects: bool = False
+) -> requests.Response:
+    """Return the response to a GET request to the local port.
 
-    def probe() -> int:
+    Raises:
+        AssertionError: The command ended; the message holds its output.
+        WaitError: No response in time.
+    """
+    session = requests.Session()
+    session.trust_env = False  # no HTTP proxy of the environment
+
+    def probe() -> requests.Response:
+        if process.poll() is not None:
+            output = process.stdout.read().strip() if process.stdout else ""
+            raise AssertionError(f"{command.command!r} ended with exit code {process.returncode}: {output}")
         try:
             return session.get(
-                f"http://127.0.0.1:{wanted.port}{path}", timeout=REQUEST.seconds, allow_redirects=False
-            ).status_code
+                f"http://127.0.0.1:{command.port}{path}", timeout=REQUEST.seconds, allow_redirects=follow_redirects
+            )
         except requests.ConnectionError as error:
             raise NotYet(str(error)) from error
 
-    return eventually(f"an answer on port {wanted.port}, by {wanted.command!r}", probe, TUNNEL_UP)
+    return eventually(f"an answer on port {command.port}, by {command.command!r}", probe, TUNNEL_UP)

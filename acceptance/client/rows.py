@@ -1,4 +1,4 @@
-"""What PostgreSQL itself holds, read past the release."""
+"""Rows of the application's tables, read directly from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> list[Row]:
-    """The rows of `table` (or `schema.table`) whose columns have these values, in order of its first column."""
+    """Return the rows of `table` or `schema.table` with these column values, ordered by the first column."""
     conditions = [sql.SQL("{}::text = {}").format(sql.Identifier(name), str(value)) for name, value in where.items()]
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(
         sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)
@@ -23,7 +23,7 @@ def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> 
 
 
 def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
-    """Every row that is a user's, by table: to tell that nothing came, went or changed."""
+    """Return every row of a user by table, to compare them before and after a request."""
     found = {name: rows(postgres, name, {tables.owner: user_id}) for name in (tables.task, tables.tag)}
     conversations = rows(postgres, tables.conversation, {tables.owner: user_id})
     messages = [

@@ -1,4 +1,4 @@
-"""A user of the application: signed up through the frontend, calling the backend with what that gave."""
+"""A user of the application: signs up through the frontend, then sends requests to the backend."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ TOO_MANY = 429
 
 
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
-    """One request on a connection of its own, never retried, 10 s at most; `AssertionError` where no answer comes.
+    """Send one request on a new connection, without retries and with the timeout of `REQUEST`.
 
-    Raises `requests.RequestException` where the gateway lets nothing through: that says nothing of the release.
+    Raises:
+        AssertionError: The release sent no response.
+        requests.RequestException: The gateway itself does not connect, so nothing is known about the release.
     """
     try:
         with gateway.session() as session:
@@ -31,13 +33,14 @@ def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Res
             gateway.check_connection()
         except NotYet:
             raise error from None
-        raise AssertionError(f"{method} {url}: wanted an answer, seen {error}") from error
+        raise AssertionError(f"{method} {url}: expected an answer, got {error}") from error
 
 
 def wait_answered(gateway: Gateway, component: str) -> None:
-    """Wait until the component's Service answers; raises `WaitError`.
+    """Wait until the component's Service answers: kube-proxy applies new endpoints with a delay of some seconds.
 
-    kube-proxy leads to new pods up to some seconds after they are endpoints.
+    Raises:
+        WaitError: The Service does not answer in time.
     """
     url = gateway.url(component, gateway.target.component(component).probes.readiness)
 
@@ -52,7 +55,7 @@ def wait_answered(gateway: Gateway, component: str) -> None:
 
 @dataclass(frozen=True)
 class User:
-    """A signed-up user; `token` is what proves it to the backend."""
+    """A signed-up user; `token` authenticates it."""
 
     target: Target
     gateway: Gateway
@@ -62,52 +65,61 @@ class User:
     token: str = field(repr=False)
 
     def path(self, template: str, **names: object) -> str:
-        """One of the target's API paths, filled in."""
+        """Fill in one of the target's API paths."""
         return template.format(user_id=self.id, **names)
 
     def call(self, method: str, path: str, origin: str = "", **kwargs: Any) -> requests.Response:
-        """`ask` as this user: the backend's Service, or the one pod whose origin is given."""
+        """Send an authenticated request to the backend's Service, or to the pod at `origin`."""
         headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
         return send(self.gateway, method, (origin or self.gateway.url("backend", "")) + path, headers=headers, **kwargs)
 
     @property
     def cookie(self) -> dict[str, str]:
-        """The headers with which a browser proves this user."""
+        """The header with the session cookie that a browser sends."""
         return {"Cookie": f"{self.target.auth.cookie}={self.token}"}
 
     def add_task(self, title: str) -> dict[str, Any]:
-        """Write a task, and return it as the backend acknowledged it; `AssertionError` on another status."""
+        """Create a task, and return it as in the backend's response; `AssertionError` on another status."""
         api = self.target.api
         task: dict[str, Any] = self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created)
         return task
 
     def tasks(self) -> list[dict[str, Any]]:
+        """Return the user's tasks; `AssertionError` on another status than 200."""
         tasks: list[dict[str, Any]] = self.request_json("GET", self.path(self.target.api.tasks))
         return tasks
 
     def send_message(self, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
-        """One turn, which begins a conversation or goes on with one; the answer, `AssertionError` on a failure."""
+        """Send a chat message in a new or the given conversation; `AssertionError` if it fails."""
         api = self.target.api
         body = {api.message_field: message}
-        going_on = {} if conversation is None else {api.conversation_field: conversation}
-        answer: dict[str, Any] = self.request_json("POST", self.path(api.chat), body | going_on, origin=origin)
+        continued = {} if conversation is None else {api.conversation_field: conversation}
+        answer: dict[str, Any] = self.request_json("POST", self.path(api.chat), body | continued, origin=origin)
         return answer
 
     def request_json(
         self, method: str, path: str, body: object = None, status: int = requests.codes.ok, *, origin: str = ""
     ) -> Any:
-        """What is answered with the wanted status; `AssertionError` with what was answered otherwise."""
+        """Send a request and return the response's JSON; `AssertionError` on another status than `status`."""
         answer = self.call(method, path, origin, json=body)
         assert answer.status_code == status, (
-            f"{method} {path} at {origin or 'the Service'}: wanted {status}, seen {answer.status_code}: {answer.text}"
+            f"{method} {path} at {origin or 'the Service'}: expected {status}, got {answer.status_code}: {answer.text}"
         )
         return answer.json() if answer.content else None
 
 
 def sign_up(target: Target, gateway: Gateway, origin: str, redact: Callable[[str], None]) -> User:
-    """Sign a new user up through the frontend, as a browser does that is at the release's `origin`.
+    """Sign up a new user through the frontend, with the `Origin` header of a browser.
 
-    Raises `WaitError` where the rate limit does not let it in time.
+    Args:
+        target: The target under test.
+        gateway: Connects to the frontend's Service.
+        origin: The release's origin.
+        redact: Called with the password and the token, to keep them out of reports.
+
+    Raises:
+        AssertionError: Sign-up fails or sets no session cookie.
+        WaitError: The application's rate limit refuses the sign-up for too long.
     """
     name = f"user-{secrets.token_hex(6)}"
     account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
@@ -118,7 +130,7 @@ def sign_up(target: Target, gateway: Gateway, origin: str, redact: Callable[[str
         with gateway.session() as session:
             answer = session.post(url, json=account, headers={"Origin": origin}, timeout=REQUEST.seconds)
         if answer.status_code == TOO_MANY:
-            raise NotYet("sign-up was answered 429, the application's own rate limit")
+            raise NotYet("sign-up was answered 429, the application's rate limit")
         return answer
 
     answer = eventually("a sign-up within the rate limit", probe, RATE_LIMIT)

@@ -1,4 +1,4 @@
-"""Reading fields of objects that strangers wrote: what is missing, null or of another type reads as absent."""
+"""Reading fields of objects of unknown shape: what is missing, null or of another type reads as absent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Object = Mapping[str, Any]
 
 
 def at(value: Any, path: str) -> Any:
-    """The value under a dotted path (`spec.template.spec`), or None."""
+    """Return the value under a dotted path (`spec.template.spec`), or None."""
     for key in path.split("."):
         if not isinstance(value, Mapping):
             return None
@@ -19,31 +19,31 @@ def at(value: Any, path: str) -> Any:
 
 
 def mapping_at(value: Any, path: str) -> Object:
-    """The mapping under a path, or an empty one."""
+    """Return the mapping under a path, or an empty one."""
     found = at(value, path)
     return found if isinstance(found, Mapping) else {}
 
 
 def mappings_at(value: Any, path: str) -> list[Object]:
-    """The mappings in the list under a path; members of another type are left out."""
+    """Return the mappings in the list under a path; members of another type are left out."""
     found = at(value, path)
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
 
 def list_at(value: Any, path: str) -> list[Any]:
-    """The list under a path, or an empty one."""
+    """Return the list under a path, or an empty one."""
     found = at(value, path)
     return found if isinstance(found, list) else []
 
 
 def text_at(value: Any, path: str, default: str = "") -> str:
-    """The string under a path, or the default."""
+    """Return the string under a path, or the default."""
     found = at(value, path)
     return found if isinstance(found, str) else default
 
 
 def integer_at(value: Any, path: str, default: int) -> int | None:
-    """The whole number under a path: the default where absent, None where it is something else."""
+    """Return the integer under a path: the default where absent, None where it is of another type."""
     found = at(value, path)
     if found is None:
         return default
@@ -51,15 +51,16 @@ def integer_at(value: Any, path: str, default: int) -> int | None:
 
 
 def name_of(value: Object) -> str:
+    """Return the object's name, or an empty string."""
     return text_at(value, "metadata.name")
 
 
 def object_ref(value: Object) -> str:
-    """`Kind/name`, as findings name an object."""
+    """Return `Kind/name`, as findings name an object."""
     return f"{text_at(value, 'kind') or 'object'}/{name_of(value) or '(unnamed)'}"
 
 
 def format_value(value: Any, limit: int = 120) -> str:
-    """A value for a sentence: quoted where it is a string, shortened where it is long."""
-    words = "nothing" if value is None else repr(value)
-    return words if len(words) <= limit else f"{words[: limit - 1]}…"
+    """Format a value for a sentence: strings are quoted, long values are cut at `limit` characters."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,4 +1,4 @@
-"""Whether what is tested is a commit."""
+"""The git commit that is tested."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Checkout:
-    """The commit that a folder's git checkout is at, and whether that is all there is in it."""
+    """A folder's commit, and whether its checkout has no other changes."""
 
     commit: str | None
     clean: bool
 
     @property
     def obstacle(self) -> str | None:
-        """Why nobody could test the same again, as part of a verdict."""
+        """Why the same could not be tested again, as a reason of the verdict; None where it could."""
         if self.commit is None:
-            return "what was tested is in no git checkout, so it is no commit"
-        return None if self.clean else "the checkout has changes that are in no commit"
+            return "what was tested is not in a git checkout"
+        return None if self.clean else "the checkout has uncommitted changes"
 
 
 def checkout(folder: Path) -> Checkout:
-    """What git says of `folder`; no commit, and not clean, where it is no checkout or git is missing."""
+    """Return the checkout of `folder`; without a commit, and not clean, where there is none or git is missing."""
 
     def git(*argv: str) -> str:
         done = subprocess.run(["git", "-C", str(folder), *argv], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""A span of time."""
+"""An interval of time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """A time, in seconds since the epoch."""
+    """An interval, in seconds since the epoch."""
 
     start: float
     end: float
 
     @property
     def seconds(self) -> float:
+        """Its length."""
         return self.end - self.start
 
     def contains(self, moment: float) -> bool:
+        """Whether a moment lies in the interval, its ends included."""
         return self.start <= moment <= self.end

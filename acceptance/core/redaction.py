@@ -1,8 +1,8 @@
-"""The run's secrets, kept out of everything that leaves the process.
+"""Redaction of the run's secrets in everything that leaves the process.
 
-`redactor` is the one filter: the plugin puts it over the terminal, logging, every test report (and with
-that JUnit), the report page, signoff.json and evidence. Whoever makes a secret adds it before its first use.
-Output that a child process writes straight to the terminal can't be filtered: capture it.
+`redactor` is the one filter: the plugin applies it to the terminal, logging, test reports (and with them JUnit), the
+report's page, signoff.json and evidence. Code that makes a secret adds it before its first use. What a child process
+writes directly to the terminal can't be redacted: capture it.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 PLACEHOLDER = "[redacted]"
 MINIMUM_LENGTH = 8
-"""Characters; a shorter secret would be found in ordinary words, and output would be shredded."""
+"""Characters; a shorter secret would be found in ordinary words, and make output unreadable."""
 FRAGMENT_LENGTH = 4
-"""Characters of a secret next to an ellipsis that count as a piece of it."""
+"""Characters of a secret beside an ellipsis that are taken for a part of it."""
 
 T = TypeVar("T")
 
 _ELLIPSIS = re.compile(r"\.\.\.|…")
 _GO_JSON = {ord(sign): f"\\u{ord(sign):04x}" for sign in "&<>"}
-"""Go's encoder, and so helm and kubectl, writes these three as escapes."""
+"""Go's JSON encoder, and so Helm and kubectl, escapes these three characters."""
 
 
 class Redactor:
-    """Replaces the secrets it was given by a placeholder, in every form they are usually written in."""
+    """Replaces secrets by a placeholder, in every form in which they are usually written."""
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
 
     def add(self, secret: str) -> None:
-        """Keep `secret` out from now on; of a URL its password too, of several lines each line.
+        """Redact `secret` from now on; of a URL its password too, of several lines each line.
 
-        Raises `ValueError` where it, or the password in it, is shorter than `MINIMUM_LENGTH`.
+        Raises:
+            ValueError: It, or the password in it, is shorter than `MINIMUM_LENGTH`.
         """
         if len(secret) < MINIMUM_LENGTH:
             raise ValueError(f"a secret of {len(secret)} characters can't be redacted; use at least {MINIMUM_LENGTH}")
@@ -54,23 +55,23 @@ class Redactor:
             self.add(password)
 
     def text(self, text: str) -> str:
-        """`text` without the secrets, nor pieces of one that were cut at an ellipsis."""
+        """Return `text` without secrets, and without parts of one that were cut at an ellipsis."""
         for form in self._forms:
             text = text.replace(form, PLACEHOLDER)
         return self._pieces(text) if self._forms else text
 
     def content(self, content: bytes) -> bytes:
-        """As `text`, for bytes of any kind; compressed ones are as they were."""
+        """Return bytes without secrets; compressed content is not changed."""
         for form in self._forms:
             content = content.replace(form.encode(), PLACEHOLDER.encode())
         return content
 
     def data(self, value: T) -> T:
-        """`value` of dicts, lists, tuples and scalars, every string in it without the secrets."""
+        """Return a value of dicts, lists, tuples and scalars with every string in it redacted."""
         return cast(T, self._data(value))
 
     def stream(self, file: TextIO) -> TextIO:
-        """`file`, with every write filtered."""
+        """Return `file` with every write redacted."""
         return cast(TextIO, _Stream(file, self))
 
     def _data(self, value: object) -> object:
@@ -97,7 +98,7 @@ class Redactor:
 
 
 def _overlap(text: str, form: str) -> int:
-    """The length of the longest proper prefix of `form` that `text` ends with; 0 below FRAGMENT_LENGTH."""
+    """Return the length of the longest proper prefix of `form` that `text` ends with; 0 below FRAGMENT_LENGTH."""
     longest = min(len(text), len(form) - 1)
     if form[:FRAGMENT_LENGTH] not in text[-longest:]:
         return 0
@@ -166,7 +167,7 @@ class _Stream:
 
 @contextmanager
 def filtered_logging(filter_: Redactor) -> Iterator[None]:
-    """Every log record made within has neither a secret in its message nor in its traceback."""
+    """Redact the message and the traceback of every log record that is made within."""
     previous = logging.getLogRecordFactory()
 
     def factory(*args: object, **kwargs: object) -> logging.LogRecord:
@@ -191,4 +192,4 @@ def filtered_logging(filter_: Redactor) -> Iterator[None]:
 
 
 redactor = Redactor()
-"""The process's own: secrets are the process's, not a test's."""
+"""The process's one redactor: secrets belong to the process, not to a test."""

@@ -32,7 +32,7 @@ class Rule:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """The components that the rule is asserted for; empty for a rule of the release as a whole."""
+        """The components that the rule applies to; empty for a rule of the release as a whole."""
         if self.part == "release":
             return ()
         return ("backend", "frontend") if self.part == "both" else (self.part,)
@@ -40,7 +40,7 @@ class Rule:
 
 @cache
 def load(path: Path = RULES_FILE) -> dict[str, Rule]:
-    """All rules by identifier, in the file's order."""
+    """Load all rules by identifier, in the order of the file."""
     document: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {
         identifier: Rule(

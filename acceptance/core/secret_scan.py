@@ -1,4 +1,4 @@
-"""Finding credentials where none belongs. What is returned names the place and the kind, never the credential."""
+"""Credentials where none belongs; results name the place and the kind, never the credential."""
 
 from __future__ import annotations
 
@@ -26,8 +26,14 @@ PLACEHOLDER = re.compile(
 
 
 def credential_kinds(text: str, names: tuple[str, ...] = ()) -> Iterator[str]:
-    """The kinds of credentials in a text; `names` are keys whose value in `KEY: value` is one. Placeholders
-    such as `password` or `<yours>`, and template expressions, are none. Base64 is looked into."""
+    """Yield the kinds of credentials in a text, decoded from base64 too.
+
+    Placeholders such as `password` or `<yours>`, and template expressions, are not credentials.
+
+    Args:
+        text: The text.
+        names: Keys whose value in `KEY: value` is a credential.
+    """
     patterns = dict(PATTERNS)
     patterns |= {f"a value of {name}": re.compile(ASSIGNED.format(name=re.escape(name))) for name in names}
     for kind, pattern in patterns.items():
@@ -47,14 +53,14 @@ def credential_kinds(text: str, names: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def leaked_secrets(text: str, secrets: Mapping[str, str]) -> Iterator[str]:
-    """Names of the secrets that a text holds, as they are or in base64."""
+    """Yield the names of the secrets that a text contains, as they are or in base64."""
     for name, secret in secrets.items():
         if secret and (secret in text or base64.b64encode(secret.encode()).decode() in text):
             yield name
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every string in a structure with its dotted path."""
+    """Yield every string in a nested value with its dotted path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Signals while the run's own things are removed."""
+"""Signals during cleanup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C is not heard: neither here nor by the commands that are run, which inherit it."""
+    """Ignore Ctrl-C, here and in the commands that are run, which inherit this."""
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is under test, as one TOML file. Everything that implementations do differently is a field of it."""
+"""What is under test, as one TOML file; everything that implementations do differently is a field of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acceptance.core.rules import ROOT
 DEFAULT_TARGET = ROOT / "target.toml"
 
 ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
-"""A key of the chart's values, dotted: `backend.image.tag`."""
+"""A dotted key of the chart's values: `backend.image.tag`."""
 HttpPath = Annotated[str, Field(pattern=r"^/")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
@@ -26,6 +26,8 @@ class TargetError(Exception):
 
 
 class Model(BaseModel):
+    """A part of the target; unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -46,7 +48,7 @@ class Chart(Model):
 
 
 class Values(Model):
-    """Where the chart's values hold what only a run knows; an absent path can't be set on this chart."""
+    """Paths of the chart's values that a run sets; without a path, a value can't be set."""
 
     database_url: ValuePath | None = None
     auth_secret: ValuePath | None = None
@@ -70,7 +72,7 @@ class Values(Model):
 
 
 class ComponentValues(Model):
-    """Where the chart's values hold a component's settings."""
+    """Paths of a component's settings in the chart's values."""
 
     image_repository: ValuePath | None = None
     image_tag: ValuePath | None = None
@@ -96,6 +98,8 @@ class Image(Model):
 
 
 class Probes(Model):
+    """The paths of a component's probes."""
+
     liveness: HttpPath = "/health"
     readiness: HttpPath = "/health"
     startup: HttpPath = "/health"
@@ -121,12 +125,14 @@ class Component(Model):
     image: Image
     values: ComponentValues = ComponentValues()
     secret_keys: tuple[str, ...] = ()
-    """Keys of the Secret that the component needs, and no more."""
+    """The keys of the Secret that the component needs."""
     pod_header: str | None = None
     """Response header with the pod's name, where the application sets one."""
 
 
 class ConfigMap(Model):
+    """The name of the ConfigMap, and its keys."""
+
     name: str
     environment: str = "ENVIRONMENT"
     debug: str = "DEBUG"
@@ -134,6 +140,8 @@ class ConfigMap(Model):
 
 
 class Secret(Model):
+    """The name of the Secret, and its keys."""
+
     name: str
     database_url: str = "DATABASE_URL"
     auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
@@ -141,6 +149,8 @@ class Secret(Model):
 
 
 class Autoscaler(Model):
+    """The backend's HorizontalPodAutoscaler and its shipped figures."""
+
     name: str
     min_replicas: int = 2
     max_replicas: int = 5
@@ -167,7 +177,7 @@ class Api(Model):
     missing_token: Literal[401, 403, 422] = 401
     other_user: Literal[403, 404] = 403
     model_failing: tuple[int, ...] = (502, 503)
-    """What a chat turn is answered when the model fails or is away."""
+    """Statuses of a chat turn while the model fails or is unavailable."""
     id_field: str = "id"
     title_field: str = "title"
     completed_field: str = "completed"
@@ -189,7 +199,7 @@ class Pages(Model):
 
 
 class Screens(Model):
-    """What a person finds in the frontend: paths, and the accessible names of fields, buttons and links."""
+    """The frontend's screens: paths, and the accessible names of fields, buttons and links."""
 
     sign_up: HttpPath
     sign_in: HttpPath
@@ -207,12 +217,12 @@ class Screens(Model):
     message: str
     send_button: str
     you: str
-    """The name of an article of the chat's log that the user wrote."""
+    """The accessible name of an article of the chat's log that the user wrote."""
     assistant: str
 
 
 class Auth(Model):
-    """How a user signs up and what proves who calls: Better Auth's cookie of strategy `jwt`."""
+    """How a user signs up and is authenticated: Better Auth's cookie of strategy `jwt`."""
 
     kind: Literal["better-auth"] = "better-auth"
     sign_up: HttpPath = "/api/auth/sign-up/email"
@@ -223,7 +233,7 @@ class Auth(Model):
 
 
 class Tables(Model):
-    """Where PostgreSQL holds the entities; `schema.table` where not in `public`."""
+    """Tables and columns of the entities in PostgreSQL; `schema.table` where not in `public`."""
 
     user: str = "user"
     user_id: str = "id"
@@ -246,7 +256,7 @@ class Tables(Model):
 
 
 class Waiver(Model):
-    """A rule that a release is signed off without, for one object, until a day."""
+    """A rule whose findings on one object are accepted until a day."""
 
     rule: str
     object: str
@@ -267,7 +277,7 @@ class Target(Model):
     secret: Secret
     autoscaler: Autoscaler | None = None
     overrides: dict[str, Any] = {}
-    """Values by dotted path that fit the release to a small cluster; the report lists each."""
+    """Values by dotted path that make the release fit a small cluster; the report lists each."""
     api: Api = Api()
     pages: Pages = Pages()
     screens: Screens | None = None
@@ -277,15 +287,16 @@ class Target(Model):
 
     @property
     def chart_path(self) -> Path:
+        """The chart's folder."""
         return self.root / self.chart.path
 
     def component(self, name: str) -> Component:
-        """The component's part of the target; `KeyError` where the target has none of that name."""
+        """Return a component by name. Raises `KeyError` where the target has none of that name."""
         return self.components[name]  # type: ignore[index]
 
 
 def load(path: Path = DEFAULT_TARGET) -> Target:
-    """Read a target file; `TargetError` with every mistake in one sentence where it can't be used."""
+    """Load a target file. Raises `TargetError` with every mistake in one sentence."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""URLs and origins as the specification writes them."""
+"""URLs and origins, parsed and validated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 def split(url: str) -> SplitResult | None:
-    """The URL's parts, or None where it is none; a bad port or address makes it none."""
+    """Return the parts of a URL, or None where the text is not a URL; a bad port or address makes it invalid."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -20,7 +20,7 @@ def split(url: str) -> SplitResult | None:
 
 
 def origin_error(text: str) -> str | None:
-    """Why a text is not an origin (scheme, host, port and no more), or None."""
+    """Return why a text is not an origin (scheme, host and port only), or None."""
     parts = split(text)
     if parts is None or parts.scheme not in ("http", "https") or re.search(r"[\s*\"']", parts.netloc):
         return "not an http or https URL"
@@ -32,7 +32,7 @@ def origin_error(text: str) -> str | None:
 
 
 def database_url_error(text: str) -> str | None:
-    """Why a text is not a PostgreSQL URL with user, password and host, or None. Never quotes the text."""
+    """Return why a text is not a PostgreSQL URL with user, password and host, or None; never quotes the text."""
     if re.search(r"\s", text):
         return "with white space in it"
     parts = split(text)

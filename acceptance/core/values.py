@@ -1,4 +1,4 @@
-"""Values of a chart by dotted path, and what a run gives a release beyond the shipped ones."""
+"""Values of a chart: set by dotted path, nested, and merged as Helm merges them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from acceptance.core.target import Target
 
 
 def set_paths(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of nested `values` with each dotted path of `changes` set; what is no folder on the way becomes one."""
+    """Return a copy of nested `values` with each dotted path of `changes` set; missing mappings are created."""
     result = copy.deepcopy(dict(values))
     for path, value in changes.items():
-        *folders, last = path.split(".")
+        *parents, last = path.split(".")
         place = result
-        for folder in folders:
-            if not isinstance(place.get(folder), dict):
-                place[folder] = {}
-            place = place[folder]
+        for key in parents:
+            if not isinstance(place.get(key), dict):
+                place[key] = {}
+            place = place[key]
         place[last] = copy.deepcopy(value)
     return result
 
 
 def values_by_path(target: Target, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes by path for what the target's `[values]` has a path for; what it has none for can't be set."""
+    """Return the known values by the target's paths; a value without a path can't be set and is left out."""
     paths = target.values.model_dump()
     return {paths[name]: value for name, value in known.items() if paths[name]}
 
 
 def merge_values(first: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, Any]:
-    """Values merged from left to right as Helm does: mappings key by key, null removes, all else replaces."""
+    """Merge values from left to right as Helm does: mappings key by key; null removes; anything else replaces."""
     result = dict(first)
     for other in others:
         result = _merge(result, other)
@@ -50,7 +50,7 @@ def _merge(base: Any, override: Any) -> Any:
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
-    """A value under a dotted path, as the chart's values nest it."""
+    """Return a value under a dotted path, nested as the chart's values are."""
     for key in reversed(path.split(".")):
         value = {key: value}
     nest: dict[str, Any] = value
@@ -58,4 +58,4 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 ROUND_TRIP = {"ACCEPTANCE_TEXT": 'Grüße „今日“ – it\'s "quoted": #1, 100 % & {{ braces }} \\n'}
-"""What the suite puts into the ConfigMap's free keys to see it arrive unchanged (CFG-07)."""
+"""What the suite puts into the ConfigMap's free keys, and expects to arrive unchanged (CFG-07)."""

@@ -1,4 +1,4 @@
-"""The images under test and the suite's own: built by their Dockerfiles, tagged by what they hold."""
+"""The images under test and those of the suite: built by their Dockerfiles, tagged by their content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolchain import Toolchain
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image in the engine. `reference` is `repository:tag` with a tag that no other content bears."""
+    """An image in the engine; its tag is unique to its content and the run."""
 
     repository: str
     tag: str
@@ -24,11 +24,12 @@ class BuiltImage:
 
     @property
     def reference(self) -> str:
+        """`repository:tag`."""
         return f"{self.repository}:{self.tag}"
 
 
 def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, context: Path) -> BuiltImage:
-    """Build one image; raises `ToolchainError` with the end of what the build printed."""
+    """Build an image. Raises `ToolchainError` with the last lines of the build's output."""
     engine = toolchain.engine
     bases = {
         "PYTHON_IMAGE": toolchain.python_image,
@@ -39,9 +40,9 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
     arguments = [
         word for name, value in bases.items() if f"ARG {name}" in recipe for word in ("--build-arg", f"{name}={value}")
     ]
-    with tempfile.TemporaryDirectory(dir=run.folder) as aside:
-        identity = Path(aside) / "iid"
-        # A name from the start: an interrupted run leaves none that bears no id.
+    with tempfile.TemporaryDirectory(dir=run.folder) as folder:
+        identity = Path(folder) / "iid"
+        # Named from the start, so that an interrupted run leaves no image without its id.
         name = f"{repository}:built-{run.id}"
         engine.build("--tag", name, "--iidfile", identity, *arguments, "--file", dockerfile, context)
         digest = identity.read_text(encoding="ascii").strip()
@@ -57,7 +58,7 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
 
 
 def build_component(toolchain: Toolchain, run: Run, root: Path, component: Component) -> BuiltImage:
-    """The component's image from the Dockerfile and context that the target names."""
+    """Build a component's image from the Dockerfile and context that the target names. Raises `ValueError` without."""
     dockerfile, context = component.image.dockerfile, component.image.context
     if dockerfile is None or context is None:
         raise ValueError(f"the target names no Dockerfile and context for {component.image.repository}")
@@ -65,14 +66,14 @@ def build_component(toolchain: Toolchain, run: Run, root: Path, component: Compo
 
 
 def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
-    """The image with a Dockerfile's further instructions: another image of the same repository and layers."""
-    with tempfile.TemporaryDirectory(dir=run.folder) as aside:
-        recipe = Path(aside) / "Dockerfile"
+    """Build an image with further Dockerfile instructions on top: of the same repository, sharing its layers."""
+    with tempfile.TemporaryDirectory(dir=run.folder) as folder:
+        recipe = Path(folder) / "Dockerfile"
         recipe.write_text(f"FROM {image.reference}\n{instructions}\n", encoding="ascii")
-        return build(toolchain, run, image.repository, recipe, Path(aside))
+        return build(toolchain, run, image.repository, recipe, Path(folder))
 
 
 def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
-    """An image of the suite's own, from `support/`."""
+    """Build one of the suite's images from `support/`."""
     context = ROOT / "support" / name
     return build(toolchain, run, f"acceptance-{name}", context / "Dockerfile", context)

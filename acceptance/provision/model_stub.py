@@ -1,4 +1,4 @@
-"""The language model's stand-in: a real HTTP API outside the release, whose record tests read."""
+"""The stub of the language model: a real HTTP API outside the release, which records its requests for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolchain import Toolchain
 
 PORT = 8080
 CONTROL_PORT = 8081
-"""Never reached by the release: the tests' side of the stub."""
+"""For tests only; the release does not use it."""
 
 
 @dataclass(frozen=True)
@@ -28,32 +28,38 @@ class ModelStub:
 
     @property
     def base_url(self) -> str:
+        """The base URL of the API, as pods address it."""
         return f"http://{self.container}:{PORT}/v1"
 
     def requests(self) -> list[dict[str, Any]]:
-        """What the model was asked since the last `forget`, oldest first: `path`, `headers`, `body`."""
+        """Return the requests since the last `forget`, oldest first: `path`, `headers`, `body`."""
         loaded: list[dict[str, Any]] = self._control("GET", "/requests").json()
         return loaded
 
     def forget(self) -> None:
+        """Forget the recorded requests."""
         self._control("DELETE", "/requests")
 
     def behave(self, *, delay_seconds: float = 0, status: int = 200, malformed: bool = False) -> None:
-        """How the model answers from now on; without arguments, as it should."""
+        """Set how the model answers from now on; without arguments, correctly and at once."""
         self._control("PUT", "/behaviour", {"delay_seconds": delay_seconds, "status": status, "malformed": malformed})
 
     def stop(self) -> None:
-        """The model is gone: connections are refused."""
+        """Stop the model: connections are refused."""
         self.toolchain.engine.docker("stop", "--time", "1", self.container)
 
     def running(self) -> bool:
+        """Whether the stub's container runs."""
         return docker.state(self.toolchain, self.container) == "running"
 
     def start(self) -> None:
+        """Start the stub again, and wait until it answers."""
         self.toolchain.engine.docker("start", self.container)
         self.wait()
 
     def wait(self) -> None:
+        """Wait until the stub answers. Raises `WaitError`."""
+
         def probe() -> None:
             try:
                 self.requests()
@@ -74,7 +80,7 @@ class ModelStub:
 
 
 def start(toolchain: Toolchain, run: Run, image: str) -> ModelStub:
-    """Start the run's stub, or take the one that a kept run has."""
+    """Start the run's stub, unless a kept run has it, and wait until it answers."""
     stub = ModelStub(toolchain, f"model-{run.id}")
     entrypoint = ["python3", "/opt/tools/model.py"]
     docker.start(toolchain, run, stub.container, image, entrypoint=entrypoint, ports=(CONTROL_PORT,))

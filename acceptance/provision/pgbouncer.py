@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before the external PostgreSQL: what a pooled address of Neon's is."""
+"""PgBouncer in transaction mode in front of the external PostgreSQL, as behind Neon's pooled addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ listen_addr = *
 listen_port = {POOLER_PORT}
 unix_socket_dir =
 pool_mode = transaction
-; Statements prepared by name then fail, as they do behind a pooler that does not know them.
+; Named prepared statements then fail, as behind a pooler without support for them.
 max_prepared_statements = 0
 auth_type = scram-sha-256
 auth_file = {FILES}/userlist.txt
@@ -39,14 +39,14 @@ server_tls_ca_file = {FILES}/ca.crt
 
 @dataclass(frozen=True)
 class Pooler:
-    """A running PgBouncer; `url` is a release's address of the same database, without channel binding."""
+    """A running PgBouncer; `url` addresses the same database through it, without channel binding."""
 
     container: str
     url: str
 
 
 def start(toolchain: Toolchain, run: Run, image: str, database: Database, redact: Callable[[str], None]) -> Pooler:
-    """Start the run's pooler with the certificate of the database, which names it too."""
+    """Start the run's PgBouncer with the database's certificate, which is also issued for its name."""
     name = f"pooler-{run.id}"
     password = unquote(urlsplit(database.url).password or "")
     address = (

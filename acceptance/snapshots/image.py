@@ -1,4 +1,4 @@
-"""An image as `docker save` writes it: its configuration, its layers as a registry would hold them, their files."""
+"""Reads an image as `docker save` writes it: configuration, layers as a registry would hold them, and files."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from acceptance.core.secret_scan import credential_kinds
 from toolchain import cache
 
 GZIP_LEVEL = 6
-"""What `docker push` compresses layers with by default."""
+"""`docker push`'s default."""
 CHUNK = 1 << 20
 MAX_TEXT = 512 * 1024
-"""Bytes of the largest file that is looked into; what people write is smaller."""
-# Packages' own files hold sample keys; what a build copies in is elsewhere.
+"""Bytes; larger files are not scanned, since files that people write are smaller."""
+# Files of packages contain sample keys; what a build copies in is elsewhere.
 PACKAGES = re.compile(
     r"^(usr|lib|lib64|bin|sbin|boot|dev|proc|sys|var/lib|var/cache|etc/ssl)/|(^|/)(node_modules|site-packages|dist-packages)/"
 )
 PASSWD = "etc/passwd"  # noqa: S105 - a path
 FACTS_VERSION = 1
-"""Raised when what is read of a layer changes: kept facts of older ones are not used."""
+"""To be raised when what is read of a layer changes, so that cached facts of an older version are not used."""
 
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """What one layer holds: bytes at gzip level 6, credentials by place, and /etc/passwd where it has one."""
+    """One layer: bytes at gzip level 6, credentials by place, and /etc/passwd where it has one."""
 
     diff_id: str
     compressed_bytes: int
@@ -43,18 +43,25 @@ class LayerFacts:
 
 
 def read(path: Path, reference: str, names: tuple[str, ...] = ()) -> ImageState:
-    """The image in an archive of one image. `names` are the Secret's keys, whose values are credentials.
+    """Read an archive of one image.
 
-    Raises `KeyError` or `tarfile.TarError` for what is no such archive.
+    Args:
+        path: The archive.
+        reference: The image's reference.
+        names: The Secret's keys; their values are credentials.
+
+    Raises:
+        KeyError: It is an archive, but not of an image.
+        tarfile.TarError: It is not an archive.
     """
     with tarfile.open(path) as archive:
         manifest = json.loads(_content(archive, "manifest.json"))[0]
         raw = _content(archive, manifest["Config"])
         config: dict[str, Any] = json.loads(raw)
         members = [str(name) for name in manifest["Layers"]]
-    stated = [str(entry) for entry in list_at(config, "rootfs.diff_ids")]
+    diff_ids = [str(entry) for entry in list_at(config, "rootfs.diff_ids")]
     with ThreadPoolExecutor() as pool:
-        facts = list(pool.map(lambda pair: _layer(path, pair[0], pair[1], names), zip(members, stated, strict=False)))
+        facts = list(pool.map(lambda pair: _layer(path, pair[0], pair[1], names), zip(members, diff_ids, strict=False)))
     commands = [
         text_at(entry, "created_by") for entry in mappings_at(config, "history") if entry.get("empty_layer") is not True
     ]
@@ -66,7 +73,7 @@ def read(path: Path, reference: str, names: tuple[str, ...] = ()) -> ImageState:
         computed_digest=f"sha256:{hashlib.sha256(raw).hexdigest()}",
         layers=tuple(
             Layer(diff_id, fact.compressed_bytes, command)
-            for diff_id, fact, command in zip(stated, facts, commands, strict=False)
+            for diff_id, fact, command in zip(diff_ids, facts, commands, strict=False)
         ),
         computed_diff_ids=tuple(fact.diff_id for fact in facts),
         passwd=next((fact.passwd for fact in reversed(facts) if fact.passwd is not None), ""),
@@ -82,12 +89,12 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _layer(path: Path, member: str, diff_id: str, names: tuple[str, ...]) -> LayerFacts:
-    """Facts of a layer; computed once for each diff ID, and kept only if that is the content's."""
+    """Facts of a layer, cached by diff ID if that is the content's."""
     key = cache.digest(str(FACTS_VERSION), *names)
     kept = cache.directory() / "layers" / key / f"{diff_id.removeprefix('sha256:')}.json"
     if kept.is_file():
         loaded = json.loads(kept.read_text(encoding="utf-8"))
-        # The content is hashed each time: that is what IMG-03 is about.
+        # The content is hashed each time, since IMG-03 asserts the hash.
         computed, _ = _measure(path, member, compress=False)
         if computed == diff_id:
             return LayerFacts(computed, loaded["compressed_bytes"], tuple(loaded["credentials"]), loaded["passwd"])
@@ -96,14 +103,14 @@ def _layer(path: Path, member: str, diff_id: str, names: tuple[str, ...]) -> Lay
     facts = LayerFacts(computed, size, tuple(found), passwd)
     if computed == diff_id:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        aside = kept.with_suffix(".unfinished")
-        aside.write_text(json.dumps(asdict(facts)), encoding="utf-8")
-        aside.rename(kept)
+        staging = kept.with_suffix(".unfinished")
+        staging.write_text(json.dumps(asdict(facts)), encoding="utf-8")
+        staging.rename(kept)
     return facts
 
 
 def _chunks(path: Path, member: str) -> Iterator[tuple[bytes, int]]:
-    """The layer's tar in chunks, uncompressed, and with each how many bytes it had in the archive."""
+    """Yield the layer's tar in chunks, uncompressed, each with its number of bytes in the archive."""
     with tarfile.open(path) as archive:
         source = archive.extractfile(member)
         if source is None:
@@ -119,7 +126,7 @@ def _chunks(path: Path, member: str) -> Iterator[tuple[bytes, int]]:
 
 
 def _measure(path: Path, member: str, *, compress: bool) -> tuple[str, int]:
-    """The diff ID, and bytes compressed: as they are in the archive, or else at gzip level 6."""
+    """Return the diff ID, and the compressed bytes: as in the archive, or else at gzip level 6."""
     total, digest = 0, hashlib.sha256()
     packer = zlib.compressobj(GZIP_LEVEL, wbits=31)
     as_stored = False
@@ -133,7 +140,7 @@ def _measure(path: Path, member: str, *, compress: bool) -> tuple[str, int]:
 
 
 def _files(path: Path, member: str, names: tuple[str, ...]) -> tuple[list[str], str | None]:
-    """Places that hold what looks like a credential, and /etc/passwd."""
+    """Return places that contain what looks like a credential, and /etc/passwd."""
     found: list[str] = []
     passwd = None
     with tarfile.open(path) as archive:
@@ -153,7 +160,7 @@ def _files(path: Path, member: str, names: tuple[str, ...]) -> tuple[list[str], 
                 text = raw.decode("utf-8", "replace")
                 if name == PASSWD:
                     passwd = text
-                # Code names the keys; only a settings file gives them values.
+                # Code contains the keys' names; only settings files contain their values.
                 settings = Path(name).name.startswith(".env") or name.endswith((".ini", ".conf", ".cfg"))
                 found += [f"{name}: {kind}" for kind in credential_kinds(text, names if settings else ())]
     return found, passwd

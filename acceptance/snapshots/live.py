@@ -10,8 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from acceptance.checks.snapshot import ClusterState as ClusterFacts
-from acceptance.checks.snapshot import ContainerFacts, ImageState, Layer, Snapshot
+from acceptance.checks.snapshot import ClusterState, ContainerFacts, ImageState, Layer, Snapshot
 from acceptance.core.fields import Object, at, mappings_at, name_of, object_ref, text_at
 from acceptance.core.target import Target
 from acceptance.core.values import ROUND_TRIP
@@ -28,12 +27,12 @@ LOG_LINES = 500
 
 
 def manifest_objects(helm: HelmRelease) -> tuple[Object, ...]:
-    """The objects of a release's manifest that Kubernetes itself knows."""
+    """Return the objects of a release's manifest whose kinds are Kubernetes' own."""
     return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
 
 
 def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapshot:
-    """The release as it is now: everything is asked for at once."""
+    """Read the release as it is now, with concurrent requests."""
     target, cluster = release.target, release.cluster
     server, namespace = ApiServer(cluster.api), target.chart.namespace
     manifest = manifest_objects(release.helm)
@@ -57,14 +56,14 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
         pods = typed(pods, "Pod")
         logs = {name_of(pod): pool.submit(log, server, core, pod) for pod in pods}
         facts = container_facts(cluster, pods) if "node" in cluster.capabilities else None
-        words = {object_ref(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
+        messages = {object_ref(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
         return Snapshot(
             source="live",
             objects=tuple(found for each in objects if (found := each.result()) is not None),
             release_namespace=release.helm.namespace,
             injected_values=injected_values(target, release.values),
             captured_at=datetime.now(UTC),
-            cluster=ClusterFacts(
+            cluster=ClusterState(
                 pods=pods,
                 replica_sets=typed(replica_sets, "ReplicaSet"),
                 endpoint_slices=typed(endpoint_slices, "EndpointSlice"),
@@ -72,7 +71,7 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
                 namespaces=typed(namespaces, "Namespace"),
                 service_cidrs=tuple(str(cidr) for item in cidrs for cidr in at(item, "spec.cidrs") or []),
                 facts=facts,
-                refused={name: found for name, found in words.items() if found is not None},
+                refused={name: message for name, message in messages.items() if message is not None},
                 logs={name: each.result() for name, each in logs.items()},
             ),
             manifest_objects=manifest,
@@ -81,12 +80,12 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
 
 
 def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
-    """Members of a list with the kind that the list leaves out."""
+    """Return members of a list with the kind that the list leaves out."""
     return tuple({"kind": kind, **item} for item in items)
 
 
 def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
-    """What the run put into the values: credentials by Secret key, the model's base URL, and the suite's text."""
+    """Return what the run put into the values: credentials by Secret key, the model's base URL, the suite's text."""
     names, paths = target.secret, target.values
     known = {
         names.database_url: paths.database_url,
@@ -100,7 +99,7 @@ def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]
 
 
 def log(server: ApiServer, core: str, pod: Object) -> str:
-    """The last lines of every container of a pod that has started."""
+    """Return the last log lines of a pod's started containers."""
     texts = []
     for container in mappings_at(pod, "spec.containers"):
         query = {"container": text_at(container, "name"), "tailLines": str(LOG_LINES)}
@@ -111,7 +110,7 @@ def log(server: ApiServer, core: str, pod: Object) -> str:
 
 
 def image_state(cluster: Cluster, image: BuiltImage) -> ImageState:
-    """A built image as the engine describes it; its layers are not read."""
+    """Return a built image as the engine describes it; its layers are not read."""
     described = json.loads(cluster.toolchain.engine.docker("image", "inspect", image.config_digest))[0]
     return ImageState(
         reference=image.reference,
@@ -137,7 +136,7 @@ done
 
 
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
-    """Facts of every running container of the pods, in one look at the node."""
+    """Read facts of every running container of the pods, in two commands on the node."""
     identifiers = {
         text_at(status, "containerID").rpartition("://")[2]: (pod, status)
         for pod in pods
@@ -148,7 +147,7 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
     processes = {row[0]: row[1] for line in tasks if (row := line.split()) and row[0] in identifiers}
     if not processes:
         return {}
-    seen = parse(cluster.node_exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
+    parsed = parse_facts(cluster.node_exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
     images: dict[str, tuple[str, tuple[str, ...]]] = {}
     facts = {}
     for identifier, pid in processes.items():
@@ -159,20 +158,21 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
         if image not in images:
             images[image] = running_image(cluster, image)
         digest, diff_ids = images[image]
-        # What the container was made from, where the runtime tells it by its configuration.
-        stated = text_at(status, "imageID")
-        digest = stated if stated.startswith("sha256:") else digest
-        facts[name_of(pod), name] = replace(seen[pid], config_digest=digest, diff_ids=diff_ids)
+        # The image that the container was created from, where the runtime names it by its configuration.
+        image_id = text_at(status, "imageID")
+        digest = image_id if image_id.startswith("sha256:") else digest
+        facts[name_of(pod), name] = replace(parsed[pid], config_digest=digest, diff_ids=diff_ids)
     return facts
 
 
 def running_image(cluster: Cluster, image: str) -> tuple[str, tuple[str, ...]]:
+    """Return the configuration digest and the diff IDs of an image on the node."""
     digest, config = cluster.image_config(image)
     return digest, tuple(map(str, at(config, "rootfs.diff_ids") or ()))
 
 
-def parse(text: str) -> dict[str, ContainerFacts]:
-    """What `READ_PROCESS` printed, by process."""
+def parse_facts(text: str) -> dict[str, ContainerFacts]:
+    """Parse what `READ_PROCESS` printed, by process."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
     for line in text.splitlines():

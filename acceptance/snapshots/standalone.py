@@ -1,4 +1,4 @@
-"""An image started alone, on a network without egress: whether it answers, and how SIGTERM ends it."""
+"""An image run alone on a network without egress: whether it answers, and how it ends on SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolchain.console import CommandError
 from toolchain.engine import Engine
 
 LOG_BYTES = 2000
-ASK = """
+REQUEST = """
 import sys, time, urllib.error, urllib.request
 url, seconds = sys.argv[1], float(sys.argv[2])
 end = time.monotonic() + seconds
@@ -37,7 +37,7 @@ print(status)
 
 
 class IsolatedNetwork:
-    """A network of the run's without egress, on which only `neighbour` (a container) can be reached."""
+    """A network of the run without egress, on which only the container `neighbour` can be reached."""
 
     def __init__(self, engine: Engine, run: Run, neighbour: str, client: str) -> None:
         self.engine = engine
@@ -56,37 +56,37 @@ class IsolatedNetwork:
         self.engine.docker("network", "rm", self.network)
 
     def start(self, name: str, image: str, environment: Mapping[str, str], port: int, path: str) -> ImageRun:
-        """Start the image as the chart would (UID 1000, read-only root, /tmp writable), ask, then end it."""
+        """Run the image as the chart does (UID 1000, read-only root, writable /tmp), send a request, and stop it."""
         container = f"{self.network}-{name}"
         hardened = ["--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "--user", "1000:1000"]  # noqa: S108
         label = ["--label", f"{LABEL}={self.run.id}"]
         with tempfile.NamedTemporaryFile("w", dir=self.run.folder, encoding="utf-8") as settings:
-            # A file, since values are secret; one that only root reads.
+            # In a file that only root can read, since values are secret.
             Path(settings.name).chmod(0o600)
             settings.writelines(f"{key}={value}\n" for key, value in environment.items() if "\n" not in value)
             settings.flush()
             where = ["--network", self.network, "--env-file", settings.name]
             self.engine.docker("run", "--detach", "--name", container, *label, *where, *hardened, image)
         try:
-            status = self._ask(f"http://{container}:{port}{path}", label)
+            status = self._request(f"http://{container}:{port}{path}", label)
             seconds, code = self._end(container)
             return ImageRun(status, self._log(container), seconds, code)
         finally:
             self.engine.docker("rm", "--force", "--volumes", container)
 
-    def _ask(self, url: str, label: list[str]) -> int | None:
-        argv = ["run", "--rm", *label, "--network", self.network, self.client, "python3", "-c", ASK]
+    def _request(self, url: str, label: list[str]) -> int | None:
+        argv = ["run", "--rm", *label, "--network", self.network, self.client, "python3", "-c", REQUEST]
         answer = self.engine.docker(*argv, url, str(IMAGE_ANSWERS.seconds)).strip()
         return int(answer) if answer else None
 
     def _end(self, container: str) -> tuple[float, int]:
-        """Seconds from SIGTERM to the end, and the exit code; killed at the end of the grace period."""
-        begun = time.monotonic()
+        """Return seconds from SIGTERM to the exit, and the exit code; it is killed after the grace period."""
+        start = time.monotonic()
         try:
             self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)
         except CommandError:
             return 0.0, self._exit_code(container)
-        return time.monotonic() - begun, self._exit_code(container)
+        return time.monotonic() - start, self._exit_code(container)
 
     def _exit_code(self, container: str) -> int:
         return int(self.engine.docker("inspect", "--format", "{{.State.ExitCode}}", container))

@@ -48,6 +48,7 @@ def trimmed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def references(schema: Any) -> Iterator[str]:
+    """Yield the names of the definitions that a schema refers to."""
     if isinstance(schema, dict):
         if isinstance(reference := schema.get("$ref"), str):
             yield reference.removeprefix(REF)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import shlex
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import requests
 from psycopg import sql
 
+from acceptance.client import port_forward
 from acceptance.client.user import User
-from acceptance.core.deadlines import REQUEST, TUNNEL_UP, UNINSTALLED
+from acceptance.core.deadlines import UNINSTALLED
 from acceptance.core.fields import at, name_of
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.cluster import Cluster
@@ -35,43 +30,13 @@ def listed(cluster: Cluster, namespace: str) -> set[str]:
     )
 
 
-@contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a command from entry to exit, as in a user's terminal."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def port_forward(notes: str) -> list[str]:
-    """The port-forward command that NOTES.txt prints, as printed."""
-    commands = [line.strip() for line in notes.splitlines() if re.match(r"\s*kubectl .*port-forward", line)]
-    assert commands, f"NOTES.txt prints no kubectl port-forward command:\n{notes}"
-    return shlex.split(commands[0])
-
-
 @pytest.mark.rule("CHT-12")
 def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None:
-    command = port_forward(ready_release.helm.notes())
-    local = command[-1].partition(":")[0]
-
-    with running(command) as process:
-
-        def probe() -> requests.Response:
-            if process.poll() is not None:
-                output = process.stdout.read() if process.stdout else ""
-                raise AssertionError(f"`{shlex.join(command)}` ended with {process.returncode}: {output.strip()}")
-            try:
-                with requests.Session() as session:
-                    session.trust_env = False  # this machine may have a proxy
-                    return session.get(f"http://localhost:{local}/", timeout=REQUEST.seconds)
-            except requests.ConnectionError as error:
-                raise NotYet(str(error)) from error
-
-        answer = eventually("the frontend to answer where NOTES.txt says", probe, TUNNEL_UP)
+    notes = ready_release.helm.notes()
+    command = port_forward.find_port_forward(notes)
+    assert command, f"NOTES.txt prints no kubectl port-forward command:\n{notes}"
+    with port_forward.run_port_forward(command) as process:
+        answer = port_forward.request(command, process, "/", follow_redirects=True)
     assert answer.status_code < SERVER_ERROR, f"the frontend answered {answer.status_code}"
     assert "text/html" in answer.headers.get("Content-Type", ""), f"expected an HTML page, got {answer.headers}"
 

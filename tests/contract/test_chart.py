@@ -49,8 +49,8 @@ def test_chart_creates_its_namespace(release_with_namespace: tuple[Snapshot, Tar
 
 
 @pytest.mark.rule("CHT-12")
-def test_notes_command_opens_a_tunnel(release_with_metrics: Release, target: Target) -> None:
-    command = port_forward.tunnel(release_with_metrics.helm.notes())
+def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
+    command = port_forward.find_port_forward(release_with_metrics.helm.notes())
     if command is None:
         report_findings(
             [Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target
@@ -58,9 +58,8 @@ def test_notes_command_opens_a_tunnel(release_with_metrics: Release, target: Tar
         return
     if "frontend" not in target.components:
         raise Untested("the target names no frontend")
-    if not port_forward.is_free(command.port):
-        raise Untested(f"port {command.port} of NOTES.txt is in use on this machine")
-    with port_forward.open_tunnel(command):
-        status = port_forward.answer(command, target.component("frontend").probes.readiness)
+    with port_forward.run_port_forward(command) as process:
+        readiness = target.component("frontend").probes.readiness
+        status = port_forward.request(command, process, readiness).status_code
     expected = f"2xx from {command.command}"
     report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", expected, str(status))], target)

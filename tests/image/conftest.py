@@ -48,8 +48,8 @@ def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, 
     """Each image run with only its database, with the environment that the chart sets."""
     database = provisioner.database()
     renderer = Renderer(find_helm(), target)
-    renderer.given[target.secret.database_url] = database.url
-    for secret in renderer.given.values():
+    renderer.credentials[target.secret.database_url] = database.url
+    for secret in renderer.credentials.values():
         redactor.add(secret)
     snapshot = renderer.snapshot()
 

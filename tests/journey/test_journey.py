@@ -160,7 +160,7 @@ def test_open_tab_works_after_every_pod_is_replaced(
     person.page.reload()
     expect(person.messages_by(screens.you)).to_have_text([first, second])
     person.click(person.link(screens.tasks_link))
-    person.is_signed_in()
+    person.expect_signed_in()
     expect(person.task(first.partition(": ")[2])).to_have_count(1)
     person.screenshot("still signed in")
 

@@ -15,7 +15,7 @@ from acceptance.kube.helm import find_helm
 def renderer(target: Target) -> Renderer:
     """Renders the chart; its secrets are redacted."""
     renderer = Renderer(find_helm(), target)
-    for secret in renderer.given.values():
+    for secret in renderer.credentials.values():
         redactor.add(secret)
     return renderer
 

@@ -129,7 +129,7 @@ def test_a_bad_name_of_an_existing_secret_is_refused(renderer: Renderer, name: s
 def test_an_existing_secret_and_credentials_exclude_each_other(renderer: Renderer) -> None:
     error = refusal(renderer, nested("secrets.existingSecret", "mine"))
     assert all(f"secrets.{key}" in error for key in ("existingSecret", *CREDENTIALS))
-    assert not any(secret in error for secret in renderer.given.values())
+    assert not any(secret in error for secret in renderer.credentials.values())
 
 
 # --- images and scheduling

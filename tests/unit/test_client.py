@@ -48,7 +48,7 @@ def test_missing_response_fails_the_release(behaviour: str) -> None:
     with EchoServer().running() as server:
         server.behaviour = behaviour
         url = f"http://127.0.0.1:{server.port}/a"
-        with pytest.raises(AssertionError, match=f"GET {url}: wanted an answer, seen "):
+        with pytest.raises(AssertionError, match=f"GET {url}: expected an answer, got "):
             send(gateway(), "GET", url)
         with pytest.raises(requests.RequestException):
             send(gateway("the node is gone"), "GET", url)
@@ -69,9 +69,9 @@ def test_service_is_polled_until_it_responds(target: Target, monkeypatch: pytest
 
 def test_unresponsive_service_is_reported(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     def send_in_vain(*_: object) -> None:
-        raise AssertionError("wanted an answer, seen none")
+        raise AssertionError("expected an answer, got none")
 
     monkeypatch.setattr(user, "send", send_in_vain)
     monkeypatch.setattr(user, "ENDPOINTS", Deadline("endpoints follow", 0.2, "short for a test"))
-    with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*seen none"):
+    with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*got none"):
         user.wait_answered(Gateway(target, "127.0.0.1", 0), "frontend")

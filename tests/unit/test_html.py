@@ -128,7 +128,7 @@ def test_rejected_page_states_the_reasons(rejected: Page) -> None:
         "1 rule could not be judged: HPA-08",
         "1 of the rules' 215 levels are untested",
         "the cluster was not created by this run",
-        "the checkout has changes that are in no commit",
+        "the checkout has uncommitted changes",
         "expected a first PodMetrics",
         "untested: no test yet",
         "old client",

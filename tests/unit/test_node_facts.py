@@ -14,7 +14,7 @@ def test_node_output_is_parsed() -> None:
         f"pid 7\nuid 1000\nroot ro,relatime\nenv {environment}\nlisten 00000000:1F40 \n"
         "pid 8\nuid 0\nroot rw,relatime\nenv \nlisten \n"
     )
-    facts = live.parse(text)
+    facts = live.parse_facts(text)
     assert facts["7"].uid == 1000
     assert facts["7"].read_only_root
     assert facts["7"].environment == {"A": "1", "TEXT": 'Grüße = "x"'}
@@ -23,10 +23,10 @@ def test_node_output_is_parsed() -> None:
 
 
 def test_port_forward_command_is_found_in_the_notes() -> None:
-    found = port_forward.tunnel(
+    found = port_forward.find_port_forward(
         "1. Open:\n\n  export POD=$(kubectl get pods)\n  kubectl -n x port-forward svc/web 8080:80 &\n"
     )
     assert found is not None
     assert found.port == 8080
     assert found.command.startswith("export POD=")
-    assert port_forward.tunnel("Open http://localhost:3000") is None
+    assert port_forward.find_port_forward("Open http://localhost:3000") is None

@@ -49,7 +49,7 @@ def test_checkout_has_commit_and_changes(tmp_path: Path) -> None:
 
     outside = checkout(tmp_path)
     assert outside == Checkout(None, clean=False)
-    assert "no git checkout" in str(outside.obstacle)
+    assert "not in a git checkout" in str(outside.obstacle)
     git("init", "--quiet")
     (tmp_path / "file").write_text("1")
     git("add", ".")

@@ -275,7 +275,7 @@ def test_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict) -> 
     [
         (False, CLEAN, (), "cluster"),
         (True, Checkout("3f9d", clean=False), (), "changes"),
-        (True, Checkout(None, clean=False), (), "no git checkout"),
+        (True, Checkout(None, clean=False), (), "not in a git checkout"),
         (True, CLEAN, ("the run was interrupted",), "interrupted"),
     ],
 )
