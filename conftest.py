@@ -1,4 +1,4 @@
-"""The fixture chain: target - cluster - images - database and model - installed - ready - gateway."""
+"""The fixture chain: target, cluster, images, database and model stub, release, ready release, gateway."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ CONTEXT = pytest.StashKey[Context]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where a tool that the tests need is missing, or the cluster that the user names, nothing is begun."""
-    wanted = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly:
+    """Find the tools and read the context that the tests need. Raises `pytest.UsageError` if one is missing."""
+    needed = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
+    if needed and not session.config.option.collectonly:
         stash = session.config.stash
         try:
             stash[TOOLCHAIN] = tools.find()
@@ -50,13 +50,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def toolchain(pytestconfig: pytest.Config) -> Toolchain:
-    """The tools, found and never built here: `make toolchain` has them."""
+    """The tools; `make toolchain` installs them."""
     return pytestconfig.stash[TOOLCHAIN]
 
 
 @pytest.fixture(scope="session")
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
-    """This run's identity; what it made is removed at the end, unless --keep-cluster."""
+    """This run's identity; what it created is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
     with lifecycle.acquire_run(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
         yield current
@@ -66,23 +66,23 @@ def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
 def provisioner(
     toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest
 ) -> Iterator[Provisioner]:
-    """Everything that the collected tests need, begun side by side."""
+    """Provisions in parallel everything that the collected tests need."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(toolchain, run).items():
             patch.setenv(name, value)
-        made = Provisioner(toolchain, run, target, redactor.add)
-        wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+        provisioner = Provisioner(toolchain, run, target, redactor.add)
+        needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
         try:
-            made.prepare(wanted)
-            yield made
+            provisioner.prepare(needed)
+            yield provisioner
         finally:
             with signals.uninterrupted():
-                made.close()
+                provisioner.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def start_provisioning(request: pytest.FixtureRequest) -> None:
-    """What any test will need is begun before the first, which may need nothing."""
+    """Start provisioning before the first test, which itself may need nothing."""
     if any("provisioner" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("provisioner")
 
@@ -94,22 +94,22 @@ def cluster(
     run_metadata: RunMetadata,
     on_failure: OnFailure,
 ) -> Iterator[Cluster]:
-    """A running cluster: of this run's own, or the one that --context names."""
-    made = provisioner.cluster()
-    run_metadata.fresh_cluster = made.provider.creates_cluster and not run.reused
-    run_metadata.environment |= made.versions()
-    with on_failure(lambda: diagnostics.collect(made.api, made.run.namespace)):
-        yield made
+    """A running cluster: one created by this run, or the existing one that --context names."""
+    cluster = provisioner.cluster()
+    run_metadata.fresh_cluster = cluster.provider.creates_cluster and not run.reused
+    run_metadata.environment |= cluster.versions()
+    with on_failure(lambda: diagnostics.collect(cluster.api, cluster.run.namespace)):
+        yield cluster
 
 
 @pytest.fixture(scope="session")
 def images(provisioner: Provisioner, run_metadata: RunMetadata) -> dict[str, BuiltImage]:
     """The image of each component by its name, built from the target's Dockerfiles."""
-    made = provisioner.images()
+    images = provisioner.images()
     run_metadata.subject["images"] = {
-        name: {"reference": it.reference, "id": it.config_digest} for name, it in made.items()
+        name: {"reference": image.reference, "id": image.config_digest} for name, image in images.items()
     }
-    return made
+    return images
 
 
 @pytest.fixture(scope="session")
@@ -120,13 +120,13 @@ def database(provisioner: Provisioner) -> Database:
 
 @pytest.fixture(scope="session")
 def model(provisioner: Provisioner) -> ModelStub:
-    """The language model's stand-in."""
+    """The stub of the language model."""
     return provisioner.model()
 
 
 @pytest.fixture(scope="session")
 def gateway(provisioner: Provisioner) -> Gateway:
-    """The way to Services and pods from here."""
+    """Connects the suite to Services and pods."""
     return provisioner.gateway()
 
 
@@ -139,20 +139,20 @@ def release(
     request: pytest.FixtureRequest,
     on_failure: OnFailure,
 ) -> Iterator[Release]:
-    """The release, as helm left it: its pods need not be Ready. One that the user installed is as it was at the end."""
+    """The installed release; its pods need not be Ready. The values of an existing release must not change."""
     with on_failure(lambda: diagnostics.collect(cluster.api, target.chart.namespace)):
         shipped = manifests.shipped(target.chart_path)
         if not provisioner.installs_release:
-            made = adopt_release(cluster, target, redactor.add)
-            run_metadata.override(shipped, made.values, "the release's own")
-            yield made
-            assert_values_unchanged(made)
+            existing = adopt_release(cluster, target, redactor.add)
+            run_metadata.override(shipped, existing.values, "set in the existing release")
+            yield existing
+            assert_values_unchanged(existing)
             return
         request.getfixturevalue("images")  # the report names them
-        made = provisioner.release()
+        release = provisioner.release()
         run_metadata.override(shipped, set_paths({}, target.overrides), "fits a small cluster")
-        run_metadata.override(set_paths(shipped, target.overrides), made.values, "only the run knows it")
-        yield made
+        run_metadata.override(set_paths(shipped, target.overrides), release.values, "set by this run")
+        yield release
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +170,7 @@ def ready_release(release: Release, provisioner: Provisioner, record_measurement
 
 @pytest.fixture(scope="session")
 def users(ready_release: Release, gateway: Gateway) -> Callable[[], User]:
-    """Sign up one more user through the frontend, as a person would; each call is another."""
+    """`users()` signs up a new user through the frontend."""
     wait_answered(gateway, "frontend")
     return lambda: sign_up(ready_release.target, gateway, ready_release.origin, redactor.add)
 

@@ -1,1 +1,1 @@
-"""The harness of the acceptance suite: small modules, one idea each."""
+"""The library of the acceptance suite: packages of small modules, one idea each."""

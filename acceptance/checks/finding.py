@@ -1,4 +1,4 @@
-"""What a check returns: one broken clause of one rule, at one place."""
+"""Findings: each is one violated clause of one rule at one place."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from acceptance.core import rules
 from acceptance.core.target import Target, Waiver
 
 Severity = Literal["blocking", "advice", "waived"]
-"""What a finding does to the release: it rejects it, it is advice, or the target waives it."""
+"""What a finding does to the release: rejects it, advises, or is waived by the target."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken clause: `object` as `Kind/name`, `field` a path in it, what was wanted and what was found.
+    """One violated clause: `object` as `Kind/name`, `field` a path in it, the expected and the actual value.
 
     `advice` marks a finding that does not reject the release: a derived rule on a target that is not strict.
     """
@@ -35,7 +35,7 @@ class Finding:
 
 
 class FindingsError(AssertionError):
-    """Raised by a test whose check found something; pytest shows every finding, a line each."""
+    """Raised by a test with blocking findings; pytest shows each on a line."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
@@ -52,7 +52,7 @@ class ClassifiedFinding:
 
 
 def classify(finding: Finding, target: Target, today: date) -> ClassifiedFinding:
-    """What `finding` does to a release of `target`.
+    """Return what `finding` does to a release of `target`.
 
     A broken derived rule is advice unless the target is strict; a waiver holds to the end of its day `until`.
     """
@@ -70,7 +70,7 @@ _journal: ContextVar[list[ClassifiedFinding] | None] = ContextVar("journal", def
 
 @contextmanager
 def capture_findings() -> Iterator[list[ClassifiedFinding]]:
-    """Every finding that `accept` judges within, in order; the plugin keeps one for each test."""
+    """Give every finding that `report_findings` classifies within, in order; the plugin does so for each test."""
     kept: list[ClassifiedFinding] = []
     token = _journal.set(kept)
     try:
@@ -80,10 +80,10 @@ def capture_findings() -> Iterator[list[ClassifiedFinding]]:
 
 
 def report_findings(findings: Iterable[Finding], target: Target) -> None:
-    """End a test's check: record every finding, and raise `FindingsError` with those that count.
+    """Record every finding of a test, and raise `FindingsError` with the blocking ones.
 
-    A test gives all its findings in one call, of all the rules that it is tied to: a finding breaks its own
-    rule only, and the test's other rules have then passed.
+    A test reports all its findings in one call, of all the rules that it is bound to: a finding fails its own rule
+    only, and the test's other rules pass.
     """
     __tracebackhide__ = True
     judged = [classify(finding, target, date.today()) for finding in findings]
@@ -94,8 +94,8 @@ def report_findings(findings: Iterable[Finding], target: Target) -> None:
 
 
 class Untested(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised where a rule can't be judged; the message is the reason, which the report shows."""
+    """Raised where a rule can't be asserted; the message is the reason, which the report shows."""
 
 
 class Waived(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised where the target itself sets a rule aside, such as by another platform; the message says how."""
+    """Raised where the target sets a rule aside, such as by naming another platform; the message says how."""

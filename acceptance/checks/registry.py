@@ -1,4 +1,4 @@
-"""Ties a check to its rule: `@check("POD-07")` on a function that yields the broken clauses it sees."""
+"""Checks and their rules: `@check("POD-07")` on a function that yields violations of the rule."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from acceptance.core.target import Target
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken clause at one place. `derived` marks a clause that the specification does not state itself;
-    `advice` one that never rejects a release."""
+    """A violated clause at one place.
+
+    `derived` marks a clause that the specification does not state; `advice` one that never rejects a release.
+    """
 
     object: str
     field: str
@@ -39,10 +41,11 @@ class Check:
 
     @property
     def id(self) -> str:
+        """The rule, with the component where there is one."""
         return f"{self.rule}-{self.component}" if self.component else self.rule
 
     def __call__(self, snapshot: Snapshot, target: Target) -> list[Finding]:
-        """Every broken clause. Raises `Untested` where snapshot and target can't tell and nothing is broken."""
+        """Return every violation as a finding. Raises `Untested` where there is none and an input is missing."""
         derived_rule = load()[self.rule].source == "derived"
         subject = ComponentView(snapshot, target, self.component)
         broken: list[Violation] = []
@@ -71,16 +74,20 @@ _registry: dict[tuple[str, Level, str | None], list[CheckFunction]] = {}
 
 
 def check(rule: str, *levels: Level) -> Callable[[CheckFunction], CheckFunction]:
-    """Register a function for a rule: at the given levels, else at each of the rule's but `behaviour`, and for
-    each component that the rule names. Several functions of one rule make one check."""
-    stated = load()[rule]
-    chosen = levels or tuple(level for level in stated.levels if level != "behaviour")
-    if unknown := set(chosen) - set(stated.levels):
+    """Register a function for each component of a rule; several functions of one rule make one check.
+
+    Args:
+        rule: The rule's identifier.
+        levels: The levels to register it at; by default each level of the rule but `behaviour`.
+    """
+    definition = load()[rule]
+    chosen = levels or tuple(level for level in definition.levels if level != "behaviour")
+    if unknown := set(chosen) - set(definition.levels):
         raise ValueError(f"{rule} is not asserted at {', '.join(sorted(unknown))}")
 
     def register(clauses: CheckFunction) -> CheckFunction:
         for level in chosen:
-            for component in stated.components or (None,):
+            for component in definition.components or (None,):
                 _registry.setdefault((rule, level, component), []).append(clauses)
         return clauses
 
@@ -88,7 +95,7 @@ def check(rule: str, *levels: Level) -> Callable[[CheckFunction], CheckFunction]
 
 
 def for_level(level: Level) -> list[Check]:
-    """Every check of a level, in the rules' order."""
+    """Return every check of a level, in the rules' order."""
     order = list(load())
     chosen = [Check(*key, tuple(clauses)) for key, clauses in _registry.items() if key[1] == level]
     return sorted(chosen, key=lambda each: order.index(each.rule))
@@ -96,7 +103,7 @@ def for_level(level: Level) -> list[Check]:
 
 @dataclass(frozen=True)
 class CheckResults:
-    """What all checks of a level said: findings, and the reason for each check that could not judge."""
+    """The results of all checks of a level: findings, and the reason of each check that is untested."""
 
     findings: tuple[Finding, ...]
     untested: dict[str, str]

@@ -66,7 +66,7 @@ class ChartState:
 
 @dataclass(frozen=True)
 class ContainerFacts:
-    """A running container's process, as seen on the node."""
+    """A running container's process, as the node shows it."""
 
     uid: int
     environment: Mapping[str, str]

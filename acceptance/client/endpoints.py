@@ -15,7 +15,7 @@ OK = requests.codes.ok
 
 
 @dataclass(frozen=True)
-class Resources:
+class UserResources:
     """The identifiers of a user's resources; None if the target's API does not have the kind of resource."""
 
     user_id: str
@@ -32,7 +32,7 @@ class Endpoint:
         template: The target's path with placeholders.
         path: The template filled in.
         status: The expected status.
-        names: The field of `Resources` whose identifier the request contains, or empty.
+        names: The field of `UserResources` whose identifier the request contains, or empty.
     """
 
     method: str
@@ -49,7 +49,7 @@ class Endpoint:
         return f"{self.method} {self.template}{suffix}"
 
 
-def endpoints(api: Api, resources: Resources, text: str) -> list[Endpoint]:
+def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
     """Return every endpoint of the target, in an order in which deletions come last.
 
     Args:
@@ -96,10 +96,10 @@ def require_path(path: str | None, what: str) -> str:
     return path
 
 
-def create_resources(user: User, text: str) -> Resources:
+def create_resources(user: User, text: str) -> UserResources:
     """Create one resource of each kind with the name `text`; `AssertionError` if a request fails."""
     api = user.target.api
     task = user.add_task(text)
     tag = user.request_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
     turn = user.send_message(text)
-    return Resources(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])
+    return UserResources(user.id, task[api.id_field], tag.get(api.id_field), turn[api.conversation_field])

@@ -24,7 +24,7 @@ PORTS = re.compile(r"\s(?:(\d+):\d+|(\d+))\s*$")
 
 @dataclass(frozen=True)
 class PortForward:
-    """A shell command in the foreground, after the assignments that the notes print before it, and its local port."""
+    """A shell command in the foreground, with the assignments printed before it, and its local port."""
 
     command: str
     port: int
@@ -63,25 +63,26 @@ def run_port_forward(command: PortForward) -> Iterator[subprocess.Popen[str]]:
     """
     if not is_free(command.port):
         raise Untested(f"the local port {command.port} of the command in NOTES.txt is in use")
-    with subprocess.Popen(
+    process = subprocess.Popen(
         ["sh", "-c", command.command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,
         text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 def request(
-    process: subprocess.Popen[str], command: PortForward, path: str, *, follow_redirects: bool = False
+    command: PortForward, process: subprocess.Popen[str], path: str, *, follow_redirects: bool = False
 ) -> requests.Response:
-    """Return the response to a GET request to the local port of a running command.
+    """Return the response to a GET request to the local port.
 
     Raises:
         AssertionError: The command ended; the message holds its output.
@@ -89,14 +90,15 @@ def request(
     """
     session = requests.Session()
     session.trust_env = False  # no HTTP proxy of the environment
-    url = f"http://127.0.0.1:{command.port}{path}"
 
     def probe() -> requests.Response:
         if process.poll() is not None:
-            output = process.stdout.read() if process.stdout else ""
-            raise AssertionError(f"`{command.command}` exited with {process.returncode}: {output.strip()}")
+            output = process.stdout.read().strip() if process.stdout else ""
+            raise AssertionError(f"{command.command!r} ended with exit code {process.returncode}: {output}")
         try:
-            return session.get(url, timeout=REQUEST.seconds, allow_redirects=follow_redirects)
+            return session.get(
+                f"http://127.0.0.1:{command.port}{path}", timeout=REQUEST.seconds, allow_redirects=follow_redirects
+            )
         except requests.ConnectionError as error:
             raise NotYet(str(error)) from error
 

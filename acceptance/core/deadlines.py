@@ -19,7 +19,9 @@ POD_REPLACED = Deadline("pod replaced", 30, "POD-17: a deleted pod's replacement
 DATABASE_ERROR = Deadline("error without database", 5, "PER-08: an error within 5 s, not a hang")
 DATABASE_RECOVERY = Deadline("recovery of the database", 30, "PER-08: service recovers within 30 s")
 REQUEST = Deadline("answer to a request", 10, "STA-08: a request later than 10 s has failed")
-CAUSE_LASTED = Deadline("fail-fast cause", 15, "a back-off can heal; a cause is told within 20 s of its being known")
+CAUSE_LASTED = Deadline(
+    "fail-fast cause", 15, "a back-off may end by itself; a cause is reported within 20 s of being known"
+)
 UNINSTALLED = Deadline("uninstall", 120, "grace period 30 s of every pod, one after the other at worst, twice")
 METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s apart here, 60 s by default")
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
@@ -41,7 +43,7 @@ TUNNEL_UP = Deadline(
     "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
 )
 CAUSE_TOLD = Deadline(
-    "cause told", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
+    "cause reported", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
 )
 MODEL_ASKED = Deadline(
     "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
@@ -65,9 +67,7 @@ SHOWN = Deadline("something on a page", 15, "a page takes 0.5 s here; a request 
 IMAGE_ANSWERS = Deadline(
     "image answers alone", 60, "its start takes 1 to 3 s here; a busy machine gets twenty times that"
 )
-DIAGNOSIS = Deadline(
-    "cause in time", 20, "POD-03: why a pod can't run is told; in time is within 20 s of its being knowable"
-)
+DIAGNOSIS = Deadline("cause in time", 20, "POD-03: why a pod can't run is reported within 20 s of being known")
 CAUSE_GAP = Deadline(
     "gap in a cause",
     10,

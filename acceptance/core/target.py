@@ -1,4 +1,4 @@
-"""The target file (TOML): describes the chart under test. Whatever differs between implementations is a field."""
+"""What is under test, as one TOML file; everything that implementations do differently is a field of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acceptance.core.rules import ROOT
 DEFAULT_TARGET = ROOT / "target.toml"
 
 ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
-"""A dotted path in the chart's values: `backend.image.tag`."""
+"""A dotted key of the chart's values: `backend.image.tag`."""
 HttpPath = Annotated[str, Field(pattern=r"^/")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
@@ -22,11 +22,11 @@ COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
 
 
 class TargetError(Exception):
-    """The target file is unusable; the message is one sentence with the fix."""
+    """The target file can't be used; the message is one sentence with the cure."""
 
 
 class Model(BaseModel):
-    """Base of the target's sections: immutable, unknown keys are errors."""
+    """A part of the target; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,11 +44,11 @@ class Chart(Model):
     values_files: tuple[Path, ...] = ()
     """Values files shipped with the chart, each rendered and checked beside the defaults."""
     values: dict[str, Any] = {}
-    """Values that rendering requires in addition to the defaults and the secrets."""
+    """Values that rendering needs beyond the defaults and the secrets."""
 
 
 class Values(Model):
-    """Paths of the values that a run sets; a setting without a path can't be set on this chart."""
+    """Paths of the chart's values that a run sets; without a path, a value can't be set."""
 
     database_url: ValuePath | None = None
     auth_secret: ValuePath | None = None
@@ -88,7 +88,7 @@ class ComponentValues(Model):
 
 
 class Image(Model):
-    """A component's image and how it is built; `max_bytes` counts compressed layers, as in a registry."""
+    """A component's image and how it is built; sizes in bytes as a registry holds the layers."""
 
     repository: str
     dockerfile: Path | None = None
@@ -98,7 +98,7 @@ class Image(Model):
 
 
 class Probes(Model):
-    """The paths of a component's HTTP probes."""
+    """The paths of a component's probes."""
 
     liveness: HttpPath = "/health"
     readiness: HttpPath = "/health"
@@ -125,13 +125,13 @@ class Component(Model):
     image: Image
     values: ComponentValues = ComponentValues()
     secret_keys: tuple[str, ...] = ()
-    """Exactly the keys of the Secret that the component needs."""
+    """The keys of the Secret that the component needs."""
     pod_header: str | None = None
     """Response header with the pod's name, where the application sets one."""
 
 
 class ConfigMap(Model):
-    """The ConfigMap's name and keys."""
+    """The name of the ConfigMap, and its keys."""
 
     name: str
     environment: str = "ENVIRONMENT"
@@ -140,7 +140,7 @@ class ConfigMap(Model):
 
 
 class Secret(Model):
-    """The Secret's name and keys."""
+    """The name of the Secret, and its keys."""
 
     name: str
     database_url: str = "DATABASE_URL"
@@ -149,7 +149,7 @@ class Secret(Model):
 
 
 class Autoscaler(Model):
-    """The HorizontalPodAutoscaler's name and settings."""
+    """The backend's HorizontalPodAutoscaler and its shipped figures."""
 
     name: str
     min_replicas: int = 2
@@ -177,7 +177,7 @@ class Api(Model):
     missing_token: Literal[401, 403, 422] = 401
     other_user: Literal[403, 404] = 403
     model_failing: tuple[int, ...] = (502, 503)
-    """Accepted statuses of a chat request while the model fails or is unavailable."""
+    """Statuses of a chat turn while the model fails or is unavailable."""
     id_field: str = "id"
     title_field: str = "title"
     completed_field: str = "completed"
@@ -191,7 +191,7 @@ class Api(Model):
 
 
 class Pages(Model):
-    """The page with a signed-in user's tasks, and how it displays the search term."""
+    """A page that holds a signed-in user's tasks, and how it shows what was searched for."""
 
     search: HttpPath = "/tasks?q={token}"
     echo: str = 'value="{token}"'
@@ -199,7 +199,7 @@ class Pages(Model):
 
 
 class Screens(Model):
-    """The frontend's pages: paths, and the accessible names of fields, buttons and links."""
+    """The frontend's screens: paths, and the accessible names of fields, buttons and links."""
 
     sign_up: HttpPath
     sign_in: HttpPath
@@ -217,23 +217,23 @@ class Screens(Model):
     message: str
     send_button: str
     you: str
-    """The name of an article of the chat's log that the user wrote."""
+    """The accessible name of an article of the chat's log that the user wrote."""
     assistant: str
 
 
 class Auth(Model):
-    """How users sign up and authenticate: Better Auth's cookie with the strategy `jwt`."""
+    """How a user signs up and is authenticated: Better Auth's cookie of strategy `jwt`."""
 
     kind: Literal["better-auth"] = "better-auth"
     sign_up: HttpPath = "/api/auth/sign-up/email"
     sign_in: HttpPath = "/api/auth/sign-in/email"
     cookie: str = "better-auth.session_data"
     carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
-    """How the backend accepts the token: in an Authorization header, in the cookie, or both."""
+    """How the backend takes the token: in an Authorization header, in the cookie, or either."""
 
 
 class Tables(Model):
-    """Tables and columns of the entities in PostgreSQL; `schema.table` if not in `public`."""
+    """Tables and columns of the entities in PostgreSQL; `schema.table` where not in `public`."""
 
     user: str = "user"
     user_id: str = "id"
@@ -256,7 +256,7 @@ class Tables(Model):
 
 
 class Waiver(Model):
-    """A rule that is waived for one object until a date."""
+    """A rule whose findings on one object are accepted until a day."""
 
     rule: str
     object: str
@@ -269,7 +269,7 @@ class Target(Model):
 
     root: Path
     strict: bool = False
-    """Whether a violated `derived` rule rejects the release; otherwise it is advice."""
+    """Whether a broken `derived` rule rejects the release, or is advice."""
     chart: Chart
     values: Values = Values()
     components: dict[ComponentName, Component]
@@ -277,7 +277,7 @@ class Target(Model):
     secret: Secret
     autoscaler: Autoscaler | None = None
     overrides: dict[str, Any] = {}
-    """Values by dotted path that fit the release to a small cluster; the report lists each."""
+    """Values by dotted path that make the release fit a small cluster; the report lists each."""
     api: Api = Api()
     pages: Pages = Pages()
     screens: Screens | None = None
@@ -291,12 +291,12 @@ class Target(Model):
         return self.root / self.chart.path
 
     def component(self, name: str) -> Component:
-        """Return a component by name; raises `KeyError` if the target does not have it."""
+        """Return a component by name. Raises `KeyError` where the target has none of that name."""
         return self.components[name]  # type: ignore[index]
 
 
 def load(path: Path = DEFAULT_TARGET) -> Target:
-    """Read a target file; raises `TargetError` with all errors in one sentence."""
+    """Load a target file. Raises `TargetError` with every mistake in one sentence."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -309,5 +309,5 @@ def load(path: Path = DEFAULT_TARGET) -> Target:
         mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
     if not (target.chart_path / "Chart.yaml").is_file():
-        raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but it has no Chart.yaml")
+        raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but no Chart.yaml is there")
     return target

@@ -33,8 +33,12 @@ def container_cause(status: Object) -> str | None:
         return f"container {name}: the image {text_at(status, 'image')} {IMAGE_REASONS[reason]}"
     if reason in CONFIG_REASONS:
         return f"container {name} can't be created: {text_at(waiting, 'message')}"
-    if status.get("ready") is True:
-        return None
+    return None if status.get("ready") is True else _start_or_exit_cause(name, status)
+
+
+def _start_or_exit_cause(name: str, status: Object) -> str | None:
+    """Return why a container could not be started, or with which result it terminated, or None."""
+    waiting = mapping_at(status, "state.waiting")
     ended = mapping_at(status, "state.terminated") or mapping_at(status, "lastState.terminated")
     for state in (waiting, ended):
         if state.get("reason") in START_REASONS:
@@ -42,8 +46,9 @@ def container_cause(status: Object) -> str | None:
     code = ended.get("exitCode")
     result = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
     terminated = "terminated" in mapping_at(status, "state")  # the kubelet may not report CrashLoopBackOff in between
+    restarts = status.get("restartCount", 0)
     if ended and (
-        reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if terminated else CRASH_LOOP_RESTARTS)
+        waiting.get("reason") == "CrashLoopBackOff" or restarts >= (1 if terminated else CRASH_LOOP_RESTARTS)
     ):
         return f"container {name} is crash-looping: {result}"
     return f"container {name} ended: {result}" if code and terminated else None

@@ -1,4 +1,4 @@
-"""The pytest plugin: one hook object a concern; the only package that knows pytest's internals.
+"""The pytest plugin: one hook object per concern; the only package that uses pytest's internals.
 
 `conftest.py` loads it with `pytest_plugins = ["acceptance.plugin"]`.
 """

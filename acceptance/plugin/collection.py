@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -107,7 +106,6 @@ def _folder(item: pytest.Item, root: Path) -> str:
 
 def _component(item: pytest.Item) -> str | None:
     """The component that a parametrised test is for."""
-    values: Sequence[object] = ()
-    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-        values = list(item.callspec.params.values())
+    callspec = getattr(item, "callspec", None)  # only a parametrised test has one
+    values: list[object] = list(callspec.params.values()) if callspec else []
     return next((str(value) for value in values if value in COMPONENTS), None)

@@ -49,7 +49,7 @@ def record_measurement(session_state: SessionState) -> RecordMeasurement:
 
 @pytest.fixture(scope="session")
 def record_picture(session_state: SessionState) -> Callable[[Picture], None]:
-    """`record_picture(picture)`: an SVG in the report."""
+    """Adds an SVG to the report: `record_picture(picture)`."""
     return session_state.results.pictures.append
 
 
@@ -67,5 +67,5 @@ def record_evidence(session_state: SessionState) -> Callable[[str, str | bytes],
 
 @pytest.fixture(scope="session")
 def on_failure(session_state: SessionState) -> OnFailure:
-    """`with on_failure(collector): yield ...` in a fixture: evidence of every failure, setup's included."""
+    """Registers a collector of evidence: `with on_failure(collector): yield ...` in a fixture; covers its setup too."""
     return session_state.collecting

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -14,21 +16,36 @@ from acceptance.core.target import DEFAULT_TARGET
 from acceptance.report.verdict import Exit
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the suite's options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the suite's options, and exit if the command line does not fit all options."""
+    _add_options(parser)
+    # pytest reports a bad command line with the whole usage and exit code 4, and calls no hook of a conftest's plugin
+    # before that. A conftest is loaded last, so every option is known here.
+    config = pluginmanager.get_plugin("pytestconfig")
+    assert isinstance(config, pytest.Config)
+    if config.known_args_namespace.help:
+        return
+    from_environment = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    try:
+        parser.parse([*from_environment, *config.getini("addopts"), *config.invocation_params.args])
+    except pytest.UsageError as error:
+        exit_with_usage_error(argparse_message(error))
+
+
+def _add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("acceptance", "acceptance of a release")
     group.addoption(
         "--target",
         metavar="FILE",
         type=Path,
         default=DEFAULT_TARGET,
-        help="what is under test (default: target.toml)",
+        help="the target to test (default: target.toml)",
     )
     group.addoption(
         "--reports",
         metavar="DIR",
         type=Path,
-        help="where each run leaves a folder, and `latest` points to the newest (default: reports)",
+        help="folder for reports: one folder a run, and `latest` points to the newest (default: reports)",
     )
     group.addoption(
         "--signoff",
@@ -60,8 +77,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="roll each component out at least N times in the rollout experiment "
         "(default: until enough requests were sampled)",
     )
-    # pytest parses options before a conftest's plugin could wrap it; its own error is the whole usage, exit code 4.
-    parser.optparser.error = exit_with_usage_error  # type: ignore[method-assign]
+
+
+def argparse_message(error: pytest.UsageError) -> str:
+    """Return argparse's message alone: pytest puts the usage before it, and the configuration after it."""
+    return str(error).partition(": error: ")[2].partition("\n")[0] or str(error)
 
 
 def exit_with_usage_error(message: str) -> NoReturn:
@@ -72,7 +92,7 @@ def exit_with_usage_error(message: str) -> NoReturn:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
-    """End every run that could not judge with one sentence and the same exit code."""
+    """End every run that could not judge the release with one sentence and the same exit code."""
     try:
         code = yield
     except pytest.UsageError as error:
@@ -82,7 +102,7 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 
 
 def check_options(config: pytest.Config) -> None:
-    """Raise `pytest.UsageError` for options that don't go together."""
+    """Raise `pytest.UsageError` for options that conflict or are not supported."""
     option = config.option
     if option.cluster_provider != "kind":
         raise pytest.UsageError(

@@ -1,4 +1,4 @@
-"""What a long set-up is doing: a live line on a terminal, elsewhere a line for each step that took long."""
+"""Progress of a long setup: a live line on a terminal, elsewhere a line for each step that took long."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 
 QUIET_SECONDS = 1.0
-"""A step that takes less says nothing."""
+"""A shorter step prints nothing."""
 
 
 class Progress:
-    """Steps of a set-up, written to `file`; `end_line` is called first, where another's line may be open."""
+    """Prints the steps of a setup to `file`; calls `end_line` first, since another writer's line may be unfinished."""
 
     def __init__(self, file: TextIO, end_line: Callable[[], None] = lambda: None) -> None:
         self._console = Console(file=file, highlight=False, soft_wrap=True)
@@ -26,26 +26,26 @@ class Progress:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show `name` once it has lasted a while, and its time when it ends; steps nest."""
+        """Show `name` once it has run for `QUIET_SECONDS`, and its duration when it ends; steps nest."""
         started = time.monotonic()
         self._steps.append(name)
         self.note("")
-        shown = threading.Timer(QUIET_SECONDS, self._show)
-        shown.daemon = True
-        shown.start()
+        timer = threading.Timer(QUIET_SECONDS, self._show)
+        timer.daemon = True
+        timer.start()
         try:
             yield
         finally:
-            shown.cancel()
-            shown.join()
+            timer.cancel()
+            timer.join()
             self._status.stop()
             self._steps.pop()
-            if (passed := time.monotonic() - started) >= QUIET_SECONDS:
+            if (elapsed := time.monotonic() - started) >= QUIET_SECONDS:
                 self._end_line()
-                self._console.print(f"{escape(name)}: {passed:.1f} s")
+                self._console.print(f"{escape(name)}: {elapsed:.1f} s")
 
     def note(self, text: str) -> None:
-        """Say how far the step has come; only a terminal shows it."""
+        """Show the state of the current step; only on a terminal."""
         self._status.update(escape(": ".join(filter(None, (*self._steps, text)))))
 
     def _show(self) -> None:

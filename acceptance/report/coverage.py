@@ -1,4 +1,4 @@
-"""Which levels of which rules have no test yet: `spec/coverage-gaps.yaml`, a list that only shrinks."""
+"""Coverage of the rules by tests; `spec/coverage-gaps.yaml` lists the levels that have no test yet."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ COVERAGE_GAPS_FILE = ROOT / "spec" / "coverage-gaps.yaml"
 
 
 def load_coverage_gaps(path: Path = COVERAGE_GAPS_FILE) -> dict[str, tuple[str, ...]]:
-    """The open levels by rule, each `level`, or `level/part` where only that part has no test."""
+    """Return the listed gaps by rule, each as `level`, or as `level/part` where only that part has no test."""
     document: dict[str, list[str]] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     return {rule: tuple(levels) for rule, levels in document.items()}
 
 
-def untested_levels(rules: Iterable[Rule], ties: Sequence[RuleBinding]) -> dict[str, tuple[str, ...]]:
-    """The levels of every rule that no test stands for, as `load_coverage_gaps` writes them."""
-    found: dict[str, tuple[str, ...]] = {}
+def untested_levels(rules: Iterable[Rule], bindings: Sequence[RuleBinding]) -> dict[str, tuple[str, ...]]:
+    """Return the levels of every rule that no test covers, in the form of `load_coverage_gaps`."""
+    untested: dict[str, tuple[str, ...]] = {}
     for rule in rules:
         names: list[str] = []
         parts = rule.components or ("release",)
         for level in rule.levels:
-            bare = [part for part in parts if not any(tie.covers(rule, level, part) for tie in ties)]
-            names += [level] if len(bare) == len(parts) else [f"{level}/{part}" for part in bare]
+            missing = [part for part in parts if not any(each.covers(rule, level, part) for each in bindings)]
+            names += [level] if len(missing) == len(parts) else [f"{level}/{part}" for part in missing]
         if names:
-            found[rule.id] = tuple(names)
-    return found
+            untested[rule.id] = tuple(names)
+    return untested
 
 
 def mistakes(coverage_gaps: Mapping[str, Sequence[str]], untested: Mapping[str, Sequence[str]]) -> list[str]:
-    """What is wrong with the list: a level without a test that it does not name, or one that it need not."""
+    """Return the differences between the listed gaps and the untested levels, a sentence each."""
     return [
         *(
-            f"{rule}: {level}: no test, and not in the list of open levels"
+            f"{rule}: {level}: no test, and not listed as a gap"
             for rule, levels in untested.items()
             for level in levels
             if level not in coverage_gaps.get(rule, ())
         ),
         *(
-            f"{rule}: {level}: in the list of open levels, but tested or no level of the rule: take it out"
+            f"{rule}: {level}: listed as a gap, but tested or not a level of the rule: remove it"
             for rule, levels in coverage_gaps.items()
             for level in levels
             if level not in untested.get(rule, ())

@@ -1,4 +1,4 @@
-"""The folder that each run leaves, and `latest`, which points to the last; runs side by side don't meet."""
+"""The report folder of each run, and `latest`, which points to the newest; concurrent runs do not interfere."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from typing import TextIO
 
 LATEST = "latest"
 _LOCK = ".lock"
-_NAME_LENGTH = 120
+_MAX_NAME_LENGTH = 120
 
 
 def new_id() -> str:
-    """A run's identifier: when it started, and what tells it from one started in the same second."""
+    """Return a run's identifier: its start, and a random suffix for runs that start in the same second."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def open_folder(folder: Path) -> TextIO:
-    """Make a run's folder, held for as long as the returned file is open, and clear those left by killed runs."""
+    """Create and lock a run's folder, and remove the folders of killed runs.
+
+    Returns:
+        The lock file; the folder is locked while it is open.
+    """
     folder.mkdir(parents=True)
     lock = (folder / _LOCK).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     for other in folder.parent.glob(f"*/{_LOCK}"):
-        if other.parent not in (folder, folder.parent / LATEST) and _dead(other):
+        if other.parent not in (folder, folder.parent / LATEST) and _is_unlocked(other):
             shutil.rmtree(other.parent)
     return lock
 
 
-def _dead(lock: Path) -> bool:
+def _is_unlocked(lock: Path) -> bool:
     try:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +47,7 @@ def _dead(lock: Path) -> bool:
 
 
 def publish(folder: Path) -> None:
-    """Point `latest` to a finished run's folder, and remove the one it pointed to."""
+    """Point `latest` to a finished run's folder, and remove the folder it pointed to before."""
     latest = folder.parent / LATEST
     previous = latest.resolve() if latest.is_symlink() else None
     fresh = folder.parent / f".{LATEST}-{folder.name}"
@@ -55,14 +59,14 @@ def publish(folder: Path) -> None:
 
 
 def safe_file_name(text: str) -> str:
-    """`text` as one file name; a test's identifier stays readable in it."""
+    """Return `text` as one file name, in which a test's identifier stays readable."""
     name = re.sub(r"[^\w.=-]+", "_", text).strip("_.") or "_"
-    if len(name) <= _NAME_LENGTH:
+    if len(name) <= _MAX_NAME_LENGTH:
         return name
-    return f"{name[:_NAME_LENGTH]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{name[:_MAX_NAME_LENGTH]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def relative(path: Path, folder: Path) -> str:
-    """`path` as seen from `folder`, or its name alone: reports hold no path of a machine."""
+    """Return `path` relative to `folder`, or its name alone if outside: reports contain no absolute path."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - `latest` must not be resolved
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

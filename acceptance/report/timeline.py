@@ -45,62 +45,64 @@ class PodPhase:
 
 
 def pod_phases(experiment: Experiment, component: Component) -> list[PodPhase]:
-    """The phases of every pod of a component, in the order in which the pods came."""
-    found: list[PodPhase] = []
+    """Return the phases of every pod of a component, in the order in which the phases ended."""
+    phases: list[PodPhase] = []
     current: dict[str, PodPhase] = {}
     for state in experiment.history.states("Pod", experiment.start, experiment.end):
-        there = {}
+        observed = {}
         for pod in pods_of(state.objects, component):
             phase = "leaving" if is_terminating(pod) else "ready" if is_ready(pod) else "starting"
-            there[text_at(pod, "metadata.uid")] = name_of(pod), revision(pod), phase
-        for uid, stretch in list(current.items()):
-            if there.get(uid) != (stretch.pod, stretch.revision, stretch.phase):
-                found.append(PodPhase(stretch.pod, stretch.revision, stretch.phase, stretch.start, state.moment))
+            observed[text_at(pod, "metadata.uid")] = name_of(pod), revision(pod), phase
+        for uid, earlier in list(current.items()):
+            if observed.get(uid) != (earlier.pod, earlier.revision, earlier.phase):
+                phases.append(PodPhase(earlier.pod, earlier.revision, earlier.phase, earlier.start, state.moment))
                 del current[uid]
-        for uid, (name, of, phase) in there.items():
+        for uid, (name, of, phase) in observed.items():
             if uid not in current:
                 current[uid] = PodPhase(name, of, phase, state.moment, state.moment)
-    found += [PodPhase(s.pod, s.revision, s.phase, s.start, experiment.end) for s in current.values()]
-    return found
+    phases += [PodPhase(s.pod, s.revision, s.phase, s.start, experiment.end) for s in current.values()]
+    return phases
 
 
 def availability(experiment: Experiment, components: Iterable[Component]) -> str:
-    """An SVG: for each kind of traffic the requests and failures each second, below them the pods' lives."""
-    traffic = {label: sampling.availability for label, sampling in experiment.traffic.items()}
+    """Return an SVG: requests and failures per second for each kind of traffic, and below them the phases of pods."""
+    traffic = {label: sampled.availability for label, sampled in experiment.traffic.items()}
     pods = [(component, pod_phases(experiment, component)) for component in components]
-    heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in found}) for _, found in pods]
+    heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in phases}) for _, phases in pods]
     figure, axes = _figure(heights)
-    for place, (label, seen) in zip(axes, traffic.items(), strict=False):
-        _requests(place, label, seen, experiment.start)
-    for place, (component, found) in zip(axes[len(traffic) :], pods, strict=True):
-        _pods(place, component.deployment, found, experiment.start)
+    for place, (label, sampled) in zip(axes, traffic.items(), strict=False):
+        _requests(place, label, sampled, experiment.start)
+    for place, (component, phases) in zip(axes[len(traffic) :], pods, strict=True):
+        _pods(place, component.deployment, phases, experiment.start)
     _finish(axes, experiment.annotations, experiment.start, experiment.end)
     return _svg(figure)
 
 
 def rate(moments: Iterable[float], start: float, end: float) -> list[tuple[float, float]]:
-    """How many of the moments were in each second from `start` to `end`, as points of a step curve."""
-    found = Counter((moment - start) // BUCKET_SECONDS for moment in moments)
+    """Return the number of moments in each second from `start` to `end`, as points of a step curve."""
+    counts = Counter((moment - start) // BUCKET_SECONDS for moment in moments)
     buckets = range(math.ceil((end - start) / BUCKET_SECONDS))
-    return [(start + bucket * BUCKET_SECONDS, found[bucket] / BUCKET_SECONDS) for bucket in buckets]
+    return [(start + bucket * BUCKET_SECONDS, counts[bucket] / BUCKET_SECONDS) for bucket in buckets]
 
 
 def slowest(records: Iterable[Record], start: float, end: float) -> list[tuple[float, float]]:
-    """The 95th percentile of response times in each `WINDOW_SECONDS` from `start` on, as points of a step curve."""
+    """Return the 95th percentile of response times in each `WINDOW_SECONDS` from `start`, as points of a step curve."""
     windows: dict[float, list[float]] = {}
     for record in records:
         if start <= record.sent <= end:
             windows.setdefault((record.sent - start) // WINDOW_SECONDS, []).append(record.duration)
-    return [(start + window * WINDOW_SECONDS, percentile(took, 95)) for window, took in sorted(windows.items())]
+    return [
+        (start + window * WINDOW_SECONDS, percentile(durations, 95)) for window, durations in sorted(windows.items())
+    ]
 
 
 def curves(
-    marks: Sequence[Annotation],
+    annotations: Sequence[Annotation],
     start: float,
     end: float,
     rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
 ) -> str:
-    """An SVG of step curves: rows by label, each of curves by name as (seconds since the epoch, value)."""
+    """Return an SVG of step curves: rows by label, each of curves by name as (seconds since the epoch, value)."""
     figure, axes = _figure([1.0] * len(rows))
     for place, (label, lines) in zip(axes, rows.items(), strict=True):
         for colour, (name, points) in zip(REVISIONS, lines.items(), strict=False):
@@ -114,12 +116,12 @@ def curves(
         place.margins(y=0.3)
         place.set_ylim(bottom=0)
         place.legend(loc="upper right", frameon=False, fontsize=8)
-    _finish(axes, marks, start, end)
+    _finish(axes, annotations, start, end)
     return _svg(figure)
 
 
 def autoscaling(experiment: Experiment, component: Component, autoscaler: Autoscaler, load: Load, since: float) -> str:
-    """An SVG of a load test from `since` on: replicas, CPU, and the load's and the sampler's rates and percentiles."""
+    """Return an SVG of a load test from `since`: replicas, CPU, rates and percentiles of the load and the sampler."""
     history, time = experiment.history, Interval(since, experiment.end)
     sampled = experiment.traffic["backend"].availability
     failed = {failure.record.number for failure in sampled.failures}
@@ -151,15 +153,15 @@ def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     return figure, [row[0] for row in grid]
 
 
-def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
-    failed = {failure.record.number for failure in seen.failures}
-    refused = {record.number for record in seen.expected_refusals}
+def _requests(axes: Axes, label: str, sampled: Availability, start: float) -> None:
+    failed = {failure.record.number for failure in sampled.failures}
+    refused = {record.number for record in sampled.expected_refusals}
     layers: dict[str, Counter[float]] = {colour: Counter() for colour in (GOOD, EXPECTED, BAD)}
-    for record in seen.records:
+    for record in sampled.records:
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
         colour = BAD if record.number in failed else EXPECTED if record.number in refused else GOOD
         layers[colour][bucket] += 1
-    labels = {BAD: f"failed: {len(failed)} of {len(seen.records)}", GOOD: "answered"}
+    labels = {BAD: f"failed: {len(failed)} of {len(sampled.records)}", GOOD: "answered"}
     if refused:
         labels[EXPECTED] = f"refused as expected: {len(refused)}"
     moments = sorted({moment for layer in layers.values() for moment in layer})
@@ -173,31 +175,31 @@ def _requests(axes: Axes, label: str, seen: Availability, start: float) -> None:
     axes.legend(loc="lower right", fontsize=8)
 
 
-def _pods(axes: Axes, label: str, found: Sequence[PodPhase], start: float) -> None:
-    rows = list(dict.fromkeys(stretch.pod for stretch in sorted(found, key=lambda s: s.start)))
-    colours = dict(zip(dict.fromkeys(s.revision for s in found), REVISIONS * 5, strict=False))
-    for stretch in found:
+def _pods(axes: Axes, label: str, phases: Sequence[PodPhase], start: float) -> None:
+    rows = list(dict.fromkeys(phase.pod for phase in sorted(phases, key=lambda s: s.start)))
+    colours = dict(zip(dict.fromkeys(s.revision for s in phases), REVISIONS * 5, strict=False))
+    for phase in phases:
         axes.barh(
-            rows.index(stretch.pod),
-            stretch.end - stretch.start,
-            left=stretch.start - start,
-            color=colours[stretch.revision],
-            alpha=PHASES[stretch.phase],
+            rows.index(phase.pod),
+            phase.end - phase.start,
+            left=phase.start - start,
+            color=colours[phase.revision],
+            alpha=PHASES[phase.phase],
         )
     axes.set_yticks(range(len(rows)), [row.rpartition("-")[2] for row in rows], fontsize=7)
     axes.invert_yaxis()
     axes.set_ylabel(label)
 
 
-def _finish(axes: Sequence[Axes], marks: Sequence[Annotation], start: float, end: float) -> None:
+def _finish(axes: Sequence[Axes], annotations: Sequence[Annotation], start: float, end: float) -> None:
     for place in axes:
         place.spines[["top", "right"]].set_visible(False)
-        for mark in marks:
-            place.axvline(mark.moment - start, color=QUIET, linewidth=0.8, linestyle=":")
-    for mark in marks:
+        for annotation in annotations:
+            place.axvline(annotation.moment - start, color=QUIET, linewidth=0.8, linestyle=":")
+    for annotation in annotations:
         axes[0].annotate(
-            mark.text,
-            (mark.moment - start, 1.02),
+            annotation.text,
+            (annotation.moment - start, 1.02),
             xycoords=("data", "axes fraction"),
             rotation=30,
             fontsize=7,

@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
-from acceptance.client.endpoints import Resources, create_resources, endpoints, require_path
+from acceptance.client.endpoints import UserResources, create_resources, endpoints, require_path
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User, send
@@ -102,10 +102,10 @@ def test_user_is_stored_in_postgresql(user: User, admin_connection: Connection[A
 @pytest.mark.rule("PER-01")
 def test_every_endpoint_serves_its_user(user: User, admin_connection: Connection[Any]) -> None:
     target = user.target
-    things = create_resources(user, f"created {secrets.token_hex(6)}")
-    for each in endpoints(target.api, things, f"endpoint {secrets.token_hex(6)}"):
+    resources = create_resources(user, f"created {secrets.token_hex(6)}")
+    for each in endpoints(target.api, resources, f"endpoint {secrets.token_hex(6)}"):
         user.request_json(each.method, each.path, each.body, each.status)
-    remaining = rows(admin_connection, target.tables.task, {target.tables.task_id: things.task})
+    remaining = rows(admin_connection, target.tables.task, {target.tables.task_id: resources.task})
     assert not remaining, f"expected the last request to delete the task, got {remaining}"
 
 
@@ -155,18 +155,18 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
 
 
 @pytest.fixture(scope="module")
-def things(user: User) -> Resources:
+def resources(user: User) -> UserResources:
     return create_resources(user, f"unchanged {secrets.token_hex(6)}")
 
 
 @pytest.mark.rule("PER-01")
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_invalid_input_is_refused_and_not_stored(
-    user: User, things: Resources, admin_connection: Connection[Any], case: str
+    user: User, resources: UserResources, admin_connection: Connection[Any], case: str
 ) -> None:
     api, tables = user.target.api, user.target.tables
     bad = BAD_INPUT[case](api)
-    path = user.path(require_path(bad.path, case), id=things.task)
+    path = user.path(require_path(bad.path, case), id=resources.task)
     before = user_rows(admin_connection, tables, user.id)
     content = {"data": bad.raw, "headers": {"Content-Type": "application/json"}} if bad.raw else {"json": bad.body}
     answer = user.call(bad.method, path, **content)

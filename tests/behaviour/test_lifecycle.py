@@ -7,7 +7,7 @@ import secrets
 import pytest
 from psycopg import sql
 
-from acceptance.client.port_forward import find_port_forward, request, run_port_forward
+from acceptance.client import port_forward
 from acceptance.client.user import User
 from acceptance.core.deadlines import UNINSTALLED
 from acceptance.core.fields import at, name_of
@@ -33,12 +33,12 @@ def listed(cluster: Cluster, namespace: str) -> set[str]:
 @pytest.mark.rule("CHT-12")
 def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None:
     notes = ready_release.helm.notes()
-    command = find_port_forward(notes)
+    command = port_forward.find_port_forward(notes)
     assert command, f"NOTES.txt prints no kubectl port-forward command:\n{notes}"
-    with run_port_forward(command) as process:
-        response = request(process, command, "/", follow_redirects=True)
-    assert response.status_code < SERVER_ERROR, f"the frontend answered {response.status_code}"
-    assert "text/html" in response.headers.get("Content-Type", ""), f"expected an HTML page, got {response.headers}"
+    with port_forward.run_port_forward(command) as process:
+        answer = port_forward.request(command, process, "/", follow_redirects=True)
+    assert answer.status_code < SERVER_ERROR, f"the frontend answered {answer.status_code}"
+    assert "text/html" in answer.headers.get("Content-Type", ""), f"expected an HTML page, got {answer.headers}"
 
 
 @pytest.mark.rule("CHT-13")

@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import Endpoint, Resources, create_resources, endpoints
+from acceptance.client.endpoints import Endpoint, UserResources, create_resources, endpoints
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
@@ -25,7 +25,7 @@ CARRIERS = ("bearer", "cookie")
 
 
 @pytest.fixture(scope="module")
-def things(user: User) -> Resources:
+def resources(user: User) -> UserResources:
     return create_resources(user, f"protected {secrets.token_hex(6)}")
 
 
@@ -71,14 +71,14 @@ def refusal_findings(
 def test_invalid_token_is_refused_everywhere(
     gateway: Gateway,
     target: Target,
-    things: Resources,
+    resources: UserResources,
     forge: Forge,
     admin_connection: Connection[Any],
     kind: str,
     carrier: str,
 ) -> None:
     token = BAD_TOKENS[kind](forge)
-    tested = endpoints(target.api, things, "never")
+    tested = endpoints(target.api, resources, "never")
     headers = token_header(target, token, carrier)
     with assert_rows_unchanged(admin_connection, forge.user):
         report_findings(refusal_findings(gateway, tested, headers, 401, f"a token {kind} as {carrier}"), target)
@@ -86,9 +86,9 @@ def test_invalid_token_is_refused_everywhere(
 
 @pytest.mark.rule("STA-05")
 def test_missing_token_is_refused_everywhere(
-    gateway: Gateway, target: Target, things: Resources, user: User, admin_connection: Connection[Any]
+    gateway: Gateway, target: Target, resources: UserResources, user: User, admin_connection: Connection[Any]
 ) -> None:
-    tested = endpoints(target.api, things, "never")
+    tested = endpoints(target.api, resources, "never")
     with assert_rows_unchanged(admin_connection, user):
         report_findings(
             refusal_findings(gateway, tested, {}, target.api.missing_token, "a request without a token"), target
@@ -97,9 +97,14 @@ def test_missing_token_is_refused_everywhere(
 
 @pytest.mark.rule("STA-05")
 def test_other_users_path_is_refused_everywhere(
-    gateway: Gateway, target: Target, things: Resources, user: User, other_user: User, admin_connection: Connection[Any]
+    gateway: Gateway,
+    target: Target,
+    resources: UserResources,
+    user: User,
+    other_user: User,
+    admin_connection: Connection[Any],
 ) -> None:
-    tested = endpoints(target.api, things, "never")
+    tested = endpoints(target.api, resources, "never")
     headers = {"Authorization": f"Bearer {other_user.token}"}
     with assert_rows_unchanged(admin_connection, user):
         report_findings(

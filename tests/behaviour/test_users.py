@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, report_findings
-from acceptance.client.endpoints import Resources, create_resources, endpoints
+from acceptance.client.endpoints import UserResources, create_resources, endpoints
 from acceptance.client.rows import user_rows
 from acceptance.client.user import User, send
 
@@ -22,17 +22,17 @@ def marker() -> str:
 
 
 @pytest.fixture(scope="module")
-def resources(user: User, marker: str) -> Resources:
+def resources(user: User, marker: str) -> UserResources:
     return create_resources(user, marker)
 
 
 @pytest.mark.rule("STA-05")
 def test_other_users_resources_return_404(
-    user: User, other_user: User, resources: Resources, admin_connection: Connection[Any]
+    user: User, other_user: User, resources: UserResources, admin_connection: Connection[Any]
 ) -> None:
     """The other user's path and token, with the identifiers of the user's resources."""
     target = user.target
-    foreign = Resources(other_user.id, resources.task, resources.tag, resources.conversation)
+    foreign = UserResources(other_user.id, resources.task, resources.tag, resources.conversation)
     before = user_rows(admin_connection, target.tables, user.id)
     tested = [each for each in endpoints(target.api, foreign, "foreign") if each.names]
     assert tested, "no endpoint has the identifier of a resource"
@@ -48,7 +48,9 @@ def test_other_users_resources_return_404(
 
 
 @pytest.mark.rule("STA-05")
-def test_lists_contain_nothing_of_other_users(user: User, other_user: User, resources: Resources, marker: str) -> None:
+def test_lists_contain_nothing_of_other_users(
+    user: User, other_user: User, resources: UserResources, marker: str
+) -> None:
     api = user.target.api
     tested = 0
     for path in (api.tasks, api.tags, api.conversations):
@@ -63,7 +65,9 @@ def test_lists_contain_nothing_of_other_users(user: User, other_user: User, reso
 
 
 @pytest.mark.rule("STA-05")
-def test_pages_contain_nothing_of_other_users(user: User, other_user: User, resources: Resources, marker: str) -> None:
+def test_pages_contain_nothing_of_other_users(
+    user: User, other_user: User, resources: UserResources, marker: str
+) -> None:
     url = user.gateway.url("frontend", user.target.pages.tasks)
     own, others = (send(user.gateway, "GET", url, headers=who.cookie) for who in (user, other_user))
     assert own.ok, f"{url}: expected the user's page, got {own.status_code}"

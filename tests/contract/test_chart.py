@@ -49,7 +49,7 @@ def test_chart_creates_its_namespace(release_with_namespace: tuple[Snapshot, Tar
 
 
 @pytest.mark.rule("CHT-12")
-def test_notes_command_opens_a_tunnel(release_with_metrics: Release, target: Target) -> None:
+def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
     command = port_forward.find_port_forward(release_with_metrics.helm.notes())
     if command is None:
         report_findings(
@@ -59,7 +59,7 @@ def test_notes_command_opens_a_tunnel(release_with_metrics: Release, target: Tar
     if "frontend" not in target.components:
         raise Untested("the target names no frontend")
     with port_forward.run_port_forward(command) as process:
-        path = target.component("frontend").probes.readiness
-        status = port_forward.request(process, command, path).status_code
+        readiness = target.component("frontend").probes.readiness
+        status = port_forward.request(command, process, readiness).status_code
     expected = f"2xx from {command.command}"
     report_findings([] if status < 300 else [Finding("CHT-12", "NOTES.txt", "command", expected, str(status))], target)

@@ -1,4 +1,4 @@
-"""The built images, read and started once for the tests of this folder."""
+"""The built images, read and started once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from acceptance.snapshots.standalone import IsolatedNetwork
 def image_contents(
     images: Mapping[str, BuiltImage], provisioner: Provisioner, target: Target, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ImageState]:
-    """Each image from `docker save`."""
+    """The contents of each image, read from `docker save`."""
     names = tuple(stated_keys(ComponentView(Snapshot("image"), target, None)))
     folder = tmp_path_factory.mktemp("images")
 
@@ -39,13 +39,13 @@ def image_contents(
             path.unlink()
 
     with ThreadPoolExecutor() as pool:
-        made = {name: pool.submit(save, name, image) for name, image in images.items()}
-        return {name: each.result() for name, each in made.items()}
+        reads = {name: pool.submit(save, name, image) for name, image in images.items()}
+        return {name: each.result() for name, each in reads.items()}
 
 
 @pytest.fixture(scope="session")
 def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, target: Target) -> dict[str, ImageRun]:
-    """Each image started beside its database alone, with the environment that the chart gives."""
+    """Each image run with only its database, with the environment that the chart sets."""
     database = provisioner.database()
     renderer = Renderer(find_helm(), target)
     renderer.credentials[target.secret.database_url] = database.url
@@ -65,11 +65,12 @@ def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, 
 
     engine, client = provisioner.toolchain.engine, provisioner.tools().reference
     with IsolatedNetwork(engine, provisioner.run, database.container, client) as alone, ThreadPoolExecutor() as pool:
-        made = {name: pool.submit(start, alone, name) for name in images}
-        return {name: each.result() for name, each in made.items()}
+        runs = {name: pool.submit(start, alone, name) for name in images}
+        return {name: each.result() for name, each in runs.items()}
 
 
 @pytest.fixture(scope="session")
 def snapshot(image_contents: Mapping[str, ImageState], standalone_runs: Mapping[str, ImageRun]) -> Snapshot:
+    """The contents and the runs of all images."""
     images = {name: replace(image, run=standalone_runs[name]) for name, image in image_contents.items()}
     return Snapshot(source="image", captured_at=datetime.now(UTC), images=images)

@@ -1,4 +1,4 @@
-"""Every rule of the built images."""
+"""Every rule of the image level."""
 
 from __future__ import annotations
 

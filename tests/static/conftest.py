@@ -13,18 +13,20 @@ from acceptance.kube.helm import find_helm
 
 @pytest.fixture(scope="session")
 def renderer(target: Target) -> Renderer:
-    made = Renderer(find_helm(), target)
-    for secret in made.credentials.values():
+    """Renders the chart; its secrets are redacted."""
+    renderer = Renderer(find_helm(), target)
+    for secret in renderer.credentials.values():
         redactor.add(secret)
-    return made
+    return renderer
 
 
 @pytest.fixture(scope="session")
 def snapshots(renderer: Renderer) -> list[Snapshot]:
-    """The defaults, then every shipped values file."""
+    """The chart with its default values, then with each shipped values file."""
     return renderer.snapshots()
 
 
 @pytest.fixture(scope="session")
 def defaults(snapshots: list[Snapshot]) -> Snapshot:
+    """The chart with its default values."""
     return snapshots[0]

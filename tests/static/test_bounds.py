@@ -1,4 +1,4 @@
-"""Bounds and formats: values at a bound pass, values beyond it are refused with the key's path."""
+"""Bounds and formats: values at a bound render, values beyond it are rejected with the key's path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that the schema lets through: each set is refused with a key's path, or renders to sound objects."""
+"""Generated values that fit the schema: each set is rejected with a key's path, or renders to valid objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from acceptance.core.target import Target
 from acceptance.core.values import merge_values, set_paths
 
 EXAMPLES = 40
-# Rules whose words hold for any values; others ask for figures, names and ports that the target states.
+# Rules that hold for any values; the others expect figures, names and ports that the target states.
 SOUND = {
     "POD-04", "POD-05", "POD-06", "POD-07", "POD-13", "DEP-04", "DEP-07", "SVC-03", "SVC-08", "CFG-03", "CFG-04",
     "CFG-05", "CFG-06", "CFG-08", "SEC-03", "SEC-04", "SEC-05", "SEC-06", "SEC-07", "HPA-05", "HPA-06", "HPA-07",
@@ -43,13 +43,13 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
     )
     @given(generated_values.changes(renderer.shipped, schema))
     def draw(changes: dict[str, Any]) -> None:
-        # The secrets are the run's; the rest is drawn.
+        # The secrets are the run's; the rest is generated.
         snapshot = renderer.with_values(defaults, merge_values(set_paths({}, changes), renderer.required()))
         assert snapshot.chart is not None
         error = snapshot.chart.rendering.error
         if error is not None:
             if not any(all(word in error for word in path.split(".")) for path in paths):
-                found.append(Finding("CHT-10", "values", ", ".join(changes), "refused with a key's path", error))
+                found.append(Finding("CHT-10", "values", ", ".join(changes), "rejected with a key's path", error))
             return
         rendered.append(changes)
         # Objects follow namespace.name, which the target states.
@@ -59,5 +59,5 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
         found.extend(each for each in checks.run_checks(snapshot, stated, chosen).findings if not each.advice)
 
     draw()
-    assert rendered, "every generated set of values was refused"
+    assert rendered, "every generated set of values was rejected"
     report_findings(dict.fromkeys(found), target)

@@ -1,4 +1,4 @@
-"""Every template file and every key of the values does something: what nothing reaches, no test can judge."""
+"""Every template file and every key of the values has an effect."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from acceptance.core.target import Target
 
 
 @pytest.mark.rule("CHT-08")
-def test_every_template_file(renderer: Renderer, target: Target, tmp_path: Path) -> None:
+def test_every_template_file_is_used(renderer: Renderer, target: Target, tmp_path: Path) -> None:
     report_findings(unused.unused_templates(renderer, tmp_path), target)
 
 
 @pytest.mark.rule("CHT-10")
-def test_every_key_of_the_values(renderer: Renderer, target: Target) -> None:
+def test_every_value_is_used(renderer: Renderer, target: Target) -> None:
     report_findings(unused.unused_values(renderer), target)

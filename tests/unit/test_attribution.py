@@ -36,7 +36,7 @@ def connections_in(text: str = LINES) -> list[Connection]:
 
 
 def history(*pods: tuple[float, str, str]) -> History:
-    """Pods as (moment, name, address), each as it was first seen with its address."""
+    """Pods as (moment, name, address), each when it first had its address."""
     made = History()
     for moment, name, address in pods:
         item = {"metadata": {"name": name, "uid": name}, "status": {"podIP": address}}
@@ -120,15 +120,15 @@ def test_pod_that_the_watch_reports_late_is_attributed() -> None:
 
 
 def test_connections_of_an_ended_stream_remain() -> None:
-    tracked = ConnectionTracker()
-    tracked.follow(io.StringIO(LINES.splitlines()[0] + "\n" + LINES.splitlines()[1][:50]))
-    assert tracked.connections() == (connections_in()[0],)
+    tracker = ConnectionTracker()
+    tracker.follow(io.StringIO(LINES.splitlines()[0] + "\n" + LINES.splitlines()[1][:50]))
+    assert tracker.connections() == (connections_in()[0],)
 
 
 def test_inaccessible_node_has_no_connections() -> None:
     cluster = Cluster(ExistingProvider(None, None, "mine", "", "it is remote"))  # type: ignore[arg-type]
-    with track_connections(cluster, "10.244.0.9") as tracked:
-        assert tracked.connections() == ()
+    with track_connections(cluster, "10.244.0.9") as tracker:
+        assert tracker.connections() == ()
 
 
 def test_node_stream_is_read_until_its_end(tmp_path: Path) -> None:

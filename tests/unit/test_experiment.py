@@ -335,8 +335,8 @@ def test_timeline_separates_expected_refusals_from_failures() -> None:
 
 
 def test_curves_show_every_row() -> None:
-    drawn = timeline.curves([], 0.0, 10.0, {"replicas": {"wanted": [(0.0, 2.0), (5.0, 5.0)], "Ready": []}})
-    assert all(words in drawn for words in ("replicas", "wanted", "Ready"))
+    drawn = timeline.curves([], 0.0, 10.0, {"replicas": {"desired": [(0.0, 2.0), (5.0, 5.0)], "Ready": []}})
+    assert all(words in drawn for words in ("replicas", "desired", "Ready"))
 
 
 def test_rates_and_percentiles_are_per_interval() -> None:

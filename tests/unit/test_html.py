@@ -1,4 +1,4 @@
-"""The page that a release manager signs: everything on it, nothing from elsewhere, readable by anybody."""
+"""The report page: complete, self-contained and accessible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STYLE = Path(html.__file__).parent / "templates" / "style.css"
 
 
 def finished(*, broken: bool) -> dict[str, Any]:
-    """The data of a run that tested every rule at every level; of one with a mishap of each kind where `broken`."""
+    """The data of a run that tested every rule at every level; with a problem of each kind if `broken`."""
     waiver = Waiver(rule="SVC-08", object="Service/todo-backend-service", reason="old client", until=date(2999, 1, 1))
     target = load().model_copy(update={"waivers": (waiver,) if broken else ()})
     results = Results("20260714-091502-7be1", datetime(2026, 7, 14, 9, 15, 2, tzinfo=UTC), target, "target.toml")
@@ -42,19 +42,23 @@ def finished(*, broken: bool) -> dict[str, Any]:
     results.fixtures["cluster", ""] = FixtureTime("cluster", "", 41.3, 6.2)
     if broken:
         results.metadata.override({"cpu": "500m"}, {"cpu": "150m"}, "five replicas on two cores")
-        mishap(results, "SVC-05", "static", Finding("SVC-05", "Service/<b>x</b>", "spec.ports", "1-10", "11 & more"))
-        mishap(results, "POD-18", "static", Finding("POD-18", "Deployment/x", "resources", "equal", "not", advice=True))
-        mishap(results, "HPA-08", "live", "setup: WaitError: expected a first PodMetrics")
+        add_problem(
+            results, "SVC-05", "static", Finding("SVC-05", "Service/<b>x</b>", "spec.ports", "1-10", "11 & more")
+        )
+        add_problem(
+            results, "POD-18", "static", Finding("POD-18", "Deployment/x", "resources", "equal", "not", advice=True)
+        )
+        add_problem(results, "HPA-08", "live", "setup: WaitError: expected a first PodMetrics")
         del results.tests["tests/behaviour/test_HPA-09.py::test_it"]
     every = rules.load()
-    judged = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
+    evaluated = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
     tested = Checkout(COMMIT, clean=not broken)
-    verdict, reasons = run_verdict(judged, fresh_cluster=not broken, checkout=tested)
+    verdict, reasons = run_verdict(evaluated, fresh_cluster=not broken, checkout=tested)
     ended = results.started + timedelta(seconds=1011)
-    return signoff.assemble(results, Evaluation(every, judged, verdict, reasons, tested, ended))
+    return signoff.assemble(results, Evaluation(every, evaluated, verdict, reasons, tested, ended))
 
 
-def mishap(results: Results, rule: str, level: str, what: Finding | str) -> None:
+def add_problem(results: Results, rule: str, level: str, what: Finding | str) -> None:
     (test,) = (each for each in results.tests.values() if each.binding.rules == (rule,) and each.binding.level == level)
     if isinstance(what, str):
         test.outcome, test.reason = "error", what
@@ -66,7 +70,7 @@ def mishap(results: Results, rule: str, level: str, what: Finding | str) -> None
 
 
 class Page(HTMLParser):
-    """What is on a page: its text, and each tag with its attributes."""
+    """The text of a page, and each tag with its attributes."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -110,15 +114,15 @@ def rejected() -> Page:
     return Page(html.render(finished(broken=True), [PICTURE]))
 
 
-def test_an_accepted_run_says_so(accepted: Page) -> None:
-    assert "Accepted Every rule is tested at every level and passed, on a cluster made for this run" in accepted.words
+def test_accepted_page_states_the_verdict(accepted: Page) -> None:
+    assert "Accepted Every rule is tested at every level and passed, on a cluster created by this run" in accepted.words
     assert COMMIT in accepted.words
     assert "No blocking finding." in accepted.words
-    assert "None: what was tested is what ships." in accepted.words
+    assert "None: the release was tested with its shipped values." in accepted.words
 
 
-def test_a_rejected_run_says_why(rejected: Page) -> None:
-    for told in (
+def test_rejected_page_states_the_reasons(rejected: Page) -> None:
+    for expected in (
         "Rejected The release breaks its specification.",
         "1 rule is broken: SVC-05",
         "1 rule could not be judged: HPA-08",
@@ -136,7 +140,7 @@ def test_a_rejected_run_says_why(rejected: Page) -> None:
         "16 min 51 s",
         "41.3 s",
     ):
-        assert told in rejected.words, told
+        assert expected in rejected.words, expected
 
 
 def test_page_has_every_rule_with_its_text(accepted: Page) -> None:
@@ -154,7 +158,7 @@ def test_findings_are_escaped(rejected: Page) -> None:
 
 
 @pytest.mark.parametrize("name", ["accepted", "rejected"])
-def test_the_page_needs_nothing_from_elsewhere(name: str, request: pytest.FixtureRequest) -> None:
+def test_page_is_self_contained(name: str, request: pytest.FixtureRequest) -> None:
     page: Page = request.getfixturevalue(name)
     assert not page.open
     assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")]
@@ -166,7 +170,7 @@ def test_the_page_needs_nothing_from_elsewhere(name: str, request: pytest.Fixtur
 
 
 @pytest.mark.parametrize("name", ["accepted", "rejected"])
-def test_the_page_can_be_read_without_seeing_it(name: str, request: pytest.FixtureRequest) -> None:
+def test_page_is_accessible_to_screen_readers(name: str, request: pytest.FixtureRequest) -> None:
     page: Page = request.getfixturevalue(name)
     assert len(page.ids) == len(set(page.ids))
     assert page.all("html") == [{"lang": "en"}]
@@ -186,7 +190,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_every_text_has_the_contrast_of_wcag_aa(scheme: int) -> None:
+def test_text_contrast_meets_wcag_aa(scheme: int) -> None:
     palette = re.findall(r":root \{(.*?)\n\s*\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", palette))
     outcomes = ("passed", "failed", "error", "untested", "waived")

@@ -1,4 +1,4 @@
-"""What a run of pytest makes of its tests: markers, outcomes, exit codes, and what it leaves."""
+"""The pytest plugin: markers, outcomes, exit codes, and the report of a run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def entries(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-# ------------------------------------------------------------------------- set-up
+# -------------------------------------------------------------------------- setup
 
 
 @pytest.mark.parametrize("kind", ["toolchain.console.ToolchainError", "acceptance.core.wait.WaitError"])
@@ -88,8 +88,10 @@ def test_setup_error_of_many_tests_is_shown_once(pytester: pytest.Pytester, writ
     text = result.stdout.str()
     assert text.count("\nthe cause and the cure\n") == 1
     # Where CI is set, pytest's summary tells it once more.
-    told = "setup failed with the same error as tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
-    assert text.splitlines().count(told) == 2
+    expected = (
+        "setup failed with the same error as tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
+    )
+    assert text.splitlines().count(expected) == 2
     assert "def cluster" not in text
 
 
@@ -108,7 +110,7 @@ def test_folder_sets_markers_and_rules_bind(pytester: pytest.Pytester, write: Wr
 
 
 @pytest.mark.parametrize(
-    ("folder", "source", "told"),
+    ("folder", "source", "expected"),
     [
         ("static", "def test_it(): pass", "bind it to a rule"),
         ("static", "@pytest.mark.rule()\ndef test_it(): pass", "bind it to a rule"),
@@ -128,18 +130,18 @@ def test_folder_sets_markers_and_rules_bind(pytester: pytest.Pytester, write: Wr
     ],
 )
 def test_wrong_rule_binding_stops_the_run(
-    pytester: pytest.Pytester, write: Write, folder: str, source: str, told: str
+    pytester: pytest.Pytester, write: Write, folder: str, source: str, expected: str
 ) -> None:
     write(folder, source)
     result = run(pytester)
     assert result.ret == 2
-    assert told in result.stderr.str()
+    assert expected in result.stderr.str()
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
     assert not entries(pytester.path / "reports")
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "expected"),
     [
         (("--target", "nowhere.toml"), "cannot read the target file nowhere.toml"),
         (("tests/nowhere",), "file or directory not found: tests/nowhere"),
@@ -149,7 +151,7 @@ def test_wrong_rule_binding_stops_the_run(
     ],
 )
 def test_usage_error_is_one_sentence_and_leaves_nothing(
-    pytester: pytest.Pytester, write: Write, argv: tuple[str, ...], told: str
+    pytester: pytest.Pytester, write: Write, argv: tuple[str, ...], expected: str
 ) -> None:
     write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
     (pytester.path / "pytest.ini").write_text("[pytest]\nstrict = true\n")
@@ -157,34 +159,49 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
     errors = [line for line in result.stderr.lines if line]
     assert result.ret == 2
     assert len(errors) == 1
-    assert told in errors[0]
+    assert expected in errors[0]
     assert not entries(pytester.path / "reports")
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "expected"),
     [
+        ("--rollouts=many", "argument --rollouts: invalid int value: 'many'; see pytest --help"),
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
         ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
         ("--capture=tee-sys", "would show secrets"),
         ("--context=mine --keep-cluster", "context mine is an existing one: omit one of the two"),
     ],
 )
-def test_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, told: str) -> None:
+def test_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, expected: str) -> None:
     write("static", PASSING)
     done = pytest_in(pytester.path, *option.split())
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert told in done.stderr
+    assert expected in done.stderr
     assert not entries(pytester.path / "reports")
 
 
-def test_a_context_may_be_read_without_leave_to_disrupt(pytester: pytest.Pytester, write: Write) -> None:
+def test_wrong_option_of_the_environment_is_one_sentence(pytester: pytest.Pytester, write: Write) -> None:
+    write("static", PASSING)
+    done = pytest_in(pytester.path, PYTEST_ADDOPTS="--no-such-option")
+    assert done.returncode == 2
+    assert done.stderr == "ERROR: unrecognized arguments: --no-such-option; see pytest --help\n"
+
+
+def test_help_lists_the_options(pytester: pytest.Pytester, write: Write) -> None:
+    write("static", PASSING)
+    done = pytest_in(pytester.path, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--allow-disruption" in done.stdout
+
+
+def test_contract_tests_need_no_permission_to_disrupt(pytester: pytest.Pytester, write: Write) -> None:
     write("contract", PASSING)
     assert run(pytester, "--context", "mine").ret == 0
 
 
-def test_an_experiment_may_disrupt_a_context_with_leave(pytester: pytest.Pytester, write: Write) -> None:
+def test_allow_disruption_permits_experiments(pytester: pytest.Pytester, write: Write) -> None:
     write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
     assert run(pytester, "--context", "mine", "--allow-disruption").ret == 0
 
@@ -217,7 +234,7 @@ def test_exit_code_distinguishes_findings_from_errors(
 
 
 @pytest.mark.parametrize(("source", "code"), [(PASSING, 2), (FAILING, 1), (BROKEN, 2)])
-def test_signoff_exits_by_the_verdict(pytester: pytest.Pytester, write: Write, source: str, code: int) -> None:
+def test_signoff_exit_code_is_the_verdict(pytester: pytest.Pytester, write: Write, source: str, code: int) -> None:
     write("static", source)
     assert run(pytester, "--signoff").ret == code
 
@@ -229,9 +246,9 @@ def test_failed_unit_test_is_no_finding(pytester: pytest.Pytester, write: Write)
     assert signoff(pytester)["unit_tests"]["failed"][0]["result"] == "failed"
 
 
-def pytest_in(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+def pytest_in(folder: Path, *argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", *argv]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -281,11 +298,11 @@ def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester,
     assert "the run's teardown: OSError: it was not restored" in signoff(pytester)["reasons"]
 
 
-# ------------------------------------------------------------------ one whole run
+# ------------------------------------------------------------------- an example run
 
 SERVICE = "Service/todo-backend-service"
 SECRET = "b9-Zt_4wQx77Kc"  # noqa: S105 - made up
-WHOLE = {
+EXAMPLE = {
     "static": f"""
         import base64, logging
         from acceptance.core.redaction import redactor
@@ -352,7 +369,7 @@ WHOLE = {
 
 
 @dataclass(frozen=True)
-class Whole:
+class ExampleRun:
     done: subprocess.CompletedProcess[str]
     folder: Path
     signoff: dict[str, Any]
@@ -363,10 +380,10 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    root = tmp_path_factory.mktemp("whole")
+def example(tmp_path_factory: pytest.TempPathFactory) -> ExampleRun:
+    root = tmp_path_factory.mktemp("example")
     (root / "conftest.py").write_text('pytest_plugins = ["acceptance.plugin"]\n', encoding="utf-8")
-    for folder, source in WHOLE.items():
+    for folder, source in EXAMPLE.items():
         path = root / "tests" / folder / f"test_{folder}.py"
         path.parent.mkdir(parents=True)
         path.write_text(HEAD + textwrap.dedent(source), encoding="utf-8")
@@ -379,13 +396,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     (root / "chart" / "Chart.yaml").write_text("name: todo-chatbot\n", encoding="utf-8")
     done = pytest_in(root, "--target", "target.toml", "--showlocals", "-rA", "--junitxml", "mine.xml")
     latest = root / "reports" / "latest"
-    return Whole(done, latest, json.loads((latest / "signoff.json").read_text(encoding="utf-8")))
+    return ExampleRun(done, latest, json.loads((latest / "signoff.json").read_text(encoding="utf-8")))
 
 
-def test_no_secret_leaves_the_run(whole: Whole) -> None:
-    files = [path for path in whole.folder.resolve().rglob("*") if path.is_file()]
-    texts = {path.name: path.read_text(encoding="utf-8") for path in [*files, whole.folder.parents[1] / "mine.xml"]}
-    texts |= {"stdout": whole.done.stdout, "stderr": whole.done.stderr}
+def test_no_secret_leaves_the_run(example: ExampleRun) -> None:
+    files = [path for path in example.folder.resolve().rglob("*") if path.is_file()]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in [*files, example.folder.parents[1] / "mine.xml"]}
+    texts |= {"stdout": example.done.stdout, "stderr": example.done.stderr}
     assert set(texts) >= {"junit.xml", "mine.xml", "index.html", "signoff.json", "pods.txt", "requests.jsonl"}
     for name, text in texts.items():
         for piece in (SECRET, SECRET[:8], SECRET[-8:], "OS1adF80d1F4Nz", "LVp0XzR3UXg3N0"):
@@ -395,13 +412,13 @@ def test_no_secret_leaves_the_run(whole: Whole) -> None:
     assert PLACEHOLDER in texts["pods.txt"]
 
 
-def test_signoff_fits_its_schema(whole: Whole) -> None:
+def test_signoff_fits_its_schema(example: ExampleRun) -> None:
     schema = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(whole.signoff)
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(example.signoff)
 
 
-def test_the_schema_refuses_what_it_should(whole: Whole) -> None:
+def test_schema_rejects_invalid_data(example: ExampleRun) -> None:
     schema = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     changes: list[dict[str, object]] = [
@@ -411,34 +428,34 @@ def test_the_schema_refuses_what_it_should(whole: Whole) -> None:
         {"findings": [{"rule": "POD-04"}]},
     ]
     for change in changes:
-        assert not validator.is_valid({**whole.signoff, **change}), change
+        assert not validator.is_valid({**example.signoff, **change}), change
 
 
-def test_findings_reject_the_run(whole: Whole) -> None:
-    assert whole.done.returncode == 1
-    assert whole.signoff["verdict"] == "rejected"
-    assert "3 rules are broken: IMG-01, IMG-02, POD-04" in whole.signoff["reasons"]
-    assert "release rejected" in whole.done.stdout
+def test_findings_reject_the_run(example: ExampleRun) -> None:
+    assert example.done.returncode == 1
+    assert example.signoff["verdict"] == "rejected"
+    assert "3 rules are broken: IMG-01, IMG-02, POD-04" in example.signoff["reasons"]
+    assert "release rejected" in example.done.stdout
 
 
-def test_rules_levels_and_parts_have_their_results(whole: Whole) -> None:
-    static = whole.level("POD-04", "static")
+def test_rules_levels_and_parts_have_results(example: ExampleRun) -> None:
+    static = example.level("POD-04", "static")
     assert static["result"] == "failed"
     assert {part: each["result"] for part, each in static["parts"].items()} == {
         "backend": "failed",
         "frontend": "passed",
     }
-    assert whole.level("POD-06", "static")["result"] == "passed"
-    assert whole.level("POD-04", "live")["result"] == "error"
-    assert whole.level("POD-07", "live")["result"] == "passed"
-    assert whole.level("HPA-02", "static")["result"] == "untested"
-    assert whole.level("HPA-02", "static")["parts"]["backend"]["reason"] == "HPA-01: there is no HPA"
-    assert whole.level("SVC-03", "static")["result"] == "waived"
-    assert whole.level("SVC-04", "live")["parts"]["backend"]["result"] == "untested"
+    assert example.level("POD-06", "static")["result"] == "passed"
+    assert example.level("POD-04", "live")["result"] == "error"
+    assert example.level("POD-07", "live")["result"] == "passed"
+    assert example.level("HPA-02", "static")["result"] == "untested"
+    assert example.level("HPA-02", "static")["parts"]["backend"]["reason"] == "HPA-01: there is no HPA"
+    assert example.level("SVC-03", "static")["result"] == "waived"
+    assert example.level("SVC-04", "live")["parts"]["backend"]["result"] == "untested"
 
 
-def test_findings_have_a_severity(whole: Whole) -> None:
-    severities = {(each["rule"], each["severity"]) for each in whole.signoff["findings"]}
+def test_findings_have_a_severity(example: ExampleRun) -> None:
+    severities = {(each["rule"], each["severity"]) for each in example.signoff["findings"]}
     assert severities == {
         ("POD-04", "blocking"),
         ("IMG-01", "blocking"),
@@ -446,36 +463,36 @@ def test_findings_have_a_severity(whole: Whole) -> None:
         ("CFG-05", "advice"),
         ("SVC-03", "waived"),
     }
-    assert "advice: CFG-05: ConfigMap/x: data: expected origins, actual a path" in whole.done.stdout
+    assert "advice: CFG-05: ConfigMap/x: data: expected origins, actual a path" in example.done.stdout
 
 
-def test_waivers_have_a_state(whole: Whole) -> None:
-    assert [each["state"] for each in whole.signoff["waivers"]] == ["used", "unused", "expired"]
-    assert "waiver of SVC-05 for Service/todo-backend-service is expired" in whole.done.stdout
-    assert "waiver of SVC-08 for Service/todo-backend-service is unused" in whole.done.stdout
+def test_waivers_have_a_state(example: ExampleRun) -> None:
+    assert [each["state"] for each in example.signoff["waivers"]] == ["used", "unused", "expired"]
+    assert "waiver of SVC-05 for Service/todo-backend-service is expired" in example.done.stdout
+    assert "waiver of SVC-08 for Service/todo-backend-service is unused" in example.done.stdout
 
 
-def test_failed_setup_has_its_evidence_once(whole: Whole) -> None:
+def test_failed_setup_has_its_evidence_once(example: ExampleRun) -> None:
     first, second = (
         "tests/contract/test_contract.py::test_containers",
         "tests/contract/test_contract.py::test_resources",
     )
-    assert "todo-backend-0: CrashLoopBackOff" in whole.done.stdout
-    assert f"same cause as {first} (evidence there)" in whole.done.stdout
-    assert second not in whole.signoff["evidence"]
-    for file in whole.signoff["evidence"][first]:
-        assert (whole.folder / file).is_file()
+    assert "todo-backend-0: CrashLoopBackOff" in example.done.stdout
+    assert f"same cause as {first} (evidence there)" in example.done.stdout
+    assert second not in example.signoff["evidence"]
+    for file in example.signoff["evidence"][first]:
+        assert (example.folder / file).is_file()
 
 
-def test_junit_has_rules_outcomes_and_evidence(whole: Whole) -> None:
-    cases = {case.get("name"): case for case in ET.parse(whole.folder / "junit.xml").iter("testcase")}  # noqa: S314
+def test_junit_has_rules_outcomes_and_evidence(example: ExampleRun) -> None:
+    cases = {case.get("name"): case for case in ET.parse(example.folder / "junit.xml").iter("testcase")}  # noqa: S314
     properties = [(each.get("name"), each.get("value")) for each in cases["test_containers[backend]"].iter("property")]
     assert properties == [("rule", "POD-04"), ("rule", "POD-06"), ("part", "backend"), ("outcome", "failed")]
     assert "todo-backend-0: CrashLoopBackOff" in str(cases["test_containers"].findtext("error"))
 
 
-def test_facts_measurements_and_times_are_there(whole: Whole) -> None:
-    data = whole.signoff
+def test_metadata_measurements_and_durations_are_recorded(example: ExampleRun) -> None:
+    data = example.signoff
     assert data["environment"]["kubernetes"] == "v1.35.1"
     assert data["subject"]["images"]["backend"]["digest"] == "sha256:00"
     assert [(each["path"], each["shipped"], each["used"]) for each in data["overrides"]] == [
@@ -497,10 +514,10 @@ def test_facts_measurements_and_times_are_there(whole: Whole) -> None:
     assert data["unit_tests"] == {"results": {"passed": 1}, "failed": []}
 
 
-# -------------------------------------------------------------------- side by side
+# ----------------------------------------------------------------- concurrent runs
 
 
-def test_the_next_run_takes_the_place_of_the_last(pytester: pytest.Pytester, write: Write) -> None:
+def test_next_run_replaces_the_latest_report(pytester: pytest.Pytester, write: Write) -> None:
     write("static", PASSING)
     reports = pytester.path / "reports"
     assert run(pytester).ret == 0
@@ -514,7 +531,7 @@ def test_the_next_run_takes_the_place_of_the_last(pytester: pytest.Pytester, wri
     assert entries(reports) == {"latest", second.name}
 
 
-def test_runs_side_by_side_do_not_meet(pytester: pytest.Pytester, write: Write) -> None:
+def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Write) -> None:
     write(
         "static",
         """

@@ -1,4 +1,4 @@
-"""Folders of runs, git's word on a checkout, values set away from what ships, and progress."""
+"""Report folders, the checkout's state, overridden values, and progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_outside_path_is_reduced_to_its_name(tmp_path: Path) -> None:
     assert run_folder.relative(tmp_path / "b.toml", tmp_path / "a") == "b.toml"
 
 
-def test_running_run_keeps_its_folder(tmp_path: Path) -> None:
+def test_folder_of_a_running_run_is_kept(tmp_path: Path) -> None:
     with run_folder.open_folder(tmp_path / "one"), run_folder.open_folder(tmp_path / "two"):
         run_folder.publish(tmp_path / "two")
         assert {path.name for path in tmp_path.iterdir()} == {"one", "two", "latest"}
@@ -42,7 +42,7 @@ def test_running_run_keeps_its_folder(tmp_path: Path) -> None:
         assert {path.name for path in tmp_path.iterdir()} == {"one", "four", "latest"}
 
 
-def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
+def test_checkout_has_commit_and_changes(tmp_path: Path) -> None:
     def git(*argv: str) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
         return subprocess.run(["git", *who, *argv], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
@@ -63,19 +63,19 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
     assert not checkout(tmp_path).clean
 
 
-def test_overrides_are_the_leaves_that_differ_each_once() -> None:
-    facts = RunMetadata()
+def test_overrides_are_distinct_changed_leaves() -> None:
+    metadata = RunMetadata()
     shipped = {"a": {"b": 1, "c": [1]}, "free": {}}
     for _ in range(2):
-        facts.override(shipped, {"a": {"b": 1, "c": [2]}, "free": {"key": "x"}, "more": {"d": True}}, "why")
-    assert [(each.path, each.shipped, each.used) for each in facts.overrides] == [
+        metadata.override(shipped, {"a": {"b": 1, "c": [2]}, "free": {"key": "x"}, "more": {"d": True}}, "why")
+    assert [(each.path, each.shipped, each.used) for each in metadata.overrides] == [
         ("a.c", [1], [2]),
         ("free.key", None, "x"),
         ("more.d", None, True),
     ]
 
 
-def test_a_step_tells_its_time_only_if_it_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_long_step_prints_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     shown = Progress(file, lambda: None)
     with shown.step("quick"):

@@ -1,4 +1,4 @@
-"""Runs: a dead one's leavings are removed by its id; what lives, and what is kept, is let be."""
+"""Runs: leftovers of dead ones are removed by their id; running and kept ones are not touched."""
 
 from __future__ import annotations
 

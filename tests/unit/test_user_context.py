@@ -281,8 +281,10 @@ def test_next_run_cleans_up_and_says_how_to_restore(
     lifecycle.sweep(machine.toolchain)
     assert machine.commands("kubectl") == [deleted(run)]
     assert not run.folder.exists()
-    told = f"run {run.id} ended before it was sure that the release todo is at its own values; if it is not: helm roll"
-    assert told in capsys.readouterr().err
+    message = (
+        f"run {run.id} ended before it was sure that the release todo is at its own values; if it is not: helm roll"
+    )
+    assert message in capsys.readouterr().err
 
 
 REFUSED = "E1 noise\nThe connection to the server 127.0.0.1:1 was refused\n"
@@ -309,8 +311,8 @@ def test_failed_cleanup_is_retried(
     with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         machine.answer("kubectl", "delete namespace", words, 1)
         machine.answer("docker", f"--filter id={NODE}", there)
-    told = capsys.readouterr().err
-    assert f"run {run.id}: context kind-mine: {words.splitlines()[-1]}; the next run tries again" in told
+    message = capsys.readouterr().err
+    assert f"run {run.id}: context kind-mine: {words.splitlines()[-1]}; the next run tries again" in message
     assert run.folder.exists()
     machine.answer("kubectl", "delete namespace", "")
     lifecycle.sweep(machine.toolchain)

@@ -1,4 +1,4 @@
-"""From what tests did to what is said of rules and of the release."""
+"""From the outcomes of tests to the results of rules, the verdict and the exit code."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def finding(rule: str, name: str = "Deployment/todo-backend", *, advice: bool = 
 
 
 def result(outcome: Outcome = "passed", *rules: str, level: Level = "static", part: str | None = None) -> TestResult:
-    tie = RuleBinding(f"tests/{level}/test_x.py::test[{part}-{outcome}]", level, rules or ("POD-04",), part)
-    return TestResult(tie, outcome, "" if outcome == "passed" else f"{outcome} because")
+    binding = RuleBinding(f"tests/{level}/test_x.py::test[{part}-{outcome}]", level, rules or ("POD-04",), part)
+    return TestResult(binding, outcome, "" if outcome == "passed" else f"{outcome} because")
 
 
-def after(*phases: tuple[Phase, BaseException | None], judged: Iterable[ClassifiedFinding] = ()) -> TestResult:
+def after(*phases: tuple[Phase, BaseException | None], classified: Iterable[ClassifiedFinding] = ()) -> TestResult:
     made = TestResult(RuleBinding("t", "static", ("POD-04", "POD-06")))
-    made.classified += judged
+    made.classified += classified
     for phase, error in phases:
         add_phase(made, phase, phase_end(error, phase) if error else None)
     return made
@@ -99,7 +99,7 @@ def test_failed_teardown_overrides_a_pass_but_no_finding() -> None:
     assert (failed.outcome, failed.reason) == ("failed", "no")
 
 
-def test_a_finding_breaks_its_own_rule_only() -> None:
+def test_finding_fails_its_own_rule_only() -> None:
     made = after(("call", FindingsError([finding("POD-06")])))
     assert made.of("POD-06") == (
         "failed",
@@ -112,7 +112,7 @@ def test_only_findings_that_end_a_test_are_blocking() -> None:
     smaller, smallest = finding("POD-04", "Deployment/smaller"), finding("POD-04", "Deployment/smallest")
     ended = after(
         ("call", FindingsError([smallest])),
-        judged=[ClassifiedFinding(smaller, "blocking"), ClassifiedFinding(smallest, "blocking")],
+        classified=[ClassifiedFinding(smaller, "blocking"), ClassifiedFinding(smallest, "blocking")],
     )
     assert [each.finding for each in ended.classified] == [smallest]
     both = ExceptionGroup("two", [FindingsError([smaller]), FindingsError([smallest])])
@@ -134,7 +134,10 @@ def test_advice_and_waivers_do_not_fail_a_test() -> None:
     waiver = Waiver(rule="POD-04", object="Deployment/todo-backend", reason="until the split", until=TODAY)
     made = after(
         ("call", None),
-        judged=[ClassifiedFinding(finding("POD-04"), "waived", waiver), ClassifiedFinding(finding("POD-06"), "advice")],
+        classified=[
+            ClassifiedFinding(finding("POD-04"), "waived", waiver),
+            ClassifiedFinding(finding("POD-06"), "advice"),
+        ],
     )
     assert made.outcome == "passed"
     assert made.of("POD-04") == ("waived", "until the split")
@@ -150,77 +153,77 @@ def with_waiver(target: Target, until: date) -> Target:
 
 
 @pytest.fixture(scope="module")
-def own() -> Target:
+def suite_target() -> Target:
     return load()
 
 
-def test_waiver_covers_its_rule_and_object_until_its_day(own: Target) -> None:
-    target = with_waiver(own, TODAY)
+def test_waiver_covers_its_rule_and_object_until_its_day(suite_target: Target) -> None:
+    target = with_waiver(suite_target, TODAY)
     assert classify(finding("POD-04"), target, TODAY).severity == "waived"
     assert classify(finding("POD-04"), target, TODAY + timedelta(days=1)).severity == "blocking"
     assert classify(finding("POD-04", "Deployment/todo-frontend"), target, TODAY).severity == "blocking"
     assert classify(finding("POD-06"), target, TODAY).severity == "blocking"
 
 
-def test_derived_rule_is_advice_unless_strict(own: Target) -> None:
-    lenient = own.model_copy(update={"strict": False})
-    assert classify(finding("DEP-06"), own, TODAY).severity == "blocking"
+def test_derived_rule_is_advice_unless_strict(suite_target: Target) -> None:
+    lenient = suite_target.model_copy(update={"strict": False})
+    assert classify(finding("DEP-06"), suite_target, TODAY).severity == "blocking"
     assert classify(finding("DEP-06"), lenient, TODAY).severity == "advice"
     assert classify(finding("POD-04"), lenient, TODAY).severity == "blocking"
-    assert classify(finding("POD-04", advice=True), own, TODAY).severity == "advice"
+    assert classify(finding("POD-04", advice=True), suite_target, TODAY).severity == "advice"
 
 
-def test_report_findings_records_all_and_raises_blocking(own: Target) -> None:
-    target = with_waiver(own, date.max)
-    counting, waived, advice = finding("POD-06"), finding("POD-04"), finding("POD-07", advice=True)
-    with capture_findings() as kept:
+def test_report_findings_records_all_and_raises_blocking(suite_target: Target) -> None:
+    target = with_waiver(suite_target, date.max)
+    blocking, waived, advice = finding("POD-06"), finding("POD-04"), finding("POD-07", advice=True)
+    with capture_findings() as captured:
         report_findings([waived, advice], target)
         with pytest.raises(FindingsError) as raised:
-            report_findings([counting, waived], target)
-    assert raised.value.findings == (counting,)
-    assert [each.severity for each in kept] == ["waived", "advice", "blocking", "waived"]
+            report_findings([blocking, waived], target)
+    assert raised.value.findings == (blocking,)
+    assert [each.severity for each in captured] == ["waived", "advice", "blocking", "waived"]
 
 
-def test_accept_works_without_a_journal(own: Target) -> None:
-    report_findings([], own)
+def test_report_findings_works_without_a_capture(suite_target: Target) -> None:
+    report_findings([], suite_target)
     with pytest.raises(FindingsError):
-        report_findings([finding("POD-06")], own)
+        report_findings([finding("POD-06")], suite_target)
 
 
 # ---------------------------------------------------------------------------- rules
 
 
-def judged(
+def evaluate(
     results: Sequence[TestResult], missing: Mapping[tuple[str, Level], str] | None = None
 ) -> dict[str, dict[Level, LevelResult]]:
     return evaluate_rules([BOTH, WHOLE], results, missing or {})
 
 
 def test_each_part_is_evaluated_by_its_own_tests() -> None:
-    level = judged([result("failed", part="backend"), result("passed", part="frontend")])["POD-04"]["static"]
+    level = evaluate([result("failed", part="backend"), result("passed", part="frontend")])["POD-04"]["static"]
     assert {name: part.outcome for name, part in level.parts.items()} == {"backend": "failed", "frontend": "passed"}
     assert level.outcome == "failed"
     assert len(level.tests) == 2
 
 
 def test_part_without_a_test_leaves_the_level_untested() -> None:
-    level = judged([result("passed", part="backend")])["POD-04"]["static"]
+    level = evaluate([result("passed", part="backend")])["POD-04"]["static"]
     assert level.parts["frontend"].outcome == "untested"
     assert level.outcome == "untested"
 
 
 def test_test_without_a_part_covers_all_parts() -> None:
-    assert judged([result("passed")])["POD-04"]["static"].outcome == "passed"
+    assert evaluate([result("passed")])["POD-04"]["static"].outcome == "passed"
 
 
 def test_release_rule_is_covered_by_every_test() -> None:
     results = [result("passed", "CFG-01", part="backend"), result("failed", "CFG-01", part="frontend")]
-    level = judged(results)["CFG-01"]["static"]
+    level = evaluate(results)["CFG-01"]["static"]
     assert {name: part.outcome for name, part in level.parts.items()} == {"release": "failed"}
 
 
 def test_levels_are_evaluated_separately() -> None:
-    levels = judged([result("passed"), result("error", level="live")])["POD-04"]
+    levels = evaluate([result("passed"), result("error", level="live")])["POD-04"]
     assert (levels["static"].outcome, levels["live"].outcome) == ("passed", "error")
 
 
@@ -234,12 +237,12 @@ def test_levels_are_evaluated_separately() -> None:
         (["passed", "passed"], "passed"),
     ],
 )
-def test_the_worst_of_several_tests_decides(outcomes: list[Outcome], expected: Outcome) -> None:
-    assert judged([result(outcome) for outcome in outcomes])["POD-04"]["static"].outcome == expected
+def test_worst_of_several_tests_decides(outcomes: list[Outcome], expected: Outcome) -> None:
+    assert evaluate([result(outcome) for outcome in outcomes])["POD-04"]["static"].outcome == expected
 
 
-def test_an_untested_level_says_why() -> None:
-    levels = judged([], {("POD-04", "live"): "no test yet"})["POD-04"]
+def test_untested_level_has_a_reason() -> None:
+    levels = evaluate([], {("POD-04", "live"): "no test yet"})["POD-04"]
     assert levels["live"].parts["backend"].reason == "no test yet"
     assert levels["static"].parts["backend"].reason == "not selected in this run"
 
@@ -247,8 +250,8 @@ def test_an_untested_level_says_why() -> None:
 # -------------------------------------------------------------------------- verdict
 
 
-def everything(outcome: Outcome) -> dict[str, dict[Level, LevelResult]]:
-    return judged([result(outcome, level=level) for level in ("static", "live")] + [result("passed", "CFG-01")])
+def all_levels(outcome: Outcome) -> dict[str, dict[Level, LevelResult]]:
+    return evaluate([result(outcome, level=level) for level in ("static", "live")] + [result("passed", "CFG-01")])
 
 
 @pytest.mark.parametrize(
@@ -261,14 +264,14 @@ def everything(outcome: Outcome) -> dict[str, dict[Level, LevelResult]]:
         ("failed", "rejected"),
     ],
 )
-def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict) -> None:
-    verdict, reasons = run_verdict(everything(outcome), fresh_cluster=True, checkout=CLEAN)
+def test_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict) -> None:
+    verdict, reasons = run_verdict(all_levels(outcome), fresh_cluster=True, checkout=CLEAN)
     assert verdict == expected
     assert bool(reasons) == (expected != "accepted")
 
 
 @pytest.mark.parametrize(
-    ("fresh", "tested", "troubles", "reason"),
+    ("fresh", "tested", "suite_errors", "reason"),
     [
         (False, CLEAN, (), "cluster"),
         (True, Checkout("3f9d", clean=False), (), "changes"),
@@ -277,20 +280,22 @@ def test_the_verdict_follows_the_worst_rule(outcome: Outcome, expected: Verdict)
     ],
 )
 def test_acceptance_needs_fresh_cluster_and_clean_checkout(
-    fresh: bool, tested: Checkout, troubles: Sequence[str], reason: str
+    fresh: bool, tested: Checkout, suite_errors: Sequence[str], reason: str
 ) -> None:
-    verdict, reasons = run_verdict(everything("passed"), fresh_cluster=fresh, checkout=tested, suite_errors=troubles)
+    verdict, reasons = run_verdict(
+        all_levels("passed"), fresh_cluster=fresh, checkout=tested, suite_errors=suite_errors
+    )
     assert verdict == "incomplete"
     assert len(reasons) == 1
     assert reason in reasons[0]
 
 
 def test_run_without_tests_is_incomplete() -> None:
-    assert run_verdict(judged([]), fresh_cluster=True, checkout=CLEAN)[0] == "incomplete"
+    assert run_verdict(evaluate([]), fresh_cluster=True, checkout=CLEAN)[0] == "incomplete"
 
 
 @pytest.mark.parametrize(
-    ("verdict", "outcomes", "signoff", "interrupted", "troubled", "expected"),
+    ("verdict", "outcomes", "signoff", "interrupted", "suite_error", "expected"),
     [
         ("incomplete", ["passed", "untested", "waived"], False, False, False, Exit.OK),
         ("rejected", ["passed", "failed"], False, False, False, Exit.REJECTED),
@@ -306,8 +311,8 @@ def test_run_without_tests_is_incomplete() -> None:
     ],
 )
 def test_exit_codes(
-    verdict: Verdict, outcomes: list[Outcome], signoff: bool, interrupted: bool, troubled: bool, expected: Exit
+    verdict: Verdict, outcomes: list[Outcome], signoff: bool, interrupted: bool, suite_error: bool, expected: Exit
 ) -> None:
     results = [result(outcome) for outcome in outcomes]
-    code = exit_code(verdict, results, signoff=signoff, interrupted=interrupted, suite_error=troubled)
+    code = exit_code(verdict, results, signoff=signoff, interrupted=interrupted, suite_error=suite_error)
     assert code == expected

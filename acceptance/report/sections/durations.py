@@ -1,4 +1,4 @@
-"""Where the time went: fixtures, folders of tests, and the slowest tests."""
+"""Durations of fixtures, folders of tests, and the slowest tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acceptance.report.sections.section import Evaluation, Section
 SLOWEST_TESTS = 12
 """How many tests the page names by their time."""
 MIN_SECONDS = 0.1
-"""What took less is left out of the page."""
+"""Shorter durations are left out of the page."""
 
 
 def durations_data(results: Results, evaluation: Evaluation) -> dict[str, Any]:
