@@ -15,14 +15,16 @@ MAX_LENGTH = 63
 PRINTABLE = st.characters(codec="ascii", min_codepoint=0x20, max_codepoint=0x7E)
 
 
-def leaves(values: Any, schema: object, root: Object, path: str = "") -> Iterator[tuple[str, st.SearchStrategy[Any]]]:
+def leaf_strategies(
+    values: Any, schema: object, root: Object, path: str = ""
+) -> Iterator[tuple[str, st.SearchStrategy[Any]]]:
     """Yield (dotted path, strategy) for each leaf of the shipped values whose schema `strategy` supports."""
     body = resolve(schema, root)
     properties = mapping_at(body, "properties")
     if isinstance(values, dict) and properties:
         for key, value in values.items():
             if key in properties:
-                yield from leaves(value, properties[key], root, f"{path}.{key}" if path else str(key))
+                yield from leaf_strategies(value, properties[key], root, f"{path}.{key}" if path else str(key))
     elif (supported := strategy(body)) is not None:
         yield path, supported
 
@@ -60,6 +62,6 @@ def _of_type(name: object, body: Object) -> st.SearchStrategy[Any] | None:
 @st.composite
 def changes(draw: st.DrawFn, values: Object, schema: Object) -> dict[str, Any]:
     """Draw up to `MAX_KEYS` leaves by dotted path, each with a value that its schema accepts."""
-    strategies = dict(leaves(values, schema, schema))
+    strategies = dict(leaf_strategies(values, schema, schema))
     paths = draw(st.lists(st.sampled_from(sorted(strategies)), min_size=1, max_size=MAX_KEYS, unique=True))
     return {path: draw(strategies[path]) for path in paths}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import InlineTable, Table
+from tomlkit.items import Table
 
 from acceptance.chart.renderer import Renderer
-from acceptance.chart.value_paths import Change, changes_of, find_value_paths, leaves
+from acceptance.chart.value_paths import Change, changes_of, find_value_paths, settable_values
 from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Target
@@ -52,7 +52,7 @@ def propose(chart: Path, helm: Helm, values: Mapping[str, Any], folder: Path) ->
     if not (chart / "Chart.yaml").is_file():
         raise InitError(f"{chart} is not a chart: it has no Chart.yaml; name the chart's folder")
     document = _minimal_document(chart, folder, values)
-    values_of = dict(leaves(_renderer(document, chart, helm, folder).shipped))
+    values_of = settable_values(_renderer(document, chart, helm, folder).shipped)
     secrets = _secret_paths(values_of, _renderer(document, chart, helm, folder))
     document = merge_values(document, {"values": secrets})
     renderer = _renderer(document, chart, helm, folder)
@@ -285,17 +285,24 @@ def _table(content: Mapping[str, Any], inline: tuple[str, ...]) -> Table:
         if not isinstance(value, Mapping):
             table.add(key, value)
         elif key in inline:
-            table.add(key, _inline_table(value))
+            table.add(key, _inline(value))
     for key, value in content.items():
         if isinstance(value, Mapping) and key not in inline and value:
             table.add(key, _table(value, inline))
     return table
 
 
-def _inline_table(content: Mapping[str, Any]) -> InlineTable:
-    """Return an inline table without the null values, which TOML does not have."""
-    table = tomlkit.inline_table()
-    for key, value in content.items():
-        if value is not None:
-            table.add(str(key), _inline_table(value) if isinstance(value, Mapping) else value)
-    return table
+def _inline(value: Any) -> Any:
+    """Return a value for use in a table: mappings as inline tables, without nulls, which TOML does not have."""
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        for key, entry in value.items():
+            if entry is not None:
+                table.add(str(key), _inline(entry))
+        return table
+    if isinstance(value, (list, tuple)):
+        array = tomlkit.array()
+        for entry in value:
+            array.append(_inline(entry))
+        return array
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from typing import Any
 from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
-from acceptance.core.values import merge_values, nested
+from acceptance.core.values import leaves, merge_values, nested
 
 
 def _all_renderings(renderer: Renderer) -> list[Rendering]:
@@ -85,22 +84,25 @@ def unused_values(renderer: Renderer) -> list[Finding]:
     ]
 
 
-def _changes(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (path, another value of the same type) for each leaf of the values."""
-    for key, value in values.items():
-        key_path = f"{path}.{key}" if path else str(key)
-        if isinstance(value, dict) and value:
-            yield from _changes(value, key_path)
-        elif isinstance(value, bool):
-            yield key_path, not value
-        elif isinstance(value, (int, float)):
-            yield key_path, value + 1
-        elif isinstance(value, dict):
-            yield key_path, {"acceptance": "1"}
-        elif isinstance(value, list):
-            yield key_path, [*value, *json.loads(json.dumps(value))] or [{"acceptance": "1"}]
-        else:
-            yield key_path, f"{value or ''}1"
+def _changes(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (dotted path, another value of the same type) for each leaf of the values."""
+    for keys, value in leaves(values):
+        yield ".".join(keys), _another(value)
+
+
+def _another(value: Any) -> Any:
+    """Return another value of the same type."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case dict():
+            return {"acceptance": "1"}
+        case list():
+            return [*value, *value] or [{"acceptance": "1"}]
+        case _:
+            return f"{value or ''}1"
 
 
 def _finding(renderer: Renderer, rule: str, field: str, expected: str) -> Finding:

@@ -9,7 +9,7 @@ from typing import Any
 from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
-from acceptance.core.values import merge_values, nested
+from acceptance.core.values import leaves, merge_values, nested
 from acceptance.kube.pod_templates import image_reference
 
 TEXTS = ("acceptance-probe", "staging", "http://acceptance-probe.example.com")
@@ -20,14 +20,13 @@ Getter = Callable[[Object], Any]
 """Reads a field of an object."""
 
 
-def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted path, value) for each leaf; keys that contain dots or spaces are skipped."""
-    if isinstance(values, Mapping) and values:
-        for key, value in values.items():
-            if isinstance(key, str) and key and not any(c in key for c in ". "):
-                yield from leaves(value, f"{path}.{key}" if path else key)
-    elif path:
-        yield path, values
+def settable_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of the values by dotted path, without keys that contain dots or spaces."""
+    return {
+        ".".join(keys): value
+        for keys, value in leaves(values)
+        if all(key and not any(c in key for c in ". ") for key in keys)
+    }
 
 
 def find_value_paths(

@@ -22,7 +22,7 @@ from acceptance.core.fields import (
 from acceptance.kube.pod_templates import Pod
 from acceptance.kube.quantity import quantity
 from acceptance.kube.schema import is_namespaced
-from acceptance.kube.status import has_condition
+from acceptance.kube.status import has_condition, statuses
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 COMPUTE = ("cpu", "memory")
@@ -71,7 +71,7 @@ def one_namespace(view: ComponentView) -> Iterator[Violation]:
 
 def cause(pod: Object) -> str:
     """Return why a pod does not run, from its container statuses and conditions."""
-    for status in (*mappings_at(pod, "status.initContainerStatuses"), *mappings_at(pod, "status.containerStatuses")):
+    for status in statuses(pod):
         for state in ("waiting", "terminated"):
             if (reason := text_at(status, f"state.{state}.reason")) and reason != "Completed":
                 message = text_at(status, f"state.{state}.message")

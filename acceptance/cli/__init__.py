@@ -1,1 +1,1 @@
-"""Commands beside testing: `python -m acceptance init|bench|clean`."""
+"""Commands besides testing: `python -m acceptance init|bench|clean`."""

@@ -1,4 +1,4 @@
-"""`python -m acceptance COMMAND`: commands beside testing."""
+"""`python -m acceptance COMMAND`: the commands besides testing."""
 
 from __future__ import annotations
 
@@ -18,29 +18,41 @@ from toolchain.console import ToolchainError
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
-    commands = made.add_subparsers(dest="command", required=True)
+    result = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
+    commands = result.add_subparsers(dest="command", required=True)
     propose = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
     propose.add_argument("chart", type=Path, help="the chart's folder")
-    propose.add_argument("--values", type=Path, metavar="FILE", help="values that rendering needs")
-    propose.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")
-    commands.add_parser("bench", help="time the chain against the raw commands", description=bench.__doc__)
-    commands.add_parser("clean", help="remove leftovers of runs, kept ones too", description=clean.__doc__)
-    return made
+    propose.add_argument("--values", type=Path, metavar="FILE", help="values that rendering requires")
+    propose.add_argument("--output", type=Path, metavar="FILE", help="output file (default: standard output)")
+    commands.add_parser(
+        "bench", help="compare the time of the setup with that of the raw commands", description=bench.__doc__
+    )
+    commands.add_parser("clean", help="remove the leftovers of runs, kept clusters too", description=clean.__doc__)
+    return result
 
 
 def clean() -> None:
-    """Remove what finished runs have left, kept ones too; images and tools stay in the cache."""
+    """Remove every container, network, image tag and file of finished runs; images and tools stay cached."""
     lifecycle.sweep(toolchain.find(), kept=True)
 
 
 def propose(chart: Path, values: Path | None, output: Path | None) -> None:
-    """Print or write the proposed target. Raises `InitError` or `ToolchainError` with one sentence."""
+    """Write the proposed target file.
+
+    Args:
+        chart: The chart's folder.
+        values: A file of values that rendering requires.
+        output: The file to write; standard output if None.
+
+    Raises:
+        InitError: No target can be proposed, or `output` exists.
+        ToolchainError: Helm is unavailable.
+    """
     if output is not None and output.exists():
         raise propose_target.InitError(f"{output} already exists; name another file, or remove it")
-    given = manifests.values_of(values) if values else {}
+    required = manifests.values_of(values) if values else {}
     folder = output.parent if output else Path.cwd()
-    document = propose_target.propose(chart, find_helm(), given, folder)
+    document = propose_target.propose(chart, find_helm(), required, folder)
     text = propose_target.toml(document)
     Target.model_validate({**document, "root": folder})
     if output is None:
@@ -50,7 +62,7 @@ def propose(chart: Path, values: Path | None, output: Path | None) -> None:
 
 
 def main() -> int:
-    """Run a command and return its exit code."""
+    """Run a command; return its exit code: 2 after an error, which is printed as one line."""
     options = parser().parse_args()
     try:
         if options.command == "bench":

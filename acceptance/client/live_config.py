@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from kubernetes import client
 
-from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS
+from acceptance.kube.client import TIMEOUT
 from acceptance.kube.secrets import decode
 from acceptance.provision.release import Release
-
-TIMEOUT = (CONNECT_SECONDS, LIST_SECONDS)
 
 
 def setting(release: Release, key: str) -> str:

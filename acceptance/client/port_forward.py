@@ -24,7 +24,7 @@ PORTS = re.compile(r"\s(?:(\d+):\d+|(\d+))\s*$")
 
 @dataclass(frozen=True)
 class PortForward:
-    """A shell command, preceded by the assignments that the notes print before it, and its local port."""
+    """A shell command in the foreground, with the assignments printed before it, and its local port."""
 
     command: str
     port: int
@@ -37,9 +37,9 @@ def find_port_forward(notes: str) -> PortForward | None:
         if found := ASSIGNMENT.match(line):
             assignments.append(found[1])
         elif (found := COMMAND.match(line)) and "port-forward" in found[1]:
-            ports = PORTS.search(found[1].rstrip("& "))
-            if ports:
-                return PortForward("\n".join([*assignments, f"exec {found[1]}"]), int(ports[1] or ports[2]))
+            foreground = found[1].rstrip("& ")
+            if ports := PORTS.search(foreground):
+                return PortForward("\n".join([*assignments, f"exec {foreground}"]), int(ports[1] or ports[2]))
     return None
 
 

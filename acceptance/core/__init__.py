@@ -1,1 +1,1 @@
-"""Base modules without Kubernetes state: targets, rules, waits, deadlines, values, redaction."""
+"""What everything may import: targets, rules, waits, deadlines, values, redaction; nothing of Kubernetes' state."""

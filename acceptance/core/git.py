@@ -1,4 +1,4 @@
-"""The git commit that is tested."""
+"""The git commit under test."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Checkout:
 
     @property
     def obstacle(self) -> str | None:
-        """Why the same could not be tested again, as a reason of the verdict; None where it could."""
+        """Why the run can't be repeated from a commit, as a reason of the verdict; None if it can."""
         if self.commit is None:
             return "what was tested is not in a git checkout"
         return None if self.clean else "the checkout has uncommitted changes"
 
 
 def checkout(folder: Path) -> Checkout:
-    """Return the checkout of `folder`; without a commit, and not clean, where there is none or git is missing."""
+    """Return the checkout of `folder`; without a commit and not clean if it is not a checkout or git is missing."""
 
     def git(*argv: str) -> str:
         done = subprocess.run(["git", "-C", str(folder), *argv], capture_output=True, text=True, check=True)

@@ -49,7 +49,7 @@ class Redactor:
         lines = [line.strip() for line in secret.splitlines()]
         if len(lines) > 1:
             forms.update(line for line in lines if len(line) >= MINIMUM_LENGTH and not line.startswith("-----"))
-        # Longest first: a form that holds another goes as a whole.
+        # Longest first: a form that contains another is replaced as a whole.
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         if password := _password(secret):
             self.add(password)
@@ -86,7 +86,7 @@ class Redactor:
         return value
 
     def _pieces(self, text: str) -> str:
-        # Long reprs are cut in the middle, and what is left of a secret there is none of its forms.
+        # Long reprs are cut in the middle; the remaining part of a secret matches none of its forms.
         parts = re.split(f"({_ELLIPSIS.pattern})", text)
         for index in range(1, len(parts), 2):
             before, after = parts[index - 1], parts[index + 1]
@@ -140,8 +140,8 @@ def _json_escaped(texts: Iterable[str]) -> Iterator[str]:
 def _base64(secret: bytes) -> Iterator[str]:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(secret).decode()
-        # Inside a longer text it starts at any of three offsets; only the characters that hold none of
-        # the neighbours' bits are the same in each.
+        # In a longer text the secret starts at one of three offsets; only the characters without bits of its
+        # neighbours are always the same.
         for offset in range(3):
             encoded = encode(b"\0" * offset + secret).decode().rstrip("=")
             end = (offset + len(secret)) * 8 // 6
@@ -178,7 +178,7 @@ def filtered_logging(filter_: Redactor) -> Iterator[None]:
             message = f"{record.msg} {record.args}"
         record.msg, record.args = filter_.text(message), ()
         if record.exc_info and record.exc_info[0]:
-            # logging takes a ready text before it formats the exception itself.
+            # logging uses `exc_text`, if set, instead of formatting the exception.
             record.exc_text = filter_.text("".join(traceback.format_exception(*record.exc_info)).rstrip())
         if record.stack_info:
             record.stack_info = filter_.text(record.stack_info)

@@ -1,4 +1,4 @@
-"""The rules of the specification, as `spec/rules.yaml` holds them."""
+"""The rules of the specification, read from `spec/rules.yaml`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials where none belongs; results name the place and the kind, never the credential."""
+"""Finds credentials in texts; results name the place and the kind, never the credential."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(
 
 
 def credential_kinds(text: str, names: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the kinds of credentials in a text, decoded from base64 too.
+    """Yield the kinds of credentials in a text, base64 in it included.
 
     Placeholders such as `password` or `<yours>`, and template expressions, are not credentials.
 

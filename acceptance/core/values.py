@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from acceptance.core.target import Target
@@ -55,6 +55,16 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         value = {key: value}
     nest: dict[str, Any] = value
     return nest
+
+
+def leaves(values: Mapping[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield (keys, value) for each value that is not a mapping with entries; `parents` are prepended to the keys."""
+    for key, value in values.items():
+        keys = (*parents, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, keys)
+        else:
+            yield keys, value
 
 
 ROUND_TRIP = {"ACCEPTANCE_TEXT": 'Grüße „今日“ – it\'s "quoted": #1, 100 % & {{ braces }} \\n'}

@@ -14,6 +14,8 @@ from acceptance.kube.schema import document, kind_of
 
 CONNECT_SECONDS = 5
 LIST_SECONDS = 30
+TIMEOUT = (CONNECT_SECONDS, LIST_SECONDS)
+"""Connect and read timeout of one request to the API server, in seconds."""
 SILENT_SECONDS = 7200
 """Read timeout of a followed log; longer than a run, since a container may print nothing."""
 KINDS = {
@@ -43,9 +45,7 @@ class Objects:
 
     def list(self, kind: str) -> Listing:
         """List the objects of a kind."""
-        answer = self._call(kind)(
-            self._namespace, _preload_content=False, _request_timeout=(CONNECT_SECONDS, LIST_SECONDS)
-        )
+        answer = self._call(kind)(self._namespace, _preload_content=False, _request_timeout=TIMEOUT)
         document = json.loads(answer.data)
         return Listing(document["metadata"]["resourceVersion"], tuple(document["items"] or ()))
 
@@ -90,10 +90,6 @@ class Objects:
         api, name = KINDS[kind]
         call: Callable[..., Any] = getattr(api(self._api), f"list_namespaced_{name}")
         return call
-
-
-TIMEOUT = (5, 30)
-"""Connect and read timeout of one request to the API server, in seconds."""
 
 
 class ApiServer:

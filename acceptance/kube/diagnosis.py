@@ -33,20 +33,25 @@ def container_cause(status: Object) -> str | None:
         return f"container {name}: the image {text_at(status, 'image')} {IMAGE_REASONS[reason]}"
     if reason in CONFIG_REASONS:
         return f"container {name} can't be created: {text_at(waiting, 'message')}"
-    if status.get("ready") is True:
-        return None
+    return None if status.get("ready") is True else _start_or_exit_cause(name, status)
+
+
+def _start_or_exit_cause(name: str, status: Object) -> str | None:
+    """Return why a container could not be started, or with which result it terminated, or None."""
+    waiting = mapping_at(status, "state.waiting")
     ended = mapping_at(status, "state.terminated") or mapping_at(status, "lastState.terminated")
     for state in (waiting, ended):
         if state.get("reason") in START_REASONS:
             return f"container {name} can't be started: {text_at(state, 'message').rpartition(' failed: ')[2]}"
     code = ended.get("exitCode")
-    words = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
+    result = f"{text_at(ended, 'reason') or 'Error'}, exit code {code}"
     terminated = "terminated" in mapping_at(status, "state")  # the kubelet may not report CrashLoopBackOff in between
+    restarts = status.get("restartCount", 0)
     if ended and (
-        reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= (1 if terminated else CRASH_LOOP_RESTARTS)
+        waiting.get("reason") == "CrashLoopBackOff" or restarts >= (1 if terminated else CRASH_LOOP_RESTARTS)
     ):
-        return f"container {name} is crash-looping: {words}"
-    return f"container {name} ended: {words}" if code and terminated else None
+        return f"container {name} is crash-looping: {result}"
+    return f"container {name} ended: {result}" if code and terminated else None
 
 
 def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
@@ -54,9 +59,9 @@ def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
     if at(pod, "metadata.deletionTimestamp"):
         return None
     scheduled = condition(pod, "PodScheduled")
-    words = text_at(scheduled, "message")
-    if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in words:
-        return f"Pod/{name_of(pod)} can't be scheduled: {words}"
+    message = text_at(scheduled, "message")
+    if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in message:
+        return f"Pod/{name_of(pod)} can't be scheduled: {message}"
     for status in statuses(pod):
         if (cause := container_cause(status)) is not None:
             return f"Pod/{name_of(pod)}: {cause}"
@@ -72,7 +77,7 @@ def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
 
 
 def awaiting_sandbox(pod: Object) -> bool:
-    """Return whether a scheduled pod still lacks the volumes or the sandbox that its containers need."""
+    """Return whether a scheduled pod is still without the volumes or the sandbox that its containers need."""
     return condition(pod, "PodReadyToStartContainers").get("status") == "False"
 
 
@@ -81,8 +86,8 @@ def replica_set_cause(replica_set: Object) -> str | None:
     if not has_condition(replica_set, "ReplicaFailure"):
         return None
     # The pod's generated name differs each time.
-    words = text_at(condition(replica_set, "ReplicaFailure"), "message").partition('" is forbidden: ')
-    return f"ReplicaSet/{name_of(replica_set)} can't create its pods: {words[2] or words[0]}"
+    message, _, refusal = text_at(condition(replica_set, "ReplicaFailure"), "message").partition('" is forbidden: ')
+    return f"ReplicaSet/{name_of(replica_set)} can't create its pods: {refusal or message}"
 
 
 def first_cause(pods: Iterable[Object], replica_sets: Iterable[Object], events: Iterable[Object] = ()) -> str | None:

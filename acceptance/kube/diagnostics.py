@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
 from acceptance.kube import diagnosis
-from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS, Objects
+from acceptance.kube.client import TIMEOUT, Objects
 from acceptance.kube.status import has_condition, statuses
 
 RECENT = timedelta(minutes=10)
@@ -47,10 +47,10 @@ def describe(pod: Object) -> str:
     ]
     for status in statuses(pod):
         states = mapping_at(status, "state")
-        words = [
+        descriptions = [
             f"{state} {text_at(states, f'{state}.reason')}: {text_at(states, f'{state}.message')}" for state in states
         ]
-        state = ", ".join(text.rstrip(": ") for text in words)
+        state = ", ".join(text.rstrip(": ") for text in descriptions)
         lines.append(f"  container {text_at(status, 'name')}: {state}, restarts {status.get('restartCount')}")
     return "\n".join(lines)
 
@@ -70,7 +70,7 @@ def logs(api: client.CoreV1Api, pod: Object) -> dict[str, str]:
                     container=text_at(status, "name"),
                     previous=previous,
                     tail_lines=LOG_LINES,
-                    _request_timeout=(CONNECT_SECONDS, LIST_SECONDS),
+                    _request_timeout=TIMEOUT,
                 )
             except ApiException as error:
                 found[title] = f"no log: {error.reason}"

@@ -71,7 +71,7 @@ def unfinished_reason(
     Service's ready endpoints are exactly these pods.
     """
     if deployment is None:
-        return f"there is no Deployment {component.deployment}"
+        return f"no Deployment {component.deployment} exists"
     expected = at(deployment, "spec.replicas")
     generation, observed = at(deployment, "metadata.generation"), at(deployment, "status.observedGeneration")
     if observed != generation:

@@ -54,7 +54,7 @@ class Database:
         self.toolchain.engine.docker("stop", "--time", "5", self.container)
 
     def start(self) -> None:
-        """Start it again and wait until it answers."""
+        """Start PostgreSQL again and wait until it answers."""
         self.toolchain.engine.docker("start", self.container)
         self.wait()
 
@@ -63,7 +63,7 @@ class Database:
         self.toolchain.engine.docker("pause", self.container)
 
     def unpause(self) -> None:
-        """Let PostgreSQL go on."""
+        """Resume PostgreSQL."""
         self.toolchain.engine.docker("unpause", self.container)
 
     def wait(self) -> None:
@@ -92,7 +92,7 @@ def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], No
         toolchain: The tools of this machine.
         run: The run.
         image: The reference of the suite's PostgreSQL image.
-        redact: Called with every secret that is made or read.
+        redact: Called with every secret that is created or read.
     """
     name = f"database-{run.id}"
     engine = toolchain.engine

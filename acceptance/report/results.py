@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from acceptance.core.target import Target
+from acceptance.core.values import leaves
 from acceptance.report.verdict import TestResult
 
 Collector = Callable[[], Mapping[str, str]]
@@ -69,21 +70,11 @@ class RunMetadata:
 
     def override(self, shipped: Mapping[str, Any], used: Mapping[str, Any], reason: str) -> None:
         """Add every value that differs in `used` from `shipped`, both nested as the chart's values are."""
-        for path, value in _leaves(used):
+        for path, value in leaves(used):
             default = _at(shipped, path)
             entry = Override(".".join(path), default, value, reason)
             if default != value and entry not in self.overrides:
                 self.overrides.append(entry)
-
-
-def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    leaves = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            leaves += _leaves(value, (*path, key))
-        else:
-            leaves.append(((*path, key), value))
-    return leaves
 
 
 def _at(values: object, path: Sequence[str]) -> object:

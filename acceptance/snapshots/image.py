@@ -1,4 +1,4 @@
-"""Reads an image as `docker save` writes it: configuration, layers as a registry would hold them, and files."""
+"""Reads an archive by `docker save`: the image's configuration, layers as in a registry, and files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = re.compile(
 )
 PASSWD = "etc/passwd"  # noqa: S105 - a path
 FACTS_VERSION = 1
-"""To be raised when what is read of a layer changes, so that cached facts of an older version are not used."""
+"""Increment it when other facts are read of a layer, so that cached facts of an older version are not used."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _layer(path: Path, member: str, diff_id: str, names: tuple[str, ...]) -> LayerFacts:
-    """Facts of a layer, cached by diff ID if that is the content's."""
+    """Return the facts of a layer, cached by diff ID if the content has that digest."""
     key = cache.digest(str(FACTS_VERSION), *names)
     kept = cache.directory() / "layers" / key / f"{diff_id.removeprefix('sha256:')}.json"
     if kept.is_file():

@@ -1,4 +1,4 @@
-"""A live release read once: its objects as the API server has them, and what the cluster made of them."""
+"""Reads a snapshot of a live release: its objects from the API server, and the cluster's state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOG_LINES = 500
 
 
 def manifest_objects(helm: HelmRelease) -> tuple[Object, ...]:
-    """Return the objects of a release's manifest whose kinds are Kubernetes' own."""
+    """Return the objects of a release's manifest whose kinds are built in."""
     return tuple(item for item in documents(helm.manifest()) if kind_of(item) in document()["kinds"])
 
 
@@ -80,12 +80,12 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
 
 
 def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
-    """Return members of a list with the kind that the list leaves out."""
+    """Return the items of a list with their `kind`, which lists omit."""
     return tuple({"kind": kind, **item} for item in items)
 
 
 def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the run put into the values: credentials by Secret key, the model's base URL, the suite's text."""
+    """Return the values set by the run: credentials by Secret key, the model's base URL, extra ConfigMap entries."""
     names, paths = target.secret, target.values
     known = {
         names.database_url: paths.database_url,
@@ -158,7 +158,7 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
         if image not in images:
             images[image] = running_image(cluster, image)
         digest, diff_ids = images[image]
-        # The image that the container was created from, where the runtime names it by its configuration.
+        # The config digest that the container was created from, if the runtime reports it.
         image_id = text_at(status, "imageID")
         digest = image_id if image_id.startswith("sha256:") else digest
         facts[name_of(pod), name] = replace(parsed[pid], config_digest=digest, diff_ids=diff_ids)

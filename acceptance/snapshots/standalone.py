@@ -1,4 +1,4 @@
-"""An image run alone on a network without egress: whether it answers, and how it ends on SIGTERM."""
+"""Runs an image alone on a network without egress: whether it answers, and how it handles SIGTERM."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class IsolatedNetwork:
         return int(answer) if answer else None
 
     def _end(self, container: str) -> tuple[float, int]:
-        """Return seconds from SIGTERM to the exit, and the exit code; it is killed after the grace period."""
+        """Stop the container; return the seconds until its exit and its exit code. It is killed after the grace period."""
         start = time.monotonic()
         try:
             self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)

@@ -8,9 +8,10 @@ import pytest
 
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.deadlines import METRICS
-from acceptance.core.fields import at, mappings_at, name_of
+from acceptance.core.fields import at, name_of
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.kube.client import ApiServer
+from acceptance.kube.status import condition, has_condition
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.release import Release
 from acceptance.provision.run import Run
@@ -23,9 +24,8 @@ def release_with_metrics(release: Release, request: pytest.FixtureRequest) -> Re
 
     def active() -> None:
         for item in release.objects.list("HorizontalPodAutoscaler").objects:
-            conditions = {at(each, "type"): at(each, "status") for each in mappings_at(item, "status.conditions")}
-            if conditions.get("ScalingActive") != "True" or not at(item, "status.currentMetrics"):
-                raise NotYet(f"{name_of(item)}: {conditions}")
+            if not has_condition(item, "ScalingActive") or not at(item, "status.currentMetrics"):
+                raise NotYet(f"{name_of(item)}: {dict(condition(item, 'ScalingActive'))}")
 
     with suppress(WaitError):
         request.getfixturevalue("ready_release")

@@ -34,7 +34,7 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
         raise Untested("the chart does not render (CHT-09)")
     schema = chart.schema
     assert schema is not None
-    paths = [path for path, _ in generated_values.leaves(renderer.shipped, schema, schema)]
+    paths = [path for path, _ in generated_values.leaf_strategies(renderer.shipped, schema, schema)]
     rendered: list[dict[str, Any]] = []
     found: list[Finding] = []
 

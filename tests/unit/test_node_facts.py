@@ -29,4 +29,5 @@ def test_port_forward_command_is_found_in_the_notes() -> None:
     assert found is not None
     assert found.port == 8080
     assert found.command.startswith("export POD=")
+    assert found.command.endswith("8080:80")
     assert port_forward.find_port_forward("Open http://localhost:3000") is None

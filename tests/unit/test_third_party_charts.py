@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
         propose_target.toml(propose_target.propose(CHARTS / "plain", helm, {}, tmp_path)), encoding="utf-8"
     )
     assert load(written).components == target.components
+
+
+def test_toml_keeps_nested_values() -> None:
+    values = {"tolerations": [{"key": "a", "value": None}, {"key": "b"}], "a.b": 'ü"\n', "empty": {}, "ports": [1, 2]}
+    written = tomllib.loads(propose_target.toml({"chart": {"path": "chart", "values": values}, "values": {}}))
+    nulls_left_out = {**values, "tolerations": [{"key": "a"}, {"key": "b"}]}
+    assert written == {"chart": {"path": "chart", "values": nulls_left_out}}
 
 
 def test_absent_entity_is_one_finding(helm: Helm) -> None:
