@@ -67,5 +67,5 @@ def record_evidence(session_state: SessionState) -> Callable[[str, str | bytes],
 
 @pytest.fixture(scope="session")
 def on_failure(session_state: SessionState) -> OnFailure:
-    """Registers a collector of evidence: within `with on_failure(collector)`; in a fixture it covers its setup too."""
+    """A context manager that registers a collector of evidence; in a fixture, failures of its setup have it too."""
     return session_state.collecting

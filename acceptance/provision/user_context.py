@@ -40,7 +40,7 @@ def read_context(toolchain: Toolchain, name: str, redact: Callable[[str], None])
         cure = f"name one of {known}" if known else "it has no context; see KUBECONFIG"
         raise ToolchainError(f"your kubeconfig has no usable context {name} ({error.summary}): {cure}") from error
     for secret in _credentials(text):
-        with suppress(ValueError):  # too short to be told from ordinary words
+        with suppress(ValueError):  # too short to be distinguished from ordinary words
             redact(secret)
     node = find_node(toolchain, name, _nodes(toolchain, name, text))
     if node is not None:

@@ -80,7 +80,7 @@ class IsolatedNetwork:
         return int(answer) if answer else None
 
     def _end(self, container: str) -> tuple[float, int]:
-        """Stop the container; return the seconds until its exit and its exit code. SIGKILL follows the grace period."""
+        """Stop the container; return seconds until its exit and its exit code. It is killed after the grace period."""
         start = time.monotonic()
         try:
             self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)
