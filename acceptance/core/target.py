@@ -309,5 +309,5 @@ def load(path: Path = DEFAULT_TARGET) -> Target:
         mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
     if not (target.chart_path / "Chart.yaml").is_file():
-        raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but no Chart.yaml is there")
+        raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but it has no Chart.yaml")
     return target
