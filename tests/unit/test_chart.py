@@ -200,7 +200,7 @@ def test_bad_scheduling_values_are_refused(renderer: Renderer, key: str, value: 
         assert key in error
 
 
-def test_spread_constraints_count_the_components_own_pods_by_default(renderer: Renderer) -> None:
+def test_spread_constraints_select_the_components_pods(renderer: Renderer) -> None:
     constraint = {
         key: value for key, value in SCHEDULING["topologySpreadConstraints"][0].items() if key != "labelSelector"
     }
@@ -255,7 +255,7 @@ def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
             yield where, value
 
 
-def test_the_readme_lists_every_value_with_default_and_description(renderer: Renderer) -> None:
+def test_readme_lists_every_value(renderer: Renderer) -> None:
     descriptions = dict(documented((CHART / "values.yaml").read_text(encoding="utf-8")))
     defaults = dict(leaves(renderer.shipped))
     assert descriptions.keys() == defaults.keys()
