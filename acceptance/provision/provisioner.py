@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from acceptance.core.deadlines import NODE_UP
 from acceptance.core.target import Target
@@ -25,6 +25,7 @@ from acceptance.provision.release import Release, ReleaseInputs
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 
+T = TypeVar("T")
 DERIVED_IMAGES = {
     "rebuilt_images": "COPY Dockerfile /release",
     "crashing_rollout": 'ENTRYPOINT []\nCMD ["false"]',
@@ -118,7 +119,7 @@ class Provisioner:
         """Wait for what is being made; nothing new is started."""
         self.background.close()
 
-    def _lazy_own(self, name: str, make: Callable[[], Any]) -> Lazy[Any]:
+    def _lazy_own(self, name: str, make: Callable[[], T]) -> Lazy[T]:
         unavailable = ""
         if not self.installs_release:
             unavailable = f"the {name} of a release in context {self.provider.context} are not this run's"
