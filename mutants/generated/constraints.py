@@ -1,0 +1,176 @@
+"""Mutants of `values.schema.json` and `_validation.tpl`: each constraint loosened or dropped, in a copy of the chart.
+
+A mutant is killed if a value that must be refused (see `refused`) is rendered. A constraint of the schema that the
+templates check as well is equivalent: the value is still refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft7Validator
+
+from acceptance.chart.renderer import WORKERS, Renderer
+from acceptance.core.values import merge_values
+from mutants import charts
+from mutants.charts import SCHEMA, VALIDATION
+from mutants.generated import refused
+from mutants.generated.judge import Outcome
+
+STILL_REFUSED = "the templates refuse the value too"
+DROPPED = frozenset(
+    {
+        "$ref",
+        "additionalProperties",
+        "allOf",
+        "const",
+        "contains",
+        "enum",
+        "exclusiveMinimum",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "not",
+        "pattern",
+        "type",
+    }
+)
+"""The keywords that constrain a value by themselves; what `properties` contains is loosened one by one."""
+LOOSENED = {"minimum": -1, "exclusiveMinimum": -1, "minItems": -1, "minLength": -1}
+LOOSENED |= {"maximum": 1, "maxItems": 1, "maxLength": 1, "maxProperties": 1}
+
+
+@dataclass(frozen=True)
+class SchemaMutant:
+    """A schema with one constraint less, or a looser one."""
+
+    id: str
+    schema: dict[str, Any]
+
+
+def schema_mutants(schema: dict[str, Any]) -> Iterator[SchemaMutant]:
+    """Yield the mutants of every constraint of a schema."""
+    for pointer, keyword, name, body in _looser(schema, ()):
+        altered = copy.deepcopy(schema)
+        place = altered
+        for step in pointer[:-1]:
+            place = place[step]
+        if pointer:
+            place[pointer[-1]] = body
+        else:
+            altered = body
+        yield SchemaMutant(f"schema {'/'.join(map(str, pointer)) or '(top)'} {keyword}: {name}", altered)
+
+
+Looser = tuple[tuple[str | int, ...], str, str, Any]
+
+
+def _looser(body: Any, pointer: tuple[str | int, ...]) -> Iterator[Looser]:
+    """Yield the place of each subschema, a keyword, what was done to it, and the looser subschema."""
+    if isinstance(body, list):
+        for index, each in enumerate(body):
+            yield from _looser(each, (*pointer, index))
+    if not isinstance(body, dict):
+        return
+    for keyword, value in body.items():
+        if keyword in DROPPED and value is not True:
+            yield pointer, keyword, "dropped", {key: each for key, each in body.items() if key != keyword}
+        for name, looser in _weaker(keyword, value):
+            yield pointer, keyword, name, {**body, keyword: looser}
+        if keyword in ("properties", "definitions"):
+            for key, each in value.items():
+                yield from _looser(each, (*pointer, keyword, key))
+        elif keyword in ("items", "contains", "not", "allOf", "additionalProperties"):
+            yield from _looser(value, (*pointer, keyword))
+
+
+def _weaker(keyword: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield looser values of a keyword, each with its name."""
+    if keyword in LOOSENED:
+        yield f"{value + LOOSENED[keyword]}", value + LOOSENED[keyword]
+    elif keyword == "required":
+        yield from ((f"without {name}", [each for each in value if each != name]) for name in value)
+    elif keyword == "enum":
+        yield "one more", [*value, refused.OTHER]
+    elif keyword == "type" and isinstance(value, str):
+        yield "or another", [value, "string" if value in ("integer", "boolean", "object", "array") else "integer"]
+    elif keyword == "pattern":
+        if value.startswith("^"):
+            yield "without its start", value[1:]
+        if value.endswith("$"):
+            yield "without its end", value[:-1]
+    elif keyword == "allOf":
+        yield from ((f"without {index}", value[:index] + value[index + 1 :]) for index in range(len(value)))
+    elif keyword == "patternProperties":
+        for pattern, each in value.items():
+            yield "any key", {"": each}
+            yield "any value", {pattern: {}}
+            for _, inner, name, body in _looser(each, ()):
+                yield f"{inner} {name}", {pattern: body}
+
+
+class Chart:
+    """The unmodified chart, and what its mutants render."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self.renderer = renderer
+        text = (renderer.chart / SCHEMA).read_text(encoding="utf-8")
+        self.schema: dict[str, Any] = json.loads(text)
+        self.validation = (renderer.chart / VALIDATION).read_text(encoding="utf-8")
+
+    @cached_property
+    def cases(self) -> list[tuple[refused.Case, dict[str, Any]]]:
+        """The values that must be refused, and all values of each as the schema sees them."""
+        base = merge_values(self.renderer.shipped, self.renderer.required())
+        return [(case, _without_nulls(merge_values(base, *case.overrides))) for case in refused.every()]
+
+    def rendered(self, case: refused.Case, edit: charts.Edit) -> bool:
+        """Whether a copy of the chart with this edit renders a value that must be refused."""
+        mutant = charts.Mutant("CHT-10", "", (edit,))
+        with mutant.applied(self.renderer.chart) as copied:
+            renderer = Renderer(self.renderer.helm, self.renderer.target, copied)
+            return renderer.render(merge_values(self.renderer.required(), *case.overrides)).error is None
+
+    def judge_schema(self, mutant: SchemaMutant) -> Outcome:
+        """Return the outcome of a mutant of the schema."""
+        validator = Draft7Validator(mutant.schema)
+        accepted = [case for case, values in self.refused_by_schema if validator.is_valid(values)]
+        text = json.dumps(mutant.schema)
+        edit = _write(SCHEMA, text)
+        for case in accepted[:3]:
+            if self.rendered(case, edit):
+                return Outcome(mutant.id, f"CHT-10: values: {case.path}: expected refused, actual rendered")
+        return Outcome(mutant.id, None, STILL_REFUSED if accepted else "")
+
+    @cached_property
+    def refused_by_schema(self) -> list[tuple[refused.Case, dict[str, Any]]]:
+        """The cases that the unmodified schema refuses."""
+        validator = Draft7Validator(self.schema)
+        return [each for each in self.cases if not validator.is_valid(each[1])]
+
+
+def _without_nulls(values: Any) -> Any:
+    """Return the values without the keys that Helm removes."""
+    if not isinstance(values, dict):
+        return values
+    return {key: _without_nulls(value) for key, value in values.items() if value is not None}
+
+
+def _write(file: str, text: str) -> charts.Edit:
+    def edit(chart: Path) -> None:
+        (chart / file).write_text(text, encoding="utf-8")
+
+    return edit
