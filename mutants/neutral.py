@@ -349,3 +349,17 @@ def _scheduling(objects: Objects) -> None:
             "topologySpreadConstraints": [spread],
             "imagePullSecrets": [{"name": "registry"}],
         }
+
+
+@variant("images of a registry with a port")
+def _registry(objects: Objects) -> None:
+    for body in containers(objects):
+        body["image"] = f"registry.example.com:5000/team/{body['image']}"
+
+
+@variant("an add-on's settings sorted first")
+def _add_on(objects: Objects) -> None:
+    metadata = {"name": "a-dashboard", "namespace": deployments(objects)[0]["metadata"].get("namespace")}
+    objects.insert(0, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"DEBUG": "verbose"}})
+    for item in one(objects, "ConfigMap")[1:]:
+        item["metadata"]["labels"]["team"] = "todo"

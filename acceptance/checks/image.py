@@ -23,14 +23,13 @@ GRACE_SECONDS = 30
 
 
 def wrong_repository(view: ComponentView, owner: str, field: str, image: str) -> Iterator[Violation]:
-    """Yield a violation if an image's repository is malformed or not the target's."""
-    repository = image_reference(image)[0]
-    last = repository.rpartition("/")[2]
-    expected = view.component.image.repository
+    """Yield a violation if the last path component of an image's repository is malformed or not the target's."""
+    last = image_reference(image)[0].rpartition("/")[2]
+    expected = view.component.image.repository.rpartition("/")[2]
     if not REPOSITORY.fullmatch(last):
         yield Violation(owner, field, "a repository of lowercase letters, digits and dashes", format_value(last))
-    elif (view.shipped or view.snapshot.source == "image") and repository != expected:
-        yield Violation(owner, field, f"the repository {expected}", format_value(repository))
+    elif (view.shipped or view.snapshot.source == "image") and last != expected:
+        yield Violation(owner, field, f"the repository {expected}", format_value(last))
 
 
 @check("IMG-01", "static")
