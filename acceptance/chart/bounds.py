@@ -282,7 +282,9 @@ def round_trip(renderer: Renderer, base: Snapshot) -> list[Finding]:
         return [Finding("CFG-07", "values", path, "text accepted", snapshot.chart.rendering.error)]
     contents = [mapping_at(item, "data") for item in snapshot.of_kind("ConfigMap")]
     return [
-        Finding("CFG-07", "values", f"{path}.{key}", format_value(text), format_value([data.get(key) for data in contents]))
+        Finding(
+            "CFG-07", "values", f"{path}.{key}", format_value(text), format_value([data.get(key) for data in contents])
+        )
         for key, text in ROUND_TRIP.items()
         if not any(data.get(key) == text for data in contents)
     ]

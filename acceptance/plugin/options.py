@@ -116,3 +116,21 @@ def check_options(config: pytest.Config) -> None:
         )
     if option.capture == "tee-sys":
         raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is redacted")
+
+
+def repeat_options(config: pytest.Config) -> list[str]:
+    """Return the options that choose what is tested, for a command in the suite's folder; paths are relative."""
+    options: list[str] = []
+    if config.option.target.resolve() != DEFAULT_TARGET:
+        options += ["--target", os.path.relpath(config.option.target, config.rootpath)]
+    if config.option.context:
+        options += ["--context", config.option.context]
+    if config.option.allow_disruption:
+        options.append("--allow-disruption")
+    return options
+
+
+def repeat_python(root: Path) -> str:
+    """Return the command of this interpreter for the suite's folder: a path if it is in there."""
+    executable = Path(sys.executable)
+    return executable.relative_to(root).as_posix() if executable.is_relative_to(root) else "python"
