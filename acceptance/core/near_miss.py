@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 CUTOFF = 0.75
 """Of the similarity, from 0 to 1, above which a name is suggested."""
 
