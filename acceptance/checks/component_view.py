@@ -14,7 +14,15 @@ from acceptance.checks.finding import Untested
 from acceptance.checks.snapshot import ChartState, ClusterState, ImageState, Snapshot
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Component, Target
-from acceptance.kube.pod_templates import Container, EnvVar, Pod, environment, image_reference, pod_of
+from acceptance.kube.pod_templates import (
+    Container,
+    EnvVar,
+    Pod,
+    effective_environment,
+    environment,
+    image_reference,
+    pod_of,
+)
 from acceptance.kube.secrets import decoded
 
 
@@ -313,8 +321,21 @@ class ComponentView:
         }
 
     def environment(self, container: Container) -> list[EnvVar]:
-        """Return a container's environment variables, envFrom resolved."""
+        """Return the environment variables that a container's process gets, `envFrom` and `$(VAR)` resolved."""
+        services = dict(self._service_variables())
+        return list(effective_environment(self.declared_environment(container), self.value_of, services).values())
+
+    def declared_environment(self, container: Container) -> list[EnvVar]:
+        """Return a container's environment variables as declared, those that a later one replaces too."""
         return list(environment(container, self.keyed()))
+
+    def _service_variables(self) -> Iterator[tuple[str, str]]:
+        """Yield the variables of the release's Services; a Service's name stands for its address."""
+        for item in self.snapshot.of_kind("Service"):
+            prefix = name_of(item).upper().replace("-", "_")
+            yield f"{prefix}_SERVICE_HOST", name_of(item)
+            for port in mappings_at(item, "spec.ports")[:1]:
+                yield f"{prefix}_SERVICE_PORT", str(at(port, "port"))
 
     def value_of(self, variable: EnvVar) -> str | None:
         """Return the variable's value, or None if no object of the release defines it."""

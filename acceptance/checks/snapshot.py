@@ -81,10 +81,12 @@ class ContainerFacts:
     uid: int
     environment: Mapping[str, str]
     listening: frozenset[int]
-    """TCP ports in state LISTEN in the pod's network namespace."""
+    """TCP ports in state LISTEN in the pod's network namespace, on an address other than loopback."""
     read_only_root: bool
     config_digest: str
     diff_ids: tuple[str, ...]
+    loopback: frozenset[int] = frozenset()
+    """TCP ports in state LISTEN on a loopback address only."""
 
 
 @dataclass(frozen=True)
