@@ -147,7 +147,9 @@ def repeat_options(config: pytest.Config) -> list[str]:
     return options
 
 
-def repeat_python(root: Path) -> str:
-    """Return the command of this interpreter for the suite's folder: a path if it is in there."""
-    executable = Path(sys.executable)
-    return executable.relative_to(root).as_posix() if executable.is_relative_to(root) else "python"
+def repeat_python(config: pytest.Config) -> str:
+    """Return the start of a shell command that runs this interpreter in the suite's folder."""
+    executable, root = Path(sys.executable), config.rootpath
+    python = executable.relative_to(root).as_posix() if executable.is_relative_to(root) else "python"
+    folder = os.path.relpath(root, config.invocation_params.dir)
+    return python if folder == "." else f"cd {shlex.quote(folder)} && {python}"

@@ -107,7 +107,7 @@ class SessionHooks:
                 started=datetime.now(UTC),
                 target=target,
                 target_file=run_folder.relative(self._config.option.target, self._config.rootpath),
-                python=repeat_python(self._config.rootpath),
+                python=repeat_python(self._config),
                 options=tuple(repeat_options(self._config)),
             )
         )

@@ -11,8 +11,8 @@ from acceptance.core import rules
 
 
 def repeat_command(python: str, tests: Sequence[str], options: Sequence[str]) -> str:
-    """Return the shell command that repeats tests, for the folder of the suite."""
-    return shlex.join([python, "-m", "pytest", *tests, *options])
+    """Return the shell command that repeats tests; `python` starts the interpreter in the suite's folder."""
+    return f"{python} {shlex.join(['-m', 'pytest', *tests, *options])}"
 
 
 def format_findings(findings: Iterable[GroupedFinding], command: str) -> str:

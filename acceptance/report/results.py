@@ -102,7 +102,7 @@ class Results:
     target: Target
     target_file: str
     python: str = "python"
-    """The interpreter, for the command that repeats a test."""
+    """The start of the shell command that repeats a test."""
     options: tuple[str, ...] = ()
     """The command line's options that a repetition needs."""
     metadata: RunMetadata = field(default_factory=RunMetadata)
