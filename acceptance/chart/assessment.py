@@ -18,9 +18,8 @@ from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.renderer import Renderer
 from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, Waived
-from acceptance.checks.registry import check_all
+from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.target import Target
 
 Group = Literal["rules", "bounds", "generated values", "unused"]
 
@@ -41,14 +40,16 @@ class RenderedChart:
         """The chart with values drawn from its schema; raises `Untested` where that can't be done."""
         return GeneratedValues(self.renderer, self.defaults)
 
-    def subjects(self, rule: str) -> list[tuple[Snapshot, Target]]:
-        """Return the renderings that a rule is asserted of, each with the target that fits it."""
-        target = self.renderer.target
-        found = [(snapshot, target) for snapshot in self.snapshots]
-        if target.strict and rule in SOUND:
+    def shipped(self) -> list[Subject]:
+        """Return what ships, with the target."""
+        return [(snapshot, self.renderer.target) for snapshot in self.snapshots]
+
+    def others(self, rule: str) -> list[Subject]:
+        """Return the further renderings that a rule is asserted of, each with the target that fits it."""
+        if self.renderer.target.strict and rule in SOUND:
             with suppress(Untested):  # the reason is reported once, for CHT-10
-                found += self.generated.subjects()
-        return found
+                return self.generated.subjects()
+        return []
 
     @property
     def defaults(self) -> Snapshot:
@@ -87,7 +88,7 @@ def assertions() -> list[Assertion]:
 
 def _rules() -> Iterator[Assertion]:
     def run(check: Check, chart: RenderedChart) -> list[Finding]:
-        return check_all(check, chart.subjects(check.rule))
+        return check_all(check, chart.shipped(), chart.others(check.rule))
 
     for check in checks.for_level("static"):
         yield Assertion(check.id, "rules", (check.rule,), check.component, partial(run, check))

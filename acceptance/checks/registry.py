@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, Waived
-from acceptance.checks.snapshot import DEFAULTS, Snapshot
+from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import Level, load
 from acceptance.core.target import Target
 
@@ -119,27 +119,3 @@ def run_checks(snapshot: Snapshot, target: Target, checks: Iterable[Check] | Non
         except (Untested, Waived) as reason:
             untested[each.id] = str(reason)
     return CheckResults(tuple(findings), untested)
-
-
-def check_all(check: Check, subjects: Sequence[tuple[Snapshot, Target]]) -> list[Finding]:
-    """Return the findings of one check in all snapshots, each with its target.
-
-    The finding's field names the rendering, unless it is of the defaults.
-
-    Raises:
-        Untested: No snapshot has what the check needs.
-    """
-    assert subjects, "no snapshot"
-    findings: list[Finding] = []
-    reasons: list[Untested] = []
-    for snapshot, target in subjects:
-        try:
-            found = check(snapshot, target)
-        except Untested as reason:
-            reasons.append(reason)
-            continue
-        variant = "" if snapshot.variant == DEFAULTS else f" ({snapshot.variant})"
-        findings += [replace(each, field=each.field + variant) for each in found]
-    if len(reasons) == len(subjects):
-        raise reasons[0]
-    return findings

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
+from acceptance.core.near_miss import suggestion
 from acceptance.core.rules import ROOT
 
 DEFAULT_TARGET = ROOT / "target.toml"
@@ -158,14 +161,17 @@ class Autoscaler(Model):
 
 
 class Api(Model):
-    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer; an absent path is not offered."""
+    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer.
+
+    A path that is None is not offered, and what it would serve is untested. TOML has no null: `false` stands for it.
+    """
 
     tasks: HttpPath = "/api/{user_id}/tasks"
     task: HttpPath = "/api/{user_id}/tasks/{id}"
     complete: HttpPath | None = "/api/{user_id}/tasks/{id}/complete"
     tags: HttpPath | None = "/api/{user_id}/tags"
     tag: HttpPath | None = "/api/{user_id}/tags/{id}"
-    chat: HttpPath = "/api/{user_id}/chat"
+    chat: HttpPath | None = "/api/{user_id}/chat"
     conversations: HttpPath | None = "/api/{user_id}/conversations"
     messages: HttpPath | None = "/api/{user_id}/conversations/{id}/messages"
     update_method: Literal["PUT", "PATCH"] = "PUT"
@@ -175,6 +181,7 @@ class Api(Model):
     bad_input: int = 422
     absent: int = 404
     missing_token: Literal[401, 403, 422] = 401
+    invalid_token: Literal[401, 403, 422] = 401
     other_user: Literal[403, 404] = 403
     model_failing: tuple[int, ...] = (502, 503)
     """Statuses of a chat turn while the model fails or is unavailable."""
@@ -188,6 +195,16 @@ class Api(Model):
     tool_calls_field: str = "tool_calls"
     role_field: str = "role"
     content_field: str = "content"
+    tasks_field: str | None = None
+    """The field of the response that holds the list of tasks; None if the response is the list itself."""
+    tags_field: str | None = None
+    conversations_field: str | None = None
+    messages_field: str | None = None
+
+    @field_validator("complete", "tags", "tag", "chat", "conversations", "messages", mode="before")
+    @classmethod
+    def _not_offered(cls, value: Any) -> Any:
+        return None if value is False else value
 
 
 class Pages(Model):
@@ -295,6 +312,31 @@ class Target(Model):
         return self.components[name]  # type: ignore[index]
 
 
+def _mistake(error: ErrorDetails) -> str:
+    """Return one mistake in a target file, with the most similar known key for an unknown one."""
+    *parents, last = error["loc"]
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg']}"
+    return f"{where} is not a key of the target{suggestion(str(last), _known_keys(parents))}"
+
+
+def _known_keys(parents: Iterable[str | int]) -> list[str]:
+    """Return the keys of the part of the target at a place."""
+    model: Any = Target
+    for key in parents:
+        if isinstance(model, type) and issubclass(model, Model) and key in model.model_fields:
+            model = _part(model.model_fields[str(key)].annotation)
+    return [name for name in model.model_fields if name != "root"]
+
+
+def _part(annotation: Any) -> Any:
+    """Return the model in an annotation: itself, or that of a list, a mapping or an optional part."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    return next((part for each in get_args(annotation) if (part := _part(each)) is not None), None)
+
+
 def load(path: Path = DEFAULT_TARGET) -> Target:
     """Load a target file. Raises `TargetError` with every mistake in one sentence."""
     try:
@@ -306,7 +348,7 @@ def load(path: Path = DEFAULT_TARGET) -> Target:
     try:
         target = Target.model_validate({**document, "root": path.resolve().parent})
     except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        mistakes = "; ".join(_mistake(each) for each in error.errors())
         raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
     if not (target.chart_path / "Chart.yaml").is_file():
         raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but it has no Chart.yaml")

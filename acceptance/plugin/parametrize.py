@@ -11,7 +11,7 @@ from acceptance import checks
 from acceptance.chart.assessment import Assertion, Group, RenderedChart, assertions
 from acceptance.checks import Check
 from acceptance.checks.finding import report_findings
-from acceptance.checks.registry import check_all
+from acceptance.checks.renderings import check_all
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import Level
 from acceptance.core.target import Target
