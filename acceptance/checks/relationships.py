@@ -12,11 +12,12 @@ from acceptance.checks.service_addresses import (
     Address,
     Setting,
     addresses,
-    expanded_environment,
+    environment,
     hosts,
     pairs,
     ports_of,
     resolve,
+    unknown_variables,
     words,
 )
 from acceptance.core.fields import (
@@ -61,7 +62,7 @@ def frontend_addresses(view: ComponentView) -> Iterator[Address]:
     for pod in view.pods[:1]:
         container = view.main_container(pod)
         namespace = view.namespaced(pod.owner)
-        values = expanded_environment(view, pod, container)
+        values = environment(view, container)
         texts = [Setting(pod.object, name, name, text, namespace) for name, text in values.items()]
         texts += [
             Setting(pod.object, field, "", text, namespace)
@@ -132,7 +133,7 @@ def frontend_reaches_backend(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
     for pod in view.pods:
         process = facts.get((pod.name, view.main_container(pod).name))
-        values = expanded_environment(view, pod, view.main_container(pod))
+        values = environment(view, view.main_container(pod))
         for name in {each.setting.name for each in backend_addresses(view)} & set(values):
             if process is not None and process.environment.get(name) != values[name]:
                 expected = f"{format_value(values[name])}, as configured in the release"
@@ -179,6 +180,14 @@ def dead_addresses(view: ComponentView) -> Iterator[Violation]:
             if address.port not in ports and at(found.service, "spec.type") != "ExternalName":
                 expected = f"a port of Service/{found.name} ({', '.join(map(str, ports)) or 'none'})"
                 yield Violation(setting.object, setting.field, expected, str(address.port))
+
+
+@check("REL-05")
+def variables_in_addresses_exist(view: ComponentView) -> Iterator[Violation]:
+    """REL-05: a URL that is made of other variables names such that precede it."""
+    for setting, name in unknown_variables(view):
+        expected = f"a variable {name} before it: the kubelet leaves $({name}) as it is"
+        yield Violation(setting.object, setting.field, expected, "none")
 
 
 @check("REL-05")
