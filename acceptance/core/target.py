@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -146,6 +147,12 @@ class Secret(Model):
     database_url: str = "DATABASE_URL"
     auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
     model_key: str = "OPENAI_API_KEY"
+    encoded: bool = False
+    """Whether the chart wants the values of these keys base64-encoded already."""
+
+    def as_given(self, text: str) -> str:
+        """Return a credential as the chart is given it."""
+        return base64.b64encode(text.encode()).decode("ascii") if self.encoded else text
 
 
 class Autoscaler(Model):
