@@ -1,6 +1,8 @@
 # `make e2e` is the main job, `make test` proves the project. Both bring what they need; see README.md.
 SHELL := /bin/sh
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/todo-chatbot-acceptance
+# As toolchain/cache.py: a relative XDG_CACHE_HOME is ignored, and HOME may be unset.
+HOME_FOLDER := $(or $(HOME),$(shell python3 -c 'from pathlib import Path; print(Path.home())'))
+CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME_FOLDER)/.cache)/todo-chatbot-acceptance
 UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 PYTHON := .venv/bin/python
@@ -9,15 +11,29 @@ IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requi
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
 ARGS :=
+TARGET :=
 RULES :=
 SHARD := 1/1
+# Where make was called, also with -C.
+CALLER := $(PWD)
 
 export UV
 
-.PHONY: e2e test check lint-frontend toolchain mutants mutants-live bench clean
+# A failed command makes make exit with 2; with --question, which runs the lines that start with +, 1 stays 1.
+ifeq ($(MAKECMDGOALS),static)
+MAKEFLAGS += --question
+endif
+
+.PHONY: e2e static test check lint-frontend toolchain helm mutants mutants-live bench clean
 
 e2e: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
+
+# The chart without a cluster; needs Helm alone: make static TARGET=mine.toml
+static:
+	+@env -u MAKEFLAGS $(MAKE) --silent --no-print-directory --jobs=2 .venv/ready helm
+	+@target='$(TARGET)'; [ -n "$$target" ] && [ -e "$(CALLER)/$$target" ] && target="$(CALLER)/$$target"; \
+		exec $(PYTEST) -m static $${target:+"--target=$$target"} $(ARGS)
 
 test: check
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
@@ -40,6 +56,9 @@ lint-frontend:
 
 toolchain: .venv/ready
 	$(PYTHON) -m toolchain
+
+helm: $(UV)
+	python3 -m toolchain helm
 
 # Break each rule on purpose: in memory, in a copy of the chart, in an image. Every mutant must be found.
 mutants: .venv/ready

@@ -14,6 +14,7 @@ from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
 from acceptance.core.values import set_paths
 from acceptance.kube import diagnostics, manifests
+from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle, user_context
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
@@ -37,15 +38,19 @@ CONTEXT = pytest.StashKey[Context]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Find the tools and read the context that the tests need. Raises `pytest.UsageError` if one is missing."""
-    needed = any("toolchain" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needed and not session.config.option.collectonly:
-        stash = session.config.stash
-        try:
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly:
+        return
+    stash = session.config.stash
+    try:
+        if "toolchain" in needed:
             stash[TOOLCHAIN] = tools.find()
             if name := session.config.option.context:
                 stash[CONTEXT] = user_context.read_context(stash[TOOLCHAIN], name, redactor.add)
-        except ToolchainError as error:
-            raise pytest.UsageError(str(error)) from error
+        if "renderer" in needed:
+            find_helm()
+    except ToolchainError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,14 @@ def images(target: Target) -> dict[str, ImageState]:
 
 def built(static: Snapshot, target: Target) -> Snapshot:
     """Return a snapshot of built images."""
-    return Snapshot(source="image", injected_values=static.injected_values, captured_at=NOW, images=images(target))
+    return Snapshot(
+        source="image",
+        objects=tuple(copy.deepcopy(static.objects)),
+        release_namespace=static.release_namespace,
+        injected_values=static.injected_values,
+        captured_at=NOW,
+        images=images(target),
+    )
 
 
 def running(static: Snapshot, target: Target) -> Snapshot:

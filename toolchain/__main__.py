@@ -1,5 +1,6 @@
 """`python -m toolchain` prepares the toolchain; `python -m toolchain run COMMAND …` then runs a command with it.
 
+`python -m toolchain helm` prepares Helm alone, which is all that the static level needs: no engine, no cluster.
 The command's exit code is passed on; 2 means that the toolchain is unavailable.
 """
 
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from toolchain import engine, ensure
+from toolchain import binaries, engine, ensure
 from toolchain.console import ToolchainError, log
 
 FAILED = 2
@@ -17,8 +18,11 @@ FAILED = 2
 
 def main(arguments: list[str]) -> int:
     """Prepare the toolchain, run the command if there is one, and return the exit code."""
+    if arguments == ["helm"]:
+        binaries.ensure("helm", with_kubernetes=False)
+        return 0
     if arguments and arguments[0] != "run":
-        log("usage", "python -m toolchain [run COMMAND [ARGUMENT …]]")
+        log("usage", "python -m toolchain [helm | run COMMAND [ARGUMENT …]]")
         return FAILED
     command = arguments[1:]
     with engine.in_use():

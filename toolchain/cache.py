@@ -11,14 +11,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolchain.console import ToolchainError
+
 NAME = "todo-chatbot-acceptance"
+CURE = "set XDG_CACHE_HOME to a directory that you can write to"
 
 
 def directory() -> Path:
-    """Return `todo-chatbot-acceptance` in the XDG cache directory; create it if missing."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = base / NAME
-    path.mkdir(parents=True, exist_ok=True)
+    """Return `todo-chatbot-acceptance` in the XDG cache directory; create it if missing.
+
+    A relative XDG_CACHE_HOME is ignored, as the XDG Base Directory Specification demands.
+
+    Raises:
+        ToolchainError: It can't be created, or the user has no home directory.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        path = (base if base.is_absolute() else Path.home() / ".cache") / NAME
+        path.mkdir(parents=True, exist_ok=True)
+    except RuntimeError as error:
+        raise ToolchainError(f"the user has no home directory for a cache: set HOME, or {CURE}") from error
+    except OSError as error:
+        raise ToolchainError(f"the cache {path} can't be created: {error.strerror}; {CURE}") from error
     return path
 
 
@@ -44,8 +58,17 @@ def digest(*parts: str | bytes | Path) -> str:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Hold an exclusive lock between processes; it is released if the process dies."""
-    with (directory() / f"{name}.lock").open("a") as handle:
+    """Hold an exclusive lock between processes; it is released if the process dies.
+
+    Raises:
+        ToolchainError: The cache can't be written to.
+    """
+    path = directory() / f"{name}.lock"
+    try:
+        handle = path.open("a")
+    except OSError as error:
+        raise ToolchainError(f"the cache {path.parent} can't be written to: {error.strerror}; {CURE}") from error
+    with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -61,7 +84,11 @@ def build_once(path: Path, build: Callable[[Path], None]) -> Path:
         if not path.is_dir():
             for other in directory().glob(f"{path.name}.*.unfinished"):
                 shutil.rmtree(other, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".unfinished", dir=directory()))
+            try:
+                staging = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".unfinished", dir=directory()))
+            except OSError as error:
+                message = f"the cache {path.parent} can't be written to: {error.strerror}; {CURE}"
+                raise ToolchainError(message) from error
             try:
                 build(staging)
                 staging.rename(path)

@@ -39,6 +39,7 @@ FREE_GIGABYTES_FOR_RUN = 3
 DEBIAN_FOLDER = "/usr/bin"
 """Where Debian installs its client, which can build with BuildKit; searched even if PATH has another one first."""
 DEBIAN_PACKAGES = ("docker.io", "iptables", "mmdebstrap")
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 HINT = "start Docker, or as root on Debian run `make e2e`, which starts a private engine"
 
 
@@ -96,18 +97,37 @@ def clients() -> Iterator[tuple[Path, bool]]:
                 yield Path(path), False
 
 
-def configured_host() -> str:
-    """Return the DOCKER_HOST that the user's docker client would use."""
+def chosen_host() -> str | None:
+    """Return the host that the user chose, by DOCKER_HOST or by a Docker context; None if Docker's default applies.
+
+    Raises:
+        ToolchainError: DOCKER_CONTEXT names no context.
+    """
     if host := os.environ.get("DOCKER_HOST"):
         return host
     client = shutil.which("docker")
-    if client is not None:
-        try:
-            contexts = json.loads(run([client, "context", "inspect"]))
-            return str(contexts[0]["Endpoints"]["docker"]["Host"])
-        except (ToolchainError, ValueError, LookupError):
-            pass
-    return "unix:///var/run/docker.sock"
+    if client is None:
+        return None
+    try:
+        contexts = json.loads(run([client, "context", "inspect"]))
+        host = str(contexts[0]["Endpoints"]["docker"]["Host"])
+    except (ToolchainError, ValueError, LookupError) as error:
+        if name := os.environ.get("DOCKER_CONTEXT"):
+            raise ToolchainError(
+                f"there is no Docker context {name} (DOCKER_CONTEXT): create it, or unset it"
+            ) from error
+        return None
+    return host if host != DEFAULT_HOST else None
+
+
+def unanswered() -> ToolchainError:
+    """Return the error for an engine that does not answer, with the cure."""
+    host = chosen_host()
+    if host is None:
+        return ToolchainError(f"no Docker engine answers at {DEFAULT_HOST}: {HINT}")
+    source = "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "the Docker context in use"
+    cure = "unset DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "choose another context"
+    return ToolchainError(f"no Docker engine answers at {host} ({source}): start it, or {cure}")
 
 
 def answers(host: str) -> bool:
@@ -120,12 +140,13 @@ def answers(host: str) -> bool:
 
 
 def find() -> Engine | None:
-    """Return the user's engine, or the private one if that runs, or None.
+    """Return the engine that the user chose, else Docker's default one or the private one if that runs, or None.
 
     Raises:
         ToolchainError: There is an engine but no client that can build with BuildKit, or its disk is nearly full.
     """
-    for host in dict.fromkeys((configured_host(), private_host())):
+    chosen = chosen_host()
+    for host in (chosen,) if chosen else (DEFAULT_HOST, private_host()):
         if answers(host):
             client = next(clients(), None)
             if client is None:
@@ -143,7 +164,7 @@ def require() -> Engine:
     """Return the running engine; raise `ToolchainError` if there is none."""
     engine = find()
     if engine is None:
-        raise ToolchainError(f"no Docker engine answers at {configured_host()}: {HINT}")
+        raise unanswered()
     return engine
 
 
@@ -158,13 +179,9 @@ def ensure() -> Engine:
         if engine is not None:
             log("engine", f"found, {engine.host}")
             return engine
-        if os.environ.get("DOCKER_HOST"):
-            raise ToolchainError(
-                f"no Docker engine answers at {os.environ['DOCKER_HOST']} (DOCKER_HOST): start it, or unset DOCKER_HOST"
-            )
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise ToolchainError(f"no Docker engine answers at {configured_host()}: {HINT}")
-        log("engine", f"no Docker engine at {configured_host()}; starting a private one in {folder()}")
+        if chosen_host() or os.geteuid() != 0 or shutil.which("apt-get") is None:
+            raise unanswered()
+        log("engine", f"no Docker engine at {DEFAULT_HOST}; starting a private one in {folder()}")
         install()
         start()
         return require()

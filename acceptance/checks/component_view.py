@@ -1,20 +1,28 @@
 """What a check reads: the objects of a snapshot that the target names, for one component.
 
-An object is looked up by the target's name for it, then by its labels, keys or scale target, so that a wrong name is
-one finding and does not break every other check. A missing object raises `Untested`: only the rule of its presence
-reports it.
+An object is looked up by the target's name for it, then by its labels, its users or its scale target, so that a wrong
+name is one finding and does not break every other check. Of several objects of one name, the one in the target's
+namespace counts. A missing object raises `Untested`: only the rule of its presence reports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from acceptance.checks.finding import Untested
 from acceptance.checks.snapshot import ChartState, ClusterState, ImageState, Snapshot
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Component, Target
-from acceptance.kube.pod_templates import Container, EnvVar, Pod, environment, image_reference, pod_of
+from acceptance.kube.pod_templates import (
+    Container,
+    EnvVar,
+    Pod,
+    effective_environment,
+    environment,
+    image_reference,
+    pod_of,
+)
 from acceptance.kube.secrets import decoded
 
 
@@ -85,17 +93,36 @@ class ComponentView:
         self.require_rendered()
         return Untested(f"{kind}/{name} is absent ({presence})")
 
+    def named(self, kind: str, name: str) -> Object | None:
+        """Return the object of this kind and name, of several the one in the target's namespace, or None."""
+        return self.snapshot.named(kind, name, self.target.chart.namespace)
+
     def find_deployment(self) -> Object | None:
         """Return the component's Deployment by name, or the only one with its labels."""
         component = self.component
-        if (found := self.snapshot.named("Deployment", component.deployment)) is not None:
+        if (found := self.named("Deployment", component.deployment)) is not None:
             return found
         labelled = [
             item
             for item in self.snapshot.of_kind("Deployment")
             if component.labels.items() <= dict(mapping_at(item, "spec.template.metadata.labels")).items()
         ]
-        return labelled[0] if len(labelled) == 1 and component.labels else None
+        return self.only(labelled) if component.labels else None
+
+    def only(self, items: list[Object]) -> Object | None:
+        """Return the only item, or the only one in the target's namespace."""
+        near = [item for item in items if self.namespaced(item) == self.target.chart.namespace]
+        return next((found[0] for found in (items, near) if len(found) == 1), None)
+
+    def counterparts(self, objects: Iterable[Object]) -> list[Object]:
+        """Return the component's Deployment among the objects of another rendering."""
+        own = self.deployment
+        return [
+            item
+            for item in objects
+            if text_at(item, "kind") == "Deployment"
+            and (name_of(item), self.namespaced(item)) == (name_of(own), self.namespaced(own))
+        ]
 
     @cached_property
     def deployment(self) -> Object:
@@ -108,16 +135,21 @@ class ComponentView:
     def find_service(self) -> Object | None:
         """Return the component's Service by name, or the only one that selects its pods."""
         component = self.component
-        if (found := self.snapshot.named("Service", component.service)) is not None:
+        if (found := self.named("Service", component.service)) is not None:
             return found
         deployment = self.find_deployment()
+        if deployment is None:
+            return None
         labels = dict(mapping_at(deployment, "spec.template.metadata.labels"))
         selecting = [
             item
             for item in self.snapshot.of_kind("Service")
-            if (selector := dict(mapping_at(item, "spec.selector"))) and selector.items() <= labels.items()
+            if self.namespaced(item) == self.namespaced(deployment)
+            and (selector := dict(mapping_at(item, "spec.selector")))
+            and selector.items() <= labels.items()
         ]
-        return selecting[0] if len(selecting) == 1 else None
+        with_address = [item for item in selecting if at(item, "spec.clusterIP") != "None"]
+        return next((found[0] for found in (selecting, with_address) if len(found) == 1), None)
 
     @cached_property
     def service(self) -> Object:
@@ -128,12 +160,28 @@ class ComponentView:
         return found
 
     def find_keyed(self, kind: str, name: str, keys: set[str]) -> Object | None:
-        """Return the object of that name, or the one with most of `keys`."""
-        if (found := self.snapshot.named(kind, name)) is not None:
+        """Return the object of that name, or the one with most of `keys`, of those that the backend uses if any."""
+        if (found := self.named(kind, name)) is not None:
             return found
-        ranked = [(len(keys & set(self.keys_of(item))), item) for item in self.snapshot.of_kind(kind)]
-        best = max(ranked, key=lambda pair: pair[0], default=(0, None))
-        return best[1] if best[0] else None
+        used = self.for_component("backend").uses(kind)
+        ranked = [
+            (bool(shared), (name_of(item), self.namespaced(item)) in used, shared, item)
+            for item in self.snapshot.of_kind(kind)
+            for shared in [len(keys & set(self.keys_of(item)))]
+        ]
+        best = max(ranked, key=lambda entry: entry[:3], default=None)
+        return best[3] if best and best[0] else None
+
+    def uses(self, kind: str) -> set[tuple[str, str]]:
+        """Return name and namespace of the ConfigMaps or Secrets in the environment of the component's pods."""
+        deployment = self.find_deployment() if self.component_name in self.target.components else None
+        pod = pod_of(deployment) if deployment is not None else None
+        return {
+            (variable.source_name, self.namespaced(pod.owner))
+            for container in (pod.containers() if pod else ())
+            for variable in self.environment(container)
+            if pod and variable.source == kind
+        }
 
     def find_config_map(self) -> Object | None:
         """Return the ConfigMap by name, or the one with most of its keys."""
@@ -165,11 +213,13 @@ class ComponentView:
         """Return the HPA by name, or the one that scales the component's Deployment."""
         expected = self.target.autoscaler
         scalers = self.snapshot.of_kind("HorizontalPodAutoscaler")
-        if expected and (found := self.snapshot.named("HorizontalPodAutoscaler", expected.name)) is not None:
+        if expected and (found := self.named("HorizontalPodAutoscaler", expected.name)) is not None:
             return found
         if self.component_name in self.target.components and (deployment := self.find_deployment()) is not None:
             for item in scalers:
-                if at(item, "spec.scaleTargetRef.name") == name_of(deployment):
+                ref = mapping_at(item, "spec.scaleTargetRef")
+                scaled = (text_at(ref, "kind"), text_at(ref, "name"), self.namespaced(item))
+                if scaled == ("Deployment", name_of(deployment), self.namespaced(deployment)):
                     return item
         return None
 
@@ -250,9 +300,8 @@ class ComponentView:
         chart = self.snapshot.chart
         off = chart.autoscaler_off if chart else None
         for objects in ((self.deployment,), off.objects if off else (), self.snapshot.manifest_objects):
-            for item in objects:
-                same = text_at(item, "kind") == "Deployment" and name_of(item) == name_of(self.deployment)
-                if same and isinstance(count := at(item, "spec.replicas"), int):
+            for item in self.counterparts(objects):
+                if isinstance(count := at(item, "spec.replicas"), int):
                     return count
         scaler = self.find_autoscaler() if self.component_name == "backend" else None
         return (integer_at(scaler, "spec.minReplicas", 1) or 1) if scaler is not None else 1
@@ -272,14 +321,27 @@ class ComponentView:
         }
 
     def environment(self, container: Container) -> list[EnvVar]:
-        """Return a container's environment variables, envFrom resolved."""
+        """Return the environment variables that a container's process gets, `envFrom` and `$(VAR)` resolved."""
+        services = dict(self._service_variables())
+        return list(effective_environment(self.declared_environment(container), self.value_of, services).values())
+
+    def declared_environment(self, container: Container) -> list[EnvVar]:
+        """Return a container's environment variables as declared, those that a later one replaces too."""
         return list(environment(container, self.keyed()))
+
+    def _service_variables(self) -> Iterator[tuple[str, str]]:
+        """Yield the variables of the release's Services; a Service's name stands for its address."""
+        for item in self.snapshot.of_kind("Service"):
+            prefix = name_of(item).upper().replace("-", "_")
+            yield f"{prefix}_SERVICE_HOST", name_of(item)
+            for port in mappings_at(item, "spec.ports")[:1]:
+                yield f"{prefix}_SERVICE_PORT", str(at(port, "port"))
 
     def value_of(self, variable: EnvVar) -> str | None:
         """Return the variable's value, or None if no object of the release defines it."""
         if variable.source == "literal":
             return variable.value if isinstance(variable.value, str) else None
-        item = self.snapshot.named(variable.source, variable.source_name) if variable.source_name else None
+        item = self.named(variable.source, variable.source_name) if variable.source_name else None
         if item is None:
             return None
         if variable.source == "Secret":

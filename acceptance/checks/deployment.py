@@ -36,9 +36,10 @@ def replicas_rendered(view: ComponentView) -> Iterator[Violation]:
         yield Violation(object_ref(deployment), "spec.replicas", "a rendering with the HPA off", off.error)
         return
     for item in objects if scaled else ():
-        if at(item, "kind") == "HorizontalPodAutoscaler":
+        ref = at(item, "spec.scaleTargetRef.name")
+        if at(item, "kind") == "HorizontalPodAutoscaler" and ref == name_of(deployment):
             yield Violation(object_ref(item), "kind", "absent with the HPA off", "rendered")
-    actual = [o for o in objects if at(o, "kind") == "Deployment" and name_of(o) == name_of(deployment)]
+    actual = view.counterparts(objects)
     if not actual:
         yield Violation(object_ref(deployment), "spec", "rendered with the HPA off too", "not rendered")
     for item in actual:
@@ -58,14 +59,7 @@ def replicas_at_rest(view: ComponentView) -> Iterator[Violation]:
     if scaler is not None:
         expected, source = integer_at(scaler, "spec.minReplicas", 1), "the HPA's minReplicas"
     else:
-        declared = next(
-            (
-                item
-                for item in view.snapshot.manifest_objects
-                if at(item, "kind") == "Deployment" and name_of(item) == name_of(deployment)
-            ),
-            {},
-        )
+        declared = next(iter(view.counterparts(view.snapshot.manifest_objects)), {})
         expected = integer_at(declared, "spec.replicas", view.component.replicas)
         source = "the configured number"
     count = integer_at(deployment, "spec.replicas", 1)

@@ -23,14 +23,13 @@ GRACE_SECONDS = 30
 
 
 def wrong_repository(view: ComponentView, owner: str, field: str, image: str) -> Iterator[Violation]:
-    """Yield a violation if an image's repository is malformed or not the target's."""
-    repository = image_reference(image)[0]
-    last = repository.rpartition("/")[2]
-    expected = view.component.image.repository
+    """Yield a violation if the last path component of an image's repository is malformed or not the target's."""
+    last = image_reference(image)[0].rpartition("/")[2]
+    expected = view.component.image.repository.rpartition("/")[2]
     if not REPOSITORY.fullmatch(last):
         yield Violation(owner, field, "a repository of lowercase letters, digits and dashes", format_value(last))
-    elif (view.shipped or view.snapshot.source == "image") and repository != expected:
-        yield Violation(owner, field, f"the repository {expected}", format_value(repository))
+    elif (view.shipped or view.snapshot.source == "image") and last != expected:
+        yield Violation(owner, field, f"the repository {expected}", format_value(last))
 
 
 @check("IMG-01", "static")
@@ -56,6 +55,24 @@ def tag(view: ComponentView) -> Iterator[Violation]:
             if not container.image or not TAG.fullmatch(actual):
                 expected = "a tag of letters, digits, dots and dashes"
                 yield Violation(pod.object, f"{container.field}.image", expected, format_value(container.image))
+
+
+@check("IMG-02", "static")
+def pull_policy(view: ComponentView) -> Iterator[Violation]:
+    """IMG-02: an image without a registry is not pulled, and one of a registry can be."""
+    for pod in view.pods:
+        for container in view.own_images(pod):
+            repository, actual_tag, digest = image_reference(container.image)
+            policy = at(container.body, "imagePullPolicy")
+            implied = "Always" if actual_tag == "latest" and not digest else "IfNotPresent"
+            field, local = f"{container.field}.imagePullPolicy", "/" not in repository
+            if local and (policy or implied) == "Always":
+                actual = format_value(policy) if policy else f"nothing, which is Always for the tag {actual_tag}"
+                expected = f"IfNotPresent: no registry has {repository}"
+                yield Violation(pod.object, field, expected, actual, derived=True)
+            elif not local and policy == "Never":
+                expected = f"IfNotPresent or Always: a node gets {repository} from its registry"
+                yield Violation(pod.object, field, expected, format_value(policy), derived=True)
 
 
 @check("IMG-03", "image")

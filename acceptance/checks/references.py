@@ -1,16 +1,12 @@
-"""References between the objects of a release: keys, names, service accounts, ports, and Services in URLs."""
+"""References between the objects of a release, by name: keys, accounts, classes, scale targets, backends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, text_at
-from acceptance.core.urls import DEFAULT_PORTS, URL, split
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, object_ref, text_at
 from acceptance.kube.pod_templates import Container, Pod, pod_of
-
-LOCAL_HOSTS = ("localhost", "host")
 
 
 @dataclass(frozen=True)
@@ -74,62 +70,3 @@ def of_object(item: Object, namespace: str) -> Iterator[Reference]:
             for path in mappings_at(rule, "http.paths"):
                 name = text_at(path, "backend.service.name")
                 yield Reference(owner, "spec.rules", "Service", name, "", namespace)
-
-
-@dataclass(frozen=True)
-class ServiceUrl:
-    """A URL of a Service in a ConfigMap or a literal variable; only its host and port, as it may have credentials."""
-
-    object: str
-    field: str
-    host: str
-    service: str
-    namespace: str
-    port: int
-
-
-def service_urls(text: str) -> Iterator[tuple[str, str, str, int]]:
-    """Yield host, Service, namespace (empty if not named) and port of each URL of a Service in a text.
-
-    In a cluster, a host name without dots or below `.svc` can only be a Service's.
-    """
-    for match in URL.finditer(text):
-        parts = split(match.group())
-        host = (parts.hostname or "") if parts else ""
-        labels = host.removesuffix(".").removesuffix(".cluster.local").split(".")
-        is_service = len(labels) == 1 or (len(labels) == 3 and labels[2] == "svc")
-        if not parts or not is_service or not host[:1].isalpha() or host in LOCAL_HOSTS:
-            continue
-        port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-        yield host, labels[0], labels[1] if len(labels) > 1 else "", port
-
-
-def urls(snapshot: Snapshot) -> Iterator[ServiceUrl]:
-    """Yield every Service URL of a release, except those that the run injected (the model stub's)."""
-    texts: list[tuple[Object, str, str]] = []
-    for item in snapshot.of_kind("ConfigMap"):
-        texts += [
-            (item, f"data.{key}", value) for key, value in mapping_at(item, "data").items() if isinstance(value, str)
-        ]
-    for item in snapshot.objects:
-        if (pod := pod_of(item)) is not None:
-            for container in pod.containers():
-                texts += [
-                    (item, f"{container.field}.env[{text_at(variable, 'name')}]", text_at(variable, "value"))
-                    for variable in mappings_at(container.body, "env")
-                ]
-    injected = set(snapshot.injected_values.values())
-    for item, field, text in texts:
-        if text in injected:
-            continue
-        for host, service, namespace, port in service_urls(text):
-            where = namespace or snapshot.namespace_of(item)
-            yield ServiceUrl(object_ref(item), field, host, service, where, port)
-
-
-def service_ports(snapshot: Snapshot, service: str, namespace: str) -> list[int] | None:
-    """Return the ports of a Service of the release, or None if there is no such Service."""
-    for item in snapshot.of_kind("Service"):
-        if name_of(item) == service and snapshot.namespace_of(item) == namespace:
-            return [port for entry in mappings_at(item, "spec.ports") if isinstance(port := at(entry, "port"), int)]
-    return None

@@ -6,10 +6,31 @@ from collections.abc import Iterator
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
-from acceptance.checks.references import of_object, service_ports, service_urls, urls
+from acceptance.checks.references import of_object
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import at, format_value, mappings_at, name_of, object_ref, text_at
-from acceptance.kube.pod_templates import EnvVar
+from acceptance.checks.service_addresses import (
+    Address,
+    Setting,
+    addresses,
+    expanded_environment,
+    hosts,
+    pairs,
+    ports_of,
+    resolve,
+    words,
+)
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    list_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
+from acceptance.kube.pod_templates import Pod
 
 
 @check("REL-01", "static")
@@ -35,31 +56,68 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
 
 
-def backend_urls(view: ComponentView) -> Iterator[tuple[EnvVar, str, str, int]]:
-    """Yield variables of the frontend's main container that contain a Service's URL, with host, Service and port."""
+def frontend_addresses(view: ComponentView) -> Iterator[Address]:
+    """Yield the addresses in the environment, the command and the mounted files of the frontend's main container."""
     for pod in view.pods[:1]:
-        for variable in view.environment(view.main_container(pod)):
-            text = view.value_of(variable)
-            if text is None or text == view.snapshot.injected_values.get("model_base_url"):
-                continue
-            for host, service, _, port in service_urls(text):
-                yield variable, host, service, port
+        container = view.main_container(pod)
+        namespace = view.namespaced(pod.owner)
+        values = expanded_environment(view, pod, container)
+        texts = [Setting(pod.object, name, name, text, namespace) for name, text in values.items()]
+        texts += [
+            Setting(pod.object, field, "", text, namespace)
+            for field in ("command", "args")
+            for text in list_at(container.body, field)
+            if isinstance(text, str)
+        ]
+        for item in mounted(view, pod):
+            texts += [
+                Setting(object_ref(item), f"data.{key}", "", text, namespace)
+                for key, text in mapping_at(item, "data").items()
+                if isinstance(text, str)
+            ]
+        for setting in texts:
+            if setting.text != view.snapshot.injected_values.get("model_base_url"):
+                for host, port in hosts(setting.text):
+                    yield Address(setting, host, port)
+        for name, host, port in pairs(values):
+            yield Address(Setting(pod.object, name, name, values[name], namespace), host, port)
+
+
+def mounted(view: ComponentView, pod: Pod) -> Iterator[Object]:
+    """Yield the ConfigMaps that a pod mounts."""
+    for volume in mappings_at(pod.spec, "volumes"):
+        for source in (volume, *mappings_at(volume, "projected.sources")):
+            item = view.named("ConfigMap", text_at(source, "configMap.name"))
+            if item is not None:
+                yield item
+
+
+def backend_addresses(view: ComponentView) -> list[Address]:
+    """Return the frontend's addresses of the backend's Service, with a port that it has."""
+    service = view.for_component("backend").service
+    ports = ports_of(view, service)
+    return [
+        each
+        for each in frontend_addresses(view)
+        if resolve(view, each).service is service and (each.port is None or each.port in ports)
+    ]
 
 
 def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
-    """REL-04: yield a violation unless the frontend is configured with a URL and port of the backend's Service."""
+    """REL-04: yield a violation unless the frontend is configured with the address of the backend's Service."""
     service = view.for_component("backend").service
-    ports = service_ports(view.snapshot, name_of(service), view.namespaced(service)) or []
-    actual = list(backend_urls(view))
-    correct = [entry for entry in actual if entry[2] == name_of(service) and entry[3] in ports]
-    if not correct:
-        urls_found = [f"{variable.name} -> {host}:{port}" for variable, host, _, port in actual]
-        expected = f"a URL of {name_of(service)}:{ports[0] if ports else '?'}"
+    if not backend_addresses(view):
+        found = [
+            f"{each.setting.name or each.setting.field} -> {each.host}:{each.port}"
+            for each in frontend_addresses(view)
+            if resolve(view, each).verdict != "outside" or "." not in each.host
+        ]
+        expected = f"a URL of {name_of(service)}:{next(iter(ports_of(view, service)), '?')}"
         yield Violation(
             object_ref(view.deployment),
             "env of the frontend's container",
             expected,
-            ", ".join(urls_found) or "no URL of a Service",
+            ", ".join(found) or "no URL of a Service",
         )
 
 
@@ -74,12 +132,11 @@ def frontend_reaches_backend(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
     for pod in view.pods:
         process = facts.get((pod.name, view.main_container(pod).name))
-        for variable, *_ in backend_urls(view):
-            if process is not None and process.environment.get(variable.name) != view.value_of(variable):
-                expected = f"{format_value(view.value_of(variable))}, as configured in the release"
-                yield Violation(
-                    pod.object, variable.name, expected, format_value(process.environment.get(variable.name))
-                )
+        values = expanded_environment(view, pod, view.main_container(pod))
+        for name in {each.setting.name for each in backend_addresses(view)} & set(values):
+            if process is not None and process.environment.get(name) != values[name]:
+                expected = f"{format_value(values[name])}, as configured in the release"
+                yield Violation(pod.object, name, expected, format_value(process.environment.get(name)))
 
 
 @check("REL-05")
@@ -97,14 +154,40 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
             elif ref.key and ref.key not in view.keys_of(actual):
                 yield Violation(ref.object, ref.field, f"a key of {object_ref(actual)}", f"no {ref.key}")
-    for url in urls(snapshot):
-        ports = service_ports(snapshot, url.service, url.namespace)
-        if ports is None:
-            yield Violation(url.object, url.field, "the host of a Service of the release", format_value(url.host))
-        elif url.port not in ports:
-            expected = f"a port of Service/{url.service} ({', '.join(map(str, ports))})"
-            yield Violation(url.object, url.field, expected, str(url.port))
+    yield from dead_addresses(view)
     yield from probe_ports(view)
+
+
+def dead_addresses(view: ComponentView) -> Iterator[Violation]:
+    """Yield violations where a setting names no Service of the release, or a port that its Service has not."""
+    seen: set[tuple[str, str, int | None]] = set()
+    for address in addresses(view):
+        setting = address.setting
+        if words(setting.name) & {"cors", "origin", "origins"} or (setting.field, address.host, address.port) in seen:
+            continue
+        seen.add((setting.field, address.host, address.port))
+        found = resolve(view, address)
+        if found.verdict == "dead":
+            yield Violation(
+                setting.object, setting.field, "the host of a Service of the release", format_value(address.host)
+            )
+        elif found.verdict == "other namespace":
+            expected = f"the namespace of Service/{found.name}"
+            yield Violation(setting.object, setting.field, expected, format_value(address.host))
+        elif found.service is not None and address.port is not None:
+            ports = ports_of(view, found.service)
+            if address.port not in ports and at(found.service, "spec.type") != "ExternalName":
+                expected = f"a port of Service/{found.name} ({', '.join(map(str, ports)) or 'none'})"
+                yield Violation(setting.object, setting.field, expected, str(address.port))
+
+
+@check("REL-05")
+def addresses_of_other_namespaces(view: ComponentView) -> Iterator[Violation]:
+    """REL-05: a Service of another namespace is not part of the release, so its address is untested."""
+    for address in addresses(view):
+        if resolve(view, address).verdict == "elsewhere" and "kubernetes.default" not in address.host:
+            raise Untested(f"{address.host} in {address.setting.object} is not part of this release")
+    yield from ()
 
 
 def probe_ports(view: ComponentView) -> Iterator[Violation]:

@@ -71,10 +71,12 @@ class ContainerFacts:
     uid: int
     environment: Mapping[str, str]
     listening: frozenset[int]
-    """TCP ports in state LISTEN in the pod's network namespace."""
+    """TCP ports in state LISTEN in the pod's network namespace, on an address other than loopback."""
     read_only_root: bool
     config_digest: str
     diff_ids: tuple[str, ...]
+    loopback: frozenset[int] = frozenset()
+    """TCP ports in state LISTEN on a loopback address only."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,10 @@ class Snapshot:
         """Return the release's objects of these kinds, in their order."""
         return [item for kind in kinds for item in self._by_kind.get(kind, [])]
 
-    def named(self, kind: str, name: str) -> Object | None:
-        """Return the object of this kind and name, or None."""
-        return next((item for item in self.of_kind(kind) if name_of(item) == name), None)
+    def named(self, kind: str, name: str, namespace: str = "") -> Object | None:
+        """Return the object of this kind and name, of several the one in `namespace`, or None."""
+        found = [item for item in self.of_kind(kind) if name_of(item) == name]
+        return next((item for item in found if self.namespace_of(item) == namespace), found[0] if found else None)
 
     def namespace_of(self, item: Object) -> str:
         """Return the object's namespace, or the release's if it names none."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import tomllib
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from acceptance.core.near_miss import suggestion
 from acceptance.core.rules import ROOT
 
 DEFAULT_TARGET = ROOT / "target.toml"
@@ -302,6 +305,31 @@ class Target(Model):
         return self.components[name]  # type: ignore[index]
 
 
+def _mistake(error: ErrorDetails) -> str:
+    """Return one mistake in a target file, with the most similar known key for an unknown one."""
+    *parents, last = error["loc"]
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg']}"
+    return f"{where} is not a key of the target{suggestion(str(last), _known_keys(parents))}"
+
+
+def _known_keys(parents: Iterable[str | int]) -> list[str]:
+    """Return the keys of the part of the target at a place."""
+    model: Any = Target
+    for key in parents:
+        if isinstance(model, type) and issubclass(model, Model) and key in model.model_fields:
+            model = _part(model.model_fields[str(key)].annotation)
+    return [name for name in model.model_fields if name != "root"]
+
+
+def _part(annotation: Any) -> Any:
+    """Return the model in an annotation: itself, or that of a list, a mapping or an optional part."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    return next((part for each in get_args(annotation) if (part := _part(each)) is not None), None)
+
+
 def load(path: Path = DEFAULT_TARGET) -> Target:
     """Load a target file. Raises `TargetError` with every mistake in one sentence."""
     try:
@@ -313,7 +341,7 @@ def load(path: Path = DEFAULT_TARGET) -> Target:
     try:
         target = Target.model_validate({**document, "root": path.resolve().parent})
     except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        mistakes = "; ".join(_mistake(each) for each in error.errors())
         raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
     if not (target.chart_path / "Chart.yaml").is_file():
         raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but it has no Chart.yaml")

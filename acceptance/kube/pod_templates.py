@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from acceptance.core.fields import Object, at, list_at, mapping_at, mappings_at, name_of, object_ref, text_at
@@ -16,8 +17,11 @@ TEMPLATE_OF = {
     "ReplicationController": "spec.template",
     "Job": "spec.template",
     "CronJob": "spec.jobTemplate.spec.template",
+    "PodTemplate": "template",
     "Pod": "",
 }
+REFERENCE = re.compile(r"\$(?:(\$)|\(([^)]*)\))")
+"""`$(VAR)` in the value of a variable, or the escape `$$`."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,21 @@ class Pod:
 
     def containers(self) -> list[Container]:
         """Return all containers in the order they start, init containers first."""
+        return self._containers("initContainers", "containers")
+
+    def every_container(self) -> list[Container]:
+        """Return all containers, ephemeral ones too."""
+        return self._containers("initContainers", "containers", "ephemeralContainers")
+
+    def _containers(self, *kinds: str) -> list[Container]:
         return [
-            Container(self.object, self.path(f"spec.{kind}[{text_at(body, 'name') or index}]"), body, init)
-            for kind, init in (("initContainers", True), ("containers", False))
+            Container(
+                self.object,
+                self.path(f"spec.{kind}[{text_at(body, 'name') or index}]"),
+                body,
+                kind == "initContainers",
+            )
+            for kind in kinds
             for index, body in enumerate(mappings_at(self.spec, kind))
         ]
 
@@ -102,8 +118,10 @@ class Pod:
 
 
 def pod_of(item: Object) -> Pod | None:
-    """Return the pod or pod template of an object, or None if its kind has none."""
+    """Return the pod or pod template of an object, or None if it has none; custom kinds may have one too."""
     path = TEMPLATE_OF.get(text_at(item, "kind"))
+    if path is None and isinstance(at(item, "spec.template.spec.containers"), list):
+        path = "spec.template"
     if path is None:
         return None
     return Pod(item, path, mapping_at(item, path) if path else item)
@@ -120,18 +138,30 @@ class EnvVar:
     """Name of the ConfigMap or Secret."""
     key: str = ""
     value: Any = None
-    """The literal."""
+    """The literal; in an effective environment with `$(VAR)` expanded, or None if the value of one is unknown."""
     optional: bool = False
+    parts: tuple[EnvVar, ...] = ()
+    """The variables that a literal refers to by `$(VAR)`, in an effective environment."""
+
+    def origins(self) -> tuple[EnvVar, ...]:
+        """Return the variables that its value consists of: itself, or those that its literal refers to."""
+        return tuple(origin for part in self.parts for origin in part.origins()) or (self,)
 
 
 def environment(container: Container, keys: dict[tuple[str, str], list[str]]) -> Iterator[EnvVar]:
-    """Yield the container's environment, `envFrom` before `env`; `keys` has the keys of each (kind, name)."""
+    """Yield the container's variables as declared, `envFrom` before `env`, those that a later one replaces too.
+
+    Args:
+        container: The container.
+        keys: The keys of each ConfigMap and Secret, by kind and name.
+    """
     for entry in mappings_at(container.body, "envFrom"):
         prefix = text_at(entry, "prefix")
         for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
             name = text_at(entry, f"{field}.name")
+            optional = at(entry, f"{field}.optional") is True
             for key in keys.get((kind, name), []):
-                yield EnvVar(f"{prefix}{key}", kind, name, key)
+                yield EnvVar(f"{prefix}{key}", kind, name, key, optional=optional)
     for variable in mappings_at(container.body, "env"):
         name = text_at(variable, "name")
         config, secret = (at(variable, f"valueFrom.{kind}KeyRef") for kind in ("configMap", "secret"))
@@ -142,6 +172,47 @@ def environment(container: Container, keys: dict[tuple[str, str], list[str]]) ->
         if config is None and secret is None:
             literal = at(variable, "valueFrom") is None
             yield EnvVar(name, "literal" if literal else "other", value=at(variable, "value"))
+
+
+def effective_environment(
+    declared: Iterable[EnvVar], value_of: Callable[[EnvVar], str | None], services: Mapping[str, str]
+) -> dict[str, EnvVar]:
+    """Return what the process gets, by name: the last variable of a name wins, and `$(VAR)` is expanded.
+
+    Args:
+        declared: The variables in the order of `environment`.
+        value_of: Returns a variable's value, or None if it is unknown.
+        services: The variables that Kubernetes adds for Services.
+    """
+    result: dict[str, EnvVar] = {}
+    for variable in declared:
+        if variable.source == "literal" and isinstance(variable.value, str) and "$" in variable.value:
+            variable = _expanded(variable, result, value_of, services)
+        result[variable.name] = variable
+    return result
+
+
+def _expanded(
+    variable: EnvVar, known: Mapping[str, EnvVar], value_of: Callable[[EnvVar], str | None], services: Mapping[str, str]
+) -> EnvVar:
+    """Return a literal with its references to variables that precede it expanded; unknown names stay as written."""
+    parts: list[EnvVar] = []
+    unknown = False
+
+    def replacement(match: re.Match[str]) -> str:
+        nonlocal unknown
+        if match.group(1):
+            return "$"
+        name = match.group(2)
+        if name not in known:
+            return services.get(name, match.group())
+        parts.append(known[name])
+        value = value_of(known[name])
+        unknown = unknown or value is None
+        return value or ""
+
+    value = REFERENCE.sub(replacement, variable.value)
+    return replace(variable, value=None if unknown else value, parts=tuple(parts))
 
 
 def selects(selector: Object, labels: Object) -> bool:

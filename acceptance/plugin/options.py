@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+from acceptance.core.near_miss import suggestion
 from acceptance.core.redaction import redactor
 from acceptance.core.target import DEFAULT_TARGET
 from acceptance.report.verdict import Exit
@@ -29,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     try:
         parser.parse([*from_environment, *config.getini("addopts"), *config.invocation_params.args])
     except pytest.UsageError as error:
-        exit_with_usage_error(argparse_message(error))
+        exit_with_usage_error(argparse_message(error) + option_suggestion(parser, argparse_message(error)))
 
 
 def _add_options(parser: pytest.Parser) -> None:
@@ -84,6 +85,15 @@ def argparse_message(error: pytest.UsageError) -> str:
     return str(error).partition(": error: ")[2].partition("\n")[0] or str(error)
 
 
+def option_suggestion(parser: pytest.Parser, message: str) -> str:
+    """Return `, did you mean …?` for an unknown option that resembles one of the suite's; else nothing."""
+    if not message.startswith("unrecognized arguments: "):
+        return ""
+    unknown = message.partition(": ")[2].split()[0].partition("=")[0]
+    known = [name for option in parser.getgroup("acceptance").options for name in option.names()]
+    return suggestion(unknown.replace("--kube-", "--"), known)
+
+
 def exit_with_usage_error(message: str) -> NoReturn:
     """Exit with one sentence instead of the whole usage."""
     sys.stderr.write(f"ERROR: {message}; see pytest --help\n")
@@ -108,6 +118,13 @@ def check_options(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--cluster-provider {option.cluster_provider} is not supported yet; "
             "omit the option, and the run creates a kind cluster"
+        )
+    if option.rollouts < 0:
+        raise pytest.UsageError(f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it")
+    if option.allow_disruption and not option.context:
+        raise pytest.UsageError(
+            "--allow-disruption applies only to the cluster that --context names; a cluster of the run's own is "
+            "always disturbed: omit the option, or name the context"
         )
     if option.context and option.keep_cluster:
         raise pytest.UsageError(

@@ -55,6 +55,28 @@ field(
     [{"name": "v", "secret": {"secretName": "todo-chatbot-secrets", "items": [{"key": "ABSENT", "path": "a"}]}}],
 )
 field("REL-05", "URL of no Service", Draft.config_map, "data.BACKEND_URL", "http://absent:8000")
+for clause, url in {
+    "URL of a container": "http://backend:8000",
+    "URL of a Deployment": "http://todo-backend:8000",
+    "URL of the default namespace": "http://todo-backend-service.default.svc:8000",
+    "URL with a slip": "http://todo-bakend-service:8000",
+}.items():
+    field("REL-05", clause, Draft.config_map, "data.AGENT", url)
+field(
+    "REL-05",
+    "URL of another port, from variables",
+    main,
+    "env",
+    [{"name": "H", "value": "todo-backend-service"}, {"name": "A", "value": "http://$(H):8001"}],
+)
+field(
+    "REL-05",
+    "host and another port in two variables",
+    main,
+    "env",
+    [{"name": "A_HOST", "value": "todo-backend-service"}, {"name": "A_PORT", "value": "8001"}],
+)
+field("REL-05", "URL of another port in a command", main, "args", ["--agent=http://todo-backend-service:8001"])
 field(
     "REL-05",
     "URL of a Service elsewhere",

@@ -1,12 +1,13 @@
-"""Mutants of persistence, state and security."""
+"""Mutants of persistence, state, and what pods may do."""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
 from mutants.draft import REMOVE, Alter, Body, Draft, Where, put
-from mutants.snapshots.registry import encoded, field, fields, for_component, mutant, of_backend, volume, with_object
+from mutants.snapshots.registry import field, fields, for_component, mutable, mutant, of_backend, volume, with_object
 
 main, spec = of_backend(Draft.main_containers), of_backend(Draft.pod_specs)
 for kind in ("PersistentVolume", "PersistentVolumeClaim"):
@@ -86,6 +87,53 @@ def _unenforced(draft: Draft) -> None:
     draft.change_chart(dockerfiles={str(draft.component_name): "FROM x\nUSER 0\n"})
 
 
+DOCKERFILES = {
+    "a user by name": "FROM x\nUSER appuser\n",
+    "a user by name, of an argument": "ARG APP=appuser\nFROM x\nARG APP\nUSER ${APP}:1000\n",
+    "a user by name, of an earlier stage": "FROM x AS base\nUSER appuser\nFROM y AS build\nFROM base\nCOPY . .\n",
+    "another user, by default": "FROM x\nARG ID=1001\nUSER 1000\nUSER ${ID}\n",
+}
+for clause, dockerfile in DOCKERFILES.items():
+
+    @mutant("SCY-01", f"runAsNonRoot over {clause}", "static")
+    def _named_user(draft: Draft, dockerfile: str = dockerfile) -> None:
+        user((None, True), (None, None))(draft)
+        draft.change_chart(dockerfiles={str(draft.component_name): dockerfile})
+
+
+@mutant("SCY-01", "runAsNonRoot over an image user by name", "image")
+def _named_image_user(draft: Draft) -> None:
+    user((None, True), (None, None))(draft)
+    put(draft.image_config()[0], "config.User", "appuser")
+
+
+def of_job(draft: Draft) -> list[Body]:
+    """Return the pod spec of a job that is added, with the backend's container."""
+    backend = for_component(draft, "backend")
+    spec = copy.deepcopy({**backend.pod_specs()[0], "containers": backend.main_containers()[:1]})
+    spec.pop("initContainers", None)
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "clean-up"},
+        "spec": {"template": {"spec": spec}},
+    }
+    draft.add_objects(copy.deepcopy(job))
+    return [mutable(draft.objects()[-1]["spec"]["template"]["spec"])]
+
+
+def job_containers(draft: Draft) -> list[Body]:
+    """Return the container of a job that is added."""
+    return [mutable(of_job(draft)[0]["containers"][0])]
+
+
+for clause, uid in {"root": 0, "another user": 1001}.items():
+
+    @mutant("SCY-01", f"a job as {clause}", "static", component="backend")
+    def _job_user(draft: Draft, uid: int = uid) -> None:
+        put(of_job(draft)[0], f"{CONTEXT}.runAsUser", uid)
+
+
 ROOT_FS = f"{CONTEXT}.readOnlyRootFilesystem"
 fields("SCY-02", Draft.main_containers, ROOT_FS, {"writable": False, "absent": REMOVE})
 
@@ -94,6 +142,11 @@ fields("SCY-02", Draft.main_containers, ROOT_FS, {"writable": False, "absent": R
 def _writable_init(draft: Draft) -> None:
     for body in draft.init_containers():
         put(body, ROOT_FS, False)
+
+
+@mutant("SCY-02", "a writable job", component="backend")
+def _writable_job(draft: Draft) -> None:
+    put(job_containers(draft)[0], ROOT_FS, False)
 
 
 @mutant("SCY-02", "a writable volume of the host")
@@ -126,6 +179,52 @@ for path, values in RIGHTS.items():
     fields("SCY-03", Draft.main_containers, f"{CONTEXT}.{path}", values)
 
 
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/app"
+RESTRICTED_CONTEXT: dict[str, dict[str, Any]] = {
+    "appArmorProfile": {"no AppArmor": {"type": "Unconfined"}},
+    "seLinuxOptions": {
+        "an SELinux type": {"type": "spc_t"},
+        "an SELinux user": {"user": "system_u"},
+        "an SELinux role": {"role": "system_r"},
+    },
+    "windowsOptions": {"a host process": {"hostProcess": True}},
+}
+for path, values in RESTRICTED_CONTEXT.items():
+    fields("SCY-03", Draft.main_containers, f"{CONTEXT}.{path}", values)
+    fields("SCY-03", Draft.pod_specs, f"{CONTEXT}.{path}", {f"{clause} of the pod": v for clause, v in values.items()})
+field(
+    "SCY-03", "an unsafe sysctl", Draft.pod_specs, f"{CONTEXT}.sysctls", [{"name": "net.core.somaxconn", "value": "1"}]
+)
+field("SCY-03", "a volume by NFS", Draft.pod_specs, "volumes", volume("more", {"nfs": {"server": "x", "path": "/"}}))
+field("SCY-03", "root at the pod alone", Draft.pod_specs, f"{CONTEXT}.runAsUser", 0)
+for handler in ("livenessProbe", "startupProbe"):
+    field("SCY-03", f"a host of the {handler}", Draft.main_containers, f"{handler}.httpGet.host", "192.0.2.1")
+field(
+    "SCY-03", "a host of a hook", Draft.main_containers, "lifecycle.postStart", {"tcpSocket": {"host": "x", "port": 1}}
+)
+field("SCY-03", "a host's port", Draft.main_containers, "ports", lambda old: [{**old[0], "hostPort": 8000}])
+
+
+@mutant("SCY-03", "no AppArmor by annotation")
+def _no_apparmor(draft: Draft) -> None:
+    for body in draft.pod_bodies():
+        body.setdefault("metadata", {}).setdefault("annotations", {})[APPARMOR] = "unconfined"
+
+
+@mutant("SCY-03", "a job that may gain rights", component="backend")
+def _escalating_job(draft: Draft) -> None:
+    put(job_containers(draft)[0], f"{CONTEXT}.allowPrivilegeEscalation", True)
+
+
+for kind, path in {"CronJob": "jobTemplate.spec.template", "DaemonSet": "template", "Rollout": "template"}.items():
+
+    @mutant("SCY-03", f"a privileged {kind}", component="backend")
+    def _privileged_kind(draft: Draft, kind: str = kind, path: str = path) -> None:
+        item: Body = {"kind": kind, "metadata": {"name": "x"}, "spec": {}}
+        put(item["spec"], path, {"spec": {"containers": [{"name": "c", CONTEXT: {"privileged": True}}]}})
+        draft.add_objects(item)
+
+
 @mutant("SCY-03", "no seccomp profile")
 def _no_seccomp(draft: Draft) -> None:
     for body in (*draft.pod_specs(), *draft.containers()):
@@ -138,120 +237,3 @@ def _privileged_job(draft: Draft) -> None:
     draft.add_objects(
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": template}}
     )
-
-
-def first_service(draft: Draft) -> list[Body]:
-    """Return the first Service of the release."""
-    return [item for item in draft.objects() if item["kind"] == "Service"][:1]
-
-
-fields("SCY-05", first_service, "spec.type", {"NodePort": "NodePort", "LoadBalancer": "LoadBalancer"})
-field("SCY-05", "externalIPs", first_service, "spec.externalIPs", ["192.0.2.1"])
-field("SCY-05", "a node port", first_service, "spec.ports", lambda old: [{**old[0], "nodePort": 30000}])
-for kind in ("Ingress", "Gateway", "HTTPRoute"):
-    mutant("SCY-05", kind)(with_object({"kind": kind, "metadata": {"name": "x"}}))
-field("SCY-05", "hostPort", main, "ports", lambda old: [{**old[0], "hostPort": 8000}])
-field("SCY-05", "hostNetwork", spec, "hostNetwork", True)
-field("SCY-06", "NodePort", Draft.service, "spec.type", "NodePort", "static")
-ROUTE = {"spec": {"rules": [{"http": {"paths": [{"backend": {"service": {"name": "todo-backend-service"}}}]}}]}}
-mutant("SCY-06", "an Ingress to it", "static")(
-    lambda draft: draft.add_objects({"kind": "Ingress", "metadata": {"name": "x"}, **ROUTE})
-)
-field("SCY-06", "not by its name", Draft.config_map, "data.BACKEND_URL", "http://localhost:8000", "static")
-
-
-@mutant("SCY-06", "by localhost too", "static")
-def _by_localhost(draft: Draft) -> None:
-    for body in for_component(draft, "frontend").main_containers():
-        body["env"].append({"name": "NEXT_PUBLIC_API_URL", "value": "http://localhost:8000"})
-
-
-LEAK = "sk-proj-" + "Ab3" * 12
-for clause, text in {
-    "an API key": LEAK,
-    "a database URL": "postgresql://todo:hunter2x@db.example.com/todo",
-    "an assigned secret": "BETTER_AUTH_SECRET: 8f2c91d07ab34e",
-    "an API key in base64": encoded(LEAK),
-    "a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n",
-}.items():
-
-    @mutant("SCY-08", f"{clause} in a template", "static")
-    def _in_template(draft: Draft, text: str = text) -> None:
-        draft.change_chart(templates={**draft.chart.templates, "templates/x.yaml": f"a: {text}\n"})
-
-    @mutant("SCY-08", f"{clause} in the values", "static")
-    def _in_values(draft: Draft, text: str = text) -> None:
-        draft.change_chart(values_files={**draft.chart.values_files, "values-x.yaml": f"a: {text}\n"})
-
-    @mutant("SCY-08", f"{clause} in a Dockerfile", "static")
-    def _in_dockerfile(draft: Draft, text: str = text) -> None:
-        draft.change_chart(dockerfiles={"backend": f"FROM x\nENV A={text}\n"})
-
-
-@mutant("SCY-08", "a default for a secret", "static")
-def _shipped_default(draft: Draft) -> None:
-    draft.change_chart(values_files={"values.yaml": "secrets: {betterAuthSecret: changeme}\n"})
-
-
-field("SCY-08", "in the ConfigMap", Draft.config_map, "data.KEY", LEAK, "static", "live")
-
-
-@mutant("SCY-08", "an injected secret in the ConfigMap", "static", "live")
-def _own_in_config(draft: Draft) -> None:
-    draft.config_map()[0]["data"]["KEY"] = f"x {draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"
-
-
-@mutant("SCY-08", "an injected secret in an annotation", "static", "live")
-def _own_in_annotation(draft: Draft) -> None:
-    put(draft.config_map()[0], "metadata.annotations.a", encoded(draft.snapshot.injected_values["BETTER_AUTH_SECRET"]))
-
-
-@mutant("SCY-08", "in a log", "live")
-def _in_log(draft: Draft) -> None:
-    draft.change_cluster(logs={"x": f"connecting to {draft.snapshot.injected_values['DATABASE_URL']}"})
-
-
-def with_backend_image(draft: Draft, fields: dict[str, Any]) -> None:
-    """Replace fields of the backend's image."""
-    image = draft.snapshot.images["backend"]
-    config = {**image.config, **fields.pop("config", {})}
-    draft.change(images={**draft.snapshot.images, "backend": replace(image, config=config, **fields)})
-
-
-mutant("SCY-08", "in the environment", "image")(
-    lambda draft: with_backend_image(draft, {"config": {"config": {"User": "1000", "Env": [f"OPENAI_API_KEY={LEAK}"]}}})
-)
-mutant("SCY-08", "in the history", "image")(
-    lambda draft: with_backend_image(draft, {"config": {"history": [{"created_by": f"ARG K={LEAK}"}]}})
-)
-mutant("SCY-08", "in a layer", "image")(
-    lambda draft: with_backend_image(draft, {"credentials": ("/app/.env: an OpenAI key",)})
-)
-
-
-@mutant("SCY-09", "a key too many")
-def _key_too_many(draft: Draft) -> None:
-    draft.retarget(secret_keys=("DATABASE_URL",))
-
-
-@mutant("SCY-09", "the model's key in the frontend", component="frontend")
-def _model_key(draft: Draft) -> None:
-    for body in draft.main_containers():
-        body["env"].append(
-            {"name": "K", "valueFrom": {"secretKeyRef": {"name": "todo-chatbot-secrets", "key": "OPENAI_API_KEY"}}}
-        )
-
-
-@mutant("SCY-09", "the whole Secret", component="frontend")
-def _whole_secret(draft: Draft) -> None:
-    for body in draft.main_containers():
-        body["envFrom"] = [{"secretRef": {"name": "todo-chatbot-secrets"}}]
-
-
-@mutant("SCY-09", "the Secret as a volume", component="frontend")
-def _secret_volume(draft: Draft) -> None:
-    for body in draft.pod_specs():
-        body["volumes"] = [{"name": "s", "secret": {"secretName": "todo-chatbot-secrets"}}]
-
-
-fields("SCY-09", Draft.pod_specs, "automountServiceAccountToken", {"a token": True, "a token by default": REMOVE})

@@ -44,17 +44,24 @@ def image_contents(
 
 
 @pytest.fixture(scope="session")
-def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, target: Target) -> dict[str, ImageRun]:
-    """Each image run with only its database, with the environment that the chart sets."""
-    database = provisioner.database()
+def rendered(provisioner: Provisioner, target: Target) -> Snapshot:
+    """The chart's defaults, rendered with the URL of the images' database."""
     renderer = Renderer(find_helm(), target)
-    renderer.credentials[target.secret.database_url] = database.url
+    renderer.credentials[target.secret.database_url] = provisioner.database().url
     for secret in renderer.credentials.values():
         redactor.add(secret)
-    snapshot = renderer.snapshot()
+    return renderer.snapshot()
+
+
+@pytest.fixture(scope="session")
+def standalone_runs(
+    images: Mapping[str, BuiltImage], provisioner: Provisioner, rendered: Snapshot, target: Target
+) -> dict[str, ImageRun]:
+    """Each image run with only its database, with the environment that the chart sets."""
+    database = provisioner.database()
 
     def environment(name: str) -> dict[str, str]:
-        view = ComponentView(snapshot, target, name)
+        view = ComponentView(rendered, target, name)
         container = view.main_container(view.pods[0])
         given = {each.name: view.value_of(each) for each in view.environment(container)}
         return {key: value for key, value in given.items() if value is not None} | {"POD_NAME": f"{name}-alone"}
@@ -70,7 +77,9 @@ def standalone_runs(images: Mapping[str, BuiltImage], provisioner: Provisioner, 
 
 
 @pytest.fixture(scope="session")
-def snapshot(image_contents: Mapping[str, ImageState], standalone_runs: Mapping[str, ImageRun]) -> Snapshot:
-    """The contents and the runs of all images."""
+def snapshot(
+    image_contents: Mapping[str, ImageState], standalone_runs: Mapping[str, ImageRun], rendered: Snapshot
+) -> Snapshot:
+    """The contents and the runs of all images, and the objects that run them."""
     images = {name: replace(image, run=standalone_runs[name]) for name, image in image_contents.items()}
-    return Snapshot(source="image", captured_at=datetime.now(UTC), images=images)
+    return replace(rendered, source="image", chart=None, captured_at=datetime.now(UTC), images=images)

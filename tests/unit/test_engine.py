@@ -22,7 +22,7 @@ case "$1 $2" in
   "version --format") {answer} ;;
   "buildx version") exit {no_buildx} ;;
   "--version "*) echo "Docker version {version}, build x" ;;
-  "context inspect") echo '[{{"Endpoints": {{"docker": {{"Host": "unix:///of/the/context.sock"}}}}}}]' ;;
+  "context inspect") echo '[{{"Endpoints": {{"docker": {{"Host": "{host}"}}}}}}]' ;;
 esac
 """
 
@@ -40,9 +40,16 @@ class Machine:
         monkeypatch.setattr(engine, "install", lambda: pytest.fail("the engine was installed"))
         monkeypatch.setattr(engine, "start", lambda: pytest.fail("the engine was started"))
 
-    def write_client(self, *, answer: str = "exit 1", no_buildx: int = 0, version: str = "28.0.0") -> None:
+    def write_client(
+        self,
+        *,
+        answer: str = "exit 1",
+        no_buildx: int = 0,
+        version: str = "28.0.0",
+        host: str = "unix:///var/run/docker.sock",
+    ) -> None:
         script = self.bin / "docker"
-        script.write_text(FAKE_DOCKER.format(answer=answer, no_buildx=no_buildx, version=version))
+        script.write_text(FAKE_DOCKER.format(answer=answer, no_buildx=no_buildx, version=version, host=host))
         script.chmod(0o755)
 
 
@@ -52,7 +59,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_running_engine_is_used_unchanged(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.write_client(answer="echo 28.0.0")
+    machine.write_client(answer="echo 28.0.0", host="unix:///of/the/context.sock")
     assert engine.ensure() == engine.Engine("unix:///of/the/context.sock", machine.bin / "docker", buildx=True)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     assert engine.require().host == "tcp://127.0.0.1:1"
@@ -77,8 +84,27 @@ def test_empty_docker_host_is_ignored(machine: Machine, monkeypatch: pytest.Monk
     machine.write_client()
     monkeypatch.setenv("DOCKER_HOST", "")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ToolchainError, match=r"unix:///of/the/context\.sock: start Docker, or as root"):
+    with pytest.raises(ToolchainError, match=r"unix:///var/run/docker\.sock: start Docker, or as root"):
         engine.ensure()
+
+
+def test_dead_engine_of_a_docker_context_is_not_replaced(machine: Machine) -> None:
+    machine.write_client(answer=f'[ "$DOCKER_HOST" = {engine.private_host()} ] && echo 28.0.0', host=DEAD)
+    for obtain in (engine.require, engine.ensure):
+        with pytest.raises(ToolchainError) as raised:
+            obtain()
+        assert str(raised.value) == (
+            f"no Docker engine answers at {DEAD} (the Docker context in use): start it, or choose another context"
+        )
+
+
+def test_dead_docker_host_is_refused_beside_the_private_engine(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.write_client(answer=f'[ "$DOCKER_HOST" = {engine.private_host()} ] && echo 28.0.0')
+    monkeypatch.setenv("DOCKER_HOST", "nonsense")
+    with pytest.raises(ToolchainError, match=r"no Docker engine answers at nonsense \(DOCKER_HOST\)"):
+        engine.require()
 
 
 def test_unresponsive_engine_counts_as_missing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,7 @@ def test_failed_unit_test_is_no_finding(pytester: pytest.Pytester, write: Write)
 
 
 def pytest_in(folder: Path, *argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", *argv]
+    command = [sys.executable, "-m", "pytest", "-p", "no:acceptance-invocation", *argv]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 

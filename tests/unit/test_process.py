@@ -42,7 +42,7 @@ def start(tmp_path: Path) -> Start:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param([LIVE_TEST], f"no Docker engine answers at {DEAD}: start Docker, or as root", id="dead engine"),
+        pytest.param([LIVE_TEST], f"no Docker engine answers at {DEAD} (DOCKER_HOST): start it", id="dead engine"),
         pytest.param(["--target", "pytest.ini", STATIC_TEST], "pytest.ini", id="wrong target file"),
         pytest.param(["--tarket", "x"], "unrecognized arguments: --tarket", id="unknown option"),
     ],

@@ -1,0 +1,260 @@
+"""Addresses of Services in settings: URLs, host and port pairs and proxy targets, resolved as the cluster's DNS would.
+
+A host name is a Service's if it is below `.svc`, names a namespace of the release, or has one label. A name of one
+label may also be known outside the cluster, so it is dead only where the setting is for a component of the release.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import chain
+from typing import Literal
+
+from acceptance.checks.component_view import ComponentView
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.core.urls import DEFAULT_PORTS, URL, split
+from acceptance.kube.pod_templates import Container, Pod, pod_of
+
+HOST = re.compile(r"(?=.*[a-z])[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*\.?")
+HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+):(\d{1,5})(/\S*)?")
+UPSTREAM = re.compile(r"\bupstream\s+([\w.-]+)\s*\{([^}]*)\}")
+UPSTREAM_SERVER = re.compile(r"\bserver\s+([\w.-]+)(?::(\d+))?")
+COMMENT = re.compile(r"^\s*(#|//|;|--|/?\*|<!--).*$|\s#\s.*$", re.MULTILINE)
+REFERENCE = re.compile(r"\$(\$?)\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+HOST_NAME = re.compile(r"(?i)(.*?)_?(?:HOST|HOSTNAME|ADDR|ADDRESS)")
+ADDRESS_NAME = re.compile(r"(?i).*(?:HOST|ADDR|ADDRESS|ENDPOINT|URL|URI|UPSTREAM|SERVER|TARGET|PROXY|BACKEND|API)")
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+LOCAL_HOSTS = ("localhost", "host", "kubernetes")
+DOMAINS = {
+    *("local", "localhost", "localdomain", "test", "internal", "lan", "home", "example", "invalid"),
+    *("app", "dev", "com", "org", "net", "io", "ai", "cloud", "run", "site", "page", "tech", "co"),
+}
+"""Last labels of two that are more likely a domain's than a namespace's."""
+DOCUMENTS = (".md", ".txt", ".rst", ".html", ".htm")
+ORIGINS = {"cors", "origin", "origins", "allowed", "trusted", "redirect", "public", "vite", "react"}
+"""Words in the name of a setting that is for browsers."""
+PLAIN = {
+    *("api", "backend", "frontend", "server", "service", "internal", "base", "root", "url", "uri", "host", "hostname"),
+    *("endpoint", "address", "addr", "upstream", "proxy", "target", "todo", "chat", "chatbot", "task", "tasks", "http"),
+    *("rest", "fastapi", "ssr", "app", "web", "ui", "next", "port", "name", "domain"),
+}
+"""Words in the name of a setting that is for a component of the release and nothing else."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A text that may contain addresses; `name` is its variable or key, empty for a command."""
+
+    object: str
+    field: str
+    name: str
+    text: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host and a port in a setting; `port` is None where only the host is stated."""
+
+    setting: Setting
+    host: str
+    port: int | None
+
+
+Verdict = Literal["service", "outside", "elsewhere", "dead", "other namespace"]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What an address leads to.
+
+    `service` is a Service of the release; `outside` a name that the cluster does not resolve; `elsewhere` a Service of
+    another namespace; `dead` no Service; `other namespace` the name of a Service in a namespace where it is not.
+    """
+
+    verdict: Verdict
+    name: str = ""
+    service: Object | None = None
+
+
+def hosts(text: str) -> Iterator[tuple[str, int | None]]:
+    """Yield host and port of each URL and upstream server in a text, outside comments."""
+    if "\n" in text:
+        text = COMMENT.sub("", text)
+    upstreams = dict(UPSTREAM.findall(text))
+    for match in URL.finditer(text.replace("\\", " ")):
+        parts = split(re.split(r"[;)\]}`|]", match.group())[0].rstrip("."))
+        if parts and parts.hostname and parts.hostname not in upstreams:
+            yield parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+    for body in upstreams.values():
+        for host, port in UPSTREAM_SERVER.findall(body):
+            yield host.lower(), int(port or 80)
+
+
+def is_name(host: str) -> bool:
+    """Whether a host is a DNS name other than the pod's own."""
+    return HOST.fullmatch(host) is not None and host not in LOCAL_HOSTS
+
+
+def expanded_environment(view: ComponentView, pod: Pod, container: Container) -> dict[str, str]:
+    """Return the environment as the kubelet makes it: `$(NAME)` is expanded, also of Kubernetes' own variables."""
+    linked = at(pod.spec, "enableServiceLinks") is not False
+    known = dict(service_variables(view, view.namespaced(pod.owner))) if linked else {}
+    found: dict[str, str] = {}
+    for variable in view.environment(container):
+        value = view.value_of(variable)
+        if value is not None:
+            scope = known | found
+            found[variable.name] = REFERENCE.sub(
+                lambda m, scope=scope: m.group()[1:] if m.group(1) else scope.get(m.group(2), m.group()),  # type: ignore[misc]
+                value,
+            )
+    return found
+
+
+def service_variables(view: ComponentView, namespace: str) -> Iterator[tuple[str, str]]:
+    """Yield the variables that Kubernetes adds for each Service of the namespace; a name stands for the address."""
+    for item in view.snapshot.of_kind("Service"):
+        if view.namespaced(item) == namespace and (ports := mappings_at(item, "spec.ports")):
+            stem = name_of(item).upper().replace("-", "_")
+            yield f"{stem}_SERVICE_HOST", name_of(item)
+            yield f"{stem}_SERVICE_PORT", str(at(ports[0], "port"))
+            yield f"{stem}_PORT", f"tcp://{name_of(item)}:{at(ports[0], 'port')}"
+            for port in ports:
+                if label := text_at(port, "name").upper().replace("-", "_"):
+                    yield f"{stem}_SERVICE_PORT_{label}", str(at(port, "port"))
+
+
+def settings(view: ComponentView) -> Iterator[Setting]:
+    """Yield the texts of ConfigMaps, literal variables and commands, except documents and what the run injected."""
+    injected = set(view.snapshot.injected_values.values())
+    for item in view.snapshot.of_kind("ConfigMap"):
+        for key, value in mapping_at(item, "data").items():
+            if isinstance(value, str) and value not in injected and not str(key).endswith(DOCUMENTS):
+                yield Setting(object_ref(item), f"data.{key}", str(key), value, view.namespaced(item))
+    for item in view.snapshot.objects:
+        if (pod := pod_of(item)) is not None:
+            for container in pod.containers():
+                yield from _of_container(view, pod, container, injected)
+
+
+def _of_container(view: ComponentView, pod: Pod, container: Container, injected: set[str]) -> Iterator[Setting]:
+    namespace = view.namespaced(pod.owner)
+    values = expanded_environment(view, pod, container)
+    for variable in mappings_at(container.body, "env"):
+        name, literal = text_at(variable, "name"), text_at(variable, "value")
+        if literal and literal not in injected:
+            yield Setting(pod.object, f"{container.field}.env[{name}]", name, values.get(name, literal), namespace)
+    for field in ("command", "args"):
+        for text in at(container.body, field) or []:
+            if isinstance(text, str):
+                yield Setting(pod.object, f"{container.field}.{field}", "", text, namespace)
+
+
+def pairs(values: Mapping[str, str]) -> Iterator[tuple[str, str, int | None]]:
+    """Yield name, host and port of variables without a scheme: `A_HOST` with `A_PORT`, or `host:port`."""
+    for name, value in values.items():
+        joined = HOST_AND_PORT.fullmatch(value)
+        if joined and ADDRESS_NAME.fullmatch(name):
+            yield name, joined.group(1).lower(), int(joined.group(2))
+        elif (stem := HOST_NAME.fullmatch(name)) and HOST.fullmatch(value.lower()):
+            port = values.get(f"{stem.group(1)}_PORT".lstrip("_"), values.get(f"{stem.group(1)}_SERVICE_PORT", ""))
+            yield name, value.lower(), int(port) if port.isdecimal() else None
+
+
+def addresses(view: ComponentView) -> Iterator[Address]:
+    """Yield every address of the release's settings, each place once."""
+    for setting in settings(view):
+        for host, port in hosts(setting.text):
+            if is_name(host):
+                yield Address(setting, host, port)
+    for item in view.snapshot.objects:
+        if (pod := pod_of(item)) is not None:
+            for container in pod.containers():
+                for name, host, port in pairs(expanded_environment(view, pod, container)):
+                    if is_name(host):
+                        field = f"{container.field}.env[{name}]"
+                        yield Address(Setting(pod.object, field, name, "", view.namespaced(item)), host, port)
+
+
+def resolve(view: ComponentView, address: Address) -> Resolved:
+    """Return what an address of a setting leads to."""
+    services = {(name_of(item), view.namespaced(item)): item for item in view.snapshot.of_kind("Service")}
+    namespaces = {view.target.chart.namespace, *(view.namespaced(item) for item in view.snapshot.objects)}
+    labels = address.host.lower().rstrip(".").split(".")
+    qualified = "svc" in labels[2:]
+    if qualified:
+        end = labels.index("svc", 2)
+        name, namespace = labels[end - 2], labels[end - 1]
+    elif len(labels) == 1:
+        name, namespace = labels[0], address.setting.namespace
+    elif len(labels) == 2:
+        name, namespace = labels
+    else:
+        return Resolved("outside")
+    if (found := services.get((name, namespace))) is not None:
+        return Resolved("service", name, found)
+    if namespace not in namespaces:
+        known = any(each == name and address.port in ports_of(view, item) for (each, _), item in services.items())
+        if qualified:
+            return Resolved("other namespace" if known else "elsewhere", name)
+        typed = known and address.port not in (80, 443) and namespace not in DOMAINS
+        return Resolved("other namespace" if typed else "outside", name)
+    domain = len(labels) == 2 and namespace in DOMAINS
+    if (len(labels) > 1 and not domain) or (len(labels) == 1 and is_for_component(view, address, name)):
+        return Resolved("dead", name)
+    return Resolved("outside", name)
+
+
+def ports_of(view: ComponentView, service: Object) -> list[int]:
+    """Return the ports under which a Service's name answers; without an address of its own, those of its pods."""
+    found: list[int] = []
+    pods = [pod_of(item) for item in view.snapshot.objects] if at(service, "spec.clusterIP") == "None" else []
+    selector = mapping_at(service, "spec.selector")
+    selected = [pod for pod in pods if pod and selector and selector.items() <= dict(pod.labels).items()]
+    for entry in mappings_at(service, "spec.ports"):
+        port = at(entry, "port")
+        target = at(entry, "targetPort")
+        if selected and target is not None:
+            port = next((each for pod in selected if (each := pod.ports().get(target)) is not None), target)
+        if isinstance(port, int):
+            found.append(port)
+    return found
+
+
+def words(name: str) -> set[str]:
+    """Return the words of a variable's or key's name, in lower case."""
+    return {word.lower() for word in WORD.findall(name)}
+
+
+def is_for_component(view: ComponentView, address: Address, name: str) -> bool:
+    """Whether a host name of one label can only be meant for a component: by the setting's name or its own."""
+    said = words(address.setting.name)
+    if said & ORIGINS:
+        return False
+    if said and said <= PLAIN and said & {"api", "backend"}:
+        return True
+    own = {name_of(item) for item in view.snapshot.of_kind("Service")}
+    if "frontend" in said and said <= PLAIN:
+        return address.port in {port for item in view.snapshot.of_kind("Service") for port in ports_of(view, item)}
+    named = {component.deployment for component in view.target.components.values()}
+    named |= {component.container for component in view.target.components.values()}
+    named |= {component.service for component in view.target.components.values()}
+    return name in named or any(is_misspelt(name, other) for other in chain(own, named))
+
+
+def is_misspelt(name: str, other: str) -> bool:
+    """Whether a name is another one with a slip, or with another ending for a Service."""
+
+    def stem(text: str) -> str:
+        return re.sub(r"[-_]?(service|svc)$", "", text).replace("_", "-")
+
+    if stem(name) == stem(other) and stem(name):
+        return True
+    if re.sub(r"\d", "", name) == re.sub(r"\d", "", other) or len(name) < 6:
+        return False
+    return SequenceMatcher(None, name, other, autojunk=False).ratio() >= 0.92 and not re.search(r"\d$", name)

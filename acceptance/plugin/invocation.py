@@ -1,0 +1,63 @@
+"""`pytest --target FILE` from any folder: pytest runs with the suite's configuration and the suite's tests.
+
+pytest chooses its configuration before it knows any option of a plugin, and so takes the value of `--target` for a
+test's path. This module is the only one that is loaded as an entry point, early enough to start pytest again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from acceptance.core.rules import ROOT
+
+OPTION = "--target"
+CONFIGURATION = ROOT / "pytest.ini"
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Start pytest again with the suite's configuration if it uses another one and a target is named.
+
+    Of the hooks that an entry point has, this one is called before the output is captured.
+    """
+    config = pluginmanager.get_plugin("pytestconfig")
+    assert isinstance(config, pytest.Config)
+    argv = config.invocation_params.args
+    is_command_line = sys.argv[1:] == list(argv)
+    if is_command_line and sys.stdout is None:  # `>&-`: the next file that is opened would become the standard output
+        sys.stderr.write("ERROR: standard output is closed; redirect it to a file or to /dev/null\n")
+        raise SystemExit(2)
+    if is_command_line and names_target(argv) and config.inipath != CONFIGURATION:
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *suite_arguments(argv)])  # noqa: S606 - an argv list
+
+
+def names_target(argv: Sequence[str]) -> bool:
+    """Whether a command line has the option `--target`."""
+    return any(word == OPTION or word.startswith(f"{OPTION}=") for word in argv)
+
+
+def suite_arguments(argv: Sequence[str]) -> list[str]:
+    """Return a command line that works from any folder: the target as one word, and the suite's configuration."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] == OPTION:
+            words[-1] = f"{OPTION}={word}"
+        else:
+            words.append(word)
+    return [
+        "-c",
+        str(CONFIGURATION),
+        f"--rootdir={ROOT}",
+        *words,
+        *([] if names_tests(words) else [str(ROOT / "tests")]),
+    ]
+
+
+def names_tests(words: Sequence[str]) -> bool:
+    """Whether a command line names a test file or folder of the suite."""
+    paths = [Path(word.partition("::")[0]).absolute() for word in words if not word.startswith("-")]
+    return any(path.exists() and path.is_relative_to(ROOT) for path in paths)

@@ -1,0 +1,78 @@
+"""Neutral variants of security: settings, rights, credentials and routes that break no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mutants.draft import Body, put
+from mutants.neutral import Objects, containers, specs, variant
+
+
+@variant("objects that name Services without exposing them")
+def _internal(objects: Objects) -> None:
+    service, namespace = "todo-frontend-service", objects[-1]["metadata"].get("namespace")
+    host = f"{service}.{namespace}.svc.cluster.local"
+    items: Mapping[str, Body] = {
+        "monitoring.coreos.com/v1 ServiceMonitor": {"selector": {"matchLabels": {"app": "todo-chatbot"}}},
+        "monitoring.coreos.com/v1 Probe": {"targets": {"staticConfig": {"static": [f"http://{host}:3000/health"]}}},
+        "networking.istio.io/v1 VirtualService": {
+            "hosts": [service],
+            "http": [{"route": [{"destination": {"host": host}}]}],
+        },
+        "networking.istio.io/v1 DestinationRule": {"host": host},
+        "networking.istio.io/v1 ServiceEntry": {"hosts": ["api.openai.com"], "location": "MESH_EXTERNAL"},
+        "gateway.networking.k8s.io/v1 HTTPRoute": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": service}],
+            "rules": [{"backendRefs": [{"name": service, "port": 3000}]}],
+        },
+        "cert-manager.io/v1 Certificate": {"dnsNames": [host], "secretName": "tls"},
+        "linkerd.io/v1alpha2 ServiceProfile": {"routes": [{"name": service}]},
+        "split.smi-spec.io/v1alpha4 TrafficSplit": {"service": service, "backends": [{"service": service}]},
+        "batch.example.com/v1 Warmer": {"target": {"kind": "Deployment", "name": service}},
+    }
+    for title, spec in items.items():
+        version, kind = title.split(" ")
+        metadata = {"name": kind.lower(), "namespace": namespace}
+        objects.append({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
+
+
+@variant("rights and a token that are used")
+def _rights(objects: Objects) -> None:
+    namespace = objects[-1]["metadata"].get("namespace")
+    metadata = {"name": "leader", "namespace": namespace}
+    group = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
+    subject = {"kind": "ServiceAccount", "name": "leader", "namespace": namespace}
+    role_ref = {"apiGroup": group, "kind": "Role", "name": "leader"}
+    objects += [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": role_ref,
+            "subjects": [subject],
+        },
+    ]
+    for spec in specs(objects):
+        spec["serviceAccountName"] = "leader"
+        spec["automountServiceAccountToken"] = True
+
+
+@variant("safe settings of every kind")
+def _safe(objects: Objects) -> None:
+    for spec in specs(objects):
+        spec.setdefault("securityContext", {}).update(
+            {
+                "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+                "appArmorProfile": {"type": "RuntimeDefault"},
+                "seLinuxOptions": {"level": "s0:c123,c456"},
+                "fsGroup": 1000,
+            }
+        )
+        token = {"serviceAccountToken": {"path": "token", "audience": "vault"}}
+        spec.setdefault("volumes", []).append({"name": "identity", "projected": {"sources": [token]}})
+    for body in containers(objects):
+        put(body, "securityContext.capabilities.add", ["NET_BIND_SERVICE"])
+        put(body, "securityContext.procMount", "Default")
