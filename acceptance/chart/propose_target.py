@@ -25,11 +25,11 @@ from acceptance.chart.proposal.missing import note_missing_values
 from acceptance.chart.proposal.roles import Workload, assign, workloads
 from acceptance.chart.proposal.source import ChartSource, InitError, default_release, given_values, open_chart
 from acceptance.chart.proposal.trials import Explorer, Trial, mappings, settable, trials_of
-from acceptance.chart.proposal.vocabulary import CREDENTIALS, SPECIFIED_KEYS, credential_of, normalized
+from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, credential_of, normalized
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import at, name_of, text_at
-from acceptance.core.target import Target
+from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.helm import Helm
 from acceptance.kube.manifests import shipped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from pathlib import Path
+from typing import Any
 
 from toolchain import cache
 
@@ -32,3 +33,26 @@ def unpacked(path: Path) -> Path:
     if len(charts) != 1:
         raise ArchiveError(f"{path} is no chart archive: it holds {len(charts)} folders with a Chart.yaml, not one")
     return charts[0]
+
+
+def with_unpacked_chart(document: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Return the document with the paths below a packaged chart as those of its unpacked files.
+
+    Raises:
+        ArchiveError: The archive holds no chart.
+    """
+    chart = document.get("chart")
+    if not isinstance(chart, dict) or not isinstance(chart.get("path"), str):
+        return document
+    archive = Path(chart["path"])
+    if not is_archive(archive) or not (root / archive).is_file():
+        return document
+    folder, files = unpacked(root / archive), chart.get("values_files")
+    changed: dict[str, Any] = {**chart, "path": str(folder)}
+    if isinstance(files, list):
+        below = [isinstance(each, str) and Path(each).is_relative_to(archive) for each in files]
+        changed["values_files"] = [
+            str(folder / Path(each).relative_to(archive)) if inside else each
+            for each, inside in zip(files, below, strict=True)
+        ]
+    return {**document, "chart": changed}

@@ -20,6 +20,8 @@ from acceptance.core.values import leaves, merge_values, set_paths
 from acceptance.kube.manifests import read_text_or_empty, shipped
 
 ATTEMPTS = 40
+TEXT = "acceptance"
+"""A value of whose name nothing is known."""
 LINES_BEFORE = 6
 """Lines before a `fail` in which its condition is looked for."""
 REFERENCE = re.compile(r"\.Values\.([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)")
@@ -52,6 +54,8 @@ class Completion:
     left_out: dict[str, str] = field(default_factory=dict)
     first_error: str | None = None
     rendering: Rendering = field(default_factory=Rendering)
+    nil_leaves: list[str] = field(default_factory=list)
+    """The paths that were read below a missing mapping, which was given empty."""
 
 
 def complete(
@@ -126,9 +130,16 @@ def _new_values(message: str, result: Completion) -> dict[str, Any]:
     defaults = merge_values(shipped(chart), result.values)
     if "schema" in message and (found := _by_schema(message, chart)):
         return {path: value for path, value in found.items() if result.filled.get(path) != value}
-    for path, value in _by_nil_pointer(message):
-        if path not in result.filled:
-            return {path: value}
+    nil_pointers = list(_by_nil_pointer(message))
+    for above, leaf in nil_pointers:
+        known = guess(leaf)
+        if leaf not in result.filled and not isinstance(known, bool) and known != TEXT:
+            return {leaf: known}
+        if above not in result.filled and leaf not in result.filled:
+            result.nil_leaves.append(leaf)
+            return {above: {}}
+    if "YAML" in message and result.nil_leaves:
+        return {leaf: guess(leaf) for leaf in result.nil_leaves if leaf not in result.filled}
     paths = [path for path in _suspects(message, chart, defaults) if path not in result.filled]
     credentials = [path for path in paths if credential_of(path) is not None]
     for path in credentials or paths[:1]:
@@ -159,7 +170,7 @@ def guess(path: str, current: Any = None) -> Any:
     ):
         if re.fullmatch(pattern, name):
             return value
-    return "acceptance"
+    return TEXT
 
 
 def _by_schema(message: str, chart: Path) -> dict[str, Any]:
@@ -210,8 +221,8 @@ def _resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
     return part
 
 
-def _by_nil_pointer(message: str) -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) for a nil pointer: an empty mapping where a mapping is missing."""
+def _by_nil_pointer(message: str) -> Iterator[tuple[str, str]]:
+    """Yield (path of the missing mapping, path that was read) for each nil pointer."""
     for prefix, path, name in re.findall(
         r"([\w./-]*)[^<]*<[^>]*?\.Values\.([\w.-]+)[^>]*>: nil pointer evaluating (?:interface \{\}|[\w.*]+)\.([\w-]+)",
         message,
@@ -219,7 +230,8 @@ def _by_nil_pointer(message: str) -> Iterator[tuple[str, Any]]:
         keys = path.split(".")
         above = keys[: keys.index(name)] if name in keys else keys[:-1]
         if above:
-            yield f"{_subchart_prefix(prefix, above[0])}{'.'.join(above)}", {}
+            subchart = _subchart_prefix(prefix, above[0])
+            yield f"{subchart}{'.'.join(above)}", f"{subchart}{path}"
 
 
 def _subchart_prefix(location: str, first_key: str) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
-from acceptance.chart.proposal.roles import Workload
-from acceptance.chart.proposal.vocabulary import CREDENTIALS, SPECIFIED_KEYS, best_named, rank
+from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload
+from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, best_named, rank, words
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
-from acceptance.core.target import ComponentName
+from acceptance.core.target import CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import EnvVar, image_reference
 from acceptance.kube.quantity import quantity
 
@@ -229,7 +229,11 @@ def _most_fitting(
         if used:
             counts = {name: len(_keys_by_meaning(kind, name, meanings, backend, frontend, objects)) for name in used}
             return max(used, key=lambda name: counts[name])
-    rendered = [item for item in objects if text_at(item, "kind") == kind]
+    rendered = [
+        item
+        for item in objects
+        if text_at(item, "kind") == kind and not set(words(name_of(item))) & (ADD_ONS | SERVICES)
+    ]
     scores = [
         (sum(best_named(_keys_of(item), each) is not None for each in meanings), name_of(item)) for item in rendered
     ]

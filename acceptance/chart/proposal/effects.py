@@ -10,10 +10,10 @@ from typing import Any
 
 from acceptance.chart.proposal.roles import value_of, workloads
 from acceptance.chart.proposal.trials import CERTIFICATE, Trial
-from acceptance.chart.proposal.vocabulary import CREDENTIALS, normalized, path_rank, rank
+from acceptance.chart.proposal.vocabulary import normalized, path_rank, rank
 from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, text_at
-from acceptance.core.target import ComponentName
+from acceptance.core.target import CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import image_reference
 from acceptance.kube.secrets import decoded
 

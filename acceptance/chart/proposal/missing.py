@@ -8,8 +8,9 @@ from typing import Any
 from acceptance.chart.proposal.draft import Draft
 from acceptance.chart.proposal.effects import Effect
 from acceptance.chart.proposal.roles import Workload, value_of
-from acceptance.chart.proposal.vocabulary import CREDENTIALS, rank
+from acceptance.chart.proposal.vocabulary import rank
 from acceptance.checks.snapshot import Rendering
+from acceptance.core.target import CREDENTIALS
 
 WANTED = {
     "database_url": "backend",
@@ -44,12 +45,12 @@ def note_missing_values(
                 f"Not found: components.{role}.values {', '.join(missing)}, because no value sets the field of "
                 f"Deployment/{part['deployment']}."
             )
-    ambiguous: dict[str, str] = {}
-    for effect in found:
-        if effect.component is None and effect.name in CREDENTIALS and effect.path != have.get(effect.name):
-            ambiguous.setdefault(effect.name, effect.path)
-    for name, path in ambiguous.items():
-        draft.note(f"values.{name}: {path} sets it too.")
+    for name in CREDENTIALS:
+        setting = [each for each in found if each.component is None and each.name == name]
+        best = max((each.certainty for each in setting), default=0)
+        equal = dict.fromkeys(each.path for each in setting if each.certainty == best and each.path != have[name])
+        if equal:
+            draft.note(f"values.{name}: {', '.join(equal)} sets it too.")
 
 
 def _why(name: str, role: str, components: Mapping[Any, Workload], rendering: Rendering) -> str:

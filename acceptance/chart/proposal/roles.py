@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from acceptance.chart.proposal.vocabulary import CREDENTIALS, rank, words
+from acceptance.chart.proposal.vocabulary import rank, words
 from acceptance.core.fields import Object, at, list_at, mapping_at, mappings_at, name_of, text_at
-from acceptance.core.target import COMPONENTS, ComponentName
+from acceptance.core.target import COMPONENTS, CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import Container, EnvVar, Pod, environment, image_reference, pod_of
 from acceptance.kube.secrets import decoded
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-CREDENTIALS = ("database_url", "auth_secret", "model_key")
-"""The specification's credentials, by their names in the target's `[values]` and `[secret]`."""
 SPECIFIED_KEYS = {"database_url": "DATABASE_URL", "auth_secret": "BETTER_AUTH_SECRET", "model_key": "OPENAI_API_KEY"}
 PROVIDERS = "openai|azureopenai|gemini|google|googleai|genai|anthropic|claude|groq|openrouter|mistral|deepseek|cohere"
 MEANINGS: dict[str, tuple[tuple[str, int], ...]] = {
@@ -79,7 +77,7 @@ def path_rank(path: str, meaning: str) -> int:
 
 def credential_of(path: str) -> str | None:
     """Return the credential that a value path's name suggests, or None."""
-    ranks = {name: path_rank(path, name) for name in CREDENTIALS}
+    ranks = {name: path_rank(path, name) for name in SPECIFIED_KEYS}
     best = max(ranks, key=lambda name: ranks[name])
     return best if ranks[best] else None
 
