@@ -97,7 +97,7 @@ def add_phase(result: TestResult, phase: Phase, end: PhaseEnd | None) -> None:
         phase: The phase that ended.
         end: How an exception ended it, or None where none did.
     """
-    if phase == "call":
+    if phase == "call" or (end is not None and end.findings):
         # Of the blocking findings only those that ended the test: hypothesis reports many on its way to the smallest.
         others = dict.fromkeys(each for each in result.classified if each.severity != "blocking")
         findings = end.findings if end else ()
