@@ -252,7 +252,7 @@ def _explore(draft: Draft, completion: Completion, values: Mapping[str, Any], pr
         draft.note(f"The HPA exists only with {switch} = true, and the chart ships false.")
     names = _names(draft)
     explorer = Explorer(completion.renderer, switched, names.relevant, progress)
-    words = ("replica", "min", "max", "count", "instances", "metric", "cpu", "utilization", "behavio", "scal")
+    words = ("replica", "min", "max", "count", "instances", "metric", "cpu", "utilization", "behav", "scal")
     related = [each for each in alternatives if each and any(word in normalized(each[0].path) for word in words)]
     return found + [each for each in _effects(explorer, related, names) if each.name != "hpa_enabled"]
 

@@ -178,7 +178,7 @@ def _by_schema(message: str, chart: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pointer, complaint in re.findall(r"at '(/?[^']*)': (.*?)(?= - at '|$)", message):
         parents = [part for part in pointer.split("/") if part]
-        names = re.findall(r"'([^']+)'", complaint) if "missing propert" in complaint else [""]
+        names = re.findall(r"'([^']+)'", complaint) if "missing prop" in complaint else [""]
         for name in names:
             path = ".".join([*parents, name] if name else parents)
             if path:

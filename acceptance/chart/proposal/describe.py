@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
-from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload
+from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates
 from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, best_named, rank, words
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import CREDENTIALS, ComponentName
@@ -41,11 +41,10 @@ def describe_component(draft: Draft, role: ComponentName, workload: Workload, ob
         draft.note(f"Not found: the {role}'s Service, because none selects the pods of Deployment/{workload.name}.")
     draft.set((*place, "container"), main.name if main else role)
     init = [each for each in workload.pod.containers() if each.init and not each.sidecar]
-    if init and role == "backend":
-        migrating = (
-            [each for each in init if image_reference(each.image)[0] == image_reference(main.image)[0]] if main else []
-        )
-        draft.set((*place, "init_container"), (migrating or init)[-1].name)
+    own = image_reference(main.image)[0] if main else None
+    migrating = [each for each in init if migrates(each)] or [e for e in init if image_reference(e.image)[0] == own]
+    if role == "backend" and migrating:
+        draft.set((*place, "init_container"), migrating[-1].name)
     draft.set(
         (*place, "port"), port, as_rendered(port, PORTS[role]) if serving else f"the specification's; {role} names none"
     )
@@ -62,7 +61,7 @@ def describe_component(draft: Draft, role: ComponentName, workload: Workload, ob
             "the specification's" + ("" if _same(figures) else f"; the chart renders {_listed(figures)}"),
         )
     _probes(draft, role, workload)
-    repository = image_reference(main.image)[0] if main else f"todo-{role}"
+    repository = (image_reference(main.image)[0] if main else "") or f"todo-{role}"
     draft.set((*place, "image", "repository"), repository, as_rendered(repository.rpartition("/")[2], f"todo-{role}"))
     draft.set((*place, "image", "max_bytes"), MAX_BYTES[role])
 

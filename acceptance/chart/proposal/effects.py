@@ -187,7 +187,7 @@ def _of_autoscaler(before: Rendering, after: Rendering, trial: Trial, names: Nam
             yield Effect(None, name, trial.path)
     if new and at(old, "spec.behavior") != at(new, "spec.behavior"):
         keys = trial.path.split(".")
-        place = next((index for index, key in enumerate(keys) if normalized(key).startswith("behavio")), None)
+        place = next((index for index, key in enumerate(keys) if normalized(key).startswith("behav")), None)
         if place is not None:
             yield Effect(None, "hpa_behavior", ".".join(keys[: place + 1]))
 

@@ -189,7 +189,7 @@ def _evidence(role: ComponentName, workload: Workload) -> Iterator[int]:
             points * any(rank(name, meaning) for name in names)
             for meaning, points in zip((*CREDENTIALS, "cors_origins"), (4, 3, 6, 3), strict=True)
         )
-        yield 4 * any(_migrates(each) for each in workload.pod.containers() if each.init)
+        yield 4 * any(migrates(each) for each in workload.pod.containers() if each.init)
         yield (
             4
             * any(
@@ -202,7 +202,7 @@ def _evidence(role: ComponentName, workload: Workload) -> Iterator[int]:
     else:
         yield 6 * public + 3 * any(rank(name, "public_url") for name in names)
         yield -4 * any(rank(name, "model_key") for name in names)
-        yield -3 * any(_migrates(each) for each in workload.pod.containers() if each.init)
+        yield -3 * any(migrates(each) for each in workload.pod.containers() if each.init)
 
 
 def _own_words(workload: Workload) -> set[str]:
@@ -212,7 +212,8 @@ def _own_words(workload: Workload) -> set[str]:
     return set(words(workload.name)) - shared
 
 
-def _migrates(container: Container) -> bool:
+def migrates(container: Container) -> bool:
+    """Whether a container's name or command speaks of migrating a database."""
     text = " ".join(
         [container.name, *(str(each) for key in ("command", "args") for each in list_at(container.body, key))]
     )

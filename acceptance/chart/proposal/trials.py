@@ -16,7 +16,7 @@ from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
 from acceptance.core.values import leaves, merge_values, nested
 
-FEW = 8
+FEW = 4
 """Values that are changed one by one without first changing them together."""
 ENVIRONMENTS = ("staging", "production", "development")
 ORIGIN = "https://acceptance-probe.example.com"
@@ -101,7 +101,7 @@ def _of_mapping(path: str, name: str) -> list[Trial]:
     if name.endswith("resources"):
         part = {"cpu": "123m", "memory": "123Mi"}
         return [Trial(path, {"requests": part, "limits": part})]
-    if name.startswith("behavio"):
+    if name.startswith("behav"):
         return [Trial(path, {"scaleDown": {"stabilizationWindowSeconds": 31}})]
     return [Trial(path, {"ACCEPTANCE_PROBE": f"acceptance-{secrets.token_hex(4)}"})]
 
