@@ -62,7 +62,9 @@ class RenderedChart:
         assert self.defaults.chart is not None
         if (error := self.defaults.chart.rendering.error) is not None:
             cause = Finding("CHT-09", "chart", "helm template", "objects", error)
-            raise Untested("the chart does not render (CHT-09)", next(iter(with_places([cause], *self._judged)), cause))
+            raise Untested(
+                f"the chart does not render (CHT-09): {error}", next(iter(with_places([cause], *self._judged)), cause)
+            )
 
     @property
     def _judged(self) -> Subject:

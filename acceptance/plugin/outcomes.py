@@ -112,7 +112,7 @@ class OutcomeHooks:
             return
         classified = classify(cause, self._state.results.target, date.today())
         outcome: Outcome = "failed" if classified.severity == "blocking" else "passed"
-        binding = RuleBinding(f"tests/{level}: {cause.rule}", level, (cause.rule,))
+        binding = RuleBinding(f"tests/{level}/test_rules.py::test_rule[{cause.rule}]", level, (cause.rule,))
         tests[binding.test] = TestResult(binding, outcome, str(cause), [classified])
 
     def _show_result(
