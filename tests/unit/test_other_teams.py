@@ -57,11 +57,13 @@ def propose(chart: Path, expected: Mapping[str, Any], helm: Helm, folder: Path) 
 def judge(name: str, helm: Helm, folder: Path) -> Judged:
     expected = tomllib.loads((TEAMS / name / "expected.toml").read_text(encoding="utf-8"))
     target = propose(TEAMS / name / "chart", expected, helm, folder)
-    found = []
+    found: list[tuple[ClassifiedFinding, str]] = []
     for snapshot in Renderer(helm, target).snapshots():
         variant = "" if snapshot.variant == DEFAULTS else f" ({snapshot.variant})"
-        for each in checks.run_checks(snapshot, target).findings:
-            found.append((classify(each, target, date.today()), f"{each}{variant}"))
+        found += [
+            (classify(each, target, date.today()), f"{each}{variant}")
+            for each in checks.run_checks(snapshot, target).findings
+        ]
     return Judged(expected, target, tuple(found))
 
 
@@ -69,15 +71,17 @@ def judge(name: str, helm: Helm, folder: Path) -> Judged:
 def test_findings_as_expected(name: str, helm: Helm, tmp_path: Path) -> None:
     judged = judge(name, helm, tmp_path)
     stated = {kind: judged.expected.get(kind, []) for kind in ("finding", "advised", "also")}
-    problems = []
+    problems: list[str] = []
     for kind, severity in (("finding", "blocking"), ("advised", "advice")):
-        for each in stated[kind]:
+        problems += [
+            f"missing: {each}"
+            for each in stated[kind]
             if not any(
                 (it.finding.rule, it.finding.object, it.severity) == (each["rule"], each["object"], severity)
                 and each.get("says", "") in text
                 for it, text in judged.findings
-            ):
-                problems.append(f"missing: {each}")
+            )
+        ]
     known = {(each["rule"], each["object"]) for kind in ("finding", "also") for each in stated[kind]}
     for it, text in judged.findings:
         if it.severity == "advice" and it.finding.rule not in judged.expected["advice"]:
