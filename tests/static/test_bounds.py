@@ -9,6 +9,7 @@ from acceptance.chart import bounds
 from acceptance.chart.bounds import Case
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import report_findings
+from acceptance.checks.places import with_places
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target
 
@@ -25,7 +26,7 @@ STATIC = {(each.rule, each.component): each for each in checks.for_level("static
 def test_bound(case: Case, component: str, renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     assert component == (case.component or "release")
     findings = bounds.check_case(case, renderer, defaults, STATIC)
-    report_findings(findings, target)
+    report_findings(with_places(findings, defaults, target), target)
 
 
 @pytest.mark.rule("CFG-08")
@@ -33,16 +34,16 @@ def test_bound(case: Case, component: str, renderer: Renderer, defaults: Snapsho
 def test_size_of_the_config_map(excess: int, renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     case = bounds.total_size(renderer, defaults, excess)
     findings = bounds.check_case(case, renderer, defaults, STATIC)
-    report_findings(findings, target)
+    report_findings(with_places(findings, defaults, target), target)
 
 
 @pytest.mark.rule("CFG-07")
 def test_text_survives(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     findings = bounds.round_trip(renderer, defaults)
-    report_findings(findings, target)
+    report_findings(with_places(findings, defaults, target), target)
 
 
 @pytest.mark.rule("CHT-10")
 def test_unknown_keys_at_every_depth(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     findings = bounds.unknown_keys(renderer, defaults)
-    report_findings(findings, target)
+    report_findings(with_places(findings, defaults, target), target)

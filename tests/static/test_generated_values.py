@@ -11,6 +11,7 @@ from acceptance import checks
 from acceptance.chart import generated_values
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.places import with_places
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, set_paths
@@ -60,4 +61,5 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
 
     draw()
     assert rendered, "every generated set of values was rejected"
-    report_findings(dict.fromkeys(found), target)
+    first = {(each.rule, each.object, each.field): each for each in reversed(found)}
+    report_findings(with_places(first.values(), defaults, target), target)

@@ -9,14 +9,16 @@ import pytest
 from acceptance.chart import unused
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import report_findings
+from acceptance.checks.places import with_places
+from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target
 
 
 @pytest.mark.rule("CHT-08")
-def test_every_template_file_is_used(renderer: Renderer, target: Target, tmp_path: Path) -> None:
-    report_findings(unused.unused_templates(renderer, tmp_path), target)
+def test_every_template_file_is_used(renderer: Renderer, defaults: Snapshot, target: Target, tmp_path: Path) -> None:
+    report_findings(with_places(unused.unused_templates(renderer, tmp_path), defaults, target), target)
 
 
 @pytest.mark.rule("CHT-10")
-def test_every_value_is_used(renderer: Renderer, target: Target) -> None:
-    report_findings(unused.unused_values(renderer), target)
+def test_every_value_is_used(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
+    report_findings(with_places(unused.unused_values(renderer), defaults, target), target)

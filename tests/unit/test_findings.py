@@ -111,6 +111,13 @@ def test_partly_known_finding_shows_the_rest() -> None:
     assert second.sentences == "requests.cpu: expected one, actual another; limits.cpu: see POD-06"
 
 
+def test_user_of_pod_and_container_is_one_defect() -> None:
+    spec = "spec.template.spec"
+    container = finding("SCY-01", "Deployment/b", f"{spec}.containers[b].securityContext")
+    pod = finding("SCY-03", "Deployment/b", f"{spec}.securityContext.runAsUser")
+    assert [each.refers for each in group([container, pod])] == [False, True]
+
+
 def test_assertions_with_other_messages_are_apart() -> None:
     found = group(finding(rule, "release", "", "", text) for rule, text in (("POD-10", "a"), ("POD-11", "b")))
     assert [str(each) for each in found] == ["POD-10: release: a", "POD-11: release: b"]
