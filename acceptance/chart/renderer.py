@@ -64,7 +64,7 @@ class Renderer:
             values.auth_secret: names.auth_secret,
             values.model_key: names.model_key,
         }
-        parts = [nested(path, self.credentials[key]) for path, key in paths.items() if path is not None]
+        parts = [nested(path, names.as_given(self.credentials[key])) for path, key in paths.items() if path is not None]
         return merge_values(self.target.chart.values, *parts)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+<<<<<<< HEAD
 from acceptance import checks
 from acceptance.chart import bounds
 from acceptance.chart.bounds import Case
@@ -11,11 +12,14 @@ from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import report_findings
 from acceptance.checks.places import with_places
 from acceptance.checks.snapshot import Snapshot
+=======
+from acceptance.chart.assessment import Assertion, RenderedChart
+>>>>>>> main
 from acceptance.core.target import Target
+from acceptance.plugin.parametrize import assert_none_found, static_parameters
 
-STATIC = {(each.rule, each.component): each for each in checks.for_level("static")}
 
-
+<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("case", "component"),
     [
@@ -47,3 +51,8 @@ def test_text_survives(renderer: Renderer, defaults: Snapshot, target: Target) -
 def test_unknown_keys_at_every_depth(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     findings = bounds.unknown_keys(renderer, defaults)
     report_findings(with_places(findings, defaults, target), target)
+=======
+@pytest.mark.parametrize(("assertion", "component"), static_parameters("bounds"))
+def test_bound(assertion: Assertion, component: str, rendered_chart: RenderedChart, target: Target) -> None:
+    assert_none_found(assertion, component, rendered_chart, target)
+>>>>>>> main

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import HealthCheck, given, settings
 
+<<<<<<< HEAD
 from acceptance import checks
 from acceptance.chart import generated_values
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.places import with_places
 from acceptance.checks.snapshot import Snapshot
+=======
+from acceptance.chart.assessment import Assertion, RenderedChart
+>>>>>>> main
 from acceptance.core.target import Target
-from acceptance.core.values import merge_values, set_paths
-
-EXAMPLES = 40
-# Rules that hold for any values; the others expect figures, names and ports that the target states.
-SOUND = {
-    "POD-04", "POD-05", "POD-06", "POD-07", "POD-13", "DEP-04", "DEP-07", "SVC-03", "SVC-08", "CFG-03", "CFG-04",
-    "CFG-05", "CFG-06", "CFG-08", "SEC-03", "SEC-04", "SEC-05", "SEC-06", "SEC-07", "HPA-05", "HPA-06", "HPA-07",
-    "HPA-11", "CHT-09", "CHT-10", "REL-05", "PER-02", "STA-06", "SCY-01", "SCY-02", "SCY-03", "SCY-05", "SCY-09",
-}  # fmt: skip
+from acceptance.plugin.parametrize import assert_none_found, static_parameters
 
 
+<<<<<<< HEAD
 @pytest.mark.rule("CHT-09", "CHT-10")
 def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
     chart = defaults.chart
@@ -63,3 +57,8 @@ def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target
     assert rendered, "every generated set of values was rejected"
     first = {(each.rule, each.object, each.field): each for each in reversed(found)}
     report_findings(with_places(first.values(), defaults, target), target)
+=======
+@pytest.mark.parametrize(("assertion", "component"), static_parameters("generated values"))
+def test_generated_values(assertion: Assertion, component: str, rendered_chart: RenderedChart, target: Target) -> None:
+    assert_none_found(assertion, component, rendered_chart, target)
+>>>>>>> main
