@@ -97,7 +97,7 @@ def format_renderings(names: Sequence[str]) -> str:
 
 
 def _is_file(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
+    return name.endswith((".yaml", ".yml")) and " " not in name
 
 
 def _join(words: Sequence[str]) -> str:
