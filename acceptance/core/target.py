@@ -206,18 +206,22 @@ class Api(Model):
     completed_field: str = "completed"
     tag_field: str = "name"
     message_field: str = "message"
-    conversation_field: str = "conversation_id"
+    conversation_field: str | None = "conversation_id"
     response_field: str = "response"
     tool_calls_field: str = "tool_calls"
     role_field: str = "role"
     content_field: str = "content"
+    task_field: str | None = None
+    """The field of a response that holds one task; None if the response is the task itself."""
     tasks_field: str | None = None
     """The field of the response that holds the list of tasks; None if the response is the list itself."""
     tags_field: str | None = None
     conversations_field: str | None = None
     messages_field: str | None = None
 
-    @field_validator("complete", "tags", "tag", "chat", "conversations", "messages", mode="before")
+    @field_validator(
+        *("complete", "tags", "tag", "chat", "conversations", "messages", "conversation_field"), mode="before"
+    )
     @classmethod
     def _not_offered(cls, value: Any) -> Any:
         return None if value is False else value
