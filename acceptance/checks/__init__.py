@@ -22,6 +22,7 @@ from acceptance.checks import (
     secret,
     service,
     state,
+    stated,
 )
 from acceptance.checks.registry import Check, CheckResults, for_level, run_checks
 
@@ -48,4 +49,5 @@ __all__ = [
     "secret",
     "service",
     "state",
+    "stated",
 ]
