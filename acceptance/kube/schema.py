@@ -47,16 +47,16 @@ def errors(item: Object) -> list[tuple[str, str]] | None:
     if validator is None:
         return None
     return [
-        (".".join(map(str, error.absolute_path)) or "object", _words(error))
+        (".".join(map(str, error.absolute_path)) or "object", _words(error, kind_of(item)))
         for error in validator.iter_errors(_plain(item))
     ]
 
 
-def _words(error: ValidationError) -> str:
-    # A long message quotes the value, which may be a Secret's.
-    return (
-        error.message if len(error.message) <= 160 else f"does not fit {error.validator} {error.validator_value}"[:160]
-    )
+def _words(error: ValidationError, kind: str) -> str:
+    # The message quotes the value, which may be a Secret's; a long one may be anything.
+    if kind == "v1/Secret" or len(error.message) > 160:
+        return f"does not fit {error.validator} {error.validator_value}"[:160]
+    return error.message
 
 
 def _plain(value: Any) -> Any:
