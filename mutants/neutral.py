@@ -432,3 +432,24 @@ def _unusual(objects: Objects) -> None:
             body["terminationMessagePolicy"] = "FallbackToLogsOnError"
     for item in one(objects, "Service"):
         item["spec"] |= {"ipFamilyPolicy": "PreferDualStack", "publishNotReadyAddresses": False}
+
+
+@variant("migrations by hooks in their order")
+def _hooks(objects: Objects) -> None:
+    """The Secret precedes the Job that uses it; both precede the release."""
+    first = deployments(objects)[0]
+    namespace = first["metadata"].get("namespace")
+    for item in one(objects, "Secret"):
+        item["metadata"]["annotations"] = {"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-weight": "-5"}
+    spec = copy.deepcopy(first["spec"]["template"]["spec"])
+    container = spec.pop("initContainers", spec["containers"])[0]
+    spec |= {"restartPolicy": "Never", "containers": [container]}
+    metadata = {"name": "migrate", "namespace": namespace, "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"}}
+    template = {"metadata": {"labels": {"job": "migrate"}}, "spec": spec}
+    objects.append({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+
+
+@variant("a class of the system and a role of the cluster")
+def _classes(objects: Objects) -> None:
+    for spec in specs(objects):
+        spec["priorityClassName"] = "system-cluster-critical"

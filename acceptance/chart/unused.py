@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,23 +28,19 @@ def _all_renderings(renderer: Renderer) -> list[Rendering]:
     return renderings
 
 
-def unused_templates(renderer: Renderer, folder: Path) -> list[Finding]:
-    """Return a finding for each template file of the chart that can be emptied without any effect.
-
-    Args:
-        renderer: Renders the target's chart.
-        folder: Where the altered copies of the chart are written.
-    """
+def unused_templates(renderer: Renderer) -> list[Finding]:
+    """Return a finding for each template file of the chart that can be emptied without any effect."""
     files = sorted(path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
     unaltered = _all_renderings(renderer)
 
     def is_unused(path: Path) -> bool:
-        copy = folder / path.name
-        shutil.copytree(renderer.chart, copy)
-        (copy / path.relative_to(renderer.chart)).write_text("", encoding="utf-8")
-        emptied = Renderer(renderer.helm, renderer.target, copy)
-        emptied.credentials = renderer.credentials
-        return _all_renderings(emptied) == unaltered
+        with tempfile.TemporaryDirectory(prefix="unused-") as folder:
+            copy = Path(folder) / renderer.chart.name
+            shutil.copytree(renderer.chart, copy)
+            (copy / path.relative_to(renderer.chart)).write_text("", encoding="utf-8")
+            emptied = Renderer(renderer.helm, renderer.target, copy)
+            emptied.credentials = renderer.credentials
+            return _all_renderings(emptied) == unaltered
 
     with ThreadPoolExecutor(WORKERS) as pool:
         unused = [path for path, result in zip(files, pool.map(is_unused, files), strict=True) if result]

@@ -162,7 +162,7 @@ def requests_over_limits(pods: Sequence[Pod]) -> Iterator[Violation]:
         for name, value in mapping_at(body, "resources.requests").items():
             request, limit = quantity(value), quantity(limits.get(name))
             if request is not None and limit is not None and request > limit:
-                expected = f"at most the limit {limits.get(name)}"
+                expected = f"at most the limit, {format_value(limits.get(name))}"
                 yield Violation(owner, f"{field}.resources.requests.{name}", expected, format_value(value))
 
 
@@ -248,7 +248,7 @@ def other_volumes(pods: Iterable[Pod]) -> Iterator[Violation]:
             if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds):
                 expected = "a ConfigMap, Secret or emptyDir"
                 yield Violation(
-                    pod.object, f"{field}[{text_at(volume, 'name')}]", expected, ", ".join(kinds) or "nothing"
+                    pod.object, f"{field}[{text_at(volume, 'name')}]", expected, ", ".join(kinds) or "no source"
                 )
 
 
@@ -306,17 +306,14 @@ def shipped_resources(view: ComponentView) -> Iterator[Violation]:
     for pod in view.pods:
         container = view.main_container(pod)
         for name in COMPUTE:
-            limit = quantity(mapping_at(container.body, "resources.limits").get(name))
-            value = mapping_at(container.body, "resources.requests").get(name)
-            request = limit if value is None else quantity(value)
+            limit = mapping_at(container.body, "resources.limits").get(name)
+            request = mapping_at(container.body, "resources.requests").get(name)
+            request = limit if request is None else request  # an absent request defaults to the limit
             field = f"{container.field}.resources"
-            if request != limit:
-                yield Violation(
-                    pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", format_value(value)
-                )
+            if quantity(request) != quantity(limit):
+                expected = f"equal to the limit, {format_value(limit)}"
+                yield Violation(pod.object, f"{field}.requests.{name}", expected, format_value(request))
             for kind, actual in (("requests", request), ("limits", limit)):
-                expected = stated.get(kind, {}).get(name)
-                if expected is not None and actual != quantity(expected):
-                    yield Violation(
-                        pod.object, f"{field}.{kind}.{name}", expected, format_value(actual and str(actual))
-                    )
+                figure = stated.get(kind, {}).get(name)
+                if figure is not None and quantity(actual) != quantity(figure):
+                    yield Violation(pod.object, f"{field}.{kind}.{name}", figure, format_value(actual))

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from acceptance.core.fields import Object, name_of, text_at
+from acceptance.kube.manifests import sources
 
 Origin = Literal["static", "image", "live"]
 DEFAULTS = "defaults"
@@ -27,6 +28,13 @@ class Rendering:
     objects: tuple[Object, ...] = ()
     notes: str = ""
     error: str | None = None
+    manifest: str = field(default="", compare=False, repr=False)
+    """What Helm printed."""
+
+    @cached_property
+    def sources(self) -> Mapping[str, str]:
+        """The template of each object by `Kind/name`, as Helm names it: `chart/templates/file.yaml`."""
+        return sources(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class ChartState:
     lint: tuple[str, ...] = ()
     """Messages of `helm lint --strict`, without the error of `rendering`."""
     dependencies: tuple[Dependency, ...] = ()
+    chart_yaml: str = ""
+    """The text of Chart.yaml."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,13 @@ class Snapshot:
         """Return the object of this kind and name, of several the one in `namespace`, or None."""
         found = [item for item in self.of_kind(kind) if name_of(item) == name]
         return next((item for item in found if self.namespace_of(item) == namespace), found[0] if found else None)
+
+    @cached_property
+    def custom_objects(self) -> list[Object]:
+        """The objects of kinds that are not Kubernetes' own; a controller may make others for them."""
+        return [
+            item for item in self.objects if "." in text_at(item, "apiVersion").partition("/")[0].replace(".k8s.io", "")
+        ]
 
     def namespace_of(self, item: Object) -> str:
         """Return the object's namespace, or the release's if it names none."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from acceptance import checks
+from acceptance.chart.assessment import Assertion, Group, RenderedChart, assertions
 from acceptance.checks import Check
-from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.checks.snapshot import DEFAULTS, Snapshot
+from acceptance.checks.finding import report_findings
+from acceptance.checks.renderings import check_all
+from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import Level
 from acceptance.core.target import Target
 
@@ -25,6 +26,15 @@ def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -
     ]
 
 
+def static_parameters(group: Group) -> list[ParameterSet]:
+    """Return (assertion, component) for each assertion of a group, bound to its rules."""
+    return [
+        pytest.param(each, each.component or "release", id=each.id, marks=pytest.mark.rule(*each.rules))
+        for each in assertions()
+        if each.group == group
+    ]
+
+
 def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
     """Report the findings of a check, which is for `component`, in all snapshots.
 
@@ -34,17 +44,16 @@ def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapsho
     """
     __tracebackhide__ = True
     assert component == (check.component or "release")
-    assert snapshots, "no snapshot"
-    findings: list[Finding] = []
-    reasons: list[Untested] = []
-    for snapshot in snapshots:
-        try:
-            found = check(snapshot, target)
-        except Untested as reason:
-            reasons.append(reason)
-            continue
-        variant = "" if snapshot.variant == DEFAULTS else f" ({snapshot.variant})"
-        findings += [replace(each, field=each.field + variant) for each in found]
-    if len(reasons) == len(snapshots):
-        raise reasons[0]
-    report_findings(findings, target)
+    report_findings(check_all(check, [(snapshot, target) for snapshot in snapshots]), target)
+
+
+def assert_none_found(assertion: Assertion, component: str, chart: RenderedChart, target: Target) -> None:
+    """Report the findings of an assertion, which is for `component`, about a rendered chart.
+
+    Raises:
+        FindingsError: There is a blocking finding.
+        Untested: An input is missing.
+    """
+    __tracebackhide__ = True
+    assert component == (assertion.component or "release")
+    report_findings(assertion.findings(chart), target)

@@ -14,7 +14,6 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Untested
-from acceptance.client.endpoints import require_path
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User
@@ -37,7 +36,7 @@ def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> N
     answer = user.send_message(message)
     calls, response = answer[api.tool_calls_field], answer[api.response_field]
     assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
-    identifier = answer[api.conversation_field]
+    identifier = user.conversation_of(answer)
     conversations = rows(admin_connection, tables.conversation, {tables.conversation_id: identifier})
     owners = [row[tables.owner] for row in conversations]
     assert owners == [user.id], f"{tables.conversation}: expected one row of {user.id}, got rows of {owners}"
@@ -55,20 +54,20 @@ def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> N
 @pytest.mark.rule("STA-01", "PER-04")
 def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: User) -> None:
     api = ready_release.target.api
-    messages_path = require_path(api.messages, "a conversation's messages")
+    user.path(api.messages, "a conversation's messages", id="")
     pods = origins(ready_release, "backend")
     identifier, expected = None, []
     for number, origin in enumerate(pods.values()):
         message = f"turn {number} {secrets.token_hex(4)}"
         answer = user.send_message(message, identifier, origin=origin)
-        identifier = answer[api.conversation_field]
+        identifier = user.conversation_of(answer)
         expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
-        listed = user.request_json("GET", user.path(messages_path, id=identifier), origin=origin)
+        listed = user.items(user.path(api.messages, id=identifier), api.messages_field, origin=origin)
         actual = [(each[api.role_field], each[api.content_field]) for each in listed]
         assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
-            conversations = user.request_json("GET", user.path(api.conversations), origin=origin)
+            conversations = user.items(user.path(api.conversations), api.conversations_field, origin=origin)
             identifiers = [each[api.id_field] for each in conversations]
             assert identifiers.count(identifier) == 1, f"{pod}: expected {identifier} once, got {identifiers}"
 
@@ -83,7 +82,7 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
     first_turn = user.send_message(fact, origin=first)
     for origin in others:
         question = f"what is my cat called? {secrets.token_hex(6)}"
-        user.send_message(question, first_turn[api.conversation_field], origin=origin)
+        user.send_message(question, user.conversation_of(first_turn), origin=origin)
         bodies = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
         assert bodies, f"expected a request to the model with {question!r}, got none"
         for body in bodies:
@@ -99,7 +98,7 @@ def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
 
     def probe() -> None:
         api = user.target.api
-        answer = user.call("POST", user.path(api.chat), json={api.message_field: "are you available?"})
+        answer = user.call("POST", user.chat_path, json={api.message_field: "are you available?"})
         if answer.status_code in api.model_failing:
             raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
         assert answer.status_code == OK, f"expected {OK}, got {answer.status_code}: {answer.text}"
@@ -130,12 +129,12 @@ def test_turn_with_a_failing_model_stores_nothing(
 ) -> None:
     """In a new conversation and in an existing one; the user gets an error with an explanation."""
     api, tables = user.target.api, user.target.tables
-    conversation = user.send_message("hello")[api.conversation_field]
+    conversation = user.conversation_of(user.send_message("hello"))
     before = user_rows(admin_connection, tables, user.id)
     with FAULTS[fault](faulty_model):
-        for turn in ({}, {api.conversation_field: conversation}):
+        for turn in ({}, {str(api.conversation_field): conversation}):
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
-            answer = user.call("POST", user.path(api.chat), json=message | turn)
+            answer = user.call("POST", user.chat_path, json=message | turn)
             assert_failed(user, answer)
             assert answer.text.strip(), f"expected an explanation, got an empty {answer.status_code}"
         assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
@@ -159,7 +158,7 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
 
     # Slow enough that the fault is injected before the next request, and after this one.
     with model_slow(faulty_model, 1), ThreadPoolExecutor(1) as pool:
-        turn = pool.submit(user.call, "POST", user.path(api.chat), json={api.message_field: message})
+        turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: message})
         eventually("the turn's first request to the model", first_request, MODEL_ASKED)
         with model_failing(faulty_model, status=500):
             answer = turn.result()

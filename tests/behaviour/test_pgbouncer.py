@@ -32,7 +32,7 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
     image = build_support(provisioner.toolchain, provisioner.run, "postgres")
     pooler = pgbouncer.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
     with experiments.experiment("pooled address") as experiment:
-        experiments.upgrade({path: pooler.url})
+        experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
         experiment.wait_for("rollout", experiments.wait_rolled_out).raise_if_failed()
         yield pooler
     provisioner.toolchain.engine.docker("rm", "--force", pooler.container)
@@ -46,9 +46,10 @@ def test_application_works_through_a_pooler(pooled: Pooler, users: Callable[[], 
     with ThreadPoolExecutor(WRITERS) as pool:
         written = list(pool.map(user.add_task, titles))
     assert sorted(task[user.target.api.title_field] for task in written) == sorted(titles)
-    user.send_message(f"add task: chat {marker}")
-    stored = {task[user.target.api.title_field] for task in user.tasks()}
-    assert f"chat {marker}" in stored, "the chat turn stored no task"
+    if not user.chat_obstacle:
+        user.send_message(f"add task: chat {marker}")
+        stored = {task[user.target.api.title_field] for task in user.tasks()}
+        assert f"chat {marker}" in stored, "the chat turn stored no task"
     address = database.toolchain.engine.docker(
         "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", pooled.container
     ).strip()

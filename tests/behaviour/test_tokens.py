@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import Endpoint, UserResources, create_resources, endpoints
+from acceptance.client.endpoints import Endpoint, UserResources, endpoints, require_resources
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
@@ -26,7 +26,7 @@ CARRIERS = ("bearer", "cookie")
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
-    return create_resources(user, f"protected {secrets.token_hex(6)}")
+    return require_resources(user, f"protected {secrets.token_hex(6)}")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,9 @@ def test_invalid_token_is_refused_everywhere(
     tested = endpoints(target.api, resources, "never")
     headers = token_header(target, token, carrier)
     with assert_rows_unchanged(admin_connection, forge.user):
-        report_findings(refusal_findings(gateway, tested, headers, 401, f"a token {kind} as {carrier}"), target)
+        report_findings(
+            refusal_findings(gateway, tested, headers, target.api.invalid_token, f"a token {kind} as {carrier}"), target
+        )
 
 
 @pytest.mark.rule("STA-05")
@@ -138,4 +140,5 @@ def test_token_is_valid_on_every_frontend_pod(ready_release: Release, user: User
         url = origin + user.target.pages.tasks
         answer = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
         assert answer.status_code == 200, f"{pod}: expected 200 for the page, got {answer.status_code}"
-        assert title in answer.text, f"{pod}: expected the user's task on the page"
+        if title not in answer.text and send(user.gateway, "GET", url, allow_redirects=False).status_code == 200:
+            raise Untested("the page's first HTML is the same with and without a token (STA-10)")
