@@ -143,6 +143,7 @@ func create(ctx context.Context, gvk schema.GroupVersionKind, object []byte) (ru
 		}
 		found = append(found, nodePorts(service)...)
 	}
+	admit(created)
 	rules.PrepareForCreate(ctx, created)
 	found = append(found, refusals(rest.ValidateCreate(ctx, created, rules), gvk)...)
 	return created, append(found, notRepeated(keys, found)...)
@@ -202,6 +203,7 @@ func update(ctx context.Context, gvk schema.GroupVersionKind, old, object []byte
 	ctx = inOwnNamespace(ctx, rules, accessor)
 	rest.FillObjectMetaSystemFields(accessor)
 	accessor.SetResourceVersion("1")
+	admit(live)
 	rules.PrepareForCreate(ctx, live)
 	allocate(live)
 	stored := live.DeepCopyObject()
@@ -232,6 +234,13 @@ func inOwnNamespace(ctx context.Context, rules strategy, accessor metav1.Object)
 		accessor.SetNamespace(genericapirequest.NamespaceValue(ctx))
 	}
 	return genericapirequest.WithNamespace(ctx, accessor.GetNamespace())
+}
+
+// admit gives a Pod the account that admission sets before the rules run.
+func admit(object runtime.Object) {
+	if pod, ok := object.(*core.Pod); ok && pod.Spec.ServiceAccountName == "" {
+		pod.Spec.ServiceAccountName = "default"
+	}
 }
 
 // allocate gives a new Service an address, as a cluster would.
