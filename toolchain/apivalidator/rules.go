@@ -240,6 +240,7 @@ func inOwnNamespace(ctx context.Context, rules strategy, accessor metav1.Object)
 func admit(object runtime.Object) {
 	if pod, ok := object.(*core.Pod); ok && pod.Spec.ServiceAccountName == "" {
 		pod.Spec.ServiceAccountName = "default"
+		pod.Spec.DeprecatedServiceAccount = "default"
 	}
 }
 
