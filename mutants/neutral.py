@@ -453,3 +453,31 @@ def _hooks(objects: Objects) -> None:
 def _classes(objects: Objects) -> None:
     for spec in specs(objects):
         spec["priorityClassName"] = "system-cluster-critical"
+
+
+@variant("budgets, monitors and network policies that fit")
+def _policies(objects: Objects) -> None:
+    namespace = deployments(objects)[0]["metadata"].get("namespace")
+
+    def add(kind: str, api: str, name: str, **spec: Any) -> None:
+        metadata = {"name": name, "namespace": namespace}
+        objects.append({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
+
+    own = {"matchLabels": deployments(objects)[0]["spec"]["selector"]["matchLabels"]}
+    add("PodDisruptionBudget", "policy/v1", "one-at-a-time", selector=own, maxUnavailable=1)
+    dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}], "to": [{"namespaceSelector": {}}]}
+    outside = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
+    egress = [dns, outside, {"to": [{"podSelector": {}}]}]
+    ingress = [{"from": [{"podSelector": {}}], "ports": [{"port": "http"}]}]
+    add("NetworkPolicy", "networking.k8s.io/v1", "own", podSelector={}, egress=egress, ingress=ingress)
+
+
+@variant("pods that a local cluster can place")
+def _placed(objects: Objects) -> None:
+    expression = {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64", "amd64"]}
+    terms = [{"matchExpressions": [expression]}]
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    for spec in specs(objects):
+        affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+        spec["affinity"] = {"nodeAffinity": affinity}
+        spec["topologySpreadConstraints"] = [spread]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, object_ref, text_at
+from acceptance.core.fields import Object, at, object_ref, text_at
 from acceptance.kube import api_rules, schema
 from toolchain.console import ToolchainError
 
 ACCEPTED = f"accepted by the API server of Kubernetes {schema.KUBERNETES_VERSION}"
+PATH = re.compile(r"\.?([^.\[\]]+)|\[([^\]]*)\]")
+"""A step of the server's paths: a key, or an item of a list or mapping in brackets."""
+NAME_KEY = re.compile(r'name="([^"]*)"')
 DISCOVERY = "Capabilities.APIVersions"
 """How a template asks which versions a cluster serves; without a cluster, Helm lists those that it knows."""
 
@@ -38,7 +43,7 @@ def api_server_would_accept_each(view: ComponentView) -> Iterator[Violation]:
             elif refusal.stage == "type" and (violations := list(schema_violations(item))):
                 yield from violations  # they name the field
             else:
-                yield Violation(object_ref(item), refusal.field, ACCEPTED, refusal.message)
+                yield Violation(object_ref(item), by_names(item, refusal.field), ACCEPTED, refusal.message)
     if undecided:
         raise Untested("; ".join(undecided))
 
@@ -49,6 +54,25 @@ def rendered_objects(view: ComponentView) -> Iterator[Object]:
     yield from objects
     for other in (view.chart.autoscaler_off, view.chart.namespace_on):
         yield from (item for item in (other.objects if other else ()) if item not in objects)
+
+
+def by_names(item: Object, field: str) -> str:
+    """Return a path as findings write it, list items by their names: `spec.containers[backend].env[DEBUG].name`."""
+    value: Any = item
+    path = ""
+    for key, bracket in PATH.findall(field):
+        if key:
+            path += f".{key}" if path else key
+            value = at(value, key)
+        elif isinstance(value, list) and bracket.isdigit() and int(bracket) < len(value):
+            value = value[int(bracket)]
+            path += f"[{text_at(value, 'name') or bracket}]"
+        else:
+            name = NAME_KEY.fullmatch(bracket)
+            entries = value if isinstance(value, list) else []
+            value = next((each for each in entries if name and at(each, "name") == name[1]), None)
+            path += f"[{name[1] if name else bracket}]"
+    return path
 
 
 def schema_violations(item: Object) -> Iterator[Violation]:

@@ -8,13 +8,25 @@ from acceptance.checks.clauses import check_namespace, invalid_name
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, mappings_at, name_of, object_ref
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    integer_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
 from acceptance.core.target import Autoscaler
 from acceptance.kube.pod_templates import pod_of
 from acceptance.kube.quantity import quantity
 from acceptance.kube.status import condition
 
 MAX_REPLICAS = 10
+ADAPTED = {"Pods", "Object", "External"}
+"""Types of metrics that an adapter serves."""
 
 
 @check("HPA-01")
@@ -126,6 +138,12 @@ def cpu_utilisation(view: ComponentView) -> Iterator[Violation]:
             field = "spec.metrics[cpu].target.averageUtilization"
             yield Violation(owner, field, str(figures.cpu_percent), str(actual))
     template = pod_of(view.deployment)
+    containers = {container.name for container in template.containers()} if template else set()
+    for entry in mappings_at(view.autoscaler, "spec.metrics"):
+        name = text_at(entry, "containerResource.container")
+        if name and name not in containers:
+            expected = f"a container of the backend ({', '.join(sorted(containers))})"
+            yield Violation(owner, "spec.metrics.containerResource.container", expected, format_value(name))
     for container in template.containers() if template else []:
         request = mapping_at(container.body, "resources.requests").get("cpu")
         if request is None:
@@ -160,3 +178,50 @@ def replicas_left_to_autoscaler(view: ComponentView) -> Iterator[Violation]:
     if actual is not None:
         expected = "absent while the HPA is on"
         yield Violation(object_ref(view.deployment), "spec.replicas", expected, format_value(actual))
+
+
+ScaleTarget = tuple[str, str, str]
+"""Kind, name and namespace of a workload."""
+
+
+def scaled_by(view: ComponentView) -> Iterator[tuple[ScaleTarget, Object]]:
+    """Yield each workload that an object of the release scales, with that object."""
+    for item in view.snapshot.of_kind("HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"):
+        vertical = at(item, "kind") == "VerticalPodAutoscaler"
+        ref = mapping_at(item, "spec.targetRef" if vertical else "spec.scaleTargetRef")
+        if vertical and text_at(item, "spec.updatePolicy.updateMode", "Auto") in ("Off", "Initial"):
+            continue
+        yield (text_at(ref, "kind", "Deployment"), text_at(ref, "name"), view.namespaced(item)), item
+
+
+@check("HPA-13")
+def one_autoscaler_each(view: ComponentView) -> Iterator[Violation]:
+    """HPA-13: each workload is scaled by one object, which has the metrics that it uses."""
+    view.require_rendered()
+    first: dict[ScaleTarget, Object] = {}
+    for target, item in scaled_by(view):
+        kind, name, namespace = target
+        if target in first:
+            expected = f"another target than that of {object_ref(first[target])}"
+            yield Violation(object_ref(item), "spec.scaleTargetRef", expected, f"{kind}/{name} too")
+        first.setdefault(target, item)
+        workload = view.snapshot.named(kind, name, namespace)
+        own = view.for_component("backend").find_deployment() if "backend" in view.target.components else None
+        replicas = at(workload, "spec.replicas")
+        if (
+            not view.live
+            and workload is not own
+            and replicas is not None
+            and at(item, "kind") != "VerticalPodAutoscaler"
+        ):
+            yield Violation(f"{kind}/{name}", "spec.replicas", f"absent beside {object_ref(item)}", str(replicas))
+    adapters = view.snapshot.of_kind("APIService")
+    for item in view.snapshot.of_kind("HorizontalPodAutoscaler"):
+        kinds = {text_at(metric, "type") for metric in mappings_at(item, "spec.metrics")} & {
+            "Pods",
+            "Object",
+            "External",
+        }
+        if kinds and view.shipped and not adapters:
+            expected = "Resource or ContainerResource: a local cluster has no adapter for others"
+            yield Violation(object_ref(item), "spec.metrics", expected, ", ".join(sorted(kinds)))

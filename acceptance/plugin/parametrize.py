@@ -11,6 +11,7 @@ from acceptance import checks
 from acceptance.chart.assessment import Assertion, Group, RenderedChart, assertions
 from acceptance.checks import Check
 from acceptance.checks.finding import report_findings
+from acceptance.checks.places import with_places
 from acceptance.checks.renderings import check_all
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import Level
@@ -56,4 +57,5 @@ def assert_none_found(assertion: Assertion, component: str, chart: RenderedChart
     """
     __tracebackhide__ = True
     assert component == (assertion.component or "release")
-    report_findings(assertion.findings(chart), target)
+    found = assertion.findings(chart)
+    report_findings(found if assertion.group == "rules" else with_places(found, chart.defaults, target), target)

@@ -138,7 +138,22 @@ def test_field_of_a_wrong_type_is_named(path: str, value: dict[str, Any], target
     item = workload("Deployment", "1")
     item["spec"]["template"]["spec"]["containers"] = [PAUSE | {"resources": {path: value}}]
     (found,) = findings(snapshot(item), target)
-    assert f"spec.template.spec.containers[0].resources.{path}.memory" in found
+    assert f"spec.template.spec.containers[pause].resources.{path}.memory" in found
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("spec.containers[0].env[1].name", "spec.containers[pause].env[B].name"),
+        ('spec.containers[name="pause"].env', "spec.containers[pause].env"),
+        ("spec.ports[3].port", "spec.ports[3].port"),
+        ("data[a.b c]", "data[a.b c]"),
+        ("object", "object"),
+    ],
+)
+def test_items_have_names_in_paths(field: str, expected: str) -> None:
+    item = {"spec": {"containers": [PAUSE | {"env": [{"name": "A"}, {"name": "B"}]}], "ports": []}}
+    assert api_server.by_names(item, field) == expected
 
 
 def test_one_defect_is_one_finding(target: Target) -> None:
