@@ -276,6 +276,14 @@ def _memory_metric(objects: Objects) -> None:
         item["spec"]["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": target}})
 
 
+@variant("unhurried scaling")
+def _unhurried(objects: Objects) -> None:
+    step = {"type": "Pods", "value": 1, "periodSeconds": 60}
+    rules = {"policies": [step, {**step, "type": "Percent"}], "stabilizationWindowSeconds": 300, "selectPolicy": "Min"}
+    for item in one(objects, "HorizontalPodAutoscaler"):
+        item["spec"]["behavior"] = {"scaleUp": rules, "scaleDown": rules}
+
+
 @variant("spread where possible")
 def _spread(objects: Objects) -> None:
     for spec in specs(objects):
