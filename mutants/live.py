@@ -31,7 +31,7 @@ from acceptance.core import signals
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
 from acceptance.provision import lifecycle
-from mutants import applications, deployments
+from mutants import applications, deployments, options
 from mutants.mutant import Mutant
 from toolchain.console import ToolchainError
 
@@ -141,19 +141,25 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the selected mutants, print a table of their outcomes, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m mutants.live", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rules", default="", metavar="RULES", help="rules, separated by commas (default: all)")
+    parser = options.Parser(prog="python -m mutants.live", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--rules",
+        type=lambda text: options.rules(text, {mutant.rule for mutant in MUTANTS}),
+        default=[],
+        metavar="RULES",
+        help="rules, separated by commas (default: all)",
+    )
     parser.add_argument(
         "--shard", type=parse_shard, default=(1, 1), metavar="N/M", help="one of M shards (default: 1/1)"
     )
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants, chosen by the commit (default: all)")
-    options = parser.parse_args(argv)
+    chosen = parser.parse_args(argv)
     console = Console()
     table = Table("mutant", "rule", "outcome", "seconds")
     outcomes = []
-    mutants = select([rule for rule in options.rules.split(",") if rule], options.shard)
-    if options.sample is not None:
-        mutants = sample(mutants, options.sample, checkout(ROOT).commit or "")
+    mutants = select(chosen.rules, chosen.shard)
+    if chosen.sample is not None:
+        mutants = sample(mutants, chosen.sample, checkout(ROOT).commit or "")
     try:
         with lifecycle.reuse_run(toolchain.find()):
             for mutant in mutants:

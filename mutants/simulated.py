@@ -167,6 +167,7 @@ def _component(view: ComponentView) -> tuple[Object, list[Any], Object]:
                 "uid": f"uid-{name}-{suffix}",
                 "namespace": namespace,
                 "labels": dict(labels),
+                "annotations": dict(mapping_at(deployment, "spec.template.metadata.annotations")),
                 "creationTimestamp": STARTED,
                 "ownerReferences": owned("ReplicaSet", replica_set),
             },

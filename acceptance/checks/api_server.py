@@ -37,6 +37,9 @@ def api_server_would_accept_each(view: ComponentView) -> Iterator[Violation]:
     for item, judgement in zip(objects, judged, strict=True):
         if not judgement.known:
             yield from schema_violations(item)
+            group, _, _ = text_at(item, "apiVersion").rpartition("/")
+            if "." not in group:  # Kubernetes demands one of a custom kind's group
+                yield Violation(object_ref(item), "apiVersion", ACCEPTED, f"no such API group: {group or 'none'}")
         for refusal in judgement.refusals:
             if refusal.stage == "served" and is_chosen_by_cluster(view, item):
                 undecided.append(f"{object_ref(item)}: the cluster decides on {text_at(item, 'apiVersion')}")

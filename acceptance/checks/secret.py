@@ -116,6 +116,18 @@ def encoded_twice(view: ComponentView, key: str, text: str) -> bool:
     )
 
 
+@check("SEC-07", "static")
+def given_values_arrive(view: ComponentView) -> Iterator[Violation]:
+    """SEC-07: what is given as a secret is what the Secret holds."""
+    if not view.shipped:
+        return
+    held = decoded(view.secret)
+    for key in stated_keys(view):
+        given, text = view.snapshot.injected_values.get(key), held.get(key)
+        if given is not None and text is not None and text != given and not encoded_twice(view, key, text):
+            yield Violation(object_ref(view.secret), f"data.{key}", "the given value", "another value", derived=True)
+
+
 @check("SEC-11")
 def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
     """SEC-11: containers get the secrets by reference, never as a literal."""

@@ -9,7 +9,7 @@ from typing import Any
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref, text_at
+from acceptance.core.fields import Object, at, format_value, mapping_at, object_ref
 from acceptance.kube import schema as openapi
 from acceptance.kube.quantity import quantity
 
@@ -58,7 +58,9 @@ def live_objects_are_as_declared(view: ComponentView) -> Iterator[Violation]:
     for declared in view.snapshot.manifest_objects:
         actual = live.get((object_ref(declared), view.namespaced(declared)))
         comparable = openapi.kind_of(declared) in openapi.document()["kinds"]
-        if actual is not None and comparable and at(actual, "apiVersion") == at(declared, "apiVersion"):
+        if actual is None:
+            yield Violation(object_ref(declared), "metadata.name", "in the cluster", "none")
+        elif comparable and at(actual, "apiVersion") == at(declared, "apiVersion"):
             yield from _as_declared(declared, actual, ("metadata", "spec", "data", "type", "immutable"))
     for component in view.for_each_component():
         if (deployment := component.find_deployment()) is not None:

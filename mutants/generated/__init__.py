@@ -1,1 +1,1 @@
-"""Generated mutants: every field of every object, and every constraint of the chart's schema and validation, changed."""
+"""Generated mutants: each field of each object and each constraint of the values, changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +63,11 @@ class Change:
 
 def fields(value: Any, prefix: Field = ()) -> Iterator[Field]:
     """Yield every field below a value: leaves, list elements and mappings."""
-    steps: list[Step] = list(value) if isinstance(value, dict) else list(range(len(value)))
-    for step in steps:
+    inner: Iterable[tuple[Step, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, each in inner:
         yield (*prefix, step)
-        if isinstance(value[step], dict | list):
-            yield from fields(value[step], (*prefix, step))
+        if isinstance(each, dict | list):
+            yield from fields(each, (*prefix, step))
 
 
 def get(value: Any, field: Field) -> Any:
@@ -75,7 +75,7 @@ def get(value: Any, field: Field) -> Any:
     for step in field:
         if not isinstance(value, dict | list):
             raise LookupError(step)
-        value = value[step]
+        value = value[step]  # type: ignore[index]
     return value
 
 

@@ -22,9 +22,11 @@ from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.core.values import merge_values
 from mutants import charts
 from mutants.charts import SCHEMA, VALIDATION
-from mutants.generated import refused
+from mutants.generated import refused, validation
 from mutants.generated.judge import Outcome
 
+CASES = 3
+"""How many accepted values are rendered for one mutant of the schema."""
 STILL_REFUSED = "the templates refuse the value too"
 DROPPED = frozenset(
     {
@@ -65,7 +67,7 @@ def schema_mutants(schema: dict[str, Any]) -> Iterator[SchemaMutant]:
     """Yield the mutants of every constraint of a schema."""
     for pointer, keyword, name, body in _looser(schema, ()):
         altered = copy.deepcopy(schema)
-        place = altered
+        place: Any = altered
         for step in pointer[:-1]:
             place = place[step]
         if pointer:
@@ -127,39 +129,64 @@ class Chart:
 
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
-        text = (renderer.chart / SCHEMA).read_text(encoding="utf-8")
-        self.schema: dict[str, Any] = json.loads(text)
+        self.schema: dict[str, Any] = json.loads((renderer.chart / SCHEMA).read_text(encoding="utf-8"))
         self.validation = (renderer.chart / VALIDATION).read_text(encoding="utf-8")
+        base = merge_values(renderer.shipped, renderer.required())
+        validator = Draft7Validator(self.schema)
+        self.by_schema: list[tuple[refused.Case, dict[str, Any]]] = []
+        """The cases that the schema refuses, each with all values as the schema sees them."""
+        self.by_templates: list[refused.Case] = []
+        for case in refused.every():
+            values = _without_nulls(merge_values(base, *case.overrides))
+            if validator.is_valid(values):
+                self.by_templates.append(case)
+            else:
+                self.by_schema.append((case, values))
 
-    @cached_property
-    def cases(self) -> list[tuple[refused.Case, dict[str, Any]]]:
-        """The values that must be refused, and all values of each as the schema sees them."""
-        base = merge_values(self.renderer.shipped, self.renderer.required())
-        return [(case, _without_nulls(merge_values(base, *case.overrides))) for case in refused.every()]
-
-    def rendered(self, case: refused.Case, edit: charts.Edit) -> bool:
-        """Whether a copy of the chart with this edit renders a value that must be refused."""
-        mutant = charts.Mutant("CHT-10", "", (edit,))
-        with mutant.applied(self.renderer.chart) as copied:
+    def error(self, case: refused.Case, edit: charts.Edit) -> str | None:
+        """Return the error of a copy of the chart with this edit for a case's values; None if it renders them."""
+        with charts.Mutant("CHT-10", "", (edit,)).applied(self.renderer.chart) as copied:
             renderer = Renderer(self.renderer.helm, self.renderer.target, copied)
-            return renderer.render(merge_values(self.renderer.required(), *case.overrides)).error is None
+            renderer.credentials = self.renderer.credentials
+            return renderer.render(merge_values(self.renderer.required(), *case.overrides)).error
 
     def judge_schema(self, mutant: SchemaMutant) -> Outcome:
         """Return the outcome of a mutant of the schema."""
         validator = Draft7Validator(mutant.schema)
-        accepted = [case for case, values in self.refused_by_schema if validator.is_valid(values)]
-        text = json.dumps(mutant.schema)
-        edit = _write(SCHEMA, text)
-        for case in accepted[:3]:
-            if self.rendered(case, edit):
-                return Outcome(mutant.id, f"CHT-10: values: {case.path}: expected refused, actual rendered")
-        return Outcome(mutant.id, None, STILL_REFUSED if accepted else "")
+        accepted = [case for case, values in self.by_schema if validator.is_valid(values)]
+        finding = self._rendered(accepted[:CASES], _write(SCHEMA, json.dumps(mutant.schema)))
+        return Outcome(mutant.id, finding, STILL_REFUSED if accepted and finding is None else None)
 
     @cached_property
-    def refused_by_schema(self) -> list[tuple[refused.Case, dict[str, Any]]]:
-        """The cases that the unmodified schema refuses."""
-        validator = Draft7Validator(self.schema)
-        return [each for each in self.cases if not validator.is_valid(each[1])]
+    def statements(self) -> list[tuple[refused.Case, set[int]]]:
+        """The cases that the templates refuse, each with the lines of the statements that report it."""
+        edit = _write(VALIDATION, validation.numbered(self.validation))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            errors = list(pool.map(lambda case: self.error(case, edit) or "", self.by_templates))
+        return [
+            (case, {int(line) for line in re.findall(r"#(\d+)#", error)})
+            for case, error in zip(self.by_templates, errors, strict=True)
+        ]
+
+    def judge_validation(self, mutant: validation.Mutant) -> Outcome:
+        """Return the outcome of a mutant of the validation template."""
+        lines = validation.concerned(mutant, self.validation)
+        cases = [case for case, reported in self.statements if reported & lines]
+        return Outcome(mutant.id, self._rendered(cases, _write(VALIDATION, mutant.text)))
+
+    def _rendered(self, cases: list[refused.Case], edit: charts.Edit) -> str | None:
+        """Return a finding on the first case that the edited chart renders."""
+        found = (case for case in cases if self.error(case, edit) is None)
+        return next((f"CHT-10: values: {case.path}: expected refused, actual rendered" for case in found), None)
+
+
+def outcomes(renderer: Renderer) -> Iterator[Outcome]:
+    """Yield the outcome of every mutant of the schema, then of the validation template."""
+    chart = Chart(renderer)
+    assert chart.statements
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(chart.judge_schema, schema_mutants(chart.schema))
+        yield from pool.map(chart.judge_validation, validation.every(chart.validation))
 
 
 def _without_nulls(values: Any) -> Any:

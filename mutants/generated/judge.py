@@ -75,9 +75,7 @@ def _judge(level: str, start: int) -> list[Outcome]:
 
 def outcomes(bases: Sequence[Snapshot], target: Target) -> Iterator[Outcome]:
     """Yield the outcome of every generated mutant of the snapshots, in their order."""
-    batches = [
-        (base.source, start) for base in bases for start in range(0, sum(1 for _ in objects.every(base)), BATCH)
-    ]
+    batches = [(base.source, start) for base in bases for start in range(0, sum(1 for _ in objects.every(base)), BATCH)]
     with ProcessPoolExecutor(os.cpu_count(), initializer=_start, initargs=(bases, target)) as pool:
         for batch in pool.map(_judge, *zip(*batches, strict=True)):
             yield from batch

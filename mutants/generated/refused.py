@@ -65,8 +65,18 @@ PROBE: dict[str, tuple[Any, ...]] = {
     "timeoutSeconds": SECONDS,
     "failureThreshold": whole(1, 1000),
 }
-METRIC = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
-CUSTOM = {"metric": {"name": "requests"}, "target": {"type": "AverageValue", "averageValue": "1"}}
+KEY = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
+RESERVED = (
+    *("ENVIRONMENT", "DEBUG", "CORS_ORIGINS", "OPENAI_MODEL", "OPENAI_BASE_URL", "BACKEND_URL", "BETTER_AUTH_URL"),
+    *("DATABASE_URL", "BETTER_AUTH_SECRET", "OPENAI_API_KEY", "POD_NAME", "APP_VERSION", "PORT", "DRAIN_SECONDS"),
+    *("DATABASE_POOL_SIZE", "PGSSLROOTCERT"),
+)
+"""Variables that the chart sets itself."""
+METRIC: dict[str, Any] = {
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
+}
+CUSTOM: dict[str, Any] = {"metric": {"name": "requests"}, "target": {"type": "AverageValue", "averageValue": "1"}}
 DNS_NAME = ("A", "-a", "a-", "a..b", long("a", 253))
 TOLERATION = {"key": "a", "operator": "Equal", "value": "b", "effect": "NoExecute"}
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
@@ -79,7 +89,7 @@ def without(item: dict[str, Any], key: str) -> dict[str, Any]:
 
 def resource_metric(target: Any = None, name: Any = "cpu", **others: Any) -> list[Any]:
     """Return the HPA's metrics with one resource metric beside a valid one, so that only its own mistake counts."""
-    shipped = METRIC["resource"]["target"]  # type: ignore[index]
+    shipped = METRIC["resource"]["target"]
     target = shipped if target is None else target
     return [METRIC, {"type": "Resource", "resource": {"name": name, "target": target, **others}}]
 
@@ -97,26 +107,26 @@ def _metrics() -> Iterator[Any]:
     yield from ([METRIC, {"type": kind}] for kind in ("Resource", "Pods", "External"))
     yield [{"type": "Pods", "pods": CUSTOM}]
     yield resource_metric(name=OTHER)
-    yield [{"type": "Resource", "resource": {"name": "memory", "target": METRIC["resource"]["target"]}}]  # type: ignore[index]
+    yield [{"type": "Resource", "resource": {"name": "memory", "target": METRIC["resource"]["target"]}}]
     yield resource_metric(**UNKNOWN)
     yield [METRIC, {"type": "Resource", "resource": {"name": "cpu"}}]
-    yield [METRIC, {"type": "Resource", "resource": {"target": METRIC["resource"]["target"]}}]  # type: ignore[index]
+    yield [METRIC, {"type": "Resource", "resource": {"target": METRIC["resource"]["target"]}}]
     yield [METRIC, {"type": "Resource", "resource": "cpu"}]
-    for target in (
+    targets: tuple[Any, ...] = (
         "x",
         {"type": "Value", "averageUtilization": 70},
         {"averageUtilization": 70},
         {"type": "Utilization"},
         {"type": "Utilization", "averageUtilization": 70, **UNKNOWN},
         *({"type": "Utilization", "averageUtilization": each} for each in whole(1, 100)),
-    ):
-        yield resource_metric(target)
+    )
+    yield from map(resource_metric, targets)
     for kind in ("pods", "external"):
         for key in CUSTOM:
             yield from (custom_metric(kind, key, each) for each in (None, "x"))
         yield custom_metric(kind, "more", 1)
         yield [METRIC, {"type": kind.capitalize(), kind: "x"}]
-        for metric in (
+        metrics: tuple[Any, ...] = (
             {},
             {"name": ""},
             {"name": 1},
@@ -125,8 +135,8 @@ def _metrics() -> Iterator[Any]:
             {"name": "a", "selector": {}},
             {"name": "a", "selector": {"matchLabels": {}, **UNKNOWN}},
             {"name": "a", "selector": {"matchLabels": {"a b": "c"}}},
-        ):
-            yield custom_metric(kind, "metric", metric)
+        )
+        yield from (custom_metric(kind, "metric", each) for each in metrics)
         for target in (
             {"averageValue": "1"},
             {"type": "AverageValue"},
@@ -139,7 +149,12 @@ def _metrics() -> Iterator[Any]:
 
 def _tolerations() -> Iterator[Any]:
     yield from ("x", [TOLERATION] * 101, ["x"], [{**TOLERATION, **UNKNOWN}])
-    wrong = {"key": (*KEYS, 1), "operator": (OTHER,), "value": LABEL_VALUE, "effect": (OTHER,)}
+    wrong: dict[str, tuple[Any, ...]] = {
+        "key": (*KEYS, 1),
+        "operator": (OTHER,),
+        "value": LABEL_VALUE,
+        "effect": (OTHER,),
+    }
     wrong["tolerationSeconds"] = whole(0, 2147483647)
     yield from ([{**TOLERATION, key: value}] for key, values in wrong.items() for value in values)
 
@@ -147,7 +162,7 @@ def _tolerations() -> Iterator[Any]:
 def _spreads() -> Iterator[Any]:
     yield from ("x", [SPREAD] * 11, ["x"], [{**SPREAD, **UNKNOWN}])
     yield from ([without(SPREAD, key)] for key in SPREAD)
-    wrong = {
+    wrong: dict[str, tuple[Any, ...]] = {
         "maxSkew": whole(1, 100),
         "topologyKey": (*KEYS, 1),
         "whenUnsatisfiable": (OTHER,),
@@ -204,17 +219,28 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "namespace.create": ("x",),
     "namespace.name": text("", "A", "-a", "a-", "a.b", long("a", 63)),
     "localCluster": ("x",),
-    "publicUrl": text("", *ORIGIN[:-1], f"http://{'a' * 2048}", "http://a,http://b"),
-    "imagePullSecrets": ("x", [{"name": "a"}] * 11, ["x"], [{}], [{"name": "a", **UNKNOWN}])
-    + tuple([{"name": each}] for each in text(*DNS_NAME)),
+    "publicUrl": text("", *ORIGIN[:-1], f"http://{'a' * 2042}", "http://a,http://b"),
+    "imagePullSecrets": (
+        *("x", [{"name": "a"}] * 11, ["x"], [{}], [{"name": "a", **UNKNOWN}]),
+        *([{"name": each}] for each in text(*DNS_NAME)),
+    ),
     "config.environment": ("", OTHER, "Production"),
     "config.debug": (OTHER, 1, ""),
     "config.corsOrigins": text("", *ORIGIN[:-1], "http://a,ftp://b", "http://a, http://b", "http://a,"),
     "config.openaiModel": text("", "a b", "-a", long("a", 256)),
-    "config.openaiBaseUrl": text("a", "xhttp://a", "http://a?b", "http://a/b c", f"http://{'a' * 2048}"),
-    "config.extra": ("x", {"BAD KEY": "x"}, {"1A": "x"}, {"A" * 254: "x"}, {"A": 1}, {"A": "x\0"}, variable(1))
-    + tuple({key: "x"} for key in ("ENVIRONMENT", "BACKEND_URL", "DATABASE_URL", "PORT", "PGSSLROOTCERT")),
-    "database.caCertificate": text("x", "-----BEGIN PRIVATE KEY-----"),
+    "config.openaiBaseUrl": text("a", "xhttp://a", "http://a?b", "http://a/b c", f"http://{'a' * 2042}"),
+    "config.extra": (
+        "x",
+        {"BAD KEY": "x"},
+        {"1A": "x"},
+        {"A" * 254: "x"},
+        {"A": 1},
+        {"A": "x\0"},
+        variable(1),
+        {"": "x"},
+        *({key: "x"} for key in RESERVED),
+    ),
+    "database.caCertificate": text("x", KEY),
     "database.poolSize": whole(1, 100),
     "secrets.existingSecret": text(*DNS_NAME),
     "secrets.databaseUrl": text("mysql://u:p4ss@h/d", "postgresql://u@h/d", "x postgresql://u:p4ss@h/d"),
@@ -228,42 +254,51 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "backend.autoscaling.behavior": ("x",),
 }
 MAPPINGS = ("", "namespace", "config", "secrets", "database", "backend.autoscaling")
-KEY = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
 NAME = "existing-secret"
 NO_CREDENTIALS = tuple((f"secrets.{key}", "") for key in ("databaseUrl", "betterAuthSecret", "openaiApiKey"))
 
 
-def _others(path: str, value: Any) -> tuple[tuple[str, Any], ...]:
+def _others(path: str) -> tuple[tuple[str, Any], ...]:
     """Return the values that a case needs so that nothing else is wrong with it."""
     if path == "secrets.existingSecret":
         return NO_CREDENTIALS
     if path.endswith(("replicas", "Replicas")):
-        return (("localCluster", False), ("backend.autoscaling.minReplicas", 1), ("backend.autoscaling.maxReplicas", 10))
+        return (
+            ("localCluster", False),
+            ("backend.autoscaling.minReplicas", 1),
+            ("backend.autoscaling.maxReplicas", 10),
+        )
     return ()
 
 
 def every() -> list[Case]:
     """Return every case."""
-    found = [Case(path, value, _others(path, value)) for path, values in VALUES.items() for value in values]
+    found = [Case(path, value, _others(path)) for path, values in VALUES.items() for value in values]
     found += [Case(path, MISSING) for path in VALUES if not path.startswith(("secrets.", "global"))]
     found += [Case(f"{path}.unknown" if path else "unknown", 1) for path in MAPPINGS]
     found += [Case(path, MISSING) for path in ("namespace", "config", "database", "backend.autoscaling")]
     for component in ("backend", "frontend"):
         found += [
-            Case(f"{component}.{key}", value, _others(key, value)) for key, values in COMPONENT.items() for value in values
+            Case(f"{component}.{key}", value, _others(key)) for key, values in COMPONENT.items() for value in values
         ]
         found += [Case(f"{component}.{key}", MISSING) for key in COMPONENT if key not in OPTIONAL]
-        found += [
-            Case(".".join(filter(None, (component, key, "unknown"))), 1) for key in COMPONENT_MAPPINGS
-        ]
+        found += [Case(".".join(filter(None, (component, key, "unknown"))), 1) for key in COMPONENT_MAPPINGS]
         found += [Case(".".join(filter(None, (component, key))), MISSING) for key in COMPONENT_MAPPINGS]
-    found += _combinations()
+    found += [*_no_mappings(), *_combinations()]
     return found
+
+
+def _no_mappings() -> Iterator[Case]:
+    """Yield text in place of each mapping."""
+    mappings = [each for each in MAPPINGS if each]
+    mappings += [
+        ".".join(filter(None, (component, key))) for component in ("backend", "frontend") for key in COMPONENT_MAPPINGS
+    ]
+    yield from (Case(path, "x") for path in mappings)
 
 
 def _combinations() -> Iterator[Case]:
     """Yield values that are refused because of others."""
-    yield Case("database.caCertificate", KEY)
     yield Case("namePrefix", "a", (("fullnameOverride", "b"),))
     yield Case("secrets.existingSecret", NAME)
     yield from (Case(path, "") for path, _ in NO_CREDENTIALS)

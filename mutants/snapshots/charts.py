@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.checks.snapshot import Dependency, Rendering
 from mutants.draft import REMOVE, Body, Draft, put
-from mutants.snapshots.registry import encoded, field, fields, mutable, mutant
+from mutants.snapshots.registry import encoded, field, fields, for_component, mutable, mutant
 
 fields(
     "CHT-01",
@@ -158,3 +158,21 @@ def _elsewhere_with_namespace(draft: Draft) -> None:
 @mutant("CHT-16", "does not render", "static")
 def _namespace_fails(draft: Draft) -> None:
     draft.change_chart(namespace_on=Rendering(error="nil pointer"))
+
+
+@mutant("CHT-41", "a field of the Deployment changed in the cluster", "live")
+def _changed_in_the_cluster(draft: Draft) -> None:
+    for body in for_component(draft, "backend").deployment():
+        put(body, "spec.progressDeadlineSeconds", 7)
+
+
+@mutant("CHT-41", "a field of a pod changed in the cluster", "live")
+def _pod_changed_in_the_cluster(draft: Draft) -> None:
+    for body in for_component(draft, "backend").running_pods():
+        put(body, "spec.terminationGracePeriodSeconds", 7)
+
+
+@mutant("CHT-42", "another grace period than stated", "static")
+def _another_figure(draft: Draft) -> None:
+    for body in for_component(draft, "backend").deployment():
+        put(body, "spec.template.spec.terminationGracePeriodSeconds", 31)
