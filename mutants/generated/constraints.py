@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
 
 from acceptance.chart.renderer import WORKERS, Renderer
 from acceptance.core.values import merge_values
@@ -61,6 +62,8 @@ class SchemaMutant:
 
     id: str
     schema: dict[str, Any]
+    place: tuple[str | int, ...]
+    """The constraint's place in the schema."""
 
 
 def schema_mutants(schema: dict[str, Any]) -> Iterator[SchemaMutant]:
@@ -74,7 +77,9 @@ def schema_mutants(schema: dict[str, Any]) -> Iterator[SchemaMutant]:
             place[pointer[-1]] = body
         else:
             altered = body
-        yield SchemaMutant(f"schema {'/'.join(map(str, pointer)) or '(top)'} {keyword}: {name}", altered)
+        yield SchemaMutant(
+            f"schema {'/'.join(map(str, pointer)) or '(top)'} {keyword}: {name}", altered, (*pointer, keyword)
+        )
 
 
 Looser = tuple[tuple[str | int, ...], str, str, Any]
@@ -95,7 +100,7 @@ def _looser(body: Any, pointer: tuple[str | int, ...]) -> Iterator[Looser]:
         if keyword in ("properties", "definitions"):
             for key, each in value.items():
                 yield from _looser(each, (*pointer, keyword, key))
-        elif keyword in ("items", "contains", "not", "allOf", "additionalProperties"):
+        elif keyword in ("items", "contains", "allOf", "additionalProperties"):
             yield from _looser(value, (*pointer, keyword))
 
 
@@ -118,7 +123,7 @@ def _weaker(keyword: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"without {index}", value[:index] + value[index + 1 :]) for index in range(len(value)))
     elif keyword == "patternProperties":
         for pattern, each in value.items():
-            yield "any key", {"": each}
+            yield "any key", {".*": each}
             yield "any value", {pattern: {}}
             for _, inner, name, body in _looser(each, ()):
                 yield f"{inner} {name}", {pattern: body}
@@ -133,15 +138,40 @@ class Chart:
         self.validation = (renderer.chart / VALIDATION).read_text(encoding="utf-8")
         base = merge_values(renderer.shipped, renderer.required())
         validator = Draft7Validator(self.schema)
-        self.by_schema: list[tuple[refused.Case, dict[str, Any]]] = []
-        """The cases that the schema refuses, each with all values as the schema sees them."""
+        self.by_schema: list[tuple[refused.Case, dict[str, Any], set[tuple[str | int, ...]]]] = []
+        """The cases that the schema refuses, all values of each as the schema sees them, and what refuses them."""
         self.by_templates: list[refused.Case] = []
         for case in refused.every():
             values = _without_nulls(merge_values(base, *case.overrides))
-            if validator.is_valid(values):
-                self.by_templates.append(case)
+            if errors := list(validator.iter_errors(values)):
+                self.by_schema.append((case, values, {place for each in errors for place in self._places(each)}))
             else:
-                self.by_schema.append((case, values))
+                self.by_templates.append(case)
+
+    def _places(self, error: ValidationError) -> Iterator[tuple[str | int, ...]]:
+        """Yield the places in the schema that lead to an error, references followed."""
+        body: Any = self.schema
+        place: tuple[str | int, ...] = ()
+        for step in error.absolute_schema_path:
+            while "$ref" in body:
+                yield (*place, "$ref")
+                place = tuple(body["$ref"].removeprefix("#/").split("/"))
+                body = self.schema
+                for name in place:
+                    body = body[str(name)]
+            place = (*place, step)
+            body = body[step]
+            yield place
+
+    def concerned(self, mutant: SchemaMutant) -> list[tuple[refused.Case, dict[str, Any]]]:
+        """Return the cases that the mutant's constraint refuses, with their values."""
+        *parents, last = place = mutant.place
+        wanted = {place}
+        if last == "patternProperties":
+            wanted.add((*parents, "additionalProperties"))
+        if "contains" in place:  # the error is of the whole keyword
+            wanted.add(place[: place.index("contains") + 1])
+        return [(case, values) for case, values, places in self.by_schema if wanted & places]
 
     def error(self, case: refused.Case, edit: charts.Edit) -> str | None:
         """Return the error of a copy of the chart with this edit for a case's values; None if it renders them."""
@@ -153,7 +183,7 @@ class Chart:
     def judge_schema(self, mutant: SchemaMutant) -> Outcome:
         """Return the outcome of a mutant of the schema."""
         validator = Draft7Validator(mutant.schema)
-        accepted = [case for case, values in self.by_schema if validator.is_valid(values)]
+        accepted = [case for case, values in self.concerned(mutant) if validator.is_valid(values)]
         finding = self._rendered(accepted[:CASES], _write(SCHEMA, json.dumps(mutant.schema)))
         return Outcome(mutant.id, finding, STILL_REFUSED if accepted and finding is None else None)
 

@@ -53,7 +53,7 @@ def long(valid: str, longest: int) -> str:
 
 LABEL_VALUE = text("a b", "-a", "a-", long("a", 63))
 KEYS = ("a b", "-a", "a-", long("a", 63), "A.b/a", "-a/b", "a-/b", f"{long('a', 253)}/b")
-LABELS = text(*({key: "x"} for key in KEYS), *({"a": value} for value in LABEL_VALUE))
+LABELS = text("x", *({key: "x"} for key in KEYS), *({"a": value} for value in LABEL_VALUE))
 PREFIX = text("1a", "a-", "A", "a_b", long("a", 46))
 ORIGIN = text("ftp://a", "xhttp://a", "http://a/", "http://a b", "http://", "http://A", "http://a:0", "http://a:65536")
 SECONDS = whole(1, 3600)
@@ -103,7 +103,7 @@ def custom_metric(kind: str, key: str, value: Any) -> list[Any]:
 def _metrics() -> Iterator[Any]:
     """Yield lists of metrics that must be refused."""
     yield from ("cpu", [], [METRIC] * 11, [METRIC, "x"], [METRIC, {"type": OTHER}], [METRIC, without(METRIC, "type")])
-    yield from ([{**METRIC, **UNKNOWN}], [{**METRIC, "pods": CUSTOM, "external": CUSTOM}])
+    yield from ([{**METRIC, **UNKNOWN}], [{**METRIC, "pods": CUSTOM}])
     yield from ([METRIC, {"type": kind}] for kind in ("Resource", "Pods", "External"))
     yield [{"type": "Pods", "pods": CUSTOM}]
     yield resource_metric(name=OTHER)
@@ -192,7 +192,7 @@ COMPONENT: dict[str, tuple[Any, ...]] = {
     "preStopSeconds": SECONDS,
     "drainSeconds": SECONDS,
     "terminationGracePeriodSeconds": SECONDS,
-    "podAnnotations": text(*({key: "x"} for key in KEYS), {"a": 1}, {"checksum/config": "x"}),
+    "podAnnotations": text("x", *({key: "x"} for key in KEYS), {"a": 1}, {"checksum/config": "x"}),
     "podLabels": (*LABELS, {"app": "x"}, {"component": "x"}, {"app.kubernetes.io/name": "x"}),
     "nodeSelector": LABELS,
     "tolerations": tuple(_tolerations()),
