@@ -255,7 +255,7 @@ class Renderer:
             rendering=rendering,
             rerendering=rendering,
             without_secrets=None,
-            autoscaler_off=rendering,
+            autoscaler_off=base.chart.autoscaler_off if _scales(rendering) else rendering,
             namespace_on=None,
             lint=(),
         )
@@ -295,6 +295,10 @@ class Renderer:
             ):
                 found[str(name)] = text
         return found
+
+
+def _scales(rendering: Rendering) -> bool:
+    return any(item.get("kind") == "HorizontalPodAutoscaler" for item in rendering.objects)
 
 
 def _helm_error(error: CommandError) -> str:
