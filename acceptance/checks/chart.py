@@ -74,8 +74,8 @@ def description(view: ComponentView) -> Iterator[Violation]:
     """CHT-04: description has 1-200 characters."""
     actual = at(view.chart.metadata, "description")
     if not isinstance(actual, str) or not 1 <= len(actual.strip()) <= 200:
-        length = len(actual) if isinstance(actual, str) else "none"
-        yield Violation(FILE, "description", "1-200 characters", str(length))
+        length = f"{len(actual.strip())} characters" if isinstance(actual, str) else format_value(actual)
+        yield Violation(FILE, "description", "1-200 characters", length)
 
 
 @check("CHT-05")
