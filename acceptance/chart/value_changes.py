@@ -144,21 +144,19 @@ def _used(pod: Pod, data: Keys, kind: str) -> set[tuple[tuple[str, str], str]]:
 
 
 def missing_sections(renderer: Renderer) -> list[Finding]:
-    """Return a finding for each section of the values without which a template fails in Go's words.
+    """Return a finding for the sections of the values without which a template fails in Go's words.
 
     `helm upgrade --reuse-values` renders with an older release's values, which lack every section added since.
     """
     sections = [key for key, value in renderer.shipped.items() if isinstance(value, Mapping) and value]
     values = [merge_values(renderer.required(), {key: None}) | {key: None} for key in sections]
-    return [
-        Finding(
-            "CHT-18",
-            "values",
-            section,
-            "rendered, or refused in words that name it, when an older release's values lack it",
-            rendering.error,
-            not renderer.target.strict,
-        )
+    failed = {
+        section: rendering.error
         for section, rendering in zip(sections, renderer.render_all(values), strict=True)
         if rendering.error is not None and TEMPLATE_ERROR.search(rendering.error)
-    ]
+    }
+    if not failed:
+        return []
+    expected = "rendered, or refused in words that name it, when an older release's values lack it"
+    first = next(iter(failed.values()))
+    return [Finding("CHT-18", "values", ", ".join(failed), expected, first, not renderer.target.strict)]
