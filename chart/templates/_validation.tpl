@@ -181,8 +181,14 @@ and its NUL (Linux).
 
 {{- range $kind, $quantities := $values.resources -}}
 {{- range $resource, $quantity := $quantities -}}
-{{- if le (include "todo-chatbot.number" $quantity | float64) 0.0 -}}
+{{- $number := include "todo-chatbot.number" $quantity | float64 -}}
+{{- $most := ternary 1099511627776.0 128.0 (eq $resource "memory") -}}
+{{- if le $number 0.0 -}}
 {{- $problems = append $problems (printf "%s.resources.%s.%s: must be more than 0" $component $kind $resource) -}}
+{{- else if or (gt $number $most) (and (eq $resource "memory") (lt $number 4194304.0)) -}}
+{{- $problems = append $problems (printf
+  "%s.resources.%s.%s: %s is not an amount that a container can have (memory from 4Mi to 1Ti, CPU up to 128)"
+  $component $kind $resource (include "todo-chatbot.quantity" $quantity)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
