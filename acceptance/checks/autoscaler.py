@@ -169,6 +169,54 @@ def works_on_real_metrics(view: ComponentView) -> Iterator[Violation]:
         yield Violation(owner, "status.currentMetrics[cpu].current.averageUtilization", "a number", format_value(value))
 
 
+def slow_scaling(view: ComponentView, direction: str, limit: int) -> Iterator[Violation]:
+    """Yield a violation if the behaviour never scales in a direction, or takes more than `limit` seconds to the end."""
+    rules = mapping_at(view.autoscaler, f"spec.behavior.{direction}")
+    owner, field = object_ref(view.autoscaler), f"spec.behavior.{direction}"
+    select = rules.get("selectPolicy")
+    if select == "Disabled":
+        yield Violation(owner, f"{field}.selectPolicy", "Max, Min or absent", "Disabled: it never scales this way")
+        return
+    first, last = integer_at(view.autoscaler, "spec.minReplicas", 1), at(view.autoscaler, "spec.maxReplicas")
+    policies = mappings_at(rules, "policies")
+    if not isinstance(last, int) or first is None or first >= last:
+        return
+    times = [seconds_of(policy, direction, first, last) for policy in policies]
+    if None in times:
+        return  # not the API's form: CHT-09
+    chosen = max if select == "Min" else min
+    steps = chosen((each for each in times if each is not None), default=0)
+    window = integer_at(rules, "stabilizationWindowSeconds", 0) or 0
+    if steps + window > limit:
+        expected = f"from {first} to {last} pods and back, each within {limit:,} s"
+        yield Violation(owner, field, expected, f"{steps + window:,} s at the fastest", derived=True)
+
+
+def seconds_of(policy: Object, direction: str, first: int, last: int) -> int | None:
+    """Return how long a scaling policy takes between the bounds, or None for an invalid policy."""
+    value, period = at(policy, "value"), at(policy, "periodSeconds")
+    if not isinstance(value, int) or not isinstance(period, int) or value < 1:
+        return None
+    pods, periods = (first if direction == "scaleUp" else last), 0
+    while first < last and (pods < last if direction == "scaleUp" else pods > first):
+        by = value if at(policy, "type") == "Pods" else max(1, -(-pods * value // 100))
+        pods += by if direction == "scaleUp" else -by
+        periods += 1
+    return (periods - 1) * period  # the first change is made at once
+
+
+@check("HPA-09", "static")
+def can_grow(view: ComponentView) -> Iterator[Violation]:
+    """HPA-09: the behaviour lets the backend grow."""
+    yield from slow_scaling(view, "scaleUp", 1800)
+
+
+@check("HPA-10", "static")
+def can_return(view: ComponentView) -> Iterator[Violation]:
+    """HPA-10: the behaviour lets the backend return to minReplicas."""
+    yield from slow_scaling(view, "scaleDown", 7200)
+
+
 @check("HPA-11", "static")
 def replicas_left_to_autoscaler(view: ComponentView) -> Iterator[Violation]:
     """HPA-11: the Deployment sets no replicas while the HPA is on."""
