@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from acceptance.chart.files import schema, templates
+from acceptance.chart.files import other_files, schema, templates
+from acceptance.chart.secret_probes import probe_secrets
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
@@ -144,8 +145,13 @@ class Renderer:
 
     # --- the snapshot
 
-    def snapshot(self, values_file: Path | None = None) -> Snapshot:
-        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values."""
+    def snapshot(self, values_file: Path | None = None, *, probe: bool = True) -> Snapshot:
+        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values.
+
+        Args:
+            values_file: The shipped values file, relative to the target's root.
+            probe: Whether to render what shows how the chart treats its secrets too.
+        """
         target = self.target
         file_values = self.values_file(values_file) if values_file else {}
         values = merge_values(file_values, self.required())
@@ -162,6 +168,7 @@ class Renderer:
             namespace_on = pool.submit(render_with, target.values.namespace_create, True, namespace=ELSEWHERE)
             lint = pool.submit(self.lint, values)
             dependencies = pool.submit(self.dependencies)
+            secret_probes = probe_secrets(self.render, target, values, pool) if probe else None
             return Snapshot(
                 source="static",
                 objects=rendering.result().objects,
@@ -178,6 +185,8 @@ class Renderer:
                     rendering=rendering.result(),
                     rerendering=rerendering.result(),
                     without_secrets=incomplete.result() if incomplete else None,
+                    secret_probes=secret_probes() if secret_probes else None,
+                    files=dict(other_files(self.chart)),
                     autoscaler_off=hpa_off.result(),
                     namespace_on=namespace_on.result(),
                     lint=lint.result(),
@@ -200,6 +209,7 @@ class Renderer:
             rendering=rendering,
             rerendering=rendering,
             without_secrets=None,
+            secret_probes=None,
             autoscaler_off=rendering,
             namespace_on=None,
             lint=(),
