@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import toolchain as tools
-from acceptance.client.user import User, sign_up, wait_answered
+from acceptance.checks.finding import Untested
+from acceptance.client.user import User, chat_obstacle, sign_up, wait_answered
 from acceptance.core import signals
 from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
-from acceptance.core.target import Target
+from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
 from acceptance.kube import diagnostics, manifests
 from acceptance.kube.helm import find_helm
@@ -20,6 +21,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.existing_release import adopt_release, assert_values_unchanged
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
@@ -124,8 +126,10 @@ def database(provisioner: Provisioner) -> Database:
 
 
 @pytest.fixture(scope="session")
-def model(provisioner: Provisioner) -> ModelStub:
-    """The stub of the language model."""
+def model(provisioner: Provisioner, target: Target) -> ModelStub:
+    """The stub of the language model; raises `Untested` if a chat turn would not reach it."""
+    if obstacle := chat_obstacle(target, own_release=provisioner.installs_release):
+        raise Untested(obstacle)
     return provisioner.model()
 
 
@@ -133,6 +137,15 @@ def model(provisioner: Provisioner) -> ModelStub:
 def gateway(provisioner: Provisioner) -> Gateway:
     """Connects the suite to Services and pods."""
     return provisioner.gateway()
+
+
+@pytest.fixture(scope="session")
+def installation(provisioner: Provisioner) -> Release | RefusedReleaseError:
+    """The release as the run installed it, or how that was refused: a finding of one test."""
+    try:
+        return provisioner.release()
+    except RefusedReleaseError as error:
+        return error
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +167,9 @@ def release(
             assert_values_unchanged(existing)
             return
         request.getfixturevalue("images")  # the report names them
-        release = provisioner.release()
+        release: Release | RefusedReleaseError = request.getfixturevalue("installation")
+        if isinstance(release, RefusedReleaseError):
+            raise Untested(f"the release could not be installed (CHT-11): {release.summary}")
         run_metadata.override(shipped, set_paths({}, target.overrides), "fits a small cluster")
         run_metadata.override(set_paths(shipped, target.overrides), release.values, "set by this run")
         yield release
@@ -174,13 +189,34 @@ def ready_release(release: Release, provisioner: Provisioner, record_measurement
 
 
 @pytest.fixture(scope="session")
-def users(ready_release: Release, gateway: Gateway) -> Callable[[], User]:
-    """`users()` signs up a new user through the frontend."""
+def new_user(ready_release: Release, gateway: Gateway, provisioner: Provisioner) -> Callable[[], User]:
+    """`new_user()` signs up a user through the frontend; `AssertionError` if it refuses."""
+    if missing := [name for name in COMPONENTS if name not in ready_release.target.components]:
+        raise Untested(f"the target names no {missing[0]}: users sign up at the frontend, and use the backend")
     wait_answered(gateway, "frontend")
-    return lambda: sign_up(ready_release.target, gateway, ready_release.origin, redactor.add)
+    own = provisioner.installs_release
+    return lambda: sign_up(ready_release.target, gateway, ready_release.origin, redactor.add, own_release=own)
 
 
 @pytest.fixture(scope="session")
-def user(users: Callable[[], User]) -> User:
-    """A user that the whole run shares."""
-    return users()
+def first_user(new_user: Callable[[], User]) -> User | AssertionError:
+    """The run's first user, or why none could sign up: a finding of one test, for which others are untested."""
+    try:
+        return new_user()
+    except AssertionError as error:
+        return error
+
+
+@pytest.fixture(scope="session")
+def user(first_user: User | AssertionError) -> User:
+    """A user that the whole run shares; raises `Untested` if nobody can sign up."""
+    if isinstance(first_user, AssertionError):
+        raise Untested(f"nobody can sign up through the frontend (SCY-06): {str(first_user)[:300]}")
+    return first_user
+
+
+@pytest.fixture(scope="session")
+def users(user: User, new_user: Callable[[], User]) -> Callable[[], User]:
+    """`users()` signs up a further user through the frontend."""
+    assert user
+    return new_user

@@ -363,3 +363,27 @@ def _add_on(objects: Objects) -> None:
     objects.insert(0, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"DEBUG": "verbose"}})
     for item in one(objects, "ConfigMap")[1:]:
         item["metadata"]["labels"]["team"] = "todo"
+
+
+@variant("a query and a slash in probe paths")
+def _probe_query(objects: Objects) -> None:
+    for body in containers(objects, init=False):
+        for kind, end in (("startupProbe", "?startup=1"), ("livenessProbe", "/")):
+            if kind in body:
+                put(body, f"{kind}.httpGet.path", lambda old, end=end: f"{old}{end}")
+                put(body, f"{kind}.httpGet.httpHeaders", [{"name": "Accept", "value": "application/json"}])
+
+
+@variant("an explicit listening address")
+def _listening(objects: Objects) -> None:
+    for item in deployments(objects):
+        for body in item["spec"]["template"]["spec"]["containers"]:
+            body["args"] = ["--host", "::", "--origin", "http://localhost:3000"]
+            body["env"] = [*body["env"], {"name": "HOSTNAME", "value": "::"}]
+
+
+@variant("latest of a registry")
+def _latest(objects: Objects) -> None:
+    for body in containers(objects):
+        body["image"] = f"ghcr.io/team/{body['image'].rpartition(':')[0]}"
+        body.pop("imagePullPolicy", None)

@@ -16,7 +16,7 @@ from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import mapping_at
+from acceptance.core.fields import format_value, mapping_at
 from acceptance.core.rules import load
 from acceptance.core.target import Target
 from acceptance.core.values import ROUND_TRIP, merge_values, nested
@@ -282,7 +282,9 @@ def round_trip(renderer: Renderer, base: Snapshot) -> list[Finding]:
         return [Finding("CFG-07", "values", path, "text accepted", snapshot.chart.rendering.error)]
     contents = [mapping_at(item, "data") for item in snapshot.of_kind("ConfigMap")]
     return [
-        Finding("CFG-07", "values", f"{path}.{key}", repr(text), repr([data.get(key) for data in contents]))
+        Finding(
+            "CFG-07", "values", f"{path}.{key}", format_value(text), format_value([data.get(key) for data in contents])
+        )
         for key, text in ROUND_TRIP.items()
         if not any(data.get(key) == text for data in contents)
     ]

@@ -119,12 +119,13 @@ class Renderer:
         options = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
         template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *options]
         try:
-            objects = tuple(documents(self.helm(*template, "--values", "-", values=values)))
+            manifest = self.helm(*template, "--values", "-", values=values)
+            objects = tuple(documents(manifest))
         except CommandError as error:
             return Rendering(error=_helm_error(error))
         except yaml.YAMLError as error:
             return Rendering(error=f"not valid YAML: {' '.join(str(error).split())}")
-        return Rendering(objects, notes=self._notes(values, namespace) if notes else "")
+        return Rendering(objects, notes=self._notes(values, namespace) if notes else "", manifest=manifest)
 
     def _notes(self, values: Mapping[str, Any], namespace: str) -> str:
         if not (self.chart / "templates" / "NOTES.txt").is_file():
@@ -191,6 +192,7 @@ class Renderer:
                     namespace_on=namespace_on.result(),
                     lint=lint.result(),
                     dependencies=dependencies.result(),
+                    chart_yaml=read_text_or_empty(self.chart / "Chart.yaml"),
                 ),
             )
 
@@ -256,4 +258,5 @@ class Renderer:
 def _helm_error(error: CommandError) -> str:
     """Return Helm's error in one line, without its hint on --debug."""
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    lines.sort(key=lambda line: line if line.startswith("- at ") else "")  # in no order of Helm's
     return " ".join(line for line in lines if not line.startswith("Use --debug")).removeprefix("Error: ")

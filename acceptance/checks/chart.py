@@ -150,7 +150,7 @@ def renders_namespace(view: ComponentView) -> bool:
 def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
     """CHT-09: the chart renders deterministically to unique objects that fit the Kubernetes schema."""
     chart, snapshot = view.chart, view.snapshot
-    owner = f"rendering of {snapshot.variant}"
+    owner = "chart"
     if chart.rendering.error is not None:
         yield Violation(owner, "helm template", "objects", chart.rendering.error)
         return
@@ -230,7 +230,7 @@ def values_fit_the_schema(view: ComponentView) -> Iterator[Violation]:
         path = ".".join(map(str, mistake.absolute_path)) or "values"
         # The value may be a secret, so only the violated keyword is quoted.
         expected = f"valid under the schema's {mistake.validator} ({format_value(mistake.validator_value, 60)})"
-        yield Violation(f"values of {view.snapshot.variant}", path, expected, "an invalid value")
+        yield Violation("values", path, expected, "an invalid value")
     for path in unknown_keys(chart.values, schema, schema):
         yield Violation("values.schema.json", path, "declared, with additionalProperties false", "not so", derived=True)
 

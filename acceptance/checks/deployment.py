@@ -136,6 +136,12 @@ def rolling_update(view: ComponentView) -> tuple[object, object] | None:
     return "25%" if surge is None else surge, "25%" if unavailable is None else unavailable
 
 
+def resolved_value(written: object, count: int | None) -> str:
+    """Format a count as it is written and, for a percentage, the number of pods that it amounts to."""
+    meaning = f"which is {count}" if count is not None else "neither a count nor a percentage"
+    return format_value(written) if written == count else f"{format_value(written)}, {meaning}"
+
+
 @check("DEP-06")
 def rolls_out_without_downtime(view: ComponentView) -> Iterator[Violation]:
     """DEP-06: a RollingUpdate with maxUnavailable 0 and maxSurge of at least 1, both resolved."""
@@ -151,10 +157,10 @@ def rolls_out_without_downtime(view: ComponentView) -> Iterator[Violation]:
     field = "spec.strategy.rollingUpdate"
     if unavailable != 0:
         expected = f"0 at {replicas} replicas"
-        yield Violation(owner, f"{field}.maxUnavailable", expected, f"{written[1]!r}, which is {unavailable}")
+        yield Violation(owner, f"{field}.maxUnavailable", expected, resolved_value(written[1], unavailable))
     if surge is None or surge < 1:
         expected = f"at least 1 at {replicas} replicas"
-        yield Violation(owner, f"{field}.maxSurge", expected, f"{written[0]!r}, which is {surge}")
+        yield Violation(owner, f"{field}.maxSurge", expected, resolved_value(written[0], surge))
 
 
 @check("DEP-07")
@@ -167,7 +173,7 @@ def rollout_can_progress(view: ComponentView) -> Iterator[Violation]:
     surge, unavailable = resolved(written[0], replicas, up=True), resolved(written[1], replicas, up=False)
     if not surge and not unavailable:
         expected = f"maxSurge + maxUnavailable > 0 at {replicas} replicas"
-        actual = f"{written[0]!r} and {written[1]!r}, which are {surge} and {unavailable}"
+        actual = f"{resolved_value(written[0], surge)}, and {resolved_value(written[1], unavailable)}"
         yield Violation(object_ref(view.deployment), "spec.strategy.rollingUpdate", expected, actual)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -17,10 +18,30 @@ Severity = Literal["blocking", "advice", "waived"]
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a finding's field is written: the chart's file, the line in it, and the value that controls the field.
+
+    What is not known for certain is absent.
+    """
+
+    file: str = ""
+    line: int | None = None
+    value: str = ""
+    """A dotted path of the chart's values."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+UNKNOWN = Place()
+
+
+@dataclass(frozen=True)
 class Finding:
     """One violated clause: `object` as `Kind/name`, `field` a path in it, the expected and the actual value.
 
     `advice` marks a finding that does not reject the release: a derived rule on a target that is not strict.
+    `rendering` names the rendering that shows it; it is empty if every judged one does.
     """
 
     rule: str
@@ -29,9 +50,25 @@ class Finding:
     expected: str
     actual: str
     advice: bool = False
+    rendering: str = ""
+    place: Place = UNKNOWN
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.object}: {self.field}: expected {self.expected}, actual {self.actual}"
+
+
+def merge_renderings(findings: Iterable[Finding], judged: int) -> list[Finding]:
+    """Return the findings; those that all of the `judged` renderings show appear once and name none."""
+    found = list(findings)
+    shared = Counter(replace(each, rendering="", place=UNKNOWN) for each in dict.fromkeys(found))
+    merged: dict[Finding, Finding] = {}
+    for each in found:
+        common = replace(each, rendering="", place=UNKNOWN)
+        if shared[common] == judged:
+            merged.setdefault(common, replace(each, rendering=""))
+        else:
+            merged[each] = each
+    return list(merged.values())
 
 
 class FindingsError(AssertionError):

@@ -57,6 +57,24 @@ def tag(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(pod.object, f"{container.field}.image", expected, format_value(container.image))
 
 
+@check("IMG-02", "static")
+def pull_policy(view: ComponentView) -> Iterator[Violation]:
+    """IMG-02: an image without a registry is not pulled, and one of a registry can be."""
+    for pod in view.pods:
+        for container in view.own_images(pod):
+            repository, actual_tag, digest = image_reference(container.image)
+            policy = at(container.body, "imagePullPolicy")
+            implied = "Always" if actual_tag == "latest" and not digest else "IfNotPresent"
+            field, local = f"{container.field}.imagePullPolicy", "/" not in repository
+            if local and (policy or implied) == "Always":
+                actual = format_value(policy) if policy else f"nothing, which is Always for the tag {actual_tag}"
+                expected = f"IfNotPresent: no registry has {repository}"
+                yield Violation(pod.object, field, expected, actual, derived=True)
+            elif not local and policy == "Never":
+                expected = f"IfNotPresent or Always: a node gets {repository} from its registry"
+                yield Violation(pod.object, field, expected, format_value(policy), derived=True)
+
+
 @check("IMG-03", "image")
 def digests_match_content(view: ComponentView) -> Iterator[Violation]:
     """IMG-03: the image's digests are those of its configuration and layers."""

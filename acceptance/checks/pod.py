@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from acceptance.checks.clauses import invalid_name, timestamp, wrong_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
+from acceptance.checks.snapshot import ContainerFacts
 from acceptance.core.fields import (
     Object,
     at,
@@ -19,8 +20,8 @@ from acceptance.core.fields import (
     object_ref,
     text_at,
 )
-from acceptance.kube.pod_templates import Pod
-from acceptance.kube.quantity import quantity
+from acceptance.kube.pod_templates import Container, Pod
+from acceptance.kube.quantity import implausible, quantity
 from acceptance.kube.schema import is_namespaced
 from acceptance.kube.status import has_condition, statuses
 
@@ -96,7 +97,12 @@ def phase_is_running(view: ComponentView) -> Iterator[Violation]:
 @check("POD-04")
 def one_to_five_containers(view: ComponentView) -> Iterator[Violation]:
     """POD-04: the pod has 1-5 containers, init containers included."""
-    for pod in view.pods:
+    yield from too_many_containers(view.pods)
+
+
+def too_many_containers(pods: Iterable[Pod]) -> Iterator[Violation]:
+    """Yield a violation for each pod without 1-5 containers."""
+    for pod in pods:
         app_containers = mappings_at(pod.spec, "containers")
         count = len(pod.containers())
         if not app_containers or count > 5:
@@ -120,31 +126,49 @@ def always_restarted(view: ComponentView) -> Iterator[Violation]:
 
 @check("POD-06")
 def resources_are_set(view: ComponentView) -> Iterator[Violation]:
-    """POD-06: every container has CPU and memory requests and limits."""
-    for container in view.containers():
+    """POD-06: every container has CPU and memory requests and limits, in figures that a container can have."""
+    yield from wrong_resources(view.containers())
+
+
+def wrong_resources(containers: Iterable[Container]) -> Iterator[Violation]:
+    """Yield a violation for each absent or impossible CPU or memory request or limit."""
+    for container in containers:
         for name in COMPUTE:
             for kind in ("limits", "requests"):
                 value = mapping_at(container.body, f"resources.{kind}").get(name)
                 if value is None and kind == "requests":  # an absent request defaults to the limit
                     value = mapping_at(container.body, "resources.limits").get(name)
                 parsed = quantity(value)
+                field = f"{container.field}.resources.{kind}.{name}"
                 if parsed is None or parsed <= 0:
-                    field = f"{container.field}.resources.{kind}.{name}"
                     yield Violation(container.object, field, f"a {name} {kind[:-1]}", format_value(value))
+                elif error := implausible(name, parsed):
+                    expected = f"a {name} {kind[:-1]} that a container can have"
+                    yield Violation(container.object, field, expected, f"{format_value(value)}, which is {error}")
 
 
 @check("POD-07")
 def requests_within_limits(view: ComponentView) -> Iterator[Violation]:
     """POD-07: requests are at most the limits, compared as quantities."""
-    bodies = [(c.object, c.field, c.body) for c in view.containers()]
-    bodies += [(pod.object, pod.path("spec"), pod.spec) for pod in view.pods]
+    yield from requests_over_limits(view.pods)
+
+
+def requests_over_limits(pods: Sequence[Pod]) -> Iterator[Violation]:
+    """Yield a violation for each request above its limit, of a container or of the whole pod."""
+    bodies = [(c.object, c.field, c.body) for pod in pods for c in pod.containers()]
+    bodies += [(pod.object, pod.path("spec"), pod.spec) for pod in pods]
     for owner, field, body in bodies:
         limits = mapping_at(body, "resources.limits")
         for name, value in mapping_at(body, "resources.requests").items():
             request, limit = quantity(value), quantity(limits.get(name))
             if request is not None and limit is not None and request > limit:
-                expected = f"at most the limit {limits.get(name)}"
+                expected = f"at most the limit, {format_value(limits.get(name))}"
                 yield Violation(owner, f"{field}.resources.requests.{name}", expected, format_value(value))
+
+
+def same_path(one: object, other: str) -> bool:
+    """Whether two paths of requests are the same, apart from a query and a slash at the end."""
+    return isinstance(one, str) and one.partition("?")[0].rstrip("/") == other.partition("?")[0].rstrip("/")
 
 
 def probe(view: ComponentView, kind: str, path: str) -> Iterator[Violation]:
@@ -156,7 +180,7 @@ def probe(view: ComponentView, kind: str, path: str) -> Iterator[Violation]:
         if not mapping_at(body, "httpGet"):
             yield Violation(pod.object, field, f"httpGet of {path}", format_value(body))
             continue
-        if at(body, "httpGet.path") != path:
+        if not same_path(at(body, "httpGet.path"), path):
             yield Violation(pod.object, f"{field}.httpGet.path", path, format_value(at(body, "httpGet.path")))
         if at(body, "httpGet.host"):
             yield Violation(
@@ -177,12 +201,15 @@ def probe(view: ComponentView, kind: str, path: str) -> Iterator[Violation]:
 
 
 def listening(view: ComponentView, pod: Pod) -> frozenset[int] | None:
-    """Return the ports that the main container listens on, or None if the node was not read."""
-    facts = view.snapshot.cluster.facts if view.snapshot.cluster else None
-    if facts is None:
-        return None
-    process = facts.get((pod.name, view.main_container(pod).name))
+    """Return the ports on which the pod's address answers, or None if the node was not read."""
+    process = main_facts(view, pod)
     return process.listening if process is not None else None
+
+
+def main_facts(view: ComponentView, pod: Pod) -> ContainerFacts | None:
+    """Return the facts of the main container, or None if the node was not read."""
+    facts = view.snapshot.cluster.facts if view.snapshot.cluster else None
+    return facts.get((pod.name, view.main_container(pod).name)) if facts is not None else None
 
 
 @check("POD-08")
@@ -206,7 +233,12 @@ def is_token(volume: Object) -> bool:
 @check("POD-13")
 def allowed_volumes(view: ComponentView) -> Iterator[Violation]:
     """POD-13: at most 10 volumes, each a ConfigMap, Secret or emptyDir."""
-    for pod in view.pods:
+    yield from other_volumes(view.pods)
+
+
+def other_volumes(pods: Iterable[Pod]) -> Iterator[Violation]:
+    """Yield a violation for each pod of more than 10 volumes, and for each volume of another kind."""
+    for pod in pods:
         volumes = [volume for volume in mappings_at(pod.spec, "volumes") if not is_token(volume)]
         field = pod.path("spec.volumes")
         if len(volumes) > 10:
@@ -216,7 +248,7 @@ def allowed_volumes(view: ComponentView) -> Iterator[Violation]:
             if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds):
                 expected = "a ConfigMap, Secret or emptyDir"
                 yield Violation(
-                    pod.object, f"{field}[{text_at(volume, 'name')}]", expected, ", ".join(kinds) or "nothing"
+                    pod.object, f"{field}[{text_at(volume, 'name')}]", expected, ", ".join(kinds) or "no source"
                 )
 
 
@@ -257,8 +289,12 @@ def declares_its_port(view: ComponentView) -> Iterator[Violation]:
             yield Violation(pod.object, f"{container.field}.ports", f"containerPort {port} over TCP", actual or "none")
         listening_on = listening(view, pod)
         if listening_on is not None and port not in listening_on:
-            actual = ", ".join(map(str, sorted(listening_on))) or "nothing"
-            yield Violation(pod.object, container.field, f"a process that listens on {port}", actual)
+            process = main_facts(view, pod)
+            alone = process is not None and port in process.loopback
+            actual = f"{port} of 127.0.0.1 only" if alone else ", ".join(map(str, sorted(listening_on))) or "nothing"
+            yield Violation(
+                pod.object, container.field, f"a process that listens on {port} of the pod's address", actual
+            )
 
 
 @check("POD-18")
@@ -270,17 +306,14 @@ def shipped_resources(view: ComponentView) -> Iterator[Violation]:
     for pod in view.pods:
         container = view.main_container(pod)
         for name in COMPUTE:
-            limit = quantity(mapping_at(container.body, "resources.limits").get(name))
-            value = mapping_at(container.body, "resources.requests").get(name)
-            request = limit if value is None else quantity(value)
+            limit = mapping_at(container.body, "resources.limits").get(name)
+            request = mapping_at(container.body, "resources.requests").get(name)
+            request = limit if request is None else request  # an absent request defaults to the limit
             field = f"{container.field}.resources"
-            if request != limit:
-                yield Violation(
-                    pod.object, f"{field}.requests.{name}", f"equal to the limit {limit}", format_value(value)
-                )
+            if quantity(request) != quantity(limit):
+                expected = f"equal to the limit, {format_value(limit)}"
+                yield Violation(pod.object, f"{field}.requests.{name}", expected, format_value(request))
             for kind, actual in (("requests", request), ("limits", limit)):
-                expected = stated.get(kind, {}).get(name)
-                if expected is not None and actual != quantity(expected):
-                    yield Violation(
-                        pod.object, f"{field}.{kind}.{name}", expected, format_value(actual and str(actual))
-                    )
+                figure = stated.get(kind, {}).get(name)
+                if figure is not None and quantity(actual) != quantity(figure):
+                    yield Violation(pod.object, f"{field}.{kind}.{name}", figure, format_value(actual))

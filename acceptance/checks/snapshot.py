@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from acceptance.core.fields import Object, name_of, text_at
+from acceptance.kube.manifests import sources
 
 Origin = Literal["static", "image", "live"]
 DEFAULTS = "defaults"
@@ -27,6 +28,13 @@ class Rendering:
     objects: tuple[Object, ...] = ()
     notes: str = ""
     error: str | None = None
+    manifest: str = field(default="", compare=False, repr=False)
+    """What Helm printed."""
+
+    @cached_property
+    def sources(self) -> Mapping[str, str]:
+        """The template of each object by `Kind/name`, as Helm names it: `chart/templates/file.yaml`."""
+        return sources(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,8 @@ class ChartState:
     lint: tuple[str, ...] = ()
     """Messages of `helm lint --strict`, without the error of `rendering`."""
     dependencies: tuple[Dependency, ...] = ()
+    chart_yaml: str = ""
+    """The text of Chart.yaml."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +104,12 @@ class ContainerFacts:
     uid: int
     environment: Mapping[str, str]
     listening: frozenset[int]
-    """TCP ports in state LISTEN in the pod's network namespace."""
+    """TCP ports in state LISTEN in the pod's network namespace, on an address other than loopback."""
     read_only_root: bool
     config_digest: str
     diff_ids: tuple[str, ...]
+    loopback: frozenset[int] = frozenset()
+    """TCP ports in state LISTEN on a loopback address only."""
 
 
 @dataclass(frozen=True)

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from kubernetes import client
 
+from acceptance.checks.finding import Untested
 from acceptance.kube.client import TIMEOUT
 from acceptance.kube.secrets import decode
 from acceptance.provision.release import Release
 
 
 def setting(release: Release, key: str) -> str:
-    """Return a value of the ConfigMap; `AssertionError` if the key is missing."""
+    """Return a value of the ConfigMap; raises `Untested` if the key is missing, which CFG-11 reports."""
     target = release.target
     found = client.CoreV1Api(release.cluster.api).read_namespaced_config_map(
         target.config_map.name, target.chart.namespace, _request_timeout=TIMEOUT
     )
     data = found.data or {}
-    assert key in data, f"ConfigMap/{target.config_map.name} has no key {key}"
+    if key not in data:
+        raise Untested(f"ConfigMap/{target.config_map.name} has no key {key} (CFG-11)")
     return data[key]
 
 
 def secret(release: Release, key: str) -> str:
-    """Return a decoded value of the Secret; `AssertionError` if the key is missing or not base64 of UTF-8."""
+    """Return a decoded value of the Secret.
+
+    Raises `Untested` if the key is missing (SEC-12 reports it) or its value is not base64 of UTF-8 (SEC-07).
+    """
     target = release.target
     found = client.CoreV1Api(release.cluster.api).read_namespaced_secret(
         target.secret.name, target.chart.namespace, _request_timeout=TIMEOUT
     )
     data = found.data or {}
-    assert key in data, f"Secret/{target.secret.name} has no key {key}"
+    if key not in data:
+        raise Untested(f"Secret/{target.secret.name} has no key {key} (SEC-12)")
     value = decode(data[key])
-    assert value is not None, f"Secret/{target.secret.name} has a key {key} that is not base64 of UTF-8"
+    if value is None:
+        raise Untested(f"Secret/{target.secret.name} has a key {key} that is not base64 of UTF-8 (SEC-07)")
     return value

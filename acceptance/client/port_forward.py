@@ -43,6 +43,15 @@ def find_port_forward(notes: str) -> PortForward | None:
     return None
 
 
+def require_port_forward(notes: str) -> PortForward | None:
+    """As `find_port_forward`; raises `Untested` if the notes print a command of Minikube instead."""
+    found = find_port_forward(notes)
+    commands = [line[1] for line in map(COMMAND.match, notes.splitlines()) if line]
+    if found is None and commands and commands[0].startswith("minikube"):
+        raise Untested(f"NOTES.txt prints `{commands[0]}`, which needs Minikube")
+    return found
+
+
 def is_free(port: int) -> bool:
     """Tell whether a local port can be bound."""
     with socket.socket() as probe:

@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
@@ -55,7 +56,10 @@ def wait_answered(gateway: Gateway, component: str) -> None:
 
 @dataclass(frozen=True)
 class User:
-    """A signed-up user; `token` authenticates it."""
+    """A signed-up user; `token` authenticates it.
+
+    `chat_obstacle` is why no chat turn may be sent, or empty.
+    """
 
     target: Target
     gateway: Gateway
@@ -63,10 +67,34 @@ class User:
     email: str
     password: str = field(repr=False)
     token: str = field(repr=False)
+    chat_obstacle: str = ""
 
-    def path(self, template: str, **names: object) -> str:
-        """Fill in one of the target's API paths."""
+    def path(self, template: str | None, what: str = "this request", **names: object) -> str:
+        """Fill in one of the target's API paths; raises `Untested` if the target has none for `what`."""
+        if template is None:
+            raise Untested(f"the target names no path for {what}")
         return template.format(user_id=self.id, **names)
+
+    @property
+    def chat_path(self) -> str:
+        """The path of chat turns; raises `Untested` if none may be sent."""
+        if self.chat_obstacle:
+            raise Untested(self.chat_obstacle)
+        return self.path(self.target.api.chat, "chat")
+
+    def items(self, path: str, list_field: str | None = None, *, origin: str = "") -> list[dict[str, Any]]:
+        """Return a list of the API; `AssertionError` on another status than 200, or if the response holds no list.
+
+        Args:
+            path: The path of the list.
+            list_field: The field of the response that holds it; None if the response is the list.
+            origin: The pod to ask; the Service by default.
+        """
+        answer = self.request_json("GET", path, origin=origin)
+        found = answer.get(list_field) if list_field and isinstance(answer, dict) else answer
+        where = f"in the field {list_field}" if list_field else "as the response"
+        assert isinstance(found, list), f"GET {path}: expected a list {where}, got {str(answer)[:200]}"
+        return found
 
     def call(self, method: str, path: str, origin: str = "", **kwargs: Any) -> requests.Response:
         """Send an authenticated request to the backend's Service, or to the pod at `origin`."""
@@ -86,15 +114,17 @@ class User:
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return the user's tasks; `AssertionError` on another status than 200."""
-        tasks: list[dict[str, Any]] = self.request_json("GET", self.path(self.target.api.tasks))
-        return tasks
+        return self.items(self.path(self.target.api.tasks), self.target.api.tasks_field)
 
     def send_message(self, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
-        """Send a chat message in a new or the given conversation; `AssertionError` if it fails."""
+        """Send a chat message in a new or the given conversation; `AssertionError` if it fails.
+
+        Raises `Untested` if no turn may be sent.
+        """
         api = self.target.api
         body = {api.message_field: message}
         continued = {} if conversation is None else {api.conversation_field: conversation}
-        answer: dict[str, Any] = self.request_json("POST", self.path(api.chat), body | continued, origin=origin)
+        answer: dict[str, Any] = self.request_json("POST", self.chat_path, body | continued, origin=origin)
         return answer
 
     def request_json(
@@ -108,7 +138,18 @@ class User:
         return answer.json() if answer.content else None
 
 
-def sign_up(target: Target, gateway: Gateway, origin: str, redact: Callable[[str], None]) -> User:
+def chat_obstacle(target: Target, *, own_release: bool) -> str:
+    """Return why no chat turn may be sent to a release, or an empty text: none must reach a model that costs money."""
+    if target.api.chat is None:
+        return "the target names no path for chat"
+    if target.values.model_base_url is None:
+        return "the target names no values.model_base_url, so a chat turn would reach a real model"
+    return "" if own_release else "a chat turn would reach the model of a release that this run did not install"
+
+
+def sign_up(
+    target: Target, gateway: Gateway, origin: str, redact: Callable[[str], None], *, own_release: bool = True
+) -> User:
     """Sign up a new user through the frontend, with the `Origin` header of a browser.
 
     Args:
@@ -116,6 +157,7 @@ def sign_up(target: Target, gateway: Gateway, origin: str, redact: Callable[[str
         gateway: Connects to the frontend's Service.
         origin: The release's origin.
         redact: Called with the password and the token, to keep them out of reports.
+        own_release: Whether the run installed the release, and so chose its model.
 
     Raises:
         AssertionError: Sign-up fails or sets no session cookie.
@@ -139,4 +181,5 @@ def sign_up(target: Target, gateway: Gateway, origin: str, redact: Callable[[str
     assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
     redact(token)
     claims = jwt.decode(token, options={"verify_signature": False})
-    return User(target, gateway, str(claims["user"]["id"]), account["email"], account["password"], token)
+    obstacle = chat_obstacle(target, own_release=own_release)
+    return User(target, gateway, str(claims["user"]["id"]), account["email"], account["password"], token, obstacle)

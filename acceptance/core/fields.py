@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 Object = Mapping[str, Any]
 """A Kubernetes object, or a part of one, as its JSON holds it."""
@@ -61,6 +64,19 @@ def object_ref(value: Object) -> str:
 
 
 def format_value(value: Any, limit: int = 120) -> str:
-    """Format a value for a sentence: strings are quoted, long values are cut at `limit` characters."""
-    text = "nothing" if value is None else repr(value)
+    """Format a value as its author writes it: `absent`, `1Gi`, `true`, `[ALL]`; long values are cut at `limit`.
+
+    A string is quoted where YAML would read the bare text as something else: `'true'` is a string, `true` is not.
+    """
+    text = "absent" if value is None else _as_yaml(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _as_yaml(value: Any) -> str:
+    if isinstance(value, str) and ("\n" in value or value == "absent"):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=2**31)
+    except yaml.YAMLError:
+        return str(value)
+    return text.removesuffix("\n").removesuffix("\n...")

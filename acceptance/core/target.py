@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from acceptance.core.near_miss import suggestion
@@ -161,14 +161,17 @@ class Autoscaler(Model):
 
 
 class Api(Model):
-    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer; an absent path is not offered."""
+    """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer.
+
+    A path that is None is not offered, and what it would serve is untested. TOML has no null: `false` stands for it.
+    """
 
     tasks: HttpPath = "/api/{user_id}/tasks"
     task: HttpPath = "/api/{user_id}/tasks/{id}"
     complete: HttpPath | None = "/api/{user_id}/tasks/{id}/complete"
     tags: HttpPath | None = "/api/{user_id}/tags"
     tag: HttpPath | None = "/api/{user_id}/tags/{id}"
-    chat: HttpPath = "/api/{user_id}/chat"
+    chat: HttpPath | None = "/api/{user_id}/chat"
     conversations: HttpPath | None = "/api/{user_id}/conversations"
     messages: HttpPath | None = "/api/{user_id}/conversations/{id}/messages"
     update_method: Literal["PUT", "PATCH"] = "PUT"
@@ -178,6 +181,7 @@ class Api(Model):
     bad_input: int = 422
     absent: int = 404
     missing_token: Literal[401, 403, 422] = 401
+    invalid_token: Literal[401, 403, 422] = 401
     other_user: Literal[403, 404] = 403
     model_failing: tuple[int, ...] = (502, 503)
     """Statuses of a chat turn while the model fails or is unavailable."""
@@ -191,6 +195,16 @@ class Api(Model):
     tool_calls_field: str = "tool_calls"
     role_field: str = "role"
     content_field: str = "content"
+    tasks_field: str | None = None
+    """The field of the response that holds the list of tasks; None if the response is the list itself."""
+    tags_field: str | None = None
+    conversations_field: str | None = None
+    messages_field: str | None = None
+
+    @field_validator("complete", "tags", "tag", "chat", "conversations", "messages", mode="before")
+    @classmethod
+    def _not_offered(cls, value: Any) -> Any:
+        return None if value is False else value
 
 
 class Pages(Model):

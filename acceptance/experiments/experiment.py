@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Target
@@ -66,6 +67,17 @@ SKIPPED: WaitResult[Any] = WaitResult(0.0, WaitError("not waited for: an earlier
 """The result of a wait that an experiment did not reach."""
 
 
+class Traffic(dict[str, SampleRun]):
+    """The sample runs of an experiment by the labels of their plans; asking for a refused plan raises `Untested`."""
+
+    def __init__(self, runs: Mapping[str, SampleRun] | None = None, refused: Mapping[str, str] | None = None) -> None:
+        super().__init__(runs or {})
+        self._refused = refused or {}
+
+    def __missing__(self, label: str) -> SampleRun:
+        raise Untested(self._refused.get(label, f"the experiment sent no requests to the {label}"))
+
+
 @dataclass(frozen=True)
 class Annotation:
     """Something that was done or observed, for the timeline; `moment` in seconds since the epoch."""
@@ -85,7 +97,7 @@ class Experiment:
     history: History
     start: float
     end: float = 0.0
-    traffic: dict[str, SampleRun] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
     availability: bool = True
     """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
@@ -137,6 +149,7 @@ class ExperimentRunner:
     `publish` receives every experiment that ended, and `record_override` every change of values, for the report.
     `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
     `connections` returns the sampler's connections that the node has tracked so far.
+    `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
     """
 
     release: Release
@@ -147,6 +160,7 @@ class ExperimentRunner:
     record_override: Callable[[Mapping[str, Any]], None]
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
+    plan_obstacle: Callable[[Plan], str | None] = lambda _: None
     baseline_error: str = ""
     unmodified: bool = True
     """Whether the release is as it was installed, since no experiment has run yet."""
@@ -192,14 +206,20 @@ class ExperimentRunner:
         Raises:
             BaselineError: if this experiment or an earlier one could not restore the baseline.
             InconclusiveSampleError: if the sampler's records are not reliable.
+            Untested: if the requests of no plan can succeed, even though nothing is disturbed.
         """
         if self.baseline_error:
             raise BaselineError(self.baseline_error)
         if self.unmodified:
             self.restore()
+        refused = {label: reason for label, plan in plans.items() if (reason := self.plan_obstacle(plan))}
+        accepted = {label: plan for label, plan in plans.items() if label not in refused}
+        if refused and not accepted:
+            raise Untested(next(iter(refused.values())))
         experiment = Experiment(name, self.recorder.history, time.time())
         try:
-            with self.sampler.sample_all(plans) as experiment.traffic:
+            with self.sampler.sample_all(accepted) as runs:
+                experiment.traffic = Traffic(runs, refused)
                 yield experiment
         finally:
             experiment.end = self.recorder.wait_until_current()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from acceptance.core.fields import Object
+from acceptance.core.fields import Object, object_ref
+
+SOURCE = re.compile(r"^# Source: (\S.*?)\s*$", re.M)
+"""Helm's comment above each document."""
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
@@ -26,6 +30,18 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
                 raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", node.start_mark)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
+
+
+def sources(text: str) -> dict[str, str]:
+    """Return the template of each object of `helm template`'s output by `Kind/name`, unless several define it."""
+    found: dict[str, set[str]] = {}
+    template = ""
+    for document in re.split(r"^---.*$", text, flags=re.M):
+        if named := SOURCE.search(document):
+            template = named.group(1)
+        for item in documents(document):
+            found.setdefault(object_ref(item), set()).add(template)
+    return {ref: templates.pop() for ref, templates in found.items() if len(templates) == 1 and "" not in templates}
 
 
 def documents(text: str) -> list[Object]:

@@ -133,3 +133,23 @@ def check_options(config: pytest.Config) -> None:
         )
     if option.capture == "tee-sys":
         raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is redacted")
+
+
+def repeat_options(config: pytest.Config) -> list[str]:
+    """Return the options that choose what is tested, for a command in the suite's folder; paths are relative."""
+    options: list[str] = []
+    if config.option.target.resolve() != DEFAULT_TARGET:
+        options += ["--target", os.path.relpath(config.option.target, config.rootpath)]
+    if config.option.context:
+        options += ["--context", config.option.context]
+    if config.option.allow_disruption:
+        options.append("--allow-disruption")
+    return options
+
+
+def repeat_python(config: pytest.Config) -> str:
+    """Return the start of a shell command that runs this interpreter in the suite's folder."""
+    executable, root = Path(sys.executable), config.rootpath
+    python = executable.relative_to(root).as_posix() if executable.is_relative_to(root) else "python"
+    folder = os.path.relpath(root, config.invocation_params.dir)
+    return python if folder == "." else f"cd {shlex.quote(folder)} && {python}"

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from datetime import date
 
 import pytest
-from _pytest._code.code import ExceptionRepr
+from _pytest._code.code import ExceptionChainRepr, ExceptionRepr, ReprEntry, ReprTraceback
 from pytest_timeout import PYTEST_FAILURE_MESSAGE
 
-from acceptance.checks.finding import Finding, FindingsError, Untested, Waived, capture_findings
+from acceptance.checks.finding import (
+    ClassifiedFinding,
+    Finding,
+    FindingsError,
+    Untested,
+    Waived,
+    capture_findings,
+    classify,
+)
+from acceptance.checks.grouping import group
 from acceptance.core.redaction import redactor
 from acceptance.core.wait import WaitError
 from acceptance.plugin.evidence import EvidenceGatherer
 from acceptance.plugin.state import SessionState
+from acceptance.provision.helm import RefusedReleaseError
+from acceptance.report.finding_text import format_findings, repeat_command
 from acceptance.report.verdict import Outcome, Phase, PhaseEnd, TestResult, add_phase
 from toolchain.console import ToolchainError
 
@@ -63,7 +75,10 @@ class OutcomeHooks:
         phase: Phase = report.when
         result = self._state.results.tests[item.nodeid]
         error = call.excinfo.value if call.excinfo else None
-        add_phase(result, phase, phase_end(error, phase) if error else None)
+        if isinstance(error, RefusedReleaseError):
+            add_phase(result, phase, self._refusal(error, result))
+        else:
+            add_phase(result, phase, phase_end(error, phase) if error else None)
         result.seconds[phase] = report.duration
         self._show_result(item, call, report, result)
         if not report.passed:
@@ -74,6 +89,18 @@ class OutcomeHooks:
             report.user_properties.append(("outcome", result.outcome))
         self._redact(report)
         return report
+
+    def _refusal(self, error: RefusedReleaseError, result: TestResult) -> PhaseEnd:
+        """Return how a refused upgrade ends a phase, in setup too: a finding of each rule of the test."""
+        target = self._state.results.target
+        release, actual = f"Release/{target.chart.release}", f"refused: {error.summary}"
+        found = [
+            Finding(rule, release, f"helm {error.command[1]}", "accepted", actual) for rule in result.binding.rules
+        ]
+        classified = [classify(each, target, date.today()) for each in found]
+        result.classified += [each for each in classified if each.severity != "blocking"]
+        blocking = tuple(each.finding for each in classified if each.severity == "blocking")
+        return PhaseEnd("failed" if blocking else "untested", actual, blocking)
 
     def _show_result(
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, result: TestResult
@@ -86,9 +113,27 @@ class OutcomeHooks:
             report.outcome, report.longrepr = "skipped", (path, (line or 0) + 1, result.reason)
         elif isinstance(error, FindingsError) and call.excinfo and report.when == "call":
             # The findings are the message: no source code between them and the reader.
-            report.longrepr = _message_only(call.excinfo) if result.outcome == "failed" else result.reason
+            report.longrepr = self._findings_only(call.excinfo, result) if result.outcome == "failed" else result.reason
+        elif isinstance(error, RefusedReleaseError):
+            report.longrepr = "\n".join(map(str, group(result.classified))) or result.reason
         elif report.failed and error and report.when == "setup":
             self._shorten_setup_error(item, report, error)
+
+    def _findings_only(self, excinfo: pytest.ExceptionInfo[BaseException], result: TestResult) -> ExceptionRepr:
+        """Show the test's findings in full, except for what an earlier test of this run has shown."""
+        results = self._state.results
+        earlier: list[ClassifiedFinding] = []
+        for test in results.tests.values():
+            if test is result:
+                break
+            earlier += (each for each in test.classified if each.severity == "blocking")
+        groups = group((each for each in result.classified if each.severity == "blocking"), earlier)
+        text = format_findings(groups, repeat_command(results.python, [result.binding.test], results.options))
+        entry = ReprEntry(text.splitlines(), None, None, None, "value")
+        crash = excinfo.getrepr(style="value").reprcrash
+        if crash is not None:
+            crash.message = "\n".join(map(str, groups))
+        return ExceptionChainRepr([(ReprTraceback([entry], None, "value"), crash, None)])
 
     def _shorten_setup_error(self, item: pytest.Item, report: pytest.TestReport, error: BaseException) -> None:
         """Show a setup error that fails many tests in full once, and of a wait or a tool the sentence only."""
@@ -115,7 +160,9 @@ class OutcomeHooks:
         report.longrepr, report.sections = clean.longrepr, clean.sections
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
-        """Return the words and letter of the outcomes that pytest does not know."""
+        """Return the words and letter of the outcomes that pytest does not know, and of a finding in setup."""
+        if report.when == "setup" and getattr(report, "acceptance", "") == "failed":
+            return "failed", "F", "FAILED"
         return STATUS_LETTERS.get(getattr(report, "acceptance", "passed"))
 
 
@@ -152,10 +199,3 @@ def _findings(error: BaseException) -> Iterator[Finding]:
             yield from _findings(each)
     elif isinstance(error, FindingsError):
         yield from error.findings
-
-
-def _message_only(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionRepr:
-    shown = excinfo.getrepr(style="value")
-    if shown.reprcrash is not None:
-        shown.reprcrash.message = str(excinfo.value)
-    return shown

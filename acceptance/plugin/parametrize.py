@@ -10,8 +10,9 @@ from _pytest.mark import ParameterSet
 
 from acceptance import checks
 from acceptance.checks import Check
-from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.checks.snapshot import DEFAULTS, Snapshot
+from acceptance.checks.finding import Finding, Untested, merge_renderings, report_findings
+from acceptance.checks.places import with_places
+from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import Level
 from acceptance.core.target import Target
 
@@ -43,8 +44,7 @@ def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapsho
         except Untested as reason:
             reasons.append(reason)
             continue
-        variant = "" if snapshot.variant == DEFAULTS else f" ({snapshot.variant})"
-        findings += [replace(each, field=each.field + variant) for each in found]
+        findings += [replace(each, rendering=snapshot.variant) for each in with_places(found, snapshot, target)]
     if len(reasons) == len(snapshots):
         raise reasons[0]
-    report_findings(findings, target)
+    report_findings(merge_renderings(findings, len(snapshots) - len(reasons)), target)

@@ -21,7 +21,7 @@ from acceptance.core.target import Target, TargetError, load
 from acceptance.plugin.collection import CollectionHooks
 from acceptance.plugin.durations import DurationHooks
 from acceptance.plugin.evidence import EvidenceGatherer
-from acceptance.plugin.options import check_options
+from acceptance.plugin.options import check_options, repeat_options, repeat_python
 from acceptance.plugin.outcomes import OutcomeHooks
 from acceptance.plugin.progress import Progress
 from acceptance.plugin.state import STATE, SessionState
@@ -107,6 +107,8 @@ class SessionHooks:
                 started=datetime.now(UTC),
                 target=target,
                 target_file=run_folder.relative(self._config.option.target, self._config.rootpath),
+                python=repeat_python(self._config),
+                options=tuple(repeat_options(self._config)),
             )
         )
         self._checkout = checkout(target.root)

@@ -10,6 +10,7 @@ import pytest
 from acceptance.core.redaction import redactor
 from acceptance.plugin.state import SessionState
 from acceptance.report import run_folder
+from acceptance.report.finding_text import finding_line
 
 
 class SummaryHooks:
@@ -33,11 +34,7 @@ class SummaryHooks:
             for waiver in signoff["waivers"]
             if waiver["state"] != "used"
         ]
-        lines += [
-            "advice: {rule}: {object}: {field}: expected {expected}, actual {actual}".format_map(finding)
-            for finding in signoff["findings"]
-            if finding["severity"] == "advice"
-        ]
+        lines += [f"advice: {finding_line(each)}" for each in signoff["findings"] if each["severity"] == "advice"]
         lines += self._not_judged()
         lines.append(f"report: {os.path.relpath(self._state.parent / run_folder.LATEST / 'index.html')}")
         for line in lines:

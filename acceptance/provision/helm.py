@@ -10,11 +10,22 @@ from typing import Any
 
 from acceptance.kube.helm import Helm
 from acceptance.provision.cluster import Cluster
+from toolchain.console import CommandError
 
 TIMEOUT = ("--timeout", "3m")
 """Of Helm's own waits (hooks): CHT-11's three minutes."""
+NOT_RUN = 127
+"""The code of a `CommandError` whose command could not be run."""
 VALUES = ("--reset-values", "--values", "-")
 """Without the first, no values at all would be those of the last revision."""
+
+
+UNREACHABLE = ("cluster unreachable", "connection refused", "i/o timeout", "TLS handshake timeout", "no such host")
+"""Parts of Helm's errors that say nothing about the release."""
+
+
+class RefusedReleaseError(CommandError):
+    """Helm or the API server refused to install, upgrade or roll back: the release is at fault."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +45,25 @@ class HelmRelease:
         return self._helm(*argv, "--namespace", self.namespace, values=values)
 
     def upgrade(self, chart: Path, values: dict[str, Any]) -> None:
-        """Install or upgrade with the chart's own values and these; pods need not be Ready when Helm exits."""
-        self("upgrade", self.release, chart, "--install", "--create-namespace", *TIMEOUT, *VALUES, values=values)
+        """Install or upgrade with the chart's own values and these; pods need not be Ready when Helm exits.
+
+        Raises:
+            RefusedReleaseError: Helm or the API server refused.
+        """
+        self._change("upgrade", self.release, chart, "--install", "--create-namespace", *VALUES, values=values)
 
     def rollback(self, revision: int | None = None) -> None:
-        """Roll back to a revision, or to the one before."""
-        self("rollback", self.release, *([str(revision)] if revision else []), *TIMEOUT)
+        """Roll back to a revision, or to the one before. Raises `RefusedReleaseError`."""
+        self._change("rollback", self.release, *([str(revision)] if revision else []))
+
+    def _change(self, *argv: str | Path, values: dict[str, Any] | None = None) -> None:
+        try:
+            self(*argv, *TIMEOUT, values=values)
+        except CommandError as error:
+            says_nothing = any(words in error.stderr for words in UNREACHABLE)
+            if says_nothing or error.code < 0 or error.code == NOT_RUN:
+                raise
+            raise RefusedReleaseError(error.command, error.code, error.stdout, error.stderr) from error
 
     def uninstall(self) -> None:
         """Uninstall the release and wait until its objects are gone."""

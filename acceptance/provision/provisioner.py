@@ -103,6 +103,7 @@ class Provisioner:
             self.metrics,
         )
         parts: Mapping[str, Sequence[Lazy[Any]]] = {
+            "installation": everything,
             "release": everything,
             "ready_release": everything,
             "cluster": [self.cluster],

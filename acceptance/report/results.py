@@ -101,6 +101,10 @@ class Results:
     started: datetime
     target: Target
     target_file: str
+    python: str = "python"
+    """The start of the shell command that repeats a test."""
+    options: tuple[str, ...] = ()
+    """The command line's options that a repetition needs."""
     metadata: RunMetadata = field(default_factory=RunMetadata)
     tests: dict[str, TestResult] = field(default_factory=dict)
     fixtures: dict[tuple[str, str], FixtureTime] = field(default_factory=dict)

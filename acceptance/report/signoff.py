@@ -7,7 +7,7 @@ from typing import Any
 from acceptance.report.results import Results
 from acceptance.report.sections import SECTIONS, Evaluation
 
-SCHEMA = "todo-chatbot-acceptance/signoff/2"
+SCHEMA = "todo-chatbot-acceptance/signoff/3"
 
 
 def assemble(results: Results, evaluation: Evaluation) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Literal, get_args
 
 from acceptance.checks.finding import ClassifiedFinding, Finding
+from acceptance.checks.grouping import group
 from acceptance.core.git import Checkout
 from acceptance.core.rules import LEVELS, Level, Rule
 
@@ -72,8 +73,8 @@ class TestResult:
         if self.outcome == "failed" and not blocking:
             return "failed", self.reason  # a plain assertion does not say which rule it is about
         if self.outcome in ("failed", "passed"):
-            if broken := [str(each.finding) for each in own if each.severity == "blocking"]:
-                return "failed", "\n".join(broken)
+            if broken := group(each for each in own if each.severity == "blocking"):
+                return "failed", "\n".join(map(str, broken))
             if waivers := {each.waiver.reason: None for each in own if each.waiver}:
                 return "waived", "; ".join(waivers)
             return "passed", ""
@@ -97,7 +98,7 @@ def add_phase(result: TestResult, phase: Phase, end: PhaseEnd | None) -> None:
         phase: The phase that ended.
         end: How an exception ended it, or None where none did.
     """
-    if phase == "call":
+    if phase == "call" or (end is not None and end.findings):
         # Of the blocking findings only those that ended the test: hypothesis reports many on its way to the smallest.
         others = dict.fromkeys(each for each in result.classified if each.severity != "blocking")
         findings = end.findings if end else ()

@@ -189,10 +189,24 @@ def parse_facts(text: str) -> dict[str, ContainerFacts]:
                 for entry in base64.b64decode(facts["env"]).decode("utf-8", "replace").split("\0")
                 if "=" in entry
             ),
-            listening=frozenset(int(address.rpartition(":")[2], 16) for address in facts["listen"].split()),
+            listening=listening(facts["listen"], loopback=False),
             read_only_root="ro" in facts["root"].split(","),
             config_digest="",
             diff_ids=(),
+            loopback=listening(facts["listen"], loopback=True) - listening(facts["listen"], loopback=False),
         )
         for pid, facts in found.items()
     }
+
+
+def listening(addresses: str, *, loopback: bool) -> frozenset[int]:
+    """Return the ports of the kernel's listening addresses (`0100007F:1F40`) that are, or are not, of loopback."""
+    pairs = [address.rpartition(":") for address in addresses.split()]
+    return frozenset(int(port, 16) for host, _, port in pairs if is_loopback(host) == loopback)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is 127.0.0.0/8, also mapped into IPv6, or ::1; the kernel writes words of 32 bits reversed."""
+    if len(address) == 32 and address != f"{'0' * 24}01000000":
+        return address.startswith(f"{'0' * 16}FFFF0000") and address.endswith("7F")
+    return len(address) == 32 or address.endswith("7F")

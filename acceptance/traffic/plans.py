@@ -32,10 +32,13 @@ def task_writes(user: User, rate: float = PER_SECOND) -> Plan:
 
 
 def chat_turns(user: User, rate: float) -> Plan:
-    """Chat turns, each in a new conversation, that make the agent add a task with the token in its title."""
+    """Chat turns, each in a new conversation, that make the agent add a task with the token in its title.
+
+    Raises `Untested` if no turn may be sent.
+    """
     api = user.target.api
     message = json.dumps({api.message_field: "add task: {token}"})
-    return replace(_plan(user, rate, user.path(api.chat), message, 200), connections=4)
+    return replace(_plan(user, rate, user.chat_path, message, 200), connections=4)
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:

@@ -32,6 +32,14 @@ for clause, name in {
     mutant("IMG-01", clause, "image")(partial(Draft.change_image, reference=name))
 for clause, tag in {"an underscore": "1_0", "a space": "1 0", "a plus": "1+0"}.items():
     mutant("IMG-02", clause)(with_image(f"todo-image:{tag}"))
+field("IMG-02", "latest without a pull policy", Draft.main_containers, "imagePullPolicy", REMOVE, "static")
+field("IMG-02", "always pulled from no registry", Draft.main_containers, "imagePullPolicy", "Always", "static")
+
+
+@mutant("IMG-02", "never pulled from its registry", "static")
+def _never_pulled(draft: Draft) -> None:
+    for body in draft.main_containers():
+        body |= {"image": f"ghcr.io/team/{body['image']}", "imagePullPolicy": "Never"}
 
 
 @mutant("IMG-03", "configuration of another content", "image")

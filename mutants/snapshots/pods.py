@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mutants.draft import REMOVE, Body, Draft, put
-from mutants.snapshots.registry import field, fields, mutable, mutant, volume
+from mutants.snapshots.registry import field, fields, mutable, mutant, variable, volume
 
 field("POD-01", "capitals", Draft.running_pods, "metadata.name", "Todo-X", refused=True)
 field("POD-01", "64 characters", Draft.running_pods, "metadata.name", "a" * 64)
@@ -69,6 +69,16 @@ for resource in ("cpu", "memory"):
         "static",
     )
     field("POD-06", f"{resource} request 0", Draft.main_containers, f"resources.requests.{resource}", "0")
+for clause, resource, amount in (
+    ("memory in thousandths", "memory", "512m"),
+    ("memory in bytes for Mi", "memory", "512"),
+    ("memory of 2Mi", "memory", "2Mi"),
+    ("memory of 512Ti", "memory", "512Ti"),
+    ("CPU with a unit of memory", "cpu", "500Mi"),
+    ("CPU without m", "cpu", "500"),
+):
+    field("POD-06", clause, Draft.main_containers, f"resources.limits.{resource}", amount)
+    field("POD-06", f"{clause}, of the request", Draft.main_containers, f"resources.requests.{resource}", amount)
 field(
     "POD-07",
     "0.6 over 500m",
@@ -134,6 +144,17 @@ field("POD-16", "over UDP", Draft.main_containers, "ports", lambda old: [{**old[
 mutant("POD-16", "nobody listens", "live")(
     lambda draft: draft.change_facts(lambda fact: replace(fact, listening=frozenset({1})))
 )
+mutant("POD-16", "only on the loopback address", "live")(
+    lambda draft: draft.change_facts(lambda fact: replace(fact, listening=frozenset(), loopback=fact.listening))
+)
+for clause, command in {
+    "uvicorn on localhost": ["uvicorn", "app:app", "--host", "127.0.0.1", "--port", "8000"],
+    "gunicorn on localhost": ["sh", "-c", "gunicorn --bind=localhost:8000 app:app"],
+    "next on localhost": ["next", "start", "-H", "127.0.0.1"],
+}.items():
+    field("POD-16", clause, Draft.main_containers, "command", command, "static")
+for name, value in {"HOST": "127.0.0.1", "HOSTNAME": "localhost", "GUNICORN_CMD_ARGS": "-b 127.0.0.1:8000"}.items():
+    field("POD-16", f"{name} is {value}", Draft.main_containers, "env", variable(name, value=value), "static")
 for resource, less, other in (("cpu", "100m", "750m"), ("memory", "128Mi", "1Gi")):
     field(
         "POD-18", f"{resource} request below its limit", Draft.main_containers, f"resources.requests.{resource}", less

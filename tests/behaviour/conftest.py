@@ -25,6 +25,7 @@ from acceptance.report.experiments import availability_picture, record_availabil
 from acceptance.report.results import OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
 from acceptance.traffic.plans import new_token
+from acceptance.traffic.preflight import plan_obstacle
 from acceptance.traffic.sampler import Sampler, open_sampler
 
 
@@ -82,6 +83,7 @@ def experiments(
     ready_release: Release,
     recorder: Recorder,
     sampler: Sampler,
+    gateway: Gateway,
     conntrack: ConnectionTracker,
     reader: User,
     run_metadata: RunMetadata,
@@ -109,6 +111,7 @@ def experiments(
         record_override,
         baseline_values,
         conntrack.connections,
+        lambda plan: plan_obstacle(plan, gateway),
     )
     yield runner
     if not runner.unmodified:

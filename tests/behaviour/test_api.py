@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
-from acceptance.client.endpoints import UserResources, create_resources, endpoints, require_path
+from acceptance.client.endpoints import UserResources, create_resources, endpoints
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User, send
@@ -43,7 +43,7 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
     def assert_same(title: str, *, completed: bool) -> None:
         for pod, origin in pods.items():
             one = user.request_json("GET", path, origin=origin)
-            listed = user.request_json("GET", user.path(api.tasks), origin=origin)
+            listed = user.items(user.path(api.tasks), api.tasks_field, origin=origin)
             actual = one[api.title_field], one[api.completed_field]
             assert actual == (title, completed), f"{pod}: expected the task {(title, completed)}, got {actual}"
             assert listed.count(one) == 1, f"{pod}: expected the task once in the list, got {listed.count(one)} times"
@@ -70,21 +70,21 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
 @pytest.mark.rule("PER-01", "STA-01")
 def test_tag_lifecycle(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
     api, tables = ready_release.target.api, ready_release.target.tables
-    path = user.path(require_path(api.tags, "tags"))
+    path = user.path(api.tags, "tags")
     pods = origins(ready_release, "backend")
     turn = cycle(pods.values())
     name = f"tag {secrets.token_hex(6)}"
     whose = {tables.owner: user.id, tables.tag_name: name}
     tag = user.request_json("POST", path, {api.tag_field: name}, api.created, origin=next(turn))
     for pod, origin in pods.items():
-        tags = user.request_json("GET", path, origin=origin)
+        tags = user.items(path, api.tags_field, origin=origin)
         assert tag in tags, f"{pod}: expected {tag} among the tags, got {tags}"
     count = len(rows(admin_connection, tables.tag, whose))
     assert count == 1, f"{tables.tag}: expected one row {name}, got {count}"
-    one = user.path(require_path(api.tag, "one tag"), id=tag[api.id_field])
+    one = user.path(api.tag, "one tag", id=tag[api.id_field])
     user.request_json("DELETE", one, None, api.deleted, origin=next(turn))
     for pod, origin in pods.items():
-        tags = user.request_json("GET", path, origin=origin)
+        tags = user.items(path, api.tags_field, origin=origin)
         assert tag not in tags, f"{pod}: expected no deleted tag, got {tag}"
     assert not rows(admin_connection, tables.tag, whose), f"{tables.tag}: expected no row of the deleted tag"
 
@@ -166,7 +166,9 @@ def test_invalid_input_is_refused_and_not_stored(
 ) -> None:
     api, tables = user.target.api, user.target.tables
     bad = BAD_INPUT[case](api)
-    path = user.path(require_path(bad.path, case), id=resources.task)
+    if bad.path is not None and bad.path == api.chat:
+        assert user.chat_path
+    path = user.path(bad.path, case, id=resources.task)
     before = user_rows(admin_connection, tables, user.id)
     content = {"data": bad.raw, "headers": {"Content-Type": "application/json"}} if bad.raw else {"json": bad.body}
     answer = user.call(bad.method, path, **content)

@@ -14,7 +14,6 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Untested
-from acceptance.client.endpoints import require_path
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User
@@ -55,7 +54,7 @@ def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> N
 @pytest.mark.rule("STA-01", "PER-04")
 def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: User) -> None:
     api = ready_release.target.api
-    messages_path = require_path(api.messages, "a conversation's messages")
+    user.path(api.messages, "a conversation's messages", id="")
     pods = origins(ready_release, "backend")
     identifier, expected = None, []
     for number, origin in enumerate(pods.values()):
@@ -64,11 +63,11 @@ def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: Use
         identifier = answer[api.conversation_field]
         expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
-        listed = user.request_json("GET", user.path(messages_path, id=identifier), origin=origin)
+        listed = user.items(user.path(api.messages, id=identifier), api.messages_field, origin=origin)
         actual = [(each[api.role_field], each[api.content_field]) for each in listed]
         assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
-            conversations = user.request_json("GET", user.path(api.conversations), origin=origin)
+            conversations = user.items(user.path(api.conversations), api.conversations_field, origin=origin)
             identifiers = [each[api.id_field] for each in conversations]
             assert identifiers.count(identifier) == 1, f"{pod}: expected {identifier} once, got {identifiers}"
 
@@ -99,7 +98,7 @@ def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
 
     def probe() -> None:
         api = user.target.api
-        answer = user.call("POST", user.path(api.chat), json={api.message_field: "are you available?"})
+        answer = user.call("POST", user.chat_path, json={api.message_field: "are you available?"})
         if answer.status_code in api.model_failing:
             raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
         assert answer.status_code == OK, f"expected {OK}, got {answer.status_code}: {answer.text}"
@@ -135,7 +134,7 @@ def test_turn_with_a_failing_model_stores_nothing(
     with FAULTS[fault](faulty_model):
         for turn in ({}, {api.conversation_field: conversation}):
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
-            answer = user.call("POST", user.path(api.chat), json=message | turn)
+            answer = user.call("POST", user.chat_path, json=message | turn)
             assert_failed(user, answer)
             assert answer.text.strip(), f"expected an explanation, got an empty {answer.status_code}"
         assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
@@ -159,7 +158,7 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
 
     # Slow enough that the fault is injected before the next request, and after this one.
     with model_slow(faulty_model, 1), ThreadPoolExecutor(1) as pool:
-        turn = pool.submit(user.call, "POST", user.path(api.chat), json={api.message_field: message})
+        turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: message})
         eventually("the turn's first request to the model", first_request, MODEL_ASKED)
         with model_failing(faulty_model, status=500):
             answer = turn.result()

@@ -33,7 +33,7 @@ def listed(cluster: Cluster, namespace: str) -> set[str]:
 @pytest.mark.rule("CHT-12")
 def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None:
     notes = ready_release.helm.notes()
-    command = port_forward.find_port_forward(notes)
+    command = port_forward.require_port_forward(notes)
     assert command, f"NOTES.txt prints no kubectl port-forward command:\n{notes}"
     with port_forward.run_port_forward(command) as process:
         answer = port_forward.request(command, process, "/", follow_redirects=True)

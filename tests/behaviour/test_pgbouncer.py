@@ -46,9 +46,10 @@ def test_application_works_through_a_pooler(pooled: Pooler, users: Callable[[], 
     with ThreadPoolExecutor(WRITERS) as pool:
         written = list(pool.map(user.add_task, titles))
     assert sorted(task[user.target.api.title_field] for task in written) == sorted(titles)
-    user.send_message(f"add task: chat {marker}")
-    stored = {task[user.target.api.title_field] for task in user.tasks()}
-    assert f"chat {marker}" in stored, "the chat turn stored no task"
+    if not user.chat_obstacle:
+        user.send_message(f"add task: chat {marker}")
+        stored = {task[user.target.api.title_field] for task in user.tasks()}
+        assert f"chat {marker}" in stored, "the chat turn stored no task"
     address = database.toolchain.engine.docker(
         "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", pooled.container
     ).strip()

@@ -7,16 +7,26 @@ import secrets
 import pytest
 from psycopg import sql
 
-from acceptance.checks.finding import Untested
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.fields import at, name_of
+from acceptance.core.target import Target
 from acceptance.provision.database import Database
+from acceptance.provision.helm import RefusedReleaseError
+from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
 
 
 @pytest.mark.rule("CHT-11")
-@pytest.mark.usefixtures("release")
-def test_pods_are_ready_within_three_minutes(request: pytest.FixtureRequest) -> None:
+def test_pods_are_ready_within_three_minutes(
+    target: Target, provisioner: Provisioner, request: pytest.FixtureRequest
+) -> None:
+    if provisioner.installs_release:
+        installation: Release | RefusedReleaseError = request.getfixturevalue("installation")
+        if isinstance(installation, RefusedReleaseError):
+            release = f"Release/{target.chart.release}"
+            found = [Finding("CHT-11", release, "helm install", "accepted", f"refused: {installation.summary}")]
+            report_findings(found, target)
     ready: Release = request.getfixturevalue(
         "ready_release"
     )  # not as an argument: unready pods are a finding, not a setup error
@@ -26,6 +36,16 @@ def test_pods_are_ready_within_three_minutes(request: pytest.FixtureRequest) -> 
     for part in ready.target.components.values():
         replicas = at(deployments[part.deployment], "spec.replicas")
         assert at(deployments[part.deployment], "status.readyReplicas") == replicas > 0
+
+
+@pytest.mark.rule("SCY-06")
+def test_person_signs_up_through_the_frontend(first_user: User | AssertionError) -> None:
+    """What a person does first; a frontend without the backend's or the database's address fails here."""
+    if isinstance(first_user, AssertionError):
+        raise first_user
+    task = first_user.add_task(f"first {secrets.token_hex(6)}")
+    tasks = first_user.tasks()
+    assert task in tasks, f"expected {task} in the new user's tasks, got {tasks}"
 
 
 @pytest.mark.rule("PER-01")

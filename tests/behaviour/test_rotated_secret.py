@@ -158,7 +158,7 @@ def rotate_auth_secret(
 
     def rotate() -> None:
         now = time.time()
-        for component in COMPONENTS:
+        for component in experiment.traffic:
             experiment.traffic[component].expected_refusals = ExpectedRefusals(REFUSED[component], since=now)
         experiments.upgrade(changes)
 

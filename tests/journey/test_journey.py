@@ -27,7 +27,6 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 from toolchain import Toolchain
 
-pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
 DESKTOP = {"color_scheme": "light"}
 PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has_touch": True}
 
@@ -79,6 +78,7 @@ def assert_only_frontend_requests(person: BrowserUser) -> None:
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
+@pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
 def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, ready_release: Release) -> None:
     assert ready_release
     screens = person.screens

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pytest
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.client import user
+from acceptance.client.endpoints import UserResources, endpoints
+from acceptance.client.port_forward import require_port_forward
 from acceptance.client.user import send
 from acceptance.core.deadlines import Deadline
-from acceptance.core.target import Target
+from acceptance.core.target import Api, Target
 from acceptance.core.wait import NotYet, WaitError
 from acceptance.provision.gateway import Gateway, service_url
+from acceptance.traffic.preflight import plan_obstacle
+from acceptance.traffic.sampler import Plan
 from tests.unit.echo_server import EchoServer
 
 
@@ -75,3 +80,59 @@ def test_unresponsive_service_is_reported(target: Target, monkeypatch: pytest.Mo
     monkeypatch.setattr(user, "ENDPOINTS", Deadline("endpoints follow", 0.2, "short for a test"))
     with pytest.raises(WaitError, match=r"an answer of the frontend's Service.*got none"):
         user.wait_answered(Gateway(target, "127.0.0.1", 0), "frontend")
+
+
+def test_no_chat_turn_is_sent_to_a_real_model(target: Target) -> None:
+    def person(**changes: object) -> user.User:
+        stated = target.model_copy(update=changes)
+        obstacle = user.chat_obstacle(stated, own_release=True)
+        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", "token", obstacle)
+
+    assert person().chat_path == "/api/1/chat"
+    without_url = person(values=target.values.model_copy(update={"model_base_url": None}))
+    with pytest.raises(Untested, match=r"no values\.model_base_url, so a chat turn would reach a real model"):
+        without_url.send_message("hello")
+    with pytest.raises(Untested, match="no path for chat"):
+        person(api=target.api.model_copy(update={"chat": None})).send_message("hello")
+    assert "did not install" in user.chat_obstacle(target, own_release=False)
+
+
+def test_api_without_chat_is_a_target() -> None:
+    api = Api.model_validate({"chat": False, "tags": False, "tasks_field": "items"})
+    assert (api.chat, api.tags, api.tasks_field) == (None, None, "items")
+
+
+def test_endpoints_without_a_conversation_send_no_turn(target: Target) -> None:
+    resources = UserResources("1", 2, 3, None)
+    paths = {each.path for each in endpoints(target.api, resources, "text")}
+    assert "/api/1/tasks/2" in paths
+    assert not [path for path in paths if "chat" in path or "messages" in path]
+
+
+def test_plan_that_cannot_succeed_has_an_obstacle() -> None:
+    with EchoServer().running() as server:
+        plan = Plan("127.0.0.1", server.port, 1, "GET", "/?q={token}", "t", 200)
+        assert plan_obstacle(plan, gateway()) is None
+        absent = plan_obstacle(replace(plan, echo='value="{token}"'), gateway())
+        assert absent is not None
+        assert absent.startswith("the response to GET /?q={token} does not contain the token as value=")
+        server.behaviour = "fail"
+        assert plan_obstacle(plan, gateway()) == (
+            "GET /?q={token} was answered 503 instead of 200 before anything was disturbed"
+        )
+
+
+@pytest.mark.parametrize(
+    ("notes", "reason"),
+    [
+        ("Run:\n  minikube service todo-frontend -n todo\n", "prints `minikube service todo-frontend -n todo`"),
+        ("Open the page.\n", None),
+        ("minikube service a\nkubectl port-forward svc/a 8080:80\n", None),
+    ],
+)
+def test_notes_for_minikube_are_untested_elsewhere(notes: str, reason: str | None) -> None:
+    if reason is None:
+        assert (require_port_forward(notes) is None) == ("port-forward" not in notes)
+        return
+    with pytest.raises(Untested, match=reason):
+        require_port_forward(notes)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from acceptance.checks.finding import Untested
 from acceptance.core.target import Component, Image
 from acceptance.core.wait import WaitError
 from acceptance.experiments import experiment, steps
-from acceptance.experiments.experiment import SKIPPED, BaselineError, Experiment, ExperimentRunner
+from acceptance.experiments.experiment import SKIPPED, BaselineError, Experiment, ExperimentRunner, Traffic
 from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
 from acceptance.report import timeline
@@ -90,6 +91,7 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         verify_serving: Callable[[], object] = lambda: None,
         sampler: FakeSampler | None = None,
         publish: Callable[[Experiment], None] = lambda _: None,
+        plan_obstacle: Callable[[Plan], str | None] = lambda _: None,
     ) -> ExperimentRunner:
         return ExperimentRunner(
             release,  # type: ignore[arg-type]
@@ -99,6 +101,7 @@ def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             publish,
             lambda _: None,
             {"hpa": False},
+            plan_obstacle=plan_obstacle,
         )
 
     return make
@@ -118,6 +121,23 @@ def test_experiment_starts_from_the_baseline_and_restores_it(
     assert published == [run]
     assert run.end == 99.0
     assert run.traffic["backend"].plan == PLAN
+
+
+def test_refused_plan_leaves_the_other_plans(make: Callable[..., ExperimentRunner]) -> None:
+    runner = make(plan_obstacle=lambda plan: "the page does not echo" if plan.path == "/page" else None)
+    with runner.experiment("one", backend=PLAN, frontend=replace(PLAN, path="/page")) as run:
+        pass
+    assert list(run.traffic) == ["backend"]
+    with pytest.raises(Untested, match="the page does not echo"):
+        run.traffic["frontend"]
+    with pytest.raises(Untested, match="sent no requests to the chat"):
+        run.traffic["chat"]
+
+
+def test_experiment_without_a_possible_plan_disturbs_nothing(make: Callable[..., ExperimentRunner]) -> None:
+    runner = make(plan_obstacle=lambda _: "the page does not echo")
+    with pytest.raises(Untested, match="the page does not echo"), runner.experiment("one", backend=PLAN):
+        pytest.fail("the body ran")
 
 
 def test_experiment_without_changed_values_needs_no_upgrade(
@@ -306,7 +326,7 @@ def recorded_experiment() -> Experiment:
         Record(n, n, n, n + 0.1, 0, n, 1, 200 if n != 5 else 503, "", echo=True, close=False, pod="shop-api-1")
         for n in range(1, 10)
     )
-    run.traffic = {"backend": SampleRun(PLAN, records)}
+    run.traffic = Traffic({"backend": SampleRun(PLAN, records)})
     return run
 
 

@@ -22,6 +22,21 @@ def test_node_output_is_parsed() -> None:
     assert (facts["8"].uid, facts["8"].read_only_root, facts["8"].listening) == (0, False, frozenset())
 
 
+def test_loopback_listeners_are_told_apart() -> None:
+    addresses = [
+        "0100007F:1F40",
+        "00000000000000000000000001000000:1F41",
+        "0000000000000000FFFF00000100007F:1F42",
+        "0100007F:1F43",
+        "00000000000000000000000000000000:1F43",
+        "0A00F40A:1F44",
+        "0000000000000000FFFF00000A00F40A:1F45",
+    ]
+    facts = live.parse_facts(f"pid 7\nuid 1000\nroot ro\nenv \nlisten {' '.join(addresses)}\n")["7"]
+    assert facts.loopback == {8000, 8001, 8002}
+    assert facts.listening == {8003, 8004, 8005}
+
+
 def test_port_forward_command_is_found_in_the_notes() -> None:
     found = port_forward.find_port_forward(
         "1. Open:\n\n  export POD=$(kubectl get pods)\n  kubectl -n x port-forward svc/web 8080:80 &\n"

@@ -95,6 +95,28 @@ def test_setup_error_of_many_tests_is_shown_once(pytester: pytest.Pytester, writ
     assert "def cluster" not in text
 
 
+def test_refused_upgrade_is_a_finding_of_the_rule(pytester: pytest.Pytester, write: Write) -> None:
+    write(
+        "behaviour",
+        """
+        from acceptance.provision.helm import RefusedReleaseError
+
+        @pytest.fixture
+        def changed():
+            words = 'Error: UPGRADE FAILED: cannot patch "api" with kind Deployment: field is immutable'
+            raise RefusedReleaseError(["helm", "upgrade"], 1, "", words)
+
+        @pytest.mark.rule("STA-08")
+        def test_in_setup(changed): pass
+        """,
+    )
+    result = run(pytester)
+    assert result.ret == 1
+    [found] = [each for each in signoff(pytester)["findings"] if each["rule"] == "STA-08"]
+    assert (found["object"], found["field"], found["severity"]) == ("Release/todo", "helm upgrade", "blocking")
+    assert found["actual"] == 'refused: UPGRADE FAILED: cannot patch "api" with kind Deployment: field is immutable'
+
+
 # ---------------------------------------------------------------------- collection
 
 

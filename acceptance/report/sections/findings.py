@@ -1,11 +1,13 @@
-"""Findings, each once, with the levels and the tests that made it."""
+"""Findings by rule and object, with the levels and the tests that made them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
+from acceptance.checks.finding import ClassifiedFinding, Finding
+from acceptance.checks.grouping import GroupedField, GroupedFinding, format_renderings, group
+from acceptance.report.finding_text import repeat_command
 from acceptance.report.results import Results
 from acceptance.report.sections.section import Evaluation, Section
 from acceptance.report.verdict import TestResult
@@ -13,28 +15,55 @@ from acceptance.report.verdict import TestResult
 
 def findings_data(results: Results, _evaluation: Evaluation) -> dict[str, Any]:
     """Return `findings`."""
-    merged: dict[tuple[str, ...], dict[str, Any]] = {}
-    for name, test in results.tests.items():
-        for severity, finding in _findings(test):
-            entry = merged.setdefault(
-                (severity, *finding.values()), {**finding, "severity": severity, "levels": [], "tests": []}
-            )
-            for key, value in (("levels", test.binding.level), ("tests", name)):
-                if value not in entry[key]:
-                    entry[key].append(value)
-    return {"findings": list(merged.values())}
+    made: dict[tuple[str, str, str], list[TestResult]] = {}
+    every: list[ClassifiedFinding] = []
+    for test in results.tests.values():
+        for each in _findings(test):
+            every.append(each)
+            tests = made.setdefault((each.finding.rule, each.finding.object, each.severity), [])
+            if test not in tests:
+                tests.append(test)
+    return {
+        "findings": [_data(each, made[each.rule, each.object, each.severity], results) for each in group(every)],
+    }
 
 
-def _findings(test: TestResult) -> Iterator[tuple[str, dict[str, str]]]:
-    """A test's findings with their severity; a plain assertion is a finding of which only the message is known."""
-    for classified in test.classified:
-        finding = asdict(classified.finding)
-        del finding["advice"]
-        yield classified.severity, finding
+def _data(finding: GroupedFinding, tests: list[TestResult], results: Results) -> dict[str, Any]:
+    first = finding.fields[0]
+    names = [test.binding.test for test in tests]
+    return {
+        "rule": finding.rule,
+        "object": finding.object,
+        "field": first.field,
+        "expected": first.expected,
+        "actual": first.actual,
+        "fields": [_field(each) for each in finding.fields],
+        "file": finding.file,
+        "values": list(finding.values),
+        "severity": finding.severity,
+        "levels": list(dict.fromkeys(str(test.binding.level) for test in tests)),
+        "tests": names,
+        "command": repeat_command(results.python, names, results.options),
+    }
+
+
+def _field(field: GroupedField) -> dict[str, str]:
+    return {
+        "field": field.field,
+        "expected": field.expected,
+        "actual": field.actual,
+        "occurs": format_renderings(field.renderings) if field.renderings else "",
+        "place": str(field.place),
+        "see": field.see,
+    }
+
+
+def _findings(test: TestResult) -> Iterator[ClassifiedFinding]:
+    """A test's findings; a plain assertion is a finding of which only the message is known."""
+    yield from test.classified
     if test.outcome == "failed" and not any(each.severity == "blocking" for each in test.classified):
         for rule in test.binding.rules:
-            object_ = test.binding.part or "release"
-            yield "blocking", {"rule": rule, "object": object_, "field": "", "expected": "", "actual": test.reason}
+            yield ClassifiedFinding(Finding(rule, test.binding.part or "release", "", "", test.reason), "blocking")
 
 
 FINDINGS = Section("findings", "Findings", findings_data)

@@ -1,0 +1,145 @@
+"""Rules of pod settings that the specification does not state: other templates, scheduling, DNS, mounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.pod import other_volumes, requests_over_limits, too_many_containers, wrong_resources
+from acceptance.checks.registry import Violation, check
+from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, mappings_at, name_of, text_at
+from acceptance.kube.pod_templates import Container, Pod, image_reference
+from acceptance.kube.quantity import quantity
+
+SYSTEM_FOLDERS = {
+    *("/", "/bin", "/etc", "/home", "/lib", "/opt", "/sbin", "/srv", "/usr", "/usr/bin", "/usr/lib"),
+    *("/usr/local", "/usr/local/bin", "/usr/local/lib", "/var"),
+}
+BUILT = ("", "/.next", "/.venv", "/venv", "/node_modules", "/src", "/app", "/dist", "/build")
+"""Folders below the working folder that an image fills when it is built."""
+WORKDIR = re.compile(r"^\s*WORKDIR\s+(/\S*)\s*$", re.MULTILINE | re.IGNORECASE)
+LEAST_EMPTY_DIR = 1024**2
+FILES = ("configMap", "secret", "projected")
+
+
+@check("POD-23")
+def other_templates(view: ComponentView) -> Iterator[Violation]:
+    """POD-23: the pods of jobs, hooks, tests and other workloads are as sound as the components'."""
+    for pod in view.extra_workloads():
+        yield from too_many_containers([pod])
+        yield from wrong_resources(pod.containers())
+        yield from requests_over_limits([pod])
+        yield from other_volumes([pod])
+        for container in pod.containers():
+            if not container.image or not re.fullmatch(r"[\w.-]+", image_reference(container.image)[1]):
+                yield Violation(pod.object, f"{container.field}.image", "an image", format_value(container.image))
+        policy = at(pod.spec, "restartPolicy")
+        once = at(pod.owner, "kind") in ("Job", "CronJob")
+        if once and policy not in ("OnFailure", "Never"):
+            yield Violation(
+                pod.object, pod.path("spec.restartPolicy"), "OnFailure or Never: a job ends", format_value(policy)
+            )
+
+
+@check("POD-24")
+def any_node_and_the_clusters_dns(view: ComponentView) -> Iterator[Violation]:
+    """POD-24: the default scheduler chooses the node, and the cluster's DNS resolves Services."""
+    services = {name_of(item) for item in view.snapshot.of_kind("Service")}
+    for pod in view.pods:
+        if not view.live and (node := at(pod.spec, "nodeName")):
+            expected = "absent (the scheduler sets it)"
+            yield Violation(pod.object, pod.path("spec.nodeName"), expected, format_value(node))
+        scheduler = at(pod.spec, "schedulerName")
+        if scheduler not in (None, "default-scheduler"):
+            yield Violation(pod.object, pod.path("spec.schedulerName"), "the default", format_value(scheduler))
+        if at(pod.spec, "activeDeadlineSeconds") is not None:
+            actual = format_value(at(pod.spec, "activeDeadlineSeconds"))
+            yield Violation(pod.object, pod.path("spec.activeDeadlineSeconds"), "absent: a server does not end", actual)
+        yield from _dns(view, pod)
+        for entry in mappings_at(pod.spec, "hostAliases"):
+            for host in list_at(entry, "hostnames"):
+                if str(host).partition(".")[0] in services:
+                    expected = "no name of a Service of the release"
+                    yield Violation(pod.object, pod.path("spec.hostAliases"), expected, format_value(host))
+
+
+def _dns(view: ComponentView, pod: Pod) -> Iterator[Violation]:
+    policy = at(pod.spec, "dnsPolicy")
+    field, expected = pod.path("spec.dnsPolicy"), "the cluster's DNS, which resolves Services"
+    if policy == "Default" and view.component_name == "frontend":
+        yield Violation(pod.object, field, expected, "Default: the node's")
+    if policy == "None":
+        servers = list_at(pod.spec, "dnsConfig.nameservers")
+        if not any(_is_internal(server) for server in servers):
+            yield Violation(pod.object, field, expected, f"None, with nameservers {', '.join(map(str, servers))}")
+
+
+def _is_internal(server: object) -> bool:
+    try:
+        return ip_address(str(server)).is_private
+    except ValueError:
+        return False
+
+
+@check("POD-25")
+def mounts_leave_the_image(view: ComponentView) -> Iterator[Violation]:
+    """POD-25: no volume hides the image's files, an emptyDir can be used, and stated files are mounted."""
+    dockerfile = view.snapshot.chart.dockerfiles.get(view.component_name or "", "") if view.snapshot.chart else ""
+    folders = {found[-1].rstrip("/") for found in (WORKDIR.findall(dockerfile),) if found} or {"/app"}
+    hiding = {*SYSTEM_FOLDERS, *(f"{folder}{below}" for folder in folders for below in BUILT)}
+    for pod in view.pods:
+        own = {container.field for container in view.own_images(pod)}
+        volumes = {text_at(volume, "name"): volume for volume in mappings_at(pod.spec, "volumes")}
+        for container in pod.containers():
+            for mount in mappings_at(container.body, "volumeMounts"):
+                path = text_at(mount, "mountPath")
+                if container.field in own and not at(mount, "subPath") and (path.rstrip("/") or "/") in hiding:
+                    expected = "no volume over files of the image"
+                    yield Violation(pod.object, f"{container.field}.volumeMounts", expected, format_value(path))
+            yield from _files_not_mounted(view, pod, container)
+        yield from _empty_dirs(pod, volumes)
+
+
+def _empty_dirs(pod: Pod, volumes: dict[str, Object]) -> Iterator[Violation]:
+    for name, volume in volumes.items():
+        if at(volume, "emptyDir") is None:
+            continue
+        field = pod.path(f"spec.volumes[{name}].emptyDir")
+        written = at(volume, "emptyDir.sizeLimit")
+        limit = quantity(written)
+        if written is not None and (limit is None or limit < LEAST_EMPTY_DIR):
+            yield Violation(pod.object, f"{field}.sizeLimit", "at least 1Mi", format_value(written))
+        users = [
+            (container, mount)
+            for container in pod.containers()
+            for mount in mappings_at(container.body, "volumeMounts")
+            if at(mount, "name") == name
+        ]
+        if users and all(at(mount, "readOnly") is True for _, mount in users):
+            yield Violation(pod.object, field, "a container that may write to it", "read-only mounts alone")
+        for container, _ in users if at(volume, "emptyDir.medium") == "Memory" else ():
+            memory = quantity(mapping_at(container.body, "resources.limits").get("memory"))
+            if memory is not None and (limit is None or limit >= memory):
+                expected = f"less than the memory limit of {container.name} ({memory:f})"
+                yield Violation(pod.object, f"{field}.sizeLimit", expected, format_value(written))
+
+
+def _files_not_mounted(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:
+    """Yield a violation for each variable that names a file of a volume that only other containers mount."""
+    kinds = {text_at(volume, "name"): volume for volume in mappings_at(pod.spec, "volumes")}
+    mounts = [
+        (each.field, text_at(mount, "mountPath").rstrip("/"))
+        for each in pod.containers()
+        for mount in mappings_at(each.body, "volumeMounts")
+        if any(kind in kinds.get(text_at(mount, "name"), {}) for kind in FILES)
+    ]
+    own = {path for field, path in mounts if field == container.field}
+    for variable in view.environment(container):
+        value = view.value_of(variable) if variable.source == "literal" else None
+        for _, path in mounts:
+            if value and path and value.startswith(f"{path}/") and path not in own:
+                expected = f"a volume mounted at {path}"
+                yield Violation(pod.object, f"{container.field}.env[{variable.name}]", expected, "not mounted")
+                break

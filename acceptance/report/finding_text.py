@@ -1,0 +1,45 @@
+"""Findings as text for the terminal: what is wrong, where, what controls it, and how to check again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from acceptance.checks.grouping import GroupedFinding
+from acceptance.core import rules
+
+
+def repeat_command(python: str, tests: Sequence[str], options: Sequence[str]) -> str:
+    """Return the shell command that repeats tests; `python` starts the interpreter in the suite's folder."""
+    return f"{python} {shlex.join(['-m', 'pytest', *tests, *options])}"
+
+
+def format_findings(findings: Iterable[GroupedFinding], command: str) -> str:
+    """Format the findings of one test; one that refers to other rules takes a single line."""
+    texts = []
+    for each in findings:
+        head = f"{each.rule} {each.object}{f' ({each.file})' if each.file else ''}"
+        if each.refers:
+            texts.append(f"{head}: {each.sentences}")
+            continue
+        lines = [head, *(f"  {field}" for field in each.fields)]
+        if rule := rules.load().get(each.rule):
+            lines.append(f"  Rule: {' '.join(rule.text.split())}")
+        if each.values:
+            lines.append(f"  Value: {', '.join(each.values)}")
+        texts.append("\n".join(lines))
+    return "\n".join([*texts, f"  Repeat: {command}"])
+
+
+def finding_line(finding: Mapping[str, Any]) -> str:
+    """Format a finding of signoff.json in one line."""
+    place = f" ({finding['file']})" if finding["file"] else ""
+    fields = []
+    for each in finding["fields"]:
+        if each["see"]:
+            fields.append(f"{each['field']}: see {each['see']}")
+        else:
+            occurs = f" ({each['occurs']})" if each["occurs"] else ""
+            fields.append(f"{each['field']}: expected {each['expected']}, actual {each['actual']}{occurs}")
+    return f"{finding['rule']}: {finding['object']}{place}: {'; '.join(fields)}"

@@ -1,0 +1,31 @@
+"""One request of a plan before anything is disturbed: a plan that can't succeed would blame the disturbance."""
+
+from __future__ import annotations
+
+from acceptance.client.user import send
+from acceptance.provision.gateway import Gateway
+from acceptance.traffic.plans import new_token
+from acceptance.traffic.sampler import Plan
+
+TOKEN = "{token}"  # noqa: S105 - a placeholder
+
+
+def plan_obstacle(plan: Plan, gateway: Gateway) -> str | None:
+    """Send one request of the plan; return why its requests can't succeed, or None if they can.
+
+    Raises:
+        AssertionError: The release sent no response.
+    """
+    token = new_token()
+    path, body, echo = (text.replace(TOKEN, token) for text in (plan.path, plan.body, plan.echo))
+    url = f"http://{plan.host}:{plan.port}{path}"
+    answer = send(gateway, plan.method, url, data=body or None, headers=plan.headers, allow_redirects=False)
+    request = f"{plan.method} {plan.path}"
+    if answer.status_code != plan.status:
+        return f"{request} was answered {answer.status_code} instead of {plan.status} before anything was disturbed"
+    if echo not in answer.text:
+        return (
+            f"the response to {request} does not contain the token as {plan.echo}; the target's `pages.search` and "
+            "`pages.echo` name a page that does"
+        )
+    return None
