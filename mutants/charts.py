@@ -22,7 +22,7 @@ from acceptance.core.target import Target
 from acceptance.kube.helm import Helm
 from mutants.draft import REMOVE, put
 
-OTHER_SECRET = """apiVersion: v1
+SECOND_OBJECT = """apiVersion: v1
 kind: Secret
 metadata: {name: other, namespace: {{ .Values.namespace.name }}}
 stringData: {JWT_SECRET: {{ .Values.jwtSecret | default "changeme" | quote }}}
@@ -442,5 +442,5 @@ mutant(
     replace(VALIDATION, "{{- with $missing -}}", "{{- with list -}}"),
     replace(VALIDATION, "`^[^\\x00]{32,}$`", "`^[^\\x00]*$`"),
 )
-mutant("SCY-08", "another credential of the values", append("templates/secrets.yaml", "---\n" + OTHER_SECRET))
+mutant("SCY-08", "another credential of the values", append("templates/secrets.yaml", "---\n" + SECOND_OBJECT))
 mutant("SCY-09", "an administrator's rights", append("templates/rbac.yaml", CLUSTER_ADMIN))

@@ -32,7 +32,7 @@ ASSIGNED = (
 )
 """A line that gives a literal to a key."""
 PLACEHOLDER = re.compile(
-    r"\W*|(.)\1*|x+[\w-]*|[\w-]*x{4,}|.*\.\.\..*|.*(…|<|>|\{\{|\}\}|\$\(|\$\{|\*{3}).*|"
+    r"\W*|(.)\1*|x{3,}[\w-]*|[\w-]*x{4,}|.*\.\.\..*|.*(…|<|>|\{\{|\}\}|\$\(|\$\{|\*{3}).*|"
     r".*(change|replace|insert|example|placeholder|dummy|redacted|generate|your|sample).*|"
     r"(.*[^A-Za-z0-9])?(build|demo|dev|disabled|fake|invalid|local|mock|none|not-?used|stub|test|testing|todo|unused)"
     r"([^A-Za-z0-9].*)?|(my-?)?(pass|passwd|password|pw|pwd|secret|token|key|user|api-?key)",
