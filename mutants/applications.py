@@ -278,6 +278,12 @@ MUTANTS = (
         ),
     ),
     mutant(
+        "frontend that refuses to sign up",
+        "SCY-06",
+        "behaviour/test_release.py::test_person_signs_up_through_the_frontend",
+        replace(FRONTEND_AUTH, "emailAndPassword: { enabled: true }", "emailAndPassword: { enabled: false }"),
+    ),
+    mutant(
         "session cookie that scripts can read",
         "SCY-06",
         "journey/test_journey.py::test_user_signs_up_and_completes_a_task_from_the_chat",

@@ -8,14 +8,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from acceptance import checks
-from acceptance.chart import bounds
+from acceptance.chart.assessment import RenderedChart, assertions
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding, Untested
 from acceptance.core.target import Target
@@ -120,26 +119,18 @@ class Mutant:
 
 
 def findings(rule: str, renderer: Renderer) -> list[Finding]:
-    """Return the first findings of the rule's checks in tests/static on the chart's defaults."""
-    base, target = renderer.snapshot(probe=rule.startswith(("SCY", "SEC"))), renderer.target
-    static = {(each.rule, each.component): each for each in checks.for_level("static")}
-    asked: list[Callable[[], list[Finding]]] = [
-        partial(check, base, target) for check in static.values() if check.rule == rule
-    ]
-    asked += [partial(bounds.check_case, case, renderer, base, static) for case in bounds.cases() if case.rule == rule]
-    if rule == "CFG-07":
-        asked.append(partial(bounds.round_trip, renderer, base))
-    if rule == "CFG-08":
-        sizes = [bounds.total_size(renderer, base, excess) for excess in (0, 1)]
-        asked += [partial(bounds.check_case, case, renderer, base, static) for case in sizes]
-    if rule == "CHT-10":
-        asked.append(partial(bounds.unknown_keys, renderer, base))
-    for ask in asked:
+    """Return the first findings of the rule at the static level; its checks come first."""
+    renderer.probes_secrets = rule.startswith(("SCY", "SEC"))
+    chart = RenderedChart(renderer)
+    for assertion in assertions():
+        if rule not in assertion.rules:
+            continue
         try:
-            if found := ask():
-                return found
+            found = [each for each in assertion.findings(chart) if each.rule == rule]
         except Untested:
             continue
+        if found:
+            return found
     return []
 
 

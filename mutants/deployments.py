@@ -114,6 +114,22 @@ MUTANTS = (
         replace(HELPERS, "checksum/config: {{ $used | toJson | sha256sum }}", "checksum/config: none"),
     ),
     mutant(
+        "upgrade that the API server refuses",
+        "CFG-10",
+        "behaviour/test_changed_config_map.py::test_changed_config_map_reaches_new_pods",
+        replace(
+            CONFIG_MAP,
+            "\ndata:\n",
+            '\n{{- if eq .Values.config.environment "staging" }}\n    stage: "+"\n{{- end }}\ndata:\n',
+        ),
+    ),
+    mutant(
+        "installation that the API server refuses",
+        "CHT-11",
+        "behaviour/test_release.py::test_pods_are_ready_within_three_minutes",
+        replace(BACKEND_SERVICE, "sessionAffinity: None", "sessionAffinity: Nobody"),
+    ),
+    mutant(
         "changed Secret does not roll the pods",
         "SEC-11",
         "behaviour/test_rotated_secret.py::test_rotated_secret_reaches_new_pods",

@@ -276,6 +276,14 @@ def _memory_metric(objects: Objects) -> None:
         item["spec"]["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": target}})
 
 
+@variant("unhurried scaling")
+def _unhurried(objects: Objects) -> None:
+    step = {"type": "Pods", "value": 1, "periodSeconds": 60}
+    rules = {"policies": [step, {**step, "type": "Percent"}], "stabilizationWindowSeconds": 300, "selectPolicy": "Min"}
+    for item in one(objects, "HorizontalPodAutoscaler"):
+        item["spec"]["behavior"] = {"scaleUp": rules, "scaleDown": rules}
+
+
 @variant("spread where possible")
 def _spread(objects: Objects) -> None:
     for spec in specs(objects):
@@ -387,3 +395,52 @@ def _latest(objects: Objects) -> None:
     for body in containers(objects):
         body["image"] = f"ghcr.io/team/{body['image'].rpartition(':')[0]}"
         body.pop("imagePullPolicy", None)
+
+
+@variant("migrations by hooks in their order")
+def _hooks(objects: Objects) -> None:
+    """The Secret precedes the Job that uses it; both precede the release."""
+    first = deployments(objects)[0]
+    namespace = first["metadata"].get("namespace")
+    for item in one(objects, "Secret"):
+        item["metadata"]["annotations"] = {"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-weight": "-5"}
+    spec = copy.deepcopy(first["spec"]["template"]["spec"])
+    container = spec.pop("initContainers", spec["containers"])[0]
+    spec |= {"restartPolicy": "Never", "containers": [container]}
+    metadata = {"name": "migrate", "namespace": namespace, "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"}}
+    template = {"metadata": {"labels": {"job": "migrate"}}, "spec": spec}
+    objects.append({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+
+
+@variant("a class of the system and a role of the cluster")
+def _classes(objects: Objects) -> None:
+    for spec in specs(objects):
+        spec["priorityClassName"] = "system-cluster-critical"
+
+
+@variant("budgets, monitors and network policies that fit")
+def _policies(objects: Objects) -> None:
+    namespace = deployments(objects)[0]["metadata"].get("namespace")
+
+    def add(kind: str, api: str, name: str, **spec: Any) -> None:
+        metadata = {"name": name, "namespace": namespace}
+        objects.append({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
+
+    own = {"matchLabels": deployments(objects)[0]["spec"]["selector"]["matchLabels"]}
+    add("PodDisruptionBudget", "policy/v1", "one-at-a-time", selector=own, maxUnavailable=1)
+    dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}], "to": [{"namespaceSelector": {}}]}
+    outside = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
+    egress = [dns, outside, {"to": [{"podSelector": {}}]}]
+    ingress = [{"from": [{"podSelector": {}}], "ports": [{"port": "http"}]}]
+    add("NetworkPolicy", "networking.k8s.io/v1", "own", podSelector={}, egress=egress, ingress=ingress)
+
+
+@variant("pods that a local cluster can place")
+def _placed(objects: Objects) -> None:
+    expression = {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64", "amd64"]}
+    terms = [{"matchExpressions": [expression]}]
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    for spec in specs(objects):
+        affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+        spec["affinity"] = {"nodeAffinity": affinity}
+        spec["topologySpreadConstraints"] = [spread]

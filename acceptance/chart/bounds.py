@@ -18,7 +18,7 @@ from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.fields import format_value, mapping_at
 from acceptance.core.rules import load
-from acceptance.core.target import Target
+from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import ROUND_TRIP, merge_values, nested
 
 Values = Mapping[str, Any]
@@ -71,7 +71,8 @@ def overrides(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
     """Return the path under test, and the case's values nested as in the chart."""
     path = value_path(target, case.component, case.path)
     parts = [nested(value_path(target, case.component, name), value) for name, value in (case.others or {}).items()]
-    return path, merge_values(*parts, nested(path, case.value))
+    credential = case.path in CREDENTIALS and isinstance(case.value, str)
+    return path, merge_values(*parts, nested(path, target.secret.as_given(case.value) if credential else case.value))
 
 
 def check_case(

@@ -1,308 +1,325 @@
-"""`python -m acceptance init CHART`: proposes a target file for a chart from its rendering.
+"""`python -m acceptance init CHART`: proposes a target file for a chart from what it renders.
 
-Components are recognised by names, labels and images. Value paths are found by changing one value at a time.
+Components are recognised by what they use, run and serve. Value paths are found by changing one value at a time.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping
+from os.path import commonpath, relpath
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-from tomlkit.items import Table
-
+from acceptance.chart.files import templates
+from acceptance.chart.proposal.completion import REFERENCE, Completion, complete, new_credential
+from acceptance.chart.proposal.describe import (
+    describe_autoscaler,
+    describe_component,
+    describe_config_map,
+    describe_secret,
+)
+from acceptance.chart.proposal.draft import Draft, toml
+from acceptance.chart.proposal.effects import HPA, Effect, Names, effects, find
+from acceptance.chart.proposal.missing import note_missing_values
+from acceptance.chart.proposal.roles import Workload, assign, workloads
+from acceptance.chart.proposal.source import ChartSource, InitError, default_release, given_values, open_chart
+from acceptance.chart.proposal.trials import Explorer, Trial, mappings, settable, trials_of
+from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, credential_of, normalized
 from acceptance.chart.renderer import Renderer
-from acceptance.chart.value_paths import Change, changes_of, find_value_paths, settable_values
 from acceptance.checks.snapshot import Rendering
-from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
-from acceptance.core.target import Target
-from acceptance.core.values import merge_values, nested
+from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.target import CREDENTIALS, Target
+from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.helm import Helm
-from acceptance.kube.pod_templates import Container, Pod, environment, image_reference, pod_of
-from acceptance.kube.secrets import decoded
+from acceptance.kube.manifests import shipped
 
-ROLES = {
-    "backend": ("backend", "api", "server", "fastapi"),
-    "frontend": ("frontend", "web", "ui", "client", "next"),
-}
-MAX_BYTES = {"backend": 200_000_000, "frontend": 500_000_000}
-KEYS = {"database_url": "DATABASE_URL", "auth_secret": "BETTER_AUTH_SECRET", "model_key": "OPENAI_API_KEY"}
-INLINE = ("labels", "probes")
-"""Mappings of a component that are written as inline tables."""
+__all__ = ["Draft", "InitError", "given_values", "propose", "toml"]
+NAMESPACE = "todo-chatbot"
+"""The specification's namespace."""
+Progress = Callable[[str], None]
 
 
-class InitError(Exception):
-    """No target can be proposed; the message is one sentence that says what to do."""
-
-
-def propose(chart: Path, helm: Helm, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the proposed target of a chart as a TOML document.
+def propose(
+    chart: str | Path,
+    helm: Helm,
+    values: Mapping[str, Any],
+    folder: Path,
+    *,
+    release: str | None = None,
+    namespace: str | None = None,
+    progress: Progress = lambda _: None,
+) -> Draft:
+    """Return the proposed target of a chart.
 
     Args:
-        chart: The chart's folder.
+        chart: The chart's folder or archive.
         helm: Renders the chart.
         values: Values that rendering needs beside the credentials.
         folder: The target file's folder, to which its paths are relative.
+        release: The release's name; by default the chart's.
+        namespace: The release's namespace; by default the one that the chart renders or states.
+        progress: Called with what is being done.
 
     Raises:
-        InitError: The folder has no chart, or the chart does not render or has no known component.
+        InitError: The user named no chart, or it does not render, or has no known component.
     """
-    if not (chart / "Chart.yaml").is_file():
-        raise InitError(f"{chart} is not a chart: it has no Chart.yaml; name the chart's folder")
-    document = _minimal_document(chart, folder, values)
-    values_of = settable_values(_renderer(document, chart, helm, folder).shipped)
-    secrets = _secret_paths(values_of, _renderer(document, chart, helm, folder))
-    document = merge_values(document, {"values": secrets})
-    renderer = _renderer(document, chart, helm, folder)
-    rendering = renderer.render(renderer.required())
-    if rendering.error is not None:
-        raise InitError(f"the chart does not render: {rendering.error}; give the values it needs with --values FILE")
-    document = merge_values(document, _describe(rendering, renderer))
-    changes = [change for path, value in values_of.items() for change in changes_of(path, value)]
-    document = merge_values(document, find_value_paths(rendering, changes, document, renderer))
-    hpa_enabled = document["values"].get("hpa_enabled")
-    if hpa_enabled is None:
-        return document
-    return _add_replicas(document, changes, renderer, nested(hpa_enabled, False))
+    source = open_chart(chart)
+    draft = Draft()
+    draft.set(("chart", "path"), _relative(source.named, folder))
+    for key, field in (("name", "name"), ("version", "version"), ("app_version", "appVersion")):
+        if source.metadata.get(field) is not None:
+            draft.set(("chart", key), str(source.metadata[field]))
+    comment = None if release else "the chart's name, with which its usual helpers give short names"
+    draft.set(("chart", "release"), release or default_release(source.metadata), comment)
+
+    def renderer_of(path: Path) -> Renderer:
+        stated = {"path": "chart", "release": draft.document["chart"]["release"], "namespace": namespace or NAMESPACE}
+        names = {"config_map": {"name": "none"}, "secret": {"name": "none"}, "components": {}}
+        return Renderer(helm, Target.model_validate({"chart": stated, **names, "root": folder}), path.resolve())
+
+    with tempfile.TemporaryDirectory(prefix="acceptance-init-") as scratch:
+        progress(f"rendering {source.name}")
+        completion = complete(source, renderer_of, values, Path(scratch), progress)
+        _propose(draft, source, completion, namespace, progress)
+    return draft
 
 
-def _renderer(document: Mapping[str, Any], chart: Path, helm: Helm, folder: Path) -> Renderer:
-    return Renderer(helm, Target.model_validate({**document, "root": folder}), chart.resolve())
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path as the target file writes it: relative to its folder if they share more than the root."""
+    absolute, base = path.resolve(), folder.resolve()
+    return relpath(absolute, base) if len(Path(commonpath([absolute, base])).parts) > 1 else str(absolute)
 
 
-def _add_replicas(
-    document: Mapping[str, Any], changes: Sequence[Change], renderer: Renderer, hpa_off: Mapping[str, Any]
+def _propose(
+    draft: Draft, source: ChartSource, completion: Completion, namespace: str | None, progress: Progress
+) -> None:
+    """Complete the draft from the chart's renderings."""
+    renderer = completion.renderer
+    values = _with_credentials(completion)
+    rendering = renderer.render(values)
+    components = assign(workloads(rendering.objects))
+    if not components:
+        found = ", ".join(each.pod.object for each in workloads(rendering.objects)) or "no Deployment at all"
+        raise InitError(
+            "the chart renders no Deployment that looks like the todo application's backend or frontend "
+            f"({found}); name the chart that has them, or write its target by hand"
+        )
+    progress(", ".join(f"{role}: Deployment/{each.name}" for role, each in components.items()))
+    draft.set(("chart", "namespace"), *_namespace(components, rendering, completion, namespace))
+    files = source.values_files()
+    if files:
+        base = Path(draft.document["chart"]["path"])
+        values_files = [(base / path.relative_to(source.named)).as_posix() for path in files]
+        draft.set(("chart", "values_files"), values_files)
+    values = _with_secret_switch(completion, values, components)
+    rendering = renderer.render(values)
+    components = assign(workloads(rendering.objects)) or components
+    _describe(draft, components, rendering)
+    effects_found = _explore(draft, completion, values, progress)
+    _write_paths(draft, effects_found)
+    _write_chart_values(draft, completion)
+    note_missing_values(draft, effects_found, components, rendering)
+    _note_rest(draft, source, completion, components, rendering)
+
+
+def _with_credentials(completion: Completion) -> dict[str, Any]:
+    """Return the values with a credential at every path whose name asks for one, as far as the chart then renders."""
+    chart = completion.renderer.chart
+    known = settable(merge_values(shipped(chart), completion.values)) | _missing_references(completion)
+    suspects = {
+        path: new_credential(name)
+        for path, value in known.items()
+        if (value is None or isinstance(value, str)) and (name := credential_of(path)) is not None
+    }
+    values = set_paths(completion.values, suspects)
+    if completion.renderer.render(values).error is None:
+        return values
+    values = completion.values
+    for path, value in suspects.items():
+        more = set_paths(values, {path: value})
+        if completion.renderer.render(more).error is None:
+            values = more
+    return values
+
+
+def _missing_references(completion: Completion) -> dict[str, None]:
+    """Return the value paths that the chart's own templates read and its values lack."""
+    chart = completion.renderer.chart
+    values = merge_values(shipped(chart), completion.values)
+    known = set(mappings(values)) | {".".join(keys) for keys, _ in leaves(values)}
+    found: dict[str, None] = {}
+    for name, text in templates(chart):
+        if name.startswith("charts/"):
+            continue
+        for path in REFERENCE.findall(text):
+            parents = path.split(".")[:-1]
+            above = [".".join(parents[:count]) for count in range(1, len(parents) + 1)]
+            if path not in known and all(isinstance(at(values, each), (Mapping, type(None))) for each in above):
+                found[path] = None
+    paths = list(found)
+    return {path: None for path in paths if not any(other.startswith(f"{path}.") for other in paths)}
+
+
+def _namespace(
+    components: Mapping[Any, Workload], rendering: Rendering, completion: Completion, given: str | None
+) -> tuple[str, str | None]:
+    """Return the namespace of the release, and the comment that says where it comes from."""
+    first = components.get("backend") or components["frontend"]
+    rendered = text_at(first.pod.owner, "metadata.namespace")
+    if given is not None:
+        return given, None
+    if rendered and rendered != NAMESPACE:
+        return rendered, "as rendered; the specification says todo-chatbot"
+    if rendered:
+        return rendered, None
+    values = merge_values(shipped(completion.renderer.chart), completion.values)
+    stated = [at(values, path) for path in ("namespace.name", "namespace", "global.namespace", "namespaceOverride")]
+    created = [name_of(item) for item in rendering.objects if text_at(item, "kind") == "Namespace"]
+    for name in (*created, *stated):
+        if isinstance(name, str) and name:
+            return name, "as the chart states it"
+    return NAMESPACE, "the specification's: the chart leaves it to the release"
+
+
+def _with_secret_switch(
+    completion: Completion, values: dict[str, Any], components: Mapping[Any, Workload]
 ) -> dict[str, Any]:
-    """Add what only a rendering without the HPA shows: the replicas of each component and their value paths."""
-    rendering = renderer.render(merge_values(renderer.required(), hpa_off))
-    integers = [(path, value) for path, value in changes if type(value) is int]
-    paths = find_value_paths(rendering, integers, document, renderer, hpa_off)
-    replicas = {
-        name: {"replicas": integer_at(item, "spec.replicas", 1)}
-        for name, part in document["components"].items()
-        for item in rendering.objects
-        if (text_at(item, "kind"), name_of(item)) == ("Deployment", part["deployment"])
-    }
-    return merge_values(paths, document, {"components": replicas})
+    """Return the values with the switch on that creates the Secret which the backend uses, if it is off."""
+    backend = components.get("backend")
+    used = backend.used("Secret") if backend else []
+    rendering = completion.renderer.render(values)
+    if not used or any(find(rendering, "Secret", name) for name in used):
+        return values
+    known = settable(merge_values(shipped(completion.renderer.chart), completion.values))
+    for path, value in known.items():
+        if isinstance(value, bool):
+            changed = set_paths(values, {path: not value})
+            switched = completion.renderer.render(changed)
+            if any(find(switched, "Secret", name) for name in used):
+                completion.filled[path] = not value
+                completion.values = set_paths(completion.values, {path: not value})
+                return changed
+    return values
 
 
-def _minimal_document(chart: Path, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a target document that is sufficient for rendering the chart."""
-    path = chart.resolve()
-    base = folder.resolve()
-    relative = path.relative_to(base) if path.is_relative_to(base) else path
-    stated: dict[str, Any] = {"path": str(relative)}
-    if values:
-        stated["values"] = dict(values)
-    return {
-        "chart": stated,
-        "values": {},
-        "config_map": {"name": "todo-chatbot-config"},
-        "secret": {"name": "todo-chatbot-secrets"},
-        "components": {},
-    }
+def _describe(draft: Draft, components: Mapping[Any, Workload], rendering: Rendering) -> None:
+    """Add what the rendering tells of the components' objects."""
+    backend, frontend = components.get("backend"), components.get("frontend")
+    describe_config_map(draft, backend, frontend, rendering.objects)
+    describe_secret(draft, backend, frontend, rendering.objects)
+    for role, workload in components.items():
+        describe_component(draft, role, workload, rendering.objects)
+    if backend is not None:
+        for item in rendering.objects:
+            if text_at(item, "kind") == HPA and at(item, "spec.scaleTargetRef.name") == backend.name:
+                describe_autoscaler(draft, item)
 
 
-def _normalized(word: str) -> str:
-    """Return only letters and digits, in lower case."""
-    return "".join(filter(str.isalnum, word)).lower()
+def _names(draft: Draft) -> Names:
+    secret = draft.document["secret"]
+    return Names(
+        components=draft.document["components"],
+        config_map=draft.document["config_map"]["name"],
+        secret=secret["name"],
+        autoscaler=(draft.document.get("autoscaler") or {}).get("name"),
+        secret_keys={name: secret.get(name, SPECIFIED_KEYS[name]) for name in CREDENTIALS},
+    )
 
 
-def _secret_paths(values: Mapping[str, Any], renderer: Renderer) -> dict[str, str]:
-    """Return the value paths whose last key is a Secret key in any spelling and whose value is rendered."""
-    found: dict[str, str] = {}
-    for name, key in KEYS.items():
-        for path, value in values.items():
-            if _normalized(path.rpartition(".")[2]) == _normalized(key) and isinstance(value, (str, type(None))):
-                credential = renderer.credentials[key]
-                rendering = renderer.render(nested(path, credential))
-                if rendering.error is not None or _contains(rendering, credential):
-                    found.setdefault(name, path)
-    return found
-
-
-def _contains(rendering: Rendering, text: str) -> bool:
-    """Tell whether a Secret or any other object contains the text."""
-    return any(
-        text in decoded(item).values() for item in rendering.objects if text_at(item, "kind") == "Secret"
-    ) or text in json.dumps(rendering.objects, default=str)
-
-
-def _role(pod: Pod) -> str | None:
-    """Return `backend` or `frontend` by the words in the workload's name, labels, containers and images."""
-    words = [name_of(pod.owner), *map(str, pod.labels.values())]
-    words += [word for each in pod.containers() if not each.init for word in (each.name, each.image)]
-    text = " ".join(words).lower()
-    scores = {role: sum(text.count(word) for word in names) for role, names in ROLES.items()}
-    best = max(scores, key=lambda role: scores[role])
-    return best if scores[best] and len({*scores.values()}) > 1 else None
-
-
-def _describe(rendering: Rendering, renderer: Renderer) -> dict[str, Any]:
-    """Return the names, labels, ports and figures of a rendering.
-
-    Raises:
-        InitError: No Deployment is recognised as a component.
-    """
-    objects = rendering.objects
-    metadata = renderer.metadata
-    stated = {
-        key: str(metadata[field])
-        for key, field in (("name", "name"), ("version", "version"), ("app_version", "appVersion"))
-        if metadata.get(field) is not None
-    }
-    document: dict[str, Any] = {"chart": stated, "components": {}}
-    namespaces = [text_at(item, "metadata.namespace") for item in objects if text_at(item, "kind") == "Deployment"]
-    if named := next(filter(None, namespaces), None):
-        document["chart"]["namespace"] = named
-    for item in objects:
-        pod = pod_of(item) if text_at(item, "kind") == "Deployment" else None
-        role = _role(pod) if pod else None
-        if pod and role and role not in document["components"]:
-            document["components"][role] = _component(role, pod, objects)
-    if not document["components"]:
-        raise InitError("the chart renders no Deployment that looks like the backend or the frontend; write its target")
-    document |= _config_map_and_secret(objects)
-    backend = document["components"].get("backend", {})
-    for item in objects:
-        scaled = text_at(item, "kind") == "HorizontalPodAutoscaler" and at(item, "spec.scaleTargetRef.name")
-        if scaled and scaled == backend.get("deployment"):
-            document["autoscaler"] = _autoscaler(item)
-    return document
-
-
-def _component(role: str, pod: Pod, objects: tuple[Object, ...]) -> dict[str, Any]:
-    """Return the component's section; the main container is the first one with a port."""
-    containers = [each for each in pod.containers() if not each.init]
-    main = next((each for each in containers if each.ports()), containers[0] if containers else None)
-    service = _service(pod, objects)
-    port = next(iter(main.ports().values()), None) if main else None
-    service_port = next(iter(mappings_at(service, "spec.ports")), {}) if service else {}
-    selector = mapping_at(pod.owner, "spec.selector.matchLabels") or pod.labels
-    described: dict[str, Any] = {
-        "deployment": pod.name,
-        "service": name_of(service) if service else f"{pod.name}-service",
-        "container": main.name if main else role,
-        "port": port or (8000 if role == "backend" else 3000),
-        "service_port": at(service_port, "port") or port or (8000 if role == "backend" else 3000),
-        "labels": {str(key): str(value) for key, value in selector.items()},
-        "replicas": integer_at(pod.owner, "spec.replicas", 1) or 1,
-        "image": {
-            "repository": image_reference(main.image)[0] if main else f"todo-{role}",
-            "max_bytes": MAX_BYTES[role],
-        },
-    }
-    limit = integer_at(pod.owner, "spec.revisionHistoryLimit", 10)
-    if limit and limit != 10:
-        described["revision_history_limit"] = limit
-    init = [each for each in pod.containers() if each.init and not each.sidecar]
-    if init:
-        described["init_container"] = init[0].name
-    if main:
-        described |= _describe_main_container(main, objects)
-    return described
-
-
-def _describe_main_container(main: Container, objects: tuple[Object, ...]) -> dict[str, Any]:
-    """Return the HTTP probes' paths and the Secret keys in the environment."""
-    found: dict[str, Any] = {}
-    paths = {kind: text_at(main.body, f"{kind}Probe.httpGet.path") for kind in ("liveness", "readiness", "startup")}
-    if probes := {kind: path for kind, path in paths.items() if path.startswith("/")}:
-        found["probes"] = probes
-    keys: dict[tuple[str, str], list[str]] = {
-        (kind, name_of(item)): [str(k) for field in ("data", "stringData") for k in mapping_at(item, field)]
-        for item in objects
-        for kind in ("ConfigMap", "Secret")
-        if text_at(item, "kind") == kind
-    }
-    secret = dict.fromkeys(variable.key for variable in environment(main, keys) if variable.source == "Secret")
-    if secret:
-        found["secret_keys"] = [key for key in secret if key]
-    return found
-
-
-def _service(pod: Pod, objects: tuple[Object, ...]) -> Object | None:
-    """Return the Service that selects the pod."""
-    for item in objects:
-        selector = dict(mapping_at(item, "spec.selector"))
-        if text_at(item, "kind") == "Service" and selector and selector.items() <= dict(pod.labels).items():
-            return item
-    return None
-
-
-def _config_map_and_secret(objects: tuple[Object, ...]) -> dict[str, Any]:
-    """Return the names of the ConfigMap and the Secret with the most keys of the specification."""
-    specified = {
-        "ConfigMap": ("config_map", ("ENVIRONMENT", "DEBUG", "CORS_ORIGINS")),
-        "Secret": ("secret", tuple(KEYS.values())),
-    }
-    found: dict[str, Any] = {}
-    for kind, (section, keys) in specified.items():
-        candidates = [item for item in objects if text_at(item, "kind") == kind]
-        scores = [(sum(k in _keys(item) for k in keys), name_of(item)) for item in candidates]
-        if scores:
-            found[section] = {"name": max(scores, key=lambda pair: pair[0])[1]}
-    return found
-
-
-def _keys(item: Object) -> set[str]:
-    """Return the keys of a ConfigMap or a Secret."""
-    return {str(key) for field in ("data", "stringData") for key in mapping_at(item, field)}
-
-
-def _autoscaler(item: Object) -> dict[str, Any]:
-    """Return the HPA's name and figures."""
-    minimum, maximum = integer_at(item, "spec.minReplicas", 1), at(item, "spec.maxReplicas")
-    cpu = next(
-        (
-            at(metric, "resource.target.averageUtilization")
-            for metric in mappings_at(item, "spec.metrics")
-            if at(metric, "resource.name") == "cpu"
-        ),
+def _explore(draft: Draft, completion: Completion, values: Mapping[str, Any], progress: Progress) -> list[Effect]:
+    """Return the effects of each value that can be set; those that only show with the HPA switched last."""
+    names = _names(draft)
+    merged = merge_values(shipped(completion.renderer.chart), completion.values)
+    known: dict[str, Any] = {**settable(merged), **_missing_references(completion)}
+    alternatives = [trials_of(path, value) for path, value in known.items()]
+    alternatives += [trials_of(path, {}) for path in mappings(merged) if path not in known]
+    explorer = Explorer(completion.renderer, values, names.relevant, progress)
+    found = _effects(explorer, alternatives, names)
+    switch = next((each.path for each in found if each.name == "hpa_enabled"), None)
+    if switch is None:
+        return found
+    progress(f"changing the values that matter with {switch} switched")
+    switched = merge_values(values, nested(switch, not at(merged, switch)))
+    rendering = completion.renderer.render(switched)
+    backend = draft.document["components"]["backend"]["deployment"]
+    scaler = next(
+        (i for i in rendering.objects if at(i, "spec.scaleTargetRef.name") == backend and text_at(i, "kind") == HPA),
         None,
     )
-    figures = {"min_replicas": minimum, "max_replicas": maximum, "cpu_percent": cpu}
-    return {"name": name_of(item), **{key: value for key, value in figures.items() if isinstance(value, int)}}
+    if scaler is not None:
+        describe_autoscaler(draft, scaler)
+        draft.note(f"The HPA exists only with {switch} = true, and the chart ships false.")
+    names = _names(draft)
+    explorer = Explorer(completion.renderer, switched, names.relevant, progress)
+    words = ("replica", "min", "max", "count", "instances", "metric", "cpu", "utilization", "behav", "scal")
+    related = [each for each in alternatives if each and any(word in normalized(each[0].path) for word in words)]
+    return found + [each for each in _effects(explorer, related, names) if each.name != "hpa_enabled"]
 
 
-def toml(document: Mapping[str, Any]) -> str:
-    """Return the document as TOML, with small mappings as inline tables."""
-    written = tomlkit.document()
-    written.add(tomlkit.comment("Proposed from the chart's rendering: review it, and complete what is missing."))
-    for key, value in document.items():
-        if value:
-            written.add(tomlkit.nl())
-            written.add(key, _table(value, inline=("values",) if key == "chart" else INLINE))
-    return tomlkit.dumps(written)
+def _effects(explorer: Explorer, alternatives: list[list[Trial]], names: Names) -> list[Effect]:
+    return [
+        effect
+        for trial, rendering in explorer.explore(alternatives)
+        for effect in effects(explorer.before(trial), rendering, trial, names)
+    ]
 
 
-def _table(content: Mapping[str, Any], inline: tuple[str, ...]) -> Table:
-    """Return a TOML table; a table with tables only has no header of its own."""
-    table = tomlkit.table(is_super_table=all(isinstance(value, Mapping) for value in content.values()))
-    for key, value in content.items():
-        if not isinstance(value, Mapping):
-            table.add(key, value)
-        elif key in inline:
-            table.add(key, _inline(value))
-    for key, value in content.items():
-        if isinstance(value, Mapping) and key not in inline and value:
-            table.add(key, _table(value, inline))
-    return table
+def _write_paths(draft: Draft, found: list[Effect]) -> None:
+    """Write the value path of each field: the most certain one, the first among equals."""
+    best: dict[tuple[str | None, str], Effect] = {}
+    for effect in found:
+        key = (effect.component, effect.name)
+        if key not in best or effect.certainty > best[key].certainty:
+            best[key] = effect
+    order = list(type(Target.model_fields["values"].default).model_fields)
+    for (component, name), effect in sorted(
+        best.items(), key=lambda e: order.index(e[0][1]) if e[0][1] in order else 99
+    ):
+        place = ("components", component, "values", name) if component else ("values", name)
+        draft.set(place, effect.path)
+    if any(best[key].encoded for key in best if key[1] in CREDENTIALS):
+        draft.set(("secret", "encoded"), True, "the chart wants these values base64-encoded already")
 
 
-def _inline(value: Any) -> Any:
-    """Return a value for use in a table: mappings as inline tables, without nulls, which TOML does not have."""
-    if isinstance(value, Mapping):
-        table = tomlkit.inline_table()
-        for key, entry in value.items():
-            if entry is not None:
-                table.add(str(key), _inline(entry))
-        return table
-    if isinstance(value, (list, tuple)):
-        array = tomlkit.array()
-        for entry in value:
-            array.append(_inline(entry))
-        return array
-    return value
+def _write_chart_values(draft: Draft, completion: Completion) -> None:
+    """Write the values that rendering needs, without the credentials, which a run makes itself."""
+    credentials = {path for name, path in draft.document.get("values", {}).items() if name in CREDENTIALS}
+    needed = {path: value for path, value in settable(completion.values).items() if path not in credentials}
+    if needed:
+        draft.set(("chart", "values"), set_paths({}, needed))
+
+
+def _note_rest(
+    draft: Draft,
+    source: ChartSource,
+    completion: Completion,
+    components: Mapping[Any, Workload],
+    rendering: Rendering,
+) -> None:
+    """Add notes on the roles, on what had to be given or left out, and on files that are not proposed."""
+    for role in ("backend", "frontend"):
+        if role not in components:
+            others = [
+                each.pod.object
+                for each in workloads(rendering.objects)
+                if each.name not in {part.name for part in components.values()}
+            ]
+            draft.note(
+                f"Not found: the {role}, because none of {', '.join(others) or 'the other Deployments'} looks like it."
+            )
+    for template, message in completion.left_out.items():
+        draft.note(f"{template} was left out, because it does not render (CHT-09 will say so): {_one_line(message)}")
+    credentials = {path for name, path in draft.document.get("values", {}).items() if name in CREDENTIALS}
+    filled = [path for path in completion.filled if path not in credentials]
+    if completion.first_error is not None and filled:
+        draft.note(f"The defaults do not render (CHT-09 will say so): {_one_line(completion.first_error)}")
+    if filled:
+        draft.note(f"chart.values sets {', '.join(filled)}, without which the chart does not render all it needs.")
+    if tests := source.test_values():
+        draft.note(f"Not proposed as values files, because they are for tests of the chart: {', '.join(tests)}.")
+
+
+def _one_line(message: str) -> str:
+    text = " ".join(message.split())
+    return text if len(text) <= 200 else f"{text[:199]}…"

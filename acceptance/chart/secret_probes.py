@@ -39,7 +39,10 @@ def probe_secrets(
     }
     left_out = {key: pool.submit(_twice, render, without(values, path)) for key, path in paths.items()}
     given = {key: malformed(key, target) for key in paths}
-    refused = {key: pool.submit(render, merge_values(values, nested(paths[key], given[key]))) for key in paths}
+    refused = {
+        key: pool.submit(render, merge_values(values, nested(path, target.secret.as_given(given[key]))))
+        for key, path in paths.items()
+    }
     free = target.values.extra_config
     hidden = (
         pool.submit(render, merge_values(values, nested(free, {target.secret.auth_secret: "another value"})))

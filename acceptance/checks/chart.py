@@ -18,6 +18,7 @@ from acceptance.checks.snapshot import ELSEWHERE, ChartState, Rendering
 from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref
 from acceptance.core.secret_scan import strings
 from acceptance.kube import schema as openapi
+from acceptance.kube.manifests import duplicate_keys
 
 FILE = "Chart.yaml"
 NAME = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
@@ -151,9 +152,14 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
     """CHT-09: the chart renders deterministically to unique objects that fit the Kubernetes schema."""
     chart, snapshot = view.chart, view.snapshot
     owner = "chart"
+    for file, text in chart.values_files.items():
+        for _, path in duplicate_keys(text) if file in ("values.yaml", snapshot.variant) else ():
+            yield Violation(file, path, "the key once", "twice: the last one counts")
     if chart.rendering.error is not None:
         yield Violation(owner, "helm template", "objects", chart.rendering.error)
         return
+    for ref, path in duplicate_keys(chart.rendering.manifest):
+        yield Violation(ref or owner, path, "the key once", "twice: the last one counts")
     if chart.rerendering != chart.rendering:
         changed = ", ".join(difference(chart.rendering, chart.rerendering)) or "the notes"
         yield Violation(owner, "helm template", "the same each time", f"{changed} differ the second time")

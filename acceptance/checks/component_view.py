@@ -322,20 +322,26 @@ class ComponentView:
 
     def environment(self, container: Container) -> list[EnvVar]:
         """Return the environment variables that a container's process gets, `envFrom` and `$(VAR)` resolved."""
-        services = dict(self._service_variables())
+        services = self.service_variables(self.target.chart.namespace)
         return list(effective_environment(self.declared_environment(container), self.value_of, services).values())
 
     def declared_environment(self, container: Container) -> list[EnvVar]:
         """Return a container's environment variables as declared, those that a later one replaces too."""
         return list(environment(container, self.keyed()))
 
-    def _service_variables(self) -> Iterator[tuple[str, str]]:
-        """Yield the variables of the release's Services; a Service's name stands for its address."""
+    def service_variables(self, namespace: str) -> dict[str, str]:
+        """Return the variables that Kubernetes adds for Services of a namespace; a name stands for the address."""
+        found: dict[str, str] = {}
         for item in self.snapshot.of_kind("Service"):
             prefix = name_of(item).upper().replace("-", "_")
-            yield f"{prefix}_SERVICE_HOST", name_of(item)
-            for port in mappings_at(item, "spec.ports")[:1]:
-                yield f"{prefix}_SERVICE_PORT", str(at(port, "port"))
+            for index, port in enumerate(mappings_at(item, "spec.ports") if self.namespaced(item) == namespace else ()):
+                number = str(at(port, "port"))
+                if index == 0:
+                    found |= {f"{prefix}_SERVICE_HOST": name_of(item), f"{prefix}_SERVICE_PORT": number}
+                    found[f"{prefix}_PORT"] = f"tcp://{name_of(item)}:{number}"
+                if label := text_at(port, "name").upper().replace("-", "_"):
+                    found[f"{prefix}_SERVICE_PORT_{label}"] = number
+        return found
 
     def value_of(self, variable: EnvVar) -> str | None:
         """Return the variable's value, or None if no object of the release defines it."""

@@ -97,7 +97,7 @@ def format_renderings(names: Sequence[str]) -> str:
 
 
 def _is_file(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
+    return name.endswith((".yaml", ".yml")) and " " not in name
 
 
 def _join(words: Sequence[str]) -> str:
@@ -183,6 +183,8 @@ CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ("REL-04|SCY-06", r"a URL of (?P<name>[^:]+):.*", r".*-> (?P=name)\b.*", "port of Service/{name}"),
 )
 """Defects that show in several objects, by what findings of them say."""
+CONTAINER = re.compile(r"(initContainers|containers)\[[^\]]*\]\.securityContext")
+"""A container's settings, which are the pod's where it has none."""
 SCHEMA_PATH = re.compile(r"at '/([^']+)'")
 """A path of the values in Helm's message."""
 
@@ -191,7 +193,8 @@ def defects(finding: Finding) -> list[tuple[str, ...]]:
     """Return what identifies the defect behind a finding; findings that share one of these have the same defect."""
     fields = [finding.field]
     if finding.rule == "SCY-01" and finding.field.endswith(".securityContext"):
-        fields += [f"{finding.field}.runAsUser", f"{finding.field}.runAsNonRoot"]
+        pod = CONTAINER.sub("securityContext", finding.field)
+        fields += [f"{owner}.{name}" for owner in (finding.field, pod) for name in ("runAsUser", "runAsNonRoot")]
     if finding.rule == "HPA-03":
         fields.append(finding.field.rpartition(".")[0])
     found: list[tuple[str, ...]] = [(finding.object, field) for field in fields]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from acceptance.checks.finding import UNKNOWN, Finding, Place
 from acceptance.checks.grouping import VALUES
 from acceptance.checks.snapshot import ChartState, Snapshot
-from acceptance.checks.source_lines import template_line, values_line
+from acceptance.checks.source_lines import Templates, values_line
 from acceptance.core.fields import at, format_value
 from acceptance.core.target import Target
 
@@ -41,11 +41,16 @@ def with_places(findings: Iterable[Finding], snapshot: Snapshot, target: Target)
     chart = snapshot.chart
     if chart is None or snapshot.source != "static":
         return list(findings)
-    return [replace(each, place=_place(each, chart, target, snapshot.variant)) for each in findings]
+    listed = list(findings)
+    if not listed:
+        return []
+    templates = Templates(chart.templates)
 
+    def place(finding: Finding) -> Place:
+        known = _values_place(finding, chart, target, snapshot.variant)
+        return known or _template_place(finding, chart, target, templates)
 
-def _place(finding: Finding, chart: ChartState, target: Target, variant: str) -> Place:
-    return _values_place(finding, chart, target, variant) or _template_place(finding, chart, target)
+    return [replace(each, place=place(each)) for each in listed]
 
 
 def _values_place(finding: Finding, chart: ChartState, target: Target, variant: str) -> Place | None:
@@ -63,18 +68,20 @@ def _values_place(finding: Finding, chart: ChartState, target: Target, variant: 
     return None
 
 
-def _template_place(finding: Finding, chart: ChartState, target: Target) -> Place:
+def _template_place(finding: Finding, chart: ChartState, target: Target, templates: Templates) -> Place:
     source = next(iter(_sources(finding.object, chart)), "")
     if not source:
         named = NAMED_FILE.search(finding.actual)
         if named is None or named[1] not in (*CHART_FILES, *chart.templates):
             return UNKNOWN
         return Place(_file(target, named[1]), int(named[2]) if named[2] else None)
-    found = template_line(chart.templates.get(source, ""), finding.object.partition("/")[0], finding.field)
+    found = templates.line_of(source, finding.object.partition("/")[0], finding.field)
     value = _stated(finding, target)
     if not value or not _agrees(finding, value, chart):
         value = "" if found is None or source.startswith("charts/") else found.value
-    return Place(_file(target, source), found.number if found else None, value)
+    if found is None:
+        return Place(_file(target, source), None, value)
+    return Place(_file(target, found.file), found.number, value)
 
 
 def _agrees(finding: Finding, path: str, chart: ChartState) -> bool:
@@ -83,7 +90,9 @@ def _agrees(finding: Finding, path: str, chart: ChartState) -> bool:
     if isinstance(value, Mapping):
         rest = re.search(rf"\b{re.escape(path.rpartition('.')[2])}\.(.+)", finding.field)
         value = at(value, rest[1]) if rest else value
-    return finding.object.startswith("Secret/") or isinstance(value, list) or format_value(value) in finding.actual
+    if finding.object.startswith("Secret/") or isinstance(value, list):
+        return True
+    return re.search(rf"(?<![\w.]){re.escape(format_value(value))}(?![\w.])", finding.actual) is not None
 
 
 def _sources(ref: str, chart: ChartState) -> Iterator[str]:

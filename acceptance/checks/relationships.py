@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
-from acceptance.checks.references import of_object
+from acceptance.checks.references import CLUSTER_SCOPED, Reference, backends, find, given_names, of_object
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.service_addresses import (
     Address,
     Setting,
     addresses,
-    expanded_environment,
+    environment,
     hosts,
     pairs,
     ports_of,
     resolve,
+    unknown_variables,
     words,
 )
 from acceptance.core.fields import (
@@ -30,7 +31,8 @@ from acceptance.core.fields import (
     object_ref,
     text_at,
 )
-from acceptance.kube.pod_templates import Pod
+from acceptance.kube import hooks
+from acceptance.kube.pod_templates import Pod, image_reference
 
 
 @check("REL-01", "static")
@@ -50,6 +52,14 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
             if container.sidecar:
                 actual = "restartPolicy Always: a sidecar that runs beside the backend"
                 yield Violation(pod.object, container.field, "one that runs to completion", actual)
+            main = view.main_container(pod)
+            path, own_path = image_reference(container.image)[0], image_reference(main.image)[0]
+            same = path.rpartition("/")[2] == own_path.rpartition("/")[2]
+            if same and container.image != main.image:
+                expected = f"{main.image}, the backend's own version"
+                yield Violation(
+                    pod.object, f"{container.field}.image", expected, format_value(container.image), derived=True
+                )
         key = view.target.secret.database_url
         variables = [variable for container in chosen for variable in view.environment(container)]
         if chosen and not any(key in (variable.key, variable.name) for variable in variables):
@@ -61,7 +71,7 @@ def frontend_addresses(view: ComponentView) -> Iterator[Address]:
     for pod in view.pods[:1]:
         container = view.main_container(pod)
         namespace = view.namespaced(pod.owner)
-        values = expanded_environment(view, pod, container)
+        values = environment(view, container)
         texts = [Setting(pod.object, name, name, text, namespace) for name, text in values.items()]
         texts += [
             Setting(pod.object, field, "", text, namespace)
@@ -132,7 +142,7 @@ def frontend_reaches_backend(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the environment of containers is read on the node, which this cluster does not allow")
     for pod in view.pods:
         process = facts.get((pod.name, view.main_container(pod).name))
-        values = expanded_environment(view, pod, view.main_container(pod))
+        values = environment(view, view.main_container(pod))
         for name in {each.setting.name for each in backend_addresses(view)} & set(values):
             if process is not None and process.environment.get(name) != values[name]:
                 expected = f"{format_value(values[name])}, as configured in the release"
@@ -141,7 +151,7 @@ def frontend_reaches_backend(view: ComponentView) -> Iterator[Violation]:
 
 @check("REL-05")
 def references_resolve(view: ComponentView) -> Iterator[Violation]:
-    """REL-05: every referenced object, key, Service port and probe port exists."""
+    """REL-05: every referenced object, key, Service port and probe port exists when it is used."""
     view.require_rendered()
     snapshot = view.snapshot
     if not snapshot.objects:
@@ -149,13 +159,51 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
     objects = {(text_at(i, "kind"), snapshot.namespace_of(i), name_of(i)): i for i in snapshot.objects}
     for item in snapshot.objects:
         for ref in of_object(item, snapshot.namespace_of(item)):
-            actual = objects.get((ref.kind, ref.namespace, ref.name))
+            actual = find(ref, objects)
             if actual is None:
-                yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
+                if is_broken(view, ref):
+                    yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
+            elif not hooks.exists_before(actual, item):
+                expected = f"{object_ref(actual)} to exist before {ref.object}, in the order of hooks"
+                order = ", ".join(sorted(hooks.events(actual))) or "no hook"
+                yield Violation(ref.object, ref.field, expected, f"it is {order}, of weight {hooks.weight(actual)}")
             elif ref.key and ref.key not in view.keys_of(actual):
                 yield Violation(ref.object, ref.field, f"a key of {object_ref(actual)}", f"no {ref.key}")
+        yield from backend_ports(view, item)
     yield from dead_addresses(view)
     yield from probe_ports(view)
+
+
+def is_broken(view: ComponentView, ref: Reference) -> bool:
+    """Whether a reference to what the release has not is broken: neither built in nor given by an existing name."""
+    chart = view.snapshot.chart
+    if ref.built_in or (chart is not None and ref.name in given_names(chart.values)):
+        return False
+    # What a cluster offers beside the release is known of a plain one only, for which the defaults are.
+    return ref.kind not in CLUSTER_SCOPED or view.shipped
+
+
+@check("REL-05")
+def objects_given_by_name(view: ComponentView) -> Iterator[Violation]:
+    """REL-05: an object that a value names as existing is not part of the release, so its keys are untested."""
+    names = given_names(view.snapshot.chart.values) if view.snapshot.chart else set()
+    present = {name_of(item) for item in view.snapshot.objects}
+    for item in view.snapshot.objects:
+        for ref in of_object(item, view.namespaced(item)):
+            if ref.name in names - present:
+                raise Untested(f"{ref.kind}/{ref.name} is given by its name and not part of this release")
+    yield from ()
+
+
+def backend_ports(view: ComponentView, item: Object) -> Iterator[Violation]:
+    """Yield violations where an Ingress or a route names a port that its Service has not."""
+    for field, name, port in backends(item):
+        service = view.snapshot.named("Service", name, view.namespaced(item))
+        ports = mappings_at(service, "spec.ports") if service is not None else []
+        known = [value for entry in ports for value in (at(entry, "port"), at(entry, "name")) if value is not None]
+        if ports and port is not None and port not in known:
+            expected = f"a port of Service/{name} ({', '.join(map(str, known))})"
+            yield Violation(object_ref(item), field, expected, format_value(port))
 
 
 def dead_addresses(view: ComponentView) -> Iterator[Violation]:
@@ -179,6 +227,14 @@ def dead_addresses(view: ComponentView) -> Iterator[Violation]:
             if address.port not in ports and at(found.service, "spec.type") != "ExternalName":
                 expected = f"a port of Service/{found.name} ({', '.join(map(str, ports)) or 'none'})"
                 yield Violation(setting.object, setting.field, expected, str(address.port))
+
+
+@check("REL-05")
+def variables_in_addresses_exist(view: ComponentView) -> Iterator[Violation]:
+    """REL-05: a URL that is made of other variables names such that precede it."""
+    for setting, name in unknown_variables(view):
+        expected = f"a variable {name} before it: the kubelet leaves $({name}) as it is"
+        yield Violation(setting.object, setting.field, expected, "none")
 
 
 @check("REL-05")

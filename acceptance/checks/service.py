@@ -9,7 +9,8 @@ from acceptance.checks.clauses import check_name, check_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.kube.pod_templates import Pod
 from acceptance.kube.status import is_ready
 
 check_name("SVC-01", lambda view: view.service, lambda view: view.component.service)
@@ -24,7 +25,7 @@ def cluster_ip_only(view: ComponentView) -> Iterator[Violation]:
         yield Violation(object_ref(view.service), "spec.type", "ClusterIP", format_value(actual))
 
 
-@check("SVC-04")
+@check("SVC-04", "live")
 def address_is_assigned(view: ComponentView) -> Iterator[Violation]:
     """SVC-04: clusterIP is inside the cluster's service range."""
     actual = at(view.service, "spec.clusterIP")
@@ -37,6 +38,15 @@ def address_is_assigned(view: ComponentView) -> Iterator[Violation]:
         inside = False
     if not inside:
         yield Violation(object_ref(view.service), "spec.clusterIP", f"inside {', '.join(ranges)}", format_value(actual))
+
+
+@check("SVC-04", "static")
+def address_is_left_to_the_cluster(view: ComponentView) -> Iterator[Violation]:
+    """SVC-04: the chart states no clusterIP."""
+    actual = at(view.service, "spec.clusterIP")
+    if actual not in (None, ""):
+        expected = "absent: the cluster assigns it"
+        yield Violation(object_ref(view.service), "spec.clusterIP", expected, format_value(actual))
 
 
 @check("SVC-05")
@@ -76,7 +86,83 @@ def target_ports_exist(view: ComponentView) -> Iterator[Violation]:
                 )
 
 
-@check("SVC-07")
+@check("SVC-06")
+def leads_to_the_components_port(view: ComponentView) -> Iterator[Violation]:
+    """SVC-06: the port that the component is reached at leads to the port of its main container."""
+    for entry in mappings_at(view.service, "spec.ports"):
+        stated = at(entry, "targetPort")
+        target = at(entry, "port") if stated is None else stated
+        for pod in view.pods[:1] if at(entry, "port") == view.component.service_port else ():
+            number = pod.ports().get(target) if isinstance(target, (int, str)) else None
+            if number not in (None, view.component.port):
+                field = f"spec.ports[{text_at(entry, 'name') or at(entry, 'port')}].targetPort"
+                expected = f"the port {view.component.port} of {view.main_container(pod).name}"
+                actual = f"{format_value(target)}, which is {number}"
+                yield Violation(object_ref(view.service), field, expected, actual, derived=True)
+
+
+@check("SVC-07", "static")
+def selects_the_components_pods(view: ComponentView) -> Iterator[Violation]:
+    """SVC-07: the selector matches the component's pod template and no other, and only Ready pods are endpoints."""
+    service, namespace = view.service, view.namespaced(view.service)
+    owner = object_ref(service)
+    selector = dict(mapping_at(service, "spec.selector"))
+    if not selector:
+        yield Violation(owner, "spec.selector", "the component's labels", "none")
+    elif not selected_by(selector, view.pods[0]) or view.namespaced(view.deployment) != namespace:
+        expected = f"to match the pods of {object_ref(view.deployment)}"
+        yield Violation(owner, "spec.selector", expected, format_value(selector))
+    for pod in view.workloads() if selector else ():
+        if pod.owner is not view.deployment and view.namespaced(pod.owner) == namespace and selected_by(selector, pod):
+            yield Violation(owner, "spec.selector", "the component's own pods only", f"{pod.object} matches")
+    for item in endpoints_of(view, service):
+        yield Violation(object_ref(item), "endpoints", f"none but those of the pods of {owner}", "stated by the chart")
+    if at(service, "spec.publishNotReadyAddresses") is True:
+        yield Violation(owner, "spec.publishNotReadyAddresses", "false: only Ready pods are endpoints", "true")
+    if at(service, "spec.internalTrafficPolicy") == "Local":
+        expected = "Cluster: a pod is reached from every node"
+        yield Violation(owner, "spec.internalTrafficPolicy", expected, "'Local'", derived=True)
+
+
+def selected_by(selector: dict[str, object], pod: Pod) -> bool:
+    """Whether a Service's selector matches a pod."""
+    return bool(selector) and selector.items() <= dict(pod.labels).items()
+
+
+def endpoints_of(view: ComponentView, service: Object) -> list[Object]:
+    """Return the endpoints of a Service that the release states itself."""
+    name, namespace = name_of(service), view.namespaced(service)
+    return [
+        item
+        for item in view.snapshot.of_kind("Endpoints", "EndpointSlice")
+        if view.namespaced(item) == namespace
+        and name in (name_of(item), mapping_at(item, "metadata.labels").get("kubernetes.io/service-name"))
+    ]
+
+
+@check("SVC-11")
+def other_services_have_pods(view: ComponentView) -> Iterator[Violation]:
+    """SVC-11: every other Service leads to pods of the release, on a port that they have."""
+    view.require_rendered()
+    own = [part.find_service() for part in view.for_each_component()]
+    for service in view.snapshot.of_kind("Service"):
+        if at(service, "spec.type") == "ExternalName" or any(service is each for each in own):
+            continue
+        owner = object_ref(service)
+        selector = dict(mapping_at(service, "spec.selector"))
+        namespace = view.namespaced(service)
+        pods = [p for p in view.workloads() if view.namespaced(p.owner) == namespace and selected_by(selector, p)]
+        if not pods and not endpoints_of(view, service) and not view.snapshot.custom_objects:
+            yield Violation(owner, "spec.selector", "to match pods of the release", format_value(selector or None))
+        for entry in mappings_at(service, "spec.ports") if pods else ():
+            target = at(entry, "port") if at(entry, "targetPort") is None else at(entry, "targetPort")
+            if isinstance(target, str) and not any(target in pod.ports() for pod in pods):
+                field = f"spec.ports[{text_at(entry, 'name') or at(entry, 'port')}].targetPort"
+                known = sorted({str(port) for pod in pods for port in pod.ports()})
+                yield Violation(owner, field, f"a port of {pods[0].object} ({', '.join(known)})", format_value(target))
+
+
+@check("SVC-07", "live")
 def endpoints_are_the_ready_pods(view: ComponentView) -> Iterator[Violation]:
     """SVC-07: the Service's ready endpoints are exactly the component's Ready pods."""
     service = view.service

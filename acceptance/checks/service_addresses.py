@@ -100,33 +100,28 @@ def is_name(host: str) -> bool:
     return HOST.fullmatch(host) is not None and host not in LOCAL_HOSTS
 
 
-def expanded_environment(view: ComponentView, pod: Pod, container: Container) -> dict[str, str]:
-    """Return the environment as the kubelet makes it: `$(NAME)` is expanded, also of Kubernetes' own variables."""
-    linked = at(pod.spec, "enableServiceLinks") is not False
-    known = dict(service_variables(view, view.namespaced(pod.owner))) if linked else {}
-    found: dict[str, str] = {}
-    for variable in view.environment(container):
-        value = view.value_of(variable)
-        if value is not None:
-            scope = known | found
-            found[variable.name] = REFERENCE.sub(
-                lambda m, scope=scope: m.group()[1:] if m.group(1) else scope.get(m.group(2), m.group()),  # type: ignore[misc]
-                value,
-            )
-    return found
+def environment(view: ComponentView, container: Container) -> dict[str, str]:
+    """Return the known values of the environment that a container's process gets."""
+    values = {variable.name: view.value_of(variable) for variable in view.environment(container)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def service_variables(view: ComponentView, namespace: str) -> Iterator[tuple[str, str]]:
-    """Yield the variables that Kubernetes adds for each Service of the namespace; a name stands for the address."""
-    for item in view.snapshot.of_kind("Service"):
-        if view.namespaced(item) == namespace and (ports := mappings_at(item, "spec.ports")):
-            stem = name_of(item).upper().replace("-", "_")
-            yield f"{stem}_SERVICE_HOST", name_of(item)
-            yield f"{stem}_SERVICE_PORT", str(at(ports[0], "port"))
-            yield f"{stem}_PORT", f"tcp://{name_of(item)}:{at(ports[0], 'port')}"
-            for port in ports:
-                if label := text_at(port, "name").upper().replace("-", "_"):
-                    yield f"{stem}_SERVICE_PORT_{label}", str(at(port, "port"))
+def unknown_variables(view: ComponentView) -> Iterator[tuple[Setting, str]]:
+    """Yield URLs in variables that refer by `$(NAME)` to no variable: the kubelet leaves the reference as it is."""
+    for item in view.snapshot.objects:
+        if (pod := pod_of(item)) is None:
+            continue
+        linked = at(pod.spec, "enableServiceLinks") is not False
+        services = set(view.service_variables(view.namespaced(item))) if linked else set()
+        for container in pod.containers():
+            known = {entry.name for entry in view.declared_environment(container)}
+            known -= {text_at(variable, "name") for variable in mappings_at(container.body, "env")}
+            for variable in mappings_at(container.body, "env"):
+                name, text = text_at(variable, "name"), text_at(variable, "value")
+                for escaped, used in REFERENCE.findall(text):
+                    if "://" in text and not escaped and used not in known | services:
+                        yield Setting(pod.object, f"{container.field}.env[{name}]", name, text, ""), used
+                known.add(name)
 
 
 def settings(view: ComponentView) -> Iterator[Setting]:
@@ -144,7 +139,7 @@ def settings(view: ComponentView) -> Iterator[Setting]:
 
 def _of_container(view: ComponentView, pod: Pod, container: Container, injected: set[str]) -> Iterator[Setting]:
     namespace = view.namespaced(pod.owner)
-    values = expanded_environment(view, pod, container)
+    values = environment(view, container)
     for variable in mappings_at(container.body, "env"):
         name, literal = text_at(variable, "name"), text_at(variable, "value")
         if literal and literal not in injected:
@@ -175,7 +170,7 @@ def addresses(view: ComponentView) -> Iterator[Address]:
     for item in view.snapshot.objects:
         if (pod := pod_of(item)) is not None:
             for container in pod.containers():
-                for name, host, port in pairs(expanded_environment(view, pod, container)):
+                for name, host, port in pairs(environment(view, container)):
                     if is_name(host):
                         field = f"{container.field}.env[{name}]"
                         yield Address(Setting(pod.object, field, name, "", view.namespaced(item)), host, port)

@@ -204,6 +204,13 @@ class Snapshot:
         found = [item for item in self.of_kind(kind) if name_of(item) == name]
         return next((item for item in found if self.namespace_of(item) == namespace), found[0] if found else None)
 
+    @cached_property
+    def custom_objects(self) -> list[Object]:
+        """The objects of kinds that are not Kubernetes' own; a controller may make others for them."""
+        return [
+            item for item in self.objects if "." in text_at(item, "apiVersion").partition("/")[0].replace(".k8s.io", "")
+        ]
+
     def namespace_of(self, item: Object) -> str:
         """Return the object's namespace, or the release's if it names none."""
         return text_at(item, "metadata.namespace") or self.release_namespace

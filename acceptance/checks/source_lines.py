@@ -7,8 +7,9 @@ exactly one, and the deepest line that is known otherwise.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import yaml
 
@@ -17,14 +18,19 @@ VALUES = re.compile(r"\.Values((?:\.\w+)+)")
 COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.S)
 NINDENT = re.compile(r"\bn?indent (\d+)")
 CONTROL = re.compile(r"\{\{-?\s*(if|else|end|with|range|\$)\b")
+INCLUDE = re.compile(r'\b(?:include|template)\s+"([^"]+)"')
+DEFINE = re.compile(r'\{\{-?\s*define\s+"([^"]+)"')
+BLOCK = re.compile(r"\{\{-?\s*(if|with|range|define|block|end)\b")
+MAX_INCLUDES = 5
 MIN_DEPTH = 2
 """Keys of the path that must be found: the line of `spec:` alone says nothing."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line with content: its number from 1, its indentation, and its text without list dashes."""
+    """A line with content: its file, its number from 1, its indentation, and its text without list dashes."""
 
+    file: str
     number: int
     indent: int
     text: str
@@ -49,77 +55,134 @@ class Line:
         return int(stated[1]) if stated else self.indent
 
 
+Lines = Sequence[Line]
+
+
 @dataclass(frozen=True)
 class SourceLine:
-    """The line of a template that a field's path leads to; `value` is the chart's value that it takes, if any."""
+    """The line of a template file that a field's path leads to; `value` is the chart's value that it takes, if any."""
 
+    file: str
     number: int
     value: str = ""
 
 
-def template_line(template: str, kind: str, field: str) -> SourceLine | None:
-    """Return the line of a template that writes a field of its only object of `kind`, or the nearest parent's."""
-    block = _document(template, kind)
-    if block is None:
-        return None
-    found: Line | None = None
-    rest, depth = field, 0
-    while rest:
-        matching = [line for line in _children(block) if _begins(rest, line.key)]
-        if len(matching) != 1:
-            break
-        found, depth = matching[0], depth + 1
-        block, rest = _below(block, found), rest[len(found.key) :]
-        if rest.startswith("["):
-            selector, _, rest = rest[1:].partition("]")
-            item = _item(block, selector)
-            if item is None:
+class Templates:
+    """The template files of a chart, and the named templates that they define."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = {path: COMMENT.sub(_blank, text) for path, text in files.items()}
+        self._named: dict[str, list[list[Line]]] = {}
+        for path, text in self._files.items():
+            for name, body in _definitions(path, text):
+                self._named.setdefault(name, []).append(body)
+
+    def line_of(self, path: str, kind: str, field: str) -> SourceLine | None:
+        """Return the line that writes a field of a file's only object of `kind`, or the nearest parent's line."""
+        block = _document(path, self._files.get(path, ""), kind)
+        found: Line | None = None
+        rest, depth = field, 0
+        while rest:
+            matching = [(line, lines) for line, lines in self._children(block) if _begins(rest, line.key)]
+            if len(matching) != 1:
                 break
-            found, block = item[0], item
-        rest = rest.lstrip(".")
-    if found is None or (rest and depth < MIN_DEPTH):
-        return None
-    return SourceLine(found.number, _value(found, block, complete=not rest))
+            found, depth = matching[0][0], depth + 1
+            block, rest = self._below(matching[0][1], found), rest[len(found.key) :]
+            if rest.startswith("["):
+                selector, _, rest = rest[1:].partition("]")
+                item = _item(block, selector)
+                if item is None:
+                    break
+                found, block = item[0], item
+            rest = rest.lstrip(".")
+        if found is None or (rest and depth < MIN_DEPTH):
+            return None
+        return SourceLine(found.file, found.number, _value(found, block, complete=not rest))
+
+    def _children(self, block: Lines, levels: int = MAX_INCLUDES) -> list[tuple[Line, Lines]]:
+        """Return the lines that set the block's own keys, those of included templates too, each with its block."""
+        content = [line for line in block if not line.directive]
+        least = min((line.indent for line in content), default=None)
+        found = [(line, block) for line in content if line.indent == least]
+        for line in block:
+            if line.directive and least in (None, line.output_indent) and levels:
+                for body in self._included(line.text):
+                    found += self._children(body, levels - 1)
+        return found
+
+    def _included(self, text: str) -> list[list[Line]]:
+        """Return the body of the named template that an action prints; nothing if several files define it."""
+        match = None if CONTROL.match(text) else INCLUDE.search(text)
+        bodies = self._named.get(match[1], []) if match else []
+        return bodies if len(bodies) == 1 else []
+
+    def _below(self, block: Lines, parent: Line) -> Lines:
+        """Return the lines that belong to a key, of an included template if that is all there is."""
+        below = _below(block, parent)
+        for _ in range(MAX_INCLUDES):
+            if any(not line.directive for line in below):
+                break
+            texts = [line.text for line in below if not CONTROL.match(line.text)] or [parent.text]
+            bodies = self._included(texts[0]) if len(texts) == 1 else []
+            if not bodies:
+                break
+            below = bodies[0]
+        return below
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "\n" * match.group().count("\n")
+
+
+def _definitions(path: str, text: str) -> Iterator[tuple[str, list[Line]]]:
+    """Yield the name and the lines of each named template."""
+    lines = text.splitlines()
+    for start, line in enumerate(lines):
+        if named := DEFINE.search(line):
+            depth = 0
+            for end in range(start, len(lines)):
+                for word in BLOCK.findall(lines[end]):
+                    depth += -1 if word == "end" else 1
+                if depth == 0:
+                    break
+            yield named[1], _content(path, lines[start + 1 : end], start + 2)
+
+
+def _content(path: str, texts: Sequence[str], first: int) -> list[Line]:
+    return [
+        _line(path, number, text)
+        for number, text in enumerate(texts, first)
+        if text.strip() and not text.lstrip().startswith("#")
+    ]
 
 
 def _begins(path: str, key: str) -> bool:
     return bool(key) and (path == key or path.startswith((f"{key}.", f"{key}[")))
 
 
-def _document(template: str, kind: str) -> Sequence[Line] | None:
-    """Return the lines of the only document of this kind, or None."""
-    documents: list[list[Line]] = [[]]
-    without_comments = COMMENT.sub(lambda match: "\n" * match.group().count("\n"), template)
-    for number, text in enumerate(without_comments.splitlines(), 1):
-        if text.startswith("---"):
-            documents.append([])
-        elif text.strip() and not text.lstrip().startswith("#"):
-            documents[-1].append(_line(number, text))
-    of_kind = [lines for lines in documents if any(line.key == "kind" and _is(line, kind) for line in lines)]
-    return of_kind[0] if len(of_kind) == 1 else None
+def _document(path: str, text: str, kind: str) -> Lines:
+    """Return the lines of the only document of this kind, or none."""
+    lines = text.splitlines()
+    starts = [0, *(number for number, line in enumerate(lines, 1) if line.startswith("---")), len(lines) + 1]
+    documents = [_content(path, lines[start : end - 1], start + 1) for start, end in pairwise(starts)]
+    of_kind = [found for found in documents if any(line.key == "kind" and _is(line, kind) for line in found)]
+    return of_kind[0] if len(of_kind) == 1 else []
 
 
 def _is(line: Line, kind: str) -> bool:
     return line.indent == 0 and line.text.partition(":")[2].strip().strip("\"'") == kind
 
 
-def _line(number: int, text: str) -> Line:
+def _line(path: str, number: int, text: str) -> Line:
     stripped = text.lstrip()
     indent, item = len(text) - len(stripped), False
     while stripped.startswith("- "):
         content = stripped[2:].lstrip()
         indent, stripped, item = indent + len(stripped) - len(content), content, True
-    return Line(number, indent, stripped.rstrip(), item)
+    return Line(path, number, indent, stripped.rstrip(), item)
 
 
-def _children(block: Sequence[Line]) -> list[Line]:
-    """Return the block's lines of the least indentation that set a key."""
-    content = [line for line in block if not line.directive]
-    least = min((line.indent for line in content), default=0)
-    return [line for line in content if line.indent == least]
-
-
-def _below(block: Sequence[Line], parent: Line) -> list[Line]:
+def _below(block: Lines, parent: Line) -> Lines:
     """Return the lines that belong to a key: those after it that are indented more, and the items of its list."""
     after = [line for line in block if line.number > parent.number]
     first = next((line for line in after if not line.directive), None)
@@ -135,7 +198,7 @@ def _below(block: Sequence[Line], parent: Line) -> list[Line]:
     return below
 
 
-def _item(block: Sequence[Line], selector: str) -> list[Line] | None:
+def _item(block: Lines, selector: str) -> list[Line] | None:
     """Return the lines of the list item whose name is `selector`, or of the only item if it can only be that one."""
     least = min((line.indent for line in block if not line.directive), default=0)
     items: list[list[Line]] = []
@@ -158,10 +221,10 @@ def _text(line: Line) -> str:
     return line.text.partition(":")[2].strip().strip("\"'")
 
 
-def _value(line: Line, below: Sequence[Line], *, complete: bool) -> str:
+def _value(line: Line, below: Lines, *, complete: bool) -> str:
     """Return the path of the only value that the line takes, or that everything below it comes from."""
     own = line.text.partition(":")[2]
-    below = [each for each in below if each.number != line.number]
+    below = [each for each in below if each != line]
     if own.strip():
         texts = [own] if complete else []
     else:

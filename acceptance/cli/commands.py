@@ -10,7 +10,6 @@ import toolchain
 from acceptance.chart import propose_target
 from acceptance.cli import bench
 from acceptance.core.target import Target
-from acceptance.kube import manifests
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
 from toolchain.console import ToolchainError
@@ -21,8 +20,10 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
     commands = result.add_subparsers(dest="command", required=True)
     propose = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
-    propose.add_argument("chart", type=Path, help="the chart's folder")
+    propose.add_argument("chart", help="the chart's folder or .tgz")
     propose.add_argument("--values", type=Path, metavar="FILE", help="values that rendering requires")
+    propose.add_argument("--release", metavar="NAME", help="the release's name (default: the chart's)")
+    propose.add_argument("--namespace", metavar="NAME", help="the release's namespace (default: what the chart says)")
     propose.add_argument("--output", type=Path, metavar="FILE", help="output file (default: standard output)")
     commands.add_parser(
         "bench", help="compare the time of the setup with that of the raw commands", description=bench.__doc__
@@ -36,25 +37,31 @@ def clean() -> None:
     lifecycle.sweep(toolchain.find(), kept=True)
 
 
-def propose(chart: Path, values: Path | None, output: Path | None) -> None:
-    """Write the proposed target file.
-
-    Args:
-        chart: The chart's folder.
-        values: A file of values that rendering requires.
-        output: The file to write; standard output if None.
+def propose(options: argparse.Namespace) -> None:
+    """Write the proposed target file, and what is being done to standard error.
 
     Raises:
-        InitError: No target can be proposed, or `output` exists.
+        InitError: No target can be proposed, or the output file exists.
         ToolchainError: Helm is unavailable.
     """
+    output: Path | None = options.output
     if output is not None and output.exists():
         raise propose_target.InitError(f"{output} already exists; name another file, or remove it")
-    required = manifests.values_of(values) if values else {}
+    if output is not None and not output.parent.is_dir():
+        raise propose_target.InitError(f"{output} can't be written: {output.parent} is no folder")
+    values = propose_target.given_values(options.values) if options.values else {}
     folder = output.parent if output else Path.cwd()
-    document = propose_target.propose(chart, find_helm(), required, folder)
-    text = propose_target.toml(document)
-    Target.model_validate({**document, "root": folder})
+    draft = propose_target.propose(
+        options.chart,
+        find_helm(),
+        values,
+        folder,
+        release=options.release,
+        namespace=options.namespace,
+        progress=lambda text: print(f"init: {text}", file=sys.stderr, flush=True),  # noqa: T201
+    )
+    Target.model_validate({**draft.document, "root": folder})
+    text = propose_target.toml(draft.document, draft.comments, draft.notes)
     if output is None:
         sys.stdout.write(text)
     else:
@@ -70,7 +77,7 @@ def main() -> int:
         if options.command == "clean":
             clean()
         else:
-            propose(options.chart, options.values, options.output)
+            propose(options)
     except (propose_target.InitError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.client.user import User
 from acceptance.core.target import Api
 
@@ -21,6 +22,8 @@ class UserResources:
     task: object
     tag: object
     conversation: object
+    may_chat: bool = True
+    """Whether a chat turn may be sent."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
         text: The title, name or message to send.
     """
     title, tag, turn = {api.title_field: text}, {api.tag_field: text}, {api.message_field: text}
-    continued = turn | {api.conversation_field: resources.conversation}
+    continued = turn | {str(api.conversation_field): resources.conversation}
     done = {api.completed_field: True}
     table = (
         ("GET", api.tasks, "", OK, None),
@@ -84,7 +87,7 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
             names,
         )
         for method, path, names, status, body in table
-        if path is not None and not (path in (api.chat, api.messages) and resources.conversation is None)
+        if path is not None and getattr(resources, names, "") is not None and (path != api.chat or resources.may_chat)
     ]
 
 
@@ -96,5 +99,15 @@ def create_resources(user: User, text: str) -> UserResources:
     api = user.target.api
     task = user.add_task(text)
     tag = user.request_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
-    turn = {} if user.chat_obstacle else user.send_message(text)
-    return UserResources(user.id, task[api.id_field], tag.get(api.id_field), turn.get(api.conversation_field))
+    may_chat = not user.chat_obstacle
+    has_conversations = may_chat and api.conversation_field is not None
+    conversation = user.conversation_of(user.send_message(text)) if has_conversations else None
+    return UserResources(user.id, task[api.id_field], tag.get(api.id_field), conversation, may_chat)
+
+
+def require_resources(user: User, text: str) -> UserResources:
+    """As `create_resources`, for what other tests need; raises `Untested` if a request fails, which PER-01 reports."""
+    try:
+        return create_resources(user, text)
+    except AssertionError as error:
+        raise Untested(f"a user's resources can't be created (PER-01): {str(error)[:300]}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,8 +109,26 @@ class User:
     def add_task(self, title: str) -> dict[str, Any]:
         """Create a task, and return it as in the backend's response; `AssertionError` on another status."""
         api = self.target.api
-        task: dict[str, Any] = self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created)
-        return task
+        return self.task(self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created))
+
+    def task(self, answer: object) -> dict[str, Any]:
+        """Return the task that a response contains; `AssertionError` if it contains none."""
+        api = self.target.api
+        found = answer.get(api.task_field) if api.task_field and isinstance(answer, dict) else answer
+        assert isinstance(found, dict), f"expected a task, got {str(answer)[:200]}"
+        assert api.id_field in found, f"expected a task with the field {api.id_field}, got {str(answer)[:200]}"
+        return found
+
+    def conversation_of(self, answer: Mapping[str, Any]) -> object:
+        """Return the conversation that a chat turn's response names; `AssertionError` if it names none.
+
+        Raises `Untested` if the target's API has no conversations.
+        """
+        name = self.target.api.conversation_field
+        if name is None:
+            raise Untested("the target names no field with a conversation's identifier")
+        assert name in answer, f"expected the conversation's identifier in {name}, got {sorted(answer)}"
+        return answer[name]
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return the user's tasks; `AssertionError` on another status than 200."""
@@ -123,7 +141,8 @@ class User:
         """
         api = self.target.api
         body = {api.message_field: message}
-        continued = {} if conversation is None else {api.conversation_field: conversation}
+        name = api.conversation_field
+        continued = {} if conversation is None or name is None else {name: conversation}
         answer: dict[str, Any] = self.request_json("POST", self.chat_path, body | continued, origin=origin)
         return answer
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import tomllib
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from acceptance.core.near_miss import suggestion
+from acceptance.core.archive import ArchiveError, with_unpacked_chart
+from acceptance.core.near_miss import fields_at, suggestion
 from acceptance.core.rules import ROOT
 
 DEFAULT_TARGET = ROOT / "target.toml"
@@ -22,6 +23,8 @@ HttpPath = Annotated[str, Field(pattern=r"^/")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
 COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
+CREDENTIALS = ("database_url", "auth_secret", "model_key")
+"""The credentials, by their names in `[values]` and `[secret]`."""
 
 
 class TargetError(Exception):
@@ -35,7 +38,7 @@ class Model(BaseModel):
 
 
 class Chart(Model):
-    """The chart and where it is installed. Paths are relative to the target file."""
+    """The chart, a folder or a .tgz, and where it is installed. Paths are relative to the target file."""
 
     path: Path
     name: str = "todo-chatbot"
@@ -149,6 +152,19 @@ class Secret(Model):
     database_url: str = "DATABASE_URL"
     auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
     model_key: str = "OPENAI_API_KEY"
+    encoded: bool = False
+    """Whether the chart wants the values of these keys base64-encoded already."""
+
+    def as_given(self, text: str) -> str:
+        """Return a credential as the chart is given it."""
+        return base64.b64encode(text.encode()).decode("ascii") if self.encoded else text
+
+    def from_given(self, text: str) -> str:
+        """Return a credential from what the chart was given; text that is not encoded is returned as it is."""
+        try:
+            return base64.b64decode(text, validate=True).decode() if self.encoded else text
+        except ValueError:
+            return text
 
 
 class Autoscaler(Model):
@@ -190,18 +206,22 @@ class Api(Model):
     completed_field: str = "completed"
     tag_field: str = "name"
     message_field: str = "message"
-    conversation_field: str = "conversation_id"
+    conversation_field: str | None = "conversation_id"
     response_field: str = "response"
     tool_calls_field: str = "tool_calls"
     role_field: str = "role"
     content_field: str = "content"
+    task_field: str | None = None
+    """The field of a response that holds one task; None if the response is the task itself."""
     tasks_field: str | None = None
     """The field of the response that holds the list of tasks; None if the response is the list itself."""
     tags_field: str | None = None
     conversations_field: str | None = None
     messages_field: str | None = None
 
-    @field_validator("complete", "tags", "tag", "chat", "conversations", "messages", mode="before")
+    @field_validator(
+        *("complete", "tags", "tag", "chat", "conversations", "messages", "conversation_field"), mode="before"
+    )
     @classmethod
     def _not_offered(cls, value: Any) -> Any:
         return None if value is False else value
@@ -318,23 +338,7 @@ def _mistake(error: ErrorDetails) -> str:
     where = ".".join(map(str, error["loc"]))
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']}"
-    return f"{where} is not a key of the target{suggestion(str(last), _known_keys(parents))}"
-
-
-def _known_keys(parents: Iterable[str | int]) -> list[str]:
-    """Return the keys of the part of the target at a place."""
-    model: Any = Target
-    for key in parents:
-        if isinstance(model, type) and issubclass(model, Model) and key in model.model_fields:
-            model = _part(model.model_fields[str(key)].annotation)
-    return [name for name in model.model_fields if name != "root"]
-
-
-def _part(annotation: Any) -> Any:
-    """Return the model in an annotation: itself, or that of a list, a mapping or an optional part."""
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        return annotation
-    return next((part for each in get_args(annotation) if (part := _part(each)) is not None), None)
+    return f"{where} is not a key of the target{suggestion(str(last), fields_at(Target, parents))}"
 
 
 def load(path: Path = DEFAULT_TARGET) -> Target:
@@ -346,10 +350,18 @@ def load(path: Path = DEFAULT_TARGET) -> Target:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetError(f"the target file {path} is not valid TOML: {error}") from error
     try:
-        target = Target.model_validate({**document, "root": path.resolve().parent})
+        root = path.resolve().parent
+        target = Target.model_validate({**with_unpacked_chart(document, root), "root": root})
+    except ArchiveError as error:
+        raise TargetError(f"the target file {path} does not fit: {error}") from error
     except ValidationError as error:
         mistakes = "; ".join(_mistake(each) for each in error.errors())
         raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
     if not (target.chart_path / "Chart.yaml").is_file():
         raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but it has no Chart.yaml")
+    for values_file in target.chart.values_files:
+        if not (target.root / values_file).is_file():
+            raise TargetError(
+                f"the target file {path} names {values_file} in chart.values_files, but there is no such file"
+            )
     return target

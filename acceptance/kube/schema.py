@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from acceptance.core.fields import Object, at, text_at
+from acceptance.core.fields import Object, at, format_value, text_at
 from acceptance.core.rules import ROOT
 
 DOCUMENT = ROOT / "spec" / "openapi" / "kubernetes.json"
@@ -46,17 +46,38 @@ def errors(item: Object) -> list[tuple[str, str]] | None:
     validator = _validator(kind_of(item))
     if validator is None:
         return None
+    plain = _plain(item)
+    secret = text_at(item, "kind") == "Secret"
     return [
-        (".".join(map(str, error.absolute_path)) or "object", _words(error))
-        for error in validator.iter_errors(_plain(item))
+        (_path(plain, list(error.absolute_path)) or "object", _words(error, secret=secret))
+        for error in validator.iter_errors(plain)
     ]
 
 
-def _words(error: ValidationError) -> str:
-    # A long message quotes the value, which may be a Secret's.
-    return (
-        error.message if len(error.message) <= 160 else f"does not fit {error.validator} {error.validator_value}"[:160]
-    )
+def _path(value: Any, keys: Sequence[str | int]) -> str:
+    """Return a path as findings write it: `spec.containers[backend].image`, the items of a list by their names."""
+    path = ""
+    for key in keys:
+        value = value[key]
+        if isinstance(key, int):
+            path += f"[{text_at(value, 'name') or key}]"
+        else:
+            path += f".{key}" if path else key
+    return path
+
+
+def _words(error: ValidationError, *, secret: bool) -> str:
+    # Neither a Secret's values nor a long one.
+    value = "the value" if secret else format_value(error.instance, 60)
+    expected = format_value(error.validator_value, 60)
+    match error.validator:
+        case "type":
+            return f"{value} is not of type {expected}"
+        case "additionalProperties" | "required":
+            return error.message[:160]
+        case "enum":
+            return f"{value} is not one of {expected}"
+    return f"{value} does not fit {error.validator} {expected}"
 
 
 def _plain(value: Any) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from acceptance import checks
+from acceptance.chart.assessment import Assertion, Group, RenderedChart, assertions
 from acceptance.checks import Check
-from acceptance.checks.finding import Finding, Untested, merge_renderings, report_findings
+from acceptance.checks.finding import report_findings
 from acceptance.checks.places import with_places
+from acceptance.checks.renderings import check_all
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import Level
 from acceptance.core.target import Target
@@ -26,6 +27,15 @@ def parameters(level: Level, chosen: Callable[[Check], bool] = lambda _: True) -
     ]
 
 
+def static_parameters(group: Group) -> list[ParameterSet]:
+    """Return (assertion, component) for each assertion of a group, bound to its rules."""
+    return [
+        pytest.param(each, each.component or "release", id=each.id, marks=pytest.mark.rule(*each.rules))
+        for each in assertions()
+        if each.group == group
+    ]
+
+
 def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
     """Report the findings of a check, which is for `component`, in all snapshots.
 
@@ -35,16 +45,17 @@ def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapsho
     """
     __tracebackhide__ = True
     assert component == (check.component or "release")
-    assert snapshots, "no snapshot"
-    findings: list[Finding] = []
-    reasons: list[Untested] = []
-    for snapshot in snapshots:
-        try:
-            found = check(snapshot, target)
-        except Untested as reason:
-            reasons.append(reason)
-            continue
-        findings += [replace(each, rendering=snapshot.variant) for each in with_places(found, snapshot, target)]
-    if len(reasons) == len(snapshots):
-        raise reasons[0]
-    report_findings(merge_renderings(findings, len(snapshots) - len(reasons)), target)
+    report_findings(check_all(check, [(snapshot, target) for snapshot in snapshots]), target)
+
+
+def assert_none_found(assertion: Assertion, component: str, chart: RenderedChart, target: Target) -> None:
+    """Report the findings of an assertion, which is for `component`, about a rendered chart.
+
+    Raises:
+        FindingsError: There is a blocking finding.
+        Untested: An input is missing.
+    """
+    __tracebackhide__ = True
+    assert component == (assertion.component or "release")
+    found = assertion.findings(chart)
+    report_findings(found if assertion.group == "rules" else with_places(found, chart.defaults, target), target)

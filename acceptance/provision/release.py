@@ -129,8 +129,8 @@ def install(
 def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[str, str]) -> dict[str, Any]:
     """Return what only the run knows and the target's overrides for a small cluster, nested as the chart's values."""
     public_url = service_url(target, "frontend") if "frontend" in target.components else "http://localhost:3000"
+    credentials = {"database_url": inputs.database_url, **random_secrets}
     known = {
-        "database_url": inputs.database_url,
         "ca_certificate": inputs.database_ca,
         "model_base_url": inputs.model_base_url,
         "public_url": public_url,
@@ -138,7 +138,7 @@ def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[st
         "cors_origins": f"{public_url},http://localhost:3000",
         "namespace": target.chart.namespace,
         "extra_config": ROUND_TRIP,
-        **random_secrets,
+        **{name: target.secret.as_given(text) for name, text in credentials.items()},
     }
     changes = {**target.overrides, **values_by_path(target, known)}
     for name, component in target.components.items():
@@ -152,7 +152,8 @@ def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, s
     """Return the run's random secrets by their names in the target's `[values]`; those of a kept release, if any."""
     fresh = {"auth_secret": secrets.token_urlsafe(48), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
     paths = target.values.model_dump()
-    return {name: str(at(values or {}, paths[name] or "") or value) for name, value in fresh.items()}
+    kept = {name: at(values or {}, paths[name] or "") for name in fresh}
+    return {name: target.secret.from_given(str(kept[name])) if kept[name] else value for name, value in fresh.items()}
 
 
 def wait_resolving(cluster: Cluster, raise_if_closing: Callable[[], None]) -> None:

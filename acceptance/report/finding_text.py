@@ -23,13 +23,17 @@ def format_findings(findings: Iterable[GroupedFinding], command: str) -> str:
         if each.refers:
             texts.append(f"{head}: {each.sentences}")
             continue
-        lines = [head, *(f"  {field}" for field in each.fields)]
+        lines = [head, *(f"  {field}{_place(str(field.place), each.file)}" for field in each.fields)]
         if rule := rules.load().get(each.rule):
             lines.append(f"  Rule: {' '.join(rule.text.split())}")
         if each.values:
             lines.append(f"  Value: {', '.join(each.values)}")
         texts.append("\n".join(lines))
     return "\n".join([*texts, f"  Repeat: {command}"])
+
+
+def _place(place: str, file: str) -> str:
+    return f" [{place}]" if place not in ("", file) else ""
 
 
 def finding_line(finding: Mapping[str, Any]) -> str:

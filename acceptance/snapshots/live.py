@@ -95,7 +95,12 @@ def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]
         **{key: f"{paths.extra_config}.{key}" if paths.extra_config else None for key in ROUND_TRIP},
     }
     found = {key: at(values, path) for key, path in known.items() if path is not None}
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    credentials = (names.database_url, names.auth_secret, names.model_key)
+    return {
+        key: names.from_given(value) if key in credentials else value
+        for key, value in found.items()
+        if isinstance(value, str)
+    }
 
 
 def log(server: ApiServer, core: str, pod: Object) -> str:

@@ -76,6 +76,20 @@ field(
     "env",
     [{"name": "A_HOST", "value": "todo-backend-service"}, {"name": "A_PORT", "value": "8001"}],
 )
+field(
+    "REL-05",
+    "URL of a later variable",
+    main,
+    "env",
+    [{"name": "A", "value": "http://$(H):8000"}, {"name": "H", "value": "todo-backend-service"}],
+)
+field(
+    "REL-05",
+    "URL of a variable that is switched off",
+    main,
+    "env",
+    [{"name": "A", "value": "http://$(TODO_BACKEND_SERVICE_SERVICE_HOST):8000"}],
+)
 field("REL-05", "URL of another port in a command", main, "args", ["--agent=http://todo-backend-service:8001"])
 field(
     "REL-05",

@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
-from acceptance.client.endpoints import UserResources, create_resources, endpoints
+from acceptance.client.endpoints import UserResources, create_resources, endpoints, require_resources
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User, send
@@ -42,7 +42,7 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
 
     def assert_same(title: str, *, completed: bool) -> None:
         for pod, origin in pods.items():
-            one = user.request_json("GET", path, origin=origin)
+            one = user.task(user.request_json("GET", path, origin=origin))
             listed = user.items(user.path(api.tasks), api.tasks_field, origin=origin)
             actual = one[api.title_field], one[api.completed_field]
             assert actual == (title, completed), f"{pod}: expected the task {(title, completed)}, got {actual}"
@@ -51,7 +51,8 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
         assert stored == [(title, completed)], f"{tables.task}: expected {[(title, completed)]}, got {stored}"
 
     first, second = unique_text("first"), unique_text("second")
-    created = user.request_json("POST", user.path(api.tasks), {api.title_field: first}, api.created, origin=next(turn))
+    body = {api.title_field: first}
+    created = user.task(user.request_json("POST", user.path(api.tasks), body, api.created, origin=next(turn)))
     path = user.path(api.task, id=created[api.id_field])
     whose = {tables.owner: user.id, tables.task_id: created[api.id_field]}
     assert_same(first, completed=False)
@@ -146,7 +147,7 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
     "chat: message empty": lambda api: BadInput("POST", api.chat, {api.message_field: ""}),
     "chat: message an object": lambda api: BadInput("POST", api.chat, {api.message_field: {"a": 1}}),
     "chat: conversation an object": lambda api: BadInput(
-        "POST", api.chat, {api.message_field: "hello", api.conversation_field: {"a": 1}}
+        "POST", api.chat, {api.message_field: "hello", str(api.conversation_field): {"a": 1}}
     ),
     "messages: of a word": lambda api: BadInput(
         "GET", api.messages and api.messages.replace("{id}", "no-id"), by_path=True
@@ -156,7 +157,7 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
-    return create_resources(user, f"unchanged {secrets.token_hex(6)}")
+    return require_resources(user, f"unchanged {secrets.token_hex(6)}")
 
 
 @pytest.mark.rule("PER-01")

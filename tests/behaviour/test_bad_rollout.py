@@ -137,7 +137,7 @@ def failing_migration_rollout(
     with database.admin() as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
         try:
-            changes = {path: database.role_url(role, password)}
+            changes = {path: experiments.target.secret.as_given(database.role_url(role, password))}
             return roll_out_and_back(experiments, (writer, reader), "migration that fails", changes, ("backend",))
         finally:
             admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))

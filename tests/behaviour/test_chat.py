@@ -36,7 +36,7 @@ def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> N
     answer = user.send_message(message)
     calls, response = answer[api.tool_calls_field], answer[api.response_field]
     assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
-    identifier = answer[api.conversation_field]
+    identifier = user.conversation_of(answer)
     conversations = rows(admin_connection, tables.conversation, {tables.conversation_id: identifier})
     owners = [row[tables.owner] for row in conversations]
     assert owners == [user.id], f"{tables.conversation}: expected one row of {user.id}, got rows of {owners}"
@@ -60,7 +60,7 @@ def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: Use
     for number, origin in enumerate(pods.values()):
         message = f"turn {number} {secrets.token_hex(4)}"
         answer = user.send_message(message, identifier, origin=origin)
-        identifier = answer[api.conversation_field]
+        identifier = user.conversation_of(answer)
         expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
         listed = user.items(user.path(api.messages, id=identifier), api.messages_field, origin=origin)
@@ -82,7 +82,7 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
     first_turn = user.send_message(fact, origin=first)
     for origin in others:
         question = f"what is my cat called? {secrets.token_hex(6)}"
-        user.send_message(question, first_turn[api.conversation_field], origin=origin)
+        user.send_message(question, user.conversation_of(first_turn), origin=origin)
         bodies = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
         assert bodies, f"expected a request to the model with {question!r}, got none"
         for body in bodies:
@@ -129,10 +129,10 @@ def test_turn_with_a_failing_model_stores_nothing(
 ) -> None:
     """In a new conversation and in an existing one; the user gets an error with an explanation."""
     api, tables = user.target.api, user.target.tables
-    conversation = user.send_message("hello")[api.conversation_field]
+    conversation = user.conversation_of(user.send_message("hello"))
     before = user_rows(admin_connection, tables, user.id)
     with FAULTS[fault](faulty_model):
-        for turn in ({}, {api.conversation_field: conversation}):
+        for turn in ({}, {str(api.conversation_field): conversation}):
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
             answer = user.call("POST", user.chat_path, json=message | turn)
             assert_failed(user, answer)

@@ -57,7 +57,7 @@ class Conversation:
     def add_turn(self) -> None:
         message = f"word {secrets.token_hex(6)}"
         answer = self.user.send_message(message, self.id)
-        self.id = answer[self.user.target.api.conversation_field]
+        self.id = self.user.conversation_of(answer)
         self.messages.append(message)
 
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import Endpoint, UserResources, create_resources, endpoints
+from acceptance.client.endpoints import Endpoint, UserResources, endpoints, require_resources
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
@@ -26,7 +26,7 @@ CARRIERS = ("bearer", "cookie")
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
-    return create_resources(user, f"protected {secrets.token_hex(6)}")
+    return require_resources(user, f"protected {secrets.token_hex(6)}")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import UserResources, create_resources, endpoints
+from acceptance.client.endpoints import UserResources, endpoints, require_resources
 from acceptance.client.rows import user_rows
 from acceptance.client.user import User, send
 
@@ -23,7 +23,7 @@ def marker() -> str:
 
 @pytest.fixture(scope="module")
 def resources(user: User, marker: str) -> UserResources:
-    return create_resources(user, marker)
+    return require_resources(user, marker)
 
 
 @pytest.mark.rule("STA-05")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from acceptance.chart.assessment import RenderedChart
 from acceptance.chart.renderer import Renderer
-from acceptance.checks.snapshot import Snapshot
 from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
@@ -21,12 +21,6 @@ def renderer(target: Target) -> Renderer:
 
 
 @pytest.fixture(scope="session")
-def snapshots(renderer: Renderer) -> list[Snapshot]:
-    """The chart with its default values, then with each shipped values file."""
-    return renderer.snapshots()
-
-
-@pytest.fixture(scope="session")
-def defaults(snapshots: list[Snapshot]) -> Snapshot:
-    """The chart with its default values."""
-    return snapshots[0]
+def rendered_chart(renderer: Renderer) -> RenderedChart:
+    """The chart and its judged renderings."""
+    return RenderedChart(renderer)

@@ -2,62 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import HealthCheck, given, settings
 
-from acceptance import checks
-from acceptance.chart import generated_values
-from acceptance.chart.renderer import Renderer
-from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.checks.snapshot import Snapshot
+from acceptance.chart.assessment import Assertion, RenderedChart
 from acceptance.core.target import Target
-from acceptance.core.values import merge_values, set_paths
-
-EXAMPLES = 40
-# Rules that hold for any values; the others expect figures, names and ports that the target states.
-SOUND = {
-    "POD-04", "POD-05", "POD-06", "POD-07", "POD-13", "DEP-04", "DEP-07", "SVC-03", "SVC-08", "CFG-03", "CFG-04",
-    "CFG-05", "CFG-06", "CFG-08", "SEC-03", "SEC-04", "SEC-05", "SEC-06", "SEC-07", "HPA-05", "HPA-06", "HPA-07",
-    "HPA-11", "CHT-09", "CHT-10", "REL-05", "PER-02", "STA-06", "SCY-01", "SCY-02", "SCY-03", "SCY-05", "SCY-09",
-}  # fmt: skip
+from acceptance.plugin.parametrize import assert_none_found, static_parameters
 
 
-@pytest.mark.rule("CHT-09", "CHT-10")
-def test_generated_values(renderer: Renderer, defaults: Snapshot, target: Target) -> None:
-    chart = defaults.chart
-    assert chart is not None
-    if chart.schema is None:
-        raise Untested("the chart has no values.schema.json (CHT-10)")
-    if chart.rendering.error is not None:
-        raise Untested("the chart does not render (CHT-09)")
-    schema = chart.schema
-    assert schema is not None
-    paths = [path for path, _ in generated_values.leaf_strategies(renderer.shipped, schema, schema)]
-    rendered: list[dict[str, Any]] = []
-    found: list[Finding] = []
-
-    @settings(
-        max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    @given(generated_values.changes(renderer.shipped, schema))
-    def draw(changes: dict[str, Any]) -> None:
-        # The secrets are the run's; the rest is generated.
-        snapshot = renderer.with_values(defaults, merge_values(set_paths({}, changes), renderer.required()))
-        assert snapshot.chart is not None
-        error = snapshot.chart.rendering.error
-        if error is not None:
-            if not any(all(word in error for word in path.split(".")) for path in paths):
-                found.append(Finding("CHT-10", "values", ", ".join(changes), "rejected with a key's path", error))
-            return
-        rendered.append(changes)
-        # Objects follow namespace.name, which the target states.
-        namespace = next(iter(snapshot.of_kind("Service")))["metadata"].get("namespace", target.chart.namespace)
-        stated = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
-        chosen = [each for each in checks.for_level("static") if each.rule in SOUND]
-        found.extend(each for each in checks.run_checks(snapshot, stated, chosen).findings if not each.advice)
-
-    draw()
-    assert rendered, "every generated set of values was rejected"
-    report_findings(dict.fromkeys(found), target)
+@pytest.mark.parametrize(("assertion", "component"), static_parameters("generated values"))
+def test_generated_values(assertion: Assertion, component: str, rendered_chart: RenderedChart, target: Target) -> None:
+    assert_none_found(assertion, component, rendered_chart, target)

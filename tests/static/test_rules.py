@@ -1,15 +1,14 @@
-"""Every static rule, on the defaults and on every shipped values file."""
+"""Every static rule, on the defaults and on every other judged rendering."""
 
 from __future__ import annotations
 
 import pytest
 
-from acceptance.checks import Check
-from acceptance.checks.snapshot import Snapshot
+from acceptance.chart.assessment import Assertion, RenderedChart
 from acceptance.core.target import Target
-from acceptance.plugin.parametrize import assert_no_findings, parameters
+from acceptance.plugin.parametrize import assert_none_found, static_parameters
 
 
-@pytest.mark.parametrize(("check", "component"), parameters("static"))
-def test_rule(check: Check, component: str, snapshots: list[Snapshot], target: Target) -> None:
-    assert_no_findings(check, component, snapshots, target)
+@pytest.mark.parametrize(("assertion", "component"), static_parameters("rules"))
+def test_rule(assertion: Assertion, component: str, rendered_chart: RenderedChart, target: Target) -> None:
+    assert_none_found(assertion, component, rendered_chart, target)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from acceptance.chart import unused
-from acceptance.chart.renderer import Renderer
-from acceptance.checks.finding import report_findings
+from acceptance.chart.assessment import Assertion, RenderedChart
 from acceptance.core.target import Target
+from acceptance.plugin.parametrize import assert_none_found, static_parameters
 
 
-@pytest.mark.rule("CHT-08")
-def test_every_template_file_is_used(renderer: Renderer, target: Target, tmp_path: Path) -> None:
-    report_findings(unused.unused_templates(renderer, tmp_path), target)
-
-
-@pytest.mark.rule("CHT-10")
-def test_every_value_is_used(renderer: Renderer, target: Target) -> None:
-    report_findings(unused.unused_values(renderer), target)
+@pytest.mark.parametrize(("assertion", "component"), static_parameters("unused"))
+def test_everything_is_used(
+    assertion: Assertion, component: str, rendered_chart: RenderedChart, target: Target
+) -> None:
+    assert_none_found(assertion, component, rendered_chart, target)

@@ -103,7 +103,7 @@ def test_api_without_chat_is_a_target() -> None:
 
 
 def test_endpoints_without_a_conversation_send_no_turn(target: Target) -> None:
-    resources = UserResources("1", 2, 3, None)
+    resources = UserResources("1", 2, 3, None, may_chat=False)
     paths = {each.path for each in endpoints(target.api, resources, "text")}
     assert "/api/1/tasks/2" in paths
     assert not [path for path in paths if "chat" in path or "messages" in path]

@@ -13,7 +13,7 @@ from acceptance.checks.finding import ClassifiedFinding, Finding, Place, Severit
 from acceptance.checks.grouping import format_renderings, group
 from acceptance.checks.places import with_places
 from acceptance.checks.snapshot import Snapshot
-from acceptance.checks.source_lines import SourceLine, template_line, values_line
+from acceptance.checks.source_lines import Templates, values_line
 from acceptance.core.fields import format_value
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
@@ -111,6 +111,13 @@ def test_partly_known_finding_shows_the_rest() -> None:
     assert second.sentences == "requests.cpu: expected one, actual another; limits.cpu: see POD-06"
 
 
+def test_user_of_pod_and_container_is_one_defect() -> None:
+    spec = "spec.template.spec"
+    container = finding("SCY-01", "Deployment/b", f"{spec}.containers[b].securityContext")
+    pod = finding("SCY-03", "Deployment/b", f"{spec}.securityContext.runAsUser")
+    assert [each.refers for each in group([container, pod])] == [False, True]
+
+
 def test_assertions_with_other_messages_are_apart() -> None:
     found = group(finding(rule, "release", "", "", text) for rule, text in (("POD-10", "a"), ("POD-11", "b")))
     assert [str(each) for each in found] == ["POD-10: release: a", "POD-11: release: b"]
@@ -205,32 +212,91 @@ spec:
 CONTAINER = "spec.template.spec.containers[backend]"
 
 
+HELPERS = """
+{{- define "settings" -}}
+{{- if .Values.security }}
+securityContext:
+  readOnlyRootFilesystem: false
+{{- end }}
+{{- include "probes" . | nindent 0 }}
+{{- end }}
+{{- define "probes" -}}
+livenessProbe:
+  httpGet: {path: /}
+{{- end }}
+{{- define "rules" }}
+- port: {{ .Values.port }}
+{{- end }}
+"""
+
+
+def line(kind: str, field: str, template: str = TEMPLATE) -> tuple[str, int, str] | None:
+    templates = Templates({"templates/a.yaml": template, "templates/_helpers.tpl": HELPERS})
+    found = templates.line_of("templates/a.yaml", kind, field)
+    return (found.file.removeprefix("templates/"), found.number, found.value) if found else None
+
+
 @pytest.mark.parametrize(
-    ("kind", "field", "expected"),
+    ("kind", "field", "number", "value"),
     [
-        ("Service", "spec.type", SourceLine(31)),
-        ("Deployment", "spec.replicas", SourceLine(9, "backend.replicas")),
-        ("Deployment", f"{CONTAINER}.securityContext.runAsUser", SourceLine(20)),
-        ("Deployment", f"{CONTAINER}.securityContext.privileged", SourceLine(19)),
-        ("Deployment", f"{CONTAINER}.resources.limits.cpu", SourceLine(21, "backend.resources")),
-        ("Deployment", f"{CONTAINER}.image", SourceLine(18)),
-        ("Deployment", f"{CONTAINER}.workingDir", SourceLine(17)),  # two lines
-        ("Deployment", "spec.template.spec.initContainers[wait].image", SourceLine(15)),
-        ("Deployment", "spec.template.spec.initContainers[other].image", SourceLine(13)),
-        ("Deployment", "spec.strategy.type", None),
-        ("Deployment", "metadata.namespace", None),
-        ("Secret", "data.KEY", None),
+        ("Service", "spec.type", 31, ""),
+        ("Deployment", "spec.replicas", 9, "backend.replicas"),
+        ("Deployment", f"{CONTAINER}.securityContext.runAsUser", 20, ""),
+        ("Deployment", f"{CONTAINER}.securityContext.privileged", 19, ""),
+        ("Deployment", f"{CONTAINER}.resources.limits.cpu", 21, "backend.resources"),
+        ("Deployment", f"{CONTAINER}.image", 18, ""),
+        ("Deployment", f"{CONTAINER}.workingDir", 17, ""),  # two lines
+        ("Deployment", "spec.template.spec.initContainers[wait].image", 15, ""),
+        ("Deployment", "spec.template.spec.initContainers[other].image", 13, ""),
     ],
 )
-def test_line_of_a_template(kind: str, field: str, expected: SourceLine | None) -> None:
-    assert template_line(TEMPLATE, kind, field) == expected
+def test_line_of_a_template(kind: str, field: str, number: int, value: str) -> None:
+    assert line(kind, field) == ("a.yaml", number, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("Deployment", "spec.strategy.type"), ("Deployment", "metadata.namespace"), ("Secret", "data.KEY")],
+)
+def test_line_that_is_not_certain_is_absent(kind: str, field: str) -> None:
+    assert line(kind, field) is None
 
 
 def test_list_that_values_extend_has_no_certain_item() -> None:
-    template = TEMPLATE.replace(
-        "      containers:", "      containers:\n      {{- toYaml .Values.sidecars | nindent 6 }}"
-    )
-    assert template_line(template, "Deployment", f"{CONTAINER}.image") == SourceLine(16)
+    generated = "{{- toYaml .Values.sidecars | nindent 6 }}"
+    template = TEMPLATE.replace("      containers:", f"      containers:\n      {generated}")
+    assert line("Deployment", f"{CONTAINER}.image", template) == ("a.yaml", 16, "")
+
+
+INCLUDING = """
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+        - name: backend
+          {{- include "settings" . | nindent 10 }}
+          env:
+            {{- include "unknown" . | nindent 12 }}
+---
+kind: Service
+spec:
+  ports: {{- include "rules" . | nindent 4 }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "expected"),
+    [
+        ("Deployment", f"{CONTAINER}.securityContext.readOnlyRootFilesystem", ("_helpers.tpl", 5, "")),
+        ("Deployment", f"{CONTAINER}.livenessProbe.httpGet.path", ("_helpers.tpl", 11, "")),
+        ("Deployment", f"{CONTAINER}.env[NAME]", ("a.yaml", 9, "")),
+        ("Deployment", f"{CONTAINER}.image", ("a.yaml", 7, "")),
+        ("Service", "spec.ports[http].port", ("_helpers.tpl", 14, "port")),
+    ],
+)
+def test_line_of_an_included_template(kind: str, field: str, expected: tuple[str, int, str]) -> None:
+    assert line(kind, field, INCLUDING) == expected
 
 
 def test_line_of_a_values_file() -> None:

@@ -31,7 +31,7 @@ def helm() -> Helm:
 
 
 def proposed(name: str, helm: Helm) -> Target:
-    document = propose_target.propose(CHARTS / name, helm, {}, CHARTS)
+    document = propose_target.propose(CHARTS / name, helm, {}, CHARTS).document
     return Target.model_validate({**document, "root": CHARTS})
 
 
@@ -59,8 +59,8 @@ def run_checks(target: Target, helm: Helm) -> tuple[CheckResults, set[str]]:
 def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
     target = proposed("plain", helm)
     assert {name: (part.deployment, part.service, part.port) for name, part in target.components.items()} == {
-        "backend": ("todo-api", "todo-api", 7860),
-        "frontend": ("todo-web", "todo-web", 8080),
+        "backend": ("plain-api", "plain-api", 7860),
+        "frontend": ("plain-web", "plain-web", 8080),
     }
     assert target.values.database_url == "database_url"
     assert target.values.auth_secret == "auth.better_auth_secret"  # noqa: S105 - a path
@@ -87,9 +87,8 @@ def test_chart_with_other_names_and_no_hpa(helm: Helm, tmp_path: Path) -> None:
         "SCY-06",
     }
     written = tmp_path / "target.toml"
-    written.write_text(
-        propose_target.toml(propose_target.propose(CHARTS / "plain", helm, {}, tmp_path)), encoding="utf-8"
-    )
+    draft = propose_target.propose(CHARTS / "plain", helm, {}, tmp_path)
+    written.write_text(propose_target.toml(draft.document, draft.comments, draft.notes), encoding="utf-8")
     assert load(written).components == target.components
 
 
@@ -135,7 +134,7 @@ def test_chart_that_does_not_render(helm: Helm) -> None:
     assert rules == {"CHT-09"}
     assert [each.rule for each in results.findings].count("CHT-09") == 1
     assert results.untested["POD-04-backend"] == "the chart does not render (CHT-09)"
-    with pytest.raises(propose_target.InitError, match=r"does not render.*--values FILE"):
+    with pytest.raises(propose_target.InitError, match=r"no Deployment"):
         proposed("broken", helm)
 
 

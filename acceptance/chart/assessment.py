@@ -1,0 +1,190 @@
+"""Everything that is asserted of a chart at the static level, one assertion for each rule, component and case.
+
+The tests in tests/static are made from `assertions`; `assess` makes all of them without pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Literal
+
+from acceptance import checks
+from acceptance.chart import bounds, unused
+from acceptance.chart.bounds import Case
+from acceptance.chart.generated_values import SOUND, GeneratedValues
+from acceptance.chart.renderer import Renderer
+from acceptance.checks import Check
+from acceptance.checks.finding import Finding, Untested, Waived
+from acceptance.checks.places import with_places
+from acceptance.checks.renderings import Subject, check_all
+from acceptance.checks.snapshot import Snapshot
+
+FILES_ALONE = ("CHT-01", "CHT-02", "CHT-03", "CHT-04", "CHT-05", "CHT-06", "CHT-07", "CHT-09")
+"""Rules of the chart's files, and the rule that the chart renders."""
+Group = Literal["rules", "bounds", "generated values", "unused"]
+
+
+class RenderedChart:
+    """A chart and its judged renderings, which all assertions share."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self.renderer = renderer
+
+    @cached_property
+    def snapshots(self) -> list[Snapshot]:
+        """The chart with its default values, then with each shipped values file."""
+        return self.renderer.snapshots()
+
+    @cached_property
+    def generated(self) -> GeneratedValues:
+        """The chart with values drawn from its schema; raises `Untested` where that can't be done."""
+        return GeneratedValues(self.renderer, self.defaults)
+
+    def shipped(self, rule: str) -> list[Subject]:
+        """Return what ships, with the target, as far as a rule can be asserted of it.
+
+        Raises:
+            Untested: The defaults do not render.
+        """
+        if rule in FILES_ALONE or (rule == "CHT-10" and self.renderer.readable):
+            # What keeps the defaults from rendering is said once.
+            chosen = self.snapshots if rule == "CHT-10" or _renders(self.defaults) else [self.defaults]
+        else:
+            self.require_rendered()
+            chosen = [each for each in self.snapshots if _renders(each)]
+        return [(snapshot, self.renderer.target) for snapshot in chosen]
+
+    def require_rendered(self) -> None:
+        """Raise `Untested`, with the finding that is its cause, if the chart's defaults do not render."""
+        assert self.defaults.chart is not None
+        if (error := self.defaults.chart.rendering.error) is not None:
+            cause = Finding("CHT-09", "chart", "helm template", "objects", error)
+            raise Untested(
+                f"the chart does not render (CHT-09): {error}", next(iter(with_places([cause], *self._judged)), cause)
+            )
+
+    @property
+    def _judged(self) -> Subject:
+        return self.defaults, self.renderer.target
+
+    def others(self, rule: str) -> list[Subject]:
+        """Return the further renderings that a rule is asserted of, each with the target that fits it."""
+        if self.renderer.target.strict and rule in SOUND:
+            with suppress(Untested):  # the reason is reported once, for CHT-10
+                return self.generated.subjects()
+        return []
+
+    @property
+    def defaults(self) -> Snapshot:
+        """The chart with its default values."""
+        return self.snapshots[0]
+
+
+def _renders(snapshot: Snapshot) -> bool:
+    return snapshot.chart is not None and snapshot.chart.rendering.error is None
+
+
+Ask = Callable[[RenderedChart], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """What is asserted of one rule, for one component or the release as a whole.
+
+    Attributes:
+        rules: The rules that a finding may be of.
+        findings: Returns the findings. Raises `Untested` where an input is missing.
+    """
+
+    id: str
+    group: Group
+    rules: tuple[str, ...]
+    component: str | None
+    findings: Ask
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The findings of all assertions, and the reason of each one that is untested, by its ID."""
+
+    findings: tuple[Finding, ...]
+    untested: dict[str, str]
+
+
+def assertions() -> list[Assertion]:
+    """Return every assertion of the static level: checks in the rules' order, then bounds and the values' use."""
+    return [*_rules(), *_bounds(), *_values()]
+
+
+def _rules() -> Iterator[Assertion]:
+    def run(check: Check, chart: RenderedChart) -> list[Finding]:
+        return check_all(check, chart.shipped(check.rule), chart.others(check.rule))
+
+    for check in checks.for_level("static"):
+        yield Assertion(check.id, "rules", (check.rule,), check.component, partial(run, check))
+
+
+def _bounds() -> Iterator[Assertion]:
+    static = {(each.rule, each.component): each for each in checks.for_level("static")}
+
+    def run(case: Case, chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
+        return bounds.check_case(case, chart.renderer, chart.defaults, static)
+
+    def total_size(excess: int, chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
+        return run(bounds.total_size(chart.renderer, chart.defaults, excess), chart)
+
+    for case in bounds.cases():
+        yield Assertion(case.id, "bounds", (case.rule,), case.component, partial(run, case))
+    for excess, outcome in ((0, "accepted"), (1, "refused")):
+        yield Assertion(f"CFG-08-total size-{outcome}", "bounds", ("CFG-08",), None, partial(total_size, excess))
+    for rule, name, function in (
+        ("CFG-07", "text survives", bounds.round_trip),
+        ("CHT-10", "unknown keys", bounds.unknown_keys),
+    ):
+        yield Assertion(f"{rule}-{name}", "bounds", (rule,), None, _on_defaults(function))
+
+
+def _values() -> Iterator[Assertion]:
+    yield Assertion(
+        "CHT-10-generated values",
+        "generated values",
+        ("CHT-10",),
+        None,
+        _if_rendered(lambda chart: chart.generated.findings()),
+    )
+    for rule, function in (("CHT-08", unused.unused_templates), ("CHT-10", unused.unused_values)):
+        yield Assertion(f"{rule}-unused", "unused", (rule,), None, _on_renderer(function))
+
+
+def _if_rendered(function: Ask) -> Ask:
+    def ask(chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
+        return function(chart)
+
+    return ask
+
+
+def _on_defaults(function: Callable[[Renderer, Snapshot], list[Finding]]) -> Ask:
+    return _if_rendered(lambda chart: function(chart.renderer, chart.defaults))
+
+
+def _on_renderer(function: Callable[[Renderer], list[Finding]]) -> Ask:
+    return _if_rendered(lambda chart: function(chart.renderer))
+
+
+def assess(renderer: Renderer) -> Assessment:
+    """Make every assertion of the static level about the renderer's chart."""
+    chart = RenderedChart(renderer)
+    findings: list[Finding] = []
+    untested: dict[str, str] = {}
+    for assertion in assertions():
+        try:
+            findings += assertion.findings(chart)
+        except (Untested, Waived) as reason:
+            untested[assertion.id] = str(reason)
+    return Assessment(tuple(dict.fromkeys(findings)), untested)

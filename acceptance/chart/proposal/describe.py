@@ -1,0 +1,293 @@
+"""Describes the release that a chart renders: the names, labels, ports and keys of the components' objects.
+
+Names, ports and paths are the chart's own choice and are copied. Figures that the specification states are not copied,
+so that a chart which differs is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
+from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates
+from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, best_named, rank, words
+from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
+from acceptance.core.target import CREDENTIALS, ComponentName
+from acceptance.kube.pod_templates import EnvVar, image_reference
+from acceptance.kube.quantity import quantity
+
+MAX_BYTES = {"backend": 200_000_000, "frontend": 500_000_000}
+PORTS = {"backend": 8000, "frontend": 3000}
+REPLICAS = {"backend": 2, "frontend": 1}
+RESOURCES = {"cpu": "500m", "memory": "512Mi"}
+FIGURES = {"min_replicas": 2, "max_replicas": 5, "cpu_percent": 70}
+CONFIG_KEYS = {"environment": "ENVIRONMENT", "debug": "DEBUG", "cors_origins": "CORS_ORIGINS"}
+VERSION_LABELS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "version", "chart", "pod-template-hash"})
+"""Labels that follow the version; no selector should have them."""
+
+
+def describe_component(draft: Draft, role: ComponentName, workload: Workload, objects: Sequence[Object]) -> None:
+    """Add a component's section."""
+    main, place = workload.main, ("components", role)
+    service = next(iter(workload.services), None)
+    serving = _serving_port(workload, service)
+    port = serving or PORTS[role]
+    ports = mappings_at(service, "spec.ports") if service else []
+    service_port = next((number for each in ports if isinstance(number := at(each, "port"), int)), port)
+    draft.set((*place, "deployment"), workload.name)
+    draft.set((*place, "service"), name_of(service) if service else f"{workload.name}-service")
+    if service is None:
+        draft.note(f"Not found: the {role}'s Service, because none selects the pods of Deployment/{workload.name}.")
+    draft.set((*place, "container"), main.name if main else role)
+    init = [each for each in workload.pod.containers() if each.init and not each.sidecar]
+    own = image_reference(main.image)[0] if main else None
+    migrating = [each for each in init if migrates(each)] or [e for e in init if image_reference(e.image)[0] == own]
+    if role == "backend" and migrating:
+        draft.set((*place, "init_container"), migrating[-1].name)
+    draft.set(
+        (*place, "port"), port, as_rendered(port, PORTS[role]) if serving else f"the specification's; {role} names none"
+    )
+    draft.set((*place, "service_port"), service_port, as_rendered(service_port, PORTS[role]))
+    selector = mapping_at(workload.pod.owner, "spec.selector.matchLabels") or workload.pod.labels
+    labels = {str(key): str(value) for key, value in selector.items() if key not in VERSION_LABELS}
+    draft.set((*place, "labels"), labels, AS_RENDERED)
+    _replicas(draft, role, workload, objects)
+    if role == "backend":
+        figures = _container_resources(workload)
+        draft.set(
+            (*place, "resources"),
+            {"requests": dict(RESOURCES), "limits": dict(RESOURCES)},
+            "the specification's" + ("" if _same(figures) else f"; the chart renders {_listed(figures)}"),
+        )
+    _probes(draft, role, workload)
+    repository = (image_reference(main.image)[0] if main else "") or f"todo-{role}"
+    draft.set((*place, "image", "repository"), repository, as_rendered(repository.rpartition("/")[2], f"todo-{role}"))
+    draft.set((*place, "image", "max_bytes"), MAX_BYTES[role])
+
+
+def _serving_port(workload: Workload, service: Object | None) -> int | None:
+    """Return the port at which the main container serves: the Service's target, else the first declared port."""
+    declared = workload.main.ports() if workload.main else {}
+    for each in mappings_at(service, "spec.ports") if service else []:
+        target = at(each, "targetPort") or at(each, "port")
+        if target in declared:
+            return declared[target]
+    if declared:
+        return next(iter(declared.values()))
+    target = at(next(iter(mappings_at(service, "spec.ports")), {}), "targetPort") if service else None
+    return target if isinstance(target, int) else None
+
+
+def _replicas(draft: Draft, role: ComponentName, workload: Workload, objects: Sequence[Object]) -> None:
+    scaled = any(_scales(item, workload.name) for item in objects)
+    rendered = at(workload.pod.owner, "spec.replicas")
+    comment = None
+    if isinstance(rendered, int) and rendered != REPLICAS[role] and not scaled:
+        comment = f"the specification's; the chart renders {rendered}"
+    draft.set(("components", role, "replicas"), REPLICAS[role], comment)
+
+
+def _scales(item: Object, deployment: str) -> bool:
+    return text_at(item, "kind") == "HorizontalPodAutoscaler" and at(item, "spec.scaleTargetRef.name") == deployment
+
+
+def _container_resources(workload: Workload) -> Mapping[str, Any]:
+    return mapping_at(workload.main.body, "resources") if workload.main else {}
+
+
+def _same(figures: Mapping[str, Any]) -> bool:
+    return all(
+        quantity(at(figures, f"{part}.{name}")) == quantity(value)
+        for part in ("requests", "limits")
+        for name, value in RESOURCES.items()
+    )
+
+
+def _listed(figures: Mapping[str, Any]) -> str:
+    parts = [
+        f"{part} {' and '.join(str(value) for value in mapping_at(figures, part).values())}"
+        for part in ("requests", "limits")
+        if mapping_at(figures, part)
+    ]
+    return ", ".join(parts) or "none"
+
+
+def _probes(draft: Draft, role: ComponentName, workload: Workload) -> None:
+    if workload.main is None:
+        return
+    body = workload.main.body
+    paths = {kind: text_at(body, f"{kind}Probe.httpGet.path") for kind in ("liveness", "readiness", "startup")}
+    found = {kind: path for kind, path in paths.items() if path.startswith("/")}
+    if found:
+        same = set(found.values()) == {"/health"}
+        draft.set(
+            ("components", role, "probes"),
+            found,
+            AS_RENDERED if same else f"{AS_RENDERED}; the specification says /health",
+        )
+
+
+def describe_config_map(
+    draft: Draft, backend: Workload | None, frontend: Workload | None, objects: Sequence[Object]
+) -> None:
+    """Add the ConfigMap that the backend's containers use, and its keys by the variables that they feed."""
+    name = _most_fitting("ConfigMap", CONFIG_KEYS, backend, frontend, objects)
+    draft.set(("config_map", "name"), name or "todo-chatbot-config")
+    if name is None:
+        draft.note("Not found: the ConfigMap, because no container of the components uses one.")
+        return
+    keys = _keys_by_meaning("ConfigMap", name, CONFIG_KEYS, backend, frontend, objects)
+    for meaning, key in keys.items():
+        if key != CONFIG_KEYS[meaning]:
+            draft.set(("config_map", meaning), key, AS_RENDERED)
+    for meaning in CONFIG_KEYS:
+        if meaning not in keys:
+            draft.note(
+                f"Not found: the key for {CONFIG_KEYS[meaning]}, because ConfigMap/{name} has none that reads like it."
+            )
+
+
+def describe_secret(
+    draft: Draft, backend: Workload | None, frontend: Workload | None, objects: Sequence[Object]
+) -> None:
+    """Add the Secret that the backend's containers use, its keys, and the keys that each component needs."""
+    name = _most_fitting("Secret", SPECIFIED_KEYS, backend, frontend, objects)
+    draft.set(("secret", "name"), name or "todo-chatbot-secrets")
+    keys: dict[str, str] = {}
+    if name is None:
+        draft.note("Not found: the Secret, because no container of the components uses one.")
+    else:
+        keys = _keys_by_meaning("Secret", name, SPECIFIED_KEYS, backend, frontend, objects)
+        if not any(_is(item, "Secret", name) for item in objects):
+            draft.note(f"Secret/{name} is used, and the chart does not create it with these values.")
+    for meaning in CREDENTIALS:
+        key = keys.get(meaning, SPECIFIED_KEYS[meaning])
+        if key != SPECIFIED_KEYS[meaning]:
+            draft.set(("secret", meaning), key, AS_RENDERED)
+        if name is not None and meaning not in keys:
+            others = sorted(_elsewhere(meaning, name, backend))
+            found = f"; {others[0]} has one, but the target names one Secret" if others else ""
+            why = f"because Secret/{name} has none that reads like it{found}"
+            draft.note(f"Not found: the key for {SPECIFIED_KEYS[meaning]}, {why}.")
+    for role, workload in (("backend", backend), ("frontend", frontend)):
+        if workload is not None:
+            _secret_keys(draft, role, workload, {**SPECIFIED_KEYS, **keys})
+
+
+def _elsewhere(meaning: str, name: str, backend: Workload | None) -> set[str]:
+    """Return the other Secrets from which a variable of this meaning comes."""
+    return {
+        f"Secret/{each.source_name}"
+        for each in (backend.all_variables if backend else [])
+        if each.source == "Secret" and each.source_name != name and rank(each.name, meaning)
+    }
+
+
+def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str, str]) -> None:
+    """Add the keys that a component needs: a backend all, a frontend those of its sessions, never the model's."""
+    variables = [each for each in workload.all_variables if each.source == "Secret"]
+    rendered = {meaning for meaning in CREDENTIALS if any(_feeds(each, meaning, keys[meaning]) for each in variables)}
+    if role == "backend":
+        needed = list(CREDENTIALS)
+    else:
+        signs_in = any(
+            rank(each.name, "public_url") >= 8 or rank(each.name, "auth_secret") >= 7
+            for each in workload.main_variables
+        )
+        needed = [name for name in CREDENTIALS[:2] if signs_in or name in rendered]
+    comment = None
+    if rendered != set(needed):
+        listed = ", ".join(keys[each] for each in CREDENTIALS if each in rendered) or "none"
+        comment = f"the specification's; the chart renders {listed}"
+    draft.set(("components", role, "secret_keys"), [keys[name] for name in needed], comment)
+
+
+def _feeds(variable: EnvVar, meaning: str, key: str) -> bool:
+    return variable.key == key or rank(variable.name, meaning) > 0
+
+
+def _is(item: Object, kind: str, name: str) -> bool:
+    return text_at(item, "kind") == kind and name_of(item) == name
+
+
+def _keys_of(item: Object) -> list[str]:
+    return [str(key) for part in ("data", "stringData") for key in mapping_at(item, part)]
+
+
+def _most_fitting(
+    kind: str,
+    meanings: Mapping[str, str],
+    backend: Workload | None,
+    frontend: Workload | None,
+    objects: Sequence[Object],
+) -> str | None:
+    """Return the ConfigMap or Secret that the backend (else the frontend) uses, the one with the most known keys."""
+    for workload in (backend, frontend):
+        used = workload.used(kind) if workload else []
+        if used:
+            counts = {name: len(_keys_by_meaning(kind, name, meanings, backend, frontend, objects)) for name in used}
+            return max(used, key=lambda name: counts[name])
+    rendered = [
+        item
+        for item in objects
+        if text_at(item, "kind") == kind and not set(words(name_of(item))) & (ADD_ONS | SERVICES)
+    ]
+    scores = [
+        (sum(best_named(_keys_of(item), each) is not None for each in meanings), name_of(item)) for item in rendered
+    ]
+    best = max(scores, key=lambda pair: pair[0], default=(0, ""))
+    return best[1] if best[0] else None
+
+
+def _keys_by_meaning(
+    kind: str,
+    name: str,
+    meanings: Mapping[str, str],
+    backend: Workload | None,
+    frontend: Workload | None,
+    objects: Sequence[Object],
+) -> dict[str, str]:
+    """Return the object's key for each meaning: what feeds the variable of that name, else the key of that name."""
+    variables = [
+        each
+        for workload in (backend, frontend)
+        if workload is not None
+        for each in workload.all_variables
+        if each.source == kind and each.source_name == name
+    ]
+    keys = [key for item in objects if _is(item, kind, name) for key in _keys_of(item)]
+    found: dict[str, str] = {}
+    for meaning in meanings:
+        variable = best_named([each.name for each in variables], meaning)
+        fed = next((each.key for each in variables if each.name == variable), None)
+        if key := fed or best_named(keys, meaning):
+            found[meaning] = key
+    return found
+
+
+def describe_autoscaler(draft: Draft, item: Object) -> None:
+    """Add the HPA of the backend's Deployment with the specification's figures."""
+    draft.set(("autoscaler", "name"), name_of(item))
+    cpu = next(
+        (
+            at(metric, "resource.target.averageUtilization")
+            for metric in mappings_at(item, "spec.metrics")
+            if at(metric, "resource.name") == "cpu"
+        ),
+        at(item, "spec.targetCPUUtilizationPercentage"),
+    )
+    rendered = {
+        "min_replicas": integer_at(item, "spec.minReplicas", 1),
+        "max_replicas": at(item, "spec.maxReplicas"),
+        "cpu_percent": cpu,
+    }
+    for key, value in FIGURES.items():
+        found = rendered[key]
+        draft.set(
+            ("autoscaler", key),
+            value,
+            None
+            if found == value
+            else f"the specification's; the chart renders {found if found is not None else 'none'}",
+        )

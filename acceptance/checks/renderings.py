@@ -1,0 +1,60 @@
+"""One check on several renderings: each finding once, with the rendering that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from acceptance.checks.finding import UNKNOWN, Finding, Untested, merge_renderings
+from acceptance.checks.places import with_places
+from acceptance.checks.registry import Check
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.target import Target
+
+Subject = tuple[Snapshot, Target]
+"""A rendering, and the target as it fits it."""
+
+
+def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subject] = ()) -> list[Finding]:
+    """Return the findings of one check.
+
+    Args:
+        check: The check.
+        subjects: What ships: the defaults and the values files, or one live release.
+        others: Further renderings; of these, only what no other rendering shows is reported.
+
+    Raises:
+        Untested: No snapshot has what the check needs.
+    """
+    assert subjects, "no snapshot"
+    found: list[Finding] = []
+    reasons: list[Untested] = []
+    for snapshot, target in subjects:
+        try:
+            found += _named(check(snapshot, target), snapshot, target)
+        except Untested as reason:
+            reasons.append(reason)
+    merged = merge_renderings(found, len(subjects) - len(reasons))
+    known = {_common(each) for each in merged}
+    untested = len(reasons)
+    for snapshot, target in others:
+        try:
+            judged = _named(check(snapshot, target), snapshot, target)
+        except Untested:
+            untested += 1
+            continue
+        for each in judged:
+            if _common(each) not in known:
+                known.add(_common(each))
+                merged.append(each)
+    if untested == len(subjects) + len(others):
+        raise reasons[0]
+    return merged
+
+
+def _named(findings: list[Finding], snapshot: Snapshot, target: Target) -> list[Finding]:
+    return [replace(each, rendering=snapshot.variant) for each in with_places(findings, snapshot, target)]
+
+
+def _common(finding: Finding) -> Finding:
+    return replace(finding, rendering="", place=UNKNOWN)

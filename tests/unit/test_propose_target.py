@@ -1,0 +1,253 @@
+"""`init` proposes what a chart is, whatever its layout, names and order of templates."""
+
+from __future__ import annotations
+
+import tarfile
+import tomllib
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from acceptance.chart import propose_target
+from acceptance.chart.proposal.draft import Draft
+from acceptance.chart.renderer import Renderer
+from acceptance.core.target import Target, load
+from acceptance.kube.helm import Helm, find_helm
+from acceptance.kube.secrets import decoded
+
+CHART = "apiVersion: v2\nname: shop\nversion: 0.1.0\n"
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: NAME}
+spec: {selector: {app: NAME}, ports: [{port: PORT}]}
+---
+"""
+
+
+def deployment(name: str, image: str, port: int, *, env: str = "[]", more: str = "", pod: str = "") -> str:
+    """Return a Deployment and its Service."""
+    return dedent(f"""
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {{name: {name}}}
+        spec:
+          replicas: 2
+          selector: {{matchLabels: {{app: {name}}}}}
+          template:
+            metadata: {{labels: {{app: {name}}}}}
+            spec:
+              {pod or "restartPolicy: Always"}
+              containers:
+                - name: main
+                  image: {image}
+                  ports: [{{containerPort: {port}}}]
+                  env: {env}
+                  {more}
+        ---
+    """) + SERVICE.replace("NAME", name).replace("PORT", str(port))
+
+
+def secret(name: str, entries: str, field: str = "stringData") -> str:
+    return f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\n{field}: {entries}\n---\n"
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    """Write a chart and return its folder; a file's name is relative to it."""
+    for name, text in {"Chart.yaml": CHART, **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def helm() -> Helm:
+    return find_helm()
+
+
+def proposed(chart: Path, helm: Helm) -> tuple[Target, Draft]:
+    """Return the target as a run would load it, and its draft."""
+    folder = chart.parent
+    draft = propose_target.propose(chart, helm, {}, folder)
+    written = folder / "target.toml"
+    written.write_text(propose_target.toml(draft.document, draft.comments, draft.notes), encoding="utf-8")
+    return load(written), draft
+
+
+def rendered_secret(target: Target, helm: Helm) -> dict[str, str]:
+    renderer = Renderer(helm, target)
+    rendering = renderer.render(renderer.required())
+    assert rendering.error is None
+    found = next(each for each in rendering.objects if each["kind"] == "Secret")
+    assert set(renderer.credentials.values()) <= set(decoded(found).values())
+    return decoded(found)
+
+
+def from_secret(name: str, **keys: str) -> str:
+    entries = (
+        f"{{name: {env}, valueFrom: {{secretKeyRef: {{name: {name}, key: {key}}}}}}}" for env, key in keys.items()
+    )
+    return f"[{', '.join(entries)}]"
+
+
+ENV = from_secret("app", DATABASE_URL="database-url", JWT_SECRET="jwt-secret", GEMINI_API_KEY="geminiKey")  # noqa: S106
+SECRET = secret(
+    "app",
+    "{database-url: {{ .Values.db.url | quote }}, jwt-secret: {{ .Values.secrets.authSecret | quote }}, "
+    "geminiKey: {{ .Values.gemini.apiKey | quote }}}",
+)
+VALUES = 'db: {url: ""}\nsecrets: {authSecret: ""}\ngemini: {apiKey: ""}\n'
+
+
+def test_add_ons_sorted_first_win_no_role(helm: Helm, tmp_path: Path) -> None:
+    add_ons = (
+        deployment("a-notification", "team/notification-service:1", 8000, env=from_secret("app", DATABASE_URL="x"))
+        + deployment("a-redis", "redis:7", 6379)
+        + deployment("a-mcp-server", "team/mcp-server:1", 8001, env=ENV)
+        + secret("a-postgres", "{POSTGRES_PASSWORD: p4ss}")
+        + "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a-redis}\ndata: {DEBUG: 'true'}\n"
+    )
+    public = "[{name: NEXT_PUBLIC_API_URL, value: 'http://zz-brain:8000'}]"
+    own = deployment("zz-brain", "team/brain:1", 8000, env=ENV) + deployment("zz-face", "team/face:1", 3000, env=public)
+    chart = write(
+        tmp_path / "shop", {"templates/a.yaml": add_ons, "templates/z.yaml": own + SECRET, "values.yaml": VALUES}
+    )
+    target, _ = proposed(chart, helm)
+    assert {role: part.deployment for role, part in target.components.items()} == {
+        "backend": "zz-brain",
+        "frontend": "zz-face",
+    }
+    assert target.secret.name == "app"
+    assert target.config_map.name != "a-redis"
+
+
+def test_secret_keys_and_paths_in_other_words(helm: Helm, tmp_path: Path) -> None:
+    text = deployment("api", "api:1", 8000, env=ENV) + SECRET
+    target, draft = proposed(write(tmp_path / "shop", {"templates/all.yaml": text, "values.yaml": VALUES}), helm)
+    assert (target.secret.database_url, target.secret.auth_secret, target.secret.model_key) == (
+        "database-url",
+        "jwt-secret",
+        "geminiKey",
+    )
+    assert (target.values.database_url, target.values.auth_secret, target.values.model_key) == (
+        "db.url",
+        "secrets.authSecret",
+        "gemini.apiKey",
+    )
+    assert set(rendered_secret(target, helm)) == {"database-url", "jwt-secret", "geminiKey"}
+    assert any(note.startswith("Not found: the frontend") for note in draft.notes)
+
+
+def test_secret_values_that_must_be_encoded(helm: Helm, tmp_path: Path) -> None:
+    text = deployment("api", "api:1", 8000, env=ENV) + SECRET.replace("stringData", "data")
+    target, _ = proposed(write(tmp_path / "shop", {"templates/all.yaml": text, "values.yaml": VALUES}), helm)
+    assert target.secret.encoded
+    rendered_secret(target, helm)
+
+
+def test_required_values_in_formats_are_found(helm: Helm, tmp_path: Path) -> None:
+    guard = """
+        {{- if lt (len .Values.secrets.authSecret) 32 }}
+        {{- fail "secrets.authSecret needs 32 characters" }}
+        {{- end }}
+        {{- if not (hasPrefix "postgresql://" (required "db.url is required" .Values.db.url)) }}
+        {{- fail "db.url is no PostgreSQL URL" }}
+        {{- end }}
+    """
+    text = dedent(guard) + deployment("api", "api:1", 8000, env=ENV) + SECRET
+    target, _ = proposed(write(tmp_path / "shop", {"templates/all.yaml": text, "values.yaml": VALUES}), helm)
+    assert target.values.auth_secret == "secrets.authSecret"  # noqa: S105 - a path
+    assert target.chart.values == {}
+    rendered_secret(target, helm)
+
+
+def test_nil_pointer_with_the_defaults_is_noted(helm: Helm, tmp_path: Path) -> None:
+    text = deployment("api", "api:{{ .Values.image.tag }}", 8000, env=ENV) + SECRET
+    target, draft = proposed(write(tmp_path / "shop", {"templates/all.yaml": text, "values.yaml": VALUES}), helm)
+    assert target.chart.values == {"image": {"tag": "latest"}}
+    assert any("The defaults do not render" in note and "CHT-09" in note for note in draft.notes)
+
+
+def test_a_template_that_does_not_parse_is_left_out(helm: Helm, tmp_path: Path) -> None:
+    text = deployment("api", "api:1", 8000, env=ENV) + SECRET
+    files = {"templates/all.yaml": text, "templates/NOTES.txt": "{{ )", "values.yaml": VALUES}
+    target, draft = proposed(write(tmp_path / "shop", files), helm)
+    assert target.components["backend"].deployment == "api"
+    assert any("templates/NOTES.txt was left out" in note for note in draft.notes)
+
+
+def test_release_name_gives_the_chart_short_names(helm: Helm, tmp_path: Path) -> None:
+    name = '{{ if contains "shop" .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-shop{{ end }}'
+    text = deployment(f"{name}-api", "api:1", 8000, env=ENV) + SECRET
+    chart = write(tmp_path / "shop", {"templates/all.yaml": text, "values.yaml": VALUES})
+    target, _ = proposed(chart, helm)
+    assert (target.chart.release, target.components["backend"].deployment) == ("shop", "shop-api")
+    draft = propose_target.propose(chart, helm, {}, tmp_path, release="todo", namespace="elsewhere")
+    assert draft.document["chart"]["release"] == "todo"
+    assert draft.document["chart"]["namespace"] == "elsewhere"
+    assert draft.document["components"]["backend"]["deployment"] == "todo-shop-api"
+
+
+def test_every_values_file_and_an_archive(helm: Helm, tmp_path: Path) -> None:
+    text = deployment("api", "api:1", 8000, env=ENV) + SECRET
+    names = ("values.yaml", "values-dev.yaml", "values.prod.yaml", "values/eu.yaml", "ci/x-values.yaml")
+    chart = write(tmp_path / "shop", {"templates/all.yaml": text, **dict.fromkeys(names, VALUES)})
+    target, draft = proposed(chart, helm)
+    expected = ["values-dev.yaml", "values.prod.yaml", "values/eu.yaml"]
+    assert [str(each) for each in target.chart.values_files] == [f"shop/{name}" for name in expected]
+    assert any("ci/x-values.yaml" in note for note in draft.notes)
+    archive = tmp_path / "shop-0.1.0.tgz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(chart, "shop")
+    from_archive, packed_draft = proposed(archive, helm)
+    assert packed_draft.document["chart"]["path"] == "shop-0.1.0.tgz"
+    assert from_archive.components == target.components
+    assert all((from_archive.root / path).is_file() for path in from_archive.chart.values_files)
+
+
+def test_the_specifications_figures_are_kept(helm: Helm, tmp_path: Path) -> None:
+    probe = "livenessProbe: {httpGet: {path: /healthz, port: 8080}}"
+    hpa = dedent("""
+        apiVersion: autoscaling/v2
+        kind: HorizontalPodAutoscaler
+        metadata: {name: api}
+        spec:
+          scaleTargetRef: {kind: Deployment, name: api}
+          minReplicas: 1
+          maxReplicas: 9
+          metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
+        ---
+    """)
+    other = hpa.replace("name: api", "name: aaa")
+    web = (
+        "[{name: BETTER_AUTH_URL, value: 'http://localhost:3000'}, {name: OPENAI_API_KEY, valueFrom: "
+        "{secretKeyRef: {name: app, key: geminiKey}}}]"
+    )
+    text = (
+        other + hpa + deployment("api", "api:1", 8080, env=ENV, more=probe) + deployment("web", "web:1", 3000, env=web)
+    )
+    chart = write(tmp_path / "shop", {"templates/all.yaml": text + SECRET, "values.yaml": VALUES})
+    target, draft = proposed(chart, helm)
+    assert target.autoscaler is not None
+    assert target.autoscaler.model_dump() == {"name": "api", "min_replicas": 2, "max_replicas": 5, "cpu_percent": 70}
+    assert draft.comments["autoscaler", "max_replicas"] == "the specification's; the chart renders 9"
+    assert target.components["backend"].probes.liveness == "/healthz"
+    assert draft.comments["components", "backend", "port"] == "as rendered; the specification says 8000"
+    assert target.components["frontend"].replicas == 1
+    assert target.components["frontend"].secret_keys == ("database-url", "jwt-secret")
+
+
+def test_the_own_chart_is_proposed_as_it_is(helm: Helm) -> None:
+    own = load()
+    draft = propose_target.propose(own.chart_path, helm, {}, own.root, release=own.chart.release)
+    assert tomllib.loads(propose_target.toml(draft.document)) == draft.document
+    found = Target.model_validate({**draft.document, "root": own.root})
+    expected = own.values.model_dump() | {"name_override": "fullnameOverride", "local_cluster": None}
+    assert found.values.model_dump() == expected
+    for name, part in own.components.items():
+        assert found.component(name).values == part.values
+        assert found.component(name).secret_keys == part.secret_keys
+    assert (found.config_map, found.secret, found.autoscaler) == (own.config_map, own.secret, own.autoscaler)
+    assert found.chart.values_files == own.chart.values_files
