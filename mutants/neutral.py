@@ -387,7 +387,8 @@ def _listening(objects: Objects) -> None:
     for item in deployments(objects):
         for body in item["spec"]["template"]["spec"]["containers"]:
             body["args"] = ["--host", "::", "--origin", "http://localhost:3000"]
-            body["env"] = [*body["env"], {"name": "HOSTNAME", "value": "::"}]
+            others = [each for each in body["env"] if each["name"] != "HOSTNAME"]
+            body["env"] = [*others, {"name": "HOSTNAME", "value": "::"}]
 
 
 @variant("latest of a registry")
@@ -395,6 +396,50 @@ def _latest(objects: Objects) -> None:
     for body in containers(objects):
         body["image"] = f"ghcr.io/team/{body['image'].rpartition(':')[0]}"
         body.pop("imagePullPolicy", None)
+
+
+@variant("custom kinds and their definition")
+def _custom(objects: Objects) -> None:
+    namespace = objects[-1]["metadata"].get("namespace")
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    names = {"kind": "Widget", "plural": "widgets", "singular": "widget"}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": free}}
+    definition = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    for api_version, kind, name, spec in (
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets.example.com", definition),
+        ("example.com/v1alpha1", "Widget", "Any_Name", {"entries": [{"name": "a"}, {"name": "a"}]}),
+        ("cert-manager.io/v1", "Certificate", "database", {"secretName": "a"}),
+        ("monitoring.coreos.com/v1", "ServiceMonitor", "metrics", {"selector": {}}),
+    ):
+        metadata = {"name": name} if kind == "CustomResourceDefinition" else {"name": name, "namespace": namespace}
+        objects.append({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
+
+
+@variant("unusual but valid fields")
+def _unusual(objects: Objects) -> None:
+    for item in objects:
+        item["metadata"].setdefault("labels", {})["example.com/Part_of.it"] = ""
+        item["metadata"].setdefault("annotations", {})["example.com/note"] = "+ any text: with \u00fc, - and \n"
+        item["metadata"]["creationTimestamp"] = None
+    for item in deployments(objects):
+        item["spec"] |= {"paused": False, "progressDeadlineSeconds": 601}
+        spec = item["spec"]["template"]["spec"]
+        spec |= {
+            "enableServiceLinks": False,
+            "setHostnameAsFQDN": False,
+            "schedulerName": "default-scheduler",
+            "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+            "nodeSelector": None,
+        }
+        for body in spec["containers"]:
+            body["env"] = [
+                *body["env"],
+                {"name": "a.b-c", "value": None},
+                {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+            ]
+            body["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    for item in one(objects, "Service"):
+        item["spec"] |= {"ipFamilyPolicy": "PreferDualStack", "publishNotReadyAddresses": False}
 
 
 @variant("migrations by hooks in their order")

@@ -4,6 +4,7 @@ Importing this package registers all of them; `for_level` lists those of a level
 """
 
 from acceptance.checks import (
+    api_server,
     autoscaler,
     chart,
     config_map,
@@ -28,6 +29,7 @@ from acceptance.checks.registry import Check, CheckResults, for_level, run_check
 __all__ = [
     "Check",
     "CheckResults",
+    "api_server",
     "autoscaler",
     "chart",
     "config_map",

@@ -185,7 +185,7 @@ def rollout_can_progress(view: ComponentView) -> Iterator[Violation]:
     surge, unavailable = resolved(written[0], replicas, up=True), resolved(written[1], replicas, up=False)
     if not surge and not unavailable:
         expected = f"maxSurge + maxUnavailable > 0 at {replicas} replicas"
-        actual = f"{resolved_value(written[0], surge)}, and {resolved_value(written[1], unavailable)}"
+        actual = f"{resolved_value(written[0], surge)}; {resolved_value(written[1], unavailable)}"
         yield Violation(object_ref(view.deployment), "spec.strategy.rollingUpdate", expected, actual)
 
 

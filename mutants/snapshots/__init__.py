@@ -5,6 +5,8 @@ registered, and the decorator names them.
 """
 
 from mutants.snapshots import (
+    api_kinds,
+    api_server,
     autoscalers,
     charts,
     config_maps,
@@ -26,6 +28,8 @@ from mutants.snapshots import (
 from mutants.snapshots.registry import every
 
 __all__ = [
+    "api_kinds",
+    "api_server",
     "autoscalers",
     "charts",
     "config_maps",
