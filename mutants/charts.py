@@ -352,6 +352,42 @@ mutant("SVC-06", "another port", replace("templates/backend-service.yaml", "targ
 mutant(
     "SVC-08", "sticky", replace("templates/backend-service.yaml", "sessionAffinity: None", "sessionAffinity: ClientIP")
 )
+mutant(
+    "CFG-02",
+    "a fixed namespace",
+    replace("templates/configmap.yaml", NAMESPACE, "  namespace: todo-chatbot\n"),
+)
+mutant(
+    "HPA-01",
+    "a fixed name",
+    replace(
+        "templates/hpa.yaml",
+        '  name: {{ include "todo-chatbot.componentName" $backend }}-hpa\n',
+        "  name: todo-backend-hpa\n",
+    ),
+)
+mutant(
+    "CHT-09",
+    "an upgrade that does not render",
+    append("templates/configmap.yaml", "{{- if .Release.IsUpgrade }}{{ .Values.nothing.here }}{{ end }}\n"),
+)
+mutant(
+    "CHT-09",
+    "an older Kubernetes that does not render",
+    append(
+        "templates/configmap.yaml",
+        '{{- if semverCompare "<1.36-0" .Capabilities.KubeVersion.Version }}{{ .Values.no.one }}{{ end }}\n',
+    ),
+)
+mutant(
+    "SVC-08",
+    "sticky in staging",
+    replace(
+        "templates/backend-service.yaml",
+        "sessionAffinity: None",
+        'sessionAffinity: {{ eq .Values.config.environment "staging" | ternary "ClientIP" "None" }}',
+    ),
+)
 mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
 mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
 mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))

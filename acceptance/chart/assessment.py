@@ -16,6 +16,7 @@ from acceptance.chart import bounds, unused
 from acceptance.chart.bounds import Case
 from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.renderer import Renderer
+from acceptance.chart.variations import Varied, variations
 from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, Waived
 from acceptance.checks.places import with_places
@@ -70,12 +71,20 @@ class RenderedChart:
     def _judged(self) -> Subject:
         return self.defaults, self.renderer.target
 
+    @cached_property
+    def variations(self) -> list[Varied]:
+        """The chart with values that neither defaults nor values files set."""
+        return variations(self.renderer, self.defaults)
+
     def others(self, rule: str) -> list[Subject]:
         """Return the further renderings that a rule is asserted of, each with the target that fits it."""
+        if not _renders(self.defaults):
+            return []
+        found = [each.subject for each in self.variations if each.applies(rule)]
         if self.renderer.target.strict and rule in SOUND:
             with suppress(Untested):  # the reason is reported once, for CHT-10
-                return self.generated.subjects()
-        return []
+                found += self.generated.subjects()
+        return found
 
     @property
     def defaults(self) -> Snapshot:

@@ -269,7 +269,7 @@ class Renderer:
             rerendering=rendering,
             without_secrets=None,
             secret_probes=None,
-            autoscaler_off=rendering,
+            autoscaler_off=base.chart.autoscaler_off if _scales(rendering) else rendering,
             namespace_on=None,
             lint=(),
         )
@@ -309,6 +309,10 @@ class Renderer:
             ):
                 found[str(name)] = text
         return found
+
+
+def _scales(rendering: Rendering) -> bool:
+    return any(item.get("kind") == "HorizontalPodAutoscaler" for item in rendering.objects)
 
 
 def _helm_error(error: CommandError) -> str:
