@@ -182,13 +182,15 @@ and its NUL (Linux).
 {{- range $kind, $quantities := $values.resources -}}
 {{- range $resource, $quantity := $quantities -}}
 {{- $number := include "todo-chatbot.number" $quantity | float64 -}}
-{{- $most := ternary 1099511627776.0 128.0 (eq $resource "memory") -}}
+{{- $path := printf "%s.resources.%s.%s" $component $kind $resource -}}
 {{- if le $number 0.0 -}}
-{{- $problems = append $problems (printf "%s.resources.%s.%s: must be more than 0" $component $kind $resource) -}}
-{{- else if or (gt $number $most) (and (eq $resource "memory") (lt $number 4194304.0)) -}}
-{{- $problems = append $problems (printf
-  "%s.resources.%s.%s: %s is not an amount that a container can have (memory from 4Mi to 1Ti, CPU up to 128)"
-  $component $kind $resource (include "todo-chatbot.quantity" $quantity)) -}}
+{{- $problems = append $problems (printf "%s: must be more than 0" $path) -}}
+{{- else if and (eq $resource "memory") (lt $number 4194304.0) -}}
+{{- $problems = append $problems (printf "%s: no container starts with less than 4Mi" $path) -}}
+{{- else if and (eq $resource "cpu") (gt $number 128.0) -}}
+{{- $problems = append $problems (printf "%s: must be at most 128 CPUs" $path) -}}
+{{- else if and (eq $resource "memory") (gt $number 1099511627776.0) -}}
+{{- $problems = append $problems (printf "%s: must be at most 1Ti" $path) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
