@@ -261,6 +261,10 @@ class Renderer:
         """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
         values = merge_values(self.required(), overrides)
         rendering = self.render(values, how)
+        path = self.target.values.hpa_enabled
+        autoscaler_off: Rendering | None = rendering
+        if _scales(rendering):
+            autoscaler_off = self.render(merge_values(values, nested(path, False)), how) if path else None
         assert base.chart is not None
         chart = replace(
             base.chart,
@@ -269,7 +273,7 @@ class Renderer:
             rerendering=rendering,
             without_secrets=None,
             secret_probes=None,
-            autoscaler_off=base.chart.autoscaler_off if _scales(rendering) else rendering,
+            autoscaler_off=autoscaler_off,
             namespace_on=None,
             lint=(),
         )

@@ -179,7 +179,7 @@ def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
             yield {"acceptance": "1"}
         case list():
             yield from ([*value, each] for each in (*value[-1:], ENTRY, {"name": "acceptance"}, "acceptance"))
-            yield from ([*value, {"key": "acceptance"}], [])
+            yield from ([*value, {"key": "acceptance"}], *([[]] if value else []))
         case None:
             yield from ("acceptance", True, 1, {"acceptance": "1"}, ["acceptance"], [ENTRY])
         case _:
