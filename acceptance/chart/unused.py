@@ -114,7 +114,7 @@ def unused_values(renderer: Renderer) -> list[Finding]:
         path = ".".join(keys)
         if path == paths.local_cluster:
             return False  # only changes which replica counts are refused: DEP-03's bounds cover it
-        others = list(_others(value, _schema(renderer, keys)))
+        others = alternatives(renderer, keys, value)
         accepted = False
         for values, how in [*ways, *_with_switches(renderer, keys)]:
             unaltered = renderer.render(values, how)
@@ -165,6 +165,11 @@ def _schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]:
     for key in keys:
         body = resolve(mapping_at(body, "properties").get(key), root)
     return body
+
+
+def alternatives(renderer: Renderer, keys: tuple[str, ...], value: Any) -> list[Any]:
+    """Return other values to try for a key, the likeliest to be accepted first."""
+    return list(_others(value, _schema(renderer, keys)))
 
 
 def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
