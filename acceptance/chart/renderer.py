@@ -18,7 +18,7 @@ import yaml
 from acceptance.chart.files import other_files, schema, templates
 from acceptance.chart.secret_probes import probe_secrets
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
-from acceptance.core.fields import Object
+from acceptance.core.fields import Object, at
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.helm import Helm
@@ -277,7 +277,22 @@ class Renderer:
             namespace_on=None,
             lint=(),
         )
-        return replace(base, objects=rendering.objects, variant=variant, chart=chart)
+        given = self._given(values)
+        return replace(base, objects=rendering.objects, variant=variant, chart=chart, injected_values=given)
+
+    def _given(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the credentials by Secret key, as a set of values has them."""
+        paths, names = self.target.values, self.target.secret
+        given = {
+            key: value
+            for key, path in (
+                (names.database_url, paths.database_url),
+                (names.auth_secret, paths.auth_secret),
+                (names.model_key, paths.model_key),
+            )
+            if path is not None and isinstance(value := at(values, path), str)
+        }
+        return self.credentials | {key: names.from_given(value) for key, value in given.items()}
 
     def lint(self, values: Mapping[str, Any], how: How = USUAL) -> tuple[str, ...]:
         """Return the errors and warnings of `helm lint --strict`."""
