@@ -1,0 +1,190 @@
+"""Fixed renderings of a chart with values that neither its defaults nor its values files set.
+
+Each comes with the target as it fits the rendering. A variation that the chart refuses in words of its own is left
+out; an error of a template is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Any
+
+from acceptance.chart import bounds
+from acceptance.chart.generated_values import SOUND
+from acceptance.chart.renderer import USUAL, WORKERS, How, Renderer
+from acceptance.checks.finding import Untested
+from acceptance.checks.renderings import Subject
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.fields import name_of
+from acceptance.core.target import Target
+from acceptance.core.values import merge_values, nested
+from acceptance.kube.schema import KUBERNETES_VERSION
+
+TEMPLATE_ERROR = re.compile(
+    r"nil pointer|can't evaluate field|wrong type for|incompatible types|not defined|parse error|error converting YAML"
+    r"|not valid YAML|error calling (?!include|fail)|wrong number of args"
+)
+"""What Helm says where a template, rather than the chart's own validation, fails."""
+FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
+"""Rules that depend on the chart's files, not on its values."""
+HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
+NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
+ENVIRONMENTS = ("development", "staging", "production")
+OTHER_NAME = "another name"
+NAMESPACE, NAME = "acceptance-space", "acceptance"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"
+MODEL_URL = "https://model.acceptance.example.com/v1"
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One rendering.
+
+    Attributes:
+        without: Rules that do not apply to it.
+        only: The rules that apply; all if absent.
+    """
+
+    name: str
+    values: dict[str, Any]
+    target: Target
+    how: How = USUAL
+    without: tuple[str, ...] = ()
+    only: Collection[str] | None = None
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A variation as rendered."""
+
+    variation: Variation
+    snapshot: Snapshot
+
+    def applies(self, rule: str) -> bool:
+        """Whether a rule is asserted of it."""
+        assert self.snapshot.chart is not None
+        if self.snapshot.chart.rendering.error is not None:
+            return rule == "CHT-09"
+        only = self.variation.only
+        return rule not in (*FILE_RULES, *self.variation.without) and (only is None or rule in only)
+
+    @property
+    def subject(self) -> Subject:
+        """The rendering, with its target."""
+        return self.snapshot, self.variation.target
+
+
+def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
+    """Return every variation that the chart does not refuse."""
+
+    def render(variation: Variation) -> Varied:
+        snapshot = renderer.with_values(base, variation.values, variation.how, variation.name)
+        return Varied(variation, replace(snapshot, release_namespace=variation.target.chart.namespace))
+
+    every = [*_fixed(renderer.target), *_versions(renderer.target), *_accepted(renderer.target)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(render, every))
+    return [fitted for each in found if (fitted := _fitted(each)) is not None]
+
+
+def _fitted(varied: Varied) -> Varied | None:
+    """Return a variation, of other names with the names as rendered, or None if it does not apply."""
+    chart = varied.snapshot.chart
+    assert chart is not None
+    if chart.rendering.error is not None:
+        return varied if TEMPLATE_ERROR.search(chart.rendering.error) else None
+    if varied.variation.name != OTHER_NAME:
+        return varied
+    renamed = _renamed(varied)
+    return None if renamed is None else replace(varied, variation=replace(varied.variation, target=renamed))
+
+
+def _renamed(varied: Varied) -> Target | None:
+    """Return the target with its names' common prefix replaced, or None if the chart's names are made otherwise."""
+    target = varied.variation.target
+    old = target.component("backend").deployment if "backend" in target.components else ""
+    names = [
+        *(name for each in target.components.values() for name in (each.deployment, each.service)),
+        target.config_map.name,
+        target.secret.name,
+        *([target.autoscaler.name] if target.autoscaler else []),
+    ]
+    prefix = _prefix(names)
+    rendered = {name_of(item) for item in varied.snapshot.objects}
+    deployments = [name_of(item) for item in varied.snapshot.of_kind("Deployment")]
+    new = next((name for name in deployments if old and prefix and name.endswith(old[len(prefix) :])), "")
+    new_prefix = new[: len(new) - len(old[len(prefix) :])]
+    if not prefix or not new or not new_prefix:
+        return None
+
+    def mapped(name: str) -> str:
+        other = f"{new_prefix}{name[len(prefix) :]}"
+        return other if other in rendered or (target.strict and name.startswith(prefix)) else name
+
+    components = {
+        name: each.model_copy(update={"deployment": mapped(each.deployment), "service": mapped(each.service)})
+        for name, each in target.components.items()
+    }
+    scaler = target.autoscaler
+    return target.model_copy(
+        update={
+            "components": components,
+            "config_map": target.config_map.model_copy(update={"name": mapped(target.config_map.name)}),
+            "secret": target.secret.model_copy(update={"name": mapped(target.secret.name)}),
+            "autoscaler": scaler.model_copy(update={"name": mapped(scaler.name)}) if scaler else None,
+        }
+    )
+
+
+def _prefix(names: list[str]) -> str:
+    """Return what all names have in common, to the last dash."""
+    parts = [name.split("-") for name in names]
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
+    return "-".join(column[0] for column in same)
+
+
+def _fixed(target: Target) -> Iterator[Variation]:
+    paths = target.values
+    if paths.hpa_enabled:
+        yield Variation("autoscaling off", nested(paths.hpa_enabled, False), target, without=HPA_RULES)
+    if paths.namespace:
+        chart = target.chart.model_copy(update={"namespace": NAMESPACE})
+        elsewhere = target.model_copy(update={"chart": chart})
+        yield Variation("another namespace", nested(paths.namespace, NAMESPACE), elsewhere, How(namespace=NAMESPACE))
+    if paths.name_override:
+        without = () if target.strict else NAME_RULES
+        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without)
+    if paths.environment:
+        for environment in ENVIRONMENTS:
+            yield Variation(f"{paths.environment} {environment}", nested(paths.environment, environment), target)
+    private = {paths.ca_certificate: CERTIFICATE, paths.model_base_url: MODEL_URL}
+    given = [nested(path, value) for path, value in private.items() if path]
+    if given:
+        yield Variation("a private CA and another model", merge_values({}, *given), target)
+    yield Variation("an upgrade", {}, target, How(upgrade=True))
+
+
+def _versions(target: Target) -> Iterator[Variation]:
+    """Yield the two older minor versions that are supported beside the one that is used."""
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    for older in (int(minor) - 1, int(minor) - 2):
+        yield Variation(f"Kubernetes {major}.{older}", {}, target, How(kube_version=f"{major}.{older}.0"))
+
+
+def _accepted(target: Target) -> Iterator[Variation]:
+    """Yield the bounds' accepted cases, but those whose values the target states."""
+    for case in bounds.cases():
+        if case.refused or case.path in bounds.STATED:
+            continue
+        try:
+            _, values = bounds.overrides(case, target)
+        except Untested:
+            continue
+        switched_off = (case.others or {}).get("hpa_enabled") is False
+        without = HPA_RULES if switched_off else ("HPA-05",)  # which advises against equal bounds
+        only = None if target.strict else SOUND
+        yield Variation(case.id.removesuffix("-accepted"), values, target, without=without, only=only)
