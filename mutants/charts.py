@@ -21,6 +21,17 @@ from acceptance.core.target import Target
 from acceptance.kube.helm import Helm
 from mutants.draft import REMOVE, put
 
+SECOND_OBJECT = """apiVersion: v1
+kind: Secret
+metadata: {name: other, namespace: {{ .Values.namespace.name }}}
+stringData: {JWT_SECRET: {{ .Values.jwtSecret | default "changeme" | quote }}}
+"""
+CLUSTER_ADMIN = """apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: todo}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: default, namespace: {{ .Values.namespace.name }}}]
+"""
 Edit = Callable[[Path], None]
 BACKEND, FRONTEND = "templates/backend-deployment.yaml", "templates/frontend-deployment.yaml"
 HELPERS, VALIDATION = "templates/_helpers.tpl", "templates/_validation.tpl"
@@ -109,6 +120,7 @@ class Mutant:
 
 def findings(rule: str, renderer: Renderer) -> list[Finding]:
     """Return the first findings of the rule at the static level; its checks come first."""
+    renderer.probes_secrets = rule.startswith(("SCY", "SEC"))
     chart = RenderedChart(renderer)
     for assertion in assertions():
         if rule not in assertion.rules:
@@ -376,6 +388,51 @@ mutant(
         'sessionAffinity: {{ eq .Values.config.environment "staging" | ternary "ClientIP" "None" }}',
     ),
 )
+SELECTOR = "app: todo-chatbot\ncomponent: {{ .component }}\napp.kubernetes.io/instance"
+for name, source in (("chart", "Chart.Version"), ("app", "Chart.AppVersion"), ("image", "Values.backend.image.tag")):
+    mutant(
+        "CHT-17",
+        f"a selector with the {name}'s version",
+        replace(HELPERS, SELECTOR, f"version: {{{{ .root.{source} | quote }}}}\n{SELECTOR}"),
+    )
+mutant(
+    "CHT-17",
+    "a Deployment named by the version",
+    replace(
+        BACKEND, '  name: {{ include "todo-chatbot.componentName" $backend }}\n', "  name: todo-{{ .Chart.Version }}\n"
+    ),
+)
+mutant(
+    "CHT-18",
+    "a new section read as it is",
+    append("templates/configmap.yaml", "{{- if .Values.metrics.enabled }}\n  METRICS: 'on'\n{{- end }}\n"),
+    append(VALUES, "metrics:\n  enabled: false\n"),
+    remove(SCHEMA),
+)
+mutant(
+    "CFG-10",
+    "a checksum of nothing",
+    replace(HELPERS, "{{ $used | toJson | sha256sum }}", "{{ sha256sum .component }}"),
+)
+mutant(
+    "SEC-11",
+    "a checksum of some keys",
+    replace(
+        HELPERS, "{{ $usedSecrets | toJson | sha256sum }}", "{{ keys $usedSecrets | sortAlpha | toJson | sha256sum }}"
+    ),
+)
+TRIMMED = "b64enc $value"
+for secret_rule, change in (
+    ("SEC-04", 'b64enc (first (splitList "?" $value))'),
+    ("SEC-05", "b64enc (trim $value)"),
+    ("SEC-06", "b64enc (trunc 40 $value)"),
+):
+    mutant(secret_rule, "changed on its way", replace("templates/secrets.yaml", TRIMMED, change))
+mutant(
+    "CFG-03",
+    "another environment",
+    replace(HELPERS, '"ENVIRONMENT" $values.config.environment', '"ENVIRONMENT" "development"'),
+)
 mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
 mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
 mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))
@@ -444,3 +501,18 @@ mutant(
 mutant(
     "SCY-09", "a token", replace(HELPERS, "automountServiceAccountToken: false", "automountServiceAccountToken: true")
 )
+mutant("SCY-08", "a key in the notes", append("templates/NOTES.txt", "Key: {{ .Values.secrets.openaiApiKey }}\n"))
+mutant(
+    "SCY-08",
+    "a refusal by the schema, which quotes the value",
+    data(SCHEMA, "properties.secrets.properties.openaiApiKey.pattern", "^sk-proj-"),
+)
+mutant(
+    "SCY-08",
+    "a default in a template",
+    replace(HELPERS, '$secrets.betterAuthSecret | default ""', f'$secrets.betterAuthSecret | default "{"x" * 40}"'),
+    replace(VALIDATION, "{{- with $missing -}}", "{{- with list -}}"),
+    replace(VALIDATION, "`^[^\\x00]{32,}$`", "`^[^\\x00]*$`"),
+)
+mutant("SCY-08", "another credential of the values", append("templates/secrets.yaml", "---\n" + SECOND_OBJECT))
+mutant("SCY-09", "an administrator's rights", append("templates/rbac.yaml", CLUSTER_ADMIN))

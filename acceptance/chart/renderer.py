@@ -8,16 +8,17 @@ import secrets
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import yaml
 
-from acceptance.chart.files import schema, templates
+from acceptance.chart.files import other_files, schema, templates
+from acceptance.chart.secret_probes import probe_secrets
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
-from acceptance.core.fields import Object
+from acceptance.core.fields import Object, at
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.helm import Helm
@@ -84,7 +85,10 @@ class Renderer:
 
     Attributes:
         credentials: The Secret's values by key, used in every rendering.
+        probes_secrets: Whether snapshots contain the renderings that show how the chart treats its secrets.
     """
+
+    probes_secrets = True
 
     def __init__(self, helm: Helm, target: Target, chart: Path | None = None) -> None:
         self.helm = helm
@@ -195,7 +199,11 @@ class Renderer:
     # --- the snapshot
 
     def snapshot(self, values_file: Path | None = None) -> Snapshot:
-        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values."""
+        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values.
+
+        Args:
+            values_file: The shipped values file, relative to the target's root.
+        """
         target = self.target
         files = () if values_file is None else (target.root / values_file,)
         usual, noted = How(files=files), How(files=files, notes=True)
@@ -214,6 +222,9 @@ class Renderer:
             namespace_on = pool.submit(render_with, target.values.namespace_create, True, elsewhere)
             lint = pool.submit(self.lint, values, usual)
             dependencies = pool.submit(self.dependencies)
+            secret_probes = (
+                probe_secrets(partial(self.render, how=usual), target, values, pool) if self.probes_secrets else None
+            )
             return Snapshot(
                 source="static",
                 objects=rendering.result().objects,
@@ -230,6 +241,8 @@ class Renderer:
                     rendering=rendering.result(),
                     rerendering=rerendering.result(),
                     without_secrets=incomplete.result() if incomplete else None,
+                    secret_probes=secret_probes() if secret_probes else None,
+                    files=dict(other_files(self.chart)),
                     autoscaler_off=hpa_off.result(),
                     namespace_on=namespace_on.result(),
                     lint=lint.result(),
@@ -248,6 +261,10 @@ class Renderer:
         """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
         values = merge_values(self.required(), overrides)
         rendering = self.render(values, how)
+        path = self.target.values.hpa_enabled
+        autoscaler_off: Rendering | None = rendering
+        if _scales(rendering):
+            autoscaler_off = self.render(merge_values(values, nested(path, False)), how) if path else None
         assert base.chart is not None
         chart = replace(
             base.chart,
@@ -255,11 +272,27 @@ class Renderer:
             rendering=rendering,
             rerendering=rendering,
             without_secrets=None,
-            autoscaler_off=base.chart.autoscaler_off if _scales(rendering) else rendering,
+            secret_probes=None,
+            autoscaler_off=autoscaler_off,
             namespace_on=None,
             lint=(),
         )
-        return replace(base, objects=rendering.objects, variant=variant, chart=chart)
+        given = self._given(values)
+        return replace(base, objects=rendering.objects, variant=variant, chart=chart, injected_values=given)
+
+    def _given(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the credentials by Secret key, as a set of values has them."""
+        paths, names = self.target.values, self.target.secret
+        given = {
+            key: value
+            for key, path in (
+                (names.database_url, paths.database_url),
+                (names.auth_secret, paths.auth_secret),
+                (names.model_key, paths.model_key),
+            )
+            if path is not None and isinstance(value := at(values, path), str)
+        }
+        return self.credentials | {key: names.from_given(value) for key, value in given.items()}
 
     def lint(self, values: Mapping[str, Any], how: How = USUAL) -> tuple[str, ...]:
         """Return the errors and warnings of `helm lint --strict`."""
