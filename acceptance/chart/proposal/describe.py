@@ -6,12 +6,13 @@ so that a chart which differs is found out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
 from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates
-from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best_named, rank, words
+from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best_named, normalized, rank, words
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import EnvVar, image_reference
@@ -23,6 +24,10 @@ REPLICAS = {"backend": 2, "frontend": 1}
 RESOURCES = {"cpu": "500m", "memory": "512Mi"}
 FIGURES = {"min_replicas": 2, "max_replicas": 5, "cpu_percent": 70}
 CONFIG_KEYS = {"environment": "ENVIRONMENT", "debug": "DEBUG", "cors_origins": "CORS_ORIGINS"}
+DATABASE_PART = re.compile(
+    r".*(postgres|postgresql|pg|database|db|sql|neon).*(user|username|password|pass|host|port|name|db)"
+)
+"""Names of variables that hold a part of the database's URL."""
 VERSION_LABELS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "version", "chart", "pod-template-hash"})
 """Labels that follow the version; no selector should have them."""
 
@@ -178,7 +183,7 @@ def describe_secret(
             draft.note(f"Not found: the key for {SPECIFIED_KEYS[meaning]}, {why}.")
     for role, workload in (("backend", backend), ("frontend", frontend)):
         if workload is not None:
-            _secret_keys(draft, role, workload, {**SPECIFIED_KEYS, **keys})
+            _secret_keys(draft, role, workload, keys)
 
 
 def _elsewhere(meaning: str, name: str, backend: Workload | None) -> set[str]:
@@ -196,17 +201,21 @@ def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str,
     A frontend that is told its own URL keeps sessions itself, and needs the database and the key to sign with.
     """
     variables = [each for each in workload.all_variables if each.source == "Secret"]
-    rendered = {meaning for meaning in CREDENTIALS if any(_feeds(each, meaning, keys[meaning]) for each in variables)}
+    names = {**SPECIFIED_KEYS, **keys}
+    rendered = {meaning for meaning in CREDENTIALS if any(_feeds(each, meaning, names[meaning]) for each in variables)}
+    parts: list[str] = []
     if role == "backend":
-        needed = list(CREDENTIALS)
+        needed = [name for name in CREDENTIALS if name in keys] or list(CREDENTIALS)
+        if "database_url" not in needed:
+            parts = sorted({str(each.key) for each in variables if DATABASE_PART.fullmatch(normalized(each.name))})
     else:
         signs_in = any(rank(each.name, "public_url") >= 8 for each in workload.main_variables)
         needed = [name for name in CREDENTIALS[:2] if signs_in or name in rendered]
     comment = None
     if rendered != set(needed):
-        listed = ", ".join(keys[each] for each in CREDENTIALS if each in rendered) or "none"
+        listed = ", ".join(names[each] for each in CREDENTIALS if each in rendered) or "none"
         comment = f"the specification's; the chart renders {listed}"
-    draft.set(("components", role, "secret_keys"), [keys[name] for name in needed], comment)
+    draft.set(("components", role, "secret_keys"), [*(names[name] for name in needed), *parts], comment)
 
 
 def _feeds(variable: EnvVar, meaning: str, key: str) -> bool:

@@ -224,7 +224,8 @@ def _of_component(
         yield Effect(role, "image_repository", trial.path, 6 if repository == value else 4)
     if at(old_main, "resources") != (resources := at(new_main, "resources")) and resources:
         if isinstance(value, Mapping):
-            yield Effect(role, "resources", trial.path)
+            whole = re.sub(r"\.(requests|limits)$", "", trial.path)
+            yield Effect(role, "resources", whole, 5 if whole == trial.path else 4)
         elif match := re.fullmatch(r"(.+)\.(requests|limits)\.(cpu|memory)", trial.path):
             yield Effect(role, "resources", match[1], 4)
     for field in ("failureThreshold", "periodSeconds", "timeoutSeconds"):
