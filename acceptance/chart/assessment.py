@@ -16,12 +16,15 @@ from acceptance.chart import bounds, unused
 from acceptance.chart.bounds import Case
 from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.renderer import Renderer
+from acceptance.chart.upgrades import missing_section_findings, rollout_findings, upgrade_findings
+from acceptance.chart.variations import varied
 from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, Waived
 from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
+from acceptance.core.target import COMPONENTS
 
-Group = Literal["rules", "bounds", "generated values", "unused"]
+Group = Literal["rules", "bounds", "generated values", "unused", "upgrades"]
 
 
 class RenderedChart:
@@ -48,8 +51,14 @@ class RenderedChart:
         """Return the further renderings that a rule is asserted of, each with the target that fits it."""
         if self.renderer.target.strict and rule in SOUND:
             with suppress(Untested):  # the reason is reported once, for CHT-10
-                return self.generated.subjects()
-        return []
+                return [*self.variations, *self.generated.subjects()]
+        return self.variations
+
+    @cached_property
+    def variations(self) -> list[Subject]:
+        """The chart with what its users set first; none if its defaults do not render."""
+        rendering = self.defaults.chart.rendering if self.defaults.chart else None
+        return [] if rendering is None or rendering.error is not None else varied(self.renderer, self.defaults)
 
     @property
     def defaults(self) -> Snapshot:
@@ -83,7 +92,7 @@ class Assessment:
 
 def assertions() -> list[Assertion]:
     """Return every assertion of the static level: checks in the rules' order, then bounds and the values' use."""
-    return [*_rules(), *_bounds(), *_values()]
+    return [*_rules(), *_bounds(), *_values(), *_upgrades()]
 
 
 def _rules() -> Iterator[Assertion]:
@@ -124,6 +133,23 @@ def _values() -> Iterator[Assertion]:
     )
     yield Assertion("CHT-08-unused", "unused", ("CHT-08",), None, lambda chart: unused.unused_templates(chart.renderer))
     yield Assertion("CHT-10-unused", "unused", ("CHT-10",), None, lambda chart: unused.unused_values(chart.renderer))
+
+
+def _upgrades() -> Iterator[Assertion]:
+    def later(rule: str, chart: RenderedChart) -> list[Finding]:
+        return upgrade_findings(chart.renderer, chart.defaults, rule)
+
+    def rolled(rule: str, component: str, chart: RenderedChart) -> list[Finding]:
+        return rollout_findings(chart.renderer, chart.defaults, rule, component)
+
+    for rule in ("DEP-04", "CHT-13"):
+        yield Assertion(f"{rule}-later version", "upgrades", (rule,), None, partial(later, rule))
+    for rule in ("CFG-10", "SEC-11"):
+        for component in COMPONENTS:
+            run = partial(rolled, rule, component)
+            yield Assertion(f"{rule}-{component}-changed values", "upgrades", (rule,), component, run)
+    missing = _on_defaults(missing_section_findings)
+    yield Assertion("CHT-17-missing sections", "upgrades", ("CHT-17",), None, missing)
 
 
 def _on_defaults(function: Callable[[Renderer, Snapshot], list[Finding]]) -> Callable[[RenderedChart], list[Finding]]:

@@ -88,22 +88,35 @@ class Renderer:
     # --- rendering
 
     def render(
-        self, values: Mapping[str, Any], *, namespace: str | None = None, notes: bool = False, use_cache: bool = True
+        self,
+        values: Mapping[str, Any],
+        *,
+        namespace: str | None = None,
+        release: str | None = None,
+        kubernetes: str = KUBERNETES_VERSION,
+        upgrade: bool = False,
+        notes: bool = False,
+        use_cache: bool = True,
     ) -> Rendering:
         """Render the chart with `values`; an error is part of the result.
 
         Args:
             values: Merged over the chart's values.yaml.
             namespace: The release namespace; the target's by default.
+            release: The release's name; the target's by default.
+            kubernetes: The version of Kubernetes that templates see.
+            upgrade: Whether to render as in an upgrade; otherwise as in an installation.
             notes: Whether to render NOTES.txt too.
             use_cache: Whether an earlier rendering of the same values may be returned.
         """
         namespace = namespace or self.target.chart.namespace
-        key = json.dumps([namespace, notes, values], sort_keys=True)
+        options = [release or self.target.chart.release, "--namespace", namespace, "--kube-version", kubernetes]
+        options += ["--is-upgrade"] if upgrade else []
+        key = json.dumps([options, notes, values], sort_keys=True)
         with self._lock:
             if use_cache and key in self._cache:
                 return self._cache[key]
-        rendering = self._render(values, namespace, notes)
+        rendering = self._render(values, options, namespace, notes)
         if use_cache:
             with self._lock:
                 self._cache[key] = rendering
@@ -114,9 +127,9 @@ class Renderer:
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(self.render, sets))
 
-    def _render(self, values: Mapping[str, Any], namespace: str, notes: bool) -> Rendering:
-        options = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
-        template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds", *options]
+    def _render(self, values: Mapping[str, Any], options: list[str], namespace: str, notes: bool) -> Rendering:
+        release, *others = options
+        template: list[str | Path] = ["template", release, self.chart, "--include-crds", *others]
         try:
             manifest = self.helm(*template, "--values", "-", values=values)
             objects = tuple(documents(manifest))
@@ -191,10 +204,16 @@ class Renderer:
         """Return a snapshot of the defaults, then of each shipped values file."""
         return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
 
-    def with_values(self, base: Snapshot, overrides: Mapping[str, Any]) -> Snapshot:
-        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
+    def with_values(self, base: Snapshot, overrides: Mapping[str, Any], **options: Any) -> Snapshot:
+        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it.
+
+        Args:
+            base: The defaults.
+            overrides: Values over the required ones.
+            options: Further options of `render`.
+        """
         values = merge_values(self.required(), overrides)
-        rendering = self.render(values)
+        rendering = self.render(values, **options)
         assert base.chart is not None
         chart = replace(
             base.chart,
@@ -206,7 +225,7 @@ class Renderer:
             namespace_on=None,
             lint=(),
         )
-        return replace(base, objects=rendering.objects, variant="other values", chart=chart)
+        return replace(base, objects=rendering.objects, variant="other values", chosen=True, chart=chart)
 
     def lint(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the errors and warnings of `helm lint --strict`."""

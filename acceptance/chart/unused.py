@@ -84,10 +84,10 @@ def unused_values(renderer: Renderer) -> list[Finding]:
 def _changes(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield (dotted path, another value of the same type) for each leaf of the values."""
     for keys, value in leaves(values):
-        yield ".".join(keys), _another(value)
+        yield ".".join(keys), another(value)
 
 
-def _another(value: Any) -> Any:
+def another(value: Any) -> Any:
     """Return another value of the same type."""
     match value:
         case bool():
