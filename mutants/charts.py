@@ -21,6 +21,17 @@ from acceptance.core.target import Target
 from acceptance.kube.helm import Helm
 from mutants.draft import REMOVE, put
 
+SECOND_OBJECT = """apiVersion: v1
+kind: Secret
+metadata: {name: other, namespace: {{ .Values.namespace.name }}}
+stringData: {JWT_SECRET: {{ .Values.jwtSecret | default "changeme" | quote }}}
+"""
+CLUSTER_ADMIN = """apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: todo}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: default, namespace: {{ .Values.namespace.name }}}]
+"""
 Edit = Callable[[Path], None]
 BACKEND, FRONTEND = "templates/backend-deployment.yaml", "templates/frontend-deployment.yaml"
 HELPERS, VALIDATION = "templates/_helpers.tpl", "templates/_validation.tpl"
@@ -109,6 +120,7 @@ class Mutant:
 
 def findings(rule: str, renderer: Renderer) -> list[Finding]:
     """Return the first findings of the rule at the static level; its checks come first."""
+    renderer.probes_secrets = rule.startswith(("SCY", "SEC"))
     chart = RenderedChart(renderer)
     for assertion in assertions():
         if rule not in assertion.rules:
@@ -340,6 +352,42 @@ mutant("SVC-06", "another port", replace("templates/backend-service.yaml", "targ
 mutant(
     "SVC-08", "sticky", replace("templates/backend-service.yaml", "sessionAffinity: None", "sessionAffinity: ClientIP")
 )
+mutant(
+    "CFG-02",
+    "a fixed namespace",
+    replace("templates/configmap.yaml", NAMESPACE, "  namespace: todo-chatbot\n"),
+)
+mutant(
+    "HPA-01",
+    "a fixed name",
+    replace(
+        "templates/hpa.yaml",
+        '  name: {{ include "todo-chatbot.componentName" $backend }}-hpa\n',
+        "  name: todo-backend-hpa\n",
+    ),
+)
+mutant(
+    "CHT-09",
+    "an upgrade that does not render",
+    append("templates/configmap.yaml", "{{- if .Release.IsUpgrade }}{{ .Values.nothing.here }}{{ end }}\n"),
+)
+mutant(
+    "CHT-09",
+    "an older Kubernetes that does not render",
+    append(
+        "templates/configmap.yaml",
+        '{{- if semverCompare "<1.36-0" .Capabilities.KubeVersion.Version }}{{ .Values.no.one }}{{ end }}\n',
+    ),
+)
+mutant(
+    "SVC-08",
+    "sticky in staging",
+    replace(
+        "templates/backend-service.yaml",
+        "sessionAffinity: None",
+        'sessionAffinity: {{ eq .Values.config.environment "staging" | ternary "ClientIP" "None" }}',
+    ),
+)
 mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
 mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
 mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))
@@ -408,3 +456,18 @@ mutant(
 mutant(
     "SCY-09", "a token", replace(HELPERS, "automountServiceAccountToken: false", "automountServiceAccountToken: true")
 )
+mutant("SCY-08", "a key in the notes", append("templates/NOTES.txt", "Key: {{ .Values.secrets.openaiApiKey }}\n"))
+mutant(
+    "SCY-08",
+    "a refusal by the schema, which quotes the value",
+    data(SCHEMA, "properties.secrets.properties.openaiApiKey.pattern", "^sk-proj-"),
+)
+mutant(
+    "SCY-08",
+    "a default in a template",
+    replace(HELPERS, '$secrets.betterAuthSecret | default ""', f'$secrets.betterAuthSecret | default "{"x" * 40}"'),
+    replace(VALIDATION, "{{- with $missing -}}", "{{- with list -}}"),
+    replace(VALIDATION, "`^[^\\x00]{32,}$`", "`^[^\\x00]*$`"),
+)
+mutant("SCY-08", "another credential of the values", append("templates/secrets.yaml", "---\n" + SECOND_OBJECT))
+mutant("SCY-09", "an administrator's rights", append("templates/rbac.yaml", CLUSTER_ADMIN))

@@ -276,6 +276,14 @@ def _memory_metric(objects: Objects) -> None:
         item["spec"]["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": target}})
 
 
+@variant("unhurried scaling")
+def _unhurried(objects: Objects) -> None:
+    step = {"type": "Pods", "value": 1, "periodSeconds": 60}
+    rules = {"policies": [step, {**step, "type": "Percent"}], "stabilizationWindowSeconds": 300, "selectPolicy": "Min"}
+    for item in one(objects, "HorizontalPodAutoscaler"):
+        item["spec"]["behavior"] = {"scaleUp": rules, "scaleDown": rules}
+
+
 @variant("spread where possible")
 def _spread(objects: Objects) -> None:
     for spec in specs(objects):
@@ -379,7 +387,8 @@ def _listening(objects: Objects) -> None:
     for item in deployments(objects):
         for body in item["spec"]["template"]["spec"]["containers"]:
             body["args"] = ["--host", "::", "--origin", "http://localhost:3000"]
-            body["env"] = [*body["env"], {"name": "HOSTNAME", "value": "::"}]
+            others = [each for each in body["env"] if each["name"] != "HOSTNAME"]
+            body["env"] = [*others, {"name": "HOSTNAME", "value": "::"}]
 
 
 @variant("latest of a registry")
@@ -387,6 +396,50 @@ def _latest(objects: Objects) -> None:
     for body in containers(objects):
         body["image"] = f"ghcr.io/team/{body['image'].rpartition(':')[0]}"
         body.pop("imagePullPolicy", None)
+
+
+@variant("custom kinds and their definition")
+def _custom(objects: Objects) -> None:
+    namespace = objects[-1]["metadata"].get("namespace")
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    names = {"kind": "Widget", "plural": "widgets", "singular": "widget"}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": free}}
+    definition = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    for api_version, kind, name, spec in (
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets.example.com", definition),
+        ("example.com/v1alpha1", "Widget", "Any_Name", {"entries": [{"name": "a"}, {"name": "a"}]}),
+        ("cert-manager.io/v1", "Certificate", "database", {"secretName": "a"}),
+        ("monitoring.coreos.com/v1", "ServiceMonitor", "metrics", {"selector": {}}),
+    ):
+        metadata = {"name": name} if kind == "CustomResourceDefinition" else {"name": name, "namespace": namespace}
+        objects.append({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
+
+
+@variant("unusual but valid fields")
+def _unusual(objects: Objects) -> None:
+    for item in objects:
+        item["metadata"].setdefault("labels", {})["example.com/Part_of.it"] = ""
+        item["metadata"].setdefault("annotations", {})["example.com/note"] = "+ any text: with \u00fc, - and \n"
+        item["metadata"]["creationTimestamp"] = None
+    for item in deployments(objects):
+        item["spec"] |= {"paused": False, "progressDeadlineSeconds": 601}
+        spec = item["spec"]["template"]["spec"]
+        spec |= {
+            "enableServiceLinks": False,
+            "setHostnameAsFQDN": False,
+            "schedulerName": "default-scheduler",
+            "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+            "nodeSelector": None,
+        }
+        for body in spec["containers"]:
+            body["env"] = [
+                *body["env"],
+                {"name": "a.b-c", "value": None},
+                {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+            ]
+            body["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    for item in one(objects, "Service"):
+        item["spec"] |= {"ipFamilyPolicy": "PreferDualStack", "publishNotReadyAddresses": False}
 
 
 @variant("migrations by hooks in their order")
@@ -408,3 +461,31 @@ def _hooks(objects: Objects) -> None:
 def _classes(objects: Objects) -> None:
     for spec in specs(objects):
         spec["priorityClassName"] = "system-cluster-critical"
+
+
+@variant("budgets, monitors and network policies that fit")
+def _policies(objects: Objects) -> None:
+    namespace = deployments(objects)[0]["metadata"].get("namespace")
+
+    def add(kind: str, api: str, name: str, **spec: Any) -> None:
+        metadata = {"name": name, "namespace": namespace}
+        objects.append({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
+
+    own = {"matchLabels": deployments(objects)[0]["spec"]["selector"]["matchLabels"]}
+    add("PodDisruptionBudget", "policy/v1", "one-at-a-time", selector=own, maxUnavailable=1)
+    dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}], "to": [{"namespaceSelector": {}}]}
+    outside = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
+    egress = [dns, outside, {"to": [{"podSelector": {}}]}]
+    ingress = [{"from": [{"podSelector": {}}], "ports": [{"port": "http"}]}]
+    add("NetworkPolicy", "networking.k8s.io/v1", "own", podSelector={}, egress=egress, ingress=ingress)
+
+
+@variant("pods that a local cluster can place")
+def _placed(objects: Objects) -> None:
+    expression = {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64", "amd64"]}
+    terms = [{"matchExpressions": [expression]}]
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    for spec in specs(objects):
+        affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+        spec["affinity"] = {"nodeAffinity": affinity}
+        spec["topologySpreadConstraints"] = [spread]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mutants.draft import Body, put
-from mutants.neutral import Objects, containers, specs, variant
+from mutants.neutral import Objects, containers, one, specs, variant
 
 
 @variant("objects that name Services without exposing them")
@@ -76,3 +76,39 @@ def _safe(objects: Objects) -> None:
     for body in containers(objects):
         put(body, "securityContext.capabilities.add", ["NET_BIND_SERVICE"])
         put(body, "securityContext.procMount", "Default")
+
+
+@variant("entries of a Secret that are no credentials")
+def _plain_entries(objects: Objects) -> None:
+    entries = {
+        "DB_USER": "todo",
+        "DB_HOST": "db.example.com",
+        "DB_PORT": "5432",
+        "DB_SSL": "true",
+        "SMTP_PASSWORD": "",
+        "SENTRY_URL": "https://sentry.example.com/1",
+        "VAPID_PUBLIC_KEY": "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA",
+        "SECRET_NAME": "todo-chatbot-secrets",
+    }
+    for item in one(objects, "Secret"):
+        item["stringData"] = entries
+
+
+@variant("settings whose names resemble credentials")
+def _resembling(objects: Objects) -> None:
+    for item in one(objects, "ConfigMap"):
+        item["data"] |= {
+            "TOKEN_LIFETIME": "3600",
+            "MAX_TOKENS": "4096",
+            "PASSWORD_MIN_LENGTH": "12",
+            "SECRET_NAME": "todo-chatbot-secrets",
+            "DB_PASSWORD_FILE": "/run/secrets/password",
+            "SMTP_PASSWORD": "",
+            "REQUIRE_PASSWORD": "true",
+            "EXAMPLE_URL": "postgresql://user:password@host:5432/todo",
+            "TEMPLATE": "postgresql://$(DB_USER):$(DB_PASSWORD)@db/todo",
+            "MODEL_KEY_FORMAT": "sk-proj-xxxxxxxxxxxxxxxxxxxxxxxx",
+            "NEXT_PUBLIC_STRIPE_KEY": "pk_live_Qx7Lw2Zr9Tn4Vb6Ym1Kc",
+        }
+    for body in containers(objects, init=False):
+        body["args"] = ["--token-file=/run/secrets/token", "--password=$(DB_PASSWORD)", "--secret-name", "todo"]

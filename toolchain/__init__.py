@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import binaries, browser, engine, images
+from toolchain import api_validator, binaries, browser, engine, images
+from toolchain.console import ToolchainError, log
 from toolchain.engine import Engine
 
 __all__ = ["Toolchain", "ensure", "find"]
@@ -56,7 +57,10 @@ def gather(docker: Engine, *, may_build: bool) -> Toolchain:
 
     def cluster_images() -> tuple[str, str]:
         node = images.ensure(docker, images.NODE, may_build=may_build)
-        return node, images.ensure(docker, images.METRICS_SERVER, may_build=may_build)
+        metrics_server = images.ensure(docker, images.METRICS_SERVER, may_build=may_build)
+        if may_build:
+            build_api_validator()
+        return node, metrics_server
 
     with ThreadPoolExecutor() as pool:
         bases, clusters = pool.submit(base_images), pool.submit(cluster_images)
@@ -82,3 +86,14 @@ def gather(docker: Engine, *, may_build: bool) -> Toolchain:
         nodejs_image=nodejs,
         browser=browser_path,
     )
+
+
+def build_api_validator() -> None:
+    """Build the API server's rules; without them a run goes on, and says which clauses are untested.
+
+    Not side by side with another Go build: they share most packages, and each would compile them.
+    """
+    try:
+        api_validator.ensure()
+    except ToolchainError as error:
+        log(api_validator.NAME, f"not built: {error}")

@@ -17,13 +17,16 @@ from acceptance.chart.bounds import Case
 from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.renderer import Renderer
 from acceptance.chart.upgrades import missing_section_findings, rollout_findings, upgrade_findings
-from acceptance.chart.variations import varied
+from acceptance.chart.variations import Varied, variations
 from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, Waived
+from acceptance.checks.places import with_places
 from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import COMPONENTS
 
+FILES_ALONE = ("CHT-01", "CHT-02", "CHT-03", "CHT-04", "CHT-05", "CHT-06", "CHT-07", "CHT-09")
+"""Rules of the chart's files, and the rule that the chart renders."""
 Group = Literal["rules", "bounds", "generated values", "unused", "upgrades"]
 
 
@@ -43,27 +46,59 @@ class RenderedChart:
         """The chart with values drawn from its schema; raises `Untested` where that can't be done."""
         return GeneratedValues(self.renderer, self.defaults)
 
-    def shipped(self) -> list[Subject]:
-        """Return what ships, with the target."""
-        return [(snapshot, self.renderer.target) for snapshot in self.snapshots]
+    def shipped(self, rule: str) -> list[Subject]:
+        """Return what ships, with the target, as far as a rule can be asserted of it.
+
+        Raises:
+            Untested: The defaults do not render.
+        """
+        if rule in FILES_ALONE or (rule == "CHT-10" and self.renderer.readable):
+            # What keeps the defaults from rendering is said once.
+            chosen = self.snapshots if rule == "CHT-10" or _renders(self.defaults) else [self.defaults]
+        else:
+            self.require_rendered()
+            chosen = [each for each in self.snapshots if _renders(each)]
+        return [(snapshot, self.renderer.target) for snapshot in chosen]
+
+    def require_rendered(self) -> None:
+        """Raise `Untested`, with the finding that is its cause, if the chart's defaults do not render."""
+        assert self.defaults.chart is not None
+        if (error := self.defaults.chart.rendering.error) is not None:
+            cause = Finding("CHT-09", "chart", "helm template", "objects", error)
+            raise Untested(
+                f"the chart does not render (CHT-09): {error}", next(iter(with_places([cause], *self._judged)), cause)
+            )
+
+    @property
+    def _judged(self) -> Subject:
+        return self.defaults, self.renderer.target
+
+    @cached_property
+    def variations(self) -> list[Varied]:
+        """The chart with values that neither defaults nor values files set."""
+        return variations(self.renderer, self.defaults)
 
     def others(self, rule: str) -> list[Subject]:
         """Return the further renderings that a rule is asserted of, each with the target that fits it."""
+        if not _renders(self.defaults):
+            return []
+        found = [each.subject for each in self.variations if each.applies(rule)]
         if self.renderer.target.strict and rule in SOUND:
             with suppress(Untested):  # the reason is reported once, for CHT-10
-                return [*self.variations, *self.generated.subjects()]
-        return self.variations
-
-    @cached_property
-    def variations(self) -> list[Subject]:
-        """The chart with what its users set first; none if its defaults do not render."""
-        rendering = self.defaults.chart.rendering if self.defaults.chart else None
-        return [] if rendering is None or rendering.error is not None else varied(self.renderer, self.defaults)
+                found += self.generated.subjects()
+        return found
 
     @property
     def defaults(self) -> Snapshot:
         """The chart with its default values."""
         return self.snapshots[0]
+
+
+def _renders(snapshot: Snapshot) -> bool:
+    return snapshot.chart is not None and snapshot.chart.rendering.error is None
+
+
+Ask = Callable[[RenderedChart], list[Finding]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +114,7 @@ class Assertion:
     group: Group
     rules: tuple[str, ...]
     component: str | None
-    findings: Callable[[RenderedChart], list[Finding]]
+    findings: Ask
 
 
 @dataclass(frozen=True)
@@ -97,7 +132,7 @@ def assertions() -> list[Assertion]:
 
 def _rules() -> Iterator[Assertion]:
     def run(check: Check, chart: RenderedChart) -> list[Finding]:
-        return check_all(check, chart.shipped(), chart.others(check.rule))
+        return check_all(check, chart.shipped(check.rule), chart.others(check.rule))
 
     for check in checks.for_level("static"):
         yield Assertion(check.id, "rules", (check.rule,), check.component, partial(run, check))
@@ -107,9 +142,11 @@ def _bounds() -> Iterator[Assertion]:
     static = {(each.rule, each.component): each for each in checks.for_level("static")}
 
     def run(case: Case, chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
         return bounds.check_case(case, chart.renderer, chart.defaults, static)
 
     def total_size(excess: int, chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
         return run(bounds.total_size(chart.renderer, chart.defaults, excess), chart)
 
     for case in bounds.cases():
@@ -129,10 +166,10 @@ def _values() -> Iterator[Assertion]:
         "generated values",
         ("CHT-10",),
         None,
-        lambda chart: chart.generated.findings(),
+        _if_rendered(lambda chart: chart.generated.findings()),
     )
-    yield Assertion("CHT-08-unused", "unused", ("CHT-08",), None, lambda chart: unused.unused_templates(chart.renderer))
-    yield Assertion("CHT-10-unused", "unused", ("CHT-10",), None, lambda chart: unused.unused_values(chart.renderer))
+    for rule, function in (("CHT-08", unused.unused_templates), ("CHT-10", unused.unused_values)):
+        yield Assertion(f"{rule}-unused", "unused", (rule,), None, _on_renderer(function))
 
 
 def _upgrades() -> Iterator[Assertion]:
@@ -143,17 +180,29 @@ def _upgrades() -> Iterator[Assertion]:
         return rollout_findings(chart.renderer, chart.defaults, rule, component)
 
     for rule in ("DEP-04", "CHT-13"):
-        yield Assertion(f"{rule}-later version", "upgrades", (rule,), None, partial(later, rule))
+        yield Assertion(f"{rule}-later version", "upgrades", (rule,), None, _if_rendered(partial(later, rule)))
     for rule in ("CFG-10", "SEC-11"):
         for component in COMPONENTS:
-            run = partial(rolled, rule, component)
+            run = _if_rendered(partial(rolled, rule, component))
             yield Assertion(f"{rule}-{component}-changed values", "upgrades", (rule,), component, run)
     missing = _on_defaults(missing_section_findings)
     yield Assertion("CHT-17-missing sections", "upgrades", ("CHT-17",), None, missing)
 
 
-def _on_defaults(function: Callable[[Renderer, Snapshot], list[Finding]]) -> Callable[[RenderedChart], list[Finding]]:
-    return lambda chart: function(chart.renderer, chart.defaults)
+def _if_rendered(function: Ask) -> Ask:
+    def ask(chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
+        return function(chart)
+
+    return ask
+
+
+def _on_defaults(function: Callable[[Renderer, Snapshot], list[Finding]]) -> Ask:
+    return _if_rendered(lambda chart: function(chart.renderer, chart.defaults))
+
+
+def _on_renderer(function: Callable[[Renderer], list[Finding]]) -> Ask:
+    return _if_rendered(lambda chart: function(chart.renderer))
 
 
 def assess(renderer: Renderer) -> Assessment:

@@ -169,6 +169,7 @@ def cases() -> list[Case]:
             "0 and 0": WithValues(0, {"max_unavailable": 0}),
             "0% and 0": WithValues("0%", {"max_unavailable": 0}),
             "0 and 0%": WithValues(0, {"max_unavailable": "0%"}),
+            "0 and 1%, which rounds to 0": WithValues(0, {"max_unavailable": "1%"}),
         },
         {"0 and 1": WithValues(0, {"max_unavailable": 1}), "25% and 0": "25%"},
     )
@@ -243,6 +244,8 @@ def cases() -> list[Case]:
     return found
 
 
+STATED = ("image_repository", "name_override", "service_port", "container_port", "max_surge")
+"""Values that the target states, so that other rules refuse what the bounds accept."""
 VARIABLE = "ACCEPTANCE_SIZE"
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from acceptance.core.fields import Object
 from acceptance.kube.manifests import read_text_or_empty
 
+MAX_TEXT = 512 * 1024
+"""Bytes; larger files are not read, since files that people write are smaller."""
+
 
 def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
     """Yield the path and text of every template file, including those of subcharts (folders and archives)."""
@@ -25,6 +28,18 @@ def templates(chart: Path, prefix: str = "") -> Iterable[tuple[str, str]]:
                     content = archive.extractfile(member) if "/templates/" in member.name else None
                     if content is not None:
                         yield f"{prefix}charts/{member.name}", content.read().decode("utf-8", "replace")
+
+
+def other_files(chart: Path) -> Iterable[tuple[str, str]]:
+    """Yield path and text of the chart's files that are neither templates, subcharts nor its own values.yaml."""
+    for path in sorted(chart.rglob("*")):
+        relative = path.relative_to(chart)
+        if relative.parts[0] in ("templates", "charts", ".git") or str(relative) == "values.yaml":
+            continue
+        if path.is_file() and path.stat().st_size <= MAX_TEXT:
+            text = read_text_or_empty(path)
+            if "\0" not in text:
+                yield str(relative), text
 
 
 def schema(chart: Path) -> Object | None:

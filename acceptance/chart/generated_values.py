@@ -24,7 +24,7 @@ MAX_KEYS = 5
 MAX_LENGTH = 63
 # Rules that hold for any values; the others expect figures, names and ports that the target states.
 SOUND = {
-    "POD-04", "POD-05", "POD-06", "POD-07", "POD-13", "DEP-04", "DEP-07", "SVC-03", "SVC-08", "CFG-03", "CFG-04",
+    "POD-04", "POD-05", "POD-07", "POD-13", "DEP-04", "DEP-07", "SVC-03", "SVC-08", "CFG-03", "CFG-04",
     "CFG-05", "CFG-06", "CFG-08", "SEC-03", "SEC-04", "SEC-05", "SEC-06", "SEC-07", "HPA-05", "HPA-06", "HPA-07",
     "HPA-11", "CHT-09", "CHT-10", "REL-05", "PER-02", "STA-06", "SCY-01", "SCY-02", "SCY-03", "SCY-05", "SCY-09",
 }  # fmt: skip

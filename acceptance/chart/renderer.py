@@ -7,16 +7,18 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import yaml
 
-from acceptance.chart.files import schema, templates
+from acceptance.chart.files import other_files, schema, templates
+from acceptance.chart.secret_probes import probe_secrets
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
+from acceptance.core.fields import Object
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.helm import Helm
@@ -39,22 +41,82 @@ def new_credentials(target: Target) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class How:
+    """What Helm is told beside the values.
+
+    Attributes:
+        release: The release's name; the target's by default.
+        namespace: The release namespace; the target's by default.
+        files: Values files, which Helm reads itself, with less precedence than the values.
+        notes: Whether to render NOTES.txt too.
+        upgrade: Whether to render as an upgrade.
+        kube_version: The version of Kubernetes.
+        api_versions: APIs beyond those of Kubernetes, as `monitoring.coreos.com/v1`.
+    """
+
+    release: str | None = None
+    namespace: str | None = None
+    files: tuple[Path, ...] = ()
+    notes: bool = False
+    upgrade: bool = False
+    kube_version: str = KUBERNETES_VERSION
+    api_versions: tuple[str, ...] = ()
+
+    def install_options(self, target: Target) -> list[str | Path]:
+        """Return the options that `helm install` and `helm template` share."""
+        options: list[str | Path] = ["--namespace", self.namespace or target.chart.namespace]
+        for file in self.files:
+            options += ["--values", file]
+        return options
+
+    def options(self, target: Target) -> list[str | Path]:
+        """Return the options of `helm template`."""
+        options = [*self.install_options(target), "--kube-version", self.kube_version]
+        for version in self.api_versions:
+            options += ["--api-versions", version]
+        return [*options, "--is-upgrade"] if self.upgrade else options
+
+
+USUAL = How()
+WITH_NOTES = How(notes=True)
+
+
 class Renderer:
     """Renders one chart of a target; each set of values is rendered once and cached.
 
     Attributes:
         credentials: The Secret's values by key, used in every rendering.
+        probes_secrets: Whether snapshots contain the renderings that show how the chart treats its secrets.
     """
+
+    probes_secrets = True
 
     def __init__(self, helm: Helm, target: Target, chart: Path | None = None) -> None:
         self.helm = helm
         self.target = target
         self.chart = chart or target.chart_path
         self.credentials = new_credentials(target)
-        self._cache: dict[str, Rendering] = {}
+        self._cache: dict[tuple[str, How], Rendering] = {}
         self._lock = Lock()
 
-    # --- values
+    def of_chart(self, chart: Path) -> Renderer:
+        """Return a renderer of another copy of the chart, with the same credentials."""
+        copy = Renderer(self.helm, self.target, chart)
+        copy.credentials = self.credentials
+        return copy
+
+    # --- the chart's files and values
+
+    @cached_property
+    def schema(self) -> Object | None:
+        """The values' JSON Schema."""
+        return schema(self.chart)
+
+    @cached_property
+    def template_texts(self) -> list[str]:
+        """The texts of all template files."""
+        return [text for _, text in templates(self.chart)]
 
     def required(self) -> dict[str, Any]:
         """Return the values without which the chart does not render: the target's values and the credentials."""
@@ -73,50 +135,31 @@ class Renderer:
         return shipped(self.chart)
 
     @cached_property
+    def readable(self) -> bool:
+        """Whether the chart's values.yaml is a mapping, or empty."""
+        text = read_text_or_empty(self.chart / "values.yaml")
+        return bool(self.shipped) or not any(line.strip() and line[0] != "#" for line in text.splitlines())
+
+    @cached_property
     def metadata(self) -> dict[str, Any]:
         """Chart.yaml; empty if it is missing or not a mapping."""
         return parse_mapping(read_text_or_empty(self.chart / "Chart.yaml"))
 
-    def values_file(self, path: Path) -> dict[str, Any]:
-        """Read a values file; empty if it is missing or not a mapping.
-
-        Args:
-            path: Relative to the target's root.
-        """
-        return parse_mapping(read_text_or_empty(self.target.root / path))
-
     # --- rendering
 
-    def render(
-        self,
-        values: Mapping[str, Any],
-        *,
-        namespace: str | None = None,
-        release: str | None = None,
-        kubernetes: str = KUBERNETES_VERSION,
-        upgrade: bool = False,
-        notes: bool = False,
-        use_cache: bool = True,
-    ) -> Rendering:
+    def render(self, values: Mapping[str, Any], how: How = USUAL, *, use_cache: bool = True) -> Rendering:
         """Render the chart with `values`; an error is part of the result.
 
         Args:
-            values: Merged over the chart's values.yaml.
-            namespace: The release namespace; the target's by default.
-            release: The release's name; the target's by default.
-            kubernetes: The version of Kubernetes that templates see.
-            upgrade: Whether to render as in an upgrade; otherwise as in an installation.
-            notes: Whether to render NOTES.txt too.
+            values: Merged over the chart's values.yaml and over the values files of `how`.
+            how: Everything else that Helm is told.
             use_cache: Whether an earlier rendering of the same values may be returned.
         """
-        namespace = namespace or self.target.chart.namespace
-        options = [release or self.target.chart.release, "--namespace", namespace, "--kube-version", kubernetes]
-        options += ["--is-upgrade"] if upgrade else []
-        key = json.dumps([options, notes, values], sort_keys=True)
+        key = (json.dumps(values, sort_keys=True), how)
         with self._lock:
             if use_cache and key in self._cache:
                 return self._cache[key]
-        rendering = self._render(values, options, namespace, notes)
+        rendering = self._render(values, how)
         if use_cache:
             with self._lock:
                 self._cache[key] = rendering
@@ -127,19 +170,23 @@ class Renderer:
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(self.render, sets))
 
-    def _render(self, values: Mapping[str, Any], options: list[str], namespace: str, notes: bool) -> Rendering:
-        release, *others = options
-        template: list[str | Path] = ["template", release, self.chart, "--include-crds", *others]
+    def _render(self, values: Mapping[str, Any], how: How) -> Rendering:
+        template: list[str | Path] = [
+            "template",
+            how.release or self.target.chart.release,
+            self.chart,
+            "--include-crds",
+        ]
         try:
-            manifest = self.helm(*template, "--values", "-", values=values)
+            manifest = self.helm(*template, *how.options(self.target), "--values", "-", values=values)
             objects = tuple(documents(manifest))
         except CommandError as error:
             return Rendering(error=_helm_error(error))
         except yaml.YAMLError as error:
             return Rendering(error=f"not valid YAML: {' '.join(str(error).split())}")
-        return Rendering(objects, notes=self._notes(values, namespace) if notes else "", manifest=manifest)
+        return Rendering(objects, notes=self._notes(values, how) if how.notes else "", manifest=manifest)
 
-    def _notes(self, values: Mapping[str, Any], namespace: str) -> str:
+    def _notes(self, values: Mapping[str, Any], how: How) -> str:
         if not (self.chart / "templates" / "NOTES.txt").is_file():
             return ""
         install: list[str | Path] = [
@@ -151,7 +198,7 @@ class Renderer:
             "json",
         ]
         try:
-            out = self.helm(*install, "--namespace", namespace, "--values", "-", values=values)
+            out = self.helm(*install, *how.install_options(self.target), "--values", "-", values=values)
         except CommandError:
             return ""
         return str(json.loads(out)["info"].get("notes", ""))
@@ -159,23 +206,32 @@ class Renderer:
     # --- the snapshot
 
     def snapshot(self, values_file: Path | None = None) -> Snapshot:
-        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values."""
-        target = self.target
-        file_values = self.values_file(values_file) if values_file else {}
-        values = merge_values(file_values, self.required())
-        without_secrets = merge_values(file_values, target.chart.values)
+        """Return a snapshot of the chart's defaults, or of a shipped values file, with the required values.
 
-        def render_with(path: str | None, value: Any, **options: Any) -> Rendering | None:
-            return self.render(merge_values(values, nested(path, value)), **options) if path else None
+        Args:
+            values_file: The shipped values file, relative to the target's root.
+        """
+        target = self.target
+        files = () if values_file is None else (target.root / values_file,)
+        usual, noted = How(files=files), How(files=files, notes=True)
+        values, without_secrets = self.required(), target.chart.values
+        file_values = parse_mapping(read_text_or_empty(files[0])) if files else {}
+
+        def render_with(path: str | None, value: Any, how: How) -> Rendering | None:
+            return self.render(merge_values(values, nested(path, value)), how) if path else None
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            rendering = pool.submit(self.render, values, notes=True)
-            rerendering = pool.submit(self.render, values, notes=True, use_cache=False)
-            incomplete = pool.submit(self.render, without_secrets) if without_secrets != values else None
-            hpa_off = pool.submit(render_with, target.values.hpa_enabled, False)
-            namespace_on = pool.submit(render_with, target.values.namespace_create, True, namespace=ELSEWHERE)
-            lint = pool.submit(self.lint, values)
+            rendering = pool.submit(self.render, values, noted)
+            rerendering = pool.submit(self.render, values, noted, use_cache=False)
+            incomplete = pool.submit(self.render, without_secrets, usual) if without_secrets != values else None
+            hpa_off = pool.submit(render_with, target.values.hpa_enabled, False, usual)
+            elsewhere = replace(usual, namespace=ELSEWHERE)
+            namespace_on = pool.submit(render_with, target.values.namespace_create, True, elsewhere)
+            lint = pool.submit(self.lint, values, usual)
             dependencies = pool.submit(self.dependencies)
+            secret_probes = (
+                probe_secrets(partial(self.render, how=usual), target, values, pool) if self.probes_secrets else None
+            )
             return Snapshot(
                 source="static",
                 objects=rendering.result().objects,
@@ -184,14 +240,16 @@ class Renderer:
                 injected_values=self.credentials,
                 chart=ChartState(
                     metadata=self.metadata,
-                    values=merge_values(self.shipped, values),
+                    values=merge_values(self.shipped, file_values, values),
                     templates=dict(templates(self.chart)),
-                    schema=schema(self.chart),
+                    schema=self.schema,
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
                     rendering=rendering.result(),
                     rerendering=rerendering.result(),
                     without_secrets=incomplete.result() if incomplete else None,
+                    secret_probes=secret_probes() if secret_probes else None,
+                    files=dict(other_files(self.chart)),
                     autoscaler_off=hpa_off.result(),
                     namespace_on=namespace_on.result(),
                     lint=lint.result(),
@@ -204,16 +262,12 @@ class Renderer:
         """Return a snapshot of the defaults, then of each shipped values file."""
         return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
 
-    def with_values(self, base: Snapshot, overrides: Mapping[str, Any], **options: Any) -> Snapshot:
-        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it.
-
-        Args:
-            base: The defaults.
-            overrides: Values over the required ones.
-            options: Further options of `render`.
-        """
+    def with_values(
+        self, base: Snapshot, overrides: Mapping[str, Any], how: How = USUAL, variant: str = "other values"
+    ) -> Snapshot:
+        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
         values = merge_values(self.required(), overrides)
-        rendering = self.render(values, **options)
+        rendering = self.render(values, how)
         assert base.chart is not None
         chart = replace(
             base.chart,
@@ -221,18 +275,18 @@ class Renderer:
             rendering=rendering,
             rerendering=rendering,
             without_secrets=None,
-            autoscaler_off=rendering,
+            secret_probes=None,
+            autoscaler_off=base.chart.autoscaler_off if _scales(rendering) else rendering,
             namespace_on=None,
             lint=(),
         )
-        return replace(base, objects=rendering.objects, variant="other values", chosen=True, chart=chart)
+        return replace(base, objects=rendering.objects, variant=variant, chosen=True, chart=chart)
 
-    def lint(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+    def lint(self, values: Mapping[str, Any], how: How = USUAL) -> tuple[str, ...]:
         """Return the errors and warnings of `helm lint --strict`."""
-        options = ["--namespace", self.target.chart.namespace, "--kube-version", KUBERNETES_VERSION]
         failure: tuple[str, ...] = ()
         try:
-            out = self.helm("lint", "--strict", self.chart, *options, "--values", "-", values=values)
+            out = self.helm("lint", "--strict", self.chart, *how.options(self.target), "--values", "-", values=values)
         except CommandError as error:
             out, failure = error.stdout + error.stderr, (_helm_error(error),)
         lines = [line.strip() for line in out.splitlines()]
@@ -262,6 +316,10 @@ class Renderer:
             ):
                 found[str(name)] = text
         return found
+
+
+def _scales(rendering: Rendering) -> bool:
+    return any(item.get("kind") == "HorizontalPodAutoscaler" for item in rendering.objects)
 
 
 def _helm_error(error: CommandError) -> str:

@@ -1,7 +1,11 @@
-"""Unused parts of a chart: templates and values that have no effect on any rendering."""
+"""Unused parts of a chart: templates and values that have no effect on any rendering.
+
+Features are switched on before a part is called unused, and a refused value says nothing.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -9,38 +13,54 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from acceptance.chart.renderer import WORKERS, Renderer
+from acceptance.chart.renderer import USUAL, WITH_NOTES, WORKERS, How, Renderer
+from acceptance.checks.chart import resolve
 from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
-from acceptance.core.values import leaves, merge_values, nested
+from acceptance.core.fields import at, list_at, mapping_at
+from acceptance.core.values import leaves, merge_values, nested, set_paths
+from acceptance.kube.manifests import read_text_or_empty
+
+VALUE = re.compile(r"\.Values((?:\.\w+)+)")
+API_VERSION = re.compile(r"APIVersions\.Has\s+[\"`]([\w./-]+)[\"`]")
+ENTRY = {"name": "acceptance", "key": "acceptance", "host": "acceptance.example.com", "value": "1"}
+"""An entry of a list whose entries' form is unknown."""
+Way = tuple[Mapping[str, Any], How]
+"""Values, and what else Helm is told."""
 
 
-def _all_renderings(renderer: Renderer) -> list[Rendering]:
-    """Render the chart with notes, without the secrets, with its Namespace, and without its HPA."""
+def _usual_ways(renderer: Renderer) -> list[Way]:
+    """Return ways to render: with notes, without the secrets, with the Namespace, without the HPA, as an upgrade."""
     values, paths = renderer.required(), renderer.target.values
-    renderings = [renderer.render(values, notes=True), renderer.render(renderer.target.chart.values)]
+    ways: list[Way] = [(values, WITH_NOTES), (renderer.target.chart.values, USUAL), (values, How(upgrade=True))]
     if paths.namespace_create:
-        renderings.append(
-            renderer.render(merge_values(values, nested(paths.namespace_create, True)), namespace=ELSEWHERE)
-        )
+        ways.append((merge_values(values, nested(paths.namespace_create, True)), How(namespace=ELSEWHERE)))
     if paths.hpa_enabled:
-        renderings.append(renderer.render(merge_values(values, nested(paths.hpa_enabled, False))))
-    return renderings
+        ways.append((merge_values(values, nested(paths.hpa_enabled, False)), USUAL))
+    return ways
+
+
+def _renderings(renderer: Renderer, ways: list[Way]) -> list[Rendering]:
+    return [renderer.render(values, how) for values, how in ways]
 
 
 def unused_templates(renderer: Renderer) -> list[Finding]:
     """Return a finding for each template file of the chart that can be emptied without any effect."""
     files = sorted(path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
-    unaltered = _all_renderings(renderer)
 
     def is_unused(path: Path) -> bool:
+        usual = _usual_ways(renderer)
+        switched = [way for way in _switched_on(renderer, path) if renderer.render(*way).error is None]
         with tempfile.TemporaryDirectory(prefix="unused-") as folder:
             copy = Path(folder) / renderer.chart.name
             shutil.copytree(renderer.chart, copy)
             (copy / path.relative_to(renderer.chart)).write_text("", encoding="utf-8")
-            emptied = Renderer(renderer.helm, renderer.target, copy)
-            emptied.credentials = renderer.credentials
-            return _all_renderings(emptied) == unaltered
+            emptied = renderer.of_chart(copy)
+            if _renderings(emptied, usual) != _renderings(renderer, usual):
+                return False
+            if _is_conditional(path) and not switched:
+                return False  # what switches it on is unknown
+            return _renderings(emptied, switched) == _renderings(renderer, switched)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         unused = [path for path, result in zip(files, pool.map(is_unused, files), strict=True) if result]
@@ -49,57 +69,123 @@ def unused_templates(renderer: Renderer) -> list[Finding]:
     ]
 
 
-def unused_values(renderer: Renderer) -> list[Finding]:
-    """Return a finding for each key of values.yaml whose change has no effect; a failed rendering is an effect."""
-    required, paths = renderer.required(), renderer.target.values
-    hpa_off = nested(paths.hpa_enabled, False) if paths.hpa_enabled else {}
-    # Some keys have an effect only while the HPA is off, and some only on the notes.
-    variants: list[tuple[dict[str, Any], bool]] = [
-        (required, False),
-        (merge_values(required, hpa_off), False),
-        (required, True),
-    ]
-    unaltered = [renderer.render(values, notes=notes) for values, notes in variants]
-    # local_cluster only changes which replica counts are refused: DEP-03's bounds cover it.
-    changes = [change for change in _changes(renderer.shipped) if change[0] != paths.local_cluster]
-
-    def has_effect(change: tuple[str, Any]) -> bool:
-        changed = nested(*change)
-        return any(
-            renderer.render(merge_values(values, changed), notes=notes) != rendering
-            for (values, notes), rendering in zip(variants, unaltered, strict=True)
-        )
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        used: dict[str, bool] = {}
-        for (path, _), result in zip(changes, pool.map(has_effect, changes), strict=True):
-            used[path] = used.get(path, False) or result
-    return [
-        _finding(renderer, "CHT-10", path, "a key that changes the release")
-        for path, is_used in used.items()
-        if not is_used
-    ]
+def _is_conditional(path: Path) -> bool:
+    return re.search(r"{{-?\s*(if|with|range)\b", read_text_or_empty(path)) is not None
 
 
-def _changes(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield (dotted path, another value of the same type) for each leaf of the values."""
-    for keys, value in leaves(values):
-        yield ".".join(keys), another(value)
+def _switched_on(renderer: Renderer, template: Path) -> list[Way]:
+    """Return ways to render with everything switched on that a template asks for, and with every switch on."""
+    text = read_text_or_empty(template)
+    paths = dict.fromkeys(match[1].lstrip(".") for match in VALUE.finditer(text))
+    asked = {path: _truthy(at(renderer.shipped, path)) for path in paths if not at(renderer.shipped, path)}
+    how = How(api_versions=tuple(dict.fromkeys(API_VERSION.findall(text))))
+    values = renderer.required()
+    off = {".".join(keys): True for keys, value in leaves(renderer.shipped) if value is False}
+    ways = [merge_values(set_paths({}, asked), values), merge_values(set_paths({}, off | asked), values)]
+    return [(way, how) for way in ways] if asked or how.api_versions or off else []
 
 
-def another(value: Any) -> Any:
-    """Return another value of the same type."""
+def _truthy(value: object) -> Any:
     match value:
-        case bool():
-            return not value
-        case int() | float():
-            return value + 1
+        case list():
+            return [ENTRY]
         case dict():
             return {"acceptance": "1"}
+        case str():
+            return "acceptance"
+        case int() | float() if not isinstance(value, bool):
+            return 1
+    return True
+
+
+def unused_values(renderer: Renderer) -> list[Finding]:
+    """Return a finding for each key of values.yaml that can be changed without any effect.
+
+    A key without an accepted change is not judged.
+    """
+    required, paths = renderer.required(), renderer.target.values
+    ways: list[Way] = [(required, USUAL)]
+    # Some keys have an effect only while the HPA is off, and some only on the notes.
+    if paths.hpa_enabled:
+        ways.append((merge_values(required, nested(paths.hpa_enabled, False)), USUAL))
+    ways.append((required, WITH_NOTES))
+
+    def is_unused(keys: tuple[str, ...], value: Any) -> bool:
+        path = ".".join(keys)
+        if path == paths.local_cluster:
+            return False  # only changes which replica counts are refused: DEP-03's bounds cover it
+        others = list(other_values(value, value_schema(renderer, keys)))
+        accepted = False
+        for values, how in [*ways, *_with_switches(renderer, keys)]:
+            unaltered = renderer.render(values, how)
+            if unaltered.error is not None:
+                continue
+            for other in others:
+                altered = renderer.render(merge_values(values, nested(path, other)), how)
+                if altered.error is None:
+                    accepted = True
+                    if altered != unaltered:
+                        return False
+                    break  # other values say the same of this way
+        return accepted
+
+    found = list(leaves(renderer.shipped))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        results = pool.map(lambda leaf: is_unused(*leaf), found)
+        unused = {keys for (keys, _), result in zip(found, results, strict=True) if result}
+    every = [keys for keys, _ in found]
+    return [
+        _finding(renderer, "CHT-10", path, "a key that changes the release")
+        for path in dict.fromkeys(_group(keys, unused, every) for keys in every if keys in unused)
+    ]
+
+
+def _group(keys: tuple[str, ...], unused: set[tuple[str, ...]], every: list[tuple[str, ...]]) -> str:
+    """Return the topmost mapping around a key in which nothing is used, or the key itself."""
+    for depth in range(1, len(keys)):
+        if all(each in unused for each in every if each[:depth] == keys[:depth]):
+            return ".".join(keys[:depth])
+    return ".".join(keys)
+
+
+def _with_switches(renderer: Renderer, keys: tuple[str, ...]) -> Iterator[Way]:
+    """Yield ways to render with the switches around a key on, then with every switch that the chart has."""
+    off = {each: True for each, value in leaves(renderer.shipped) if value is False and each != keys}
+    near = {each: True for each in off if each[:-1] == keys[: len(each) - 1]}
+    apis = tuple(dict.fromkeys(api for text in renderer.template_texts for api in API_VERSION.findall(text)))
+    for switches in (near, off):
+        if switches:
+            on = set_paths({}, {".".join(each): True for each in switches})
+            yield merge_values(on, renderer.required()), How(notes=True, api_versions=apis)
+
+
+def value_schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the schema of a value; empty if the chart has none."""
+    root = renderer.schema or {}
+    body = resolve(root, root)
+    for key in keys:
+        body = resolve(mapping_at(body, "properties").get(key), root)
+    return body
+
+
+def other_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield other values, first of all those that the schema lists."""
+    yield from (each for each in list_at(schema, "enum") if each != value)
+    match value:
+        case bool():
+            yield not value
+        case int() | float():
+            yield from (value + 1, value - 1)
+        case dict():
+            yield {"acceptance": "1"}
         case list():
-            return [*value, *value] or [{"acceptance": "1"}]
+            yield from ([*value, each] for each in (*value[-1:], ENTRY, {"name": "acceptance"}, "acceptance"))
+            yield from ([*value, {"key": "acceptance"}], [])
+        case None:
+            yield from ("acceptance", True, 1, {"acceptance": "1"}, ["acceptance"], [ENTRY])
         case _:
-            return f"{value or ''}1"
+            yield f"{value or ''}1"
+            yield from ("acceptance", "1", "acceptance.example.com", "https://acceptance.example.com", "1Mi")
 
 
 def _finding(renderer: Renderer, rule: str, field: str, expected: str) -> Finding:

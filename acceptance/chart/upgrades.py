@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from acceptance.chart.renderer import WORKERS, Renderer, new_credentials
-from acceptance.chart.unused import another
+from acceptance.chart.unused import other_values, value_schema
+from acceptance.chart.variations import ENVIRONMENTS
 from acceptance.checks.component_view import ComponentView
-from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.snapshot import Rendering, Snapshot
 from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
@@ -59,8 +59,7 @@ def later_version(renderer: Renderer) -> Rendering:
         shutil.copytree(renderer.chart, copy)
         metadata = {**renderer.metadata, "version": OTHER_VERSION, "appVersion": OTHER_VERSION}
         (copy / "Chart.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
-        later = Renderer(renderer.helm, renderer.target, copy)
-        return later.render(values)
+        return renderer.of_chart(copy).render(values)
 
 
 def is_hook(item: Object) -> bool:
@@ -131,26 +130,25 @@ def changed_values(renderer: Renderer) -> list[tuple[str, Rendering]]:
         paths.model_key: names.model_key,
     }
 
-    def candidates(path: str, value: Any) -> Iterator[Any]:
-        if path in credentials:
+    def candidates(keys: tuple[str, ...], value: Any) -> Iterator[Any]:
+        if (path := ".".join(keys)) in credentials:
             yield names.as_given(other[credentials[path]])
-        elif path == paths.environment:
-            yield from (each for each in ENVIRONMENTS if each != value)
         else:
-            yield another(value)
+            yield from other_values(value, value_schema(renderer, keys))
+            yield from ENVIRONMENTS if path == paths.environment else ()
 
-    def render(path: str, value: Any) -> Rendering | None:
-        for candidate in candidates(path, value):
+    def render(keys: tuple[str, ...], value: Any) -> Rendering | None:
+        path = ".".join(keys)
+        for candidate in candidates(keys, value):
             rendering = renderer.render(merge_values(renderer.required(), nested(path, candidate)))
             if rendering.error is None:
                 return rendering
         return None
 
-    shipped = {".".join(keys): value for keys, value in leaves(renderer.shipped)}
-    every = {**shipped, **{path: "" for path in credentials if path is not None}}
+    every = dict(leaves(renderer.shipped)) | {tuple(path.split(".")): "" for path in credentials if path is not None}
     with ThreadPoolExecutor(WORKERS) as pool:
         renderings = pool.map(render, every, every.values())
-        return [(path, each) for path, each in zip(every, renderings, strict=True) if each is not None]
+        return [(".".join(keys), each) for keys, each in zip(every, renderings, strict=True) if each is not None]
 
 
 def rollout_findings(renderer: Renderer, base: Snapshot, rule: str, component: str) -> list[Finding]:

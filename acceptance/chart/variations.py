@@ -1,34 +1,48 @@
-"""Further renderings of a chart that every static rule judges: what its users set first, one thing at a time."""
+"""Fixed renderings of a chart with values that neither its defaults nor its values files set.
+
+Each comes with the target as it fits the rendering. A variation that the chart refuses in words of its own is left
+out; an error of a template is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
-from acceptance.chart.renderer import WORKERS, Renderer
-from acceptance.checks.config_map import ENVIRONMENTS
+from acceptance.chart import bounds
+from acceptance.chart.generated_values import SOUND
+from acceptance.chart.renderer import USUAL, WORKERS, How, Renderer
+from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import at, mapping_at, name_of, text_at
+from acceptance.core.fields import name_of
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import merge_values, nested
-from acceptance.kube.pod_templates import image_reference
+from acceptance.kube.schema import KUBERNETES_VERSION
 
-OTHER_NAME = "acceptance"
-"""A name or namespace that no chart has as its default."""
+TEMPLATE_ERROR = re.compile(
+    r"nil pointer|can't evaluate field|wrong type for|incompatible types|not defined|parse error|error converting YAML"
+    r"|not valid YAML|error calling (?!include|fail)|wrong number of args"
+)
+"""What Helm says where a template, rather than the chart's own validation, fails."""
+FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
+"""Rules that depend on the chart's files, not on its values."""
+HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
+NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
+ENVIRONMENTS = ("development", "staging", "production")
+OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
+NAMESPACE, NAME = "acceptance-space", "acceptance"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"
 OTHER_PORT = 8123
-SUPPORTED_VERSIONS = ("1.36.0", "1.35.0")
-"""Of the minor versions before KUBERNETES_VERSION that Kubernetes supports: the last three are."""
-UNSUPPORTED = "which is incompatible with Kubernetes"
-"""A part of Helm's message for a version that the chart's kubeVersion excludes."""
 REGISTRY = "registry.example.com:5000/team"
 OTHER_TAG = "1.10.2"
-MODEL_URL = "http://model.example.com:8080/v1"
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBacceptance\n-----END CERTIFICATE-----\n"
 SMALL_PERCENTAGE = "10%"
-"""Of the replicas, which round to no pod for maxUnavailable and to one for maxSurge."""
+"""Of the replicas, which rounds to no pod for maxUnavailable and to one for maxSurge."""
+MODEL_URL = "https://model.acceptance.example.com/v1"
 
 
 @dataclass(frozen=True)
@@ -36,167 +50,181 @@ class Variation:
     """One rendering.
 
     Attributes:
-        name: Names it in findings.
-        values: Set over the required ones.
-        options: Of `Renderer.render`.
-        stated: Returns the target as the values make it.
-        renames: Whether objects have other names, which the target then states.
-        must_render: Whether a refusal is a finding; otherwise a refused variation is left out.
+        without: Rules that do not apply to it.
+        only: The rules that apply; all if absent.
         advisory: Whether its findings only advise on a target that is not strict.
     """
 
     name: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    stated: Callable[[Target], Target] = lambda target: target
-    renames: bool = False
-    must_render: bool = False
+    values: dict[str, Any]
+    target: Target
+    how: How = USUAL
+    without: tuple[str, ...] = ()
+    only: Collection[str] | None = None
     advisory: bool = False
 
 
-def variations(target: Target, *, states_versions: bool) -> Iterator[Variation]:
-    """Yield the variations that the target's paths allow.
+@dataclass(frozen=True)
+class Varied:
+    """A variation as rendered."""
 
-    Args:
-        target: What is under test.
-        states_versions: Whether the chart says which versions of Kubernetes it supports.
-    """
-    if states_versions:
-        for version in SUPPORTED_VERSIONS:
-            yield Variation(f"Kubernetes {version}", options={"kubernetes": version}, must_render=True)
-    paths = target.values
-    if paths.hpa_enabled:
-        yield Variation("the HPA off", nested(paths.hpa_enabled, False), must_render=True)
-    if paths.environment:
-        for environment in ENVIRONMENTS:
-            yield Variation(f"the environment {environment}", nested(paths.environment, environment))
-    if paths.debug:
-        yield Variation("debugging on", nested(paths.debug, True))
-    if paths.ca_certificate:
-        yield Variation("a private CA", nested(paths.ca_certificate, CERTIFICATE))
-    if paths.model_base_url:
-        yield Variation("another model's URL", nested(paths.model_base_url, MODEL_URL))
-    yield Variation("an upgrade", options={"upgrade": True}, must_render=True)
-    yield from _names(target)
-    for name, component in target.components.items():
-        yield from _component(name, component)
+    variation: Variation
+    snapshot: Snapshot
+
+    def applies(self, rule: str) -> bool:
+        """Whether a rule is asserted of it."""
+        assert self.snapshot.chart is not None
+        if self.snapshot.chart.rendering.error is not None:
+            return rule == "CHT-09"
+        only = self.variation.only
+        return rule not in (*FILE_RULES, *self.variation.without) and (only is None or rule in only)
+
+    @property
+    def subject(self) -> Subject:
+        """The rendering, with its target."""
+        return self.snapshot, self.variation.target
 
 
-def _names(target: Target) -> Iterator[Variation]:
-    """Yield variations with another namespace, other names and another release name."""
-    paths = target.values
+def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
+    """Return every variation that the chart does not refuse."""
 
-    def elsewhere(stated: Target) -> Target:
-        return stated.model_copy(update={"chart": stated.chart.model_copy(update={"namespace": OTHER_NAME})})
+    def render(variation: Variation) -> Varied:
+        snapshot = renderer.with_values(base, variation.values, variation.how, variation.name)
+        assert snapshot.chart is not None
+        # Whether the HPA can be switched off is judged once, on what ships.
+        chart = replace(snapshot.chart, autoscaler_off=None)
+        namespace, advisory = variation.target.chart.namespace, variation.advisory
+        return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory, chart=chart))
 
-    if paths.namespace:
-        yield Variation("another namespace", nested(paths.namespace, OTHER_NAME), stated=elsewhere)
-    if paths.name_override:
-        values = nested(paths.name_override, OTHER_NAME)
-        yield Variation("another base name", values, renames=True)
-    yield Variation(
-        "another release name", options={"release": OTHER_NAME}, renames=True, must_render=True, advisory=True
+    every = [*_fixed(renderer.target), *_versions(renderer.target), *_accepted(renderer.target)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(render, every))
+    return [fitted for each in found if (fitted := _fitted(each)) is not None]
+
+
+def _fitted(varied: Varied) -> Varied | None:
+    """Return a variation, of other names with the names as rendered, or None if it does not apply."""
+    chart = varied.snapshot.chart
+    assert chart is not None
+    if chart.rendering.error is not None:
+        return varied if TEMPLATE_ERROR.search(chart.rendering.error) else None
+    if varied.variation.name not in (OTHER_NAME, OTHER_RELEASE):
+        return varied
+    renamed = _renamed(varied)
+    if renamed is None and varied.variation.name == OTHER_RELEASE:
+        return varied  # its names do not follow the release
+    return None if renamed is None else replace(varied, variation=replace(varied.variation, target=renamed))
+
+
+def _renamed(varied: Varied) -> Target | None:
+    """Return the target with its names' common prefix replaced, or None if the chart's names are made otherwise."""
+    target = varied.variation.target
+    old = target.component("backend").deployment if "backend" in target.components else ""
+    names = [
+        *(name for each in target.components.values() for name in (each.deployment, each.service)),
+        target.config_map.name,
+        target.secret.name,
+        *([target.autoscaler.name] if target.autoscaler else []),
+    ]
+    prefix = _prefix(names)
+    rendered = {name_of(item) for item in varied.snapshot.objects}
+    deployments = [name_of(item) for item in varied.snapshot.of_kind("Deployment")]
+    new = next((name for name in deployments if old and prefix and name.endswith(old[len(prefix) :])), "")
+    new_prefix = new[: len(new) - len(old[len(prefix) :])]
+    if not prefix or not new or not new_prefix:
+        return None
+
+    def mapped(name: str) -> str:
+        other = f"{new_prefix}{name[len(prefix) :]}"
+        return other if other in rendered or (target.strict and name.startswith(prefix)) else name
+
+    components = {
+        name: each.model_copy(update={"deployment": mapped(each.deployment), "service": mapped(each.service)})
+        for name, each in target.components.items()
+    }
+    scaler = target.autoscaler
+    return target.model_copy(
+        update={
+            "components": components,
+            "config_map": target.config_map.model_copy(update={"name": mapped(target.config_map.name)}),
+            "secret": target.secret.model_copy(update={"name": mapped(target.secret.name)}),
+            "autoscaler": scaler.model_copy(update={"name": mapped(scaler.name)}) if scaler else None,
+        }
     )
 
 
-def _component(name: ComponentName, component: Component) -> Iterator[Variation]:
-    """Yield variations of one component: other ports, another image, and percentages in its strategy."""
+def _prefix(names: list[str]) -> str:
+    """Return what all names have in common, to the last dash."""
+    parts = [name.split("-") for name in names]
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
+    return "-".join(column[0] for column in same)
+
+
+def _fixed(target: Target) -> Iterator[Variation]:
+    paths = target.values
+    if paths.hpa_enabled:
+        yield Variation("autoscaling off", nested(paths.hpa_enabled, False), target, without=HPA_RULES)
+    if paths.namespace:
+        chart = target.chart.model_copy(update={"namespace": NAMESPACE})
+        elsewhere = target.model_copy(update={"chart": chart})
+        yield Variation("another namespace", nested(paths.namespace, NAMESPACE), elsewhere, How(namespace=NAMESPACE))
+    if paths.name_override:
+        without = () if target.strict else NAME_RULES
+        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without)
+    if paths.environment:
+        for environment in ENVIRONMENTS:
+            yield Variation(f"{paths.environment} {environment}", nested(paths.environment, environment), target)
+    private = {paths.ca_certificate: CERTIFICATE, paths.model_base_url: MODEL_URL}
+    given = [nested(path, value) for path, value in private.items() if path]
+    if given:
+        yield Variation("a private CA and another model", merge_values({}, *given), target)
+    yield Variation("an upgrade", {}, target, How(upgrade=True))
+    # Two releases beside each other are no promise of the specification: what breaks is advice.
+    yield Variation(OTHER_RELEASE, {}, target, How(release=NAME), without=NAME_RULES, advisory=True)
+    for name, component in target.components.items():
+        yield from _component(target, name, component)
+
+
+def _component(target: Target, name: ComponentName, component: Component) -> Iterator[Variation]:
+    """Yield variations of one component: other ports, an image of a registry, and percentages in its strategy."""
     paths = component.values
 
-    def stating(**changes: Any) -> Callable[[Target], Target]:
-        return lambda target: target.model_copy(
-            update={
-                "components": {**target.components, name: target.components[name].model_copy(update=changes)},
-            }
-        )
+    def stating(**changes: Any) -> Target:
+        changed = component.model_copy(update=changes)
+        return target.model_copy(update={"components": {**target.components, name: changed}})
 
-    if paths.service_port:
-        values = nested(paths.service_port, OTHER_PORT)
-        yield Variation(f"another port of the {name}'s Service", values, stated=stating(service_port=OTHER_PORT))
-    if paths.container_port:
-        values = nested(paths.container_port, OTHER_PORT)
-        yield Variation(f"another port of the {name}'s container", values, stated=stating(port=OTHER_PORT))
+    for what, path in (("service_port", paths.service_port), ("port", paths.container_port)):
+        if path:
+            values, stated = nested(path, OTHER_PORT), stating(**{what: OTHER_PORT})
+            yield Variation(f"another {what.replace('_', ' ')} of the {name}", values, stated)
     if paths.image_repository and paths.image_tag:
-        repository = f"{REGISTRY}/{image_reference(component.image.repository)[0].rpartition('/')[2]}"
+        repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
         values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
-        yield Variation(f"the {name}'s image from a registry", values)
+        yield Variation(f"the {name}'s image of a registry", values, target)
     if paths.max_surge and paths.max_unavailable:
         values = merge_values(
             nested(paths.max_surge, SMALL_PERCENTAGE), nested(paths.max_unavailable, SMALL_PERCENTAGE)
         )
-        yield Variation(f"percentages in the {name}'s strategy", values)
+        yield Variation(f"percentages in the {name}'s strategy", values, target)
 
 
-def varied(renderer: Renderer, base: Snapshot) -> list[Subject]:
-    """Return each variation that renders, and each one that must, with the target as it fits it."""
-
-    def render(variation: Variation) -> Subject | None:
-        snapshot = renderer.with_values(base, variation.values, **variation.options)
-        assert snapshot.chart is not None
-        error = snapshot.chart.rendering.error
-        if error is not None and (UNSUPPORTED in error or not variation.must_render):
-            return None
-        target = variation.stated(renderer.target)
-        if variation.renames:
-            target = renamed(target, base, snapshot)
-        # Whether the HPA can be switched off is judged once, on what ships.
-        chart = replace(snapshot.chart, autoscaler_off=None)
-        return replace(snapshot, variant=variation.name, advisory=variation.advisory, chart=chart), target
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        states_versions = "kubeVersion" in renderer.metadata
-        rendered = pool.map(render, variations(renderer.target, states_versions=states_versions))
-        return [each for each in rendered if each is not None]
+def _versions(target: Target) -> Iterator[Variation]:
+    """Yield the two older minor versions that are supported beside the one that is used."""
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    for older in (int(minor) - 1, int(minor) - 2):
+        yield Variation(f"Kubernetes {major}.{older}", {}, target, How(kube_version=f"{major}.{older}.0"))
 
 
-def renamed(target: Target, before: Snapshot, after: Snapshot) -> Target:
-    """Return the target with the names and label values that the same objects have in another rendering.
-
-    Objects correspond by their kinds and their order, in which Helm keeps them.
-    """
-    names = dict(_corresponding(before, after))
-    labels = dict(_label_values(before, after))
-
-    def name(kind: str, old: str) -> str:
-        return names.get((kind, old), old)
-
-    components = {
-        part: component.model_copy(
-            update={
-                "deployment": name("Deployment", component.deployment),
-                "service": name("Service", component.service),
-                "labels": {
-                    key: labels.get((component.deployment, key), value) for key, value in component.labels.items()
-                },
-            }
-        )
-        for part, component in target.components.items()
-    }
-    changes: dict[str, Any] = {
-        "components": components,
-        "config_map": target.config_map.model_copy(update={"name": name("ConfigMap", target.config_map.name)}),
-        "secret": target.secret.model_copy(update={"name": name("Secret", target.secret.name)}),
-    }
-    if target.autoscaler is not None:
-        scaler = name("HorizontalPodAutoscaler", target.autoscaler.name)
-        changes["autoscaler"] = target.autoscaler.model_copy(update={"name": scaler})
-    return target.model_copy(update=changes)
-
-
-def _corresponding(before: Snapshot, after: Snapshot) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield ((kind, name), name in the other rendering) where both have as many objects of the kind."""
-    for kind in dict.fromkeys(text_at(item, "kind") for item in before.objects):
-        old, new = before.of_kind(kind), after.of_kind(kind)
-        if len(old) == len(new):
-            yield from (((kind, name_of(one)), name_of(other)) for one, other in zip(old, new, strict=True))
-
-
-def _label_values(before: Snapshot, after: Snapshot) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield ((Deployment, label), value in the other rendering)."""
-    old, new = before.of_kind("Deployment"), after.of_kind("Deployment")
-    if len(old) != len(new):
-        return
-    for one, other in zip(old, new, strict=True):
-        for key, value in mapping_at(other, "spec.template.metadata.labels").items():
-            if at(one, "spec.template.metadata.labels") is not None and isinstance(value, str):
-                yield (name_of(one), str(key)), value
+def _accepted(target: Target) -> Iterator[Variation]:
+    """Yield the bounds' accepted cases, but those whose values the target states."""
+    for case in bounds.cases():
+        if case.refused or case.path in bounds.STATED:
+            continue
+        try:
+            _, values = bounds.overrides(case, target)
+        except Untested:
+            continue
+        switched_off = (case.others or {}).get("hpa_enabled") is False
+        without = HPA_RULES if switched_off else ("HPA-05",)  # which advises against equal bounds
+        only = None if target.strict else SOUND
+        yield Variation(case.id.removesuffix("-accepted"), values, target, without=without, only=only)

@@ -4,6 +4,7 @@ Importing this package registers all of them; `for_level` lists those of a level
 """
 
 from acceptance.checks import (
+    api_server,
     autoscaler,
     chart,
     config_map,
@@ -16,6 +17,7 @@ from acceptance.checks import (
     pod_lifecycle,
     pod_security,
     pod_settings,
+    policies,
     privileges,
     relationships,
     secret,
@@ -27,6 +29,7 @@ from acceptance.checks.registry import Check, CheckResults, for_level, run_check
 __all__ = [
     "Check",
     "CheckResults",
+    "api_server",
     "autoscaler",
     "chart",
     "config_map",
@@ -40,6 +43,7 @@ __all__ = [
     "pod_lifecycle",
     "pod_security",
     "pod_settings",
+    "policies",
     "privileges",
     "relationships",
     "run_checks",

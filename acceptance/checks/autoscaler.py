@@ -8,13 +8,25 @@ from acceptance.checks.clauses import check_namespace, invalid_name
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, mappings_at, name_of, object_ref
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    integer_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
 from acceptance.core.target import Autoscaler
 from acceptance.kube.pod_templates import pod_of
 from acceptance.kube.quantity import quantity
 from acceptance.kube.status import condition
 
 MAX_REPLICAS = 10
+ADAPTED = {"Pods", "Object", "External"}
+"""Types of metrics that an adapter serves."""
 
 
 @check("HPA-01")
@@ -128,6 +140,12 @@ def cpu_utilisation(view: ComponentView) -> Iterator[Violation]:
             field = "spec.metrics[cpu].target.averageUtilization"
             yield Violation(owner, field, str(figures.cpu_percent), str(actual))
     template = pod_of(view.deployment)
+    containers = {container.name for container in template.containers()} if template else set()
+    for entry in mappings_at(view.autoscaler, "spec.metrics"):
+        name = text_at(entry, "containerResource.container")
+        if name and name not in containers:
+            expected = f"a container of the backend ({', '.join(sorted(containers))})"
+            yield Violation(owner, "spec.metrics.containerResource.container", expected, format_value(name))
     for container in template.containers() if template else []:
         request = mapping_at(container.body, "resources.requests").get("cpu")
         if request is None:
@@ -153,6 +171,54 @@ def works_on_real_metrics(view: ComponentView) -> Iterator[Violation]:
         yield Violation(owner, "status.currentMetrics[cpu].current.averageUtilization", "a number", format_value(value))
 
 
+def slow_scaling(view: ComponentView, direction: str, limit: int) -> Iterator[Violation]:
+    """Yield a violation if the behaviour never scales in a direction, or takes more than `limit` seconds to the end."""
+    rules = mapping_at(view.autoscaler, f"spec.behavior.{direction}")
+    owner, field = object_ref(view.autoscaler), f"spec.behavior.{direction}"
+    select = rules.get("selectPolicy")
+    if select == "Disabled":
+        yield Violation(owner, f"{field}.selectPolicy", "Max, Min or absent", "Disabled: it never scales this way")
+        return
+    first, last = integer_at(view.autoscaler, "spec.minReplicas", 1), at(view.autoscaler, "spec.maxReplicas")
+    policies = mappings_at(rules, "policies")
+    if not isinstance(last, int) or first is None or first >= last:
+        return
+    times = [seconds_of(policy, direction, first, last) for policy in policies]
+    if None in times:
+        return  # not the API's form: CHT-09
+    chosen = max if select == "Min" else min
+    steps = chosen((each for each in times if each is not None), default=0)
+    window = integer_at(rules, "stabilizationWindowSeconds", 0) or 0
+    if steps + window > limit:
+        expected = f"from {first} to {last} pods and back, each within {limit:,} s"
+        yield Violation(owner, field, expected, f"{steps + window:,} s at the fastest", derived=True)
+
+
+def seconds_of(policy: Object, direction: str, first: int, last: int) -> int | None:
+    """Return how long a scaling policy takes between the bounds, or None for an invalid policy."""
+    value, period = at(policy, "value"), at(policy, "periodSeconds")
+    if not isinstance(value, int) or not isinstance(period, int) or value < 1:
+        return None
+    pods, periods = (first if direction == "scaleUp" else last), 0
+    while first < last and (pods < last if direction == "scaleUp" else pods > first):
+        by = value if at(policy, "type") == "Pods" else max(1, -(-pods * value // 100))
+        pods += by if direction == "scaleUp" else -by
+        periods += 1
+    return (periods - 1) * period  # the first change is made at once
+
+
+@check("HPA-09", "static")
+def can_grow(view: ComponentView) -> Iterator[Violation]:
+    """HPA-09: the behaviour lets the backend grow."""
+    yield from slow_scaling(view, "scaleUp", 1800)
+
+
+@check("HPA-10", "static")
+def can_return(view: ComponentView) -> Iterator[Violation]:
+    """HPA-10: the behaviour lets the backend return to minReplicas."""
+    yield from slow_scaling(view, "scaleDown", 7200)
+
+
 @check("HPA-11", "static")
 def replicas_left_to_autoscaler(view: ComponentView) -> Iterator[Violation]:
     """HPA-11: the Deployment sets no replicas while the HPA is on."""
@@ -162,3 +228,50 @@ def replicas_left_to_autoscaler(view: ComponentView) -> Iterator[Violation]:
     if actual is not None:
         expected = "absent while the HPA is on"
         yield Violation(object_ref(view.deployment), "spec.replicas", expected, format_value(actual))
+
+
+ScaleTarget = tuple[str, str, str]
+"""Kind, name and namespace of a workload."""
+
+
+def scaled_by(view: ComponentView) -> Iterator[tuple[ScaleTarget, Object]]:
+    """Yield each workload that an object of the release scales, with that object."""
+    for item in view.snapshot.of_kind("HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"):
+        vertical = at(item, "kind") == "VerticalPodAutoscaler"
+        ref = mapping_at(item, "spec.targetRef" if vertical else "spec.scaleTargetRef")
+        if vertical and text_at(item, "spec.updatePolicy.updateMode", "Auto") in ("Off", "Initial"):
+            continue
+        yield (text_at(ref, "kind", "Deployment"), text_at(ref, "name"), view.namespaced(item)), item
+
+
+@check("HPA-13")
+def one_autoscaler_each(view: ComponentView) -> Iterator[Violation]:
+    """HPA-13: each workload is scaled by one object, which has the metrics that it uses."""
+    view.require_rendered()
+    first: dict[ScaleTarget, Object] = {}
+    for target, item in scaled_by(view):
+        kind, name, namespace = target
+        if target in first:
+            expected = f"another target than that of {object_ref(first[target])}"
+            yield Violation(object_ref(item), "spec.scaleTargetRef", expected, f"{kind}/{name} too")
+        first.setdefault(target, item)
+        workload = view.snapshot.named(kind, name, namespace)
+        own = view.for_component("backend").find_deployment() if "backend" in view.target.components else None
+        replicas = at(workload, "spec.replicas")
+        if (
+            not view.live
+            and workload is not own
+            and replicas is not None
+            and at(item, "kind") != "VerticalPodAutoscaler"
+        ):
+            yield Violation(f"{kind}/{name}", "spec.replicas", f"absent beside {object_ref(item)}", str(replicas))
+    adapters = view.snapshot.of_kind("APIService")
+    for item in view.snapshot.of_kind("HorizontalPodAutoscaler"):
+        kinds = {text_at(metric, "type") for metric in mappings_at(item, "spec.metrics")} & {
+            "Pods",
+            "Object",
+            "External",
+        }
+        if kinds and view.shipped and not adapters:
+            expected = "Resource or ContainerResource: a local cluster has no adapter for others"
+            yield Violation(object_ref(item), "spec.metrics", expected, ", ".join(sorted(kinds)))

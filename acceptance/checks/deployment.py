@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from acceptance.checks.clauses import check_name, check_namespace
 from acceptance.checks.component_view import ComponentView, owned_by
 from acceptance.checks.finding import Untested
+from acceptance.checks.pod_lifecycle import seconds
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, name_of, object_ref
 from acceptance.kube.pod_templates import Pod, selects
 from acceptance.kube.quantity import resolved
+
+INSTALLED_WITHIN = 180
+"""Seconds until all pods are Ready (CHT-11)."""
 
 check_name("DEP-01", lambda view: view.deployment, lambda view: view.component.deployment)
 check_namespace("DEP-02", lambda view: view.deployment)
@@ -70,6 +74,14 @@ def replicas_at_rest(view: ComponentView) -> Iterator[Violation]:
         )
     elif count != expected:
         yield Violation(object_ref(deployment), "spec.replicas", f"{expected} ({source})", str(count))
+
+
+@check("DEP-03")
+def is_not_paused(view: ComponentView) -> Iterator[Violation]:
+    """DEP-03: the Deployment is not paused, as it would create no pods."""
+    if at(view.deployment, "spec.paused") is True:
+        expected = "false: a Deployment that is paused creates no pods"
+        yield Violation(object_ref(view.deployment), "spec.paused", expected, "true")
 
 
 def other_pods(view: ComponentView) -> Iterator[Pod]:
@@ -173,7 +185,7 @@ def rollout_can_progress(view: ComponentView) -> Iterator[Violation]:
     surge, unavailable = resolved(written[0], replicas, up=True), resolved(written[1], replicas, up=False)
     if not surge and not unavailable:
         expected = f"maxSurge + maxUnavailable > 0 at {replicas} replicas"
-        actual = f"{resolved_value(written[0], surge)}, and {resolved_value(written[1], unavailable)}"
+        actual = f"{resolved_value(written[0], surge)}; {resolved_value(written[1], unavailable)}"
         yield Violation(object_ref(view.deployment), "spec.strategy.rollingUpdate", expected, actual)
 
 
@@ -212,3 +224,21 @@ def owns_its_pods(view: ComponentView) -> Iterator[Violation]:
     count = len(view.owned_pods())
     if count != expected:
         yield Violation(owner, "spec.replicas", f"exactly {expected} pods", str(count))
+
+
+@check("DEP-14")
+def rollouts_are_given_time(view: ComponentView) -> Iterator[Violation]:
+    """DEP-14: a rollout fails only after its pods could have become available."""
+    deployment = view.deployment
+    owner = object_ref(deployment)
+    settled = integer_at(deployment, "spec.minReadySeconds", 0) or 0
+    deadline = integer_at(deployment, "spec.progressDeadlineSeconds", 600) or 0
+    if settled >= INSTALLED_WITHIN:
+        expected = f"less than {INSTALLED_WITHIN}, in which the release is installed"
+        yield Violation(owner, "spec.minReadySeconds", expected, str(settled))
+    for pod in view.pods[:1]:
+        probe = mapping_at(view.main_container(pod).body, "startupProbe")
+        start = (integer_at(probe, "initialDelaySeconds", 0) or 0) + seconds(probe) if probe else 0
+        if deadline <= max(settled, start):
+            expected = f"more than minReadySeconds ({settled}) and the startup budget ({start})"
+            yield Violation(owner, "spec.progressDeadlineSeconds", expected, str(deadline))

@@ -131,7 +131,15 @@ def report_findings(findings: Iterable[Finding], target: Target) -> None:
 
 
 class Untested(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised where a rule can't be asserted; the message is the reason, which the report shows."""
+    """Raised where a rule can't be asserted; the message is the reason, which the report shows.
+
+    Attributes:
+        cause: The finding of another rule that leaves nothing to assert.
+    """
+
+    def __init__(self, reason: str, cause: Finding | None = None) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 class Waived(Exception):  # noqa: N818 - a verdict, not an error

@@ -67,7 +67,7 @@ def pull_policy(view: ComponentView) -> Iterator[Violation]:
             implied = "Always" if actual_tag == "latest" and not digest else "IfNotPresent"
             field, local = f"{container.field}.imagePullPolicy", "/" not in repository
             if local and (policy or implied) == "Always":
-                actual = format_value(policy) if policy else f"nothing, which is Always for the tag {actual_tag}"
+                actual = format_value(policy) if policy else f"absent, which is Always for the tag {actual_tag}"
                 expected = f"IfNotPresent: no registry has {repository}"
                 yield Violation(pod.object, field, expected, actual, derived=True)
             elif not local and policy == "Never":

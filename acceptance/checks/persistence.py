@@ -8,7 +8,10 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import mappings_at, object_ref, text_at
 
-PERSISTENT = ("hostPath", "persistentVolumeClaim", "ephemeral")
+PERSISTENT = (
+    *("hostPath", "persistentVolumeClaim", "ephemeral", "nfs", "iscsi", "fc", "cephfs", "glusterfs", "rbd"),
+    *("awsElasticBlockStore", "azureDisk", "azureFile", "gcePersistentDisk", "cinder", "vsphereVolume"),
+)
 
 
 @check("PER-02")

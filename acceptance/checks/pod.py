@@ -310,10 +310,12 @@ def shipped_resources(view: ComponentView) -> Iterator[Violation]:
             request = mapping_at(container.body, "resources.requests").get(name)
             request = limit if request is None else request  # an absent request defaults to the limit
             field = f"{container.field}.resources"
-            if quantity(request) != quantity(limit):
-                expected = f"equal to the limit, {format_value(limit)}"
-                yield Violation(pod.object, f"{field}.requests.{name}", expected, format_value(request))
+            as_stated = True
             for kind, actual in (("requests", request), ("limits", limit)):
                 figure = stated.get(kind, {}).get(name)
                 if figure is not None and quantity(actual) != quantity(figure):
+                    as_stated = False
                     yield Violation(pod.object, f"{field}.{kind}.{name}", figure, format_value(actual))
+            if as_stated and quantity(request) != quantity(limit):
+                expected = f"equal to the limit, {format_value(limit)}"
+                yield Violation(pod.object, f"{field}.requests.{name}", expected, format_value(request))

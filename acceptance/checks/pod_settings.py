@@ -120,9 +120,10 @@ def _empty_dirs(pod: Pod, volumes: dict[str, Object]) -> Iterator[Violation]:
         if users and all(at(mount, "readOnly") is True for _, mount in users):
             yield Violation(pod.object, field, "a container that may write to it", "read-only mounts alone")
         for container, _ in users if at(volume, "emptyDir.medium") == "Memory" else ():
-            memory = quantity(mapping_at(container.body, "resources.limits").get("memory"))
+            stated = mapping_at(container.body, "resources.limits").get("memory")
+            memory = quantity(stated)
             if memory is not None and (limit is None or limit >= memory):
-                expected = f"less than the memory limit of {container.name} ({memory:f})"
+                expected = f"less than the memory limit of {container.name} ({format_value(stated)})"
                 yield Violation(pod.object, f"{field}.sizeLimit", expected, format_value(written))
 
 

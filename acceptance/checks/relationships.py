@@ -32,7 +32,7 @@ from acceptance.core.fields import (
     text_at,
 )
 from acceptance.kube import hooks
-from acceptance.kube.pod_templates import Pod
+from acceptance.kube.pod_templates import Pod, image_reference
 
 
 @check("REL-01", "static")
@@ -52,6 +52,14 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
             if container.sidecar:
                 actual = "restartPolicy Always: a sidecar that runs beside the backend"
                 yield Violation(pod.object, container.field, "one that runs to completion", actual)
+            main = view.main_container(pod)
+            path, own_path = image_reference(container.image)[0], image_reference(main.image)[0]
+            same = path.rpartition("/")[2] == own_path.rpartition("/")[2]
+            if same and container.image != main.image:
+                expected = f"{main.image}, the backend's own version"
+                yield Violation(
+                    pod.object, f"{container.field}.image", expected, format_value(container.image), derived=True
+                )
         key = view.target.secret.database_url
         variables = [variable for container in chosen for variable in view.environment(container)]
         if chosen and not any(key in (variable.key, variable.name) for variable in variables):

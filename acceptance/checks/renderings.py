@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from acceptance.checks.finding import UNKNOWN, Finding, Untested, merge_renderings
+from acceptance.checks.finding import Finding, Untested, merge_renderings
 from acceptance.checks.places import with_places
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
@@ -21,7 +21,7 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
     Args:
         check: The check.
         subjects: What ships: the defaults and the values files, or one live release.
-        others: Further renderings; of these, only what no other rendering shows is reported.
+        others: Further renderings; of these, only fields that no other rendering shows are reported, once each.
 
     Raises:
         Untested: No snapshot has what the check needs.
@@ -35,7 +35,7 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
         except Untested as reason:
             reasons.append(reason)
     merged = merge_renderings(found, len(subjects) - len(reasons))
-    known = {_common(each) for each in merged}
+    known = {_place_of(each) for each in merged}
     untested = len(reasons)
     for snapshot, target in others:
         try:
@@ -44,8 +44,8 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
             untested += 1
             continue
         for each in judged:
-            if _common(each) not in known:
-                known.add(_common(each))
+            if _place_of(each) not in known:
+                known.add(_place_of(each))
                 merged.append(each)
     if untested == len(subjects) + len(others):
         raise reasons[0]
@@ -56,5 +56,5 @@ def _named(findings: list[Finding], snapshot: Snapshot, target: Target) -> list[
     return [replace(each, rendering=snapshot.variant) for each in with_places(findings, snapshot, target)]
 
 
-def _common(finding: Finding) -> Finding:
-    return replace(finding, rendering="", place=UNKNOWN)
+def _place_of(finding: Finding) -> tuple[str, str, bool]:
+    return finding.object, finding.field, finding.advice

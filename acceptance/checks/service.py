@@ -121,7 +121,7 @@ def selects_the_components_pods(view: ComponentView) -> Iterator[Violation]:
         yield Violation(owner, "spec.publishNotReadyAddresses", "false: only Ready pods are endpoints", "true")
     if at(service, "spec.internalTrafficPolicy") == "Local":
         expected = "Cluster: a pod is reached from every node"
-        yield Violation(owner, "spec.internalTrafficPolicy", expected, "'Local'", derived=True)
+        yield Violation(owner, "spec.internalTrafficPolicy", expected, "Local", derived=True)
 
 
 def selected_by(selector: dict[str, object], pod: Pod) -> bool:

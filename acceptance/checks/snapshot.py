@@ -38,6 +38,25 @@ class Rendering:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A malformed value that was given for a secret, and what Helm said."""
+
+    given: str
+    rendering: Rendering
+
+
+@dataclass(frozen=True)
+class SecretProbes:
+    """Renderings that show what the chart does with its secrets, by Secret key."""
+
+    without: Mapping[str, tuple[Rendering, Rendering]]
+    """Each secret alone left out, rendered twice: what differs is generated."""
+    malformed: Mapping[str, Refusal]
+    hidden: Rendering | None = None
+    """With a free key of the ConfigMap that has the authentication secret's name."""
+
+
+@dataclass(frozen=True)
 class Dependency:
     """A line of `helm dependency list`; `status` is `ok` or `unpacked` if it resolves."""
 
@@ -65,6 +84,10 @@ class ChartState:
     """The same values rendered again: it must equal `rendering`."""
     without_secrets: Rendering | None = None
     """The defaults alone."""
+    secret_probes: SecretProbes | None = None
+    """None where the values are not those that ship."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The text of the chart's other files, by path."""
     autoscaler_off: Rendering | None = None
     namespace_on: Rendering | None = None
     lint: tuple[str, ...] = ()

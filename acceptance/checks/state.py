@@ -1,14 +1,26 @@
-"""Rules of state that objects show."""
+"""Rules of state that objects show: where pods may run, and that a node can be drained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from acceptance.checks.component_view import ComponentView
+from acceptance.checks.deployment import is_local, rolling_update
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import mappings_at
+from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, mappings_at, object_ref, text_at
+from acceptance.kube.pod_templates import Pod, selects
+from acceptance.kube.quantity import resolved
 
 REQUIRED = "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+APART = "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+ON_NODES = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+HOSTNAME = "kubernetes.io/hostname"
+NODE_LABELS = {
+    **{f"{prefix}kubernetes.io/os": "linux" for prefix in ("", "beta.")},
+    **{f"{prefix}kubernetes.io/arch": "amd64" for prefix in ("", "beta.")},
+    HOSTNAME: "",
+}
+"""The labels that a local cluster's node has; its name is not known."""
 
 
 @check("STA-06")
@@ -17,3 +29,96 @@ def no_affinity_required(view: ComponentView) -> Iterator[Violation]:
     for pod in view.pods:
         if terms := mappings_at(pod.spec, REQUIRED):
             yield Violation(pod.object, pod.path(f"spec.{REQUIRED}"), "none", f"{len(terms)} terms")
+
+
+@check("STA-06", "static")
+def fits_a_local_cluster(view: ComponentView) -> Iterator[Violation]:
+    """STA-06: the shipped pods, one more during a rollout, can all run on the one node of a local cluster."""
+    if not (view.shipped and is_local(view)):
+        return
+    pod = view.pods[0]
+    most = _most_pods(view)
+    for term in mappings_at(pod.spec, APART):
+        if text_at(term, "topologyKey") == HOSTNAME and at(term, "labelSelector") is not None:
+            selector = mapping_at(term, "labelSelector")
+            if selects(selector, pod.labels) and most > 1:
+                expected = "no more than a preference: a local cluster has one node"
+                yield Violation(pod.object, pod.path(f"spec.{APART}"), expected, f"required, for up to {most} pods")
+            elif other := _repelled(view, pod, selector):
+                expected = f"no more than a preference: {other.object} runs on the same node"
+                yield Violation(pod.object, pod.path(f"spec.{APART}"), expected, "required")
+    yield from _spread(pod, most)
+    yield from _nodes(pod)
+
+
+def _most_pods(view: ComponentView) -> int:
+    """Return the largest number of pods: the configured one and the surge of a rollout, or the HPA's maximum."""
+    replicas = view.replicas()
+    written = rolling_update(view)
+    surge = resolved(written[0], replicas, up=True) or 0 if written else 0
+    scaler = view.find_autoscaler() if view.component_name == "backend" else None
+    return max(replicas + surge, integer_at(scaler, "spec.maxReplicas", 1) or 1 if scaler is not None else 1)
+
+
+def _repelled(view: ComponentView, pod: Pod, selector: Object) -> Pod | None:
+    """Return another component's pod that a required anti-affinity keeps away."""
+    others = [part.find_deployment() for part in view.for_each_component()]
+    return next(
+        (
+            each
+            for each in view.workloads()
+            if each.owner is not pod.owner
+            and any(each.owner is other for other in others)
+            and selects(selector, each.labels)
+        ),
+        None,
+    )
+
+
+def _spread(pod: Pod, most: int) -> Iterator[Violation]:
+    field = pod.path("spec.topologySpreadConstraints")
+    for constraint in mappings_at(pod.spec, "topologySpreadConstraints"):
+        if at(constraint, "whenUnsatisfiable") == "ScheduleAnyway":
+            continue
+        key = text_at(constraint, "topologyKey")
+        domains, skew = integer_at(constraint, "minDomains", 1) or 1, integer_at(constraint, "maxSkew", 1) or 1
+        if key not in NODE_LABELS:
+            expected = f"a label that a local cluster's node has, such as {HOSTNAME}, or ScheduleAnyway"
+            yield Violation(pod.object, f"{field}.topologyKey", expected, format_value(key))
+        elif domains > 1 and most > skew:
+            expected = "absent or 1: a local cluster has one node"
+            yield Violation(pod.object, f"{field}.minDomains", expected, str(domains))
+
+
+def _nodes(pod: Pod) -> Iterator[Violation]:
+    expected = "labels that a local cluster's node has"
+    for key, value in mapping_at(pod.spec, "nodeSelector").items():
+        if NODE_LABELS.get(key) != value:
+            yield Violation(pod.object, pod.path("spec.nodeSelector"), expected, f"{key}={value}")
+    terms = mappings_at(pod.spec, ON_NODES)
+    if terms and not any(
+        selects({"matchExpressions": term.get("matchExpressions") or []}, NODE_LABELS)
+        and not mappings_at(term, "matchFields")
+        for term in terms
+    ):
+        yield Violation(pod.object, pod.path(f"spec.{ON_NODES}"), expected, format_value(terms))
+
+
+@check("STA-11")
+def nodes_can_be_drained(view: ComponentView) -> Iterator[Violation]:
+    """STA-11: no PodDisruptionBudget keeps all pods of the component from being evicted."""
+    namespace, replicas = view.namespaced(view.deployment), view.replicas()
+    for budget in view.snapshot.of_kind("PodDisruptionBudget"):
+        selector = at(budget, "spec.selector")
+        same = view.namespaced(budget) == namespace and selector is not None
+        if not same or not selects(mapping_at(budget, "spec.selector"), view.pods[0].labels):
+            continue
+        for field, rest in (("minAvailable", True), ("maxUnavailable", False)):
+            written = at(budget, f"spec.{field}")
+            number = resolved(written, replicas, up=True)
+            if number is None:
+                continue
+            evictable = replicas - number if rest else number
+            if evictable < 1:
+                expected = f"to let one of {replicas} pods be evicted, so that a node can be drained"
+                yield Violation(object_ref(budget), f"spec.{field}", expected, format_value(written))

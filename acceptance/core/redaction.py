@@ -45,7 +45,7 @@ class Redactor:
         """
         if len(secret) < MINIMUM_LENGTH:
             raise ValueError(f"a secret of {len(secret)} characters can't be redacted; use at least {MINIMUM_LENGTH}")
-        forms = {*self._forms, *_forms(secret)}
+        forms = {*self._forms, *written_forms(secret)}
         lines = [line.strip() for line in secret.splitlines()]
         if len(lines) > 1:
             forms.update(line for line in lines if len(line) >= MINIMUM_LENGTH and not line.startswith("-----"))
@@ -113,7 +113,8 @@ def _password(secret: str) -> str | None:
     return unquote(password) if password else None
 
 
-def _forms(secret: str) -> set[str]:
+def written_forms(secret: str) -> set[str]:
+    """Return a secret in every form in which it is usually written: itself, quoted, escaped, and in base64."""
     quoted = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
     quoted |= {re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), form) for form in quoted}
     escaped = set(_json_escaped([secret]))

@@ -359,4 +359,9 @@ def load(path: Path = DEFAULT_TARGET) -> Target:
         raise TargetError(f"the target file {path} does not fit: {mistakes}") from error
     if not (target.chart_path / "Chart.yaml").is_file():
         raise TargetError(f"the target file {path} names {target.chart.path} as the chart, but it has no Chart.yaml")
+    for values_file in target.chart.values_files:
+        if not (target.root / values_file).is_file():
+            raise TargetError(
+                f"the target file {path} names {values_file} in chart.values_files, but there is no such file"
+            )
     return target

@@ -49,6 +49,17 @@ def _merge(base: Any, override: Any) -> Any:
     return result
 
 
+def without(values: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return nested values without the one at a dotted path."""
+    key, _, rest = path.partition(".")
+    result = dict(values)
+    if not rest:
+        result.pop(key, None)
+    elif isinstance(result.get(key), Mapping):
+        result[key] = without(result[key], rest)
+    return result
+
+
 def nested(path: str, value: Any) -> dict[str, Any]:
     """Return a value under a dotted path, nested as the chart's values are."""
     for key in reversed(path.split(".")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,45 @@ SOURCE = re.compile(r"^# Source: (\S.*?)\s*$", re.M)
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
-    """YAML loader with Helm's rules: a duplicate key is an error, and a date is a string."""
+    """YAML loader with Helm's rules: of a duplicate key the last value counts, and a date is a string."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's attribute
         first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
         for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Construct a mapping; raises `ConstructorError` for a duplicate key."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", node.start_mark)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
+
+def duplicate_keys(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (`Kind/name`, dotted path) of each key that a YAML stream's mappings have twice; of values, ("", path)."""
+    loader = Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            paths = list(_duplicates(node, ""))
+            if paths:
+                document = loader.construct_document(node)
+                owner = object_ref(document) if isinstance(document, dict) and "kind" in document else ""
+                yield from ((owner, path) for path in paths)
+    except yaml.YAMLError:
+        return  # reported where the text is used
+    finally:
+        loader.dispose()
+
+
+def _duplicates(node: yaml.Node, path: str) -> Iterator[str]:
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _duplicates(item, f"{path}[{index}]")
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        name = str(key.value)
+        where = f"{path}.{name}" if path else name
+        if name in seen and key.tag != "tag:yaml.org,2002:merge":
+            yield where
+        seen.add(name)
+        yield from _duplicates(value, where)
 
 
 def sources(text: str) -> dict[str, str]:

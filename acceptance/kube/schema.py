@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from acceptance.core.fields import Object, at, format_value, text_at
+from acceptance.core.fields import Object, at, format_value, mapping_at, text_at
 from acceptance.core.rules import ROOT
 
 DOCUMENT = ROOT / "spec" / "openapi" / "kubernetes.json"
@@ -73,11 +73,19 @@ def _words(error: ValidationError, *, secret: bool) -> str:
     match error.validator:
         case "type":
             return f"{value} is not of type {expected}"
-        case "additionalProperties" | "required":
-            return error.message[:160]
+        case "additionalProperties":
+            return (
+                f"unknown: {', '.join(sorted({*_mapping(error.instance)} - {*mapping_at(error.schema, 'properties')}))}"
+            )
+        case "required":
+            return error.message.replace("'", "").replace(" is a required property", " is absent")
         case "enum":
             return f"{value} is not one of {expected}"
     return f"{value} does not fit {error.validator} {expected}"
+
+
+def _mapping(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}
 
 
 def _plain(value: Any) -> Any:

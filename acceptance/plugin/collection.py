@@ -15,6 +15,8 @@ DISRUPTIVE = ("behaviour", "journey")
 """Folders whose tests disturb the release."""
 FOLDER_ORDER = ("static", "image", "behaviour", "contract", "journey", "unit")
 """The order in which folders run. Contract tests wait for the HPA's first metrics, which arrive while others run."""
+LATE_RULES = frozenset({"CHT-09"})
+"""Rules whose static tests run after the others: what they need may be built meanwhile."""
 
 
 class CollectionHooks:
@@ -62,10 +64,11 @@ class CollectionHooks:
             self._state.results.tests[item.nodeid] = TestResult(item.stash[RULE_BINDING])
 
 
-def collection_key(item: pytest.Item) -> tuple[bool, int]:
+def collection_key(item: pytest.Item) -> tuple[bool, int, bool]:
     """Return a test's place in the order: what needs no release comes first, experiments come last."""
     folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
-    return item.get_closest_marker("experiment") is not None, FOLDER_ORDER.index(folder)
+    late = folder == "static" and not LATE_RULES.isdisjoint(item.stash[RULE_BINDING].rules)
+    return item.get_closest_marker("experiment") is not None, FOLDER_ORDER.index(folder), late
 
 
 def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:

@@ -20,12 +20,13 @@ from acceptance.checks.finding import (
 )
 from acceptance.checks.grouping import group
 from acceptance.core.redaction import redactor
+from acceptance.core.rules import Level
 from acceptance.core.wait import WaitError
 from acceptance.plugin.evidence import EvidenceGatherer
 from acceptance.plugin.state import SessionState
 from acceptance.provision.helm import RefusedReleaseError
 from acceptance.report.finding_text import format_findings, repeat_command
-from acceptance.report.verdict import Outcome, Phase, PhaseEnd, TestResult, add_phase
+from acceptance.report.verdict import Outcome, Phase, PhaseEnd, RuleBinding, TestResult, add_phase
 from toolchain.console import ToolchainError
 
 STATUS_LETTERS: Mapping[Outcome, tuple[str, str, str]] = {
@@ -79,6 +80,8 @@ class OutcomeHooks:
             add_phase(result, phase, self._refusal(error, result))
         else:
             add_phase(result, phase, phase_end(error, phase) if error else None)
+        if isinstance(error, Untested) and error.cause is not None and result.binding.level is not None:
+            self._add_cause(error.cause, result.binding.level)
         result.seconds[phase] = report.duration
         self._show_result(item, call, report, result)
         if not report.passed:
@@ -101,6 +104,16 @@ class OutcomeHooks:
         result.classified += [each for each in classified if each.severity != "blocking"]
         blocking = tuple(each.finding for each in classified if each.severity == "blocking")
         return PhaseEnd("failed" if blocking else "untested", actual, blocking)
+
+    def _add_cause(self, cause: Finding, level: Level) -> None:
+        """Add the finding that leaves a test nothing to assert, unless a selected test reports it itself."""
+        tests = self._state.results.tests
+        if any(test.binding.level == level and cause.rule in test.binding.rules for test in tests.values()):
+            return
+        classified = classify(cause, self._state.results.target, date.today())
+        outcome: Outcome = "failed" if classified.severity == "blocking" else "passed"
+        binding = RuleBinding(f"tests/{level}/test_rules.py::test_rule[{cause.rule}]", level, (cause.rule,))
+        tests[binding.test] = TestResult(binding, outcome, str(cause), [classified])
 
     def _show_result(
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, result: TestResult

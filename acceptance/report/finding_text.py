@@ -17,18 +17,20 @@ def repeat_command(python: str, tests: Sequence[str], options: Sequence[str]) ->
 
 def format_findings(findings: Iterable[GroupedFinding], command: str) -> str:
     """Format the findings of one test; one that refers to other rules takes a single line."""
-    texts = []
+    texts: list[str] = []
+    sentences: dict[str, str] = {}
     for each in findings:
         head = f"{each.rule} {each.object}{f' ({each.file})' if each.file else ''}"
         if each.refers:
             texts.append(f"{head}: {each.sentences}")
             continue
-        lines = [head, *(f"  {field}{_place(str(field.place), each.file)}" for field in each.fields)]
-        if rule := rules.load().get(each.rule):
-            lines.append(f"  Rule: {' '.join(rule.text.split())}")
+        texts += [head, *(f"  {field}{_place(str(field.place), each.file)}" for field in each.fields)]
         if each.values:
-            lines.append(f"  Value: {', '.join(each.values)}")
-        texts.append("\n".join(lines))
+            texts.append(f"  Value: {', '.join(each.values)}")
+        if rule := rules.load().get(each.rule):
+            sentences[each.rule] = " ".join(rule.text.split())
+    for name, sentence in sentences.items():
+        texts.append(f"  Rule{f' {name}' if len(sentences) > 1 else ''}: {sentence}")
     return "\n".join([*texts, f"  Repeat: {command}"])
 
 

@@ -5,6 +5,8 @@ registered, and the decorator names them.
 """
 
 from mutants.snapshots import (
+    api_kinds,
+    api_server,
     autoscalers,
     charts,
     config_maps,
@@ -14,6 +16,7 @@ from mutants.snapshots import (
     images,
     pod_settings,
     pods,
+    policies,
     privileges,
     references,
     relationships,
@@ -25,6 +28,8 @@ from mutants.snapshots import (
 from mutants.snapshots.registry import every
 
 __all__ = [
+    "api_kinds",
+    "api_server",
     "autoscalers",
     "charts",
     "config_maps",
@@ -35,6 +40,7 @@ __all__ = [
     "images",
     "pod_settings",
     "pods",
+    "policies",
     "privileges",
     "references",
     "relationships",

@@ -77,3 +77,9 @@ fields(
     {"no figure": [{"type": "Resource", "resource": {"name": "cpu", "current": {}}}], "none": REMOVE},
 )
 field("HPA-11", "replicas beside it", Draft.deployment, "spec.replicas", 2, "static")
+POD_IN_HALF_AN_HOUR = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1801}], "selectPolicy": "Min"}
+for rule, way in (("HPA-09", "scaleUp"), ("HPA-10", "scaleDown")):
+    field(rule, "disabled", Draft.autoscaler, f"spec.behavior.{way}", {"selectPolicy": "Disabled"}, "static")
+SLOW = {"stabilizationWindowSeconds": 3600, **POD_IN_HALF_AN_HOUR}
+field("HPA-09", "too slow", Draft.autoscaler, "spec.behavior.scaleUp", SLOW, "static")
+field("HPA-10", "too slow", Draft.autoscaler, "spec.behavior.scaleDown", SLOW, "static")

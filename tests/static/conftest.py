@@ -8,7 +8,14 @@ from acceptance.chart.assessment import RenderedChart
 from acceptance.chart.renderer import Renderer
 from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
+from acceptance.kube import api_rules
 from acceptance.kube.helm import find_helm
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared_api_rules() -> None:
+    """Builds the API server's own rules, if they are missing, while tests that do not need them run."""
+    api_rules.prepare()
 
 
 @pytest.fixture(scope="session")

@@ -370,7 +370,8 @@ def test_text_says_what_to_do() -> None:
         "  limits.x: expected a limit, actual absent",
         "  limits.y: expected a limit, actual absent",
     ]
-    assert lines[3].startswith("  Rule: ")
-    assert lines[4:] == ["  Value: backend.resources", f"  Repeat: {command}"]
+    assert lines[3] == "  Value: backend.resources"
+    assert lines[4].startswith("  Rule: ")
+    assert lines[5:] == [f"  Repeat: {command}"]
     again = [finding("POD-18", "Deployment/b", "limits.x")]
     assert format_findings(group(again, first), command).splitlines()[0] == "POD-18 Deployment/b: limits.x: see POD-06"

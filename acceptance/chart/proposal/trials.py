@@ -12,7 +12,7 @@ from typing import Any
 
 from acceptance.chart.proposal.completion import new_credential
 from acceptance.chart.proposal.vocabulary import credential_of, normalized, path_rank
-from acceptance.chart.renderer import WORKERS, Renderer
+from acceptance.chart.renderer import WORKERS, How, Renderer
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
 from acceptance.core.values import leaves, merge_values, nested
 
@@ -128,7 +128,7 @@ class Explorer:
 
     def render(self, changes: Mapping[str, Any], namespace: str | None = None) -> Rendering:
         """Render the chart with some changes."""
-        return self.renderer.render(merge_values(self.values, changes), namespace=namespace)
+        return self.renderer.render(merge_values(self.values, changes), How(namespace=namespace))
 
     def explore(self, alternatives: Sequence[Sequence[Trial]]) -> list[tuple[Trial, Rendering]]:
         """Return each trial that changes a component's objects, with its rendering.

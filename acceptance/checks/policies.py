@@ -1,0 +1,123 @@
+"""Rules of what selects pods beside workloads and Services: budgets, monitors and network policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.registry import Violation, check
+from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref
+from acceptance.core.urls import split
+from acceptance.kube.network_policy import (
+    NAMESPACE_NAME,
+    Direction,
+    governing,
+    has_port,
+    is_peer,
+    reaches_dns,
+    reaches_outside,
+)
+from acceptance.kube.network_policy import rules as policy_rules
+from acceptance.kube.pod_templates import Pod, selects
+
+SELECTORS = {"PodDisruptionBudget": "spec.selector", "NetworkPolicy": "spec.podSelector", "PodMonitor": "spec.selector"}
+MODEL_PORT = 443
+DIRECTIONS: tuple[Direction, Direction] = ("Egress", "Ingress")
+
+
+@check("REL-06")
+def selectors_match(view: ComponentView) -> Iterator[Violation]:
+    """REL-06: what selects pods or Services of the release selects some."""
+    view.require_rendered()
+    own = [item for item in view.snapshot.custom_objects if at(item, "kind") not in ("ServiceMonitor", "PodMonitor")]
+    for kind, path in SELECTORS.items():
+        for item in view.snapshot.of_kind(kind) if not own else ():
+            if list_at(item, "spec.namespaceSelector.matchNames") or at(item, "spec.namespaceSelector.any"):
+                continue
+            pods = [pod for pod in view.workloads() if view.namespaced(pod.owner) == view.namespaced(item)]
+            selector = mapping_at(item, path)
+            if not any(selects(selector, pod.labels) for pod in pods):
+                yield Violation(object_ref(item), path, "to match pods of the release", format_value(selector))
+    yield from _monitors(view)
+
+
+def _monitors(view: ComponentView) -> Iterator[Violation]:
+    for item in view.snapshot.of_kind("ServiceMonitor"):
+        spaces = list_at(item, "spec.namespaceSelector.matchNames") or [view.namespaced(item)]
+        everywhere = at(item, "spec.namespaceSelector.any") is True
+        selector = mapping_at(item, "spec.selector")
+        services = [
+            service
+            for service in view.snapshot.of_kind("Service")
+            if (everywhere or view.namespaced(service) in spaces)
+            and selects(selector, mapping_at(service, "metadata.labels"))
+        ]
+        if not services:
+            expected = "to match the labels of a Service of the release"
+            yield Violation(object_ref(item), "spec.selector", expected, format_value(selector))
+        names = {at(port, "name") for service in services for port in mappings_at(service, "spec.ports")}
+        for endpoint in mappings_at(item, "spec.endpoints") if services else ():
+            port = at(endpoint, "port")
+            if port is not None and port not in names:
+                known = ", ".join(sorted(map(str, names - {None}))) or "none has a name"
+                expected = f"the name of a port of {object_ref(services[0])} ({known})"
+                yield Violation(object_ref(item), "spec.endpoints", expected, format_value(port))
+
+
+@check("REL-07")
+def policies_let_the_release_work(view: ComponentView) -> Iterator[Violation]:
+    """REL-07: network policies let through what the component needs: DNS, the backend, the database and the model."""
+    policies = [
+        item
+        for item in view.snapshot.of_kind("NetworkPolicy")
+        if view.namespaced(item) == view.namespaced(view.deployment)
+    ]
+    pod = view.pods[0]
+    outgoing, incoming = (governing(policies, pod, each) for each in DIRECTIONS)
+    if not reaches_dns(outgoing):
+        yield _blocked(outgoing, "spec.egress", f"port 53 over UDP to the cluster's DNS for {pod.object}")
+    for port, purpose in _outside(view):
+        if not reaches_outside(outgoing, port):
+            yield _blocked(outgoing, "spec.egress", f"port {port} of {purpose} for {pod.object}")
+    if incoming and not policy_rules(incoming, "Ingress"):
+        yield _blocked(incoming, "spec.ingress", f"traffic to {pod.object}")
+    if view.component_name == "frontend" and policies:
+        yield from _frontend_to_backend(view, policies)
+
+
+def _blocked(policies: list[Object], field: str, expected: str) -> Violation:
+    names = ", ".join(name_of(policy) for policy in policies)
+    return Violation(f"NetworkPolicy/{name_of(policies[0])}", field, expected, f"not let through by {names}")
+
+
+def _outside(view: ComponentView) -> Iterator[tuple[int, str]]:
+    """Yield port and purpose of the connections that a component makes to the outside."""
+    names = view.target.secret
+    keys = {variable.key for variable in view.environment(view.main_container(view.pods[0]))}
+    url = split(view.snapshot.injected_values.get(names.database_url, ""))
+    if names.database_url in keys:
+        yield (url.port if url and url.port else 5432), "the database"
+    if names.model_key in keys and not view.live:
+        yield MODEL_PORT, "the model"
+
+
+def _frontend_to_backend(view: ComponentView, policies: list[Object]) -> Iterator[Violation]:
+    backend = view.for_component("backend")
+    if backend.find_deployment() is None:
+        return
+    one, other, port = view.pods[0], backend.pods[0], backend.component.port
+    namespace = view.namespaced(view.deployment)
+    own = view.snapshot.named("Namespace", namespace) or {}
+    labels = {**mapping_at(own, "metadata.labels"), NAMESPACE_NAME: namespace}
+    cases: list[tuple[str, Pod, Direction, Pod]] = [
+        ("spec.egress", one, "Egress", other),
+        ("spec.ingress", other, "Ingress", one),
+    ]
+    for field, isolated, direction, peer in cases:
+        chosen = governing(policies, isolated, direction)
+        let_through = any(
+            has_port(ports, port, other.ports()) and is_peer(peers, peer, labels)
+            for peers, ports in policy_rules(chosen, direction)
+        )
+        if chosen and not let_through:
+            yield _blocked(chosen, field, f"port {port} of {other.object} for {one.object}")

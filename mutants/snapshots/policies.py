@@ -1,0 +1,165 @@
+"""Mutants of budgets, monitors, network policies and scheduling constraints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mutants.draft import Alter, Body, Draft
+from mutants.snapshots.registry import field, fields, mutant, with_object
+
+HOSTNAME = "kubernetes.io/hostname"
+BACKEND, FRONTEND, APPLICATION = {"component": "backend"}, {"component": "frontend"}, {"app": "todo-chatbot"}
+
+
+def item(kind: str, api: str, **spec: Any) -> Body:
+    """Return an object of the release's namespace."""
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": "more", "namespace": "todo-chatbot"}, "spec": spec}
+
+
+def budget(labels: Body, **spec: Any) -> Alter:
+    """Return an alteration that adds a PodDisruptionBudget."""
+    return with_object(item("PodDisruptionBudget", "policy/v1", selector={"matchLabels": labels}, **spec))
+
+
+def policy(labels: Body, **spec: Any) -> Body:
+    """Return a NetworkPolicy."""
+    return item("NetworkPolicy", "networking.k8s.io/v1", podSelector={"matchLabels": labels}, **spec)
+
+
+def monitor(labels: Body, port: str) -> Alter:
+    """Return an alteration that adds a ServiceMonitor."""
+    selector, endpoints = {"matchLabels": labels}, [{"port": port}]
+    return with_object(item("ServiceMonitor", "monitoring.coreos.com/v1", selector=selector, endpoints=endpoints))
+
+
+mutant("REL-06", "a budget of no pod")(budget({"app": "nobody"}, maxUnavailable=1))
+mutant("REL-06", "a policy of no pod")(with_object(policy({"app": "nobody"}, ingress=[{}])))
+mutant("REL-06", "a monitor of no Service")(monitor({"app": "nobody"}, "http"))
+mutant("REL-06", "a monitor of no such port")(monitor(APPLICATION, "metrics"))
+BUDGETS: dict[str, Body] = {
+    "none unavailable": {"maxUnavailable": 0},
+    "0 % unavailable": {"maxUnavailable": "0%"},
+    "all available": {"minAvailable": "100%"},
+    "two of two available": {"minAvailable": 2},
+    "rounded up to all": {"minAvailable": "51%"},
+}
+for clause, stated in BUDGETS.items():
+    mutant("STA-11", clause)(budget(APPLICATION, **stated))
+
+DNS = {"ports": [{"port": 53, "protocol": "UDP"}], "to": [{"namespaceSelector": {}}]}
+OUTSIDE = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 5432}, {"port": 443}]}
+ANY: Body = {"to": [{"podSelector": {}}]}
+EGRESS: dict[str, list[Body]] = {
+    "nothing goes out": [],
+    "no DNS": [ANY, OUTSIDE],
+    "DNS over TCP alone": [ANY, OUTSIDE, {**DNS, "ports": [{"port": 53}]}],
+    "DNS of the own namespace": [ANY, OUTSIDE, {**DNS, "to": [{"podSelector": {}}]}],
+    "no database": [ANY, DNS],
+}
+for clause, rules in EGRESS.items():
+    mutant("REL-07", clause)(with_object(policy(APPLICATION, policyTypes=["Egress"], egress=rules)))
+mutant("REL-07", "nothing comes in")(with_object(policy(APPLICATION, policyTypes=["Ingress"])))
+INGRESS: dict[str, Body] = {
+    "the backend lets in another component": {"from": [{"podSelector": {"matchLabels": {"component": "x"}}}]},
+    "the backend lets in another port": {"from": [{"podSelector": {"matchLabels": FRONTEND}}], "ports": [{"port": 80}]},
+    "the backend lets in another namespace": {"from": [{"namespaceSelector": {"matchLabels": {"name": "x"}}}]},
+}
+for clause, rule in INGRESS.items():
+    mutant("REL-07", clause, component="frontend")(with_object(policy(BACKEND, ingress=[rule])))
+mutant("REL-07", "the frontend goes elsewhere", component="frontend")(
+    with_object(policy(FRONTEND, egress=[DNS, OUTSIDE, {"to": [{"podSelector": {"matchLabels": {"component": "x"}}}]}]))
+)
+
+
+def apart(labels: Body) -> Body:
+    """Return a required anti-affinity."""
+    term = {"topologyKey": HOSTNAME, "labelSelector": {"matchLabels": labels}}
+    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def on_nodes(key: str, operator: str, *values: str) -> Body:
+    """Return a required node affinity."""
+    terms = [{"matchExpressions": [{"key": key, "operator": operator, "values": list(values)}]}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+fields(
+    "STA-06",
+    Draft.pod_specs,
+    "affinity",
+    {
+        "every pod on a node of its own": apart(APPLICATION),
+        "nodes of a zone": on_nodes("topology.kubernetes.io/zone", "In", "eu-1a"),
+        "nodes of another architecture": on_nodes("kubernetes.io/arch", "In", "arm64"),
+    },
+    "static",
+)
+
+
+@mutant("STA-06", "apart from the other component", "static")
+def _apart_from_the_other(draft: Draft) -> None:
+    for spec in draft.pod_specs():
+        spec["affinity"] = apart(FRONTEND if draft.component_name == "backend" else BACKEND)
+
+
+fields(
+    "STA-06",
+    Draft.pod_specs,
+    "nodeSelector",
+    {"a node by its name": {HOSTNAME: "worker-1"}, "a pool of nodes": {"pool": "apps"}},
+    "static",
+)
+fields(
+    "STA-06",
+    Draft.pod_specs,
+    "topologySpreadConstraints",
+    {
+        "spread over zones": [
+            {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+        "spread over 3 nodes": [
+            {"maxSkew": 1, "minDomains": 3, "topologyKey": HOSTNAME, "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+    },
+    "static",
+)
+field("DEP-03", "paused", Draft.deployment, "spec.paused", True)
+fields("DEP-14", Draft.deployment, "spec.progressDeadlineSeconds", {"10 s": 10, "as long as the start": 60})
+field("DEP-14", "available only after 5 minutes", Draft.deployment, "spec.minReadySeconds", 300)
+
+
+def scaler(kind: str, api: str, **spec: Any) -> Alter:
+    """Return an alteration that adds an object which scales the backend."""
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "todo-backend"}
+    field_of = "targetRef" if kind == "VerticalPodAutoscaler" else "scaleTargetRef"
+    return with_object(item(kind, api, **{field_of: ref}, **spec))
+
+
+mutant("HPA-13", "a second HPA")(scaler("HorizontalPodAutoscaler", "autoscaling/v2", maxReplicas=3))
+mutant("HPA-13", "a ScaledObject too")(scaler("ScaledObject", "keda.sh/v1alpha1", triggers=[]))
+mutant("HPA-13", "a VerticalPodAutoscaler too")(scaler("VerticalPodAutoscaler", "autoscaling.k8s.io/v1"))
+
+
+@mutant("HPA-13", "replicas beside the frontend's HPA", "static")
+def _replicas(draft: Draft) -> None:
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "todo-frontend"}
+    draft.add_objects(item("HorizontalPodAutoscaler", "autoscaling/v2", scaleTargetRef=ref, maxReplicas=3))
+
+
+@mutant("HPA-13", "a metric without an adapter", "static")
+def _external(draft: Draft) -> None:
+    for each in draft.objects():
+        if each["kind"] == "HorizontalPodAutoscaler":
+            each["spec"]["metrics"].append({"type": "External", "external": {"metric": {"name": "queue"}}})
+
+
+CONTAINER = {"name": "cpu", "container": "absent", "target": {"type": "Utilization", "averageUtilization": 70}}
+field("HPA-07", "of no such container", Draft.autoscaler, "spec.metrics", [{"containerResource": CONTAINER}])
+field(
+    "REL-01",
+    "of an older image",
+    lambda draft: draft.init_containers()[:1],
+    "image",
+    lambda old: f"{old.rpartition(':')[0]}:0.9",
+    "static",
+)

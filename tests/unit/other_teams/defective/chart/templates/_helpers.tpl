@@ -1,0 +1,7 @@
+{{- define "labels" -}}
+app: todo-chatbot
+component: {{ .component }}
+{{- end -}}
+{{- define "sc" -}}
+{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, runAsUser: 1000, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}
+{{- end -}}

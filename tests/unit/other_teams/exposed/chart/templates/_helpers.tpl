@@ -1,0 +1,3 @@
+{{- define "sc" -}}
+{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, runAsUser: 1000, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}
+{{- end -}}

@@ -1,0 +1,6 @@
+{{- define "nil.image" -}}
+{{ .part }}:{{ .root.Values.image.tag }}
+{{- end -}}
+{{- define "sc" -}}
+{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, runAsUser: 1000, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}
+{{- end -}}
