@@ -23,7 +23,7 @@ for each in ("{{ .root.Chart.Version }}", "{{ .root.Chart.AppVersion }}", "{{ .r
 
 NAME = 'name: {{ include "todo-chatbot.componentName" $backend }}\n'
 mutant(
-    "CHT-13",
+    "CHT-17",
     "a Deployment named by the version",
     replace(BACKEND, NAME, NAME.replace(" }}\n", ' }}-{{ .Chart.AppVersion | replace "." "-" }}\n')),
 )
@@ -33,7 +33,7 @@ mutant(
     "a checksum of some secrets",
     replace(HELPERS, USED_SECRETS, f'{{{{ if eq . "DATABASE_URL" }}}}{USED_SECRETS}{{{{ end }}}}'),
 )
-mutant("CHT-17", "a section read without a default", edit(SCHEMA, "required", REMOVE))
+mutant("CHT-18", "a section read without a default", edit(SCHEMA, "required", REMOVE))
 mutant("REL-05", "a URL of the container's port", replace(HELPERS, SERVICE_PORT, "(int $values.backend.containerPort)"))
 mutant(
     "REL-05",

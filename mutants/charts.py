@@ -388,6 +388,51 @@ mutant(
         'sessionAffinity: {{ eq .Values.config.environment "staging" | ternary "ClientIP" "None" }}',
     ),
 )
+SELECTOR = "app: todo-chatbot\ncomponent: {{ .component }}\napp.kubernetes.io/instance"
+for name, source in (("chart", "Chart.Version"), ("app", "Chart.AppVersion"), ("image", "Values.backend.image.tag")):
+    mutant(
+        "CHT-17",
+        f"a selector with the {name}'s version",
+        replace(HELPERS, SELECTOR, f"version: {{{{ .root.{source} | quote }}}}\n{SELECTOR}"),
+    )
+mutant(
+    "CHT-17",
+    "a Deployment named by the version",
+    replace(
+        BACKEND, '  name: {{ include "todo-chatbot.componentName" $backend }}\n', "  name: todo-{{ .Chart.Version }}\n"
+    ),
+)
+mutant(
+    "CHT-18",
+    "a new section read as it is",
+    append("templates/configmap.yaml", "{{- if .Values.metrics.enabled }}\n  METRICS: 'on'\n{{- end }}\n"),
+    append(VALUES, "metrics:\n  enabled: false\n"),
+    remove(SCHEMA),
+)
+mutant(
+    "CFG-10",
+    "a checksum of nothing",
+    replace(HELPERS, "{{ $used | toJson | sha256sum }}", "{{ sha256sum .component }}"),
+)
+mutant(
+    "SEC-11",
+    "a checksum of some keys",
+    replace(
+        HELPERS, "{{ $usedSecrets | toJson | sha256sum }}", "{{ keys $usedSecrets | sortAlpha | toJson | sha256sum }}"
+    ),
+)
+TRIMMED = "b64enc $value"
+for secret_rule, change in (
+    ("SEC-04", 'b64enc (first (splitList "?" $value))'),
+    ("SEC-05", "b64enc (trim $value)"),
+    ("SEC-06", "b64enc (trunc 40 $value)"),
+):
+    mutant(secret_rule, "changed on its way", replace("templates/secrets.yaml", TRIMMED, change))
+mutant(
+    "CFG-03",
+    "another environment",
+    replace(HELPERS, '"ENVIRONMENT" $values.config.environment', '"ENVIRONMENT" "development"'),
+)
 mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
 mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
 mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))

@@ -38,7 +38,7 @@ class Variant:
                 return None
             objects: Objects = [swap(copy.deepcopy(item), self.swaps) for item in rendering.objects]
             self.alter(objects)
-            return replace(rendering, objects=tuple(objects))
+            return replace(rendering, objects=tuple(objects), notes=swap(rendering.notes, self.swaps))
 
         first, off, on = map(rewritten, (chart.rendering, chart.autoscaler_off, chart.namespace_on))
         assert first is not None

@@ -112,3 +112,17 @@ def _resembling(objects: Objects) -> None:
         }
     for body in containers(objects, init=False):
         body["args"] = ["--token-file=/run/secrets/token", "--password=$(DB_PASSWORD)", "--secret-name", "todo"]
+
+
+@variant("a database's URL of parts of the Secret")
+def _composed(objects: Objects) -> None:
+    for item in one(objects, "Secret"):
+        name = item["metadata"]["name"]
+    for body in containers(objects):
+        for index, each in reversed(list(enumerate(body.get("env") or []))):
+            if each["name"] == "DATABASE_URL":
+                reference = {"secretKeyRef": {"name": name, "key": "DATABASE_URL"}}
+                body["env"][index : index + 1] = [
+                    {"name": "PLAIN_URL", "valueFrom": reference},
+                    {"name": "DATABASE_URL", "value": "$(PLAIN_URL)"},
+                ]

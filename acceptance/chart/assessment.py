@@ -15,19 +15,21 @@ from acceptance import checks
 from acceptance.chart import bounds, unused
 from acceptance.chart.bounds import Case
 from acceptance.chart.generated_values import SOUND, GeneratedValues
+from acceptance.chart.given import cases as cases_given
+from acceptance.chart.given import check_given
 from acceptance.chart.renderer import Renderer
-from acceptance.chart.upgrades import missing_section_findings, rollout_findings, upgrade_findings
+from acceptance.chart.upgrades import upgrade_findings
+from acceptance.chart.value_changes import missing_sections, unnoticed_changes
 from acceptance.chart.variations import Varied, variations
 from acceptance.checks import Check
 from acceptance.checks.finding import Finding, Untested, Waived
 from acceptance.checks.places import with_places
 from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.target import COMPONENTS
 
 FILES_ALONE = ("CHT-01", "CHT-02", "CHT-03", "CHT-04", "CHT-05", "CHT-06", "CHT-07", "CHT-09")
 """Rules of the chart's files, and the rule that the chart renders."""
-Group = Literal["rules", "bounds", "generated values", "unused", "upgrades"]
+Group = Literal["rules", "bounds", "generated values", "unused", "changes"]
 
 
 class RenderedChart:
@@ -127,7 +129,7 @@ class Assessment:
 
 def assertions() -> list[Assertion]:
     """Return every assertion of the static level: checks in the rules' order, then bounds and the values' use."""
-    return [*_rules(), *_bounds(), *_values(), *_upgrades()]
+    return [*_rules(), *_bounds(), *_values()]
 
 
 def _rules() -> Iterator[Assertion]:
@@ -151,6 +153,8 @@ def _bounds() -> Iterator[Assertion]:
 
     for case in bounds.cases():
         yield Assertion(case.id, "bounds", (case.rule,), case.component, partial(run, case))
+    for given in cases_given():
+        yield Assertion(given.id, "bounds", (given.rule,), given.component, _on_defaults(partial(check_given, given)))
     for excess, outcome in ((0, "accepted"), (1, "refused")):
         yield Assertion(f"CFG-08-total size-{outcome}", "bounds", ("CFG-08",), None, partial(total_size, excess))
     for rule, name, function in (
@@ -170,23 +174,13 @@ def _values() -> Iterator[Assertion]:
     )
     for rule, function in (("CHT-08", unused.unused_templates), ("CHT-10", unused.unused_values)):
         yield Assertion(f"{rule}-unused", "unused", (rule,), None, _on_renderer(function))
-
-
-def _upgrades() -> Iterator[Assertion]:
-    def later(rule: str, chart: RenderedChart) -> list[Finding]:
-        return upgrade_findings(chart.renderer, chart.defaults, rule)
-
-    def rolled(rule: str, component: str, chart: RenderedChart) -> list[Finding]:
-        return rollout_findings(chart.renderer, chart.defaults, rule, component)
-
-    for rule in ("DEP-04", "CHT-13"):
-        yield Assertion(f"{rule}-later version", "upgrades", (rule,), None, _if_rendered(partial(later, rule)))
-    for rule in ("CFG-10", "SEC-11"):
-        for component in COMPONENTS:
-            run = _if_rendered(partial(rolled, rule, component))
-            yield Assertion(f"{rule}-{component}-changed values", "upgrades", (rule,), component, run)
-    missing = _on_defaults(missing_section_findings)
-    yield Assertion("CHT-17-missing sections", "upgrades", ("CHT-17",), None, missing)
+    for rule, name, change in (
+        ("CHT-17", "versions", upgrade_findings),
+        ("CHT-18", "missing sections", missing_sections),
+        ("CFG-10", "changed values", partial(unnoticed_changes, kind="ConfigMap")),
+        ("SEC-11", "changed values", partial(unnoticed_changes, kind="Secret")),
+    ):
+        yield Assertion(f"{rule}-{name}", "changes", (rule,), None, _on_renderer(change))
 
 
 def _if_rendered(function: Ask) -> Ask:

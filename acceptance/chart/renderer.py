@@ -18,7 +18,7 @@ import yaml
 from acceptance.chart.files import other_files, schema, templates
 from acceptance.chart.secret_probes import probe_secrets
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
-from acceptance.core.fields import Object
+from acceptance.core.fields import Object, at
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.helm import Helm
@@ -171,12 +171,8 @@ class Renderer:
             return list(pool.map(self.render, sets))
 
     def _render(self, values: Mapping[str, Any], how: How) -> Rendering:
-        template: list[str | Path] = [
-            "template",
-            how.release or self.target.chart.release,
-            self.chart,
-            "--include-crds",
-        ]
+        release = how.release or self.target.chart.release
+        template: list[str | Path] = ["template", release, self.chart, "--include-crds"]
         try:
             manifest = self.helm(*template, *how.options(self.target), "--values", "-", values=values)
             objects = tuple(documents(manifest))
@@ -268,6 +264,10 @@ class Renderer:
         """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
         values = merge_values(self.required(), overrides)
         rendering = self.render(values, how)
+        path = self.target.values.hpa_enabled
+        autoscaler_off: Rendering | None = rendering
+        if _scales(rendering):
+            autoscaler_off = self.render(merge_values(values, nested(path, False)), how) if path else None
         assert base.chart is not None
         chart = replace(
             base.chart,
@@ -276,11 +276,26 @@ class Renderer:
             rerendering=rendering,
             without_secrets=None,
             secret_probes=None,
-            autoscaler_off=base.chart.autoscaler_off if _scales(rendering) else rendering,
+            autoscaler_off=autoscaler_off,
             namespace_on=None,
             lint=(),
         )
-        return replace(base, objects=rendering.objects, variant=variant, chosen=True, chart=chart)
+        given = self._given(values)
+        return replace(base, objects=rendering.objects, variant=variant, chosen=True, chart=chart, injected_values=given)
+
+    def _given(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the credentials by Secret key, as a set of values has them."""
+        paths, names = self.target.values, self.target.secret
+        given = {
+            key: value
+            for key, path in (
+                (names.database_url, paths.database_url),
+                (names.auth_secret, paths.auth_secret),
+                (names.model_key, paths.model_key),
+            )
+            if path is not None and isinstance(value := at(values, path), str)
+        }
+        return self.credentials | {key: names.from_given(value) for key, value in given.items()}
 
     def lint(self, values: Mapping[str, Any], how: How = USUAL) -> tuple[str, ...]:
         """Return the errors and warnings of `helm lint --strict`."""

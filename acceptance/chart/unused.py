@@ -114,7 +114,7 @@ def unused_values(renderer: Renderer) -> list[Finding]:
         path = ".".join(keys)
         if path == paths.local_cluster:
             return False  # only changes which replica counts are refused: DEP-03's bounds cover it
-        others = list(other_values(value, value_schema(renderer, keys)))
+        others = alternatives(renderer, keys, value)
         accepted = False
         for values, how in [*ways, *_with_switches(renderer, keys)]:
             unaltered = renderer.render(values, how)
@@ -159,8 +159,7 @@ def _with_switches(renderer: Renderer, keys: tuple[str, ...]) -> Iterator[Way]:
             yield merge_values(on, renderer.required()), How(notes=True, api_versions=apis)
 
 
-def value_schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the schema of a value; empty if the chart has none."""
+def _schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]:
     root = renderer.schema or {}
     body = resolve(root, root)
     for key in keys:
@@ -168,7 +167,12 @@ def value_schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]
     return body
 
 
-def other_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+def alternatives(renderer: Renderer, keys: tuple[str, ...], value: Any) -> list[Any]:
+    """Return other values to try for a key, the likeliest to be accepted first."""
+    return list(_others(value, _schema(renderer, keys)))
+
+
+def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
     """Yield other values, first of all those that the schema lists."""
     yield from (each for each in list_at(schema, "enum") if each != value)
     match value:
@@ -180,7 +184,7 @@ def other_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
             yield {"acceptance": "1"}
         case list():
             yield from ([*value, each] for each in (*value[-1:], ENTRY, {"name": "acceptance"}, "acceptance"))
-            yield from ([*value, {"key": "acceptance"}], [])
+            yield from ([*value, {"key": "acceptance"}], *([[]] if value else []))
         case None:
             yield from ("acceptance", True, 1, {"acceptance": "1"}, ["acceptance"], [ENTRY])
         case _:

@@ -28,6 +28,7 @@ SEMVER = re.compile(
     r"(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
     r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?"
 )
+EXPONENT = re.compile(r"(?<![\w.])\d(?:\.\d+)?e\+\d\d(?!\w)")
 MAX_TEMPLATES = 50
 MISPRINT = re.compile(r"%!\w?\([^)]*\)?|<no value>|<nil>|\bmap\[\w*:")
 """What Go templates print for a wrong format verb, a missing value or a mapping."""
@@ -158,6 +159,7 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
     if chart.rendering.error is not None:
         yield Violation(owner, "helm template", "objects", chart.rendering.error)
         return
+    numbers, lists, given = printed_values(chart.values)
     for ref, path in duplicate_keys(chart.rendering.manifest):
         yield Violation(ref or owner, path, "the key once", "twice: the last one counts")
     if chart.rerendering != chart.rendering:
@@ -173,6 +175,12 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
             )
     for item in snapshot.objects:
         for field, text in strings(item):
+            if text in lists:
+                yield Violation(object_ref(item), field, "the list's entries", f"Go's output for a list: {text}")
+            for token in EXPONENT.findall(text):
+                if float(token) in numbers and token not in given:
+                    shown = f"{token}, which is Go's output for {int(float(token))}"
+                    yield Violation(object_ref(item), field, "the number as it is given", shown)
             if actual := MISPRINT.search(text):
                 yield Violation(
                     object_ref(item),
@@ -181,6 +189,30 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
                     f"Go's output for a wrong template: {format_value(actual.group())}",
                 )
     yield from refuses_without_secrets(view)
+
+
+def printed_values(values: Object) -> tuple[set[float], set[str], str]:
+    """Return what templates may misprint: whole numbers, lists as Go prints them; and all given strings in one."""
+    numbers: set[float] = set()
+    lists: set[str] = set()
+    given: list[str] = []
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            for entry in value.values():
+                walk(entry)
+        elif isinstance(value, list):
+            if value and all(isinstance(entry, str) and entry for entry in value):
+                lists.add(f"[{' '.join(value)}]")
+            for entry in value:
+                walk(entry)
+        elif isinstance(value, str):
+            given.append(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
+            numbers.add(float(value))
+
+    walk(values)
+    return numbers, lists, "\n".join(given)
 
 
 def difference(first: Rendering, again: Rendering) -> list[str]:

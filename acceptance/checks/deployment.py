@@ -10,6 +10,7 @@ from acceptance.checks.finding import Untested
 from acceptance.checks.pod_lifecycle import seconds
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, name_of, object_ref
+from acceptance.kube.hooks import is_test
 from acceptance.kube.pod_templates import Pod, selects
 from acceptance.kube.quantity import resolved
 
@@ -115,7 +116,8 @@ def selector_matches_own_pods_only(view: ComponentView) -> Iterator[Violation]:
         yield Violation(owner, "spec.selector.matchExpressions", "to match the template", format_value(dict(labels)))
     for pod in other_pods(view):
         if selects(selector, pod.labels):
-            yield Violation(owner, "spec.selector", "to match no other workload's pods", f"{pod.object} matches")
+            wanted, actual = "to match no other workload's pods", f"{pod.object} matches"
+            yield Violation(owner, "spec.selector", wanted, actual, derived=is_test(pod.owner))
 
 
 @check("DEP-05")

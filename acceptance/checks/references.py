@@ -119,7 +119,8 @@ def _of_binding(item: Object, namespace: str) -> Iterator[Reference]:
     for subject in mappings_at(item, "subjects"):
         if text_at(subject, "kind") == "ServiceAccount":
             where = text_at(subject, "namespace") or namespace
-            yield Reference(object_ref(item), "subjects", "ServiceAccount", text_at(subject, "name"), "", where)
+            if where == namespace:  # an account elsewhere is not part of the release
+                yield Reference(object_ref(item), "subjects", "ServiceAccount", text_at(subject, "name"), "", where)
 
 
 def backends(item: Object) -> Iterator[tuple[str, str, int | str | None]]:
@@ -140,8 +141,11 @@ def backends(item: Object) -> Iterator[tuple[str, str, int | str | None]]:
 
 
 def given_names(values: Object) -> set[str]:
-    """Return the names that values give of objects which exist outside of the release, such as `existingSecret`."""
-    found: set[str] = set()
+    """Return the names that values give of objects which exist outside of the release.
+
+    They are under a key such as `existingSecret`, or called `name` beside `create: false`.
+    """
+    found = {text_at(values, "name")} - {""} if values.get("create") is False else set()
     for key, value in values.items():
         inner = [value] if isinstance(value, dict) else mappings_at(values, str(key))
         for each in inner:

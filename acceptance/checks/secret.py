@@ -17,6 +17,7 @@ from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, object_ref
 from acceptance.core.urls import database_url_error
+from acceptance.kube.pod_templates import Container, Pod
 from acceptance.kube.secrets import decode, decoded
 
 MODEL_KEY_START = "sk-proj-"
@@ -61,6 +62,23 @@ def value(view: ComponentView, key: str) -> str:
     return actual
 
 
+def arrival(view: ComponentView, key: str, expected: str) -> Iterator[Violation]:
+    """Yield a violation if the Secret has another value than was given: trimmed, cut, or with a newline added."""
+    paths = view.target.values
+    path = dict(zip(stated_keys(view), (paths.database_url, paths.auth_secret, paths.model_key), strict=True))[key]
+    given, actual = view.snapshot.injected_values.get(key), value(view, key)
+    if path is None or given is None or actual == given or decode(actual) == given:  # encoded twice: SEC-07
+        return
+    if actual.strip() == given.strip():
+        difference = "one with other white space at its ends"
+    elif actual in given or given in actual:
+        difference = "one that is cut or extended"
+    else:
+        others = [other for other, text in view.snapshot.injected_values.items() if text == actual]
+        difference = f"that of {others[0]}" if others else "another one"
+    yield Violation(object_ref(view.secret), f"data.{key}", expected, difference)
+
+
 @check("SEC-04")
 def database_url(view: ComponentView) -> Iterator[Violation]:
     """SEC-04: the database URL is a PostgreSQL URL with user, password and host."""
@@ -68,6 +86,8 @@ def database_url(view: ComponentView) -> Iterator[Violation]:
     if error := database_url_error(value(view, key)):
         expected = "a PostgreSQL URL with user, password and host"
         yield Violation(object_ref(view.secret), f"data.{key}", expected, f"one {error}")
+    else:
+        yield from arrival(view, key, "the URL that was given")
 
 
 @check("SEC-05")
@@ -78,6 +98,8 @@ def auth_secret(view: ComponentView) -> Iterator[Violation]:
     if length < AUTH_SECRET_CHARACTERS:
         expected = f"{AUTH_SECRET_CHARACTERS} or more characters"
         yield Violation(object_ref(view.secret), f"data.{key}", expected, str(length))
+    else:
+        yield from arrival(view, key, "the value that was given")
 
 
 @check("SEC-06")
@@ -86,6 +108,8 @@ def model_key(view: ComponentView) -> Iterator[Violation]:
     key = view.target.secret.model_key
     if not value(view, key).startswith(MODEL_KEY_START):
         yield Violation(object_ref(view.secret), f"data.{key}", f"prefix {MODEL_KEY_START}", "another prefix")
+    else:
+        yield from arrival(view, key, "the key that was given")
 
 
 @check("SEC-07")
@@ -116,28 +140,48 @@ def encoded_twice(view: ComponentView, key: str, text: str) -> bool:
     )
 
 
+def roles(view: ComponentView) -> dict[str, str]:
+    """Return the Secret's key by each usual name of its variable, in lower case without separators."""
+    usual = ("DATABASE_URL", "BETTER_AUTH_SECRET", "OPENAI_API_KEY")
+    return {plain(name): key for key, default in zip(stated_keys(view), usual, strict=True) for name in (default, key)}
+
+
+def plain(name: str) -> str:
+    """Return a name in lower case, letters and digits only."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
 @check("SEC-11")
 def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
-    """SEC-11: containers get the secrets by reference, never as a literal."""
-    names = set(stated_keys(view))
-    secrets = {text for key, text in view.snapshot.injected_values.items() if key in names}
-    needed = set(view.component.secret_keys)
+    """SEC-11: containers get the secrets by reference, each from its own key, never as a literal."""
+    by_name = roles(view)
+    secrets = {text for key, text in view.snapshot.injected_values.items() if key in stated_keys(view) and text}
     for pod in view.pods:
         main = view.main_container(pod)
         for container in pod.containers():
             variables = view.environment(container)
             for variable in variables:
-                if variable.source == "Secret":
-                    continue
-                sensitive = variable.name in names or variable.key in names
-                if sensitive or (isinstance(variable.value, str) and variable.value in secrets):
+                field = f"{container.field}.env[{variable.name}]"
+                role = by_name.get(plain(variable.name))
+                origins = [each for each in variable.origins() if each.source == "Secret"]
+                if not origins and (role or variable.key in stated_keys(view)):
                     actual = "a literal" if variable.source == "literal" else f"from a {variable.source}"
-                    field = f"{container.field}.env[{variable.name}]"
                     yield Violation(pod.object, field, "secretKeyRef or secretRef", actual)
-            for part in ("command", "args"):
-                if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
-                    yield Violation(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
+                elif variable.source == "Secret" and role and by_name.get(plain(variable.key), role) != role:
+                    yield Violation(pod.object, field, f"the key {role}", f"the key {variable.key}")
+            yield from literals(view, pod, container, secrets)
             if container.field == main.field:
-                referenced = {variable.key for variable in variables if variable.source == "Secret"}
-                for key in sorted(needed - referenced):
+                referenced = {each.key for variable in variables for each in variable.origins()}
+                for key in sorted(set(view.component.secret_keys) - referenced):
                     yield Violation(pod.object, f"{container.field}.env", f"{key} by secretKeyRef or secretRef", "none")
+
+
+def literals(view: ComponentView, pod: Pod, container: Container, secrets: set[str]) -> Iterator[Violation]:
+    """Yield a violation for each secret in the text of a variable or of the command line."""
+    for variable in view.declared_environment(container):
+        if isinstance(variable.value, str) and any(secret in variable.value for secret in secrets):
+            field = f"{container.field}.env[{variable.name}]"
+            yield Violation(pod.object, field, "secretKeyRef or secretRef", "a literal")
+    for part in ("command", "args"):
+        if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
+            yield Violation(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")

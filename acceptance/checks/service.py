@@ -10,6 +10,7 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.kube.hooks import is_test
 from acceptance.kube.pod_templates import Pod
 from acceptance.kube.status import is_ready
 
@@ -114,7 +115,8 @@ def selects_the_components_pods(view: ComponentView) -> Iterator[Violation]:
         yield Violation(owner, "spec.selector", expected, format_value(selector))
     for pod in view.workloads() if selector else ():
         if pod.owner is not view.deployment and view.namespaced(pod.owner) == namespace and selected_by(selector, pod):
-            yield Violation(owner, "spec.selector", "the component's own pods only", f"{pod.object} matches")
+            expected, actual = "the component's own pods only", f"{pod.object} matches"
+            yield Violation(owner, "spec.selector", expected, actual, derived=is_test(pod.owner))
     for item in endpoints_of(view, service):
         yield Violation(object_ref(item), "endpoints", f"none but those of the pods of {owner}", "stated by the chart")
     if at(service, "spec.publishNotReadyAddresses") is True:

@@ -231,11 +231,13 @@ def is_for_component(view: ComponentView, address: Address, name: str) -> bool:
     said = words(address.setting.name)
     if said & ORIGINS:
         return False
-    if said and said <= PLAIN and said & {"api", "backend"}:
+    if said <= PLAIN and "backend" in said:
         return True
-    own = {name_of(item) for item in view.snapshot.of_kind("Service")}
-    if "frontend" in said and said <= PLAIN:
-        return address.port in {port for item in view.snapshot.of_kind("Service") for port in ports_of(view, item)}
+    services = view.snapshot.of_kind("Service")
+    own = {name_of(item) for item in services}
+    known = {port for item in services for port in ports_of(view, item)} | {None}
+    if said <= PLAIN and said & {"api", "frontend"} and address.port in known:
+        return True
     named = {component.deployment for component in view.target.components.values()}
     named |= {component.container for component in view.target.components.values()}
     named |= {component.service for component in view.target.components.values()}

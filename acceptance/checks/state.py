@@ -18,9 +18,12 @@ HOSTNAME = "kubernetes.io/hostname"
 NODE_LABELS = {
     **{f"{prefix}kubernetes.io/os": "linux" for prefix in ("", "beta.")},
     **{f"{prefix}kubernetes.io/arch": "amd64" for prefix in ("", "beta.")},
-    HOSTNAME: "",
+    HOSTNAME: "minikube",
+    "minikube.k8s.io/name": "minikube",
+    "minikube.k8s.io/primary": "true",
+    "node-role.kubernetes.io/control-plane": "",
 }
-"""The labels that a local cluster's node has; its name is not known."""
+"""The labels of a local cluster's node."""
 
 
 @check("STA-06")
@@ -48,7 +51,7 @@ def fits_a_local_cluster(view: ComponentView) -> Iterator[Violation]:
                 expected = f"no more than a preference: {other.object} runs on the same node"
                 yield Violation(pod.object, pod.path(f"spec.{APART}"), expected, "required")
     yield from _spread(pod, most)
-    yield from _nodes(pod)
+    yield from _nodes(pod, view.component.image.platform.rpartition("/")[2])
 
 
 def _most_pods(view: ComponentView) -> int:
@@ -84,24 +87,25 @@ def _spread(pod: Pod, most: int) -> Iterator[Violation]:
         domains, skew = integer_at(constraint, "minDomains", 1) or 1, integer_at(constraint, "maxSkew", 1) or 1
         if key not in NODE_LABELS:
             expected = f"a label that a local cluster's node has, such as {HOSTNAME}, or ScheduleAnyway"
-            yield Violation(pod.object, f"{field}.topologyKey", expected, format_value(key))
+            yield Violation(pod.object, f"{field}.topologyKey", expected, format_value(key), derived=True)
         elif domains > 1 and most > skew:
             expected = "absent or 1: a local cluster has one node"
-            yield Violation(pod.object, f"{field}.minDomains", expected, str(domains))
+            yield Violation(pod.object, f"{field}.minDomains", expected, str(domains), derived=True)
 
 
-def _nodes(pod: Pod) -> Iterator[Violation]:
+def _nodes(pod: Pod, architecture: str) -> Iterator[Violation]:
     expected = "labels that a local cluster's node has"
+    labels = {key: architecture if key.endswith("/arch") else value for key, value in NODE_LABELS.items()}
     for key, value in mapping_at(pod.spec, "nodeSelector").items():
-        if NODE_LABELS.get(key) != value:
-            yield Violation(pod.object, pod.path("spec.nodeSelector"), expected, f"{key}={value}")
+        if labels.get(key) != value:
+            yield Violation(pod.object, pod.path("spec.nodeSelector"), expected, f"{key}={value}", derived=True)
     terms = mappings_at(pod.spec, ON_NODES)
     if terms and not any(
-        selects({"matchExpressions": term.get("matchExpressions") or []}, NODE_LABELS)
+        selects({"matchExpressions": term.get("matchExpressions") or []}, labels)
         and not mappings_at(term, "matchFields")
         for term in terms
     ):
-        yield Violation(pod.object, pod.path(f"spec.{ON_NODES}"), expected, format_value(terms))
+        yield Violation(pod.object, pod.path(f"spec.{ON_NODES}"), expected, format_value(terms), derived=True)
 
 
 @check("STA-11")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 URL = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>,]+")
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -35,11 +35,33 @@ def database_url_error(text: str) -> str | None:
     """Return why a text is not a PostgreSQL URL with user, password and host, or None; never quotes the text."""
     if re.search(r"\s", text):
         return "with white space in it"
-    parts = split(text)
-    scheme = parts.scheme if parts else text.partition("://")[0] if "://" in text else ""
-    if not re.fullmatch(r"postgres(ql)?(\+[a-z0-9]+)?", scheme):
-        return f"with the scheme {scheme}" if re.fullmatch(r"[a-z0-9+.-]{1,20}", scheme) else "without a scheme"
-    if parts is None:
+    scheme, separator, rest = text.partition("://")
+    if not separator or not re.fullmatch(r"postgres(ql)?(\+[a-z0-9_]+)?", scheme):
+        known = re.fullmatch(r"[a-z0-9+.-]{1,20}", scheme) and separator
+        return f"with the scheme {scheme}" if known else "without a scheme"
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in rest and "@" not in authority:
+        # As libpq and browsers read it, the URL's host would end in the password.
+        return "with an unencoded /, ? or # in user or password" if ":" in authority else "without user and password"
+    credentials, _, hosts = authority.rpartition("@")
+    if "@" in credentials:
+        return "with an unencoded @ in user or password"
+    if re.search(r"%(?![0-9A-Fa-f]{2})|%00", credentials):
+        return "with a % in user or password that does not start a percent-encoded character"
+    user, _, password = credentials.partition(":")
+    query = parse_qs(rest.partition("?")[2])
+    parts = {"username": user, "password": password, "host": hosts.partition(":")[0] if hosts[:1] != "[" else hosts}
+    named = {"username": "user", "password": "password", "host": "host"}
+    missing = [name for name, part in parts.items() if not (part or query.get(named[name]))]
+    if missing == ["host"]:
         return "without a host"
-    missing = [name for name in ("username", "password") if not getattr(parts, name)]
-    return f"without {' and '.join(missing)}" if missing else None
+    return f"without {' and '.join(missing)}" if missing else _hosts_error(hosts)
+
+
+def _hosts_error(hosts: str) -> str | None:
+    """Return why one of the comma-separated hosts, each with its port, is not valid, or None."""
+    for host in filter(None, hosts.split(",")):
+        match = re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]+)(?::(\d*))?", host)
+        if match is None or int(match[2] or 0) > 65535:
+            return "with a host or port that is not valid"
+    return None

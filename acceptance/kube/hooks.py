@@ -25,6 +25,11 @@ def events(item: Object) -> frozenset[str]:
     return frozenset("test" if word == "test-success" else word for word in words if word)
 
 
+def is_test(item: Object) -> bool:
+    """Whether an object is created by `helm test` only."""
+    return events(item) == {"test"}
+
+
 def weight(item: Object) -> int:
     """Return the weight of a hook; 0 where it has none."""
     try:

@@ -181,8 +181,16 @@ and its NUL (Linux).
 
 {{- range $kind, $quantities := $values.resources -}}
 {{- range $resource, $quantity := $quantities -}}
-{{- if le (include "todo-chatbot.number" $quantity | float64) 0.0 -}}
-{{- $problems = append $problems (printf "%s.resources.%s.%s: must be more than 0" $component $kind $resource) -}}
+{{- $number := include "todo-chatbot.number" $quantity | float64 -}}
+{{- $path := printf "%s.resources.%s.%s" $component $kind $resource -}}
+{{- if le $number 0.0 -}}
+{{- $problems = append $problems (printf "%s: must be more than 0" $path) -}}
+{{- else if and (eq $resource "memory") (lt $number 4194304.0) -}}
+{{- $problems = append $problems (printf "%s: no container starts with less than 4Mi" $path) -}}
+{{- else if and (eq $resource "cpu") (gt $number 128.0) -}}
+{{- $problems = append $problems (printf "%s: must be at most 128 CPUs" $path) -}}
+{{- else if and (eq $resource "memory") (gt $number 1099511627776.0) -}}
+{{- $problems = append $problems (printf "%s: must be at most 1Ti" $path) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -146,7 +146,7 @@ for clause, path, value in (
         {"requests": {"ephemeral-storage": "2Gi"}, "limits": {"ephemeral-storage": "1Gi"}},
     ),
     ("liveness after two successes", "main.livenessProbe.successThreshold", 2),
-    ("a probe of two kinds", "main.readinessProbe.tcpSocket", {"port": 80}),
+    ("a probe of two kinds", "main.readinessProbe", {"tcpSocket": {"port": 80}, "exec": {"command": ["a"]}}),
     ("a probe of no kind", "main.readinessProbe", {"periodSeconds": 5}),
     ("a negative period", "main.readinessProbe.periodSeconds", -1),
     ("a probe without a port", "main.livenessProbe.httpGet", {"path": "/health"}),
@@ -248,8 +248,12 @@ for clause, path, value in (
     ("an external name with a scheme", "spec", {"type": "ExternalName", "externalName": "https://example.com"}),
     ("an unknown affinity", "spec.sessionAffinity", "Cookie"),
     ("an address that is none", "spec.clusterIP", "auto"),
-    ("an external policy of a ClusterIP", "spec.externalTrafficPolicy", "Local"),
-    ("source ranges of a ClusterIP", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"]),
+    ("an external policy of a ClusterIP", "spec", {"ports": [{"port": 80}], "externalTrafficPolicy": "Local"}),
+    (
+        "source ranges of a ClusterIP",
+        "spec",
+        {"ports": [{"port": 80}], "loadBalancerSourceRanges": ["10.0.0.0/8"]},
+    ),
 ):
     case(clause, "Service", path, value)
 

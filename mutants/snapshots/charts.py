@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from acceptance.checks.snapshot import Dependency, Rendering
@@ -95,6 +96,30 @@ for clause, path, value in (
 
 for text in ("http://todo:%!d(float64=5432)", "<no value>", "map[cpu:1]", "%!s(<nil>)"):
     field("CHT-09", f"template error {text[:12]}", Draft.config_map, "data.TEXT", text, "static")
+
+
+@mutant("CHT-09", "a number as an exponent", "static")
+def _exponent(draft: Draft) -> None:
+    put(mutable(draft.chart.values), "config.extra", {"LIMIT": 10485760})
+    put(draft.config_map()[0], "data.LIMIT", "1.048576e+07")
+
+
+@mutant("CHT-09", "a list as Go prints it", "static")
+def _go_list(draft: Draft) -> None:
+    put(mutable(draft.chart.values), "config.extra", {"HOSTS": ["a.example.com", "b.example.com"]})
+    put(draft.config_map()[0], "data.HOSTS", "[a.example.com b.example.com]")
+
+
+for wrong, right in (
+    ("service/todo-frontend-service ", "service/frontend "),
+    ("--namespace todo-chatbot port-forward", "--namespace default port-forward"),
+    (":3000", ":3001"),
+):
+
+    @mutant("CHT-12", f"notes with {right}", "static")
+    def _misleading_notes(draft: Draft, wrong: str = wrong, right: str = right) -> None:
+        rendering = draft.chart.rendering
+        draft.change_chart(rendering=replace(rendering, notes=rendering.notes.replace(wrong, right)))
 
 
 @mutant("CHT-09", "renders without the secrets", "static")

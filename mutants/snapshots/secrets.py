@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from mutants.draft import REMOVE, Draft
 from mutants.snapshots.registry import encoded, field, fields, mutant, variable
@@ -22,6 +23,11 @@ fields(
             "no host": "postgresql://u:p@/d",
             "no scheme": "u:p@h/d",
             "a new line": "postgresql://u:p@h/d\n",
+            "a slash in the password": "postgresql://u:p/w@h/d",
+            "a number sign in the password": "postgresql://u:p#w@h/d",
+            "an at sign in the password": "postgresql://u:p@w@h/d",
+            "a percent sign in the password": "postgresql://u:100%@h/d",
+            "another URL than given": "postgresql://u:p@h/d",
         }.items()
     },
 )
@@ -67,3 +73,34 @@ def _literal(draft: Draft) -> None:
 def _argument(draft: Draft) -> None:
     for body in draft.main_containers():
         body["args"] = [f"--key={draft.snapshot.injected_values['BETTER_AUTH_SECRET']}"]
+
+
+ENDS: dict[str, Any] = {
+    "a new line at the end": lambda text: f"{text}\n",
+    "cut": lambda text: text[:40],
+    "extended": lambda text: f"{text}0",
+}
+for rule, key in (("SEC-04", "DATABASE_URL"), ("SEC-05", "BETTER_AUTH_SECRET"), ("SEC-06", "OPENAI_API_KEY")):
+    for clause, change in ENDS.items():
+        field(
+            rule,
+            f"the given value, {clause}",
+            Draft.secret,
+            f"data.{key}",
+            lambda old, change=change: encoded(change(base64.b64decode(old).decode())),
+        )
+
+
+@mutant("SEC-11", "keys crossed", component="backend")
+def _crossed(draft: Draft) -> None:
+    crossed = {"BETTER_AUTH_SECRET": "OPENAI_API_KEY", "OPENAI_API_KEY": "BETTER_AUTH_SECRET"}
+    for body in draft.main_containers():
+        for each in body["env"]:
+            if each["name"] in crossed:
+                each["valueFrom"]["secretKeyRef"]["key"] = crossed[each["name"]]
+
+
+@mutant("SEC-11", "hidden by a later variable")
+def _hidden(draft: Draft) -> None:
+    for body in draft.main_containers():
+        body["env"].append({"name": "DATABASE_URL", "value": "text"})

@@ -10,11 +10,14 @@ import pytest
 from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import Object, at, mappings_at, object_ref
+from acceptance.core.fields import Object, at, mappings_at, object_ref, text_at
 from acceptance.core.target import Target
+from acceptance.kube import api_rules, schema
 from acceptance.kube.client import ApiServer
 from mutants import snapshots
 from mutants.draft import Mutant
+from mutants.snapshots.api_server import CASES, Case
+from toolchain.console import ToolchainError
 
 
 def changed_objects(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[tuple[Object, Object]]:
@@ -69,6 +72,49 @@ def test_api_server_refuses(
                 Finding(mutant.rule, object_ref(item), mutant.clause, "refused", "accepted by the API server")
             )
     report_findings(findings, target)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(each, id=each.clause, marks=pytest.mark.rule("CHT-09")) for each in CASES]
+)
+def test_api_server_agrees(case: Case, snapshot: Snapshot, api_server: ApiServer, target: Target) -> None:
+    """What is refused without a cluster, the server refuses too, as Helm applies it: server-side."""
+    require_version(api_server)
+    namespace = target.chart.namespace
+    declared = [copy.deepcopy(dict(item)) for item in snapshot.manifest_objects]
+    for item in declared:
+        item["metadata"]["name"] = "acceptance-case"
+    if case.kind and case.kind not in {item["kind"] for item in declared}:
+        raise Untested(f"the release has no {case.kind}")
+    broken = case.broken(declared)
+    try:
+        (judgement,) = api_rules.shared().judge([broken], namespace)
+    except ToolchainError as error:
+        raise Untested(f"the API server's own rules are not at hand: {error}") from error
+    if not judgement.refusals:
+        raise Untested("this change of the release's object is not refused without a cluster")
+    if case.kind:
+        unchanged = next(item for item in declared if item["kind"] == case.kind)
+        if refusal := api_server.refusal(unchanged, namespace, create=False):
+            raise Untested(f"a copy of {case.kind} is refused even unchanged: {refusal}")
+    accepted = is_served(broken, api_server) and api_server.refusal(broken, namespace, create=False) is None
+    found = Finding("CHT-09", object_ref(broken), case.clause, judgement.refusals[0].message, "accepted")
+    report_findings([found] if accepted else [], target)
+
+
+def require_version(api_server: ApiServer) -> None:
+    """Raise `Untested` for a server of another minor version than the rules."""
+    _, version = api_server.call("GET", "/version")
+    served, known = text_at(version, "gitVersion"), schema.KUBERNETES_VERSION
+    if served.removeprefix("v").split(".")[:2] != known.split(".")[:2]:
+        raise Untested(f"the server is {served}, the rules are of {known}")
+
+
+def is_served(item: Object, api_server: ApiServer) -> bool:
+    """Whether the server has the object's kind."""
+    version = text_at(item, "apiVersion")
+    _, answer = api_server.call("GET", f"/apis/{version}" if "/" in version else f"/api/{version}")
+    return any(text_at(each, "kind") == item["kind"] for each in mappings_at(answer, "resources"))
 
 
 @pytest.mark.rule("CFG-08")

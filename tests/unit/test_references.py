@@ -47,5 +47,7 @@ def test_existing_objects_are_given_by_values() -> None:
         "existingConfigMap": {"name": "theirs"},
         "backend": {"envFrom": [{"existingSecretName": "third"}]},
         "other": {"existingSecret": ""},
+        "serviceAccount": {"create": False, "name": "fourth"},
+        "own": {"create": True, "name": "todo"},
     }
-    assert given_names(values) == {"mine", "theirs", "third"}
+    assert given_names(values) == {"mine", "theirs", "third", "fourth"}

@@ -65,6 +65,7 @@ def view_of(data: dict[str, str] | None = None, env: list[Body] | None = None, *
         ("PUBLIC_URL", "http://todo.local:8000"),
         ("REDIS_URL", "http://redis:6379"),
         ("RESULT_BACKEND_URL", "http://redis:6379"),
+        ("API_BASE", "http://ollama:11434"),
         ("CORS_ORIGINS", "http://todo-frontend-service,http://frontend:3000"),
         ("TEMPLATE_URL", "http://{{ host }}:8000 http://${HOST}:8000 http://<service>:8000 http://%s:8000"),
         ("settings.ini", "# see http://todo-backend:8000\nkey = 1 # http://backend:8000\n"),

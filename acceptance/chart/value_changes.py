@@ -1,0 +1,162 @@
+"""What one changed value does to a release: pods follow their settings, and a missing section is told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from acceptance.chart.renderer import WORKERS, Renderer, new_credentials
+from acceptance.chart.unused import alternatives
+from acceptance.chart.variations import TEMPLATE_ERROR
+from acceptance.checks.finding import Finding
+from acceptance.checks.snapshot import Rendering
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
+from acceptance.core.values import leaves, merge_values, nested
+from acceptance.kube.pod_templates import Pod, environment, pod_of
+
+RESTARTED = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds whose pods run until their template changes."""
+RULES = {"ConfigMap": "CFG-10", "Secret": "SEC-11"}
+Keys = dict[tuple[str, str], dict[str, Any]]
+
+
+def unnoticed_changes(renderer: Renderer, kind: str) -> list[Finding]:
+    """Return a finding for each workload whose pods keep an old value of a ConfigMap or Secret when one is changed.
+
+    Args:
+        renderer: Renders the target's chart.
+        kind: `ConfigMap` or `Secret`.
+    """
+    required = renderer.required()
+    before = renderer.render(required)
+    found: dict[tuple[str, str], Finding] = {}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        changes = _changes(renderer)
+        for path, after in pool.map(lambda change: _change(renderer, *change), changes):
+            if after is None or after.error is not None:
+                continue
+            for workload, reference in _unnoticed(before, after, kind):
+                expected = f"a template that changes with {path}, such as by a checksum of {reference}"
+                actual = "the same template, so that running pods keep the old value"
+                finding = Finding(RULES[kind], workload, "spec.template", expected, actual, not renderer.target.strict)
+                found.setdefault((workload, reference), finding)
+    return list(found.values())
+
+
+def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:
+    """Return the path of each value, and other values to try; those of the credentials are valid."""
+    target, fresh = renderer.target, new_credentials(renderer.target)
+    names = target.secret
+    credentials = {
+        target.values.database_url: names.database_url,
+        target.values.auth_secret: names.auth_secret,
+        target.values.model_key: names.model_key,
+    }
+    given = {path: [names.as_given(fresh[key])] for path, key in credentials.items() if path}
+    return [
+        *given.items(),
+        *(
+            (".".join(keys), alternatives(renderer, keys, value))
+            for keys, value in leaves(renderer.shipped)
+            if ".".join(keys) not in given
+        ),
+    ]
+
+
+def _change(renderer: Renderer, path: str, values: list[Any]) -> tuple[str, Rendering | None]:
+    for value in values:
+        rendering = renderer.render(merge_values(renderer.required(), nested(path, value)))
+        if rendering.error is None:
+            return path, rendering
+    return path, None
+
+
+def _unnoticed(before: Rendering, after: Rendering, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield (workload, `Kind/name`) for each template that stays as it was though a value that it uses changed."""
+    old, new = _data(before, kind), _data(after, kind)
+    changed = {
+        (key, entry)
+        for key in old.keys() & new.keys()
+        for entry in old[key].keys() | new[key].keys()
+        if old[key].get(entry) != new[key].get(entry)
+    }
+    if not changed:
+        return
+    templates = {
+        (pod.object, text_at(item, "metadata.namespace")): pod
+        for item in after.objects
+        if (pod := pod_of(item)) is not None
+    }
+    for item in before.objects:
+        pod = pod_of(item)
+        if pod is None or text_at(item, "kind") not in RESTARTED or _has_reloader(item):
+            continue
+        same = templates.get((pod.object, text_at(item, "metadata.namespace")))
+        if same is None or same.body != pod.body:
+            continue
+        for used in sorted(_used(pod, {**old, **new}, kind) & changed):
+            yield pod.object, f"{kind}/{used[0][1]}"
+
+
+def _data(rendering: Rendering, kind: str) -> Keys:
+    return {
+        (kind, text_at(item, "metadata.name")): {
+            **mapping_at(item, "data"),
+            **mapping_at(item, "binaryData"),
+            **mapping_at(item, "stringData"),
+        }
+        for item in rendering.objects
+        if text_at(item, "kind") == kind
+    }
+
+
+def _has_reloader(item: Object) -> bool:
+    """Whether an annotation asks a controller to restart the pods, as Stakater's Reloader does."""
+    annotations = (*mapping_at(item, "metadata.annotations"), *mapping_at(item, "spec.template.metadata.annotations"))
+    return any("reloader" in str(each) for each in annotations)
+
+
+def _used(pod: Pod, data: Keys, kind: str) -> set[tuple[tuple[str, str], str]]:
+    """Return the keys that the pod's containers read at their start alone: by environment or `subPath`."""
+    keys = {name: list(entries) for name, entries in data.items()}
+    used = {
+        ((kind, variable.source_name), variable.key)
+        for container in pod.containers()
+        for variable in environment(container, keys)
+        if variable.source == kind
+    }
+    for volume in mappings_at(pod.spec, "volumes"):
+        name = text_at(volume, "configMap.name") if kind == "ConfigMap" else text_at(volume, "secret.secretName")
+        mounts = [
+            mount
+            for container in pod.containers()
+            for mount in mappings_at(container.body, "volumeMounts")
+            if at(mount, "name") == at(volume, "name") and at(mount, "subPath")
+        ]
+        if name and mounts:
+            items = mapping_at(volume, "configMap" if kind == "ConfigMap" else "secret")
+            renamed = {text_at(each, "path"): text_at(each, "key") for each in mappings_at(items, "items")}
+            used |= {
+                ((kind, name), renamed.get(file, file)) for mount in mounts for file in [text_at(mount, "subPath")]
+            }
+    return used
+
+
+def missing_sections(renderer: Renderer) -> list[Finding]:
+    """Return a finding for the sections of the values without which a template fails in Go's words.
+
+    `helm upgrade --reuse-values` renders with an older release's values, which lack every section added since.
+    """
+    sections = [key for key, value in renderer.shipped.items() if isinstance(value, Mapping) and value]
+    values = [merge_values(renderer.required(), {key: None}) | {key: None} for key in sections]
+    failed = {
+        section: rendering.error
+        for section, rendering in zip(sections, renderer.render_all(values), strict=True)
+        if rendering.error is not None and TEMPLATE_ERROR.search(rendering.error)
+    }
+    if not failed:
+        return []
+    expected = "rendered, or refused in words that name it, when an older release's values lack it"
+    first = next(iter(failed.values()))
+    return [Finding("CHT-18", "values", ", ".join(failed), expected, first, not renderer.target.strict)]

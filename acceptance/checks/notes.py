@@ -1,0 +1,107 @@
+"""Rules of NOTES.txt as rendered: what its commands name is part of the release.
+
+Only commands that are understood in full are judged: a shell variable or an unknown option leaves one out.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
+from acceptance.checks.registry import Violation, check
+from acceptance.core.fields import Object, at, mappings_at, object_ref
+
+KINDS = {
+    "svc": "Service", "service": "Service", "services": "Service",
+    "deploy": "Deployment", "deployment": "Deployment", "deployments": "Deployment", "deployment.apps": "Deployment",
+    "sts": "StatefulSet", "statefulset": "StatefulSet", "hpa": "HorizontalPodAutoscaler",
+    "ds": "DaemonSet", "daemonset": "DaemonSet",
+}  # fmt: skip
+UNCLEAR = re.compile(r"[$`<>|;&(){}*]")
+"""What a shell, or a reader, fills in."""
+PORTS = re.compile(r"(?:(\d*):)?([\w-]+)")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the notes: the object that it names, its namespace if given, and the object's ports."""
+
+    text: str
+    kind: str
+    name: str
+    namespace: str
+    ports: tuple[str, ...]
+
+
+@check("CHT-12", "static")
+def notes_name_what_is_rendered(view: ComponentView) -> Iterator[Violation]:
+    """CHT-12: Services, namespaces and ports in the commands of NOTES.txt are the release's."""
+    view.require_rendered()
+    notes = view.chart.rendering.notes
+    if not notes:
+        raise Untested("NOTES.txt is empty or absent (CHT-08)")
+    for command in commands(notes):
+        yield from _misnamed(view, command)
+
+
+def commands(notes: str) -> Iterator[Command]:
+    """Yield the commands that are understood: `kubectl ... KIND/NAME`, and `minikube service NAME`."""
+    for line in notes.splitlines():
+        start = re.search(r"\b(kubectl|minikube)\s", line)
+        if start is None or UNCLEAR.search(line[start.start() :]):
+            continue
+        try:
+            words = shlex.split(line[start.start() :].rstrip("`'\" "))
+        except ValueError:
+            continue
+        command = _command(line.strip(), words)
+        if command is not None:
+            yield command
+
+
+def _command(text: str, words: list[str]) -> Command | None:
+    namespace, rest = "", []
+    queue = iter(words[1:])
+    for word in queue:
+        option, _, value = word.partition("=")
+        if option in ("-n", "--namespace"):
+            namespace = value or next(queue, "")
+        elif not word.startswith("-"):
+            rest.append(word)
+    if words[0] == "minikube":
+        return Command(text, "Service", rest[1], namespace, ()) if len(rest) == 2 and rest[0] == "service" else None
+    if len(rest) < 2 or rest[0] not in ("port-forward", "get", "describe", "rollout"):
+        return None
+    for index, word in enumerate(rest[1:], 1):
+        kind, slash, name = word.partition("/")
+        if slash and kind.lower() in KINDS:
+            ports = tuple(rest[index + 1 :]) if rest[0] == "port-forward" else ()
+            return Command(text, KINDS[kind.lower()], name, namespace, ports)
+    return None
+
+
+def _misnamed(view: ComponentView, command: Command) -> Iterator[Violation]:
+    def violation(expected: str, actual: str) -> Violation:
+        return Violation("NOTES.txt", command.text, expected, actual, derived=True)
+
+    named = [item for item in view.snapshot.of_kind(command.kind) if at(item, "metadata.name") == command.name]
+    if not named:
+        known = ", ".join(object_ref(item) for item in view.snapshot.of_kind(command.kind)) or "none"
+        yield violation(f"a {command.kind} of the release ({known})", f"{command.kind}/{command.name}")
+        return
+    if command.namespace and command.namespace not in [view.namespaced(item) for item in named]:
+        yield violation(f"namespace {view.namespaced(named[0])}", command.namespace)
+    if command.kind == "Service":
+        for port in command.ports:
+            matched = PORTS.fullmatch(port)
+            if matched and matched[2] not in _ports(named[0]):
+                yield violation(f"a port of {object_ref(named[0])}: {', '.join(_ports(named[0]))}", matched[2])
+
+
+def _ports(service: Object) -> list[str]:
+    ports = mappings_at(service, "spec.ports")
+    return [str(port[key]) for port in ports for key in ("port", "name") if key in port]
