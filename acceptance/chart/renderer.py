@@ -281,7 +281,9 @@ class Renderer:
             lint=(),
         )
         given = self._given(values)
-        return replace(base, objects=rendering.objects, variant=variant, chosen=True, chart=chart, injected_values=given)
+        return replace(
+            base, objects=rendering.objects, variant=variant, chosen=True, chart=chart, injected_values=given
+        )
 
     def _given(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the credentials by Secret key, as a set of values has them."""
