@@ -5,6 +5,7 @@ Components are recognised by what they use, run and serve. Value paths are found
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Mapping
 from os.path import commonpath, relpath
@@ -13,6 +14,7 @@ from typing import Any
 
 from acceptance.chart.files import templates
 from acceptance.chart.proposal.completion import REFERENCE, Completion, complete, new_credential
+from acceptance.chart.proposal.defaults import defaults
 from acceptance.chart.proposal.describe import (
     describe_autoscaler,
     describe_component,
@@ -32,9 +34,10 @@ from acceptance.core.fields import at, name_of, text_at
 from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.helm import Helm
-from acceptance.kube.manifests import shipped
 
 __all__ = ["Draft", "InitError", "given_values", "propose", "toml"]
+MANY = 7
+"""Replicas: more than the specification allows on a local cluster, fewer than on another."""
 NAMESPACE = "todo-chatbot"
 """The specification's namespace."""
 Progress = Callable[[str], None]
@@ -126,7 +129,7 @@ def _propose(
 def _with_credentials(completion: Completion) -> dict[str, Any]:
     """Return the values with a credential at every path whose name asks for one, as far as the chart then renders."""
     chart = completion.renderer.chart
-    known = settable(merge_values(shipped(chart), completion.values)) | _missing_references(completion)
+    known = settable(merge_values(defaults(chart), completion.values)) | _missing_references(completion)
     suspects = {
         path: new_credential(name)
         for path, value in known.items()
@@ -146,7 +149,7 @@ def _with_credentials(completion: Completion) -> dict[str, Any]:
 def _missing_references(completion: Completion) -> dict[str, None]:
     """Return the value paths that the chart's own templates read and its values lack."""
     chart = completion.renderer.chart
-    values = merge_values(shipped(chart), completion.values)
+    values = merge_values(defaults(chart), completion.values)
     known = set(mappings(values)) | {".".join(keys) for keys, _ in leaves(values)}
     found: dict[str, None] = {}
     for name, text in templates(chart):
@@ -173,7 +176,7 @@ def _namespace(
         return rendered, "as rendered; the specification says todo-chatbot"
     if rendered:
         return rendered, None
-    values = merge_values(shipped(completion.renderer.chart), completion.values)
+    values = merge_values(defaults(completion.renderer.chart), completion.values)
     stated = [at(values, path) for path in ("namespace.name", "namespace", "global.namespace", "namespaceOverride")]
     created = [name_of(item) for item in rendering.objects if text_at(item, "kind") == "Namespace"]
     for name in (*created, *stated):
@@ -191,7 +194,7 @@ def _with_secret_switch(
     rendering = completion.renderer.render(values)
     if not used or any(find(rendering, "Secret", name) for name in used):
         return values
-    known = settable(merge_values(shipped(completion.renderer.chart), completion.values))
+    known = settable(merge_values(defaults(completion.renderer.chart), completion.values))
     for path, value in known.items():
         if isinstance(value, bool):
             changed = set_paths(values, {path: not value})
@@ -230,7 +233,7 @@ def _names(draft: Draft) -> Names:
 def _explore(draft: Draft, completion: Completion, values: Mapping[str, Any], progress: Progress) -> list[Effect]:
     """Return the effects of each value that can be set; those that only show with the HPA switched last."""
     names = _names(draft)
-    merged = merge_values(shipped(completion.renderer.chart), completion.values)
+    merged = merge_values(defaults(completion.renderer.chart), completion.values)
     known: dict[str, Any] = {**settable(merged), **_missing_references(completion)}
     alternatives = [trials_of(path, value) for path, value in known.items()]
     alternatives += [trials_of(path, {}) for path in mappings(merged) if path not in known]
@@ -238,7 +241,7 @@ def _explore(draft: Draft, completion: Completion, values: Mapping[str, Any], pr
     found = _effects(explorer, alternatives, names)
     switch = next((each.path for each in found if each.name == "hpa_enabled"), None)
     if switch is None:
-        return found
+        return found + _local_cluster(explorer, known, found)
     progress(f"changing the values that matter with {switch} switched")
     switched = merge_values(values, nested(switch, not at(merged, switch)))
     rendering = completion.renderer.render(switched)
@@ -254,7 +257,22 @@ def _explore(draft: Draft, completion: Completion, values: Mapping[str, Any], pr
     explorer = Explorer(completion.renderer, switched, names.relevant, progress)
     words = ("replica", "min", "max", "count", "instances", "metric", "cpu", "utilization", "behav", "scal")
     related = [each for each in alternatives if each and any(word in normalized(each[0].path) for word in words)]
-    return found + [each for each in _effects(explorer, related, names) if each.name != "hpa_enabled"]
+    found += [each for each in _effects(explorer, related, names) if each.name != "hpa_enabled"]
+    return found + _local_cluster(explorer, known, found)
+
+
+def _local_cluster(explorer: Explorer, known: Mapping[str, Any], found: list[Effect]) -> list[Effect]:
+    """Return the switch without which more replicas are refused than a local cluster has room for."""
+    replicas = next((each.path for each in found if each.name == "replicas" and each.component == "backend"), None)
+    if replicas is None or explorer.render(nested(replicas, MANY)).error is None:
+        return []
+    switches = [path for path, value in known.items() if value is True]
+    allowed = (each for each in switches if _allows(explorer, {replicas: MANY, each: False}))
+    return [Effect(None, "local_cluster", path) for path in itertools.islice(allowed, 1)]
+
+
+def _allows(explorer: Explorer, changes: Mapping[str, Any]) -> bool:
+    return explorer.render(set_paths({}, changes)).error is None
 
 
 def _effects(explorer: Explorer, alternatives: list[list[Trial]], names: Names) -> list[Effect]:

@@ -25,10 +25,10 @@ MAX_TEXT = 512 * 1024
 """Bytes; larger files are not scanned, since files that people write are smaller."""
 # Files of packages contain sample keys; what a build copies in is elsewhere.
 PACKAGES = re.compile(
-    r"^(usr|lib|lib64|bin|sbin|boot|dev|proc|sys|var/lib|var/cache|etc/ssl)/|(^|/)(node_modules|site-packages|dist-packages)/"
+    r"^(usr/(?!src/|app/)|lib|lib64|bin|sbin|boot|dev|proc|sys|var/lib|var/cache|etc/ssl)/|(^|/)(node_modules|(site|dist)-packages|lib/python3\.\d+)/"
 )
 PASSWD = "etc/passwd"  # noqa: S105 - a path
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Increment it when other facts are read of a layer, so that cached facts of an older version are not used."""
 
 
@@ -141,7 +141,8 @@ def _measure(path: Path, member: str, *, compress: bool) -> tuple[str, int]:
 
 def _files(path: Path, member: str, names: tuple[str, ...]) -> tuple[list[str], str | None]:
     """Return places that contain what looks like a credential, and /etc/passwd."""
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
+    installed: set[str] = set()
     passwd = None
     with tarfile.open(path) as archive:
         source = archive.extractfile(member)
@@ -160,7 +161,10 @@ def _files(path: Path, member: str, names: tuple[str, ...]) -> tuple[list[str], 
                 text = raw.decode("utf-8", "replace")
                 if name == PASSWD:
                     passwd = text
+                if (folder := Path(name).parent).suffix == ".dist-info" and Path(name).name == "RECORD":
+                    installed |= {str(folder.parent / line.partition(",")[0]) for line in text.splitlines()}
                 # Code contains the keys' names; only settings files contain their values.
                 settings = Path(name).name.startswith(".env") or name.endswith((".ini", ".conf", ".cfg"))
-                found += [f"{name}: {kind}" for kind in credential_kinds(text, names if settings else ())]
-    return found, passwd
+                found += [(name, kind) for kind in credential_kinds(text, names if settings else ())]
+    # A package lists its files, wherever it is installed.
+    return [f"{name}: {kind}" for name, kind in found if name not in installed], passwd

@@ -33,6 +33,18 @@ def test_reading_twice_gives_equal_results(target: Target) -> None:
     assert images.read_draft(Draft(), target) == images.read_draft(Draft(), target)
 
 
+def test_packages_anywhere_hold_sample_keys(target: Target) -> None:
+    sample = b'KEY = "sk-proj-Qx7Lw2Zr9Tn4Vb6Ym1Kc8Hd3"\n'
+    record = b"openai/docs.py,sha256=x,40\n"
+    files = {
+        "app/deps/openai/docs.py": sample,
+        "app/deps/openai-1.0.dist-info/RECORD": record,
+        "app/deps/own.py": sample,
+    }
+    draft = Draft(layers=[files])
+    assert images.read_draft(draft, target).credentials == ("app/deps/own.py: an OpenAI key",)
+
+
 def test_layer_size_is_gzip_compressed(target: Target) -> None:
     draft = Draft(layers=[{"app/text": b"some text " * 10_000}])
     (layer,) = images.read_draft(draft, target).layers

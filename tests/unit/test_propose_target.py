@@ -207,6 +207,26 @@ def test_every_values_file_and_an_archive(helm: Helm, tmp_path: Path) -> None:
     assert all((from_archive.root / path).is_file() for path in from_archive.chart.values_files)
 
 
+def test_values_of_subcharts_are_found(helm: Helm, tmp_path: Path) -> None:
+    api = deployment("api", "{{ .Values.image.name }}:{{ .Values.image.tag }}", 8000, env=ENV) + SECRET
+    web = deployment("web", "{{ .Values.image.name }}:1", 3000)
+    files = {
+        "Chart.yaml": CHART
+        + "dependencies: [{name: backend, version: 0.1.0}, {name: web, alias: ui, version: 0.1.0}]\n",
+        "charts/backend/Chart.yaml": CHART.replace("shop", "backend"),
+        "charts/backend/templates/all.yaml": api,
+        "charts/backend/values.yaml": VALUES + "image: {name: todo-api, tag: '1'}\n",
+        "charts/web/Chart.yaml": CHART.replace("shop", "web"),
+        "charts/web/templates/all.yaml": web,
+        "charts/web/values.yaml": "image: {name: todo-web}\n",
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.values.database_url == "backend.db.url"
+    assert target.components["backend"].values.image_tag == "backend.image.tag"
+    assert target.components["frontend"].values.image_repository == "ui.image.name"
+    rendered_secret(target, helm)
+
+
 def test_the_specifications_figures_are_kept(helm: Helm, tmp_path: Path) -> None:
     probe = "livenessProbe: {httpGet: {path: /healthz, port: 8080}}"
     hpa = dedent("""
@@ -244,7 +264,7 @@ def test_the_own_chart_is_proposed_as_it_is(helm: Helm) -> None:
     draft = propose_target.propose(own.chart_path, helm, {}, own.root, release=own.chart.release)
     assert tomllib.loads(propose_target.toml(draft.document)) == draft.document
     found = Target.model_validate({**draft.document, "root": own.root})
-    expected = own.values.model_dump() | {"name_override": "fullnameOverride", "local_cluster": None}
+    expected = own.values.model_dump() | {"name_override": "fullnameOverride"}
     assert found.values.model_dump() == expected
     for name, part in own.components.items():
         assert found.component(name).values == part.values

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.chart.files import schema
+from acceptance.chart.proposal.defaults import defaults
 from acceptance.chart.proposal.source import ChartSource, InitError, loading_error
 from acceptance.chart.proposal.vocabulary import credential_of, normalized
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import at, mapping_at
 from acceptance.core.values import leaves, merge_values, set_paths
-from acceptance.kube.manifests import read_text_or_empty, shipped
+from acceptance.kube.manifests import read_text_or_empty
 
 ATTEMPTS = 40
 TEXT = "acceptance"
@@ -127,23 +128,23 @@ def _template_in(message: str, chart: Path) -> str | None:
 def _new_values(message: str, result: Completion) -> dict[str, Any]:
     """Return values, by path, that may cure the message and were not tried; empty if it suggests none."""
     chart = result.renderer.chart
-    defaults = merge_values(shipped(chart), result.values)
+    values = merge_values(defaults(chart), result.values)
     if "schema" in message and (found := _by_schema(message, chart)):
         return {path: value for path, value in found.items() if result.filled.get(path) != value}
     nil_pointers = list(_by_nil_pointer(message))
     for above, leaf in nil_pointers:
-        known = guess(leaf)
-        if leaf not in result.filled and not isinstance(known, bool) and known != TEXT:
-            return {leaf: known}
+        plausible = guess(leaf)
+        if leaf not in result.filled and not isinstance(plausible, bool) and plausible != TEXT:
+            return {leaf: plausible}
         if above not in result.filled and leaf not in result.filled:
             result.nil_leaves.append(leaf)
             return {above: {}}
     if "YAML" in message and result.nil_leaves:
         return {leaf: guess(leaf) for leaf in result.nil_leaves if leaf not in result.filled}
-    paths = [path for path in _suspects(message, chart, defaults) if path not in result.filled]
+    paths = [path for path in _suspects(message, chart, values) if path not in result.filled]
     credentials = [path for path in paths if credential_of(path) is not None]
     for path in credentials or paths[:1]:
-        if not (current := at(defaults, path)) or credential_of(path) is not None:
+        if not (current := at(values, path)) or credential_of(path) is not None:
             return {path: guess(path, current)}
     return {}
 
@@ -240,9 +241,9 @@ def _subchart_prefix(location: str, first_key: str) -> str:
     return "" if first_key == "global" else "".join(f"{name}." for name in names)
 
 
-def _suspects(message: str, chart: Path, defaults: Mapping[str, Any]) -> Iterator[str]:
+def _suspects(message: str, chart: Path, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the value paths that a message is about: those it names, then those of the lines it points at."""
-    known = {".".join(keys): value for keys, value in leaves(defaults)}
+    known = {".".join(keys): value for keys, value in leaves(values)}
     for path in REFERENCE.findall(message):
         yield path
     for word in re.findall(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+", message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -145,10 +146,19 @@ def loading_error(message: str, source: ChartSource) -> str | None:
         return f"the lock file of {source.named} does not fit: run `helm dependency update {source.named}` ({message})"
     if re.search(r"(cannot load|failed to parse|error converting) (.*/)?values\.yaml|cannot load values", message):
         return f"{folder / 'values.yaml'} is not what Helm can read: {message}; correct it"
-    if "values.schema.json" in message and "unmarshal" in message:
-        return f"{folder / 'values.schema.json'} is not valid JSON: {message}; correct it"
+    if "schema" in message and (mistake := _json_mistake(folder / "values.schema.json")) is not None:
+        return f"{folder / 'values.schema.json'} is not valid JSON: {mistake}; correct it"
     if re.search(r"chart requires kubeVersion", message):
         return f"{message}; correct kubeVersion in {folder / 'Chart.yaml'}"
+    return None
+
+
+def _json_mistake(path: Path) -> str | None:
+    """Return why a file is not valid JSON; None if it is, or is absent."""
+    try:
+        json.loads(read_text_or_empty(path) or "{}")
+    except ValueError as error:
+        return str(error)
     return None
 
 
