@@ -15,12 +15,9 @@ from acceptance import checks
 from acceptance.chart.renderer import Renderer
 from acceptance.core.target import load
 from acceptance.kube.helm import find_helm
-from mutants import chart_upgrades, charts, images, neutral, snapshots
+from mutants import charts, images, neutral, snapshots
 from mutants.bases import base_snapshots, release_rendering
 from toolchain.console import ToolchainError
-
-CHART_MODULES = (charts, chart_upgrades)
-"""Modules that register mutants of the chart."""
 
 
 @dataclass(frozen=True)
