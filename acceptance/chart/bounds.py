@@ -154,7 +154,12 @@ def cases() -> list[Case]:
     add(
         "IMG-01", "image_repository", {"Todo_Image": "Todo_Image"}, {"registry:5000/a/todo-1": "registry:5000/a/todo-1"}
     )
-    add("IMG-02", "image_tag", {"a space": "1 0", "an underscore": "1_0"}, {"dots and dashes": "v1.0-rc.1"})
+    add(
+        "IMG-02",
+        "image_tag",
+        {"a space": "1 0", "an underscore": "1_0", "a slash at the end": "1.0/", "a space before": " 1.0"},
+        {"dots and dashes": "v1.0-rc.1"},
+    )
     add(
         "DEP-03",
         "replicas",
@@ -181,6 +186,7 @@ def cases() -> list[Case]:
         {
             "CPU request over its limit": resources({**LIMITS, "cpu": "0.6"}, LIMITS),
             "memory request over its limit": resources({**LIMITS, "memory": "1Gi"}, LIMITS),
+            "memory request with an exponent": resources({**LIMITS, "memory": "6e8"}, LIMITS),
         },
         {
             "0.5 for 500m": resources({**LIMITS, "cpu": "0.5"}, LIMITS),
@@ -192,14 +198,24 @@ def cases() -> list[Case]:
     add(
         "CFG-03",
         "environment",
-        {"prod": "prod", "nothing": ""},
+        {"prod": "prod", "nothing": "", "a letter after": "productionx", "a letter before": "xproduction"},
         {each: each for each in ("development", "staging", "production")},
     )
-    add("CFG-04", "debug", {"yes": "yes", "1": 1}, {"true": True, "'true'": "true", "'false'": "false"})
+    add(
+        "CFG-04",
+        "debug",
+        {"yes": "yes", "1": 1, "a letter after": "truex", "a letter before": "xfalse"},
+        {"true": True, "'true'": "true", "'false'": "false"},
+    )
     add(
         "CFG-05",
         "cors_origins",
-        {"a path": "http://localhost:3000/app", "no scheme": "localhost:3000", "a slash": "http://localhost:3000/"},
+        {
+            "a path": "http://localhost:3000/app",
+            "no scheme": "localhost:3000",
+            "a slash": "http://localhost:3000/",
+            "a wrong second": "http://localhost:3000,localhost",
+        },
         {"two": "http://localhost:3000,https://todo.example.com"},
     )
     add("CFG-06", "extra_config", {"a space in a key": {"BAD KEY": "x"}}, {"an ordinary key": {"GOOD_KEY": "x"}})
@@ -210,6 +226,12 @@ def cases() -> list[Case]:
         {"a variable of 131,072 bytes": variable(0)},
     )
     add(
+        "CFG-08",
+        "extra_config",
+        {"a variable of 131,073 bytes that is not ASCII": {VARIABLE: f"{'ß' * 65_520}{'x' * 16}"}},
+        {},
+    )
+    add(
         "SEC-04",
         "database_url",
         {
@@ -217,6 +239,7 @@ def cases() -> list[Case]:
             "no password": "postgresql://user@db.example.com/todo",
             "no host": "postgresql://u:p4ss@/todo",
             "SQLite": "sqlite:///todo.db",
+            "text before": "see postgresql://u:p4ss@db.example.com/todo",
         },
         {
             "postgres": "postgres://u:p4ss@db.example.com/todo",
@@ -224,7 +247,12 @@ def cases() -> list[Case]:
         },
     )
     add("SEC-05", "auth_secret", {"31 characters": "s" * 31}, {"32 characters": "s" * 32, "not ASCII": "ß" * 32})
-    add("SEC-06", "model_key", {"sk-": "sk-0123456789abcdef"}, {"sk-proj-": "sk-proj-0123456789abcdef"})
+    add(
+        "SEC-06",
+        "model_key",
+        {"sk-": "sk-0123456789abcdef", "text before": "key sk-proj-0123456789abcdef"},
+        {"sk-proj-": "sk-proj-0123456789abcdef"},
+    )
     add(
         "SEC-09",
         "database_url",

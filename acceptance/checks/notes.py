@@ -52,10 +52,13 @@ def commands(notes: str) -> Iterator[Command]:
     """Yield the commands that are understood: `kubectl ... KIND/NAME`, and `minikube service NAME`."""
     for line in notes.splitlines():
         start = re.search(r"\b(kubectl|minikube)\s", line)
-        if start is None or UNCLEAR.search(line[start.start() :]):
+        if start is None:
+            continue
+        text = line[start.start() :].rstrip("`'\" ")
+        if UNCLEAR.search(text):
             continue
         try:
-            words = shlex.split(line[start.start() :].rstrip("`'\" "))
+            words = shlex.split(text)
         except ValueError:
             continue
         command = _command(line.strip(), words)
@@ -73,7 +76,8 @@ def _command(text: str, words: list[str]) -> Command | None:
         elif not word.startswith("-"):
             rest.append(word)
     if words[0] == "minikube":
-        return Command(text, "Service", rest[1], namespace, ()) if len(rest) == 2 and rest[0] == "service" else None
+        named = len(rest) == 2 and rest[0] == "service" and rest[1] != "list"
+        return Command(text, "Service", rest[1], namespace, ()) if named else None
     if len(rest) < 2 or rest[0] not in ("port-forward", "get", "describe", "rollout"):
         return None
     for index, word in enumerate(rest[1:], 1):
