@@ -528,22 +528,16 @@ mutant(
     "a URL of a fixed name",
     replace(HELPERS, '(include "todo-chatbot.serviceName" $backend)', '"todo-backend-service"'),
 )
-mutant(
-    "CHT-09",
-    "a template that reads an absent section in an upgrade",
-    replace(
-        BACKEND,
-        BACKEND_NAME,
-        f"{BACKEND_NAME}  {{{{- if .Release.IsUpgrade }}}}{{{{ .Values.absent.name }}}}{{{{ end }}}}\n",
-    ),
-)
-mutant(
-    "CHT-09",
-    "a template that reads an absent section on a supported Kubernetes",
-    replace(
-        BACKEND,
-        BACKEND_NAME,
-        f'{BACKEND_NAME}  {{{{- if semverCompare "<1.36-0" .Capabilities.KubeVersion.Version }}}}{{{{ .Values.absent.name }}}}'
-        "{{ end }}\n",
-    ),
-)
+for where, condition in (
+    ("an upgrade", ".Release.IsUpgrade"),
+    ("a supported Kubernetes", 'semverCompare "<1.36-0" .Capabilities.KubeVersion.Version'),
+):
+    mutant(
+        "CHT-09",
+        f"an absent section read in {where}",
+        replace(
+            BACKEND,
+            BACKEND_NAME,
+            f"{BACKEND_NAME}  {{{{- if {condition} }}}}{{{{ .Values.absent.name }}}}{{{{ end }}}}\n",
+        ),
+    )
