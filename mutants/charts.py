@@ -392,7 +392,7 @@ mutant(
 SELECTOR = "app: todo-chatbot\ncomponent: {{ .component }}\napp.kubernetes.io/instance"
 for name, source in (("chart", "Chart.Version"), ("app", "Chart.AppVersion"), ("image", "Values.backend.image.tag")):
     mutant(
-        "CHT-17",
+        "DEP-04",
         f"a selector with the {name}'s version",
         replace(HELPERS, SELECTOR, f"version: {{{{ .root.{source} | quote }}}}\n{SELECTOR}"),
     )
@@ -517,3 +517,27 @@ mutant(
 )
 mutant("SCY-08", "another credential of the values", append("templates/secrets.yaml", "---\n" + SECOND_OBJECT))
 mutant("SCY-09", "an administrator's rights", append("templates/rbac.yaml", CLUSTER_ADMIN))
+BACKEND_NAME = 'name: {{ include "todo-chatbot.componentName" $backend }}\n'
+mutant(
+    "REL-05",
+    "a URL of the container's port",
+    replace(HELPERS, "(int $values.backend.service.port)", "(int $values.backend.containerPort)"),
+)
+mutant(
+    "REL-05",
+    "a URL of a fixed name",
+    replace(HELPERS, '(include "todo-chatbot.serviceName" $backend)', '"todo-backend-service"'),
+)
+for where, condition in (
+    ("an upgrade", ".Release.IsUpgrade"),
+    ("a supported Kubernetes", 'semverCompare "<1.36-0" .Capabilities.KubeVersion.Version'),
+):
+    mutant(
+        "CHT-09",
+        f"an absent section read in {where}",
+        replace(
+            BACKEND,
+            BACKEND_NAME,
+            f"{BACKEND_NAME}  {{{{- if {condition} }}}}{{{{ .Values.absent.name }}}}{{{{ end }}}}\n",
+        ),
+    )

@@ -174,13 +174,13 @@ def _values() -> Iterator[Assertion]:
     )
     for rule, function in (("CHT-08", unused.unused_templates), ("CHT-10", unused.unused_values)):
         yield Assertion(f"{rule}-unused", "unused", (rule,), None, _on_renderer(function))
-    for rule, name, change in (
-        ("CHT-17", "versions", upgrade_findings),
-        ("CHT-18", "missing sections", missing_sections),
-        ("CFG-10", "changed values", partial(unnoticed_changes, kind="ConfigMap")),
-        ("SEC-11", "changed values", partial(unnoticed_changes, kind="Secret")),
+    for rules, name, change in (
+        (("CHT-17", "DEP-04"), "versions", upgrade_findings),
+        (("CHT-18",), "missing sections", missing_sections),
+        (("CFG-10",), "changed values", partial(unnoticed_changes, kind="ConfigMap")),
+        (("SEC-11",), "changed values", partial(unnoticed_changes, kind="Secret")),
     ):
-        yield Assertion(f"{rule}-{name}", "changes", (rule,), None, _on_renderer(change))
+        yield Assertion(f"{rules[0]}-{name}", "changes", rules, None, _on_renderer(change))
 
 
 def _if_rendered(function: Ask) -> Ask:

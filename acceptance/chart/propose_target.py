@@ -296,7 +296,8 @@ def _write_paths(draft: Draft, found: list[Effect]) -> None:
     ):
         place = ("components", component, "values", name) if component else ("values", name)
         draft.set(place, effect.path)
-    if any(best[key].encoded for key in best if key[1] in CREDENTIALS):
+    encoded = [best[key].encoded for key in best if key[1] in CREDENTIALS]
+    if encoded and all(encoded):
         draft.set(("secret", "encoded"), True, "the chart wants these values base64-encoded already")
 
 

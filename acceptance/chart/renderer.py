@@ -46,6 +46,7 @@ class How:
     """What Helm is told beside the values.
 
     Attributes:
+        release: The release's name; the target's by default.
         namespace: The release namespace; the target's by default.
         files: Values files, which Helm reads itself, with less precedence than the values.
         notes: Whether to render NOTES.txt too.
@@ -54,6 +55,7 @@ class How:
         api_versions: APIs beyond those of Kubernetes, as `monitoring.coreos.com/v1`.
     """
 
+    release: str | None = None
     namespace: str | None = None
     files: tuple[Path, ...] = ()
     notes: bool = False
@@ -169,7 +171,8 @@ class Renderer:
             return list(pool.map(self.render, sets))
 
     def _render(self, values: Mapping[str, Any], how: How) -> Rendering:
-        template: list[str | Path] = ["template", self.target.chart.release, self.chart, "--include-crds"]
+        release = how.release or self.target.chart.release
+        template: list[str | Path] = ["template", release, self.chart, "--include-crds"]
         try:
             manifest = self.helm(*template, *how.options(self.target), "--values", "-", values=values)
             objects = tuple(documents(manifest))
@@ -278,7 +281,9 @@ class Renderer:
             lint=(),
         )
         given = self._given(values)
-        return replace(base, objects=rendering.objects, variant=variant, chart=chart, injected_values=given)
+        return replace(
+            base, objects=rendering.objects, variant=variant, chosen=True, chart=chart, injected_values=given
+        )
 
     def _given(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the credentials by Secret key, as a set of values has them."""

@@ -82,7 +82,9 @@ def _differences(
 ) -> Iterator[Finding]:
     def finding(item: Object, field: str, old: Any, new: Any) -> Finding:
         expected = f"as before an upgrade that changes {change}: {_shown(old)}"
-        return Finding("CHT-17", object_ref(item), field, expected, _shown(new), advice)
+        of_deployment = (text_at(item, "kind"), field) == ("Deployment", "spec.selector")
+        rule = "DEP-04" if of_deployment else "CHT-17"
+        return Finding(rule, object_ref(item), field, expected, _shown(new), advice)
 
     for key, item in before.items():
         other = after.get(key)

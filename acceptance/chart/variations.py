@@ -20,7 +20,7 @@ from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.fields import name_of
-from acceptance.core.target import Target
+from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.schema import KUBERNETES_VERSION
 
@@ -34,9 +34,14 @@ FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
 HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
 NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
 ENVIRONMENTS = ("development", "staging", "production")
-OTHER_NAME = "another name"
+OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
 NAMESPACE, NAME = "acceptance-space", "acceptance"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"
+OTHER_PORT = 8123
+REGISTRY = "registry.example.com:5000/team"
+OTHER_TAG = "1.10.2"
+SMALL_PERCENTAGE = "10%"
+"""Of the replicas, which rounds to no pod for maxUnavailable and to one for maxSurge."""
 MODEL_URL = "https://model.acceptance.example.com/v1"
 
 
@@ -47,6 +52,7 @@ class Variation:
     Attributes:
         without: Rules that do not apply to it.
         only: The rules that apply; all if absent.
+        advisory: Whether its findings only advise on a target that is not strict.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Variation:
     how: How = USUAL
     without: tuple[str, ...] = ()
     only: Collection[str] | None = None
+    advisory: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,11 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
 
     def render(variation: Variation) -> Varied:
         snapshot = renderer.with_values(base, variation.values, variation.how, variation.name)
-        return Varied(variation, replace(snapshot, release_namespace=variation.target.chart.namespace))
+        assert snapshot.chart is not None
+        # Whether the HPA can be switched off is judged once, on what ships.
+        chart = replace(snapshot.chart, autoscaler_off=None)
+        namespace, advisory = variation.target.chart.namespace, variation.advisory
+        return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory, chart=chart))
 
     every = [*_fixed(renderer.target), *_versions(renderer.target), *_accepted(renderer.target)]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -97,9 +108,11 @@ def _fitted(varied: Varied) -> Varied | None:
     assert chart is not None
     if chart.rendering.error is not None:
         return varied if TEMPLATE_ERROR.search(chart.rendering.error) else None
-    if varied.variation.name != OTHER_NAME:
+    if varied.variation.name not in (OTHER_NAME, OTHER_RELEASE):
         return varied
     renamed = _renamed(varied)
+    if renamed is None and varied.variation.name == OTHER_RELEASE:
+        return varied  # its names do not follow the release
     return None if renamed is None else replace(varied, variation=replace(varied.variation, target=renamed))
 
 
@@ -166,6 +179,33 @@ def _fixed(target: Target) -> Iterator[Variation]:
     if given:
         yield Variation("a private CA and another model", merge_values({}, *given), target)
     yield Variation("an upgrade", {}, target, How(upgrade=True))
+    # Two releases beside each other are no promise of the specification: what breaks is advice.
+    yield Variation(OTHER_RELEASE, {}, target, How(release=NAME), without=NAME_RULES, advisory=True)
+    for name, component in target.components.items():
+        yield from _component(target, name, component)
+
+
+def _component(target: Target, name: ComponentName, component: Component) -> Iterator[Variation]:
+    """Yield variations of one component: other ports, an image of a registry, and percentages in its strategy."""
+    paths = component.values
+
+    def stating(**changes: Any) -> Target:
+        changed = component.model_copy(update=changes)
+        return target.model_copy(update={"components": {**target.components, name: changed}})
+
+    for what, path in (("service_port", paths.service_port), ("port", paths.container_port)):
+        if path:
+            values, stated = nested(path, OTHER_PORT), stating(**{what: OTHER_PORT})
+            yield Variation(f"another {what.replace('_', ' ')} of the {name}", values, stated)
+    if paths.image_repository and paths.image_tag:
+        repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
+        values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
+        yield Variation(f"the {name}'s image of a registry", values, target)
+    if paths.max_surge and paths.max_unavailable:
+        values = merge_values(
+            nested(paths.max_surge, SMALL_PERCENTAGE), nested(paths.max_unavailable, SMALL_PERCENTAGE)
+        )
+        yield Variation(f"percentages in the {name}'s strategy", values, target)
 
 
 def _versions(target: Target) -> Iterator[Variation]:

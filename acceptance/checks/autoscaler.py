@@ -35,6 +35,8 @@ def autoscaler_exists(view: ComponentView) -> Iterator[Violation]:
     view.require_rendered()
     expected = view.target.autoscaler
     item = view.find_autoscaler()
+    if item is None and view.snapshot.chosen:
+        raise Untested("the values may have switched the HPA off")
     if item is None:
         name = f"HorizontalPodAutoscaler/{expected.name if expected else '(any)'}"
         yield Violation(name, "metadata.name", "an HPA for the backend", "none")
@@ -75,7 +77,7 @@ def minimum_in_bounds(view: ComponentView) -> Iterator[Violation]:
         expected = f"1-{MAX_REPLICAS}"
         yield Violation(owner, "spec.minReplicas", expected, format_value(at(view.autoscaler, "spec.minReplicas")))
     elif figures and actual != figures.min_replicas:
-        yield Violation(owner, "spec.minReplicas", str(figures.min_replicas), str(actual))
+        yield Violation(owner, "spec.minReplicas", str(figures.min_replicas), str(actual), derived=True)
 
 
 @check("HPA-05")
@@ -91,7 +93,7 @@ def minimum_within_maximum(view: ComponentView) -> Iterator[Violation]:
         expected = f"more than minReplicas ({minimum}), to scale at all"
         yield Violation(owner, "spec.maxReplicas", expected, str(maximum), advice=True)
     elif figures and maximum != figures.max_replicas:
-        yield Violation(owner, "spec.maxReplicas", str(figures.max_replicas), str(maximum))
+        yield Violation(owner, "spec.maxReplicas", str(figures.max_replicas), str(maximum), derived=True)
 
 
 @check("HPA-06")
@@ -136,7 +138,7 @@ def cpu_utilisation(view: ComponentView) -> Iterator[Violation]:
             yield Violation(owner, "spec.metrics[cpu].target.averageUtilization", "1-100", format_value(actual))
         elif figures and actual != figures.cpu_percent:
             field = "spec.metrics[cpu].target.averageUtilization"
-            yield Violation(owner, field, str(figures.cpu_percent), str(actual))
+            yield Violation(owner, field, str(figures.cpu_percent), str(actual), derived=True)
     template = pod_of(view.deployment)
     containers = {container.name for container in template.containers()} if template else set()
     for entry in mappings_at(view.autoscaler, "spec.metrics"):

@@ -11,6 +11,7 @@ from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref, text_at
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+HASHED = re.compile(r"(.+)-(?:[0-9a-f]{5,64}|[2456789bcdfghkmt]{10})")
 KEY = re.compile(r"[-._a-zA-Z0-9]+")
 MAX_BYTES = 1_048_576
 """Total size of a ConfigMap's or Secret's values (API server)."""
@@ -22,15 +23,21 @@ Role = Callable[[ComponentView], Object]
 
 
 def check_name(rule: str, role: Role, target_name: Callable[[ComponentView], str | None]) -> None:
-    """Register a check: the object's name is an RFC 1123 label, and the target's."""
+    """Register a check: the object's name is an RFC 1123 label, and the target's but for a hash of its content."""
 
     @check(rule)
     def name_is_a_label(view: ComponentView) -> Iterator[Violation]:
         item = role(view)
         yield from invalid_name(item)
         expected = target_name(view)
-        if expected and name_of(item) != expected:
+        if expected and name_of(item) != expected and not hashed_alike(name_of(item), expected):
             yield Violation(object_ref(item), "metadata.name", expected, format_value(name_of(item)))
+
+
+def hashed_alike(name: str, other: str) -> bool:
+    """Tell whether two names differ only in a hash at their end, which follows the content (as Kustomize's do)."""
+    stems = [found[1] for each in (name, other) if (found := HASHED.fullmatch(each))]
+    return len(stems) == 2 and stems[0] == stems[1] and any(map(str.isdigit, name + other))
 
 
 def invalid_name(item: Object) -> Iterator[Violation]:

@@ -53,7 +53,8 @@ def replicas_rendered(view: ComponentView) -> Iterator[Violation]:
         if count is None or not 1 <= count <= most:
             yield Violation(object_ref(item), "spec.replicas", f"1-{most}", format_value(at(item, "spec.replicas")))
         elif view.shipped and count != view.component.replicas:
-            yield Violation(object_ref(item), "spec.replicas", str(view.component.replicas), str(count))
+            stated = str(view.component.replicas)
+            yield Violation(object_ref(item), "spec.replicas", stated, str(count), derived=True)
 
 
 @check("DEP-03", "live")
@@ -201,7 +202,7 @@ def keeps_revisions(view: ComponentView) -> Iterator[Violation]:
         shown_value = format_value(at(deployment, "spec.revisionHistoryLimit"))
         yield Violation(object_ref(deployment), "spec.revisionHistoryLimit", "at least 1, to roll back to", shown_value)
     elif (view.shipped or view.live) and actual != expected:
-        yield Violation(object_ref(deployment), "spec.revisionHistoryLimit", str(expected), str(actual))
+        yield Violation(object_ref(deployment), "spec.revisionHistoryLimit", str(expected), str(actual), derived=True)
 
 
 @check("DEP-09")

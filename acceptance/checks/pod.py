@@ -127,11 +127,11 @@ def always_restarted(view: ComponentView) -> Iterator[Violation]:
 @check("POD-06")
 def resources_are_set(view: ComponentView) -> Iterator[Violation]:
     """POD-06: every container has CPU and memory requests and limits, in figures that a container can have."""
-    yield from wrong_resources(view.containers())
+    yield from wrong_resources(view.containers(), shipped=not view.snapshot.chosen)
 
 
-def wrong_resources(containers: Iterable[Container]) -> Iterator[Violation]:
-    """Yield a violation for each absent or impossible CPU or memory request or limit."""
+def wrong_resources(containers: Iterable[Container], *, shipped: bool = True) -> Iterator[Violation]:
+    """Yield a violation for each absent CPU or memory request or limit and, if `shipped`, each impossible one."""
     for container in containers:
         for name in COMPUTE:
             for kind in ("limits", "requests"):
@@ -142,7 +142,7 @@ def wrong_resources(containers: Iterable[Container]) -> Iterator[Violation]:
                 field = f"{container.field}.resources.{kind}.{name}"
                 if parsed is None or parsed <= 0:
                     yield Violation(container.object, field, f"a {name} {kind[:-1]}", format_value(value))
-                elif error := implausible(name, parsed):
+                elif shipped and (error := implausible(name, parsed)):
                     expected = f"a {name} {kind[:-1]} that a container can have"
                     yield Violation(container.object, field, expected, f"{format_value(value)}, which is {error}")
 

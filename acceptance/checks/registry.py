@@ -46,7 +46,7 @@ class Check:
 
     def __call__(self, snapshot: Snapshot, target: Target) -> list[Finding]:
         """Return every violation as a finding. Raises `Untested` where there is none and an input is missing."""
-        derived_rule = load()[self.rule].source == "derived"
+        derived_rule = load()[self.rule].source == "derived" or snapshot.advisory
         subject = ComponentView(snapshot, target, self.component)
         broken: list[Violation] = []
         reasons: list[Untested] = []

@@ -62,7 +62,9 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
                 )
         key = view.target.secret.database_url
         variables = [variable for container in chosen for variable in view.environment(container)]
-        if chosen and not any(key in (variable.key, variable.name) for variable in variables):
+        secret = view.find_secret()
+        kept = secret is None or key in view.keys_of(secret)  # An absent key is SEC-12's finding.
+        if chosen and kept and not any(key in (variable.key, variable.name) for variable in variables):
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
 
 

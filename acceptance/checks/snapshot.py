@@ -180,6 +180,10 @@ class Snapshot:
     objects: tuple[Object, ...] = ()
     release_namespace: str = "default"
     variant: str = DEFAULTS
+    advisory: bool = False
+    """Whether findings only advise on a target that is not strict: of a use that the chart need not support."""
+    chosen: bool = False
+    """Static: whether the values are not those that ship, but chosen by the suite."""
     injected_values: Mapping[str, str] = field(default_factory=dict)
     captured_at: datetime | None = None
     chart: ChartState | None = None

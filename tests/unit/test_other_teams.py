@@ -28,7 +28,6 @@ from acceptance.kube.helm import Helm, find_helm
 
 TEAMS = Path(__file__).parent / "other_teams"
 NAMES = sorted(each.parent.name for each in TEAMS.glob("*/expected.toml"))
-PENDING = frozenset(NAMES) - {"fullname", "nginx"}
 CORRECTIONS = 1
 """What a proposed target may need by hand."""
 
@@ -96,9 +95,7 @@ def differences(judged: Judged) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_findings_as_expected(name: str, helm: Helm, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if name in PENDING:
-        request.applymarker(pytest.mark.xfail(reason="not right yet", strict=False))
+def test_findings_as_expected(name: str, helm: Helm, tmp_path: Path) -> None:
     found = differences(judge(TEAMS / name / "chart", expectations(name), helm, tmp_path))
     assert not found, "\n".join(found)
 

@@ -6,12 +6,13 @@ so that a chart which differs is found out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
 from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates
-from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, best_named, rank, words
+from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best_named, normalized, rank, words
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import EnvVar, image_reference
@@ -23,6 +24,10 @@ REPLICAS = {"backend": 2, "frontend": 1}
 RESOURCES = {"cpu": "500m", "memory": "512Mi"}
 FIGURES = {"min_replicas": 2, "max_replicas": 5, "cpu_percent": 70}
 CONFIG_KEYS = {"environment": "ENVIRONMENT", "debug": "DEBUG", "cors_origins": "CORS_ORIGINS"}
+DATABASE_PART = re.compile(
+    r".*(postgres|postgresql|pg|database|db|sql|neon).*(user|username|password|pass|host|port|name|db)"
+)
+"""Names of variables that hold a part of the database's URL."""
 VERSION_LABELS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "version", "chart", "pod-template-hash"})
 """Labels that follow the version; no selector should have them."""
 
@@ -30,7 +35,7 @@ VERSION_LABELS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "versi
 def describe_component(draft: Draft, role: ComponentName, workload: Workload, objects: Sequence[Object]) -> None:
     """Add a component's section."""
     main, place = workload.main, ("components", role)
-    service = next(iter(workload.services), None)
+    service = next(iter(workload.services), None) or _service_named_like(workload, objects)
     serving = _serving_port(workload, service)
     port = serving or PORTS[role]
     ports = mappings_at(service, "spec.ports") if service else []
@@ -64,6 +69,12 @@ def describe_component(draft: Draft, role: ComponentName, workload: Workload, ob
     repository = (image_reference(main.image)[0] if main else "") or f"todo-{role}"
     draft.set((*place, "image", "repository"), repository, as_rendered(repository.rpartition("/")[2], f"todo-{role}"))
     draft.set((*place, "image", "max_bytes"), MAX_BYTES[role])
+
+
+def _service_named_like(workload: Workload, objects: Sequence[Object]) -> Object | None:
+    """Return the Service that has the Deployment's name, though it does not select its pods."""
+    names = [workload.name, f"{workload.name}-service", f"{workload.name}-svc"]
+    return next((item for name in names for item in objects if _is(item, "Service", name)), None)
 
 
 def _serving_port(workload: Workload, service: Object | None) -> int | None:
@@ -172,7 +183,7 @@ def describe_secret(
             draft.note(f"Not found: the key for {SPECIFIED_KEYS[meaning]}, {why}.")
     for role, workload in (("backend", backend), ("frontend", frontend)):
         if workload is not None:
-            _secret_keys(draft, role, workload, {**SPECIFIED_KEYS, **keys})
+            _secret_keys(draft, role, workload, keys)
 
 
 def _elsewhere(meaning: str, name: str, backend: Workload | None) -> set[str]:
@@ -185,22 +196,26 @@ def _elsewhere(meaning: str, name: str, backend: Workload | None) -> set[str]:
 
 
 def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str, str]) -> None:
-    """Add the keys that a component needs: a backend all, a frontend those of its sessions, never the model's."""
+    """Add the keys that a component needs: a backend all, a frontend those that it uses, never the model's.
+
+    A frontend that is told its own URL keeps sessions itself, and needs the database and the key to sign with.
+    """
     variables = [each for each in workload.all_variables if each.source == "Secret"]
-    rendered = {meaning for meaning in CREDENTIALS if any(_feeds(each, meaning, keys[meaning]) for each in variables)}
+    names = {**SPECIFIED_KEYS, **keys}
+    rendered = {meaning for meaning in CREDENTIALS if any(_feeds(each, meaning, names[meaning]) for each in variables)}
+    parts: list[str] = []
     if role == "backend":
-        needed = list(CREDENTIALS)
+        needed = [name for name in CREDENTIALS if name in keys] or list(CREDENTIALS)
+        if "database_url" not in needed:
+            parts = sorted({str(each.key) for each in variables if DATABASE_PART.fullmatch(normalized(each.name))})
     else:
-        signs_in = any(
-            rank(each.name, "public_url") >= 8 or rank(each.name, "auth_secret") >= 7
-            for each in workload.main_variables
-        )
+        signs_in = any(rank(each.name, "public_url") >= 8 for each in workload.main_variables)
         needed = [name for name in CREDENTIALS[:2] if signs_in or name in rendered]
     comment = None
     if rendered != set(needed):
-        listed = ", ".join(keys[each] for each in CREDENTIALS if each in rendered) or "none"
+        listed = ", ".join(names[each] for each in CREDENTIALS if each in rendered) or "none"
         comment = f"the specification's; the chart renders {listed}"
-    draft.set(("components", role, "secret_keys"), [keys[name] for name in needed], comment)
+    draft.set(("components", role, "secret_keys"), [*(names[name] for name in needed), *parts], comment)
 
 
 def _feeds(variable: EnvVar, meaning: str, key: str) -> bool:
@@ -225,6 +240,7 @@ def _most_fitting(
     """Return the ConfigMap or Secret that the backend (else the frontend) uses, the one with the most known keys."""
     for workload in (backend, frontend):
         used = workload.used(kind) if workload else []
+        used = [name for name in used if any(_is(item, kind, name) for item in objects)] or used
         if used:
             counts = {name: len(_keys_by_meaning(kind, name, meanings, backend, frontend, objects)) for name in used}
             return max(used, key=lambda name: counts[name])
@@ -248,7 +264,7 @@ def _keys_by_meaning(
     frontend: Workload | None,
     objects: Sequence[Object],
 ) -> dict[str, str]:
-    """Return the object's key for each meaning: what feeds the variable of that name, else the key of that name."""
+    """Return the object's key for each meaning: the specified one, else what feeds the variable of that name."""
     variables = [
         each
         for workload in (backend, frontend)
@@ -261,7 +277,9 @@ def _keys_by_meaning(
     for meaning in meanings:
         variable = best_named([each.name for each in variables], meaning)
         fed = next((each.key for each in variables if each.name == variable), None)
-        if key := fed or best_named(keys, meaning):
+        named = best_named(keys, meaning)
+        specified = named if named is not None and rank(named, meaning) >= SPECIFIED else None
+        if key := specified or fed or named:
             found[meaning] = key
     return found
 

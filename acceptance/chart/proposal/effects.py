@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +90,8 @@ def _switches(before: Rendering, after: Rendering, trial: Trial, names: Names) -
     def namespaces(rendering: Rendering) -> bool:
         return any(text_at(item, "kind") == "Namespace" for item in rendering.objects)
 
-    if backend and scaled(before) != scaled(after):
+    both = all(find(rendering, "Deployment", backend) for rendering in (before, after))
+    if backend and both and scaled(before) != scaled(after):
         yield Effect(None, "hpa_enabled", trial.path)
     if namespaces(after) and not namespaces(before):
         yield Effect(None, "namespace_create", trial.path)
@@ -137,9 +139,10 @@ def _of_credentials(after: Rendering, trial: Trial, names: Names) -> Iterator[Ef
 
 
 def _arrived(given: str, rendered: str) -> bool:
-    """Whether a rendered text is the given one, perhaps cut, trimmed or extended at its end."""
-    text = rendered.strip().strip("'\"")
-    return text.startswith(given) or (len(text) >= 16 and given.startswith(text))
+    """Whether a rendered text is the given one, perhaps cut, trimmed, extended at its end, or encoded once more."""
+    text, wanted = rendered.strip().strip("'\"").lower(), given.lower()
+    twice = base64.b64encode(given.encode()).decode("ascii") == rendered.strip()
+    return twice or text.startswith(wanted) or (len(text) >= 16 and wanted.startswith(text))
 
 
 def _of_release(before: Rendering, after: Rendering, trial: Trial, names: Names) -> Iterator[Effect]:
@@ -221,7 +224,8 @@ def _of_component(
         yield Effect(role, "image_repository", trial.path, 6 if repository == value else 4)
     if at(old_main, "resources") != (resources := at(new_main, "resources")) and resources:
         if isinstance(value, Mapping):
-            yield Effect(role, "resources", trial.path)
+            whole = re.sub(r"\.(requests|limits)$", "", trial.path)
+            yield Effect(role, "resources", whole, 5 if whole == trial.path else 4)
         elif match := re.fullmatch(r"(.+)\.(requests|limits)\.(cpu|memory)", trial.path):
             yield Effect(role, "resources", match[1], 4)
     for field in ("failureThreshold", "periodSeconds", "timeoutSeconds"):

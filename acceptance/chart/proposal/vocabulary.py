@@ -52,6 +52,8 @@ MEANINGS: dict[str, tuple[tuple[str, int], ...]] = {
     ),
 }
 """For each meaning, regular expressions of the whole normalized name, the most certain first."""
+SPECIFIED = 9
+"""The rank of the specification's own names, however they are spelled."""
 NO_VALUE = re.compile(r"existing|secretname|secretref|domainkey|keyname|secretkeyref|configmapname")
 """Names that look like a credential's and hold another object's name, or a public key."""
 
