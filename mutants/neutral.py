@@ -56,11 +56,7 @@ class Variant:
         return replace(snapshot, objects=first.objects, chart=written), stated
 
     def run_checks(self, bases: Mapping[Level, Snapshot], installed: Snapshot, target: Target) -> list[CheckResults]:
-        """Run every check at every level on it; the live release is simulated from the rendering `installed`.
-
-        The fields that the target states of the unmodified chart are left out: a rewriting has others.
-        """
-        target = target.model_copy(update={"shipped": {}})
+        """Run every check at every level on it; the live release is simulated from the rendering `installed`."""
         static, stated = self.apply(bases["static"], target)
         rendered, _ = self.apply(installed, target)
         levels = (static, simulated.running(rendered, stated), simulated.built(static, stated))

@@ -9,6 +9,7 @@ from acceptance.checks import (
     chart,
     config_map,
     credentials,
+    declared,
     deployment,
     exposure,
     image,
@@ -24,7 +25,6 @@ from acceptance.checks import (
     secret,
     service,
     state,
-    stated,
 )
 from acceptance.checks.registry import Check, CheckResults, for_level, run_checks
 
@@ -36,6 +36,7 @@ __all__ = [
     "chart",
     "config_map",
     "credentials",
+    "declared",
     "deployment",
     "exposure",
     "for_level",
@@ -53,5 +54,4 @@ __all__ = [
     "secret",
     "service",
     "state",
-    "stated",
 ]

@@ -320,8 +320,6 @@ class Target(Model):
     screens: Screens | None = None
     auth: Auth = Auth()
     tables: Tables = Tables()
-    shipped: dict[str, dict[str, Any]] = {}
-    """Fields of what ships, by `Kind/name` and path, where no other key of the target states them."""
     waivers: tuple[Waiver, ...] = ()
 
     @property

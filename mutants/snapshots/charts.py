@@ -195,9 +195,3 @@ def _changed_in_the_cluster(draft: Draft) -> None:
 def _pod_changed_in_the_cluster(draft: Draft) -> None:
     for body in for_component(draft, "backend").running_pods():
         put(body, "spec.terminationGracePeriodSeconds", 7)
-
-
-@mutant("CHT-42", "another grace period than stated", "static")
-def _another_figure(draft: Draft) -> None:
-    for body in for_component(draft, "backend").deployment():
-        put(body, "spec.template.spec.terminationGracePeriodSeconds", 31)

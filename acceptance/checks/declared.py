@@ -1,54 +1,15 @@
-"""What is stated elsewhere: the shipped fields that the target states, and a live object's declaration."""
+"""What a release declares is what the cluster has: each live object, and each pod of its Deployments."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from acceptance.checks.component_view import ComponentView
-from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, mapping_at, object_ref
+from acceptance.core.fields import Object, at, mapping_at, object_ref
 from acceptance.kube import schema as openapi
 from acceptance.kube.quantity import quantity
-
-ELEMENT = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
-"""A step of a path: a key, or the name or index of a list's element."""
-
-
-@check("CHT-42")
-def shipped_fields_are_as_stated(view: ComponentView) -> Iterator[Violation]:
-    """CHT-42: the fields that the target states have those values in what ships."""
-    view.require_rendered()
-    if not view.target.shipped:
-        raise Untested("the target states no shipped fields")
-    if not view.shipped:
-        raise Untested("the values are not the chart's defaults")
-    by_name = {object_ref(item): item for item in view.snapshot.objects}
-    for owner, expected in view.target.shipped.items():
-        if owner not in by_name:
-            yield Violation(owner, "metadata.name", "rendered", "none")
-            continue
-        for path, value in expected.items():
-            if (actual := field_of(by_name[owner], path)) != value or isinstance(actual, bool) != isinstance(
-                value, bool
-            ):
-                yield Violation(owner, path, format_value(value), format_value(actual))
-
-
-def field_of(item: Any, path: str) -> Any:
-    """Return the field at a path such as `spec.containers[backend].image`, or None."""
-    for key, element in ELEMENT.findall(path):
-        if key:
-            item = item.get(key) if isinstance(item, dict) else None
-        elif isinstance(item, list):
-            named = [each for each in item if isinstance(each, dict) and each.get("name") == element]
-            numbered = item[int(element)] if element.isdecimal() and int(element) < len(item) else None
-            item = named[-1] if named else numbered
-        else:
-            return None
-    return item
 
 
 @check("CHT-41")
