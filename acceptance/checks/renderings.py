@@ -9,6 +9,7 @@ from acceptance.checks.finding import Finding, Untested, merge_renderings
 from acceptance.checks.places import with_places
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
+from acceptance.core.fields import object_ref
 from acceptance.core.target import Target
 
 Subject = tuple[Snapshot, Target]
@@ -21,7 +22,8 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
     Args:
         check: The check.
         subjects: What ships: the defaults and the values files, or one live release.
-        others: Further renderings; of these, only fields that no other rendering shows are reported, once each.
+        others: Further renderings; of these, only fields that no other rendering shows are reported, once each. An
+            object that has another name in one of them is compared by its kind.
 
     Raises:
         Untested: No snapshot has what the check needs.
@@ -36,6 +38,8 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
             reasons.append(reason)
     merged = merge_renderings(found, len(subjects) - len(reasons))
     known = {_place_of(each) for each in merged}
+    kinds = {(_kind(each), each.field) for each in merged}
+    shipped = {object_ref(item) for snapshot, _ in subjects for item in snapshot.objects}
     untested = len(reasons)
     for snapshot, target in others:
         try:
@@ -44,7 +48,8 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
             untested += 1
             continue
         for each in judged:
-            if _place_of(each) not in known:
+            renamed = "/" in each.object and each.object not in shipped
+            if _place_of(each) not in known and not (renamed and (_kind(each), each.field) in kinds):
                 known.add(_place_of(each))
                 merged.append(each)
     if untested == len(subjects) + len(others):
@@ -54,6 +59,10 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
 
 def _named(findings: list[Finding], snapshot: Snapshot, target: Target) -> list[Finding]:
     return [replace(each, rendering=snapshot.variant) for each in with_places(findings, snapshot, target)]
+
+
+def _kind(finding: Finding) -> str:
+    return finding.object.partition("/")[0]
 
 
 def _place_of(finding: Finding) -> tuple[str, str, bool]:

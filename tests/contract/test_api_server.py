@@ -19,6 +19,9 @@ from mutants.draft import Mutant
 from mutants.snapshots.api_server import CASES, Case
 from toolchain.console import ToolchainError
 
+ALLOCATED = ("a node port out of range",)
+"""Cases that only a real creation refuses: a dry run allocates nothing."""
+
 
 def changed_objects(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[tuple[Object, Object]]:
     """Each API object that the mutant changes, before and after."""
@@ -75,7 +78,12 @@ def test_api_server_refuses(
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(each, id=each.clause, marks=pytest.mark.rule("CHT-09")) for each in CASES]
+    "case",
+    [
+        pytest.param(each, id=each.clause, marks=pytest.mark.rule("CHT-09"))
+        for each in CASES
+        if each.clause not in ALLOCATED
+    ],
 )
 def test_api_server_agrees(case: Case, snapshot: Snapshot, api_server: ApiServer, target: Target) -> None:
     """What is refused without a cluster, the server refuses too, as Helm applies it: server-side."""

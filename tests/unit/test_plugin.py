@@ -416,6 +416,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> ExampleRun:
     (root / "target.toml").write_text((ROOT / "target.toml").read_text(encoding="utf-8") + waivers, encoding="utf-8")
     (root / "chart").mkdir()
     (root / "chart" / "Chart.yaml").write_text("name: todo-chatbot\n", encoding="utf-8")
+    for environment in ("development", "production"):
+        (root / "chart" / f"values-{environment}.yaml").touch()
     done = pytest_in(root, "--target", "target.toml", "--showlocals", "-rA", "--junitxml", "mine.xml")
     latest = root / "reports" / "latest"
     return ExampleRun(done, latest, json.loads((latest / "signoff.json").read_text(encoding="utf-8")))
