@@ -9,7 +9,7 @@ from acceptance.chart.renderer import Renderer
 from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
 from mutants import equivalent
-from mutants.__main__ import MINIMUM, Total, main
+from mutants.__main__ import Total, main
 from mutants.bases import base_snapshots
 from mutants.generated import changes, constraints, objects, validation
 from mutants.generated.changes import Field
@@ -102,7 +102,7 @@ def test_a_sample_of_mutants_is_killed(judges: list[Judge]) -> None:
             finding = one.outcome(mutant).finding
             total.killed += finding is not None
             total.survived += finding is None and equivalent.find(mutant.id) is None
-    assert total.score >= MINIMUM - 0.05  # a sample
+    assert total.score >= SAMPLE_MINIMUM
 
 
 def test_each_constraint_has_a_refused_value(chart: Chart) -> None:
@@ -140,3 +140,7 @@ def test_generated_mutants_have_no_rule(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--rules", "DEP-03", "--source", "schema"])
     assert "--source hand" in capsys.readouterr().err
+
+
+SAMPLE_MINIMUM = 0.8
+"""Of the sample's score, which varies by some mutants; `python -m mutants` demands more of all."""
