@@ -19,6 +19,8 @@ from mutants.options import rules
 
 EVERY = 151
 """One mutant in so many is judged here; `make mutants` judges all."""
+SAMPLE_MINIMUM = 0.8
+"""Of the sample's score, which varies by some mutants; `python -m mutants` demands more of all."""
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,3 @@ def test_generated_mutants_have_no_rule(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--rules", "DEP-03", "--source", "schema"])
     assert "--source hand" in capsys.readouterr().err
-
-
-SAMPLE_MINIMUM = 0.8
-"""Of the sample's score, which varies by some mutants; `python -m mutants` demands more of all."""
