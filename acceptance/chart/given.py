@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.fields import at, format_value, mapping_at, mappings_at, object_ref
-from acceptance.core.target import Target
+from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.secrets import decoded
 
@@ -78,7 +78,7 @@ def check_given(given: Given, renderer: Renderer, base: Snapshot) -> list[Findin
 
 
 def _as_given(given: Given, target: Target) -> Any:
-    return target.secret.as_given(given.value) if given.path in SECRET_PATHS else given.value
+    return target.secret.as_given(given.value) if given.path in CREDENTIALS else given.value
 
 
 def _finding(given: Given, target: Target, owner: str, field: str, expected: str, actual: str) -> Finding:
@@ -96,11 +96,6 @@ def _difference(given: str, actual: Any) -> str:
     if given.startswith(actual):
         return f"cut off after {len(actual)} of {len(given)} characters"
     return f"another value of {len(actual)} characters instead of {len(given)}"
-
-
-SECRET_PATHS: Mapping[str, str] = {
-    "database_url": "database_url", "auth_secret": "auth_secret", "model_key": "model_key",
-}  # fmt: skip
 
 
 def _secret(name: str) -> Callable[[ComponentView], Arrived]:
@@ -148,7 +143,7 @@ TEXTS = {"ACCEPTANCE_DIGITS": "10485760", "ACCEPTANCE_ZEROS": "007", "ACCEPTANCE
 
 def cases() -> Iterator[Given]:
     """Yield every value that is given."""
-    url, secret, key = (_secret(name) for name in SECRET_PATHS)
+    url, secret, key = (_secret(name) for name in CREDENTIALS)
     yield Given("SEC-04", "an encoded password", "database_url", ENCODED, url)
     yield Given("SEC-04", "a trailing newline", "database_url", f"{ENCODED}\n", url, required=False)
     yield Given("SEC-05", "digits alone", "auth_secret", "1234567890" * 4, secret)

@@ -120,13 +120,9 @@ class Renderer:
 
     def required(self) -> dict[str, Any]:
         """Return the values without which the chart does not render: the target's values and the credentials."""
-        values, names = self.target.values, self.target.secret
-        paths = {
-            values.database_url: names.database_url,
-            values.auth_secret: names.auth_secret,
-            values.model_key: names.model_key,
-        }
-        parts = [nested(path, names.as_given(self.credentials[key])) for path, key in paths.items() if path is not None]
+        as_given = self.target.secret.as_given
+        paths = self.target.secret_paths
+        parts = [nested(path, as_given(self.credentials[key])) for key, path in paths.items() if path is not None]
         return merge_values(self.target.chart.values, *parts)
 
     @cached_property
@@ -287,17 +283,11 @@ class Renderer:
 
     def _given(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the credentials by Secret key, as a set of values has them."""
-        paths, names = self.target.values, self.target.secret
-        given = {
-            key: value
-            for key, path in (
-                (names.database_url, paths.database_url),
-                (names.auth_secret, paths.auth_secret),
-                (names.model_key, paths.model_key),
-            )
+        return self.credentials | {
+            key: self.target.secret.from_given(value)
+            for key, path in self.target.secret_paths.items()
             if path is not None and isinstance(value := at(values, path), str)
         }
-        return self.credentials | {key: names.from_given(value) for key, value in given.items()}
 
     def lint(self, values: Mapping[str, Any], how: How = USUAL) -> tuple[str, ...]:
         """Return the errors and warnings of `helm lint --strict`."""

@@ -1,4 +1,4 @@
-"""Renderings that show what a chart does with its secrets: each left out, refused, or hidden by a free key."""
+"""Renderings that show what a chart does with its secrets: each left out, or refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Render = Callable[..., Rendering]
 def probe_secrets(
     render: Render, target: Target, values: Mapping[str, Any], pool: ThreadPoolExecutor
 ) -> Callable[[], SecretProbes]:
-    """Render the chart without each secret, with malformed ones, and with a free key of a secret's name.
+    """Render the chart without each secret, and with malformed ones.
 
     Args:
         render: Renders a set of values; it takes `use_cache`.
@@ -28,31 +28,16 @@ def probe_secrets(
     Returns:
         A function that waits for the renderings.
     """
-    paths = {
-        key: path
-        for key, path in (
-            (target.secret.database_url, target.values.database_url),
-            (target.secret.auth_secret, target.values.auth_secret),
-            (target.secret.model_key, target.values.model_key),
-        )
-        if path is not None
-    }
+    paths = {key: path for key, path in target.secret_paths.items() if path is not None}
     left_out = {key: pool.submit(_twice, render, without(values, path)) for key, path in paths.items()}
     given = {key: malformed(key, target) for key in paths}
     refused = {
         key: pool.submit(render, merge_values(values, nested(path, target.secret.as_given(given[key]))))
         for key, path in paths.items()
     }
-    free = target.values.extra_config
-    hidden = (
-        pool.submit(render, merge_values(values, nested(free, {target.secret.auth_secret: "another value"})))
-        if free
-        else None
-    )
     return lambda: SecretProbes(
         without={key: renderings.result() for key, renderings in left_out.items()},
         malformed={key: Refusal(given[key], rendering.result()) for key, rendering in refused.items()},
-        hidden=hidden.result() if hidden else None,
     )
 
 

@@ -14,7 +14,7 @@ from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding
 from acceptance.core.fields import Object, at, format_value, mapping_at, object_ref, text_at
 from acceptance.core.values import merge_values, nested
-from acceptance.kube.manifests import parse_mapping, read_text_or_empty
+from acceptance.kube.hooks import HOOK
 
 NEXT = "9.8.7"
 IMMUTABLE: Mapping[str, tuple[str, ...]] = {
@@ -54,9 +54,8 @@ def _changed(renderer: Renderer) -> Iterator[tuple[str, tuple[Object, ...]]]:
         with tempfile.TemporaryDirectory(prefix="upgrade-") as folder:
             copy = Path(folder) / renderer.chart.name
             shutil.copytree(renderer.chart, copy)
-            file = copy / "Chart.yaml"
-            metadata = parse_mapping(read_text_or_empty(file))
-            file.write_text(yaml.safe_dump({**metadata, field: NEXT}), encoding="utf-8")
+            metadata = {**renderer.metadata, field: NEXT}
+            (copy / "Chart.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
             rendering = renderer.of_chart(copy).render(renderer.required())
         if rendering.error is None:
             yield f"Chart.yaml {field}", rendering.objects
@@ -73,7 +72,7 @@ def _objects(objects: Iterable[Object]) -> dict[Key, Object]:
     return {
         (text_at(item, "kind"), text_at(item, "metadata.namespace"), text_at(item, "metadata.name")): item
         for item in objects
-        if "helm.sh/hook" not in mapping_at(item, "metadata.annotations")
+        if HOOK not in mapping_at(item, "metadata.annotations")
     }
 
 

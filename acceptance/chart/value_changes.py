@@ -47,13 +47,7 @@ def unnoticed_changes(renderer: Renderer, kind: str) -> list[Finding]:
 def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:
     """Return the path of each value, and other values to try; those of the credentials are valid."""
     target, fresh = renderer.target, new_credentials(renderer.target)
-    names = target.secret
-    credentials = {
-        target.values.database_url: names.database_url,
-        target.values.auth_secret: names.auth_secret,
-        target.values.model_key: names.model_key,
-    }
-    given = {path: [names.as_given(fresh[key])] for path, key in credentials.items() if path}
+    given = {path: [target.secret.as_given(fresh[key])] for key, path in target.secret_paths.items() if path}
     return [
         *given.items(),
         *(

@@ -16,6 +16,7 @@ from typing import Any
 from acceptance.chart import bounds
 from acceptance.chart.generated_values import SOUND
 from acceptance.chart.renderer import USUAL, WORKERS, How, Renderer
+from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import Snapshot
@@ -33,7 +34,6 @@ FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
 """Rules that depend on the chart's files, not on its values."""
 HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
 NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
-ENVIRONMENTS = ("development", "staging", "production")
 OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
 NAMESPACE, NAME = "acceptance-space", "acceptance"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"

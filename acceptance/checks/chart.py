@@ -232,12 +232,7 @@ def refuses_without_secrets(view: ComponentView) -> Iterator[Violation]:
         expected = "refused in one message that names every missing secret"
         yield Violation(owner, "helm template", expected, "rendered", derived=True)
         return
-    values, keys = view.target.values, view.target.secret
-    for path, key in (
-        (values.database_url, keys.database_url),
-        (values.auth_secret, keys.auth_secret),
-        (values.model_key, keys.model_key),
-    ):
+    for key, path in view.target.secret_paths.items():
         if path is not None and not any(word in bare.error for word in (path, path.rpartition(".")[2], key)):
             yield Violation(owner, "helm template", f"a message that names {path}", bare.error, derived=True)
 

@@ -41,7 +41,7 @@ OPTION = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTAL
 @check("SCY-08", "static")
 def files_hold_no_credential(view: ComponentView) -> Iterator[Violation]:
     """SCY-08: templates, values files, Dockerfiles and the chart's other files contain no credential."""
-    chart, names = view.chart, secret_names(view)
+    chart, names = view.chart, tuple(view.target.secret_paths)
     for path, text in chart.templates.items():
         for kind in kinds_in_file(text, names, prose=path.endswith(PROSE)):
             yield Violation(path, "text", "no credential", kind)
@@ -54,18 +54,6 @@ def files_hold_no_credential(view: ComponentView) -> Iterator[Violation]:
     for part, text in chart.dockerfiles.items():
         for kind in kinds_in_dockerfile(text):
             yield Violation(f"{part}'s Dockerfile", "text", "no credential", kind)
-
-
-def secret_names(view: ComponentView) -> tuple[str, ...]:
-    """Return the keys of the Secret that the target names."""
-    names = view.target.secret
-    return names.database_url, names.auth_secret, names.model_key
-
-
-def secret_paths(view: ComponentView) -> tuple[str | None, ...]:
-    """Return the values paths of `secret_names`."""
-    values = view.target.values
-    return values.database_url, values.auth_secret, values.model_key
 
 
 def kinds_in_file(text: str, names: tuple[str, ...], *, prose: bool) -> list[str]:
@@ -116,7 +104,7 @@ def secrets_have_no_default(view: ComponentView) -> Iterator[Violation]:
         return
     secret = view.find_secret()
     name = object_ref(secret) if secret is not None else f"Secret/{view.target.secret.name}"
-    paths = dict(zip(secret_names(view), secret_paths(view), strict=True))
+    paths = view.target.secret_paths
     for key, (first, again) in probes.without.items():
         found, other = (secret_values(each.objects).get((name, key), "") for each in (first, again))
         if found.strip() and found == other:
@@ -194,7 +182,7 @@ def helm_repeats_no_credential(view: ComponentView) -> Iterator[Violation]:
 
 def known_secrets(view: ComponentView) -> dict[str, str]:
     """Return the credentials by key: those that were given, and what looks like one in the release's Secrets."""
-    keys = secret_names(view)
+    keys = view.target.secret_paths.keys()
     found = {key: text for key, text in view.snapshot.injected_values.items() if key in keys}
     secret = view.find_secret()
     for item in view.snapshot.of_kind("Secret"):

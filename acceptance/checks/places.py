@@ -132,14 +132,12 @@ def _stated(finding: Finding, target: Target) -> str:
 
 
 def _keys(target: Target) -> dict[str, str | None]:
-    names, secret, values = target.config_map, target.secret, target.values
+    names, values = target.config_map, target.values
     return {
         names.environment: values.environment,
         names.debug: values.debug,
         names.cors_origins: values.cors_origins,
-        secret.database_url: values.database_url,
-        secret.auth_secret: values.auth_secret,
-        secret.model_key: values.model_key,
+        **target.secret_paths,
     }
 
 

@@ -26,8 +26,7 @@ AUTH_SECRET_CHARACTERS = 32
 
 def stated_keys(view: ComponentView) -> list[str]:
     """Return the keys of the Secret that the target names."""
-    names = view.target.secret
-    return [names.database_url, names.auth_secret, names.model_key]
+    return list(view.target.secret_paths)
 
 
 def value_bytes(item: Object) -> dict[str, int]:
@@ -64,8 +63,7 @@ def value(view: ComponentView, key: str) -> str:
 
 def arrival(view: ComponentView, key: str, expected: str) -> Iterator[Violation]:
     """Yield a violation if the Secret has another value than was given: trimmed, cut, or with a newline added."""
-    paths = view.target.values
-    path = dict(zip(stated_keys(view), (paths.database_url, paths.auth_secret, paths.model_key), strict=True))[key]
+    path = view.target.secret_paths[key]
     given, actual = view.snapshot.injected_values.get(key), value(view, key)
     if path is None or given is None or actual == given or decode(actual) == given:  # encoded twice: SEC-07
         return

@@ -52,8 +52,6 @@ class SecretProbes:
     without: Mapping[str, tuple[Rendering, Rendering]]
     """Each secret alone left out, rendered twice: what differs is generated."""
     malformed: Mapping[str, Refusal]
-    hidden: Rendering | None = None
-    """With a free key of the ConfigMap that has the authentication secret's name."""
 
 
 @dataclass(frozen=True)

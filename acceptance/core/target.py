@@ -327,6 +327,11 @@ class Target(Model):
         """The chart's folder."""
         return self.root / self.chart.path
 
+    @property
+    def secret_paths(self) -> dict[str, str | None]:
+        """The chart's value path of each credential by its key in the Secret; None where the target names no path."""
+        return {getattr(self.secret, name): getattr(self.values, name) for name in CREDENTIALS}
+
     def component(self, name: str) -> Component:
         """Return a component by name. Raises `KeyError` where the target has none of that name."""
         return self.components[name]  # type: ignore[index]

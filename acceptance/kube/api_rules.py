@@ -16,7 +16,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Literal
 
-from acceptance.core.fields import Object, at, name_of, text_at
+from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
+from acceptance.kube.hooks import HOOK
 from acceptance.kube.schema import kind_of
 from toolchain import api_validator
 from toolchain.console import ToolchainError
@@ -79,7 +80,7 @@ class ApiRules:
             (item, previous)
             for item in new
             if (previous := before.get(_identity(item, namespace))) is not None and previous != item
-            if "helm.sh/hook" not in (at(item, "metadata.annotations") or {})
+            if HOOK not in mapping_at(item, "metadata.annotations")
         ]
         judged = self._judge([(namespace, item, previous) for item, previous in changed])
         for (item, _), judgement in zip(changed, judged, strict=True):

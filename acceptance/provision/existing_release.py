@@ -92,13 +92,13 @@ def redact_credentials(
     Raises:
         ToolchainError: A credential is too short to be redacted; other entries of a Secret that are as short are left.
     """
-    paths, names = target.values, target.secret
-    certain = [at(values, path) for path in (paths.database_url, paths.auth_secret, paths.model_key) if path]
+    paths = target.secret_paths
+    certain = [at(values, path) for path in paths.values() if path]
     for item in objects:
         if item.get("kind") != "Secret":
             continue
         for key, text in decoded(item).items():
-            if key in (names.database_url, names.auth_secret, names.model_key):
+            if key in paths:
                 certain.append(text)
             else:
                 with suppress(ValueError):

@@ -86,18 +86,15 @@ def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
 
 def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
     """Return the values set by the run: credentials by Secret key, the model's base URL, extra ConfigMap entries."""
-    names, paths = target.secret, target.values
+    paths = target.values
     known = {
-        names.database_url: paths.database_url,
-        names.auth_secret: paths.auth_secret,
-        names.model_key: paths.model_key,
+        **target.secret_paths,
         "model_base_url": paths.model_base_url,
         **{key: f"{paths.extra_config}.{key}" if paths.extra_config else None for key in ROUND_TRIP},
     }
     found = {key: at(values, path) for key, path in known.items() if path is not None}
-    credentials = (names.database_url, names.auth_secret, names.model_key)
     return {
-        key: names.from_given(value) if key in credentials else value
+        key: target.secret.from_given(value) if key in target.secret_paths else value
         for key, value in found.items()
         if isinstance(value, str)
     }
