@@ -91,9 +91,7 @@ def check_case(
     """
     target = renderer.target
     path, values = overrides(case, target)
-    snapshot = renderer.with_values(base, values)
-    assert snapshot.chart is not None
-    error = snapshot.chart.rendering.error
+    error = renderer.render(merge_values(renderer.required(), values)).error
 
     def finding(expected: str, actual: str) -> Finding:
         return Finding(case.rule, "values", path, expected, actual, advice=case.refused and not target.strict)
@@ -101,7 +99,7 @@ def check_case(
     if not case.refused:
         return [] if error is None else [finding(f"{case.name} accepted", f"refused: {error}")]
     if error is None:
-        violations = checks[case.rule, case.component](snapshot, target)
+        violations = checks[case.rule, case.component](renderer.with_values(base, values), target)
         return [finding(f"{case.name} refused", f"rendered in {each.object} {each.field}") for each in violations[:1]]
     if not all(word in error for word in path.split(".")):
         return [finding(f"{case.name} refused with the key's path", error)]

@@ -255,13 +255,27 @@ class Renderer:
         return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
 
     def with_values(
-        self, base: Snapshot, overrides: Mapping[str, Any], how: How = USUAL, variant: str = "other values"
+        self,
+        base: Snapshot,
+        overrides: Mapping[str, Any],
+        how: How = USUAL,
+        variant: str = "other values",
+        *,
+        hpa_off: bool = True,
     ) -> Snapshot:
-        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it."""
+        """Return a snapshot of the defaults with `overrides`; rules on the shipped figures do not apply to it.
+
+        Args:
+            base: A snapshot of the defaults.
+            overrides: Values over the required ones.
+            how: Everything else that Helm is told.
+            variant: The rendering's name in findings.
+            hpa_off: Whether the snapshot has the rendering without the HPA too.
+        """
         values = merge_values(self.required(), overrides)
         rendering = self.render(values, how)
-        path = self.target.values.hpa_enabled
-        autoscaler_off: Rendering | None = rendering
+        path = self.target.values.hpa_enabled if hpa_off else None
+        autoscaler_off: Rendering | None = rendering if hpa_off else None
         if _scales(rendering):
             autoscaler_off = self.render(merge_values(values, nested(path, False)), how) if path else None
         assert base.chart is not None

@@ -89,12 +89,10 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
     """Return every variation that the chart does not refuse."""
 
     def render(variation: Variation) -> Varied:
-        snapshot = renderer.with_values(base, variation.values, variation.how, variation.name)
-        assert snapshot.chart is not None
         # Whether the HPA can be switched off is judged once, on what ships.
-        chart = replace(snapshot.chart, autoscaler_off=None)
+        snapshot = renderer.with_values(base, variation.values, variation.how, variation.name, hpa_off=False)
         namespace, advisory = variation.target.chart.namespace, variation.advisory
-        return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory, chart=chart))
+        return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory))
 
     every = [*_fixed(renderer.target), *_versions(renderer.target), *_accepted(renderer.target)]
     with ThreadPoolExecutor(WORKERS) as pool:
