@@ -191,7 +191,6 @@ mutant("SEC-04", "no driver suffix", replace(VALIDATION, r"(\+[a-z0-9_]+)?://", 
 mutant("SEC-05", "31 characters", replace(VALIDATION, r"`^[^\x00]{32,}$`", r"`^[^\x00]{31,}$`"))
 mutant("SEC-06", "no anchor", replace(VALIDATION, r"`^sk-proj-\S+$`", r"`sk-proj-\S+`"))
 mutant("SEC-06", "any start", replace(VALIDATION, r"`^sk-proj-\S+$`", r"`^sk-\S+$`"))
-SCALING = "properties.backend.properties.autoscaling"
 mutant("HPA-05", "more than the maximum", replace(VALIDATION, "if gt (int $scaling.minReplicas)", "if gt 0"))
 METRICS = "definitions.autoscaling.properties.metrics"
 mutant(

@@ -25,8 +25,6 @@ from acceptance.kube.quantity import quantity
 from acceptance.kube.status import condition
 
 MAX_REPLICAS = 10
-ADAPTED = {"Pods", "Object", "External"}
-"""Types of metrics that an adapter serves."""
 
 
 @check("HPA-01")

@@ -104,8 +104,3 @@ def parse_mapping(text: str) -> dict[str, Any]:
     except yaml.YAMLError:
         return {}
     return loaded if isinstance(loaded, dict) else {}
-
-
-def values_of(path: Path) -> dict[str, Any]:
-    """Return the values of a user's values file; raises `OSError` if it can't be read."""
-    return parse_mapping(path.read_text(encoding="utf-8"))
