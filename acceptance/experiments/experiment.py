@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object
+from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Target
 from acceptance.core.wait import WaitError, dwell
@@ -20,6 +21,7 @@ from acceptance.kube.recorder import Recorder
 from acceptance.kube.status import pods_of
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
+from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 
 T = TypeVar("T")
@@ -101,6 +103,10 @@ class Experiment:
     availability: bool = True
     """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
+    load: MachineLoad = field(default_factory=MachineLoad)
+    """The machine's load, where the sampler runs."""
+    inconclusive: InconclusiveError | None = None
+    """Why the experiment can't be judged; None if it can."""
 
     @property
     def interval(self) -> Interval:
@@ -149,6 +155,7 @@ class ExperimentRunner:
     `publish` receives every experiment that ended, and `record_override` every change of values, for the report.
     `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
     `connections` returns the sampler's connections that the node has tracked so far.
+    `progress` shows a line while an experiment runs.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
     """
 
@@ -161,6 +168,7 @@ class ExperimentRunner:
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
+    progress: Callable[[str], None] = lambda _: None
     baseline_error: str = ""
     unmodified: bool = True
     """Whether the release is as it was installed, since no experiment has run yet."""
@@ -205,7 +213,8 @@ class ExperimentRunner:
 
         Raises:
             BaselineError: if this experiment or an earlier one could not restore the baseline.
-            InconclusiveSampleError: if the sampler's records are not reliable.
+            InconclusiveError: if the sampler's or the recorder's records are not reliable, or if the machine was
+                starved when requests failed; `repeat_if_inconclusive` then repeats the experiment.
             Untested: if the requests of no plan can succeed, even though nothing is disturbed.
         """
         if self.baseline_error:
@@ -221,11 +230,18 @@ class ExperimentRunner:
             with self.sampler.sample_all(accepted) as runs:
                 experiment.traffic = Traffic(runs, refused)
                 yield experiment
+        except InconclusiveError as error:
+            experiment.inconclusive = error
         finally:
             experiment.end = self.recorder.wait_until_current()
             self._restore_after(experiment)
-        self._attribute(experiment)
+        experiment.load = self.sampler.machine_load(experiment.start)
+        if experiment.inconclusive is None:
+            self._attribute(experiment)
+            experiment.inconclusive = self._inconclusive(experiment)
         self.publish(experiment)
+        if experiment.inconclusive is not None:
+            raise experiment.inconclusive
 
     def restore(self) -> None:
         """Restore the baseline and verify that it serves; raises `WaitError` or `AssertionError` if it does not."""
@@ -240,6 +256,15 @@ class ExperimentRunner:
         except Exception as error:
             self.baseline_error = f"the experiment {experiment.name} did not restore the baseline: {error}"
             raise BaselineError(self.baseline_error) from error
+
+    def _inconclusive(self, experiment: Experiment) -> InconclusiveError | None:
+        """Why the experiment can't be judged, by its own evidence; None if it can."""
+        try:
+            experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)
+            raise_if_starved(experiment.load, [run.availability for run in experiment.traffic.values() if run.records])
+        except InconclusiveError as error:
+            return error
+        return None
 
     def _attribute(self, experiment: Experiment) -> None:
         """Attribute the requests to pods, where the node has tracked their connections."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from acceptance.core.target import Component
 from acceptance.experiments.experiment import Experiment
 from acceptance.report import timeline
-from acceptance.report.results import Picture, RecordMeasurement
+from acceptance.report.results import Attempt, Picture, RecordMeasurement
 
 FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
 EXPECTED = "expected in this experiment: not a failure"
@@ -24,6 +24,13 @@ def record_availability(experiment: Experiment, record: RecordMeasurement) -> No
             if unit != "seconds":
                 figure, unit = name, "requests"
             record(f"{experiment.name}: {label}: {figure}", value, unit, source)
+
+
+def attempt_at(experiment: Experiment, earlier: Iterable[Attempt]) -> Attempt:
+    """Return what the report shows of an attempt that ended; `earlier` are the attempts before it."""
+    number = 1 + sum(attempt.experiment == experiment.name for attempt in earlier)
+    seconds = round(experiment.interval.seconds, 1)
+    return Attempt(experiment.name, number, seconds, str(experiment.inconclusive or ""), **experiment.load.figures())
 
 
 def availability_picture(experiment: Experiment, components: Iterable[Component]) -> Picture:

@@ -21,8 +21,8 @@ from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
-from acceptance.report.experiments import availability_picture, record_availability
-from acceptance.report.results import OnFailure, Picture, RecordMeasurement, RunMetadata
+from acceptance.report.experiments import attempt_at, availability_picture, record_availability
+from acceptance.report.results import Attempt, OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.preflight import plan_obstacle
@@ -89,11 +89,16 @@ def experiments(
     run_metadata: RunMetadata,
     record_measurement: RecordMeasurement,
     record_picture: Callable[[Picture], None],
+    attempts: list[Attempt],
+    progress: Callable[[str], None],
 ) -> Iterator[ExperimentRunner]:
     """The release without its autoscaler, which experiments disturb; at the end it is as it was installed."""
     target = ready_release.target
 
     def publish(experiment: Experiment) -> None:
+        attempts.append(attempt_at(experiment, attempts))
+        if experiment.inconclusive:
+            return
         record_availability(experiment, record_measurement)
         if experiment.availability and experiment.traffic:
             record_picture(availability_picture(experiment, target.components.values()))
@@ -112,6 +117,7 @@ def experiments(
         baseline_values,
         conntrack.connections,
         lambda plan: plan_obstacle(plan, gateway),
+        progress,
     )
     yield runner
     if not runner.unmodified:

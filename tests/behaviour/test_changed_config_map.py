@@ -11,6 +11,7 @@ from acceptance.client.user import User
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.settings import (
     MIN_SECONDS,
     Change,
@@ -34,6 +35,7 @@ class ChangedConfigMap:
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User) -> ChangedConfigMap:
     """The ConfigMap has another ENVIRONMENT, and then the earlier one again."""
     path, key = experiments.target.values.environment, experiments.target.config_map.environment
