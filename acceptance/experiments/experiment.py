@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from acceptance.checks.finding import Untested
@@ -13,6 +14,7 @@ from acceptance.core.fields import Object
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Target
+from acceptance.core.values import set_paths
 from acceptance.core.wait import WaitError, dwell
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.kube.client import Objects
@@ -195,6 +197,16 @@ class ExperimentRunner:
         self.record_override({**self.baseline_values, **changes})
         self.release.upgrade({**self.baseline_values, **changes})
 
+    def upgrade_to_chart(self, chart: Path, changes: Mapping[str, Any]) -> None:
+        """`helm upgrade` to another chart, with the run's values and changes to them, without waiting for the pods."""
+        self.unmodified = self._at_baseline = False
+        self.release.helm.upgrade(chart, set_paths(self.release.values, {**self.baseline_values, **changes}))
+
+    def upgrade_with_reused_values(self) -> None:
+        """`helm upgrade --reuse-values` to the chart under test, without waiting for the pods."""
+        self.unmodified = self._at_baseline = False
+        self.release.helm.upgrade_with_reused_values(self.target.chart_path)
+
     def rollback(self, revision: int) -> None:
         """`helm rollback` to a revision, without waiting for the pods."""
         self.unmodified = self._at_baseline = False
@@ -235,7 +247,8 @@ class ExperimentRunner:
         finally:
             experiment.end = self.recorder.wait_until_current()
             self._restore_after(experiment)
-        experiment.load = self.sampler.machine_load(experiment.start)
+        if experiment.traffic:
+            experiment.load = self.sampler.machine_load(experiment.start)
         if experiment.inconclusive is None:
             self._attribute(experiment)
             experiment.inconclusive = self._inconclusive(experiment)
@@ -259,6 +272,8 @@ class ExperimentRunner:
 
     def _inconclusive(self, experiment: Experiment) -> InconclusiveError | None:
         """Why the experiment can't be judged, by its own evidence; None if it can."""
+        if not experiment.traffic:
+            return None
         try:
             experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)
             raise_if_starved(experiment.load, [run.availability for run in experiment.traffic.values() if run.records])

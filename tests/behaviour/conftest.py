@@ -19,6 +19,7 @@ from acceptance.kube.recorder import Recorder
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
 from acceptance.report.experiments import attempt_at, availability_picture, record_availability
@@ -123,6 +124,14 @@ def experiments(
     if not runner.unmodified:
         ready_release.upgrade()
         ready_release.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
+    """For each component an image of the same application with other content, on the node."""
+    images = provisioner.derived_images("rebuilt_images")
+    cluster.load_image(*(image.reference for image in images.values()))
+    return images
 
 
 @pytest.fixture(scope="session")

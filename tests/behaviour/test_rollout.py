@@ -15,9 +15,7 @@ from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import bounds_findings, image_tag_path, ready_since, revisions, turnover
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
 from acceptance.kube.history import GapError
-from acceptance.provision.cluster import Cluster
 from acceptance.provision.images import BuiltImage
-from acceptance.provision.provisioner import Provisioner
 from acceptance.traffic.availability import UNATTRIBUTED, Availability, failed_request_findings
 from acceptance.traffic.plans import PER_SECOND, duration_for, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
@@ -45,14 +43,6 @@ class Rollouts:
         """Raise the error of the first rollout that was not completed."""
         for step in self.steps:
             step.recovery.raise_if_failed()
-
-
-@pytest.fixture(scope="module")
-def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
-    """For each component an image of the same application with other content, on the node."""
-    images = provisioner.derived_images("rebuilt_images")
-    cluster.load_image(*(image.reference for image in images.values()))
-    return images
 
 
 @pytest.fixture(scope="module")
