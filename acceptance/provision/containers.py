@@ -114,11 +114,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Changes:
-    """How a container differs from what chart and image say: further files and variables, and emptied folders."""
+    """How a container differs from what chart and image say: another command, further files, variables and folders."""
 
+    command: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    emptied: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
 
 
 def recipe(view: ComponentView, container: Container, name: str, image: str) -> Recipe:
@@ -292,12 +293,12 @@ class ContainerProvisioner(Provisioner):
             self.run,
             name,
             made.image,
-            entrypoint=list(made.entrypoint) or None,
+            entrypoint=list(changes.command or made.entrypoint) or None,
             files={**made.files, **changes.files},
             aliases=aliases,
             command=list(made.command) or None,
             environment={**made.environment, **changes.environment},
-            tmpfs=(*made.tmpfs, *changes.emptied),
+            tmpfs=(*made.tmpfs, *changes.tmpfs),
             limits={key: value for key, value in limits.items() if value},
         )
 

@@ -35,11 +35,11 @@ SOURCES = ROOT / "app" / "backend"
 PACKAGE = "todo_backend"
 ELSEWHERE: Mapping[str, str] = {
     "migrate.py": "the init container, which only a cluster starts",
-    "migrations/*": "the init container, which only a cluster starts",
+    "migrations": "the init container, which only a cluster starts",
     "server.py": "the shutdown, which the experiments judge",
     "smoke_test.py": "`helm test`, which only a cluster runs",
 }
-"""Modules that the tests of the application alone don't judge, and what does."""
+"""Modules and folders that the tests of the application alone don't judge, and what does."""
 RESULTS = ROOT / "reports" / "mutants-app"
 MINIMUM = 0.9
 """The share of the mutants that must be killed, without the equivalent ones."""
@@ -59,21 +59,23 @@ class Score:
         return self.killed / max(1, self.killed + self.survived)
 
 
-def every() -> Iterator[Mutant]:
-    """Yield every mutant of the backend that the tests judge."""
-    for path in sorted((SOURCES / PACKAGE).rglob("*.py")):
-        file = PurePosixPath(path.relative_to(SOURCES))
-        if not any(file.relative_to(PACKAGE).match(pattern) for pattern in ELSEWHERE) and "versions" not in file.parts:
-            yield from mutants(file, path.read_text(encoding="utf-8"))
+def files() -> list[PurePosixPath]:
+    """Return the backend's modules that the tests judge, relative to its sources."""
+    found = (PurePosixPath(path.relative_to(SOURCES)) for path in sorted((SOURCES / PACKAGE).rglob("*.py")))
+    return [file for file in found if ELSEWHERE.keys().isdisjoint(file.parts)]
 
 
-def select(
-    found: Iterable[Mutant], module: str | None, shard: tuple[int, int], sample: int | None, seed: str
-) -> list[Mutant]:
-    """Return the mutants of a module, or of all, that are in a shard; or some of them, the same for the same seed."""
+def every(module: str | None = None) -> Iterator[Mutant]:
+    """Yield every mutant of a module of the backend, or of all that the tests judge."""
+    for file in files():
+        if module in (None, file.stem):
+            yield from mutants(file, (SOURCES / file).read_text(encoding="utf-8"))
+
+
+def select(found: Iterable[Mutant], shard: tuple[int, int], sample: int | None = None, seed: str = "") -> list[Mutant]:
+    """Return the mutants that are in a shard, or some of them, the same for the same seed."""
     number, shards = shard
-    chosen = [each for each in found if module in (None, each.file.stem)]
-    chosen = [each for each in chosen if int(each.key, 16) % shards == number - 1]
+    chosen = [each for each in found if int(each.key, 16) % shards == number - 1]
     if sample is not None and sample < len(chosen):
         chosen = random.Random(seed).sample(chosen, sample)  # noqa: S311 - not for cryptography
     return chosen
@@ -177,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     console = Console()
     seed = checkout(ROOT).commit or ""
-    selected = select(every(), chosen.module, chosen.shard, chosen.sample, seed)
+    selected = select(every(chosen.module), chosen.shard, chosen.sample, seed)
     if not selected:
         sys.stderr.write("ERROR: no mutant was selected\n")
         return 2

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import libcst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_string
 
 STRINGS = 1
@@ -50,19 +50,25 @@ class Mutant:
 def mutants(file: PurePosixPath, source: str) -> Iterator[Mutant]:
     """Yield the mutants of a module, in the order of its lines."""
     wrapper = MetadataWrapper(libcst.parse_module(source))
-    module, positions = wrapper.module, wrapper.resolve(PositionProvider)
+    module = wrapper.module
+    positions, spans = wrapper.resolve(PositionProvider), wrapper.resolve(ByteSpanPositionProvider)
+    raw = source.encode()
     seen: set[str] = set()
     counts: Counter[tuple[str, str]] = Counter()
     for node in _nodes(module):
+        span = spans.get(node)
+        written = raw[span.start : span.start + span.length].decode() if span else ""
         for changed in _changes(node):
-            mutated = module.deep_replace(node, changed).code
+            before, after = module.code_for_node(node), module.code_for_node(changed)
+            if span and written == before.strip():  # much faster than to write the whole tree again
+                mutated = (raw[: span.start] + after.strip().encode() + raw[span.start + span.length :]).decode()
+            else:
+                mutated = module.deep_replace(node, changed).code
             if mutated == source or mutated in seen or not _compiles(mutated):
                 continue
             seen.add(mutated)
-            before, after = module.code_for_node(node), module.code_for_node(changed)
             counts[before, after] += 1
-            line = positions[node].start.line
-            yield Mutant(file, line, before, after, counts[before, after], mutated)
+            yield Mutant(file, positions[node].start.line, before, after, counts[before, after], mutated)
 
 
 def _changes(node: Any) -> Iterator[Any]:
