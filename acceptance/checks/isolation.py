@@ -14,8 +14,8 @@ RIGHTS = ("CapEff", "CapPrm", "CapAmb")
 """What a process may do now; the bounding set is what a program that it starts could gain."""
 SECCOMP_OFF = 0
 SHARED_BY_PODS = ("net", "pid", "ipc", "mnt", "uts")
-"""Namespaces that a pod shares with the node only if its specification asks for it; with cgroup v1 every container is in
-the node's cgroup namespace."""
+"""Namespaces that a pod shares with the node only if its specification asks for it; that of cgroups is not one: with
+cgroup v1 every container is in the node's."""
 KERNEL = ("/proc", "/sys", "/dev/pts", "/dev/mqueue")
 """Where the runtime mounts the kernel's own file systems."""
 GIVEN = ("/dev", "/dev/shm", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")  # noqa: S108
