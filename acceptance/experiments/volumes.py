@@ -45,7 +45,7 @@ done
 """Prints the status of each process that begins in a container, and whenever it changes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Marker:
     """A file that was written to a pod's volume; `name` is unique."""
 
