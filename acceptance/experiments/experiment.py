@@ -25,6 +25,7 @@ from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
+from acceptance.traffic.write_ledger import Ledger
 
 T = TypeVar("T")
 
@@ -109,6 +110,8 @@ class Experiment:
     """The machine's load, where the sampler runs."""
     inconclusive: InconclusiveError | None = None
     """Why the experiment can't be judged; None if it can."""
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    """What its traffic wrote, compared with PostgreSQL; set at its end."""
 
     @property
     def interval(self) -> Interval:
@@ -159,6 +162,7 @@ class ExperimentRunner:
     `connections` returns the sampler's connections that the node has tracked so far.
     `progress` shows a line while an experiment runs.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
+    `settle` compares with PostgreSQL what every experiment's traffic wrote; `ended` are the experiments so far.
     """
 
     release: Release
@@ -171,6 +175,8 @@ class ExperimentRunner:
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
     progress: Callable[[str], None] = lambda _: None
+    settle: Callable[[Mapping[str, SampleRun]], dict[str, Ledger]] = lambda _: {}
+    ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
     """Whether the release is as it was installed, since no experiment has run yet."""
@@ -251,7 +257,10 @@ class ExperimentRunner:
             experiment.load = self.sampler.machine_load(experiment.start)
         if experiment.inconclusive is None:
             self._attribute(experiment)
+            experiment.ledgers = self.settle(experiment.traffic)
             experiment.inconclusive = self._inconclusive(experiment)
+        if experiment.inconclusive is None:
+            self.ended.append(experiment)
         self.publish(experiment)
         if experiment.inconclusive is not None:
             raise experiment.inconclusive
@@ -271,8 +280,11 @@ class ExperimentRunner:
             raise BaselineError(self.baseline_error) from error
 
     def _inconclusive(self, experiment: Experiment) -> InconclusiveError | None:
-        """Why the experiment can't be judged, by its own evidence; None if it can."""
-        if not experiment.traffic:
+        """Why the experiment can't be judged, by its own evidence; None if it can.
+
+        A write that was lost or stored twice is a finding on any machine.
+        """
+        if not experiment.traffic or any(ledger.findings("PER-05") for ledger in experiment.ledgers.values()):
             return None
         try:
             experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)

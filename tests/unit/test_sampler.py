@@ -21,7 +21,7 @@ from acceptance.core.wait import NotYet, eventually
 from acceptance.traffic.availability import Availability, failed_request_findings
 from acceptance.traffic.machine_load import LoadSample
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, Sampler
+from acceptance.traffic.sampler import Plan, Sampler, StoredIn
 from tests.unit.echo_server import EchoServer
 
 PROGRAM = ROOT / "support" / "tools" / "sampler.py"
@@ -77,6 +77,7 @@ def plan(server: EchoServer) -> Plan:
         status=200,
         pod_header="X-Pod-Name",
         timeout=0.5,
+        stored=(StoredIn("tasks", "task", "title"),),
     )
 
 
