@@ -374,4 +374,43 @@ MUTANTS = (
             '            raise HTTPException(507, "these are enough")\n',
         ),
     ),
+    mutant(
+        "killed pod that stays an endpoint, and starts in fifteen seconds",
+        "STA-09",
+        "behaviour/test_kills.py::test_every_outage_ends",
+        PUBLISHED_UNREADY,
+        replace(MAIN, "    server.run()\n", "    import time\n\n    time.sleep(15)\n    server.run()\n"),
+    ),
+    mutant(
+        "one write of twenty takes five seconds",
+        "STA-12",
+        "behaviour/test_rest.py",
+        replace(TASKS, "from fastapi import", "import asyncio\nimport random\n\nfrom fastapi import"),
+        replace(TASKS, CREATE, CREATE + "        await asyncio.sleep(5 * (random.random() < 0.05))\n"),
+    ),
+    mutant(
+        "one write of fifty is refused while nothing is disturbed",
+        "STA-08",
+        "behaviour/test_every_experiment.py::test_no_request_fails_while_nothing_is_disturbed",
+        replace(TASKS, "from fastapi import", "import random\n\nfrom fastapi import"),
+        replace(
+            TASKS,
+            CREATE,
+            CREATE + '        if random.random() < 0.02:\n            raise HTTPException(503, "not now")\n',
+        ),
+        experiment="behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
+    ),
+    mutant(
+        "process that ends by itself after 250 tasks",
+        "POD-05",
+        "behaviour/test_every_experiment.py::test_nothing_restarts_or_becomes_unready_by_itself",
+        replace(TASKS, "from fastapi import", "import os\n\nfrom fastapi import"),
+        replace(TASKS, "router = APIRouter(", "CREATED: list[str] = []\nrouter = APIRouter("),
+        replace(
+            TASKS,
+            CREATE,
+            CREATE + "        CREATED.append(owner)\n        if len(CREATED) > 250:\n            os._exit(3)\n",
+        ),
+        experiment="behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
+    ),
 )
