@@ -19,6 +19,7 @@ MAIN = "app/backend/todo_backend/__main__.py"
 LOGS = "app/backend/todo_backend/logs.py"
 DRAIN = "app/frontend/drain.js"
 OBSERVE = "app/frontend/observe.js"
+BACKEND_CLIENT = "app/frontend/lib/backend.ts"
 LOG_REQUEST = "    process.stdout.write(`${JSON.stringify(line)}\\n`);\n"
 """The statement with which the frontend logs a request."""
 BEGIN = "def main() -> None:\n"
@@ -412,5 +413,29 @@ MUTANTS = (
             CREATE + "        CREATED.append(owner)\n        if len(CREATED) > 250:\n            os._exit(3)\n",
         ),
         experiment="behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
+    ),
+    mutant(
+        "idle connections are closed after three seconds",
+        "STA-12",
+        "behaviour/test_idle_connections.py::test_idle_connection_still_serves",
+        replace(SERVER, "KEEP_ALIVE_SECONDS = 75", "KEEP_ALIVE_SECONDS = 3"),
+    ),
+    mutant(
+        "frontend that loses a request after idle time",
+        "STA-08",
+        "behaviour/test_idle_connections.py::test_page_is_served_after_idle_time",
+        replace(BACKEND_CLIENT, "const CHAT_MILLISECONDS", "let last = Date.now();\nconst CHAT_MILLISECONDS"),
+        replace(
+            BACKEND_CLIENT,
+            "  request.end(payload);\n",
+            '  if (Date.now() - last > 8_000) request.destroy(new Error("socket hang up"));\n'
+            "  last = Date.now();\n  request.end(payload);\n",
+        ),
+    ),
+    mutant(
+        "chat turns in flight are dropped a second after the drain",
+        "STA-09",
+        "behaviour/test_in_flight.py",
+        replace(SERVER, "timeout_graceful_shutdown=round(finish_seconds)", "timeout_graceful_shutdown=1"),
     ),
 )
