@@ -191,6 +191,10 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
         ("--rollouts=many", "argument --rollouts: invalid int value: 'many'; see pytest --help"),
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
         ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
+        (
+            "--cluster-provider=none --keep-cluster",
+            "--cluster-provider none has no cluster: omit it, or --keep-cluster",
+        ),
         ("--capture=tee-sys", "would show secrets"),
         ("--context=mine --keep-cluster", "context mine is an existing one: omit one of the two"),
     ],
