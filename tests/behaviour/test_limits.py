@@ -28,7 +28,7 @@ from acceptance.experiments.limits import (
 from acceptance.experiments.pressure import cores_of, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
-from acceptance.report.results import RecordMeasurement
+from acceptance.report.results import NotJudged, RecordMeasurement
 from acceptance.traffic.plans import page_views, task_writes, to_pod
 from acceptance.traffic.sampler import Plan
 
@@ -119,7 +119,7 @@ def test_container_stays_within_its_cpu_and_slows(
     record_measurement: RecordMeasurement,
 ) -> None:
     load = limits_reached.cpu[component]
-    limit = f"the limit is {load.limit} cores"
+    limit = NotJudged(f"the limit is {load.limit} cores; judged with a tolerance")
     record_measurement(f"limits: {component}: CPU used at its limit", round(load.use.cores, 3), "cores", limit)
     label = {"backend": BACKEND, "frontend": FRONTEND}[component]
     findings = [*cpu_findings(load, limits_reached.cores)]
@@ -160,5 +160,10 @@ def test_only_the_container_beyond_its_memory_restarts(
     load = limits_reached.memory[component]
     if load.restarted is not None and load.restarted.ok:
         name = f"limits: {name_of(load.pod)}: Ready again after its memory was exhausted"
-        record_measurement(name, load.restarted.seconds, "s", "measured, not judged")
+        record_measurement(
+            name,
+            load.restarted.seconds,
+            "s",
+            NotJudged("a restart waits for a back-off, which depends on earlier ones"),
+        )
     report_findings(memory_findings(load), experiments.target)

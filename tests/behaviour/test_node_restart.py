@@ -21,7 +21,7 @@ from acceptance.experiments import faults
 from acceptance.experiments.experiment import ExperimentRunner, WaitResult
 from acceptance.kube.status import is_ready, restarts_of
 from acceptance.provision.database import Database
-from acceptance.report.results import RecordMeasurement
+from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.write_ledger import Reconciliation, Write, count, discrepancies, reconcile
 
@@ -131,7 +131,7 @@ def test_pods_are_ready_again_after_a_node_restart(
     node_restart: NodeRestart, component: str, record_measurement: RecordMeasurement
 ) -> None:
     seconds = node_restart.ready[component].seconds
-    record_measurement(f"node restart: {component} Ready again", round(seconds, 1), "s", NODE_RESTARTED.source)
+    record_measurement(f"node restart: {component} Ready again", round(seconds, 1), "s", Limit.of(NODE_RESTARTED))
 
 
 @pytest.mark.rule("STA-09")
