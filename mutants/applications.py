@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.charts import replace
+from mutants.charts import Edit, replace
 from mutants.mutant import mutant
 
 APP = "app/backend/todo_backend/app.py"
@@ -52,11 +52,10 @@ TASKS_OF_EVERY_USER = replace(
     TASKS, "select(Task).where(Task.user_id == owner).options", "select(Task).where(Task.user_id != '').options"
 )
 
-MUTANTS = (
-    mutant(
-        "acknowledged before it is stored",
-        "PER-05",
-        "behaviour/test_kills.py::test_acknowledged_writes_are_stored_once",
+
+def stored_later(seconds: int) -> tuple[Edit, Edit]:
+    """Tasks are stored so many seconds after their response, by a process that may have ended by then."""
+    return (
         replace(TASKS, "from fastapi import", "import asyncio\n\nfrom fastapi import"),
         replace(
             TASKS,
@@ -65,10 +64,26 @@ MUTANTS = (
             "        session.expunge(task)\n        await session.rollback()\n"
             "    keep = {'user_id': owner, 'title': body.title, 'description': body.description}\n"
             "    asyncio.get_running_loop().create_task(_later(database, keep))\n    return answer\n\n\n"
-            "async def _later(database, fields):\n    await asyncio.sleep(1)\n"
+            f"async def _later(database, fields):\n    await asyncio.sleep({seconds})\n"
             "    async with database.transaction() as session:\n"
             "        session.add(Task(completed=False, tags=[], **fields))\n",
         ),
+    )
+
+
+MUTANTS = (
+    mutant(
+        "acknowledged before it is stored",
+        "PER-05",
+        "behaviour/test_kills.py::test_acknowledged_writes_are_stored_once",
+        *stored_later(1),
+    ),
+    mutant(
+        "acknowledged long before it is stored, in an experiment that asks for no ledger",
+        "PER-05",
+        "behaviour/test_every_experiment.py::test_writes_of_every_experiment_are_stored_once",
+        *stored_later(8),
+        experiment="behaviour/test_drain.py",
     ),
     mutant(
         "SQLite in the pod",

@@ -85,7 +85,8 @@ def outcome(mutant: Mutant, log: Path) -> str:
     """
     with mutated(mutant) as root, tempfile.TemporaryDirectory(prefix="mutant-reports-") as reports:
         argv = [sys.executable, "-m", "pytest", "-q", "--keep-cluster", "-p", "no:cacheprovider"]
-        argv += ["--target", str(root / "target.toml"), "--reports", reports, mutant.test]
+        argv += ["--target", str(root / "target.toml"), "--reports", reports]
+        argv += [mutant.experiment, mutant.test] if mutant.experiment else [mutant.test]
         code = run(argv, log)
         signoff = Path(reports) / "latest" / "signoff.json"
         if not signoff.is_file():
@@ -97,8 +98,9 @@ def outcome(mutant: Mutant, log: Path) -> str:
 
 def state(mutant: Mutant) -> str:
     """A digest of what the outcome depends on: the mutated files, the suite, and the mutant's test."""
-    digest = hashlib.sha256(repr((mutant.name, mutant.rule, mutant.test)).encode())
-    suite = (*SUITE, mutant.test.partition("::")[0])
+    tests = [test for test in (mutant.experiment, mutant.test) if test]
+    digest = hashlib.sha256(repr((mutant.name, mutant.rule, *tests)).encode())
+    suite = (*SUITE, *(test.partition("::")[0] for test in tests))
     with mutated(mutant) as root:
         for base, folders in ((root, COPIED), (ROOT, suite)):
             for path in sorted(p for folder in folders for p in [base / folder, *(base / folder).rglob("*")]):

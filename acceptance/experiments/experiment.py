@@ -21,6 +21,7 @@ from acceptance.kube.status import pods_of
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
+from acceptance.traffic.write_ledger import Ledger
 
 T = TypeVar("T")
 
@@ -101,6 +102,8 @@ class Experiment:
     availability: bool = True
     """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    """What its traffic wrote, compared with PostgreSQL; set at its end."""
 
     @property
     def interval(self) -> Interval:
@@ -150,6 +153,7 @@ class ExperimentRunner:
     `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
     `connections` returns the sampler's connections that the node has tracked so far.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
+    `settle` compares with PostgreSQL what every experiment's traffic wrote; `ended` are the experiments so far.
     """
 
     release: Release
@@ -161,6 +165,8 @@ class ExperimentRunner:
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
+    settle: Callable[[Mapping[str, SampleRun]], dict[str, Ledger]] = lambda _: {}
+    ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
     """Whether the release is as it was installed, since no experiment has run yet."""
@@ -225,6 +231,8 @@ class ExperimentRunner:
             experiment.end = self.recorder.wait_until_current()
             self._restore_after(experiment)
         self._attribute(experiment)
+        experiment.ledgers = self.settle(experiment.traffic)
+        self.ended.append(experiment)
         self.publish(experiment)
 
     def restore(self) -> None:

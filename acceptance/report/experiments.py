@@ -13,6 +13,16 @@ FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status o
 EXPECTED = "expected in this experiment: not a failure"
 
 
+LEDGER = "PER-05: each acknowledged write is in PostgreSQL once, each other one at most once"
+
+
+def record_ledgers(experiment: Experiment, record: RecordMeasurement) -> None:
+    """Record the figures of each settled ledger."""
+    for label, ledger in experiment.ledgers.items():
+        for figure, value in ledger.reconciliation.figures().items():
+            record(f"{experiment.name}: {label}: {figure}", value, "writes", LEDGER)
+
+
 def record_availability(experiment: Experiment, record: RecordMeasurement) -> None:
     """Record the figures of each kind of traffic, unless it says nothing about the Services' availability."""
     if not experiment.availability:

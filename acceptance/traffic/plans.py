@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from acceptance.client.user import User
 from acceptance.provision.gateway import service_host
-from acceptance.traffic.sampler import Plan
+from acceptance.traffic.sampler import Plan, StoredIn
 
 PER_SECOND = 12.0
 """Tasks per second, and pages per second: a task takes 8 ms of CPU, a page 25 ms, a fifth of two cores in all. Cores
@@ -28,7 +28,8 @@ def duration_for(requests: int, rate: float) -> float:
 def task_writes(user: User, rate: float = PER_SECOND) -> Plan:
     """Tasks that are written through the backend's Service; the token is in the title."""
     api = user.target.api
-    return _plan(user, rate, user.path(api.tasks), json.dumps({api.title_field: "{token}"}), api.created)
+    body = json.dumps({api.title_field: "{token}"})
+    return _plan(user, rate, user.path(api.tasks), body, api.created, (_tasks(user, "tasks"),))
 
 
 def chat_turns(user: User, rate: float) -> Plan:
@@ -36,9 +37,14 @@ def chat_turns(user: User, rate: float) -> Plan:
 
     Raises `Untested` if no turn may be sent.
     """
-    api = user.target.api
+    api, tables = user.target.api, user.target.tables
     message = json.dumps({api.message_field: "add task: {token}"})
-    return replace(_plan(user, rate, user.chat_path, message, 200), connections=4)
+    said = [
+        StoredIn(f"{role} messages", tables.message, tables.message_content, {tables.message_role: role})
+        for role in ("user", "assistant")
+    ]
+    stored = (*said, _tasks(user, "tasks by chat"))
+    return replace(_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:
@@ -77,7 +83,12 @@ def new_token() -> str:
     return f"m{secrets.token_hex(5)}"
 
 
-def _plan(user: User, rate: float, path: str, body: str, status: int) -> Plan:
+def _tasks(user: User, what: str) -> StoredIn:
+    tables = user.target.tables
+    return StoredIn(what, tables.task, tables.task_title)
+
+
+def _plan(user: User, rate: float, path: str, body: str, status: int, stored: tuple[StoredIn, ...]) -> Plan:
     target = user.target
     part = target.component("backend")
     return Plan(
@@ -91,4 +102,5 @@ def _plan(user: User, rate: float, path: str, body: str, status: int) -> Plan:
         status=status,
         headers={"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"},
         pod_header=part.pod_header or "",
+        stored=stored,
     )

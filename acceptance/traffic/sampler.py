@@ -25,15 +25,28 @@ from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTo
 
 POD = "sampler"
 PORT = 8090
+READING = frozenset({"GET", "HEAD"})
+"""Methods of requests that change nothing."""
 COMMAND_SECONDS = 2 * REQUEST.seconds
 """A stop is answered when the last request has ended, which may take up to the request's deadline."""
+
+
+@dataclass(frozen=True)
+class StoredIn:
+    """Where PostgreSQL has the markers of a plan's writes: a text column of a table, in rows that match `where`."""
+
+    what: str
+    table: str
+    column: str
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Which requests to send and which response is expected; `support/tools/sampler.py` documents the fields.
 
-    `status` is the expected one of every response; its body must contain the request's token.
+    `status` is the expected one of every response; its body must contain the request's token. A plan that writes says
+    where each write is `stored`, so that its ledger is settled; one that reads has nothing there.
     """
 
     host: str
@@ -51,6 +64,16 @@ class Plan:
     timeout: float = REQUEST.seconds
     checks_idle_connections: bool = True
     pod_header: str = ""
+    stored: tuple[StoredIn, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.writes and not self.stored:
+            raise ValueError(f"{self.method} {self.path} writes: the plan must say where its writes are stored")
+
+    @property
+    def writes(self) -> bool:
+        """Whether the requests change something."""
+        return self.method not in READING
 
 
 @dataclass
@@ -120,7 +143,7 @@ class Sampler:
 
     def _start(self, plan: Plan) -> tuple[int, SampleRun]:
         document = asdict(plan)
-        del document["status"]
+        del document["status"], document["stored"]
         started = self._command("POST", "/runs", document)
         return started["run"], SampleRun(plan, address=started["address"])
 

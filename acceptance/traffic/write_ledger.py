@@ -11,8 +11,9 @@ import psycopg
 from psycopg import sql
 
 from acceptance.checks.finding import Finding
+from acceptance.provision.database import Database
 from acceptance.traffic.records import Record
-from acceptance.traffic.sampler import SampleRun
+from acceptance.traffic.sampler import SampleRun, StoredIn
 
 SHOWN = 5
 
@@ -92,6 +93,35 @@ def discrepancies(rule: str, table: str, reconciliation: Reconciliation) -> list
         for field, expected, problem, markers in kinds
         if markers
     ]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The settled ledger of one kind of row that a sample run wrote."""
+
+    stored: StoredIn
+    reconciliation: Reconciliation
+
+    def findings(self, rule: str) -> list[Finding]:
+        """A finding for each way in which the table differs from the ledger."""
+        return discrepancies(rule, f"{self.stored.table} ({self.stored.what})", self.reconciliation)
+
+
+def settle(traffic: Mapping[str, SampleRun], database: Database) -> dict[str, Ledger]:
+    """Compare what each sample run wrote with the rows in PostgreSQL; by `label: kind of row`.
+
+    A run of which no write was acknowledged has no ledger, since that proves nothing.
+    """
+    ledgers = {}
+    with database.admin() as connection:
+        for label, run in traffic.items():
+            written = writes(run)
+            if not any(write.acknowledged for write in written):
+                continue
+            for stored in run.plan.stored:
+                counted = count(connection, stored.table, stored.column, run.plan.token, stored.where)
+                ledgers[f"{label}: {stored.what}"] = Ledger(stored, reconcile(written, counted))
+    return ledgers
 
 
 def count(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from acceptance.checks.finding import Untested
 from acceptance.client.user import User
 from acceptance.core.values import set_paths
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
@@ -21,19 +22,24 @@ from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
-from acceptance.report.experiments import availability_picture, record_availability
+from acceptance.report.experiments import availability_picture, record_availability, record_ledgers
 from acceptance.report.results import OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.preflight import plan_obstacle
-from acceptance.traffic.sampler import Sampler, open_sampler
+from acceptance.traffic.sampler import Sampler, SampleRun, open_sampler
+from acceptance.traffic.write_ledger import Ledger, settle
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of an experiment, so that it runs after the tests that disturb nothing."""
+    """Mark every test of an experiment, so that it runs after the tests that disturb nothing.
+
+    Those that judge all experiments together run last.
+    """
     for item in items:
         if "experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("experiment")
+    items.sort(key=lambda item: "ended_experiments" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +92,7 @@ def experiments(
     gateway: Gateway,
     conntrack: ConnectionTracker,
     reader: User,
+    provisioner: Provisioner,
     run_metadata: RunMetadata,
     record_measurement: RecordMeasurement,
     record_picture: Callable[[Picture], None],
@@ -95,8 +102,12 @@ def experiments(
 
     def publish(experiment: Experiment) -> None:
         record_availability(experiment, record_measurement)
+        record_ledgers(experiment, record_measurement)
         if experiment.availability and experiment.traffic:
             record_picture(availability_picture(experiment, target.components.values()))
+
+    def settle_writes(traffic: Mapping[str, SampleRun]) -> dict[str, Ledger]:
+        return settle(traffic, provisioner.database()) if provisioner.installs_release else {}
 
     def record_override(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")
@@ -112,11 +123,20 @@ def experiments(
         baseline_values,
         conntrack.connections,
         lambda plan: plan_obstacle(plan, gateway),
+        settle_writes,
     )
     yield runner
     if not runner.unmodified:
         ready_release.upgrade()
         ready_release.wait_ready()
+
+
+@pytest.fixture
+def ended_experiments(experiments: ExperimentRunner) -> list[Experiment]:
+    """Every experiment of this run, for what is judged of all of them; raises `Untested` if there was none."""
+    if not experiments.ended:
+        raise Untested("no experiment was run")
+    return experiments.ended
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import requests
 from acceptance.core.rules import ROOT
 from acceptance.traffic.availability import Availability, failed_request_findings
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, Sampler
+from acceptance.traffic.sampler import Plan, Sampler, StoredIn
 from tests.unit.echo_server import EchoServer
 
 PROGRAM = ROOT / "support" / "tools" / "sampler.py"
@@ -61,6 +61,7 @@ def plan(server: EchoServer) -> Plan:
         status=200,
         pod_header="X-Pod-Name",
         timeout=0.5,
+        stored=(StoredIn("tasks", "task", "title"),),
     )
 
 

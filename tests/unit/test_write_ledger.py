@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from acceptance.traffic.records import Record
-from acceptance.traffic.sampler import Plan, SampleRun
-from acceptance.traffic.write_ledger import Write, acknowledged, discrepancies, reconcile, writes
+from acceptance.traffic.sampler import Plan, SampleRun, StoredIn
+from acceptance.traffic.write_ledger import Write, acknowledged, discrepancies, reconcile, settle, writes
+
+TASKS = StoredIn("tasks", "task", "title")
 
 WRITTEN = [Write(f"m-{n}", acknowledged=n % 10 != 9) for n in range(100)]
 SURE = {write.marker: 1 for write in WRITTEN if write.acknowledged}
@@ -69,5 +74,53 @@ def test_ledger_without_acknowledged_writes_is_an_error() -> None:
 def test_only_a_complete_2xx_acknowledges_a_write(status: int, error: str, is_acknowledged: bool) -> None:
     record = Record(7, 1.0, 1.0, 1.1, 0, 0, 1, status, error, echo=False, close=False, pod="")
     assert acknowledged(record) is is_acknowledged
-    plan = Plan("h", 1, 1, "POST", "/{token}", "m", 201)
+    plan = Plan("h", 1, 1, "POST", "/{token}", "m", 201, stored=(TASKS,))
     assert writes(SampleRun(plan, (record,))) == [Write("m-7", is_acknowledged)]
+
+
+class FakeConnection:
+    """Returns the same rows to every query."""
+
+    def __init__(self, *rows: str) -> None:
+        self.rows = rows
+
+    def execute(self, _query: object) -> FakeConnection:
+        return self
+
+    def fetchall(self) -> list[tuple[str]]:
+        return [(row,) for row in self.rows]
+
+
+class FakeDatabase:
+    """Has the same rows in every table."""
+
+    def __init__(self, *rows: str) -> None:
+        self.rows = rows
+
+    @contextmanager
+    def admin(self) -> Iterator[FakeConnection]:
+        yield FakeConnection(*self.rows)
+
+
+def answered(number: int, status: int) -> Record:
+    return Record(number, 1.0, 1.0, 1.1, 0, 0, 1, status, "", echo=True, close=False, pod="")
+
+
+def test_every_run_that_writes_is_settled() -> None:
+    written = Plan("h", 1, 1, "POST", "/", "m", 201, stored=(TASKS, replace(TASKS, what="tasks by chat")))
+    refused = replace(written, path="/refused")
+    traffic = {
+        "backend": SampleRun(written, (answered(0, 201), answered(1, 201))),
+        "refused": SampleRun(refused, (answered(0, 503),)),
+        "frontend": SampleRun(Plan("h", 1, 1, "GET", "/", "p", 200), (answered(0, 200),)),
+    }
+    ledgers = settle(traffic, FakeDatabase("task m-0"))  # type: ignore[arg-type]
+    assert list(ledgers) == ["backend: tasks", "backend: tasks by chat"]
+    (finding,) = ledgers["backend: tasks"].findings("PER-05")
+    assert (finding.object, finding.actual) == ("Table/task (tasks)", "1 lost: m-1")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_plan_that_writes_must_say_where(method: str) -> None:
+    with pytest.raises(ValueError, match="must say where its writes are stored"):
+        Plan("h", 1, 1, method, "/", "m", 201)

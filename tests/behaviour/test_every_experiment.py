@@ -1,0 +1,25 @@
+"""What must hold in every experiment, whatever it disturbs: judged of all of them together, after the last one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from acceptance.checks.finding import Untested, report_findings
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+
+
+@pytest.mark.rule("PER-05")
+def test_writes_of_every_experiment_are_stored_once(
+    ended_experiments: list[Experiment], experiments: ExperimentRunner
+) -> None:
+    if not any(experiment.ledgers for experiment in ended_experiments):
+        raise Untested("no experiment wrote anything that this run can count in PostgreSQL")
+    findings = [
+        replace(finding, field=f"{experiment.name}: {label}: {finding.field}")
+        for experiment in ended_experiments
+        for label, ledger in experiment.ledgers.items()
+        for finding in ledger.findings("PER-05")
+    ]
+    report_findings(findings, experiments.target)
