@@ -76,9 +76,10 @@ def test_odd_titles_are_stored_found_and_shown(
 
 @pytest.mark.rule(RULE)
 def test_search_takes_wildcards_literally(user: User) -> None:
-    """Of three titles that differ in one character, each is found alone; a filter by tag takes its text literally."""
+    """Of three titles that differ in one character, each is found alone."""
     api, marker = user.target.api, secrets.token_hex(6)
-    user.path(api.search_query, "a search")
+    if api.search_query is None:
+        raise Untested("the target names no search")
     titles = [f"a{character}b {marker}" for character in ("%", "_", "x", "\\")]
     for title in titles:
         user.add_task(title)
