@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 
 _DIRECTIVE = re.compile(r'([\w-]+)(?:\s*=\s*("[^"]*"|[^\s,]+))?')
-_FORBIDDEN = {"no-store", "private", "no-cache"}
+_FORBIDDING = ("no-store", "private", "no-cache")
+_FOR_SHARED = {"public", "s-maxage", "must-revalidate"}
+"""What lets a shared cache use the response to a request with an Authorization header again."""
 _SHARED = ("Surrogate-Control", "CDN-Cache-Control")
 """Headers for shared caches only, which take precedence over Cache-Control."""
 
@@ -26,19 +28,21 @@ def shared_storage(headers: Mapping[str, str], *, authorization: bool = False) -
             cache use the response again (RFC 9111, section 3.5).
     """
     for name in _SHARED:
-        if (given := directives(headers.get(name, ""))) and not _FORBIDDEN & given.keys():
+        if (given := directives(headers.get(name, ""))) and not _forbids(given):
             return f"{name}: {headers[name]}"
     control = headers.get("Cache-Control", "")
     given = directives(control)
-    if _FORBIDDEN & given.keys():
+    if _forbids(given) or (authorization and not _FOR_SHARED & given.keys()):
         return ""
-    if {"public", "s-maxage", "must-revalidate"} & given.keys():
-        return f"Cache-Control: {control}"
-    if authorization:
-        return ""
-    if given.get("max-age", "0").lstrip("0"):
+    lifetime = given.get("s-maxage", given.get("max-age"))
+    if lifetime is not None:
+        return f"Cache-Control: {control}" if lifetime.lstrip("0") else ""
+    if "public" in given:
         return f"Cache-Control: {control}"
     kept = next((name for name in ("Expires", "Last-Modified") if headers.get(name, "0") not in ("0", "-1")), None)
-    if kept and "max-age" not in given:
-        return f"{kept}: {headers[kept]} without a Cache-Control that forbids it"
-    return ""
+    return f"{kept}: {headers[kept]} without a Cache-Control that forbids it" if kept else ""
+
+
+def _forbids(given: Mapping[str, str]) -> bool:
+    """Whether directives forbid that a shared cache uses the response again; those of some fields only don't."""
+    return any(given.get(name) == "" for name in _FORBIDDING)
