@@ -124,12 +124,11 @@ def test_lists_are_those_of_the_target(target: Target) -> None:
 def test_tokens_are_made_as_they_are_called(target: Target) -> None:
     user = person(target, {"user": {"id": "u1"}, "session": {"userId": "u1"}, "exp": 2**40})
     forge = Forge(user, user, KEY)
-    options = {"verify_iat": False}
     assert jwt.decode(forge.reissued(), KEY, ["HS256"])["user"] == {"id": "u1"}
     assert jwt.decode(forge.of_unknown_user(), KEY, ["HS256"])["session"] == {"userId": UNKNOWN_USER}
     for make in (Forge.just_expired, Forge.not_yet_valid, Forge.extended, Forge.of_own_key_in_header, Forge.truncated):
         with pytest.raises(jwt.PyJWTError):
-            jwt.decode(make(forge), KEY, ["HS256"], options=options)
+            jwt.decode(make(forge), KEY, ["HS256"], options={"verify_iat": False})
     assert "exp" not in jwt.decode(forge.without_expiry(), KEY, ["HS256"])
     assert len({make(forge) for make in ODD_TOKENS.values()}) == len(ODD_TOKENS)
     with pytest.raises(Untested, match="does not contain"):
