@@ -82,9 +82,8 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
     def directly(plan: Plan, part: Component, pod: Object) -> Plan:
         return to_pod(plan, text_at(pod, "status.podIP"), part.port)
 
-    writes = task_writes(writer, PER_SECOND)
     labelled = dict(zip((BACKEND, NEIGHBOUR), experiments.pods(backend), strict=False))
-    found = {label: directly(writes, backend, pod) for label, pod in labelled.items()}
+    found = {label: directly(task_writes(writer, PER_SECOND), backend, pod) for label, pod in labelled.items()}
     page = replace(page_views(reader, PAGES_PER_SECOND), connections=8)
     return {**found, FRONTEND: directly(page, frontend, experiments.pods(frontend)[0])}
 
