@@ -10,6 +10,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requirements.txt \
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
+APP_TESTS = $(foreach name,api tokens users chat pages cors logs,tests/behaviour/test_$(name).py)
 ARGS :=
 TARGET :=
 RULES :=
@@ -24,7 +25,7 @@ ifeq ($(MAKECMDGOALS),static)
 MAKEFLAGS += --question
 endif
 
-.PHONY: e2e static test check lint-frontend toolchain helm mutants mutants-live bench clean
+.PHONY: e2e static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
 
 e2e: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
@@ -34,6 +35,10 @@ static:
 	+@env -u MAKEFLAGS $(MAKE) --silent --no-print-directory --jobs=2 .venv/ready helm
 	+@target='$(TARGET)'; [ -n "$$target" ] && [ -e "$(CALLER)/$$target" ] && target="$(CALLER)/$$target"; \
 		exec $(PYTEST) -m static $${target:+"--target=$$target"} $(ARGS)
+
+# The application alone, in containers without a cluster: what whoever changes it runs. make app-tests ARGS="-k cors"
+app-tests: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTEST) --cluster-provider none $(APP_TESTS) $(ARGS)
 
 test: check
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
@@ -67,6 +72,10 @@ mutants: .venv/ready
 # The same for what only a running release shows, on one kept cluster: make mutants-live RULES=STA-08 SHARD=1/4
 mutants-live: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --rules "$(RULES)" --shard $(SHARD)
+
+# One change of the application's source each, judged by app-tests; goes on where it stopped: make mutants-app SHARD=1/4
+mutants-app: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.app --shard $(SHARD) $(ARGS)
 
 bench: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance bench

@@ -14,10 +14,11 @@ from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
-from acceptance.kube import diagnostics, manifests
+from acceptance.kube import manifests
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle, user_context
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.containers import ContainerProvisioner
 from acceptance.provision.database import Database
 from acceptance.provision.existing_release import adopt_release, assert_values_unchanged
 from acceptance.provision.gateway import Gateway
@@ -27,7 +28,7 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
 from acceptance.provision.run import Context, Run
-from acceptance.report.results import OnFailure, RecordMeasurement, RunMetadata
+from acceptance.report.results import Limit, OnFailure, RecordMeasurement, RunMetadata
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
@@ -65,7 +66,8 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it created is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
-    with lifecycle.acquire_run(toolchain, keep=pytestconfig.option.keep_cluster, context=named) as current:
+    keep, clustered = pytestconfig.option.keep_cluster, pytestconfig.option.cluster_provider != "none"
+    with lifecycle.acquire_run(toolchain, keep=keep, context=named, clustered=clustered) as current:
         yield current
 
 
@@ -77,7 +79,8 @@ def provisioner(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(toolchain, run).items():
             patch.setenv(name, value)
-        provisioner = Provisioner(toolchain, run, target, redactor.add)
+        kind = Provisioner if run.clustered else ContainerProvisioner
+        provisioner = kind(toolchain, run, target, redactor.add)
         needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
         try:
             provisioner.prepare(needed)
@@ -105,7 +108,7 @@ def cluster(
     cluster = provisioner.cluster()
     run_metadata.fresh_cluster = cluster.provider.creates_cluster and not run.reused
     run_metadata.environment |= cluster.versions()
-    with on_failure(lambda: diagnostics.collect(cluster.api, cluster.run.namespace)):
+    with on_failure(lambda: provisioner.evidence(run.namespace)):
         yield cluster
 
 
@@ -158,7 +161,7 @@ def release(
     on_failure: OnFailure,
 ) -> Iterator[Release]:
     """The installed release; its pods need not be Ready. The values of an existing release must not change."""
-    with on_failure(lambda: diagnostics.collect(cluster.api, target.chart.namespace)):
+    with on_failure(lambda: provisioner.evidence(target.chart.namespace)):
         shipped = manifests.shipped(target.chart_path)
         if not provisioner.installs_release:
             existing = adopt_release(cluster, target, redactor.add)
@@ -184,7 +187,7 @@ def ready_release(release: Release, provisioner: Provisioner, record_measurement
     since = provisioner.ready()
     if release.installed_at is not None:
         seconds = since - release.installed_at
-        record_measurement("helm install to every pod Ready", seconds, "s", RELEASE_READY.source)
+        record_measurement("helm install to every pod Ready", seconds, "s", Limit.of(RELEASE_READY))
     return release
 
 

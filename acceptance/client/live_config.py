@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from kubernetes import client
-
 from acceptance.checks.finding import Untested
-from acceptance.kube.client import TIMEOUT
 from acceptance.kube.secrets import decode
 from acceptance.provision.release import Release
 
@@ -13,10 +10,7 @@ from acceptance.provision.release import Release
 def setting(release: Release, key: str) -> str:
     """Return a value of the ConfigMap; raises `Untested` if the key is missing, which CFG-11 reports."""
     target = release.target
-    found = client.CoreV1Api(release.cluster.api).read_namespaced_config_map(
-        target.config_map.name, target.chart.namespace, _request_timeout=TIMEOUT
-    )
-    data = found.data or {}
+    data = release.objects.data("ConfigMap", target.config_map.name)
     if key not in data:
         raise Untested(f"ConfigMap/{target.config_map.name} has no key {key} (CFG-11)")
     return data[key]
@@ -28,10 +22,7 @@ def secret(release: Release, key: str) -> str:
     Raises `Untested` if the key is missing (SEC-12 reports it) or its value is not base64 of UTF-8 (SEC-07).
     """
     target = release.target
-    found = client.CoreV1Api(release.cluster.api).read_namespaced_secret(
-        target.secret.name, target.chart.namespace, _request_timeout=TIMEOUT
-    )
-    data = found.data or {}
+    data = release.objects.data("Secret", target.secret.name)
     if key not in data:
         raise Untested(f"Secret/{target.secret.name} has no key {key} (SEC-12)")
     value = decode(data[key])

@@ -24,6 +24,8 @@ from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
 
 T = TypeVar("T")
+FAILED_WAIT = "failed: "
+"""The start of the annotation of a wait that failed."""
 
 
 class BaselineError(Exception):
@@ -87,6 +89,15 @@ class Annotation:
     text: str
 
 
+@dataclass(frozen=True)
+class Disturbance:
+    """When an experiment disturbs the release, or one component of it; `restarts` if its containers may restart."""
+
+    interval: Interval
+    component: str = ""
+    restarts: bool = True
+
+
 @dataclass
 class Experiment:
     """The record of one experiment: its time, its traffic, and the history of the objects meanwhile.
@@ -102,6 +113,8 @@ class Experiment:
     availability: bool = True
     """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
+    disturbances: list[Disturbance] = field(default_factory=list)
+    """Outside them no request may fail, no pod become unready, and no container restart."""
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     """What its traffic wrote, compared with PostgreSQL; set at its end."""
 
@@ -118,6 +131,15 @@ class Experiment:
     def run_until(self, seconds: float) -> None:
         """Let the traffic continue until `seconds` after the start."""
         dwell(seconds - self.elapsed, "traffic continues")
+
+    @contextmanager
+    def disturbance(self, component: str = "", *, restarts: bool = True) -> Iterator[None]:
+        """Declare that the body disturbs the component, or the whole release; `restarts` if containers may restart."""
+        start = time.time()
+        try:
+            yield
+        finally:
+            self.disturbances.append(Disturbance(Interval(start, time.time()), component, restarts))
 
     def annotate(self, text: str) -> float:
         """Add an annotation to the timeline, and return its moment."""
@@ -140,7 +162,7 @@ class Experiment:
             outcome = error
         result = WaitResult(time.time() - start, outcome)
         if not result.ok:
-            self.annotate(f"failed: {name}")
+            self.annotate(FAILED_WAIT + name)
         return result
 
 

@@ -37,7 +37,7 @@ class Listing:
 
 
 class Objects:
-    """Reads objects of one namespace."""
+    """Reads objects of one namespace, and logs of its containers."""
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self._api = api
@@ -85,6 +85,23 @@ class Objects:
             yield from answer
         finally:
             answer.close()
+
+    def tail(self, pod: str, container: str, lines: int) -> str:
+        """Return the last lines of a container's log."""
+        core = client.CoreV1Api(self._api)
+        return str(
+            core.read_namespaced_pod_log(
+                pod, self._namespace, container=container, tail_lines=lines, _request_timeout=TIMEOUT
+            )
+        )
+
+    def data(self, kind: str, name: str) -> Mapping[str, str]:
+        """Return the data of a ConfigMap, or of a Secret, whose values are base64."""
+        core = client.CoreV1Api(self._api)
+        read = core.read_namespaced_secret if kind == "Secret" else core.read_namespaced_config_map
+        return {
+            key: str(value) for key, value in (read(name, self._namespace, _request_timeout=TIMEOUT).data or {}).items()
+        }
 
     def _call(self, kind: str) -> Callable[..., Any]:
         api, name = KINDS[kind]

@@ -56,9 +56,10 @@ def _add_options(parser: pytest.Parser) -> None:
     group.addoption("--keep-cluster", action="store_true", help="keep cluster and release for the next run to reuse")
     group.addoption(
         "--cluster-provider",
-        choices=("kind", "minikube", "existing"),
+        choices=("kind", "none", "minikube", "existing"),
         default="kind",
-        help="cluster provider (default: kind)",
+        help="cluster provider (default: kind); none: the release's containers on a Docker network, for tests of the "
+        "application alone",
     )
     group.addoption(
         "--context",
@@ -114,11 +115,14 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 def check_options(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options that conflict or are not supported."""
     option = config.option
-    if option.cluster_provider != "kind":
+    if option.cluster_provider not in ("kind", "none"):
         raise pytest.UsageError(
             f"--cluster-provider {option.cluster_provider} is not supported yet; "
             "omit the option, and the run creates a kind cluster"
         )
+    if option.cluster_provider == "none" and (option.context or option.keep_cluster):
+        given = "--context" if option.context else "--keep-cluster"
+        raise pytest.UsageError(f"--cluster-provider none has no cluster: omit it, or {given}")
     if option.rollouts < 0:
         raise pytest.UsageError(f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it")
     if option.allow_disruption and not option.context:

@@ -44,7 +44,8 @@ class Cluster:
 
     @property
     def context(self) -> str:
-        """The context's name in the run's kubeconfig."""
+        """The context's name in the run's kubeconfig; raises `Untested` without a cluster."""
+        self.require_capability("cluster")
         return self.provider.context
 
     @property
@@ -126,6 +127,9 @@ class Cluster:
 
     def versions(self) -> dict[str, str]:
         """Return what the release runs on, as the report names it."""
+        engine = {"docker engine": self.toolchain.engine.docker("version", "--format", "{{.Server.Version}}").strip()}
+        if "cluster" not in self.capabilities:
+            return {**self.provider.versions(), **engine}
         node = json.loads(self.kubectl("get", "nodes", "--output", "json"))["items"][0]["status"]["nodeInfo"]
         helm = run([self.toolchain.helm, "version", "--template", "{{.Version}}"])
         return {
@@ -135,7 +139,7 @@ class Cluster:
             "operating system": node["osImage"],
             **self.provider.versions(),
             "helm": helm.strip(),
-            "docker engine": self.toolchain.engine.docker("version", "--format", "{{.Server.Version}}").strip(),
+            **engine,
         }
 
     def load_image(self, *references: str) -> None:

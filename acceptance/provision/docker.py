@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from docker.types import EndpointConfig
 
 from acceptance.provision.run import LABEL, Run
 from toolchain import Toolchain
@@ -16,6 +19,8 @@ os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 from testcontainers.core.container import DockerContainer
 
 LOOPBACK = "127.0.0.1"
+ENDPOINT_VERSION = "1.44"
+"""The version of Docker's API of which a container's endpoint on a network is described: that of engine 25."""
 
 
 def start(
@@ -27,6 +32,11 @@ def start(
     entrypoint: Sequence[str] | None = None,
     files: Mapping[str, bytes] | None = None,
     ports: tuple[int, ...] = (),
+    aliases: Sequence[str] = (),
+    command: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    tmpfs: Sequence[str] = (),
+    limits: Mapping[str, Any] | None = None,
 ) -> None:
     """Start a container on the run's network.
 
@@ -41,6 +51,11 @@ def start(
         entrypoint: Replaces the image's own.
         files: Files to copy into the container before it starts, by path.
         ports: Ports to publish on loopback, each at a free port.
+        aliases: Further DNS names on the network.
+        command: Replaces the image's own arguments.
+        environment: Variables beside the image's own.
+        tmpfs: Folders in memory that every user may write to.
+        limits: Of CPU and memory, as docker-py names them.
     """
     os.environ["DOCKER_HOST"] = toolchain.engine.host
     found = state(toolchain, name)
@@ -49,8 +64,11 @@ def start(
     elif found is not None:
         toolchain.engine.docker("unpause" if found == "paused" else "start", name)
         return
-    settings = {"network": run.network, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
-    container = DockerContainer(image).with_name(name).with_kwargs(**settings)
+    networking = {run.network: EndpointConfig(ENDPOINT_VERSION, aliases=list(aliases))}
+    own = {"network": run.network, "networking_config": networking, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
+    container = DockerContainer(image, command=command, env=dict(environment or {}))  # type: ignore[arg-type]
+    container = container.with_name(name).with_kwargs(**own, **(limits or {}))
+    container.tmpfs = dict.fromkeys(tmpfs, "mode=1777")
     # with_exposed_ports would open them on every address of this machine; docker-py takes a pair too.
     container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}  # type: ignore[misc]
     for path, content in (files or {}).items():

@@ -8,7 +8,7 @@ elsewhere it has a node port, which the API server chooses.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -26,7 +26,7 @@ from toolchain.console import ToolchainError
 
 NAME = "gateway"
 IMAGE_QUERY = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
-API_SERVER = "kubernetes.default.svc.cluster.local"
+API_SERVER = ("kubernetes.default.svc.cluster.local", 443)
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Gateway:
     target: Target
     host: str
     port: int
+    always_there: tuple[str, int] = field(default=API_SERVER, kw_only=True)
+    """What the proxy connects to whatever the release does."""
 
     @property
     def proxy(self) -> str:
@@ -54,10 +56,10 @@ class Gateway:
         return session
 
     def check_connection(self) -> None:
-        """Connect to the API server through the proxy. Raises `NotYet` where no connection is established."""
+        """Connect through the proxy to what is always there. Raises `NotYet` where no connection is established."""
         try:
             socks.create_connection(
-                (API_SERVER, 443),
+                self.always_there,
                 timeout=int(REQUEST.seconds),
                 proxy_type=socks.SOCKS5,
                 proxy_addr=self.host,

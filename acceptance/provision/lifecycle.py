@@ -27,17 +27,20 @@ from toolchain.console import CommandError, log
 
 
 @contextmanager
-def acquire_run(toolchain: Toolchain, *, keep: bool, context: Context | None = None) -> Iterator[Run]:
+def acquire_run(
+    toolchain: Toolchain, *, keep: bool, context: Context | None = None, clustered: bool = True
+) -> Iterator[Run]:
     """Give this process a run, and remove everything that the run made at the end.
 
     Args:
         toolchain: The tools of this machine.
         keep: Go on with a kept run of this checkout that no process uses, if there is one, and keep the run.
         context: The existing cluster to test; None for a cluster that the run makes.
+        clustered: Whether the run has a cluster.
     """
     sweep(toolchain)
     with cache.lock("runs"):
-        run, lock = (kept_run() if keep else None) or new_run(keep=keep, context=context)
+        run, lock = (kept_run() if keep else None) or new_run(keep=keep, context=context, clustered=clustered)
     with lock:
         try:
             yield run
@@ -47,7 +50,7 @@ def acquire_run(toolchain: Toolchain, *, keep: bool, context: Context | None = N
                     remove(toolchain, run)
 
 
-def new_run(*, keep: bool, context: Context | None = None) -> tuple[Run, TextIO]:
+def new_run(*, keep: bool, context: Context | None = None, clustered: bool = True) -> tuple[Run, TextIO]:
     """Make a run with its folder, record and lock."""
     identifier = secrets.token_hex(4)
     path = runs_folder() / identifier
@@ -55,7 +58,7 @@ def new_run(*, keep: bool, context: Context | None = None) -> tuple[Run, TextIO]
     lock = try_lock(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
-    run = Run(identifier, path, keep, context=context)
+    run = Run(identifier, path, keep, context=context, clustered=clustered)
     cluster = {}
     if context is not None:
         run.kubeconfig.touch(mode=0o600)

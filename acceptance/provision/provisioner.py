@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from acceptance.core.deadlines import NODE_UP
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
+from acceptance.kube import diagnostics
 from acceptance.provision import database, docker, images, metrics_server, model_stub, release
 from acceptance.provision.background import Background, Lazy
 from acceptance.provision.cluster import Cluster
@@ -115,6 +116,10 @@ class Provisioner:
             if name in fixtures:
                 for part in parts[name]:
                     part.start()
+
+    def evidence(self, namespace: str) -> dict[str, str]:
+        """Return what explains a failure: the problems of a namespace."""
+        return diagnostics.collect(self.cluster().api, namespace)
 
     def close(self) -> None:
         """Wait for what is being made; nothing new is started."""

@@ -47,6 +47,8 @@ class Run:
     """Whether this process goes on with a kept run, whose cluster and database may exist already."""
     context: Context | None = None
     """The existing cluster that the run tests; None where the run makes a cluster."""
+    clustered: bool = True
+    """Whether the release is in a cluster, and not in containers on the run's network alone."""
 
     @property
     def cluster_name(self) -> str:

@@ -6,7 +6,6 @@ import secrets
 import time
 
 import pytest
-from kubernetes import client
 
 from acceptance.checks.finding import Untested
 from acceptance.client.pods import origin, ready_pods
@@ -16,7 +15,7 @@ from acceptance.core.fields import name_of
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.faults import main_process
-from acceptance.kube.client import CONNECT_SECONDS, LIST_SECONDS
+from acceptance.kube.client import LIST_SECONDS
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
@@ -35,13 +34,7 @@ def test_pod_log_shows_a_request(ready_release: Release, gateway: Gateway, compo
         send(gateway, "GET", origin(ready_release, component, pod) + path)
 
         def probe(name: str = name_of(pod), path: str = path) -> None:
-            log = client.CoreV1Api(ready_release.cluster.api).read_namespaced_pod_log(
-                name,
-                ready_release.target.chart.namespace,
-                container=part.container,
-                tail_lines=TAIL,
-                _request_timeout=(CONNECT_SECONDS, LIST_SECONDS),
-            )
+            log = ready_release.objects.tail(name, part.container, TAIL)
             if path not in log:
                 raise NotYet(f"not in {len(log.splitlines())} lines, which end: {log[-300:]}")
 

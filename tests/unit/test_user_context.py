@@ -123,14 +123,14 @@ def existing_cluster(machine: Machine, home: Path, *, node: str = NODE) -> Clust
 
 def test_lacking_capability_is_untested_with_its_reason(machine: Machine, tmp_path: Path) -> None:
     found = existing_cluster(machine, tmp_path, node="")
-    assert found.capabilities == frozenset()
+    assert found.capabilities == {"cluster"}
     for act in (lambda: found.load_image("tools:1"), lambda: found.node_exec("true"), lambda: found.has_image("a")):
         with pytest.raises(Untested, match=REASON):
             act()
     with pytest.raises(Untested, match="context kind-mine is an existing cluster: no other release"):
         found.require_capability("releases")
     assert machine.commands() == []
-    assert existing_cluster(machine, tmp_path).capabilities == {"node", "image-load"}
+    assert existing_cluster(machine, tmp_path).capabilities == {"cluster", "node", "image-load"}
     own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False)))
     assert own.capabilities == frozenset(CAPABILITIES)
 

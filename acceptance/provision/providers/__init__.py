@@ -1,6 +1,7 @@
 """Cluster providers: how a run's cluster is made, reached and removed; a class each, behind one protocol."""
 
 from acceptance.provision.providers.base import CAPABILITIES, GATEWAY_PORT, Provider
+from acceptance.provision.providers.containers import ContainersProvider
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.providers.kind import KindProvider
 from acceptance.provision.run import Run, read_record
@@ -13,6 +14,8 @@ def provider_of(toolchain: Toolchain, run: Run) -> Provider:
     """Return the provider of a run's cluster: of this run, or of a dead one that only its record describes."""
     if run.context is not None:
         return ExistingProvider(toolchain, run, run.context.name, run.context.node, run.context.lacking)
+    if not run.clustered:
+        return ContainersProvider(toolchain, run)
     record = read_record(run.folder)
     if context := record.get("context"):
         return ExistingProvider(toolchain, run, str(context), str(record.get("node") or ""))

@@ -12,6 +12,7 @@ GATEWAY_PORT = 1080
 """The port that the gateway's proxy listens on."""
 
 CAPABILITIES: Mapping[str, str] = {
+    "cluster": "there is a cluster, with an API server",
     "node": "commands run on the node",
     "image-load": "images of this machine are loaded onto the node",
     "releases": "other releases are installed beside the one under test",

@@ -1,0 +1,390 @@
+"""A release without a cluster: its containers on the run's Docker network, with what the chart renders for them.
+
+Environment, files, commands and limits are those of the rendered pod templates, and each component is reached under its
+Service's names. Everything that only Kubernetes does is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from acceptance.chart.renderer import Renderer
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
+from acceptance.checks.snapshot import Snapshot
+from acceptance.core.deadlines import RELEASE_READY, Deadline
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
+from acceptance.core.target import Target
+from acceptance.core.wait import NotYet, eventually
+from acceptance.kube.client import Listing, Objects
+from acceptance.kube.helm import find_helm
+from acceptance.kube.pod_templates import Container
+from acceptance.kube.quantity import quantity
+from acceptance.kube.secrets import decoded
+from acceptance.provision import docker
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.docker import LOOPBACK, host_port
+from acceptance.provision.gateway import Gateway, service_host
+from acceptance.provision.helm import HelmRelease
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
+from toolchain import Toolchain
+from toolchain.console import ToolchainError
+
+GATEWAY_PORT = 1080
+ONCE = "{{.State.Status}} {{.State.ExitCode}}"
+LOG_LINES = 40
+
+
+class StoppedError(ToolchainError):
+    """A container of the release ended; the message has the end of its log."""
+
+
+@dataclass
+class ContainerObjects(Objects):
+    """The release's objects as rendered, and its containers as pods; all else needs Kubernetes."""
+
+    snapshot: Snapshot
+    toolchain: Toolchain
+    pods: dict[str, Object] = field(default_factory=dict)
+    """By the container's name."""
+
+    def list(self, kind: str) -> Listing:
+        """List the containers as pods; raises `Untested` for other kinds."""
+        return Listing("0", tuple(self.pods.values())) if kind == "Pod" else super().list(kind)
+
+    def data(self, kind: str, name: str) -> Mapping[str, str]:
+        """Return the data of a rendered ConfigMap or Secret, the latter's values as base64."""
+        texts = _texts(self.snapshot.named(kind, name) or {})
+        return {key: b64encode(text.encode()).decode() if kind == "Secret" else text for key, text in texts.items()}
+
+    def tail(self, pod: str, container: str, lines: int) -> str:
+        """Return the last lines of a container's log."""
+        del container  # a pod has only one
+        return log(self.toolchain, pod, lines)
+
+    def _call(self, kind: str) -> Callable[..., Any]:
+        _needs_kubernetes(f"a request for {kind} objects")
+
+
+def _needs_kubernetes(what: str) -> NoReturn:
+    raise Untested(f"{what} needs a cluster, and the release's containers run without one")
+
+
+def _texts(item: Object) -> dict[str, str]:
+    """Return the data of a ConfigMap, or the decoded data of a Secret."""
+    return decoded(item) if item.get("kind") == "Secret" else dict(mapping_at(item, "data"))
+
+
+def log(toolchain: Toolchain, container: str, lines: int) -> str:
+    """Return the last lines of what a container has written to stdout and stderr."""
+    done = subprocess.run(
+        [str(toolchain.engine.client), "logs", "--tail", str(lines), container],
+        env=toolchain.engine.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a container is started with; `environment` contains secrets."""
+
+    name: str
+    image: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
+    tmpfs: tuple[str, ...]
+    cpus: float | None
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a container differs from what chart and image say: another command, further files, variables and folders."""
+
+    command: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tmpfs: tuple[str, ...] = ()
+
+
+def recipe(view: ComponentView, container: Container, name: str, image: str) -> Recipe:
+    """Return how to start a container of the component's pod template. Raises `Untested` for what only a pod has.
+
+    Args:
+        view: The component's view of the rendered chart.
+        container: The container.
+        name: The name of the new container, which is its pod's too.
+        image: The image's reference.
+    """
+    limits = mapping_at(container.body, "resources.limits")
+    files, tmpfs = _volumes(view, container)
+    cpus, memory = quantity(limits.get("cpu")), quantity(limits.get("memory"))
+    return Recipe(
+        name,
+        image,
+        tuple(map(str, at(container.body, "command") or ())),
+        tuple(map(str, at(container.body, "args") or ())),
+        dict(_environment(view, container, name)),
+        files,
+        tmpfs,
+        float(cpus) if cpus else None,
+        int(memory) if memory else None,
+    )
+
+
+def _environment(view: ComponentView, container: Container, pod: str) -> Iterator[tuple[str, str]]:
+    downward = {"metadata.name": pod, "metadata.namespace": view.target.chart.namespace}
+    fields = {
+        text_at(entry, "name"): text_at(entry, "valueFrom.fieldRef.fieldPath")
+        for entry in mappings_at(container.body, "env")
+    }
+    for variable in view.environment(container):
+        if variable.source != "other":
+            value = view.value_of(variable)
+        elif (path := fields.get(variable.name, "")) in downward:
+            value = downward[path]
+        else:
+            raise Untested(
+                f"{container.object} reads {variable.name} from {path or 'a resource'}, which only a pod has"
+            )
+        if value is not None:
+            yield variable.name, value
+
+
+def _volumes(view: ComponentView, container: Container) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return the files that ConfigMaps and Secrets put into a container, by path, and its writable folders."""
+    volumes = {text_at(each, "name"): each for each in mappings_at(view.pods[0].spec, "volumes")}
+    files: dict[str, bytes] = {}
+    tmpfs: list[str] = []
+    for mount in mappings_at(container.body, "volumeMounts"):
+        volume, path = volumes.get(text_at(mount, "name"), {}), text_at(mount, "mountPath")
+        if at(volume, "emptyDir") is not None:
+            tmpfs.append(path)
+        for kind, source, label in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
+            if at(volume, source) is None:
+                continue
+            data = _texts(view.named(kind, text_at(volume, f"{source}.{label}")) or {})
+            chosen = {text_at(item, "key"): text_at(item, "path") for item in mappings_at(volume, f"{source}.items")}
+            placed = {chosen.get(key, key): text for key, text in data.items() if not chosen or key in chosen}
+            sub = text_at(mount, "subPath")
+            if sub and sub in placed:
+                files[path] = placed[sub].encode()
+            elif not sub:
+                files |= {f"{path.rstrip('/')}/{key}": text.encode() for key, text in placed.items()}
+    return files, tuple(tmpfs)
+
+
+class ContainerProvisioner(Provisioner):
+    """Makes what a run needs where it has no cluster: images, database, model, gateway, and the release's containers.
+
+    Attributes:
+        replicas: How many containers each component has; as configured by default.
+        cpus: Each container's limit, in place of its own.
+    """
+
+    replicas: int | None = None
+    cpus: float | None = None
+
+    def _create_cluster(self) -> Cluster:
+        self.network()
+        return Cluster(self.provider)
+
+    def _load_images(self) -> dict[str, BuiltImage]:
+        return self.images()
+
+    def _load_tools(self) -> None:
+        self.tools()
+
+    def _open_gateway(self) -> Gateway:
+        self.network()
+        name = f"gateway-{self.run.id}"
+        command = ["microsocks", "-p", str(GATEWAY_PORT)]
+        docker.start(self.toolchain, self.run, name, self.tools().reference, entrypoint=command, ports=(GATEWAY_PORT,))
+        # The proxy itself is the one server that no test stops.
+        port = host_port(self.toolchain, name, GATEWAY_PORT)
+        return Gateway(self.target, LOOPBACK, port, always_there=(name, GATEWAY_PORT))
+
+    def _install_metrics_server(self) -> None:
+        _needs_kubernetes("metrics-server")
+
+    def _install_release(self) -> Release:
+        """Run the init containers, then start the containers of every component."""
+        cluster, images = self.cluster(), self.images()
+        inputs = ReleaseInputs(images, self.database().url, self.database().ca, self.model().base_url)
+        secrets = run_secrets(self.target, None)
+        for secret in secrets.values():
+            self.redact(secret)
+        values = run_values(self.target, inputs, secrets)
+        snapshot = render(self.target, values)
+        objects = ContainerObjects(snapshot, self.toolchain)
+        helm = HelmRelease(cluster, self.target.chart.release, self.target.chart.namespace)
+        release = Release(self.target, cluster, helm, objects, values, time.monotonic())
+        for name in self.target.components:
+            view = ComponentView(snapshot, self.target, name)
+            self._run_init_containers(view, images[name])
+            for number in range(self.replicas or view.replicas()):
+                self.start_component(release, name, number)
+        return release
+
+    def _run_init_containers(self, view: ComponentView, image: BuiltImage) -> None:
+        for container in view.pods[0].containers():
+            if container.init and not container.sidecar:
+                name = f"{view.component.deployment}-{container.name}-{self.run.id}"
+                self._start(view, container, name, image, ())
+                wait_ended(self.toolchain, name)
+
+    def start_component(self, release: Release, name: str, number: int = 0, changes: Changes | None = None) -> str:
+        """Start one container of a component, in place of the one of this number, and return its name.
+
+        Args:
+            release: The release of `_install_release`.
+            name: The component's name.
+            number: The container's number, from 0.
+            changes: What differs from the chart and the image.
+        """
+        objects = release.objects
+        assert isinstance(objects, ContainerObjects)
+        view = ComponentView(objects.snapshot, self.target, name)
+        component = view.component
+        if component.port != component.service_port:
+            raise Untested(f"Service/{component.service} translates its port, and containers run without a Service")
+        container = f"{component.deployment}-{number}-{self.run.id}"
+        if container in objects.pods:
+            del objects.pods[container]
+            self.toolchain.engine.docker("rm", "--force", "--volumes", container)
+        template = view.pods[0]
+        aliases = service_names(self.target, name)
+        self._start(view, view.main_container(template), container, self.images()[name], aliases, changes)
+        described = json.loads(self.toolchain.engine.docker("container", "inspect", container))[0]
+        address = described["NetworkSettings"]["Networks"][self.run.network]["IPAddress"]
+        objects.pods[container] = pod(container, self.target.chart.namespace, dict(template.labels), address)
+        return container
+
+    def _start(
+        self,
+        view: ComponentView,
+        container: Container,
+        name: str,
+        image: BuiltImage,
+        aliases: tuple[str, ...],
+        changes: Changes | None = None,
+    ) -> None:
+        made = recipe(view, container, name, image.reference)
+        changes = changes or Changes()
+        cpus = self.cpus or made.cpus
+        limits = {"nano_cpus": int(cpus * 10**9) if cpus else None, "mem_limit": made.memory}
+        docker.start(
+            self.toolchain,
+            self.run,
+            name,
+            made.image,
+            entrypoint=list(changes.command or made.entrypoint) or None,
+            files={**made.files, **changes.files},
+            aliases=aliases,
+            command=list(made.command) or None,
+            environment={**made.environment, **changes.environment},
+            tmpfs=(*made.tmpfs, *changes.tmpfs),
+            limits={key: value for key, value in limits.items() if value},
+        )
+
+    def _wait_ready(self) -> float:
+        """Return `time.monotonic` when every container answered. Raises `StoppedError` or `WaitError`."""
+        release, gateway = self.release(), self.gateway()
+        assert isinstance(release.objects, ContainerObjects)
+        for container in release.objects.pods:
+            wait_answered(self.toolchain, release, gateway, container, self.background.raise_if_closing)
+        return time.monotonic()
+
+    def evidence(self, namespace: str) -> dict[str, str]:
+        """Return the ends of the containers' logs."""
+        del namespace
+        objects = self.release().objects
+        assert isinstance(objects, ContainerObjects)
+        return {f"log of {name}": log(self.toolchain, name, LOG_LINES) for name in objects.pods}
+
+
+def service_names(target: Target, component: str) -> tuple[str, ...]:
+    """Return the DNS names under which pods reach a component's Service, the shortest first."""
+    parts = service_host(target, component).split(".")
+    return tuple(".".join(parts[:count]) for count in (1, 2, 3, len(parts)))
+
+
+def render(target: Target, values: Mapping[str, object]) -> Snapshot:
+    """Return the objects of the chart with values. Raises `ToolchainError` with Helm's words."""
+    rendering = Renderer(find_helm(), target).render(values)
+    if rendering.error is not None:
+        raise ToolchainError(f"the chart does not render: {rendering.error}")
+    return Snapshot("static", objects=rendering.objects, release_namespace=target.chart.namespace)
+
+
+def pod(name: str, namespace: str, labels: Mapping[str, object], address: str) -> Object:
+    """Return a running container as the Ready pod that it stands for."""
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
+        "status": {"phase": "Running", "podIP": address, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def wait_answered(
+    toolchain: Toolchain,
+    release: Release,
+    gateway: Gateway,
+    container: str,
+    raise_if_closing: Callable[[], None] = lambda: None,
+    deadline: Deadline = RELEASE_READY,
+) -> None:
+    """Wait until a container answers its readiness probe's path.
+
+    Raises:
+        StoppedError: The container ended.
+        WaitError: It does not answer in time.
+    """
+    objects = release.objects
+    assert isinstance(objects, ContainerObjects)
+    item = objects.pods[container]
+    labels = mapping_at(item, "metadata.labels")
+    component = next(each for each in release.target.components.values() if each.labels.items() <= labels.items())
+    url = f"http://{text_at(item, 'status.podIP')}:{component.port}{component.probes.readiness}"
+
+    def probe() -> None:
+        raise_if_closing()
+        try:
+            with gateway.session() as session:
+                status = session.get(url, timeout=5).status_code
+        except OSError as error:
+            if docker.state(toolchain, container) != "running":
+                raise StoppedError(f"{container} ended: {log(toolchain, container, LOG_LINES)}") from error
+            raise NotYet(str(error)) from error
+        if status >= 300:
+            raise NotYet(f"{component.probes.readiness} was answered {status}")
+
+    eventually(f"{container} to answer", probe, deadline)
+
+
+def wait_ended(toolchain: Toolchain, container: str) -> None:
+    """Wait until a container that runs once has succeeded. Raises `StoppedError` if it failed, or `WaitError`."""
+
+    def probe() -> None:
+        status, code = toolchain.engine.docker("container", "inspect", "--format", ONCE, container).split()
+        if status != "exited":
+            raise NotYet(f"it is {status}")
+        if code != "0":
+            raise StoppedError(f"{container} ended with exit code {code}: {log(toolchain, container, LOG_LINES)}")
+
+    eventually(f"{container} to end", probe, RELEASE_READY)

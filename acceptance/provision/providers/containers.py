@@ -1,0 +1,57 @@
+"""No cluster: the release's containers run on the run's Docker network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from acceptance.provision.providers.base import CAPABILITIES
+from acceptance.provision.run import Run
+from toolchain import Toolchain
+
+
+@dataclass(frozen=True)
+class ContainersProvider:
+    """What a run without a cluster has: a release of its own, and nothing that needs Kubernetes."""
+
+    toolchain: Toolchain
+    run: Run
+
+    @property
+    def context(self) -> str:
+        """None."""
+        return ""
+
+    @property
+    def node(self) -> str:
+        """None."""
+        return ""
+
+    @property
+    def creates_cluster(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Everything but the run's own release."""
+        reason = "the release's containers run without a cluster (--cluster-provider none)"
+        return dict.fromkeys(CAPABILITIES.keys() - {"own-release"}, reason)
+
+    def environment(self) -> dict[str, str]:
+        """Return nothing."""
+        return {}
+
+    def create(self) -> None:
+        """Do nothing."""
+
+    def load_images(self, references: Sequence[str]) -> None:
+        """Do nothing: the engine has the images."""
+
+    def versions(self) -> dict[str, str]:
+        """Return what stands for a cluster in the report."""
+        return {"cluster": "none: containers on a Docker network"}
+
+    def remove(self) -> list[str]:
+        """Return nothing: containers and network are removed by the run's label."""
+        return []

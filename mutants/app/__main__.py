@@ -1,0 +1,198 @@
+"""Generated mutants of the application, judged by the tests of a running application in containers, without a cluster.
+
+    python -m mutants.app [--module tasks] [--shard 1/4] [--sample 40] [--survivors]
+
+Every result is kept by the content of the mutated file and of the tests: an interrupted run goes on where it stopped.
+Exit code 1 if less than 90 % of the mutants that are not equivalent are killed, 2 if they could not be judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from acceptance.core.git import checkout
+from acceptance.core.rules import ROOT
+from mutants import options
+from mutants.app import equivalent
+from mutants.app.python_source import Mutant, mutants
+from mutants.app.session import MutantSession, Result
+from mutants.app.tests import MODULES
+from mutants.live import SUITE, parse_shard
+
+SOURCES = ROOT / "app" / "backend"
+PACKAGE = "todo_backend"
+ELSEWHERE: Mapping[str, str] = {
+    "migrate.py": "the init container, which only a cluster starts",
+    "migrations": "the init container, which only a cluster starts",
+    "server.py": "the shutdown, which the experiments judge",
+    "smoke_test.py": "`helm test`, which only a cluster runs",
+}
+"""Modules and folders that the tests of the application alone don't judge, and what does."""
+RESULTS = ROOT / "reports" / "mutants-app"
+MINIMUM = 0.9
+"""The share of the mutants that must be killed, without the equivalent ones."""
+
+
+@dataclass
+class Score:
+    """What became of the mutants of one module."""
+
+    killed: int = 0
+    survived: int = 0
+    equivalent: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of the mutants that are killed, without the equivalent ones."""
+        return self.killed / max(1, self.killed + self.survived)
+
+
+def files() -> list[PurePosixPath]:
+    """Return the backend's modules that the tests judge, relative to its sources."""
+    found = (PurePosixPath(path.relative_to(SOURCES)) for path in sorted((SOURCES / PACKAGE).rglob("*.py")))
+    return [file for file in found if ELSEWHERE.keys().isdisjoint(file.parts)]
+
+
+def every(module: str | None = None) -> Iterator[Mutant]:
+    """Yield every mutant of a module of the backend, or of all that the tests judge."""
+    for file in files():
+        if module in (None, file.stem):
+            yield from mutants(file, (SOURCES / file).read_text(encoding="utf-8"))
+
+
+def select(found: Iterable[Mutant], shard: tuple[int, int], sample: int | None = None, seed: str = "") -> list[Mutant]:
+    """Return the mutants that are in a shard, or some of them, the same for the same seed."""
+    number, shards = shard
+    chosen = [each for each in found if int(each.key, 16) % shards == number - 1]
+    if sample is not None and sample < len(chosen):
+        chosen = random.Random(seed).sample(chosen, sample)  # noqa: S311 - not for cryptography
+    return chosen
+
+
+def state_of_tests() -> str:
+    """Return a digest of what judges the mutants."""
+    digest = hashlib.sha256()
+    for name in (*SUITE, *MODULES, "target.toml"):
+        for path in sorted([ROOT / name, *(ROOT / name).rglob("*.py")]):
+            if path.is_file():
+                digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Results:
+    """The results of mutants, a file each; a survivor is judged again when the tests have changed."""
+
+    def __init__(self, folder: Path, tests: str) -> None:
+        self._folder = folder
+        self._tests = tests
+
+    def read(self, mutant: Mutant) -> Result | None:
+        """Return the result of an earlier run, or None."""
+        try:
+            kept = json.loads(self._place(mutant).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        if kept["killed_by"] is None and kept["tests"] != self._tests:
+            return None
+        return Result(kept["killed_by"], kept["seconds"])
+
+    def write(self, mutant: Mutant, result: Result) -> None:
+        """Keep a result."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        content = {"mutant": mutant.name, "line": mutant.line, "tests": self._tests, **asdict(result)}
+        staging = self._place(mutant).with_suffix(".new")
+        staging.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        staging.replace(self._place(mutant))
+
+    def _place(self, mutant: Mutant) -> Path:
+        return self._folder / f"{mutant.key}.json"
+
+
+def judge(chosen: Sequence[Mutant], results: Results, console: Console) -> str | None:
+    """Judge mutants and keep their results; return why they could not be judged, or None."""
+
+    def report(mutant: Mutant, result: Result) -> None:
+        results.write(mutant, result)
+        what = f"killed by {result.killed_by}" if result.killed_by else "SURVIVED"
+        console.print(f"{result.seconds:5.1f} s  {mutant.file}:{mutant.line}  {what}", markup=False, soft_wrap=True)
+
+    session = MutantSession(chosen, report)
+    with tempfile.TemporaryDirectory(prefix="mutants-app-") as reports:
+        argv = ["--cluster-provider", "none", "--reports", reports, "-p", "no:terminal", "-p", "no:cacheprovider"]
+        code = pytest.main([*argv, *(str(ROOT / module) for module in MODULES)], plugins=[session])
+    if code == pytest.ExitCode.INTERRUPTED:
+        return "interrupted; the results so far are kept"
+    return session.problem or (None if all(map(results.read, chosen)) else f"pytest ended with exit code {code}")
+
+
+def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, only_survivors: bool) -> Score:
+    """Print the survivors and a table of the modules, and return the total."""
+    scores: dict[str, Score] = {}
+    entries: Counter[equivalent.Equivalent] = Counter()
+    for mutant in chosen:
+        result = results.read(mutant)
+        if result is None:
+            continue
+        score = scores.setdefault(mutant.file.name, Score())
+        if result.killed_by:
+            score.killed += 1
+        elif entry := equivalent.find(mutant.name):
+            score.equivalent += 1
+            entries[entry] += 1
+        else:
+            score.survived += 1
+            console.print(f"survived: line {mutant.line} of {mutant.name}", markup=False, soft_wrap=True)
+    table = Table("module", "killed", "survived", "equivalent", "score")
+    total = Score()
+    for module, score in sorted(scores.items()):
+        table.add_row(module, *map(str, (score.killed, score.survived, score.equivalent)), f"{score.share:.1%}")
+        total.killed += score.killed
+        total.survived += score.survived
+        total.equivalent += score.equivalent
+    table.add_row("all", *map(str, (total.killed, total.survived, total.equivalent)), f"{total.share:.1%}")
+    if not only_survivors:
+        for entry, count in entries.items():
+            console.print(f"equivalent: {count:>4} of {entry.pattern}: {entry.reason}", markup=False, soft_wrap=True)
+    console.print(table)
+    return total
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judge the chosen mutants, and return the exit code."""
+    parser = options.Parser(prog="python -m mutants.app", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--module", help="mutants of one module of the backend, such as tasks (default: all)")
+    parser.add_argument("--shard", type=parse_shard, default=(1, 1), metavar="N/M", help="one of M shards")
+    parser.add_argument("--sample", type=int, metavar="N", help="N mutants, chosen by the commit (default: all)")
+    parser.add_argument("--survivors", action="store_true", help="print survivors and scores only")
+    chosen = parser.parse_args(argv)
+    console = Console()
+    seed = checkout(ROOT).commit or ""
+    selected = select(every(chosen.module), chosen.shard, chosen.sample, seed)
+    if not selected:
+        sys.stderr.write("ERROR: no mutant was selected\n")
+        return 2
+    results = Results(RESULTS, state_of_tests())
+    open_mutants = [each for each in selected if results.read(each) is None]
+    console.print(f"{len(selected)} mutants, {len(selected) - len(open_mutants)} judged by earlier runs")
+    problem = judge(open_mutants, results, console) if open_mutants else None
+    total = summarize(selected, results, console, only_survivors=chosen.survivors)
+    if problem:
+        sys.stderr.write(f"ERROR: {problem}\n")
+        return 2
+    return 0 if total.share >= MINIMUM else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Mutants of a Python module by mutmut's operators; what nobody who uses the application can notice is left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any
+
+import libcst
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, PositionProvider
+from mutmut.mutation.mutators import mutation_operators, operator_string
+
+STRINGS = 1
+"""Of the operator on strings, the first mutant: the others change the case of letters alone."""
+LOGGERS = frozenset({"log", "logger", "logging"})
+TEXT_CALLS = frozenset({"print", "cast"})
+"""Functions whose arguments are not judged: output for people, and types for mypy."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of a file of the application."""
+
+    file: PurePosixPath
+    """Relative to the folder of the application's sources."""
+    line: int
+    before: str
+    after: str
+    number: int
+    """The place among mutants of the same file with the same texts, from 1."""
+    source: str
+    """The whole file with the change."""
+
+    @property
+    def name(self) -> str:
+        """The file, the change, and its number if the same change is possible in several places; without the line."""
+        suffix = f" ({self.number})" if self.number > 1 else ""
+        return f"{self.file}: {_one_line(self.before)} -> {_one_line(self.after) or 'removed'}{suffix}"
+
+    @property
+    def key(self) -> str:
+        """A digest of the mutated file."""
+        return hashlib.sha256(f"{self.file}\0{self.source}".encode()).hexdigest()[:24]
+
+
+def mutants(file: PurePosixPath, source: str) -> Iterator[Mutant]:
+    """Yield the mutants of a module, in the order of its lines."""
+    wrapper = MetadataWrapper(libcst.parse_module(source))
+    module = wrapper.module
+    positions, spans = wrapper.resolve(PositionProvider), wrapper.resolve(ByteSpanPositionProvider)
+    raw = source.encode()
+    seen: set[str] = set()
+    counts: Counter[tuple[str, str]] = Counter()
+    for node in _nodes(module):
+        span = spans.get(node)
+        written = raw[span.start : span.start + span.length].decode() if span else ""
+        for changed in _changes(node):
+            before, after = module.code_for_node(node), module.code_for_node(changed)
+            if span and written == before.strip():  # much faster than to write the whole tree again
+                mutated = (raw[: span.start] + after.strip().encode() + raw[span.start + span.length :]).decode()
+            else:
+                mutated = module.deep_replace(node, changed).code
+            if mutated == source or mutated in seen or not _compiles(mutated):
+                continue
+            seen.add(mutated)
+            counts[before, after] += 1
+            yield Mutant(file, positions[node].start.line, before, after, counts[before, after], mutated)
+
+
+def _changes(node: Any) -> Iterator[Any]:
+    for kind, operator in mutation_operators:
+        if isinstance(node, kind):
+            found = iter(operator(node))
+            yield from islice(found, STRINGS) if operator is operator_string else found
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    """Yield what can be changed so that a user might notice: no types, imports, documentation or texts for people."""
+    if isinstance(node, libcst.Annotation | libcst.Import | libcst.ImportFrom):
+        return
+    if isinstance(node, libcst.Expr) and isinstance(node.value, libcst.SimpleString | libcst.ConcatenatedString):
+        return
+    if isinstance(node, libcst.SimpleString | libcst.FormattedString | libcst.ConcatenatedString) and _is_prose(node):
+        return
+    if isinstance(node, libcst.Call) and _is_for_people(node.func):
+        return
+    yield node
+    for child in node.children:
+        yield from _nodes(child)
+
+
+def _is_prose(node: Any) -> bool:
+    """Whether a string is a text for people, as a space shows."""
+    return " " in libcst.Module([]).code_for_node(node).strip()
+
+
+def _is_for_people(function: Any) -> bool:
+    if isinstance(function, libcst.Attribute) and isinstance(function.value, libcst.Name):
+        return function.value.value in LOGGERS
+    return isinstance(function, libcst.Name) and function.value in TEXT_CALLS
+
+
+def _compiles(source: str) -> bool:
+    try:
+        compile(source, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

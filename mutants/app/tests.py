@@ -1,0 +1,53 @@
+"""The tests that judge mutants of the application: which of them may kill a mutant, and in which order they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+MODULES = tuple(
+    f"tests/behaviour/test_{name}.py" for name in ("api", "tokens", "users", "chat", "pages", "cors", "logs")
+)
+"""The tests of the application alone: none needs Kubernetes."""
+DECISIVE: Mapping[str, frozenset[str]] = {
+    "test_invalid_token_is_refused_everywhere": frozenset({"auth", "settings"}),
+    "test_other_origins_are_not_allowed": frozenset({"app", "settings", "middleware"}),
+    "test_turn_with_a_failing_model_stores_nothing": frozenset({"agent", "app", "chat", "database", "settings"}),
+    "test_turn_that_fails_after_the_tool_call_stores_nothing": frozenset({"agent", "app", "chat", "database"}),
+    "test_pod_log_shows_a_request": frozenset({"logs", "middleware", "__main__", "settings"}),
+}
+"""Tests of one question with many cases, by the modules of the backend that answer it; others judge every module."""
+PROMISING = 8
+"""Tests that run first; the others run module by module, so that what they share is made once."""
+LEAST_SECONDS = 0.05
+"""A quicker test is run no earlier."""
+
+
+def function(test: str) -> str:
+    """Return the name of a node ID's function."""
+    return test.rpartition("::")[2].partition("[")[0]
+
+
+def judges(test: str, module: str) -> bool:
+    """Whether a test, by its node ID, may tell a mutant of a module from the original."""
+    return module in DECISIVE.get(function(test), {module})
+
+
+@dataclass
+class Order:
+    """Orders tests by how many mutants they have killed for each second that they take."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By node ID, on the unmodified application."""
+    kills: dict[str, int] = field(default_factory=dict)
+
+    def killed_by(self, test: str) -> None:
+        """Count a mutant that a test has killed."""
+        self.kills[test] = self.kills.get(test, 0) + 1
+
+    def of(self, tests: Iterable[str]) -> list[str]:
+        """Return the tests, the most promising first, and then the others in the order given."""
+        given = list(tests)
+        ranked = sorted(given, key=lambda test: -self.kills.get(test, 0) / max(LEAST_SECONDS, self.seconds[test]))
+        first = [test for test in ranked[:PROMISING] if test in self.kills]
+        return [*first, *(test for test in given if test not in first)]

@@ -1,0 +1,146 @@
+"""Generated mutants of the application: which there are, which tests judge them, and how a run goes on."""
+
+from __future__ import annotations
+
+import ast
+import io
+from pathlib import Path, PurePosixPath
+
+import pytest
+from rich.console import Console
+
+from acceptance.core.rules import ROOT
+from mutants.app import __main__ as command
+from mutants.app import equivalent, starter
+from mutants.app.python_source import Mutant, mutants
+from mutants.app.session import Result
+from mutants.app.tests import DECISIVE, MODULES, PROMISING, Order, function, judges
+
+SOURCE = '''"""Documentation."""
+
+import logging
+from typing import Annotated
+
+log = logging.getLogger("x")
+
+
+def limit(number: int | None = None, *, most: Annotated[int, "at most"] = 3) -> bool:
+    """Tell whether a number is allowed."""
+    log.warning("number %s", number)
+    if number is None:
+        raise ValueError("no number was given")
+    return number < most
+'''
+
+
+def of(source: str) -> list[Mutant]:
+    return list(mutants(PurePosixPath("todo_backend/tasks.py"), source))
+
+
+def test_what_a_user_may_notice_is_changed() -> None:
+    found = of(SOURCE)
+    assert {(each.before.strip(), each.after.strip()) for each in found} >= {
+        ("< most", "<= most"),
+        ("is", "is not"),
+        ("3", "4"),
+    }
+    for each in found:
+        compile(each.source, "mutant", "exec")
+        assert each.source != SOURCE
+    assert [each.line for each in found] == sorted(each.line for each in found)
+
+
+@pytest.mark.parametrize("text", ["Documentation", "at most", "number %s", "no number was given", "import", "-> bool"])
+def test_texts_for_people_and_types_stay(text: str) -> None:
+    for each in of(SOURCE):
+        # A whole argument or statement may be dropped, but no text is changed.
+        assert text in each.source or text not in each.after
+        assert f"XX{text}" not in each.source
+
+
+def test_names_and_keys_are_unique_and_stay_where_lines_move() -> None:
+    found, moved = of(SOURCE), of("# moved\n" + SOURCE)
+    assert len({each.name for each in found}) == len({each.key for each in found}) == len(found)
+    assert [each.name for each in moved] == [each.name for each in found]
+
+
+def test_each_module_is_judged_or_said_to_be_judged_elsewhere() -> None:
+    files = {file.name for file in command.files()}
+    assert {"tasks.py", "tags.py", "chat.py", "auth.py", "schemas.py", "app.py"} <= files
+    assert not {"migrate.py", "server.py", "smoke_test.py", "0001_tables.py", "env.py"} & files
+
+
+def test_shards_contain_each_mutant_once() -> None:
+    found = of(SOURCE)
+    parts = [each for number in (1, 2, 3) for each in command.select(found, (number, 3))]
+    assert sorted(parts, key=found.index) == found
+    assert command.select(found, (1, 1), 3, "a") == command.select(found, (1, 1), 3, "a")
+    assert {each.file.name for each in command.every("dependencies")} == {"dependencies.py"}
+
+
+def test_result_is_kept_and_survivor_is_judged_by_new_tests(tmp_path: Path) -> None:
+    first, second, third = of(SOURCE)[:3]
+    results = command.Results(tmp_path, "tests of today")
+    results.write(first, Result("tests/x.py::test_y", 1.5))
+    results.write(second, Result(None, 9.0))
+    assert results.read(first) == Result("tests/x.py::test_y", 1.5)
+    assert results.read(second) == Result(None, 9.0)
+    assert results.read(third) is None
+    changed = command.Results(tmp_path, "tests of tomorrow")
+    assert changed.read(first) is not None
+    assert changed.read(second) is None
+
+
+def test_scores_count_equivalent_ones_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = of(SOURCE)[:3]
+    entry = equivalent.Equivalent(found[1].name, "nobody notices")
+    monkeypatch.setattr(equivalent, "find", lambda name: entry if name == found[1].name else None)
+    results = command.Results(tmp_path, "tests")
+    for each, killer in zip(found, ("test", None, None), strict=True):
+        results.write(each, Result(killer, 1))
+    output = io.StringIO()
+    total = command.summarize(found, results, Console(file=output, width=200), only_survivors=False)
+    assert (total.killed, total.survived, total.equivalent, total.share) == (1, 1, 1, 0.5)
+    assert found[2].name in output.getvalue()
+    assert "nobody notices" in output.getvalue()
+
+
+def test_decisive_tests_and_modules_exist() -> None:
+    sources = [ast.parse((ROOT / module).read_text(encoding="utf-8")) for module in MODULES]
+    names = {node.name for source in sources for node in ast.walk(source) if isinstance(node, ast.FunctionDef)}
+    assert DECISIVE.keys() <= names
+    modules = {path.stem for path in (ROOT / "app/backend/todo_backend").glob("*.py")}
+    assert frozenset().union(*DECISIVE.values()) <= modules
+
+
+def test_most_promising_tests_run_first_and_others_by_module() -> None:
+    tests = [f"tests/behaviour/test_a.py::test_{number}[case]" for number in range(12)]
+    order = Order(dict.fromkeys(tests, 0.5))
+    assert order.of(tests) == tests
+    order.seconds[tests[5]] = 0.01
+    for test in (tests[9], tests[9], tests[5]):
+        order.killed_by(test)
+    assert order.of(tests) == [tests[5], tests[9], *tests[:5], *tests[6:9], *tests[10:]]
+    for test in tests:
+        order.killed_by(test)
+    assert sorted(order.of(tests)) == sorted(tests)
+    assert order.of(tests)[PROMISING:] == [test for test in tests if test not in order.of(tests)[:PROMISING]]
+
+
+def test_test_with_many_cases_judges_the_modules_that_answer_it() -> None:
+    test = "tests/behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere[expired-bearer]"
+    assert function(test) == "test_invalid_token_is_refused_everywhere"
+    assert judges(test, "auth")
+    assert not judges(test, "tags")
+    assert judges("tests/behaviour/test_api.py::test_tag_lifecycle", "tags")
+
+
+def test_starter_imports_what_the_package_does() -> None:
+    found = starter.libraries(ROOT / "app" / "backend" / "todo_backend")
+    assert {"fastapi", "sqlalchemy", "openai", "agents"} <= set(found)
+    assert not [name for name in found if name.startswith("todo_backend")]
+
+
+def test_list_of_equivalent_mutants_has_reasons() -> None:
+    assert all(entry.reason.endswith(".") for entry in equivalent.load())
+    assert len({entry.pattern for entry in equivalent.load()}) == len(equivalent.load())
