@@ -23,7 +23,7 @@ def resources(user: User) -> UserResources:
     return require_resources(user, f"cached {secrets.token_hex(6)}")
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("SCY-10")
 def test_no_shared_cache_keeps_a_signed_in_page(ready_release: Release, user: User, resources: UserResources) -> None:
     """Every page, with a session, without one, and with a bad one, from every pod."""
     pages, findings = user.target.pages, []
@@ -40,7 +40,7 @@ def test_no_shared_cache_keeps_a_signed_in_page(ready_release: Release, user: Us
     report_findings(findings, user.target)
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("SCY-10")
 def test_no_shared_cache_keeps_an_answer_of_the_api(
     ready_release: Release, user: User, resources: UserResources
 ) -> None:

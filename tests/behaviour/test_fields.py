@@ -74,7 +74,7 @@ class StoredTask:
                 self.findings.append(Finding(RULE, where, what, repr(value), repr(actual.get(name))))
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_each_field_arrives_and_no_other_changes(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
@@ -94,7 +94,7 @@ def test_each_field_arrives_and_no_other_changes(
     report_findings([*task.findings, *other.findings], ready_release.target)
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_task_is_completed_and_opened_again(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
@@ -134,7 +134,7 @@ def list_findings(release: Release, user: User, lists: dict[str, str], gone: obj
     return findings
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_deleted_task_is_gone_and_nothing_else_is(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
@@ -165,7 +165,7 @@ def test_deleted_task_is_gone_and_nothing_else_is(
     report_findings([*findings, *kept.findings], target)
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, user: User, model: ModelStub) -> None:
     api, pages = ready_release.target.api, ready_release.target.pages
     gone, kept = (f"{what} {secrets.token_hex(6)}" for what in ("gone", "kept"))
@@ -192,7 +192,7 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, use
     report_findings(findings, ready_release.target)
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_deleted_tag_leaves_the_tasks(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
     """Of two tags of a task one is deleted, twice."""
     target = ready_release.target
@@ -228,7 +228,7 @@ CHAT_EFFECTS = {
 """By tool: the message's command, and which of the titles are stored after it, with their state."""
 
 
-@pytest.mark.rule("PER-04", RULE)
+@pytest.mark.rule("PER-04", "PER-09")
 @pytest.mark.parametrize("tool", CHAT_EFFECTS)
 def test_chat_changes_only_the_named_task(
     target: Target, user: User, model: ModelStub, admin_connection: Connection[Any], tool: str

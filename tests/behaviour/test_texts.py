@@ -43,7 +43,7 @@ def page_findings(release: Release, user: User, path: str, texts: Mapping[str, s
     return findings
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_odd_titles_are_stored_found_and_shown(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
@@ -74,7 +74,7 @@ def test_odd_titles_are_stored_found_and_shown(
     report_findings(findings, user.target)
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_search_takes_wildcards_literally(user: User) -> None:
     """Of three titles that differ in one character, each is found alone."""
     api, marker = user.target.api, secrets.token_hex(6)
@@ -99,7 +99,7 @@ WRITES: Mapping[str, Callable[[Api], tuple[str | None, str | None]]] = {
 }
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 @pytest.mark.parametrize("write", WRITES)
 def test_longest_title_is_stored_and_a_longer_one_refused(
     user: User, admin_connection: Connection[Any], write: str
@@ -155,7 +155,7 @@ def message_findings(
     return findings, conversation
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_odd_messages_reach_the_model_and_the_page(
     ready_release: Release, user: User, model: ModelStub, admin_connection: Connection[Any]
 ) -> None:
@@ -171,7 +171,7 @@ def test_odd_messages_reach_the_model_and_the_page(
     report_findings(findings, user.target)
 
 
-@pytest.mark.rule(RULE)
+@pytest.mark.rule("PER-09")
 def test_longest_message_arrives_and_a_longer_one_is_refused(
     user: User, model: ModelStub, admin_connection: Connection[Any]
 ) -> None:
