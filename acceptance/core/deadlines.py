@@ -81,3 +81,6 @@ CAUSE_GAP = Deadline(
     10,
     "a container without a readiness probe is Ready until it crashes once more, and a while longer",
 )
+VOLUME_GONE = Deadline(
+    "emptyDir gone", 30, "the kubelet removes it before the pod's object is gone; its clean-up runs each 2 s"
+)

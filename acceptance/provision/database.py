@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 
 from acceptance.core.deadlines import DATABASE_UP
 from acceptance.core.wait import NotYet, eventually
@@ -49,6 +51,21 @@ class Database:
         """Return the URL for another role."""
         return url(self.container, role, password)
 
+    @contextmanager
+    def empty(self, name: str, redact: Callable[[str], None]) -> Iterator[str]:
+        """Create an empty database with an owner of the same name, and yield its URL; both are dropped at exit."""
+        password = secrets.token_urlsafe(24)
+        redact(password)
+        owner = sql.Identifier(name)
+        with self.admin() as admin:
+            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, sql.Literal(password)))
+            try:
+                admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
+                yield url(self.container, name, password, name)
+            finally:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(owner))
+                admin.execute(sql.SQL("DROP ROLE {}").format(owner))
+
     def stop(self) -> None:
         """Stop PostgreSQL: connections are closed, new ones refused."""
         self.toolchain.engine.docker("stop", "--time", "5", self.container)
@@ -78,10 +95,10 @@ class Database:
         eventually("PostgreSQL to answer", probe, DATABASE_UP)
 
 
-def url(host: str, role: str, password: str) -> str:
-    """Return a URL as Neon gives it; the password is percent-encoded."""
+def url(host: str, role: str, password: str, name: str = NAME) -> str:
+    """Return the URL of a database as Neon gives it; the password is percent-encoded."""
     return (
-        f"postgresql://{role}:{quote(password, safe='')}@{host}:{PORT}/{NAME}?sslmode=require&channel_binding=require"
+        f"postgresql://{role}:{quote(password, safe='')}@{host}:{PORT}/{name}?sslmode=require&channel_binding=require"
     )
 
 

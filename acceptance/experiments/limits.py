@@ -1,0 +1,132 @@
+"""What limits hold against: a container's use of its CPU, its neighbours' answers, and who is ended out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from acceptance.checks.finding import Finding, Untested
+from acceptance.core.fields import Object, at, integer_at, name_of, text_at
+from acceptance.core.interval import Interval
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.pressure import CpuUse
+from acceptance.kube.status import container_status, statuses
+from acceptance.traffic.availability import Availability, failed_request_findings
+from acceptance.traffic.records import InconclusiveSampleError
+
+RULE = "SCY-04"
+EXCESS = 1.1
+"""Of the CPU limit; the kernel's periods and the two readings do not begin together."""
+SLOWER = 3.0
+ALLOWANCE = 0.1
+"""How much slower a neighbour may answer: times its own p95 before, and seconds more for a machine that others use."""
+OOM_KILLED = "OOMKilled"
+
+Restarts = Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class CpuLoad:
+    """A container whose CPU was loaded, what it used, and when."""
+
+    pod: Object
+    container: str
+    limit: Decimal | None
+    use: CpuUse
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class MemoryLoad:
+    """A container whose memory was exhausted, with the restarts of every container before and after.
+
+    `restarted` is its pod as it was when it was Ready again; it is None where there was no limit to exceed.
+    """
+
+    pod: Object
+    container: str
+    limit: Decimal | None
+    restarted: WaitResult[Object] | None
+    before: Restarts
+    after: Restarts
+
+
+def restart_counts(pods: Iterable[Object]) -> dict[tuple[str, str], int]:
+    """Return the restarts of each container, init containers included, by its pod's name and its own."""
+    return {
+        (name_of(pod), text_at(status, "name")): integer_at(status, "restartCount", 0) or 0
+        for pod in pods
+        for status in statuses(pod)
+    }
+
+
+def cpu_findings(load: CpuLoad, cores: int) -> Iterator[Finding]:
+    """Yield a finding for a container without a CPU limit, or one that used more.
+
+    Raises:
+        Untested: The node has no more cores than the limit.
+        InconclusiveSampleError: The container did not reach its limit.
+    """
+    field = f"{load.container}: CPU"
+    if load.limit is None:
+        yield Finding(RULE, f"Pod/{name_of(load.pod)}", field, "a limit that holds", "no limit")
+        return
+    limit = float(load.limit)
+    if limit >= cores:
+        raise Untested(f"the limit is {limit:g} cores and the node has {cores}, so it can't be reached")
+    if load.use.cores > limit * EXCESS:
+        actual = f"{load.use.cores:.2f} cores were used"
+        yield Finding(RULE, f"Pod/{name_of(load.pod)}", field, f"at most the limit of {limit:g} cores", actual)
+    elif not load.use.throttled:
+        raise InconclusiveSampleError(
+            f"{load.container} used {load.use.cores:.2f} of {limit:g} cores: not at its limit"
+        )
+
+
+def slowdown_findings(load: CpuLoad, availability: Availability, quiet: Interval) -> Iterator[Finding]:
+    """Yield a finding if a container at its CPU limit answers as fast as before: its limit does not slow it."""
+    before, during = p95(availability.between(quiet)), p95(availability.between(load.interval))
+    if load.limit is not None and during <= before:
+        actual = f"p95 {during:.3f} s, before {before:.3f} s"
+        yield Finding(RULE, f"Pod/{name_of(load.pod)}", f"{load.container}: at its CPU limit", "slower answers", actual)
+
+
+def neighbour_findings(object_: str, availability: Availability, quiet: Interval, loaded: Interval) -> list[Finding]:
+    """Return findings on a neighbour that fails or slows while another container is at its CPU limit."""
+    before, during = p95(availability.between(quiet)), p95(availability.between(loaded))
+    findings = [*failed_request_findings(RULE, object_, availability.between(loaded))]
+    if during > (allowed := SLOWER * before + ALLOWANCE):
+        expected = f"p95 of at most {allowed:.3f} s ({SLOWER:g} times {before:.3f} s before, and {ALLOWANCE:g} s)"
+        findings.append(Finding(RULE, object_, "answers beside a container at its limit", expected, f"{during:.3f} s"))
+    return findings
+
+
+def p95(availability: Availability) -> float:
+    """Return the 95th percentile of the answers' times. Raises `InconclusiveSampleError` if there is none."""
+    figures = availability.figures()
+    if "p95_seconds" not in figures:
+        raise InconclusiveSampleError("no request was answered")
+    return figures["p95_seconds"]
+
+
+def memory_findings(load: MemoryLoad) -> Iterator[Finding]:
+    """Yield findings on a container that was not ended once, for its memory, or beside which another restarted."""
+    object_, field = f"Pod/{name_of(load.pod)}", f"{load.container}: memory"
+    if load.restarted is None:
+        yield Finding(RULE, object_, field, "a limit that holds", "no limit")
+        return
+    if not load.restarted.ok:
+        yield Finding(RULE, object_, field, f"{OOM_KILLED} and Ready again", str(load.restarted.outcome))
+        return
+    status = container_status(load.restarted.value, load.container)
+    if (reason := text_at(status, "lastState.terminated.reason", "no reason")) != OOM_KILLED:
+        code = at(status, "lastState.terminated.exitCode")
+        yield Finding(RULE, object_, f"{field}: cause of the restart", OOM_KILLED, f"{reason}, exit code {code}")
+    for (pod, container), count in sorted(load.after.items()):
+        own = (pod, container) == (name_of(load.pod), load.container)
+        expected = load.before.get((pod, container), 0) + own
+        if count != expected:
+            yield Finding(RULE, f"Pod/{pod}", f"{container}: restartCount", f"{expected}", f"{count}")
+    if gone := sorted({pod for pod, _ in load.before} - {pod for pod, _ in load.after}):
+        yield Finding(RULE, object_, f"{field}: other pods", "the same ones", f"gone: {', '.join(gone)}")

@@ -1,0 +1,130 @@
+"""Pressure on a container's limits, from the node: processes of the suite join its cgroups and use memory or CPU.
+
+No program of the image and no route of the application is needed. The processes end by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+
+from acceptance.checks.isolation import container_spec
+from acceptance.core.fields import Object, at
+from acceptance.experiments.faults import main_process
+from acceptance.kube.quantity import quantity
+from acceptance.provision.cluster import Cluster
+
+CGROUPS = "/sys/fs/cgroup"
+BEYOND = Decimal("1.5")
+"""How much of its memory limit is written in a container; the node's memory is used no further."""
+MEMORY_SECONDS = 20
+"""Writing 512 MiB takes under 1 s here; a busy machine gets twenty times that."""
+EXHAUST = r"""
+bytes=$1 seconds=$2 adjustment=$3 group=$4
+(
+  echo "$adjustment" 2> /dev/null > /proc/self/oom_score_adj
+  echo 0 > "$group/cgroup.procs" || exit
+  exec timeout -s KILL "$seconds" unshare --mount sh -c \
+    'mount -t tmpfs -o "size=$0" tmpfs /mnt && exec dd if=/dev/zero of=/mnt/pressure bs=64K status=none' "$bytes"
+) > /dev/null 2>&1
+true
+"""
+"""The pages of a file are charged to the container, while the process that writes it stays smaller than any of the
+application's, so the kernel ends the application. The file is in a mount of the process's own, which ends with it."""
+BURN = r"""
+count=$1 seconds=$2 usage=$3 stat=$4
+shift 4
+for group in "$@"; do echo 0 > "$group/cgroup.procs" || exit 1; done
+reading() { date +%s%N; cat "$usage" "$stat"; echo end; }
+reading
+while [ "$count" -gt 0 ]; do timeout "$seconds" sh -c 'while :; do :; done' & count=$((count - 1)); done
+wait
+reading
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A container's limits in bytes and cores; None where its specification has none."""
+
+    memory: Decimal | None
+    cpu: Decimal | None
+
+
+@dataclass(frozen=True)
+class CpuUse:
+    """What a container used while it was loaded: cores on average, and periods in which it was throttled."""
+
+    cores: float
+    throttled: int
+
+
+def limits_of(pod: Object, container: str) -> Limits:
+    """Return the limits of a container's specification."""
+    spec = container_spec(pod, container)
+    return Limits(*(quantity(at(spec, f"resources.limits.{resource}")) for resource in ("memory", "cpu")))
+
+
+def cgroup_paths(text: str) -> dict[str, str]:
+    """Return the folder of each controller from a process's cgroup file, that of cgroup v2 as the empty text."""
+    found = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            found[controller] = f"{CGROUPS}/{controllers}{path}" if controllers else f"{CGROUPS}{path}"
+    return found
+
+
+def exhaust_memory(cluster: Cluster, pod: Object, container: str, limit: Decimal) -> None:
+    """Use memory in a container beyond its limit until the kernel ends what uses it. Raises `FaultError`."""
+    pid = main_process(cluster, pod, container)
+    groups = _cgroups(cluster, pid)
+    group = groups.get("memory") or groups[""]
+    # Below the application's, where the node may lower it, so that a Guaranteed pod's process is still chosen first.
+    adjustment = max(-1000, min(0, int(cluster.node_exec("cat", f"/proc/{pid}/oom_score_adj")) - 1))
+    arguments = (str(int(limit * BEYOND)), str(MEMORY_SECONDS), str(adjustment), group)
+    cluster.node_exec("sh", "-c", EXHAUST, "sh", *arguments)
+
+
+def use_cpu(cluster: Cluster, pod: Object, container: str, processes: int, seconds: float) -> CpuUse:
+    """Load a container's CPU with busy processes for some time. Raises `FaultError` or `CommandError`."""
+    groups = _cgroups(cluster, main_process(cluster, pod, container))
+    if "cpu" in groups:
+        usage, joined = f"{groups['cpuacct']}/cpuacct.usage", list(dict.fromkeys((groups["cpu"], groups["cpuacct"])))
+    else:
+        usage, joined = "/dev/null", [groups[""]]
+    stat = f"{joined[0]}/cpu.stat"
+    text = cluster.node_exec("sh", "-c", BURN, "sh", str(processes), f"{seconds:g}", usage, stat, *joined)
+    return cpu_use(text)
+
+
+def cpu_use(text: str) -> CpuUse:
+    """Return the use between the two readings that `BURN` printed."""
+    (start, before), (end, after) = map(_reading, text.strip().removesuffix("end").split("end\n"))
+    return CpuUse(
+        cores=(after["usage"] - before["usage"]) / (end - start),
+        throttled=int(after["nr_throttled"] - before["nr_throttled"]),
+    )
+
+
+def _reading(text: str) -> tuple[float, Mapping[str, float]]:
+    """The moment of a reading and its figures, in nanoseconds; that of `cpuacct.usage` (v1) has no name."""
+    moment, *lines = text.split("\n")
+    figures: dict[str, float] = {}
+    for line in filter(None, lines):
+        *name, value = line.split()
+        figures[name[0] if name else "usage"] = float(value)
+    with suppress(KeyError):
+        figures.setdefault("usage", figures["usage_usec"] * 1000)
+    return float(moment), figures
+
+
+def _cgroups(cluster: Cluster, pid: int) -> dict[str, str]:
+    return cgroup_paths(cluster.node_exec("cat", f"/proc/{pid}/cgroup"))
+
+
+def cores_of(cluster: Cluster) -> int:
+    """Return how many cores the node has."""
+    return int(cluster.node_exec("nproc"))

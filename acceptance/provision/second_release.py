@@ -1,0 +1,140 @@
+"""A second release of the same images beside the one under test: another namespace, other names and other ports."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from acceptance.checks.finding import Untested
+from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
+from acceptance.core.signals import uninterrupted
+from acceptance.core.target import Component, ComponentName, Target
+from acceptance.core.values import set_paths
+from acceptance.kube.client import Objects
+from acceptance.kube.manifests import documents
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.helm import HelmRelease, RefusedReleaseError
+from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
+
+NAME = "second"
+SERVICE_PORT_SHIFT, CONTAINER_PORT_SHIFT = 111, 222
+"""Other ports than the first release's, and two that differ, so that one can't be taken for the other."""
+CPU_REQUEST = "50m"
+"""A small share, since the first release goes on beside it."""
+
+
+@contextmanager
+def second_release(first: Release, inputs: ReleaseInputs, redact: Callable[[str], None]) -> Iterator[Release]:
+    """Install the chart a second time, and remove it with its namespace at exit; its pods need not be Ready.
+
+    Args:
+        first: The release under test, which is left as it is.
+        inputs: What the second one is given: the same images, a database of its own.
+        redact: Called with every secret that is made.
+
+    Raises:
+        Untested: The chart can't be installed beside itself.
+    """
+    cluster = first.cluster
+    cluster.require_capability("releases")
+    namespace = f"{cluster.run.namespace}-{NAME}-{secrets.token_hex(2)}"
+    target = elsewhere(first.target, namespace)
+    helm = HelmRelease(cluster, target.chart.release, namespace)
+    random_secrets = run_secrets(target, None)
+    for secret in random_secrets.values():
+        redact(secret)
+
+    def values_for(renamed: Target) -> dict[str, Any]:
+        return set_paths(run_values(renamed, inputs, random_secrets), other_values(first.target))
+
+    target = renamed(target, render(first.helm, first.target, first.values), render(helm, target, values_for(target)))
+    values = values_for(target)
+    try:
+        try:
+            helm.upgrade(target.chart_path, values)
+        except RefusedReleaseError as error:
+            raise Untested(f"a second release is refused beside the first: {error.summary}") from error
+        yield Release(target, cluster, helm, Objects(cluster.api, namespace), values)
+    finally:
+        with uninterrupted():
+            _remove(cluster, helm)
+
+
+def _remove(cluster: Cluster, helm: HelmRelease) -> None:
+    helm("uninstall", helm.release, "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", helm.namespace, "--ignore-not-found", "--wait=false")
+
+
+def elsewhere(target: Target, namespace: str) -> Target:
+    """Return the target with another release name and namespace, and the ports that its values can change."""
+    chart = target.chart.model_copy(update={"release": NAME, "namespace": namespace})
+    components: dict[ComponentName, Component] = {}
+    for name, part in target.components.items():
+        ports = {}
+        if part.values.service_port:
+            ports["service_port"] = part.service_port + SERVICE_PORT_SHIFT
+        if part.values.container_port:
+            ports["port"] = part.port + CONTAINER_PORT_SHIFT
+        components[name] = part.model_copy(update={**ports, "replicas": 1})
+    return target.model_copy(update={"chart": chart, "components": components})
+
+
+def other_values(target: Target) -> dict[str, Any]:
+    """Return the changes of values, by dotted path, that make the second release another one, and small."""
+    changes: dict[str, Any] = {}
+    if target.values.name_override:
+        changes[target.values.name_override] = NAME
+    if target.values.hpa_enabled:
+        changes[target.values.hpa_enabled] = False
+    for part in target.components.values():
+        paths = part.values
+        known = {
+            paths.service_port: part.service_port + SERVICE_PORT_SHIFT,
+            paths.container_port: part.port + CONTAINER_PORT_SHIFT,
+            paths.replicas: 1,
+            paths.resources and f"{paths.resources}.requests.cpu": CPU_REQUEST,
+        }
+        changes |= {path: value for path, value in known.items() if path}
+    return changes
+
+
+def render(helm: HelmRelease, target: Target, values: Mapping[str, Any]) -> list[Object]:
+    """Return the objects of a release as Helm renders them, in its order."""
+    return documents(helm("template", helm.release, target.chart_path, "--values", "-", values=dict(values)))
+
+
+def renamed(target: Target, before: list[Object], after: list[Object]) -> Target:
+    """Return the target with the names and labels of its components as `after` renders them.
+
+    Args:
+        target: The target, with the names that `before` has.
+        before: The objects of the first release, in Helm's order.
+        after: Those of the second one, in the same order.
+
+    Raises:
+        Untested: They do not correspond, or are rendered into another namespace.
+    """
+    components: dict[ComponentName, Component] = {}
+    for name, part in target.components.items():
+        deployment = _counterpart("Deployment", part.deployment, before, after)
+        service = _counterpart("Service", part.service, before, after)
+        for item in (deployment, service):
+            if (place := text_at(item, "metadata.namespace", target.chart.namespace)) != target.chart.namespace:
+                raise Untested(f"the chart renders its objects into the namespace {place}, wherever it is installed")
+        labels = mapping_at(deployment, "spec.template.metadata.labels")
+        changed = {key: str(labels[key]) for key in part.labels if key in labels}
+        names = {"deployment": name_of(deployment), "service": name_of(service), "labels": changed}
+        components[name] = part.model_copy(update=names)
+    return target.model_copy(update={"components": components})
+
+
+def _counterpart(kind: str, name: str, before: list[Object], after: list[Object]) -> Object:
+    first, second = ([item for item in objects if at(item, "kind") == kind] for objects in (before, after))
+    places = [place for place, item in enumerate(first) if name_of(item) == name]
+    if len(places) != 1 or len(first) != len(second):
+        raise Untested(
+            f"under other names the chart renders {len(second)} objects of kind {kind} instead of {len(first)}"
+        )
+    return second[places[0]]

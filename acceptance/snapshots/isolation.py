@@ -1,0 +1,149 @@
+"""Reads the release's running containers from the node: processes, mounts, and attempts to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from acceptance.checks.isolation import SHARED_BY_PODS, Mount, Process, RunningContainer
+from acceptance.core.fields import Object, at, text_at
+from acceptance.kube.status import statuses
+from acceptance.provision.cluster import Cluster
+from acceptance.snapshots.live import listening
+
+READ = r"""
+namespaces() {
+  for kind in net pid ipc mnt uts; do printf ' %s' "$(readlink "/proc/$1/ns/$kind")"; done
+}
+printf 'node%s\n' "$(namespaces 1)"
+grep -EHo '[0-9a-f]{64}' /proc/[0-9]*/cgroup 2> /dev/null | sort -u | while IFS=: read -r file id; do
+  case " $* " in *" $id "*) ;; *) continue ;; esac
+  pid=${file#/proc/}
+  pid=${pid%/cgroup}
+  status=$(grep -E '^(Name|Uid|NoNewPrivs|Seccomp|Cap...):' "/proc/$pid/status" 2> /dev/null) || continue
+  printf 'process %s %s%s\n%s\n' "$id" "$pid" "$(namespaces "$pid")" "$status"
+done
+"""
+"""Arguments: identifiers of containers. A process belongs to the container whose identifier its cgroups contain."""
+WRITE = r"""
+uid=$1 gid=$2 groups=$3 root=/proc/$4/root
+shift 4
+as_user() {
+  setpriv --reuid "$uid" --regid "$gid" ${groups:+--groups "$groups"} ${groups:---clear-groups} \
+    --inh-caps=-all --bounding-set=-all sh -c "$1" 2> /dev/null
+}
+for path in "$@"; do
+  [ -L "$root$path" ] && continue
+  if [ -d "$root$path" ]; then
+    (cd "$root$path" && as_user ': > ./acceptance-write && rm ./acceptance-write') && printf '%s\n' "$path"
+  elif [ -f "$root$path" ]; then
+    (cd "${root}${path%/*}/" && NAME=./${path##*/} as_user ': >> "$NAME"') && printf '%s\n' "$path"
+  fi
+done 2> /dev/null
+true
+"""
+"""Arguments: user, group, further groups, a process, and paths in its file system, of which those are printed that the
+user can write to. The shell enters each folder as root and then becomes the user, so that the attempt meets the
+container's own mounts, though its image may have no program to make one."""
+RUNTIME = re.compile(r"runc|crun|exe$|memfd|[0-9]+$")
+"""Names of a process that the runtime has begun and that has not become the container's program yet."""
+FOLDERS = ("/", "/app", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/tmp")  # noqa: S108
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """The release's containers as the node runs them.
+
+    Attributes:
+        namespaces: The node's own namespaces by kind.
+        containers: The running containers, with their processes.
+    """
+
+    namespaces: Mapping[str, str]
+    containers: tuple[RunningContainer, ...]
+
+
+def identifiers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
+    """Return the pod and the name of each running container by its identifier in the runtime."""
+    return {
+        text_at(status, "containerID").rpartition("://")[2]: (pod, text_at(status, "name"))
+        for pod in pods
+        for status in statuses(pod)
+        if at(status, "state.running") is not None
+    }
+
+
+def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
+    """Read the running containers of the pods, and try to write into each as its user. Raises `Untested`."""
+    known = identifiers(pods)
+    namespaces, processes = parse_processes(cluster.node_exec("sh", "-c", READ, "sh", *known))
+    containers = []
+    for identifier, (pod, name) in known.items():
+        if found := processes.get(identifier):
+            containers.append(_container(cluster, pod, name, tuple(found)))
+    return NodeView(namespaces, tuple(containers))
+
+
+def _container(cluster: Cluster, pod: Object, name: str, processes: tuple[Process, ...]) -> RunningContainer:
+    main = min(processes, key=lambda process: process.pid)
+    folder = f"/proc/{main.pid}"
+    mounts = parse_mounts(cluster.node_exec("cat", f"{folder}/mountinfo"))
+    lines = cluster.node_exec(
+        "sh", "-c", 'awk \'$4 == "0A" {print $2}\' "$0/net/tcp" "$0/net/tcp6"; readlink "$0/cwd"', folder
+    ).split()
+    identity = cluster.node_exec("grep", "-E", "^(Gid|Groups):", f"{folder}/status").splitlines()
+    gid, groups = identity[0].split()[2], ",".join(identity[1].split()[1:])
+    paths = dict.fromkeys([*(each.point for each in mounts if each.writable), *FOLDERS, lines[-1]])
+    candidates = [path for path in paths if not path.startswith(("/proc", "/sys"))]
+    written = cluster.node_exec(
+        *("sh", "-c", WRITE, "sh", str(main.uids[1]), gid, groups, str(main.pid)), *candidates
+    ).splitlines()
+    ports = listening(" ".join(lines[:-1]), loopback=False)
+    return RunningContainer(pod, name, processes, mounts, tuple(written), ports)
+
+
+def parse_processes(text: str) -> tuple[dict[str, str], dict[str, list[Process]]]:
+    """Parse what `READ` printed: the node's namespaces, and the processes by container; the runtime's are left out."""
+    node: dict[str, str] = {}
+    blocks: list[tuple[list[str], dict[str, str]]] = []
+    for line in text.splitlines():
+        first, *rest = line.split()
+        if first == "node":
+            node = dict(zip(SHARED_BY_PODS, rest, strict=True))
+        elif first == "process":
+            blocks.append((rest, {}))
+        else:
+            blocks[-1][1][first.rstrip(":")] = line.partition(":")[2].strip()
+    found: dict[str, list[Process]] = {}
+    for (identifier, pid, *namespaces), status in blocks:
+        if RUNTIME.match(status["Name"]):
+            continue
+        found.setdefault(identifier, []).append(
+            _process(int(pid), status, dict(zip(SHARED_BY_PODS, namespaces, strict=False)))
+        )
+    return node, found
+
+
+def _process(pid: int, status: Mapping[str, str], namespaces: Mapping[str, str]) -> Process:
+    return Process(
+        pid=pid,
+        name=status["Name"],
+        uids=tuple(map(int, status["Uid"].split())),
+        capabilities={key: int(value, 16) for key, value in status.items() if key.startswith("Cap")},
+        no_new_privileges=status["NoNewPrivs"] == "1",
+        seccomp=int(status["Seccomp"]),
+        namespaces=namespaces,
+    )
+
+
+def parse_mounts(mountinfo: str) -> tuple[Mount, ...]:
+    """Parse a process's mountinfo; of mounts at one point the last one counts, which hides the others."""
+    found = {}
+    for line in mountinfo.splitlines():
+        fields, _, system = line.partition(" - ")
+        point, options = fields.split()[4:6]
+        readable_point = point.encode("latin-1", "backslashreplace").decode("unicode_escape")
+        writable = "rw" in options.split(",") and "rw" in system.split()[2].split(",")
+        found[readable_point] = Mount(readable_point, writable)
+    return tuple(found.values())

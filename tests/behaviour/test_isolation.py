@@ -1,0 +1,143 @@
+"""Running containers as the node sees them: their users and rights, what they can write to, and which ports are open.
+
+Nothing is disturbed. What ends before it can be seen here, an init container's process, is observed when pods are
+replaced: `test_replaced_pods.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+import socks
+
+from acceptance.checks.finding import Finding, report_findings
+from acceptance.checks.isolation import confinement_findings, user_findings, write_findings
+from acceptance.core.deadlines import REQUEST
+from acceptance.core.fields import Object, mapping_at, mappings_at, name_of, text_at
+from acceptance.core.target import COMPONENTS
+from acceptance.kube.status import pods_of
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.gateway import Gateway, service_host
+from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.release import Release
+from acceptance.snapshots import isolation, open_ports
+from acceptance.snapshots.isolation import NodeView
+from acceptance.snapshots.open_ports import OpenPort
+
+RELEASE_ANNOTATION = "meta.helm.sh/release-name"
+FROM_NODE, FROM_NEIGHBOUR = "the node", "a container on the node's network"
+
+
+def release_pods(release: Release) -> list[Object]:
+    """Every pod of the namespace where the run installed the release; else the components' pods alone."""
+    pods = release.objects.list("Pod").objects
+    if "own-release" in release.cluster.capabilities:
+        return list(pods)
+    return [pod for part in release.target.components.values() for pod in pods_of(pods, part)]
+
+
+@pytest.fixture(scope="module")
+def node_view(ready_release: Release, cluster: Cluster) -> NodeView:
+    """The release's running containers; each component has one at least."""
+    cluster.require_capability("node")
+    pods = release_pods(ready_release)
+    view = isolation.read_containers(cluster, pods)
+    seen = {(name_of(each.pod), each.name) for each in view.containers}
+    expected = {(name_of(pod), name) for pod, name in isolation.identifiers(pods).values()}
+    if seen != expected or not expected:
+        raise RuntimeError(f"expected processes of {sorted(expected)} on the node, found {sorted(seen)}")
+    return view
+
+
+@pytest.mark.rule("SCY-01", "SCY-03")
+def test_every_process_is_an_unprivileged_user(node_view: NodeView, ready_release: Release) -> None:
+    strict = ready_release.target.strict
+    confined = confinement_findings(node_view.containers, node_view.namespaces, strict=strict)
+    report_findings([*user_findings(node_view.containers), *confined], ready_release.target)
+
+
+@pytest.mark.rule("SCY-02")
+def test_only_empty_dirs_can_be_written_to(node_view: NodeView, ready_release: Release) -> None:
+    report_findings(write_findings(node_view.containers), ready_release.target)
+
+
+def release_services(release: Release) -> list[Object]:
+    """The Services of the release as they are now."""
+    listed = json.loads(
+        release.cluster.kubectl("get", "services", "--namespace", release.target.chart.namespace, "--output", "json")
+    )
+    return [
+        item
+        for item in mappings_at(listed, "items")
+        if mapping_at(item, "metadata.annotations").get(RELEASE_ANNOTATION) == release.helm.release
+    ]
+
+
+@pytest.fixture(scope="module")
+def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisioner) -> list[OpenPort]:
+    """The ports of the release that are open on an address of the node.
+
+    The kubelet's port, which is open on every node, shows that each place can connect at all.
+    """
+    cluster = ready_release.cluster
+    nodes = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
+    node_name = text_at(node_view.containers[0].pod, "spec.nodeName")
+    control = open_ports.kubelet_endpoint(nodes, node_name)
+    ports = open_ports.release_ports(node_view, release_services(ready_release))
+    others = open_ports.foreign_ports(cluster, ready_release.target.chart.namespace)
+    others |= open_ports.host_listeners(cluster)
+    checked = sorted(ports.keys() - others)
+    pairs = [(address, port) for address in open_ports.node_addresses(cluster) for port in checked]
+    found = {FROM_NODE: open_ports.connected_from_node(cluster, [*pairs, control])}
+    if provisioner.installs_release:
+        outside = [(control[0], port) for port in checked]
+        neighbour = provisioner.model().container
+        found[FROM_NEIGHBOUR] = open_ports.connected_from_neighbour(cluster, neighbour, [*outside, control])
+    for source, connected in found.items():
+        if control not in connected:
+            raise RuntimeError(f"{source} can't connect to the kubelet at {control}, so closed ports show nothing")
+    return [
+        OpenPort(address, port, source, ports[port])
+        for source, connected in found.items()
+        for address, port in sorted(connected - {control})
+    ]
+
+
+@pytest.mark.rule("SCY-05")
+def test_every_port_is_closed_on_the_node(
+    exposed: Sequence[OpenPort], node_view: NodeView, ready_release: Release
+) -> None:
+    findings = [
+        Finding(
+            "SCY-05", each.meaning.partition(" ")[0], f"{each.address}:{each.port}", "closed", f"open to {each.source}"
+        )
+        for each in exposed
+    ]
+    for container in node_view.containers:
+        if any(process.namespaces["net"] == node_view.namespaces["net"] for process in container.processes):
+            ports = ", ".join(map(str, sorted(container.listening))) or "no port"
+            actual = f"the node's; it listens on {ports}"
+            findings.append(Finding("SCY-05", container.ref, f"{container.name}: network", "of its own", actual))
+    report_findings(findings, ready_release.target)
+
+
+@pytest.mark.rule("SCY-05")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_port_is_open_through_its_service(ready_release: Release, gateway: Gateway, component: str) -> None:
+    host, port = service_host(ready_release.target, component), ready_release.target.component(component).service_port
+    findings = []
+    try:
+        socks.create_connection(
+            (host, port),
+            timeout=int(REQUEST.seconds),
+            proxy_type=socks.SOCKS5,
+            proxy_addr=gateway.host,
+            proxy_port=gateway.port,
+        ).close()
+    except (OSError, socks.ProxyError) as error:
+        gateway.check_connection()
+        service = f"Service/{ready_release.target.component(component).service}"
+        findings.append(Finding("SCY-05", service, f"port {port}", "open in the cluster", str(error)))
+    report_findings(findings, ready_release.target)

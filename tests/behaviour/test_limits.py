@@ -1,0 +1,162 @@
+"""Containers at their limits: one beyond its memory is ended alone, one at its CPU limit slows alone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from acceptance.checks.finding import Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.fields import Object, name_of, text_at
+from acceptance.core.interval import Interval
+from acceptance.core.target import COMPONENTS, Component, ComponentName
+from acceptance.core.wait import dwell
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.limits import (
+    CpuLoad,
+    MemoryLoad,
+    cpu_findings,
+    memory_findings,
+    neighbour_findings,
+    restart_counts,
+    slowdown_findings,
+)
+from acceptance.experiments.pressure import cores_of, exhaust_memory, limits_of, use_cpu
+from acceptance.experiments.recovery import wait_restarted
+from acceptance.report.results import RecordMeasurement
+from acceptance.traffic.plans import page_views, task_writes, to_pod
+from acceptance.traffic.sampler import Plan
+
+CPU_SECONDS = 8.0
+"""80 periods of the kernel's, and 64 requests to each pod."""
+SETTLING_SECONDS = 2.0
+"""Requests that waited for the loaded container are answered before the next load."""
+PER_SECOND = 8.0
+PAGES_PER_SECOND = 4.0
+BACKEND, NEIGHBOUR, FRONTEND = "backend pod", "neighbour", "frontend pod"
+
+
+@dataclass(frozen=True)
+class LimitsReached:
+    """The experiment: a quiet time, then each component's CPU and then its memory."""
+
+    experiment: Experiment
+    quiet: Interval
+    cores: int
+    cpu: Mapping[ComponentName, CpuLoad]
+    memory: Mapping[ComponentName, MemoryLoad]
+
+
+def load_cpu(experiments: ExperimentRunner, experiment: Experiment, part: Component, cores: int) -> CpuLoad:
+    pod, cluster = experiments.pods(part)[0], experiments.release.cluster
+    limit = limits_of(pod, part.container).cpu
+    processes = math.ceil(min(float(limit or cores), cores)) + 2
+    start = experiment.annotate(f"{part.container}: {processes} busy processes")
+    use = use_cpu(cluster, pod, part.container, processes, CPU_SECONDS)
+    load = CpuLoad(pod, part.container, limit, use, Interval(start, start + CPU_SECONDS))
+    dwell(SETTLING_SECONDS, "the requests in flight are answered before the next load")
+    return load
+
+
+def load_memory(experiments: ExperimentRunner, experiment: Experiment, part: Component) -> MemoryLoad:
+    pod = experiments.pods(part)[0]
+    limit = limits_of(pod, part.container).memory
+    before = restart_counts(experiments.objects.list("Pod").objects)
+    if limit is None:
+        return MemoryLoad(pod, part.container, limit, None, before, before)
+    experiment.annotate(f"{part.container}: memory exhausted")
+    exhaust_memory(experiments.release.cluster, pod, part.container, limit)
+    restarted = experiment.wait_for(f"{part.container} restarted", lambda: wait_restarted(experiments, part, pod))
+    after = restart_counts(experiments.objects.list("Pod").objects)
+    return MemoryLoad(pod, part.container, limit, restarted, before, after)
+
+
+def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str, Plan]:
+    """Requests to two backend pods and the frontend pod, each on its own."""
+    backend, frontend = (experiments.target.component(name) for name in COMPONENTS)
+
+    def directly(plan: Plan, part: Component, pod: Object) -> Plan:
+        return to_pod(plan, text_at(pod, "status.podIP"), part.port)
+
+    writes = task_writes(writer, PER_SECOND)
+    labelled = dict(zip((BACKEND, NEIGHBOUR), experiments.pods(backend), strict=False))
+    found = {label: directly(writes, backend, pod) for label, pod in labelled.items()}
+    page = replace(page_views(reader, PAGES_PER_SECOND), connections=8)
+    return {**found, FRONTEND: directly(page, frontend, experiments.pods(frontend)[0])}
+
+
+@pytest.fixture(scope="module")
+def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
+    cluster = experiments.release.cluster
+    cluster.require_capability("node")
+    parts = {name: experiments.target.component(name) for name in COMPONENTS}
+    if experiments.unmodified:
+        experiments.restore()
+    cores = cores_of(cluster)
+    with experiments.experiment("limits", **plans(experiments, writer, reader)) as experiment:
+        experiment.availability = False
+        dwell(SETTLING_SECONDS, "the first requests open connections")
+        start = experiment.annotate("quiet")
+        dwell(CPU_SECONDS, "answers are timed before anything is loaded")
+        quiet = Interval(start, time.time())
+        cpu = {name: load_cpu(experiments, experiment, part, cores) for name, part in parts.items()}
+        memory = {name: load_memory(experiments, experiment, part) for name, part in parts.items()}
+    return LimitsReached(experiment, quiet, cores, cpu, memory)
+
+
+@pytest.mark.rule("SCY-04")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_container_stays_within_its_cpu_and_slows(
+    limits_reached: LimitsReached,
+    component: ComponentName,
+    experiments: ExperimentRunner,
+    record_measurement: RecordMeasurement,
+) -> None:
+    load = limits_reached.cpu[component]
+    limit = f"the limit is {load.limit} cores"
+    record_measurement(f"limits: {component}: CPU used at its limit", round(load.use.cores, 3), "cores", limit)
+    label = {"backend": BACKEND, "frontend": FRONTEND}[component]
+    findings = [*cpu_findings(load, limits_reached.cores)]
+    availability = limits_reached.experiment.traffic[label].availability
+    report_findings([*findings, *slowdown_findings(load, availability, limits_reached.quiet)], experiments.target)
+
+
+@pytest.mark.rule("SCY-04")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_neighbours_of_a_busy_container_answer_as_before(
+    limits_reached: LimitsReached, component: ComponentName, experiments: ExperimentRunner
+) -> None:
+    """The other backend pod; both of them while the frontend is busy, since they do not need it."""
+    traffic, load = limits_reached.experiment.traffic, limits_reached.cpu[component]
+    labels = {"backend": (NEIGHBOUR,), "frontend": (BACKEND, NEIGHBOUR)}[component]
+    labels = tuple(label for label in labels if label in traffic)
+    if not labels:
+        raise Untested("the backend has one pod, so no other answers beside it")
+    backend = experiments.target.component("backend")
+    findings = [
+        finding
+        for label in labels
+        for finding in neighbour_findings(
+            f"Deployment/{backend.deployment}", traffic[label].availability, limits_reached.quiet, load.interval
+        )
+    ]
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("SCY-04")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_only_the_container_beyond_its_memory_restarts(
+    limits_reached: LimitsReached,
+    component: ComponentName,
+    experiments: ExperimentRunner,
+    record_measurement: RecordMeasurement,
+) -> None:
+    load = limits_reached.memory[component]
+    if load.restarted is not None and load.restarted.ok:
+        name = f"limits: {name_of(load.pod)}: Ready again after its memory was exhausted"
+        record_measurement(name, load.restarted.seconds, "s", "measured, not judged")
+    report_findings(memory_findings(load), experiments.target)

@@ -1,0 +1,115 @@
+"""The same images as a second release, with other names, ports and namespace: its frontend uses its own backend."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.browser import launch
+from acceptance.client.browser_user import BrowserUser
+from acceptance.client.user import User, send, sign_up, wait_answered
+from acceptance.core.redaction import redactor
+from acceptance.core.wait import WaitError
+from acceptance.provision.database import Database
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.release import Release, ReleaseInputs
+from acceptance.provision.second_release import second_release
+from toolchain import Toolchain
+
+
+@dataclass(frozen=True)
+class SecondRelease:
+    """The second release and the gateway to it, or why its pods are not Ready."""
+
+    release: Release
+    gateway: Gateway
+    unready: WaitError | None
+
+    def require_ready(self) -> None:
+        """Raise why its pods are not Ready."""
+        if self.unready:
+            raise self.unready
+
+
+@pytest.fixture(scope="module")
+def second(
+    ready_release: Release,
+    database: Database,
+    images: dict[str, BuiltImage],
+    gateway: Gateway,
+    provisioner: Provisioner,
+) -> Iterator[SecondRelease]:
+    name = f"second_{secrets.token_hex(4)}"
+    with database.empty(name, redactor.add) as url:
+        redactor.add(url)
+        inputs = ReleaseInputs(images, url, database.ca, provisioner.model().base_url)
+        with second_release(ready_release, inputs, redactor.add) as release:
+            unready = None
+            try:
+                release.wait_ready()
+            except WaitError as error:
+                unready = error
+            yield SecondRelease(release, replace(gateway, target=release.target), unready)
+
+
+def page_with_tasks(user: User) -> str:
+    """The user's page of tasks, as the frontend's Service answers."""
+    url = user.gateway.url("frontend", user.target.pages.tasks)
+    answer = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
+    return f"{answer.status_code} {answer.text}"
+
+
+@pytest.mark.rule("REL-04")
+def test_second_release_shows_a_task_of_its_own_backend(second: SecondRelease, user: User) -> None:
+    """The page is compared with the first release's, which must show a task in its HTML."""
+    title = f"elsewhere {secrets.token_hex(6)}"
+    user.add_task(title)
+    if title not in page_with_tasks(user):
+        raise Untested("the first release's page of tasks does not show a task in its HTML")
+    second.require_ready()
+    release = second.release
+    wait_answered(second.gateway, "frontend")
+    person = sign_up(release.target, second.gateway, release.origin, redactor.add)
+    person.add_task(title)
+    page = page_with_tasks(person)
+    findings = []
+    if title not in page:
+        part = release.target.component("frontend")
+        expected = f"a task of the backend Service {release.target.component('backend').service}"
+        actual = f"a page without it, status {page.partition(' ')[0]}"
+        findings.append(Finding("REL-04", f"Deployment/{part.deployment}", "page of tasks", expected, actual))
+    report_findings(findings, release.target)
+
+
+@pytest.mark.rule("REL-04")
+def test_second_release_serves_a_person_in_the_browser(
+    second: SecondRelease, toolchain: Toolchain, record_evidence: Callable[[str, str | bytes], Path]
+) -> None:
+    target = second.release.target
+    if target.screens is None:
+        raise Untested("the target names no screens")
+    second.require_ready()
+    wait_answered(second.gateway, "frontend")
+    email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
+    redactor.add(password)
+    title = f"typed elsewhere {secrets.token_hex(4)}"
+    with launch(toolchain.browser, second.gateway) as browser, browser.new_context() as context:
+        person = BrowserUser(target, target.screens, second.release.origin, context.new_page(), record_evidence)
+        try:
+            person.sign_up("Ada Person", email, password)
+            person.click(person.link(target.screens.tasks_link))
+            person.type_into(target.screens.new_task, title)
+            person.submit(lambda: person.click(person.button(person.screens.add_button)))
+            expect(person.task(title)).not_to_be_checked()
+            person.page.reload()
+            expect(person.task(title)).to_be_visible()
+        finally:
+            person.screenshot("end")

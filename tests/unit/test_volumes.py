@@ -1,0 +1,80 @@
+"""Files that outlive a pod, and the processes of containers that have ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acceptance.experiments import volumes
+from acceptance.experiments.volumes import Marker, Observed
+
+POD: dict[str, Any] = {
+    "metadata": {"name": "shop-api-1"},
+    "spec": {
+        "containers": [
+            {
+                "name": "api",
+                "volumeMounts": [
+                    {"name": "scratch", "mountPath": "/scratch"},
+                    {"name": "disk", "mountPath": "/data"},
+                    {"name": "settings", "mountPath": "/settings"},
+                    {"name": "shared", "mountPath": "/shared", "readOnly": True},
+                ],
+            },
+            {"name": "helper", "volumeMounts": [{"name": "scratch", "mountPath": "/also"}]},
+        ],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {}},
+            {"name": "disk", "hostPath": {"path": "/srv"}},
+            {"name": "settings", "configMap": {"name": "x"}},
+            {"name": "shared", "emptyDir": {}},
+        ],
+    },
+    "status": {
+        "containerStatuses": [
+            {"name": "api", "containerID": "containerd://abc"},
+            {"name": "helper", "containerID": "containerd://def"},
+        ]
+    },
+}
+
+
+class FakeNode:
+    """A node that notes which files are written."""
+
+    def __init__(self) -> None:
+        self.touched: list[str] = []
+
+    def node_exec(self, *argv: str) -> str:
+        if argv[0] == "touch":
+            self.touched.append(argv[1])
+        return "TASK PID STATUS\nabc 41 RUNNING\ndef 42 RUNNING\n"
+
+
+def test_each_writable_volume_gets_one_file() -> None:
+    node = FakeNode()
+    markers = volumes.write_markers(node, POD)  # type: ignore[arg-type]
+    assert [(marker.volume, marker.kind) for marker in markers] == [("scratch", "emptyDir"), ("disk", "hostPath")]
+    assert [path.rpartition("/")[0] for path in node.touched] == ["/proc/41/root/scratch", "/proc/41/root/data"]
+    assert len({marker.name for marker in markers}) == 2
+
+
+def test_file_that_outlives_its_pod_is_a_finding() -> None:
+    kept, gone = (Marker(POD, "scratch", "emptyDir", f"marker-{number}") for number in (1, 2))
+    left = volumes.remaining([kept, gone], ["/srv/marker-1", "/elsewhere/marker-3"])
+    assert left == {kept: "/srv/marker-1"}
+    (finding,) = volumes.volume_findings(left)
+    assert (finding.rule, finding.actual) == ("PER-07", "a file at /srv/marker-1")
+    assert not volumes.remaining([gone], [])
+
+
+def test_last_state_of_a_process_counts() -> None:
+    def status(pid: int, name: str, uid: int) -> str:
+        return (
+            f"process abc {pid}\nName: {name}\nUid: {uid} {uid} {uid} {uid}\nCapInh: 0\nCapPrm: 0\nCapEff: 0\n"
+            "CapBnd: 0\nCapAmb: 0\nNoNewPrivs: 1\nSeccomp: 2\n"
+        )
+
+    text = status(7, "runc:[2:INIT]", 0) + status(7, "python3", 0) + status(7, "python3", 1000) + status(8, "sh", 5)
+    observed = Observed(text.splitlines(keepends=True))
+    assert [(each.name, each.uids[0]) for each in observed.processes("abc")] == [("python3", 1000), ("sh", 5)]
+    assert observed.processes("other") == ()
