@@ -23,6 +23,7 @@ from acceptance.kube.recorder import Recorder
 from acceptance.kube.status import pods_of
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
+from acceptance.traffic.changes import Changes
 from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
@@ -123,8 +124,10 @@ class Experiment:
     """Why the experiment can't be judged; None if it can."""
     disturbances: list[Disturbance] = field(default_factory=list)
     """Outside them no request may fail, no pod become unready, and no container restart."""
+    changes: list[Changes] = field(default_factory=list)
+    """Updates, deletions and forms that were sent besides the traffic."""
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    """What its traffic wrote, compared with PostgreSQL; set at its end."""
+    """What its traffic and changes wrote, compared with PostgreSQL; set at its end."""
 
     @property
     def interval(self) -> Interval:
@@ -184,7 +187,7 @@ class ExperimentRunner:
     `connections` returns the sampler's connections that the node has tracked so far.
     `progress` shows a line while an experiment runs.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
-    `settle` compares with PostgreSQL what every experiment's traffic wrote; `ended` are the experiments so far.
+    `settle` compares with PostgreSQL what an experiment wrote; `ended` are the experiments so far.
     """
 
     release: Release
@@ -197,7 +200,7 @@ class ExperimentRunner:
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
     progress: Callable[[str], None] = lambda _: None
-    settle: Callable[[Mapping[str, SampleRun]], dict[str, Ledger]] = lambda _: {}
+    settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
@@ -279,7 +282,7 @@ class ExperimentRunner:
             experiment.load = self.sampler.machine_load(experiment.start)
         if experiment.inconclusive is None:
             self._attribute(experiment)
-            experiment.ledgers = self.settle(experiment.traffic)
+            experiment.ledgers = self.settle(experiment)
             experiment.inconclusive = self._inconclusive(experiment)
         if experiment.inconclusive is None:
             self.ended.append(experiment)
