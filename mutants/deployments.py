@@ -438,4 +438,16 @@ MUTANTS = (
         "behaviour/test_in_flight.py",
         replace(SERVER, "timeout_graceful_shutdown=round(finish_seconds)", "timeout_graceful_shutdown=1"),
     ),
+    mutant(
+        "changed setting other than ENVIRONMENT that no pod receives",
+        "CFG-10",
+        "behaviour/test_changed_config_map.py::test_changed_config_map_reaches_new_pods",
+        replace(HELPERS, '"DEBUG" (toString $values.config.debug)', '"DEBUG" "false"'),
+    ),
+    mutant(
+        "key of the model that is never rotated",
+        "SEC-11",
+        "behaviour/test_rotated_secret.py::test_rotated_secret_reaches_new_pods",
+        replace(HELPERS, '"OPENAI_API_KEY" ($secrets.openaiApiKey | default "")', '"OPENAI_API_KEY" "sk-proj-first"'),
+    ),
 )

@@ -20,6 +20,7 @@ from acceptance.kube.recorder import Recorder
 from acceptance.kube.status import pods_of
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
+from acceptance.traffic.changes import Changes
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
 
@@ -115,8 +116,10 @@ class Experiment:
     annotations: list[Annotation] = field(default_factory=list)
     disturbances: list[Disturbance] = field(default_factory=list)
     """Outside them no request may fail, no pod become unready, and no container restart."""
+    changes: list[Changes] = field(default_factory=list)
+    """Updates, deletions and forms that were sent besides the traffic."""
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    """What its traffic wrote, compared with PostgreSQL; set at its end."""
+    """What its traffic and changes wrote, compared with PostgreSQL; set at its end."""
 
     @property
     def interval(self) -> Interval:
@@ -175,7 +178,7 @@ class ExperimentRunner:
     `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
     `connections` returns the sampler's connections that the node has tracked so far.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
-    `settle` compares with PostgreSQL what every experiment's traffic wrote; `ended` are the experiments so far.
+    `settle` compares with PostgreSQL what an experiment wrote; `ended` are the experiments so far.
     """
 
     release: Release
@@ -187,7 +190,7 @@ class ExperimentRunner:
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
-    settle: Callable[[Mapping[str, SampleRun]], dict[str, Ledger]] = lambda _: {}
+    settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
@@ -253,7 +256,7 @@ class ExperimentRunner:
             experiment.end = self.recorder.wait_until_current()
             self._restore_after(experiment)
         self._attribute(experiment)
-        experiment.ledgers = self.settle(experiment.traffic)
+        experiment.ledgers = self.settle(experiment)
         self.ended.append(experiment)
         self.publish(experiment)
 

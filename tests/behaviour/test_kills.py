@@ -22,6 +22,7 @@ from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.availability import UNATTRIBUTED, Availability, Failure, failed_request_findings
+from acceptance.traffic.changes import Changer
 from acceptance.traffic.plans import chat_turns, page_views, task_writes
 from acceptance.traffic.write_ledger import Ledger
 
@@ -138,7 +139,8 @@ def pod_kills(
     if not writer.chat_obstacle:
         plans["chat"] = chat_turns(writer, CHATS_PER_SECOND)
     conversation, steps, turns = Conversation(reader), [], []
-    with experiments.experiment("kills", **plans) as experiment:
+    changer = Changer(reader, experiments.release.origin)
+    with experiments.experiment("kills", **plans) as experiment, changer.changing() as experiment.changes:
         if "chat" in plans:
             conversation.add_turn()
         for step in planned_steps(experiments):
