@@ -137,9 +137,9 @@ def judge(chosen: Sequence[Mutant], target: Path, results: Results, console: Con
         argv = ["--cluster-provider", "none", "--target", str(target), "--reports", reports]
         argv += ["-p", "no:terminal", "-p", "no:cacheprovider"]
         code = pytest.main([*argv, *(str(ROOT / module) for module in MODULES)], plugins=[session])
-    if code == pytest.ExitCode.INTERRUPTED:
-        return "interrupted; the results so far are kept"
-    return session.problem or (None if all(map(results.read, chosen)) else f"pytest ended with exit code {code}")
+    if session.problem or all(map(results.read, chosen)):
+        return session.problem
+    return f"pytest ended early, with exit code {code}; the results so far are kept"
 
 
 def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, only_survivors: bool) -> Score:

@@ -16,7 +16,7 @@ from mutants.app.mutant import Mutant
 
 STRINGS = 1
 """Of the operator on strings, the first mutant: the others change the case of letters alone."""
-LOGGERS = frozenset({"log", "logger", "logging"})
+LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception"})
 TEXT_CALLS = frozenset({"print", "cast"})
 """Functions whose arguments are not judged: output for people, and types for mypy."""
 
@@ -73,8 +73,8 @@ def _is_prose(node: Any) -> bool:
 
 
 def _is_for_people(function: Any) -> bool:
-    if isinstance(function, libcst.Attribute) and isinstance(function.value, libcst.Name):
-        return function.value.value in LOGGERS
+    if isinstance(function, libcst.Attribute):
+        return function.attr.value in LOG_METHODS
     return isinstance(function, libcst.Name) and function.value in TEXT_CALLS
 
 

@@ -47,6 +47,7 @@ STARTED = Deadline("mutant's start", 15, "the backend starts in 0.5 s here; a bu
 BY_START, BY_SIGN_UP = "its start", "a new user's sign-up"
 SWITCHED = Deadline("mutant switched on", 30, "the frontend starts in 2 s here; a busy machine gets fifteen times that")
 ALL_LINES = 1_000_000
+REASON = 1000
 CPUS = 1.0
 """Of a container; the frontend idles while the backend's mutants run."""
 
@@ -120,16 +121,16 @@ class MutantSession:
         given = list(items)
         for item, next_item in zip(given, [*given[1:], end], strict=True):
             start, logged = time.monotonic(), self._log_lines()
-            outcomes = run(item, next_item)
+            reports = run(item, next_item)
             self._order.seconds[item.nodeid] = time.monotonic() - start
-            if "failed" in outcomes:
-                failed.append(item.nodeid)
-            elif "skipped" not in outcomes:
+            if bad := next((each for each in reports if each.failed), None):
+                failed.append(f"{item.nodeid}: {bad.longreprtext[-REASON:]}")
+            elif not any(each.skipped for each in reports):
                 self._items[item.nodeid] = item
                 lines = self._log_lines()
                 self._touched[item.nodeid] = {name for name in lines if lines[name] > logged.get(name, 0)}
         if failed:
-            raise BaselineError(f"tests fail on the unmodified application: {', '.join(failed)}")
+            raise BaselineError(f"{len(failed)} tests fail on the unmodified application, first {failed[0]}")
 
     def _log_lines(self) -> dict[str, int]:
         """Return how many lines each component has logged; nothing before the release is there."""
@@ -164,7 +165,7 @@ class MutantSession:
         tests = self._order.of(candidates)
         following = [*(self._items[test] for test in tests[1:]), end]
         for test, next_item in zip(tests, following, strict=True):
-            if "failed" in run(self._items[test], next_item):
+            if any(each.failed for each in run(self._items[test], next_item)):
                 self._order.killed_by(test)
                 with suppress(Exception):  # fixtures of tests that the mutant broke
                     end.session._setupstate.teardown_exact(end)
@@ -239,6 +240,6 @@ class MutantSession:
                 return
 
 
-def run(item: pytest.Item, next_item: pytest.Item) -> set[str]:
-    """Run a test, and return the outcomes of its phases; what it shares with the next test is kept."""
-    return {report.outcome for report in runtestprotocol(item, log=False, nextitem=next_item)}
+def run(item: pytest.Item, next_item: pytest.Item) -> list[pytest.TestReport]:
+    """Run a test, and return the reports of its phases; what it shares with the next test is kept."""
+    return runtestprotocol(item, log=False, nextitem=next_item)

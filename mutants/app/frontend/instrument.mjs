@@ -10,8 +10,26 @@ const nothing = () => {};
 const logger = { isDebugEnabled: () => false, debug: nothing, info: nothing, warn: nothing, error: console.error };
 const options = { plugins: null, excludedMutations: [], ignorers: [], noHeader: false };
 
+// What Next reads without running the file.
+const SETTING = /^export const (dynamic|dynamicParams|fetchCache|maxDuration|preferredRegion|revalidate|runtime)\b/;
+
+/** The lines that may be mutated, as ranges whose lines and columns start at 0. */
+function ranges(content) {
+  const lines = content.split("\n");
+  const free = lines.flatMap((text, line) => (SETTING.test(text) ? [] : [line]));
+  const starts = free.filter((line) => !free.includes(line - 1));
+  const ends = free.filter((line) => !free.includes(line + 1));
+  return starts.map((line, n) => ({
+    start: { line, column: 0 },
+    end: { line: ends[n], column: lines[ends[n]].length },
+  }));
+}
+
 const files = await Promise.all(
-  names.map(async (name) => ({ name: path.join(folder, name), mutate: true, content: await readFile(path.join(folder, name), "utf8") })),
+  names.map(async (name) => {
+    const content = await readFile(path.join(folder, name), "utf8");
+    return { name: path.join(folder, name), mutate: ranges(content), content };
+  }),
 );
 const { files: changed, mutants } = await new Instrumenter(logger).instrument(files, options);
 await Promise.all(changed.map(({ name, content }) => writeFile(name, `// @ts-nocheck\n${content}`)));
