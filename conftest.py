@@ -28,7 +28,7 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
 from acceptance.provision.run import Context, Run
-from acceptance.report.results import OnFailure, RecordMeasurement, RunMetadata
+from acceptance.report.results import Limit, OnFailure, RecordMeasurement, RunMetadata
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
@@ -187,7 +187,7 @@ def ready_release(release: Release, provisioner: Provisioner, record_measurement
     since = provisioner.ready()
     if release.installed_at is not None:
         seconds = since - release.installed_at
-        record_measurement("helm install to every pod Ready", seconds, "s", RELEASE_READY.source)
+        record_measurement("helm install to every pod Ready", seconds, "s", Limit.of(RELEASE_READY))
     return release
 
 

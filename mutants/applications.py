@@ -373,4 +373,15 @@ MUTANTS = (
         "behaviour/test_kills.py::test_conversation_survives_kills",
         STORED_TWICE,
     ),
+    mutant(
+        "deletion that is acknowledged and not made",
+        "PER-05",
+        "behaviour/test_every_experiment.py::test_writes_of_every_experiment_are_stored_once",
+        replace(
+            TASKS,
+            "delete(Task).where(Task.user_id == owner, Task.id == task_id).returning(Task.id)",
+            "select(Task.id).where(Task.user_id == owner, Task.id == task_id)",
+        ),
+        experiment="behaviour/test_kills.py::test_every_outage_ends",
+    ),
 )

@@ -19,6 +19,7 @@ MAIN = "app/backend/todo_backend/__main__.py"
 LOGS = "app/backend/todo_backend/logs.py"
 DRAIN = "app/frontend/drain.js"
 OBSERVE = "app/frontend/observe.js"
+BACKEND_CLIENT = "app/frontend/lib/backend.ts"
 LOG_REQUEST = "    process.stdout.write(`${JSON.stringify(line)}\\n`);\n"
 """The statement with which the frontend logs a request."""
 BEGIN = "def main() -> None:\n"
@@ -373,5 +374,80 @@ MUTANTS = (
             "        if count >= 1000:\n"
             '            raise HTTPException(507, "these are enough")\n',
         ),
+    ),
+    mutant(
+        "killed pod that stays an endpoint, and starts in fifteen seconds",
+        "STA-09",
+        "behaviour/test_kills.py::test_every_outage_ends",
+        PUBLISHED_UNREADY,
+        replace(MAIN, "    server.run()\n", "    import time\n\n    time.sleep(15)\n    server.run()\n"),
+    ),
+    mutant(
+        "one write of twenty takes five seconds",
+        "STA-12",
+        "behaviour/test_rest.py",
+        replace(TASKS, "from fastapi import", "import asyncio\nimport random\n\nfrom fastapi import"),
+        replace(TASKS, CREATE, CREATE + "        await asyncio.sleep(5 * (random.random() < 0.05))\n"),
+    ),
+    mutant(
+        "one write of fifty is refused while nothing is disturbed",
+        "STA-08",
+        "behaviour/test_every_experiment.py::test_no_request_fails_while_nothing_is_disturbed",
+        replace(TASKS, "from fastapi import", "import random\n\nfrom fastapi import"),
+        replace(
+            TASKS,
+            CREATE,
+            CREATE + '        if random.random() < 0.02:\n            raise HTTPException(503, "not now")\n',
+        ),
+        experiment="behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
+    ),
+    mutant(
+        "process that ends by itself after 250 tasks",
+        "POD-05",
+        "behaviour/test_every_experiment.py::test_nothing_restarts_or_becomes_unready_by_itself",
+        replace(TASKS, "from fastapi import", "import os\n\nfrom fastapi import"),
+        replace(TASKS, "router = APIRouter(", "CREATED: list[str] = []\nrouter = APIRouter("),
+        replace(
+            TASKS,
+            CREATE,
+            CREATE + "        CREATED.append(owner)\n        if len(CREATED) > 250:\n            os._exit(3)\n",
+        ),
+        experiment="behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
+    ),
+    mutant(
+        "idle connections are closed after three seconds",
+        "STA-12",
+        "behaviour/test_idle_connections.py::test_idle_connection_still_serves",
+        replace(SERVER, "KEEP_ALIVE_SECONDS = 75", "KEEP_ALIVE_SECONDS = 3"),
+    ),
+    mutant(
+        "frontend that loses a request after idle time",
+        "STA-08",
+        "behaviour/test_idle_connections.py::test_page_is_served_after_idle_time",
+        replace(BACKEND_CLIENT, "const CHAT_MILLISECONDS", "let last = Date.now();\nconst CHAT_MILLISECONDS"),
+        replace(
+            BACKEND_CLIENT,
+            "  request.end(payload);\n",
+            '  if (Date.now() - last > 8_000) request.destroy(new Error("socket hang up"));\n'
+            "  last = Date.now();\n  request.end(payload);\n",
+        ),
+    ),
+    mutant(
+        "chat turns in flight are dropped a second after the drain",
+        "STA-09",
+        "behaviour/test_in_flight.py",
+        replace(SERVER, "timeout_graceful_shutdown=round(finish_seconds)", "timeout_graceful_shutdown=1"),
+    ),
+    mutant(
+        "changed setting other than ENVIRONMENT that no pod receives",
+        "CFG-10",
+        "behaviour/test_changed_config_map.py::test_changed_config_map_reaches_new_pods",
+        replace(HELPERS, '"DEBUG" (toString $values.config.debug)', '"DEBUG" "false"'),
+    ),
+    mutant(
+        "key of the model that is never rotated",
+        "SEC-11",
+        "behaviour/test_rotated_secret.py::test_rotated_secret_reaches_new_pods",
+        replace(HELPERS, '"OPENAI_API_KEY" ($secrets.openaiApiKey | default "")', '"OPENAI_API_KEY" "sk-proj-first"'),
     ),
 )

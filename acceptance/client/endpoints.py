@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -67,6 +68,7 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
         ("POST", api.tasks, "", api.created, title),
         ("GET", api.task, "task", OK, None),
         (api.update_method, api.task, "task", OK, title),
+        (api.partial_method, api.task, "task", OK, title),
         (api.complete_method, api.complete, "task", OK, done),
         ("GET", api.tags, "", OK, None),
         ("POST", api.tags, "", api.created, tag),
@@ -87,8 +89,27 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
             names,
         )
         for method, path, names, status, body in table
-        if path is not None and getattr(resources, names, "") is not None and (path != api.chat or resources.may_chat)
+        if method and path and getattr(resources, names, "") is not None and (path != api.chat or resources.may_chat)
     ]
+
+
+def task_lists(user: User, *, tag: str | None = None, text: str | None = None) -> dict[str, str]:
+    """Return the paths of every list of the user's tasks, by what it lists.
+
+    Args:
+        user: Whose tasks.
+        tag: The name of the tag of the list by tag; without it there is none.
+        text: The text of the list that a search gives.
+    """
+    api = user.target.api
+    queries = {
+        "open tasks": api.pending_query,
+        "completed tasks": api.completed_query,
+        "tasks with the tag": api.tag_query and tag and api.tag_query.format(text=quote(tag, safe="")),
+        "tasks found": api.search_query and text and api.search_query.format(text=quote(text, safe="")),
+    }
+    tasks = user.path(api.tasks)
+    return {"tasks": tasks} | {what: f"{tasks}?{query}" for what, query in queries.items() if query}
 
 
 def create_resources(user: User, text: str) -> UserResources:

@@ -17,6 +17,9 @@ from acceptance.client.user import User
 
 HS256 = "HS256"
 HOUR = 3600
+SECONDS = 3
+"""How long ago a token has just expired: more than clocks of one machine differ."""
+UNKNOWN_USER = "nobody-any-more"
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,53 @@ class Forge:
 
     def reissued(self) -> str:
         """Return a new valid token: the user's claims for another hour, signed with the release's key."""
-        return signed(self.claims() | {"exp": int(time.time()) + HOUR}, self.key)
+        return self.with_claims()
+
+    def with_claims(self, **changes: object) -> str:
+        """Return the user's claims, valid for another hour, with some changed, signed with the release's key."""
+        return signed(self.claims() | {"exp": int(time.time()) + HOUR} | changes, self.key)
+
+    def without_expiry(self) -> str:
+        """Return a token that never expires."""
+        claims = self.claims()
+        claims.pop("exp", None)
+        return signed(claims, self.key)
 
     def expired(self) -> str:
         """Return a token that expired an hour ago."""
-        return signed(self.claims() | {"exp": int(time.time()) - HOUR}, self.key)
+        return self.with_claims(exp=int(time.time()) - HOUR)
+
+    def just_expired(self) -> str:
+        """Return a token that expired some seconds ago, beyond the target's leeway."""
+        return self.with_claims(exp=int(time.time()) - self.user.target.auth.leeway_seconds - SECONDS)
+
+    def not_yet_valid(self) -> str:
+        """Return a token that is valid from an hour on."""
+        return self.with_claims(nbf=int(time.time()) + HOUR, exp=int(time.time()) + 2 * HOUR)
+
+    def extended(self) -> str:
+        """Return the user's token with a later expiry, and its signature unchanged."""
+        head, body, signature = self.parts()
+        claims = json.loads(_decoded(body))
+        return f"{head}.{_encoded(claims | {'exp': int(time.time()) + 1000 * HOUR})}.{signature}"
+
+    def of_own_key_in_header(self) -> str:
+        """Return the user's claims signed with a key that the token's own header contains."""
+        key = secrets.token_bytes(32)
+        head = {"alg": HS256, "typ": "JWT", "jwk": {"kty": "oct", "k": _text(key)}}
+        return signed(json.loads(_decoded(self.parts()[1])), key, head)
+
+    def of_unknown_user(self) -> str:
+        """Return a valid token of a user who does not exist any more; raises `Untested` if none can be made."""
+        text = json.dumps(self.claims() | {"exp": int(time.time()) + HOUR})
+        if self.user.id not in text:
+            raise Untested("the token does not contain its user's identifier")
+        return signed(json.loads(text.replace(self.user.id, UNKNOWN_USER)), self.key)
+
+    def truncated(self) -> str:
+        """Return the user's token with half of its signature."""
+        head, body, signature = self.parts()
+        return f"{head}.{body}.{signature[: len(signature) // 2]}"
 
     def of_another_key(self, key: str) -> str:
         """Return the user's claims signed with another key."""
@@ -85,23 +130,57 @@ BAD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
     "garbage": lambda _: secrets.token_urlsafe(48),
     "garbage in three parts": lambda _: ".".join(secrets.token_urlsafe(24) for _ in range(3)),
     "expired": Forge.expired,
+    "expired some seconds ago": Forge.just_expired,
+    "without an expiry": Forge.without_expiry,
+    "not valid yet": Forge.not_yet_valid,
+    "with another expiry": Forge.extended,
     "of another key": lambda forge: forge.of_another_key(secrets.token_urlsafe(48)),
     "of an empty key": lambda forge: forge.of_another_key(""),
+    "of a key in its header": Forge.of_own_key_in_header,
     "alg none": lambda forge: forge.with_algorithm("none"),
     "alg nOnE": lambda forge: forge.with_algorithm("nOnE"),
     "unsigned": lambda forge: "{}.{}.".format(*forge.parts()),
     "without a signature": lambda forge: "{}.{}".format(*forge.parts()),
     "tampered claims": Forge.with_swapped_subject,
     "tampered signature": Forge.altered,
+    "half a signature": Forge.truncated,
     "of another purpose": Forge.of_another_purpose,
 }
 """Makes each kind of invalid token, by name. The backend must not give access to the user's data for any."""
 
 
-def signed(claims: dict[str, Any], key: str) -> str:
-    """Return a token signed as Better Auth does: HS256 with the bytes of the key."""
-    message = f"{_encoded({'alg': HS256, 'typ': 'JWT'})}.{_encoded(claims)}"
-    return f"{message}.{_text(jwt.get_algorithm_by_name(HS256).sign(message.encode(), key.encode()))}"
+ODD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
+    "issued in the future": lambda forge: forge.with_claims(iat=int(time.time()) + HOUR),
+    "issued at no number": lambda forge: forge.with_claims(iat="yesterday"),
+    "with an expiry as text": lambda forge: forge.with_claims(exp=str(int(time.time()) + HOUR)),
+    "with an expiry of no number": lambda forge: forge.with_claims(exp="tomorrow"),
+    "with an expiry beyond any date": lambda forge: forge.with_claims(exp=10**30),
+    "with an audience": lambda forge: forge.with_claims(aud="another application"),
+    "with an issuer": lambda forge: forge.with_claims(iss="another issuer"),
+    "without a user": lambda forge: forge.with_claims(user=None),
+    "with a list as user": lambda forge: forge.with_claims(user=[{"id": forge.user.id}]),
+    "with a number as user": lambda forge: forge.with_claims(user={"id": 5}, session={"userId": 5}),
+    "with text as session": lambda forge: forge.with_claims(session="session"),
+    "with a list as claims": lambda forge: signed([forge.user.id], forge.key),
+    "with another algorithm": lambda forge: signed(forge.claims(), forge.key, {"alg": "HS512", "typ": "JWT"}),
+    "with an unknown algorithm": lambda forge: signed(forge.claims(), forge.key, {"alg": "HS1024", "typ": "JWT"}),
+    "with a number as algorithm": lambda forge: signed(forge.claims(), forge.key, {"alg": 5}),
+    "with an extension that must be understood": lambda forge: signed(
+        forge.claims(), forge.key, {"alg": HS256, "crit": ["unknown"], "unknown": True}
+    ),
+    "of characters that are no base64": lambda _: "%%.é.😀",
+    "of one dot": lambda _: ".",
+    "of two dots": lambda _: "..",
+    "of 6 kB": lambda _: "a" * 6000,
+}
+"""Makes unusual tokens by name. An implementation may accept or refuse them, but must not fail on any."""
+
+
+def signed(claims: object, key: str | bytes, head: dict[str, Any] | None = None) -> str:
+    """Return a token signed as Better Auth does: HS256 with the bytes of the key, whatever the header says."""
+    message = f"{_encoded(head or {'alg': HS256, 'typ': 'JWT'})}.{_encoded(claims)}"
+    secret = key.encode() if isinstance(key, str) else key
+    return f"{message}.{_text(jwt.get_algorithm_by_name(HS256).sign(message.encode(), secret))}"
 
 
 def _split(token: str) -> tuple[str, str, str]:
@@ -115,7 +194,7 @@ def _decoded(part: str) -> str:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
 
 
-def _encoded(value: dict[str, Any]) -> str:
+def _encoded(value: object) -> str:
     return _text(json.dumps(value, separators=(",", ":")).encode())
 
 

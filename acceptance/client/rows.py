@@ -22,6 +22,18 @@ def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> 
     return postgres.cursor(row_factory=dict_row).execute(query).fetchall()
 
 
+def changed_tables(before: Mapping[str, list[Row]], after: Mapping[str, list[Row]]) -> str:
+    """Return what differs between two results of `user_rows`: each table with its rows that are new, gone or other."""
+    found = []
+    for table, old in before.items():
+        gone, new = (
+            [row for row in one if row not in other] for one, other in ((old, after[table]), (after[table], old))
+        )
+        if gone or new:
+            found.append(f"{table}: {gone} became {new}")
+    return "; ".join(found)[:1000]
+
+
 def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
     """Return every row of a user by table, to compare them before and after a request."""
     found = {name: rows(postgres, name, {tables.owner: user_id}) for name in (tables.task, tables.tag)}

@@ -11,6 +11,7 @@ import jwt
 import requests
 
 from acceptance.checks.finding import Untested
+from acceptance.client.answers import describe
 from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
@@ -152,7 +153,7 @@ class User:
         """Send a request and return the response's JSON; `AssertionError` on another status than `status`."""
         answer = self.call(method, path, origin, json=body)
         assert answer.status_code == status, (
-            f"{method} {path} at {origin or 'the Service'}: expected {status}, got {answer.status_code}: {answer.text}"
+            f"{method} {path} at {origin or 'the Service'}: expected {status}, got {describe(self.target, answer)}"
         )
         return answer.json() if answer.content else None
 
@@ -166,10 +167,45 @@ def chat_obstacle(target: Target, *, own_release: bool) -> str:
     return "" if own_release else "a chat turn would reach the model of a release that this run did not install"
 
 
+def random_account() -> dict[str, str]:
+    """Return a new account: name, email and password."""
+    name = f"user-{secrets.token_hex(6)}"
+    return {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
+
+
+def send_account(gateway: Gateway, path: str, account: Mapping[str, str], origin: str) -> requests.Response:
+    """Sign up or sign in at the frontend with the `Origin` header of a browser, again while the rate limit answers 429.
+
+    Raises:
+        WaitError: The application's rate limit refuses for too long.
+    """
+    url = gateway.url("frontend", path)
+
+    def probe() -> requests.Response:
+        with gateway.session() as session:
+            answer = session.post(url, json=dict(account), headers={"Origin": origin}, timeout=REQUEST.seconds)
+        if answer.status_code == TOO_MANY:
+            raise NotYet(f"{path} was answered 429, the application's rate limit")
+        return answer
+
+    return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+
+
+def session_token(target: Target, answer: requests.Response) -> str | None:
+    """Return the token in the session cookie that a response sets, or None."""
+    return next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
+
+
 def sign_up(
-    target: Target, gateway: Gateway, origin: str, redact: Callable[[str], None], *, own_release: bool = True
+    target: Target,
+    gateway: Gateway,
+    origin: str,
+    redact: Callable[[str], None],
+    *,
+    own_release: bool = True,
+    account: Mapping[str, str] | None = None,
 ) -> User:
-    """Sign up a new user through the frontend, with the `Origin` header of a browser.
+    """Sign up a new user through the frontend.
 
     Args:
         target: The target under test.
@@ -177,26 +213,17 @@ def sign_up(
         origin: The release's origin.
         redact: Called with the password and the token, to keep them out of reports.
         own_release: Whether the run installed the release, and so chose its model.
+        account: Name, email and password; random by default.
 
     Raises:
         AssertionError: Sign-up fails or sets no session cookie.
         WaitError: The application's rate limit refuses the sign-up for too long.
     """
-    name = f"user-{secrets.token_hex(6)}"
-    account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
+    account = account or random_account()
     redact(account["password"])
-    url = gateway.url("frontend", target.auth.sign_up)
-
-    def probe() -> requests.Response:
-        with gateway.session() as session:
-            answer = session.post(url, json=account, headers={"Origin": origin}, timeout=REQUEST.seconds)
-        if answer.status_code == TOO_MANY:
-            raise NotYet("sign-up was answered 429, the application's rate limit")
-        return answer
-
-    answer = eventually("a sign-up within the rate limit", probe, RATE_LIMIT)
-    assert answer.ok, f"sign-up was answered {answer.status_code}: {answer.text}"
-    token = next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
+    answer = send_account(gateway, target.auth.sign_up, account, origin)
+    assert answer.ok, f"sign-up was answered {describe(target, answer)}"
+    token = session_token(target, answer)
     assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
     redact(token)
     claims = jwt.decode(token, options={"verify_signature": False})

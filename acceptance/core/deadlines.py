@@ -19,6 +19,14 @@ POD_REPLACED = Deadline("pod replaced", 30, "POD-17: a deleted pod's replacement
 DATABASE_ERROR = Deadline("error without database", 5, "PER-08: an error within 5 s, not a hang")
 DATABASE_RECOVERY = Deadline("recovery of the database", 30, "PER-08: service recovers within 30 s")
 REQUEST = Deadline("answer to a request", 10, "STA-08: a request later than 10 s has failed")
+AT_REST = Deadline(
+    "p99 at rest", 2, "a page takes 0.1 s and a write 0.02 s here; two busy cores get ten times that, nobody waits 5 s"
+)
+ENDPOINT_GONE = Deadline(
+    "killed pod's endpoint gone",
+    10,
+    "the kubelet sees an ended process within 1 s, kube-proxy writes its rules each second; five times that",
+)
 CAUSE_LASTED = Deadline(
     "fail-fast cause", 15, "a back-off may end by itself; a cause is reported within 20 s of being known"
 )

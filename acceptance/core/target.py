@@ -191,6 +191,8 @@ class Api(Model):
     conversations: HttpPath | None = "/api/{user_id}/conversations"
     messages: HttpPath | None = "/api/{user_id}/conversations/{id}/messages"
     update_method: Literal["PUT", "PATCH"] = "PUT"
+    partial_method: Literal["PATCH", "PUT", "POST"] | None = None
+    """The method on a task's path that changes the given fields and leaves the others."""
     complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
     created: int = 201
     deleted: int = 204
@@ -218,6 +220,22 @@ class Api(Model):
     tags_field: str | None = None
     conversations_field: str | None = None
     messages_field: str | None = None
+    task_fields: dict[str, tuple[Any, Any]] = {}
+    """Further fields that can be written with a task, each with two valid values; the order in a list is free."""
+    task_tags_field: str | None = None
+    """The field of a task with its tags' names."""
+    pending_query: str | None = None
+    """The query of the tasks' path for open tasks: `status=pending`."""
+    completed_query: str | None = None
+    tag_query: str | None = None
+    """The query for a tag's tasks, with the name as `{text}`: `tag={text}`."""
+    search_query: str | None = None
+    """The query for the tasks whose title contains `{text}`: `q={text}`."""
+    title_limit: int | None = None
+    """The longest title in characters; a longer one is bad input."""
+    message_limit: int | None = None
+    history_limit: int | None = None
+    """How many earlier messages of a conversation reach the model at most; None if all do."""
 
     @field_validator(
         *("complete", "tags", "tag", "chat", "conversations", "messages", "conversation_field"), mode="before"
@@ -233,6 +251,9 @@ class Pages(Model):
     search: HttpPath = "/tasks?q={token}"
     echo: str = 'value="{token}"'
     tasks: HttpPath = "/tasks"
+    chat: HttpPath | None = None
+    conversation: HttpPath | None = None
+    """A page with the messages of the conversation `{id}`."""
 
 
 class Screens(Model):
@@ -256,6 +277,8 @@ class Screens(Model):
     you: str
     """The accessible name of an article of the chat's log that the user wrote."""
     assistant: str
+    delete_button: str | None = None
+    """The button that deletes the task `{title}`."""
 
 
 class Auth(Model):
@@ -267,6 +290,8 @@ class Auth(Model):
     cookie: str = "better-auth.session_data"
     carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
     """How the backend takes the token: in an Authorization header, in the cookie, or either."""
+    leeway_seconds: int = 0
+    """How long a token is still valid after its expiry, for clocks that differ."""
 
 
 class Tables(Model):

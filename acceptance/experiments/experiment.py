@@ -20,10 +20,13 @@ from acceptance.kube.recorder import Recorder
 from acceptance.kube.status import pods_of
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
+from acceptance.traffic.changes import Changes
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
 
 T = TypeVar("T")
+FAILED_WAIT = "failed: "
+"""The start of the annotation of a wait that failed."""
 
 
 class BaselineError(Exception):
@@ -87,6 +90,15 @@ class Annotation:
     text: str
 
 
+@dataclass(frozen=True)
+class Disturbance:
+    """When an experiment disturbs the release, or one component of it; `restarts` if its containers may restart."""
+
+    interval: Interval
+    component: str = ""
+    restarts: bool = True
+
+
 @dataclass
 class Experiment:
     """The record of one experiment: its time, its traffic, and the history of the objects meanwhile.
@@ -102,8 +114,12 @@ class Experiment:
     availability: bool = True
     """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
+    disturbances: list[Disturbance] = field(default_factory=list)
+    """Outside them no request may fail, no pod become unready, and no container restart."""
+    changes: list[Changes] = field(default_factory=list)
+    """Updates, deletions and forms that were sent besides the traffic."""
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    """What its traffic wrote, compared with PostgreSQL; set at its end."""
+    """What its traffic and changes wrote, compared with PostgreSQL; set at its end."""
 
     @property
     def interval(self) -> Interval:
@@ -118,6 +134,15 @@ class Experiment:
     def run_until(self, seconds: float) -> None:
         """Let the traffic continue until `seconds` after the start."""
         dwell(seconds - self.elapsed, "traffic continues")
+
+    @contextmanager
+    def disturbance(self, component: str = "", *, restarts: bool = True) -> Iterator[None]:
+        """Declare that the body disturbs the component, or the whole release; `restarts` if containers may restart."""
+        start = time.time()
+        try:
+            yield
+        finally:
+            self.disturbances.append(Disturbance(Interval(start, time.time()), component, restarts))
 
     def annotate(self, text: str) -> float:
         """Add an annotation to the timeline, and return its moment."""
@@ -140,7 +165,7 @@ class Experiment:
             outcome = error
         result = WaitResult(time.time() - start, outcome)
         if not result.ok:
-            self.annotate(f"failed: {name}")
+            self.annotate(FAILED_WAIT + name)
         return result
 
 
@@ -153,7 +178,7 @@ class ExperimentRunner:
     `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
     `connections` returns the sampler's connections that the node has tracked so far.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
-    `settle` compares with PostgreSQL what every experiment's traffic wrote; `ended` are the experiments so far.
+    `settle` compares with PostgreSQL what an experiment wrote; `ended` are the experiments so far.
     """
 
     release: Release
@@ -165,7 +190,7 @@ class ExperimentRunner:
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
-    settle: Callable[[Mapping[str, SampleRun]], dict[str, Ledger]] = lambda _: {}
+    settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
@@ -231,7 +256,7 @@ class ExperimentRunner:
             experiment.end = self.recorder.wait_until_current()
             self._restore_after(experiment)
         self._attribute(experiment)
-        experiment.ledgers = self.settle(experiment.traffic)
+        experiment.ledgers = self.settle(experiment)
         self.ended.append(experiment)
         self.publish(experiment)
 

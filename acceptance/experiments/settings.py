@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from acceptance.checks.finding import Finding
 from acceptance.client.user import User
@@ -27,13 +28,25 @@ MIN_SECONDS = duration_for(MIN_REQUESTS, RATE)
 
 @dataclass(frozen=True)
 class Change:
-    """A changed setting: its rollout, and what the containers' environment then contained, by component."""
+    """Changed settings: their rollout, and the containers' environments before and after it, by component.
+
+    The environments hold the changed variables alone; they may be secret, and are not shown.
+    """
 
     interval: Interval
     rollout: WaitResult[None]
     old_pods: dict[str, set[str]]
     new_pods: dict[str, set[str]]
-    values: dict[str, list[str]]
+    before: dict[str, list[dict[str, str]]] = field(repr=False)
+    after: dict[str, list[dict[str, str]]] = field(repr=False)
+
+    def values(self, component: str, key: str) -> list[str]:
+        """A variable's value in each container of the component after the rollout; empty if a container has none."""
+        return [environment.get(key, "") for environment in self.after[component]]
+
+    def uses(self, component: str, key: str) -> bool:
+        """Whether a container of the component had the variable before."""
+        return any(key in environment for environment in self.before[component])
 
 
 def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
@@ -42,19 +55,24 @@ def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
     return {name: {name_of(pod) for pod in pods_of(pods, experiments.target.component(name))} for name in COMPONENTS}
 
 
-def environment_values(experiments: ExperimentRunner, component: str, key: str) -> list[str]:
-    """A variable's value in each container of the component; empty if a container has none."""
-    part, cluster = experiments.target.component(component), experiments.release.cluster
-    return [process_environment(cluster, pod, part.container).get(key, "") for pod in experiments.pods(part)]
+def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[str, list[dict[str, str]]]:
+    """The variables of these names in the environment of each running container, by component."""
+    cluster, found = experiments.release.cluster, {}
+    for name in COMPONENTS:
+        part = experiments.target.component(name)
+        processes = [process_environment(cluster, pod, part.container) for pod in experiments.pods(part)]
+        found[str(name)] = [{key: process[key] for key in keys if key in process} for process in processes]
+    return found
 
 
-def make_change(experiments: ExperimentRunner, experiment: Experiment, step: Step[None, None], key: str) -> Change:
-    """Change a setting, wait for the rollout, and read the variable `key` in the containers."""
-    old_pods = pod_names(experiments)
+def make_change(
+    experiments: ExperimentRunner, experiment: Experiment, step: Step[None, None], keys: Collection[str]
+) -> Change:
+    """Change settings, wait for the rollout, and read the variables `keys` in the containers before and after."""
+    old_pods, before = pod_names(experiments), environments(experiments, keys)
     result = run_step(experiment, step)
-    new_pods = pod_names(experiments)
-    values: dict[str, list[str]] = {name: environment_values(experiments, name, key) for name in COMPONENTS}
-    return Change(result.interval, result.recovery, old_pods, new_pods, values)
+    new_pods, after = pod_names(experiments), environments(experiments, keys)
+    return Change(result.interval, result.recovery, old_pods, new_pods, before, after)
 
 
 def settings_traffic(writer: User, reader: User) -> dict[str, Plan]:
@@ -63,19 +81,26 @@ def settings_traffic(writer: User, reader: User) -> dict[str, Plan]:
 
 
 def change_findings(
-    rule: str, experiments: ExperimentRunner, change: Change, component: str, key: str, value: str
+    rule: str, experiments: ExperimentRunner, change: Change, component: str, given: Mapping[str, str]
 ) -> list[Finding]:
-    """Findings if pods were not replaced or do not all have the new value, which may be secret and is not shown."""
+    """Findings if pods were not replaced, or do not all have the new value of each key that they use.
+
+    Values may be secret and are not shown.
+    """
     part = experiments.target.component(component)
     object_ = f"Deployment/{part.deployment}"
+    used = {key: value for key, value in given.items() if change.uses(component, key)}
     findings = []
+    if not used:
+        findings.append(Finding(rule, object_, "environment", f"one of {sorted(given)}", "none of them before"))
     if kept := sorted(change.old_pods[component] & change.new_pods[component]):
         findings.append(Finding(rule, object_, "pods", "replaced by the change", f"kept: {', '.join(kept)}"))
-    values = change.values[component]
-    stale = sum(actual != value for actual in values)
-    if stale or not values:
-        expected = f"the new value in each of {part.replicas} pods"
-        findings.append(Finding(rule, object_, f"environment {key}", expected, f"another one in {stale}"))
+    for key, value in used.items():
+        values = change.values(component, key)
+        stale = sum(actual != value for actual in values)
+        if stale or not values:
+            expected = f"the new value in each of {part.replicas} pods"
+            findings.append(Finding(rule, object_, f"environment {key}", expected, f"another one in {stale}"))
     return findings
 
 

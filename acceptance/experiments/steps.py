@@ -25,6 +25,7 @@ class Step(Generic[D, R]):
         recovered: Receives that, and waits until the release has recovered.
         component: The component that is disturbed; empty for the whole release.
         kind: The kind of disturbance, by which tests select the steps that a rule is about.
+        restarts: Whether containers of the component may restart meanwhile.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Step(Generic[D, R]):
     recovered: Callable[[D], R]
     component: str = ""
     kind: str = ""
+    restarts: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,14 @@ def run_step(experiment: Experiment, step: Step[D, R], quiet: float = 0.0) -> St
 
     The interval ends in the middle of the quiet time, so that requests sent in it are answered before the next step.
     """
-    start = experiment.annotate(step.name)
-    affected = step.disturb()
-    recovery = experiment.wait_for(step.name, lambda: step.recovered(affected))
+    with experiment.disturbance(step.component, restarts=step.restarts):
+        start = experiment.annotate(step.name)
+        affected = step.disturb()
+        recovery = experiment.wait_for(step.name, lambda: step.recovered(affected))
     dwell(quiet, "the requests in flight are answered before the next step")
     return StepResult(step, Interval(start, time.time() - quiet / 2), affected, recovery)
 
 
 def rollout_step(runner: ExperimentRunner, name: str, change: Callable[[], None]) -> Step[None, None]:
     """A step that changes the release, such as by `helm upgrade`, and recovers when every rollout is complete."""
-    return Step(name, disturb=change, recovered=lambda _: runner.wait_rolled_out())
+    return Step(name, disturb=change, recovered=lambda _: runner.wait_rolled_out(), restarts=False)

@@ -9,7 +9,7 @@ import pytest
 
 from acceptance.core.target import Target
 from acceptance.plugin.state import STATE, SessionState
-from acceptance.report.results import Measurement, OnFailure, Picture, RecordMeasurement, RunMetadata
+from acceptance.report.results import Limit, Measurement, NotJudged, OnFailure, Picture, RecordMeasurement, RunMetadata
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +38,11 @@ def progress(session_state: SessionState) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def record_measurement(session_state: SessionState) -> RecordMeasurement:
-    """`record_measurement(name, value, unit, source)`; `source` says what the figure is compared with."""
+    """`record_measurement(name, value, unit, limit)`: a figure with its limit, or why it is not judged."""
 
-    def record(name: str, value: float, unit: str, source: str) -> None:
+    def record(name: str, value: float, unit: str, limit: Limit | NotJudged) -> None:
         test = session_state.current.binding.test if session_state.current else ""
-        session_state.results.measurements.append(Measurement(name, value, unit, source, test))
+        session_state.results.measurements.append(Measurement.of(name, value, unit, limit, test))
 
     return record
 

@@ -6,21 +6,35 @@ from collections.abc import Iterable
 
 from acceptance.core.target import Component
 from acceptance.experiments.experiment import Experiment
+from acceptance.experiments.undisturbed import undisturbed
 from acceptance.report import timeline
-from acceptance.report.results import Picture, RecordMeasurement
+from acceptance.report.results import Limit, NotJudged, Picture, RecordMeasurement
 
 FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
-EXPECTED = "expected in this experiment: not a failure"
-
-
-LEDGER = "PER-05: each acknowledged write is in PostgreSQL once, each other one at most once"
+AT_REST_FAILED = Limit(0, f"{FAILED}; while nothing was disturbed")
+DISTURBED = NotJudged("includes the disturbances, whose bounds the experiment's own tests judge")
+COUNT = NotJudged("a count; too few make the experiment inconclusive")
+EXPECTED = NotJudged("expected in this experiment: not a failure")
+LEDGER = Limit(0, "PER-05: each acknowledged write is in PostgreSQL once, each other one at most once")
+LIMITS: dict[str, Limit | NotJudged] = {
+    "requests": COUNT,
+    "new_connections": COUNT,
+    "reused_connections": COUNT,
+    "refused_as_expected": EXPECTED,
+    "lost": LEDGER,
+    "duplicated": LEDGER,
+    "acknowledged": COUNT,
+    "unacknowledged": COUNT,
+    "stored": COUNT,
+}
+"""Of the figures of traffic and ledgers; all others include the disturbances."""
 
 
 def record_ledgers(experiment: Experiment, record: RecordMeasurement) -> None:
     """Record the figures of each settled ledger."""
     for label, ledger in experiment.ledgers.items():
         for figure, value in ledger.reconciliation.figures().items():
-            record(f"{experiment.name}: {label}: {figure}", value, "writes", LEDGER)
+            record(f"{experiment.name}: {label}: {figure}", value, "writes", LIMITS[figure])
 
 
 def record_availability(experiment: Experiment, record: RecordMeasurement) -> None:
@@ -29,11 +43,12 @@ def record_availability(experiment: Experiment, record: RecordMeasurement) -> No
         return
     for label, sampled in experiment.traffic.items():
         for name, value in sampled.availability.figures().items():
-            source = EXPECTED if name == "refused_as_expected" else FAILED
             figure, _, unit = name.rpartition("_")
             if unit != "seconds":
                 figure, unit = name, "requests"
-            record(f"{experiment.name}: {label}: {figure}", value, unit, source)
+            record(f"{experiment.name}: {label}: {figure}", value, unit, LIMITS.get(name, DISTURBED))
+        failed = len(undisturbed(experiment, sampled.availability).failures)
+        record(f"{experiment.name}: {label}: failed while nothing was disturbed", failed, "requests", AT_REST_FAILED)
 
 
 def availability_picture(experiment: Experiment, components: Iterable[Component]) -> Picture:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from acceptance.core.deadlines import Deadline
 from acceptance.core.target import Target
 from acceptance.core.values import leaves
 from acceptance.report.verdict import TestResult
@@ -18,22 +19,54 @@ OnFailure = Callable[[Collector], AbstractContextManager[None]]
 """Registers a collector until the context's exit."""
 
 
-class RecordMeasurement(Protocol):
-    """Records a figure of the running test; `source` says what it is compared with."""
+@dataclass(frozen=True)
+class Limit:
+    """The most that a figure may be, and where that is from: a test has a finding for a greater one."""
 
-    def __call__(self, name: str, value: float, unit: str, source: str) -> None:
+    most: float
+    source: str
+
+    @classmethod
+    def of(cls, deadline: Deadline) -> Limit:
+        """The limit that a deadline sets."""
+        return cls(deadline.seconds, deadline.source)
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """Why a figure is compared with nothing."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.reason:
+            raise ValueError("a figure that is not judged needs a reason")
+
+
+class RecordMeasurement(Protocol):
+    """Records a figure of the running test, with its limit or the reason why it has none."""
+
+    def __call__(self, name: str, value: float, unit: str, limit: Limit | NotJudged) -> None:
         """Record it."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure for the release approver; `source` says what it is compared with."""
+    """A figure for the release approver: at most `limit` if it is judged; `source` says by what, or why not."""
 
     name: str
     value: float
     unit: str
+    limit: float | None
     source: str
     test: str = ""
+
+    @classmethod
+    def of(cls, name: str, value: float, unit: str, limit: Limit | NotJudged, test: str = "") -> Measurement:
+        """The figure with its limit, or with the reason why it has none."""
+        if isinstance(limit, NotJudged):
+            return cls(name, value, unit, None, limit.reason, test)
+        return cls(name, value, unit, limit.most, limit.source, test)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,11 @@ class Plan:
             raise ValueError(f"{self.method} {self.path} writes: the plan must say where its writes are stored")
 
     @property
+    def service(self) -> str:
+        """The Service, or the pod's address, that the requests are sent to, as `Service/name`."""
+        return f"Service/{self.host.partition('.')[0]}"
+
+    @property
     def writes(self) -> bool:
         """Whether the requests change something."""
         return self.method not in READING

@@ -6,7 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 MODULES = tuple(
-    f"tests/behaviour/test_{name}.py" for name in ("api", "tokens", "users", "chat", "pages", "cors", "logs")
+    f"tests/behaviour/test_{name}.py"
+    for name in (
+        "api",
+        "tokens",
+        "users",
+        "chat",
+        "pages",
+        "cors",
+        "logs",
+        "fields",
+        "texts",
+        "history",
+        "caching",
+        "accounts",
+    )
 )
 """The tests of the application alone: none needs Kubernetes."""
 DECISIVE: Mapping[str, frozenset[str]] = {

@@ -25,9 +25,10 @@ from acceptance.provision.release import Release
 from acceptance.report.experiments import availability_picture, record_availability, record_ledgers
 from acceptance.report.results import OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
+from acceptance.traffic.changes import settle_changes
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.preflight import plan_obstacle
-from acceptance.traffic.sampler import Sampler, SampleRun, open_sampler
+from acceptance.traffic.sampler import Sampler, open_sampler
 from acceptance.traffic.write_ledger import Ledger, settle
 
 
@@ -106,8 +107,12 @@ def experiments(
         if experiment.availability and experiment.traffic:
             record_picture(availability_picture(experiment, target.components.values()))
 
-    def settle_writes(traffic: Mapping[str, SampleRun]) -> dict[str, Ledger]:
-        return settle(traffic, provisioner.database()) if provisioner.installs_release else {}
+    def settle_writes(experiment: Experiment) -> dict[str, Ledger]:
+        if not provisioner.installs_release:
+            return {}
+        database = provisioner.database()
+        changed = settle_changes(experiment.changes, target.tables, database)
+        return settle(experiment.traffic, database) | changed
 
     def record_override(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")

@@ -19,7 +19,7 @@ from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
 from acceptance.provision.provisioner import Provisioner
 from acceptance.report import timeline
-from acceptance.report.results import Picture, RecordMeasurement
+from acceptance.report.results import Limit, NotJudged, Picture, RecordMeasurement
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.load_test import Load, run_load
 from acceptance.traffic.plans import on_held_connections, task_writes
@@ -35,6 +35,7 @@ machine too, where the same requests cost more."""
 HELD_CONNECTIONS = 10
 """Opened when all replicas are Ready: the autoscaler removes the newest pods first, and connections that the sampler
 opened earlier do not reach those."""
+UNDER_LOAD = NotJudged("as counted by Locust, which sends more than the pods before the scale-up can answer")
 HOLD_SECONDS = 15.0
 """Time at maxReplicas and at minReplicas in which the count must stay: one sync of the autoscaler."""
 BUDGETS = {"metrics": 75.0, "decision": 75.0, "scheduling": 10.0, "start": 30.0, "ready": 30.0}
@@ -140,14 +141,16 @@ def scaling(
     if limits is None or path is None:
         raise Untested("the target names no autoscaler, or no value that enables it")
     image = provisioner.tools().reference
-    with experiments.experiment("autoscaling", backend=task_writes(writer, SAMPLED_PER_SECOND)) as experiment:
+    plan = task_writes(writer, SAMPLED_PER_SECOND)
+    with experiments.experiment("autoscaling", backend=plan) as experiment, experiment.disturbance(restarts=False):
         scaling = Scaling(experiment, backend, limits)
         experiments.upgrade({path: True})
         scaling.metrics = experiment.wait_for("metrics", lambda: wait_metrics(experiments, limits))
         if not scaling.metrics.ok:
             return scaling
         experiment.wait_for(
-            "minReplicas before the load", lambda: wait_scaled(experiments, backend, limits.min_replicas, SCALED_DOWN)
+            "minReplicas before the load",
+            lambda: wait_scaled(experiments, backend, limits.min_replicas, SCALED_DOWN),
         )
         start = experiment.annotate("load starts")
         with run_load(experiments.release.cluster, image, writer, CLIENTS) as load:
@@ -156,7 +159,7 @@ def scaling(
         if scaling.scaled_up.ok:
             scale_down(experiments, scaling, writer)
     for name, number in (("requests", load.requests), ("failures", load.failures)):
-        record_measurement(f"autoscaling: load: {name}", number, "requests", "as counted by Locust; not judged")
+        record_measurement(f"autoscaling: load: {name}", number, "requests", UNDER_LOAD)
     svg = timeline.autoscaling(experiment, backend, limits, load, start)
     record_picture(Picture("autoscaling: replicas", svg, caption(scaling, load)))
     return scaling
@@ -185,7 +188,7 @@ def test_scales_up_to_max_replicas(
     scaling: Scaling, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
     seconds = scaling.require_scaled_up()
-    record_measurement("autoscaling: start of load to all Ready", seconds, "s", SCALED_UP.source)
+    record_measurement("autoscaling: start of load to all Ready", seconds, "s", Limit.of(SCALED_UP))
     report_findings(limit_findings("HPA-09", scaling), experiments.target)
 
 
@@ -198,7 +201,7 @@ def test_each_scale_up_phase_is_within_its_budget(
     before = scaling.load.start
     for phase, moment in phase_ends(scaling).items():
         seconds, budget = max(0.0, moment - before), BUDGETS[phase]
-        record_measurement(f"autoscaling: {phase}", seconds, "s", f"budget {budget:g} s")
+        record_measurement(f"autoscaling: {phase}", seconds, "s", Limit(budget, "HPA-09: the phase's budget"))
         if seconds > budget:
             object_ = f"HorizontalPodAutoscaler/{scaling.limits.name}"
             findings.append(Finding("HPA-09", object_, phase, f"within {budget:g} s", f"{seconds:.1f} s"))
@@ -233,7 +236,7 @@ def test_scales_down_to_min_replicas(
 ) -> None:
     scaling.require_scaled_up()
     seconds = scaling.scaled_down.seconds
-    record_measurement("autoscaling: end of load to minReplicas", seconds, "s", SCALED_DOWN.source)
+    record_measurement("autoscaling: end of load to minReplicas", seconds, "s", Limit.of(SCALED_DOWN))
     report_findings(limit_findings("HPA-10", scaling), experiments.target)
 
 

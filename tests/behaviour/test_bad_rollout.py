@@ -90,14 +90,15 @@ def roll_out_and_back(
     with experiments.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as experiment:
         stuck = StuckRollout(experiment, old_pods)
         revision = experiments.release.helm.revision()
-        experiment.annotate("bad upgrade")
-        experiments.upgrade(changes)
-        for component in affected:
-            stuck.causes[component] = wait_for_cause(experiments, stuck, component)
-        dwell(STUCK_SECONDS, "the rollout stays stuck")
-        observe(experiments, stuck)
-        step = rollout_step(experiments, "rollback", lambda: experiments.rollback(revision))
-        stuck.rollback = run_step(experiment, step).recovery
+        with experiment.disturbance():
+            experiment.annotate("bad upgrade")
+            experiments.upgrade(changes)
+            for component in affected:
+                stuck.causes[component] = wait_for_cause(experiments, stuck, component)
+            dwell(STUCK_SECONDS, "the rollout stays stuck")
+            observe(experiments, stuck)
+            step = rollout_step(experiments, "rollback", lambda: experiments.rollback(revision))
+            stuck.rollback = run_step(experiment, step).recovery
     return stuck
 
 

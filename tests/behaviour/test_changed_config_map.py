@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.interval import Interval
-from acceptance.core.target import COMPONENTS
+from acceptance.core.target import COMPONENTS, Target
+from acceptance.core.values import ROUND_TRIP
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.settings import (
     MIN_SECONDS,
@@ -22,6 +24,8 @@ from acceptance.experiments.settings import (
 from acceptance.experiments.steps import rollout_step
 
 OTHER_ENVIRONMENT = "staging"
+FREE_KEY = next(iter(ROUND_TRIP))
+"""One of the keys that the run adds to the ConfigMap."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +33,43 @@ class ChangedConfigMap:
     """An upgrade that changes the ConfigMap, and the `helm rollback` to the revision before it."""
 
     experiment: Experiment
+    given: dict[str, str]
+    """The changed keys, with the values that the ConfigMap then had."""
     upgrade: Change
     rollback: Change
 
 
 @pytest.fixture(scope="module")
 def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User) -> ChangedConfigMap:
-    """The ConfigMap has another ENVIRONMENT, and then the earlier one again."""
-    path, key = experiments.target.values.environment, experiments.target.config_map.environment
-    if path is None:
-        raise Untested("the target names no value for the environment")
+    """Every key of the ConfigMap that a value sets has another value, and then the earlier one again."""
+    release, name = experiments.release, experiments.target.config_map.name
+    settings = changed_settings(experiments.target, release.objects.data("ConfigMap", name))
+    if not settings:
+        raise Untested("the target names no value that sets a key of the ConfigMap")
+    changes = dict(settings.values())
     with experiments.experiment("changed ConfigMap and rollback", **settings_traffic(writer, reader)) as experiment:
         revision = experiments.release.helm.revision()
-        upgrade_step = rollout_step(experiments, "upgrade", lambda: experiments.upgrade({path: OTHER_ENVIRONMENT}))
-        upgrade = make_change(experiments, experiment, upgrade_step, key)
+        upgrade_step = rollout_step(experiments, "upgrade", lambda: experiments.upgrade(changes))
+        upgrade = make_change(experiments, experiment, upgrade_step, settings)
+        data = release.objects.data("ConfigMap", name)
         experiment.run_until(MIN_SECONDS)
         rollback_step = rollout_step(experiments, "rollback", lambda: experiments.rollback(revision))
-        rollback = make_change(experiments, experiment, rollback_step, key)
+        rollback = make_change(experiments, experiment, rollback_step, settings)
         experiment.run_until(rollback.interval.start - experiment.start + MIN_SECONDS)
-    return ChangedConfigMap(experiment, upgrade, rollback)
+    return ChangedConfigMap(experiment, {key: data.get(key, "") for key in settings}, upgrade, rollback)
+
+
+def changed_settings(target: Target, data: Mapping[str, str]) -> dict[str, tuple[str, object]]:
+    """The path and another value of each setting that the target maps to a value, by its key in the ConfigMap."""
+    paths, keys = target.values, target.config_map
+    origins = f"{data.get(keys.cors_origins, '')},http://changed.example.com".lstrip(",")
+    settings: dict[str, tuple[str | None, object]] = {
+        keys.environment: (paths.environment, OTHER_ENVIRONMENT),
+        keys.debug: (paths.debug, data.get(keys.debug) != "true"),
+        keys.cors_origins: (paths.cors_origins, origins),
+        FREE_KEY: (paths.extra_config and f"{paths.extra_config}.{FREE_KEY}", "changed"),
+    }
+    return {key: (path, value) for key, (path, value) in settings.items() if path}
 
 
 @pytest.mark.rule("CFG-10")
@@ -55,9 +77,14 @@ def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User
 def test_changed_config_map_reaches_new_pods(
     changed_config_map: ChangedConfigMap, component: str, experiments: ExperimentRunner
 ) -> None:
-    change, key = changed_config_map.upgrade, experiments.target.config_map.environment
+    change, given = changed_config_map.upgrade, changed_config_map.given
     change.rollout.raise_if_failed()
-    findings = change_findings("CFG-10", experiments, change, component, key, OTHER_ENVIRONMENT)
+    findings = change_findings("CFG-10", experiments, change, component, given)
+    findings += [
+        Finding("CFG-10", f"ConfigMap/{experiments.target.config_map.name}", f"data.{key}", "the value given", "kept")
+        for key, value in given.items()
+        if change.uses(component, key) and value in {before.get(key) for before in change.before[component]}
+    ]
     report_findings(findings, experiments.target)
 
 
@@ -81,13 +108,15 @@ def test_rollback_restores_the_earlier_config_map(
     changed_config_map.upgrade.rollout.raise_if_failed()
     changed_config_map.rollback.rollout.raise_if_failed()
     object_ = f"Deployment/{experiments.target.component(component).deployment}"
-    values = changed_config_map.rollback.values[component]
+    changed, rollback = changed_config_map.upgrade, changed_config_map.rollback
     findings = []
-    if not values or OTHER_ENVIRONMENT in values:
-        findings = [
-            Finding(rule, object_, "environment", "that of the earlier revision", str(values))
-            for rule in ("DEP-08", "CHT-13")
-        ]
+    for key in changed_config_map.given:
+        earlier = {environment.get(key, "") for environment in changed.before[component]}
+        values = rollback.values(component, key)
+        if not values or set(values) != earlier:
+            expected, actual = f"{sorted(earlier)}, as in the earlier revision", f"{values}"
+            field = f"environment {key}"
+            findings += [Finding(rule, object_, field, expected, actual) for rule in ("DEP-08", "CHT-13")]
     report_findings(findings, experiments.target)
 
 

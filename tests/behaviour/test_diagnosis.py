@@ -20,7 +20,7 @@ from acceptance.kube import diagnosis, diagnostics
 from acceptance.kube.client import Objects
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.provisioner import Provisioner
-from acceptance.report.results import RecordMeasurement
+from acceptance.report.results import Limit, RecordMeasurement
 
 LAST_LINE = "the last line of its log"
 RESTRICTED = {
@@ -166,7 +166,7 @@ def test_pod_failure_is_diagnosed_in_one_sentence(
     diagnoses: dict[str, Diagnosis], broken: str, record_measurement: RecordMeasurement
 ) -> None:
     found = diagnoses[broken]
-    record_measurement(f"time to diagnosis: {broken}", found.seconds, "s", DIAGNOSIS.source)
+    record_measurement(f"time to diagnosis: {broken}", found.seconds, "s", Limit.of(DIAGNOSIS))
     assert BROKEN_PODS[broken].sentence in found.sentence
     assert "\n" not in found.sentence
     assert found.seconds <= DIAGNOSIS.seconds

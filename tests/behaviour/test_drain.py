@@ -45,11 +45,12 @@ def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
         experiment.availability = False
         dwell(WARM_UP_SECONDS, "every connection is used")
         drain = Drain(experiment, {}, {})
-        for name, pod in pods.items():
-            drain.deleted_at[name] = experiment.annotate(f"{name} pod deleted")
-            delete(experiments.release.cluster, pod)
-        for name in COMPONENTS:
-            drain.replaced[name] = wait_replaced(experiments, experiment, name)
+        with experiment.disturbance(restarts=False):
+            for name, pod in pods.items():
+                drain.deleted_at[name] = experiment.annotate(f"{name} pod deleted")
+                delete(experiments.release.cluster, pod)
+            for name in COMPONENTS:
+                drain.replaced[name] = wait_replaced(experiments, experiment, name)
     return drain
 
 

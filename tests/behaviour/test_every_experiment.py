@@ -8,6 +8,7 @@ import pytest
 
 from acceptance.checks.finding import Untested, report_findings
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.undisturbed import pod_findings, request_findings
 
 
 @pytest.mark.rule("PER-05")
@@ -23,3 +24,19 @@ def test_writes_of_every_experiment_are_stored_once(
         for finding in ledger.findings("PER-05")
     ]
     report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("STA-08")
+def test_no_request_fails_while_nothing_is_disturbed(
+    ended_experiments: list[Experiment], experiments: ExperimentRunner
+) -> None:
+    findings = [finding for experiment in ended_experiments for finding in request_findings(experiment)]
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("POD-05", "STA-12")
+def test_nothing_restarts_or_becomes_unready_by_itself(
+    ended_experiments: list[Experiment], experiments: ExperimentRunner
+) -> None:
+    target = experiments.target
+    report_findings([each for one in ended_experiments for each in pod_findings(one, target)], target)

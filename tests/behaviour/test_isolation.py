@@ -13,7 +13,7 @@ import pytest
 import socks
 
 from acceptance.checks.finding import Finding, report_findings
-from acceptance.checks.isolation import confinement_findings, user_findings, write_findings
+from acceptance.checks.isolation import confinement_findings, declared_mounts, user_findings, write_findings
 from acceptance.core.deadlines import REQUEST
 from acceptance.core.fields import Object, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import COMPONENTS
@@ -40,14 +40,23 @@ def release_pods(release: Release) -> list[Object]:
 
 @pytest.fixture(scope="module")
 def node_view(ready_release: Release, cluster: Cluster) -> NodeView:
-    """The release's running containers; each component has one at least."""
+    """The release's running containers. Each must be seen, and its user be able to write to its emptyDirs."""
     cluster.require_capability("node")
-    pods = release_pods(ready_release)
+    before = isolation.identifiers(pods := release_pods(ready_release))
     view = isolation.read_containers(cluster, pods)
-    seen = {(name_of(each.pod), each.name) for each in view.containers}
-    expected = {(name_of(pod), name) for pod, name in isolation.identifiers(pods).values()}
-    if seen != expected or not expected:
-        raise RuntimeError(f"expected processes of {sorted(expected)} on the node, found {sorted(seen)}")
+    after = isolation.identifiers(release_pods(ready_release))
+    expected = {(name_of(pod), name) for identifier, (pod, name) in before.items() if identifier in after}
+    unseen = expected - {(name_of(each.pod), each.name) for each in view.containers}
+    if not expected or unseen:
+        raise RuntimeError(f"of {len(expected)} running containers the node shows no process of {sorted(unseen)}")
+    for container in view.containers:
+        volumes = {path for path, kind in declared_mounts(container.pod, container.name).items() if kind == "emptyDir"}
+        if not volumes & set(container.written) and volumes & {
+            each.point for each in container.mounts if each.writable
+        }:
+            raise RuntimeError(
+                f"{container.ref} {container.name}: no attempt to write succeeded, not even in an emptyDir"
+            )
     return view
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
-from acceptance.core.deadlines import POD_REPLACED
+from acceptance.core.deadlines import ENDPOINT_GONE, POD_REPLACED, REQUEST
 from acceptance.core.fields import Object, name_of
 from acceptance.core.interval import Interval
-from acceptance.core.target import COMPONENTS, Component
+from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
 from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
-from acceptance.report.results import RecordMeasurement
-from acceptance.traffic.availability import failed_request_findings
+from acceptance.report.results import Limit, RecordMeasurement
+from acceptance.traffic.availability import UNATTRIBUTED, Availability, Failure, failed_request_findings
+from acceptance.traffic.changes import Changer
 from acceptance.traffic.plans import chat_turns, page_views, task_writes
 from acceptance.traffic.write_ledger import Ledger
 
@@ -66,6 +67,8 @@ class PodKills:
     experiment: Experiment
     steps: list[PodStepResult]
     conversation: Conversation
+    turns: list[WaitResult[None]]
+    """The conversation's turn after each recovery of the backend."""
 
     def ledger(self, traffic: str, what: str) -> Ledger:
         """The settled ledger; raises `Untested` if the release's database is not the run's."""
@@ -91,7 +94,7 @@ def deletion(experiments: ExperimentRunner, name: str, component: str, kind: str
     def replaced(deleted: list[Object]) -> list[Object]:
         return wait_replaced(experiments, part, uids(deleted))
 
-    return Step(f"{component}: {name} {kind}", delete_pods, replaced, component, kind)
+    return Step(f"{component}: {name} {kind}", delete_pods, replaced, component, kind, restarts=False)
 
 
 def process_kill(experiments: ExperimentRunner, component: str) -> PodStep:
@@ -135,16 +138,17 @@ def pod_kills(
     }
     if not writer.chat_obstacle:
         plans["chat"] = chat_turns(writer, CHATS_PER_SECOND)
-    conversation, steps = Conversation(reader), []
-    with experiments.experiment("kills", **plans) as experiment:
+    conversation, steps, turns = Conversation(reader), [], []
+    changer = Changer(reader, experiments.release.origin)
+    with experiments.experiment("kills", **plans) as experiment, changer.changing() as experiment.changes:
         if "chat" in plans:
             conversation.add_turn()
         for step in planned_steps(experiments):
             result = run_step(experiment, step, QUIET_SECONDS)
             steps.append(result)
             if "chat" in plans and step.component == "backend" and result.recovery.ok:
-                experiment.wait_for(f"chat turn after {step.name}", conversation.add_turn)
-    return PodKills(experiment, steps, conversation)
+                turns.append(experiment.wait_for(f"chat turn after {step.name}", conversation.add_turn))
+    return PodKills(experiment, steps, conversation, turns)
 
 
 @pytest.mark.rule("PER-05")
@@ -176,6 +180,11 @@ def test_conversation_survives_kills(pod_kills: PodKills, reader: User, experime
     counts = [texts.count(message) for message in conversation.messages]
     assert len(counts) > 4
     findings = []
+    for turn in pod_kills.turns:
+        if not turn.ok:
+            object_ = f"Service/{experiments.target.component('backend').service}"
+            expected = "answered as soon as the backend has recovered"
+            findings.append(Finding("PER-04", object_, "chat turn", expected, str(turn.outcome)))
     if counts != [1] * len(counts) or len(texts) != 2 * len(counts):
         expected = f"each of {len(counts)} turns once, with one answer"
         actual = f"{counts}, {len(texts)} messages"
@@ -191,7 +200,8 @@ def test_deleted_pod_is_replaced_in_time(
     deletions = pod_kills.of(component, GRACEFUL, IMMEDIATE)
     assert len(deletions) >= 3
     for each in deletions:
-        record_measurement(f"{each.step.name}: Ready again", each.recovery.seconds, "s", POD_REPLACED.source)
+        limit = Limit.of(POD_REPLACED)
+        record_measurement(f"{each.step.name}: Ready again", each.recovery.seconds, "s", limit)
 
 
 @pytest.mark.rule("STA-09", "POD-05")
@@ -203,7 +213,7 @@ def test_killed_process_is_restarted_once_in_its_pod(
     record_measurement: RecordMeasurement,
 ) -> None:
     (kill,) = pod_kills.of(component, KILLED)
-    record_measurement(f"{kill.step.name}: Ready again", kill.recovery.seconds, "s", "measured, not judged")
+    record_measurement(f"{kill.step.name}: Ready again", kill.recovery.seconds, "s", Limit.of(POD_REPLACED))
     (before,), (after,) = kill.affected, kill.recovery.value
     expected, actual = restarts_of(before) + 1, restarts_of(after)
     findings = [
@@ -241,21 +251,76 @@ def one_pod_is_always_ready(pod_kills: PodKills, component: Component, interval:
     return all(any(is_ready(pod) for pod in pods_of(state.objects, component)) for state in states)
 
 
+@dataclass(frozen=True)
+class OutageBound:
+    """How long after a kill requests may fail, and which may; `seconds` counts from the kill to their sending."""
+
+    seconds: float
+    source: str
+    pods: frozenset[str] | None = None
+    """Only requests to these pods, or to none that is known; None for any."""
+
+    @property
+    def longest_outage(self) -> Limit:
+        """The longest outage that it allows: a request that is sent before its end may take REQUEST to fail."""
+        return Limit(self.seconds and self.seconds + REQUEST.seconds, f"STA-09: {self.source}")
+
+    def findings(self, step: PodStepResult, availability: Availability, object_: str) -> list[Finding]:
+        """STA-09 for failures beyond the bound, of requests that were sent in the step's interval."""
+        failures = availability.between(step.interval).failures
+        late = [each for each in failures if each.record.sent - step.interval.start > self.seconds]
+        others = [each for each in failures if self.pods is not None and each.record.pod not in {"", *self.pods}]
+        problems = (
+            (f"none fails later than {self.seconds:g} s ({self.source})", late),
+            (f"none fails that another pod than {', '.join(sorted(self.pods or ()))} received", others),
+        )
+        return [
+            Finding("STA-09", object_, f"{step.step.name}: requests", expected, described(step, beyond))
+            for expected, beyond in problems
+            if beyond
+        ]
+
+
+def described(step: PodStepResult, failures: list[Failure]) -> str:
+    """How many requests failed, and the last of them."""
+    last = failures[-1]
+    seconds, pod = last.record.sent - step.interval.start, last.record.pod or UNATTRIBUTED
+    return f"{len(failures)} failed, the last sent after {seconds:.1f} s to pod {pod}: {last.reason}"
+
+
+def outage_bound(pod_kills: PodKills, component: Component, step: PodStepResult) -> OutageBound:
+    """The bound of one step: whether another pod is Ready all the time decides."""
+    if not one_pod_is_always_ready(pod_kills, component, step.interval):
+        return OutageBound(POD_REPLACED.seconds, POD_REPLACED.source)
+    killed = frozenset(name_of(pod) for pod in step.affected)
+    if step.step.kind == GRACEFUL:
+        return OutageBound(0.0, "a pod that is deleted gracefully answers until no request reaches it")
+    return OutageBound(ENDPOINT_GONE.seconds, ENDPOINT_GONE.source, killed)
+
+
 @pytest.mark.rule("STA-09")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_every_outage_ends(
     pod_kills: PodKills,
-    component: str,
+    component: ComponentName,
     experiments: ExperimentRunner,
     record_measurement: RecordMeasurement,
 ) -> None:
-    """Their lengths are measured; after the last one no request fails."""
-    availability = pod_kills.experiment.traffic[component].availability
-    for each in pod_kills.of(component, GRACEFUL, IMMEDIATE, KILLED):
-        part = availability.between(each.interval)
-        source = f"{len(part.failures)} of {len(part.records)} requests failed; measured, not judged"
-        record_measurement(f"{each.step.name}: longest outage", round(part.longest_outage, 2), "s", source)
+    """Each within its bound; after the last one no request fails."""
+    part, traffic = experiments.target.component(component), pod_kills.experiment.traffic
+    findings = []
+    for step in pod_kills.of(component, GRACEFUL, IMMEDIATE, KILLED):
+        bound = outage_bound(pod_kills, part, step)
+        for label in traffic if component == "backend" else [component]:
+            availability = traffic[label].availability
+            during = availability.between(step.interval)
+            failed = f"{label}: {len(during.failures)} of {len(during.records)} failed"
+            outage = round(during.longest_outage, 2)
+            record_measurement(f"{step.step.name}: longest outage ({failed})", outage, "s", bound.longest_outage)
+            through = replace(bound, pods=None) if label == "frontend" != component else bound
+            findings += through.findings(step, availability, traffic[label].plan.service)
+    availability = traffic[component].availability
     last = availability.records[-1].sent
     end = availability.between(Interval(last - QUIET_SECONDS / 2, last))
-    service = experiments.target.component(component).service
-    report_findings(failed_request_findings("STA-09", f"Service/{service}", end), experiments.target)
+    findings += failed_request_findings("STA-09", f"Service/{part.service}", end)
+    report_findings(findings, experiments.target)

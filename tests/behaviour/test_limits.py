@@ -11,12 +11,14 @@ import pytest
 
 from acceptance.checks.finding import Untested, report_findings
 from acceptance.client.user import User
-from acceptance.core.fields import Object, name_of, text_at
+from acceptance.core.deadlines import POD_REPLACED
+from acceptance.core.fields import Object, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.limits import (
+    EXCESS,
     CpuLoad,
     MemoryLoad,
     cpu_findings,
@@ -27,7 +29,7 @@ from acceptance.experiments.limits import (
 )
 from acceptance.experiments.pressure import cores_of, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
-from acceptance.report.results import RecordMeasurement
+from acceptance.report.results import Limit, NotJudged, RecordMeasurement
 from acceptance.traffic.plans import page_views, task_writes, to_pod
 from acceptance.traffic.sampler import Plan
 
@@ -82,9 +84,8 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
     def directly(plan: Plan, part: Component, pod: Object) -> Plan:
         return to_pod(plan, text_at(pod, "status.podIP"), part.port)
 
-    writes = task_writes(writer, PER_SECOND)
     labelled = dict(zip((BACKEND, NEIGHBOUR), experiments.pods(backend), strict=False))
-    found = {label: directly(writes, backend, pod) for label, pod in labelled.items()}
+    found = {label: directly(task_writes(writer, PER_SECOND), backend, pod) for label, pod in labelled.items()}
     page = replace(page_views(reader, PAGES_PER_SECOND), connections=8)
     return {**found, FRONTEND: directly(page, frontend, experiments.pods(frontend)[0])}
 
@@ -117,7 +118,7 @@ def test_container_stays_within_its_cpu_and_slows(
     record_measurement: RecordMeasurement,
 ) -> None:
     load = limits_reached.cpu[component]
-    limit = f"the limit is {load.limit} cores"
+    limit = Limit(EXCESS * float(load.limit), "SCY-04: the CPU limit") if load.limit else NotJudged("it has no limit")
     record_measurement(f"limits: {component}: CPU used at its limit", round(load.use.cores, 3), "cores", limit)
     label = {"backend": BACKEND, "frontend": FRONTEND}[component]
     findings = [*cpu_findings(load, limits_reached.cores)]
@@ -157,6 +158,6 @@ def test_only_the_container_beyond_its_memory_restarts(
 ) -> None:
     load = limits_reached.memory[component]
     if load.restarted is not None and load.restarted.ok:
-        name = f"limits: {name_of(load.pod)}: Ready again after its memory was exhausted"
-        record_measurement(name, load.restarted.seconds, "s", "measured, not judged")
+        name = f"limits: {component}: Ready again after its memory was exhausted"
+        record_measurement(name, load.restarted.seconds, "s", Limit.of(POD_REPLACED))
     report_findings(memory_findings(load), experiments.target)

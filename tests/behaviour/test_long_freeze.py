@@ -19,7 +19,7 @@ from acceptance.experiments.faults import kill, paused_container
 from acceptance.experiments.probes import probe_times, require_probe
 from acceptance.experiments.recovery import current, wait_container_started, wait_readiness
 from acceptance.kube.status import container_status, restarts, restarts_of
-from acceptance.report.results import RecordMeasurement
+from acceptance.report.results import Limit, RecordMeasurement
 
 SLOW_START_SECONDS = 10.0
 """The delay of a start within the budget: twice what a start takes here."""
@@ -140,7 +140,7 @@ def long_freeze(experiments: ExperimentRunner) -> LongFreeze:
     """One container of each component is paused until it is restarted; meanwhile another one starts slowly."""
     parts = {name: experiments.target.component(name) for name in COMPONENTS}
     backend, cluster = parts["backend"], experiments.release.cluster
-    with experiments.experiment("long freeze and slow start") as experiment:
+    with experiments.experiment("long freeze and slow start") as experiment, experiment.disturbance():
         budget = prepare_startup_budget(experiments, backend)
         rollout = experiment.wait_for("rollout", experiments.wait_rolled_out)
         pods = {name: experiments.pods(part)[0] for name, part in parts.items()}
@@ -179,7 +179,7 @@ def test_pod_paused_for_long_is_restarted(
         for state in experiment.history.states("Pod", pause.start, experiment.end)
         if restarts(state.objects).get(name_of(pause.pod), 0) > restarts_of(pause.pod)
     )
-    record_measurement(f"long freeze: {component} restarted", restarted - pause.start, "s", LIVENESS.source)
+    record_measurement(f"long freeze: {component} restarted", restarted - pause.start, "s", Limit.of(LIVENESS))
 
 
 @pytest.mark.rule("POD-12")
@@ -206,8 +206,8 @@ def test_slow_start_is_killed_only_beyond_its_budget(
     least, most = slow.budget
     termination = float(str(at(slow.pod, "spec.terminationGracePeriodSeconds"))) + STARTUP_LAG
     lifetime = last_lifetime(killed, experiments.target.component("backend").container)
-    source = f"{least:g} s to {most + termination:g} s"
-    record_measurement("slow start: lifetime beyond its budget", lifetime, "s", source)
+    limit = Limit(most + termination, f"POD-12: at least {least:g} s, its budget; {termination:g} s to terminate")
+    record_measurement("slow start: lifetime beyond its budget", lifetime, "s", limit)
     if not least <= lifetime <= most + termination:  # the API's times are in whole seconds
         expected = f"{least:g} to {most:g} s of its budget, and at most {termination:g} s to terminate"
         findings.append(Finding("POD-12", pod, "lifetime of the slow start", expected, f"{lifetime:g} s"))

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from html.parser import HTMLParser
 
 import pytest
 
+from acceptance.client.documents import Document
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
 from acceptance.provision.release import Release
-
-
-class VisibleText(HTMLParser):
-    """The text of a document without its scripts, styles and templates."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__()
-        self.text = ""
-        self._hidden = 0
-        self.feed(document)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        self._hidden += tag in ("script", "style", "template")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in ("script", "style", "template")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.text += data
 
 
 @pytest.mark.rule("STA-10")
@@ -44,7 +22,7 @@ def test_first_html_contains_the_users_tasks(ready_release: Release, user: User)
         assert answer.status_code == 200, f"{pod}: expected 200, got {answer.status_code}"
         kind = answer.headers.get("Content-Type", "")
         assert kind.startswith("text/html"), f"{pod}: expected text/html, got {kind}"
-        count = VisibleText(answer.text).text.count(title)
+        count = Document(answer.text).text.count(title)
         assert count == 1, f"{pod}: expected the task's title once in the text of the HTML, got it {count} times"
 
 

@@ -32,8 +32,9 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
     image = build_support(provisioner.toolchain, provisioner.run, "postgres")
     pooler = pgbouncer.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
     with experiments.experiment("pooled address") as experiment:
-        experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
-        experiment.wait_for("rollout", experiments.wait_rolled_out).raise_if_failed()
+        with experiment.disturbance(restarts=False):
+            experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
+            experiment.wait_for("rollout", experiments.wait_rolled_out).raise_if_failed()
         yield pooler
     provisioner.toolchain.engine.docker("rm", "--force", pooler.container)
 

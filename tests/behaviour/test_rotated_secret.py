@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import requests
@@ -70,6 +70,8 @@ class RotatedDatabaseUrl:
 
     change: Change
     role: Role
+    given: dict[str, str] = field(repr=False)
+    """The rotated keys of the Secret, with their new values."""
     session_roles: set[str]
     """The roles of the sessions in PostgreSQL after the rollout."""
 
@@ -117,21 +119,27 @@ def rotated_secret(
     second_role: Role,
     users: Callable[[], User],
 ) -> RotatedSecret:
-    """The Secret's DATABASE_URL is for another role; then its BETTER_AUTH_SECRET is another."""
-    paths = experiments.target.values
+    """The Secret's DATABASE_URL and OPENAI_API_KEY are others; then its BETTER_AUTH_SECRET is another."""
+    paths, secret = experiments.target.values, experiments.target.secret
     if paths.database_url is None and paths.auth_secret is None:
         raise Untested("the target names no value for the database's URL and none for the auth secret")
     database_url, auth_secret, changes = None, None, dict[str, str]()
     with experiments.experiment("rotated Secret", **settings_traffic(writer, reader)) as experiment:
         if paths.database_url is not None:
-            changes[paths.database_url] = second_role.url
-            step = rollout_step(experiments, "DATABASE_URL", lambda: experiments.upgrade(changes))
-            change = make_change(experiments, experiment, step, experiments.target.secret.database_url)
-            database_url = RotatedDatabaseUrl(change, second_role, session_roles(database))
+            given = {secret.database_url: second_role.url}
+            changes[paths.database_url] = secret.as_given(second_role.url)
+            if paths.model_key is not None:
+                given[secret.model_key] = f"sk-proj-{secrets.token_urlsafe(32)}"
+                redactor.add(given[secret.model_key])
+                changes[paths.model_key] = secret.as_given(given[secret.model_key])
+            step = rollout_step(experiments, " and ".join(given), lambda: experiments.upgrade(changes))
+            change = make_change(experiments, experiment, step, given)
+            database_url = RotatedDatabaseUrl(change, second_role, given, session_roles(database))
             experiment.run_until(MIN_SECONDS)
         if paths.auth_secret is not None:
-            changes[paths.auth_secret] = secrets.token_urlsafe(48)
-            redactor.add(changes[paths.auth_secret])
+            auth_key = secrets.token_urlsafe(48)
+            redactor.add(auth_key)
+            changes[paths.auth_secret] = secret.as_given(auth_key)
             auth_secret = rotate_auth_secret(experiments, experiment, changes, (writer, reader), users)
         run_step(experiment, rollout_step(experiments, "restore", lambda: experiments.upgrade({})))
     return RotatedSecret(experiment, database_url, auth_secret)
@@ -178,9 +186,9 @@ def rotate_auth_secret(
 def test_rotated_secret_reaches_new_pods(
     rotated_secret: RotatedSecret, component: str, experiments: ExperimentRunner
 ) -> None:
-    rotated, key = rotated_secret.require_database_url(), experiments.target.secret.database_url
+    rotated = rotated_secret.require_database_url()
     rotated.change.rollout.raise_if_failed()
-    findings = change_findings("SEC-11", experiments, rotated.change, component, key, rotated.role.url)
+    findings = change_findings("SEC-11", experiments, rotated.change, component, rotated.given)
     if rotated.session_roles != {rotated.role.name}:
         expected, actual = f"only {rotated.role.name}", f"sessions of {sorted(rotated.session_roles)}"
         findings.append(Finding("SEC-11", "database", "roles of sessions", expected, actual))

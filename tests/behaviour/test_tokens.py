@@ -11,8 +11,9 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import describe
 from acceptance.client.endpoints import Endpoint, UserResources, endpoints, require_resources
-from acceptance.client.forged_tokens import BAD_TOKENS, Forge
+from acceptance.client.forged_tokens import BAD_TOKENS, ODD_TOKENS, UNKNOWN_USER, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
 from acceptance.client.rows import user_rows
@@ -22,6 +23,8 @@ from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
 
 CARRIERS = ("bearer", "cookie")
+SIGNED_OUT = (302, 303, 307, 308, 401)
+"""Statuses of a page for somebody who is not signed in: redirects, and a refusal."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def refusal_findings(
     for each in tested:
         answer = send(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
         if answer.status_code != status:
-            actual = f"{answer.status_code}: {answer.text[:200]}"
+            actual = describe(gateway.target, answer)
             findings.append(Finding("STA-05", each.route, f"response to {what}", str(status), actual))
     return findings
 
@@ -142,3 +145,69 @@ def test_token_is_valid_on_every_frontend_pod(ready_release: Release, user: User
         assert answer.status_code == 200, f"{pod}: expected 200 for the page, got {answer.status_code}"
         if title not in answer.text and send(user.gateway, "GET", url, allow_redirects=False).status_code == 200:
             raise Untested("the page's first HTML is the same with and without a token (STA-10)")
+
+
+def as_header(value: str) -> bytes:
+    """The bytes of a header's value, which may be no ASCII."""
+    return value.encode()
+
+
+@pytest.mark.rule("STA-05")
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_unusual_token_is_no_error_of_the_server(
+    gateway: Gateway, user: User, forge: Forge, admin_connection: Connection[Any], carrier: str
+) -> None:
+    """Accepted or refused, but nothing is changed by a token that is refused."""
+    target, findings = user.target, []
+    before = user_rows(admin_connection, target.tables, user.id)
+    url = gateway.url("backend", user.path(target.api.tasks))
+    for kind, make in ODD_TOKENS.items():
+        headers = {name: as_header(value) for name, value in token_header(target, make(forge), carrier).items()}
+        answer = send(gateway, "GET", url, headers=headers)
+        if answer.status_code not in (200, target.api.invalid_token, 400, 431):
+            expected = f"200 or {target.api.invalid_token}"
+            findings.append(Finding("STA-05", f"a token {kind}", carrier, expected, describe(target, answer)))
+    if user_rows(admin_connection, target.tables, user.id) != before:
+        findings.append(Finding("STA-05", "the user's rows", "after unusual tokens", "unchanged", "changed"))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("STA-05")
+def test_token_of_a_deleted_user_reads_nothing(
+    gateway: Gateway, user: User, forge: Forge, resources: UserResources, admin_connection: Connection[Any]
+) -> None:
+    """A stateless token outlives its user: no request with it fails in the server, or shows anything of others."""
+    target = user.target
+    headers = {"Authorization": f"Bearer {forge.of_unknown_user()}"}
+    gone = UserResources(UNKNOWN_USER, resources.task, resources.tag, resources.conversation, resources.may_chat)
+    findings = []
+    with assert_rows_unchanged(admin_connection, user):
+        for each in endpoints(target.api, gone, "never"):
+            answer = send(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
+            if answer.status_code >= 500 or "protected" in answer.text:
+                expected = "no error of the server, and nothing of other users"
+                findings.append(Finding("STA-05", each.route, "deleted user", expected, describe(target, answer)))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("STA-05")
+def test_page_with_a_bad_cookie_leads_to_sign_in(ready_release: Release, user: User, forge: Forge) -> None:
+    """Every bad or unusual token as the session's cookie, at every pod; also an empty and a percent-encoded one."""
+    target = ready_release.target
+    title = f"protected {secrets.token_hex(6)}"
+    user.add_task(title)
+    cookies = {f"a token {kind}": make(forge) for kind, make in {**BAD_TOKENS, **ODD_TOKENS}.items()}
+    cookies |= {"nothing": "", "bad percent encoding": "%ZZ%", "percent-encoded garbage": "%00%ff%7b"}
+    accepted = {f"a token {kind}" for kind in ODD_TOKENS}
+    findings = []
+    for pod, origin in origins(ready_release, "frontend").items():
+        url = origin + target.pages.tasks
+        for what, token in cookies.items():
+            header = {"Cookie": as_header(f"{target.auth.cookie}={token}")}
+            answer = send(user.gateway, "GET", url, headers=header, allow_redirects=False)
+            shown = title in answer.text
+            expected = {*SIGNED_OUT, 400, 431} | ({200} if what in accepted else set())
+            if answer.status_code not in expected or (shown and what not in accepted):
+                actual = describe(target, answer)
+                findings.append(Finding("STA-05", f"Pod/{pod}", f"page with {what} as cookie", "sign-in", actual))
+    report_findings(findings, target)

@@ -1,77 +1,226 @@
-"""Isolation of users: none can read, change or delete anything of another."""
+"""Isolation of users: none can read, change or delete anything of another, on any pod or page or through the model."""
 
 from __future__ import annotations
 
-import json
 import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.endpoints import UserResources, endpoints, require_resources
-from acceptance.client.rows import user_rows
+from acceptance.client import prompts
+from acceptance.client.answers import describe
+from acceptance.client.endpoints import UserResources, endpoints, require_resources, task_lists
+from acceptance.client.pods import origins
+from acceptance.client.rows import changed_tables, user_rows
 from acceptance.client.user import User, send
+from acceptance.core.target import Target
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
+
+OK = 200
+SHARED = "shared"
+"""What begins the text of every resource here, whoever owns it, and is the name of a tag of every user."""
+CONVERSATIONS = "conversations"
+"""The list that need not show the text of what it lists."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A user, and resources whose text contains a marker that nobody else's has."""
+
+    user: User
+    marker: str
+    resources: UserResources
+
+    def lists(self) -> dict[str, str]:
+        """The path of each list and filter that has a resource."""
+        user, api = self.user, self.user.target.api
+        lists = task_lists(user, tag=SHARED if api.task_tags_field else None, text=SHARED)
+        if api.complete is None:
+            lists.pop("completed tasks", None)
+        if api.tags:
+            lists["tags"] = user.path(api.tags)
+        if api.conversations:
+            lists[CONVERSATIONS] = user.path(api.conversations)
+        if api.messages and self.resources.conversation is not None:
+            lists["messages"] = user.path(api.messages, id=self.resources.conversation)
+        return lists
+
+    def pages(self) -> dict[str, str]:
+        """The path of each page that may show the resources."""
+        pages = self.user.target.pages
+        found = {"tasks": pages.tasks, "search": pages.search.format(token=SHARED), "chat": pages.chat}
+        if pages.conversation and self.resources.conversation is not None:
+            found["conversation"] = pages.conversation.format(id=self.resources.conversation)
+        return {what: path for what, path in found.items() if path}
+
+
+def create_owner(user: User) -> Owner:
+    """Create an open and a completed task, both with a tag of a name that others use, a tag, and a conversation."""
+    api = user.target.api
+    marker = f"{SHARED} {secrets.token_hex(8)}"
+    resources = require_resources(user, marker)
+    for completed in (False, True):
+        body: dict[str, Any] = {api.title_field: marker}
+        if api.task_tags_field:
+            body[api.task_tags_field] = [SHARED]
+        task = user.task(user.request_json("POST", user.path(api.tasks), body, api.created))
+        if completed and api.complete:
+            path = user.path(api.complete, id=task[api.id_field])
+            user.request_json(api.complete_method, path, {api.completed_field: True})
+    return Owner(user, marker, resources)
 
 
 @pytest.fixture(scope="module")
-def marker() -> str:
-    """The text of all resources that the user has here."""
-    return f"mine {secrets.token_hex(8)}"
+def owners(user: User, other_user: User) -> tuple[Owner, Owner]:
+    """Two users whose resources differ by a marker only."""
+    return create_owner(user), create_owner(other_user)
 
 
-@pytest.fixture(scope="module")
-def resources(user: User, marker: str) -> UserResources:
-    return require_resources(user, marker)
+def in_turn(owners: tuple[Owner, Owner]) -> Iterator[tuple[Owner, Owner]]:
+    """Each owner with the other one, the first one twice: what a pod has kept of one must not reach the next."""
+    first, second = owners
+    yield from ((first, second), (second, first), (first, second))
+
+
+def leak_findings(where: str, what: str, text: str, own: Owner, other: Owner) -> list[Finding]:
+    """A finding if the text lacks the owner's marker, and one if it has the other's."""
+    expected, found = "the user's own data only", []
+    if own.marker not in text and not what.startswith(CONVERSATIONS):
+        found.append(Finding("STA-05", where, what, expected, f"not the user's own: {text[:200]}"))
+    if other.marker in text:
+        found.append(Finding("STA-05", where, what, expected, f"another user's: {other.marker}"))
+    return found
 
 
 @pytest.mark.rule("STA-05")
 def test_other_users_resources_return_404(
-    user: User, other_user: User, resources: UserResources, admin_connection: Connection[Any]
+    owners: tuple[Owner, Owner], target: Target, admin_connection: Connection[Any]
 ) -> None:
-    """The other user's path and token, with the identifiers of the user's resources."""
-    target = user.target
-    foreign = UserResources(other_user.id, resources.task, resources.tag, resources.conversation)
-    before = user_rows(admin_connection, target.tables, user.id)
-    tested = [each for each in endpoints(target.api, foreign, "foreign") if each.names]
-    assert tested, "no endpoint has the identifier of a resource"
+    """A user's own path and token, with the identifiers of another user's resources."""
     findings = []
-    for each in tested:
-        answer = other_user.call(each.method, each.path, json=each.body)
-        if answer.status_code != target.api.absent:
-            expected, actual = str(target.api.absent), f"{answer.status_code}: {answer.text[:200]}"
-            findings.append(Finding("STA-05", each.route, "response about another user's resource", expected, actual))
-    if user_rows(admin_connection, target.tables, user.id) != before:
-        findings.append(Finding("STA-05", "the user's rows", "after another user's requests", "unchanged", "changed"))
+    for owner, other in (owners, owners[::-1]):
+        theirs, caller = owner.resources, other.user
+        foreign = UserResources(caller.id, theirs.task, theirs.tag, theirs.conversation, theirs.may_chat)
+        tested = [each for each in endpoints(target.api, foreign, "foreign") if each.names]
+        assert tested, "no endpoint has the identifier of a resource"
+        before = user_rows(admin_connection, target.tables, owner.user.id)
+        for each in tested:
+            answer = caller.call(each.method, each.path, json=each.body)
+            what = "response about another user's resource"
+            if answer.status_code != target.api.absent or owner.marker in answer.text:
+                expected = f"{target.api.absent} with nothing of it"
+                findings.append(Finding("STA-05", each.route, what, expected, describe(target, answer)))
+            after = user_rows(admin_connection, target.tables, owner.user.id)
+            if changed := changed_tables(before, after):
+                findings.append(Finding("STA-05", each.route, "rows of another user", "unchanged", changed))
+            before = after
     report_findings(findings, target)
 
 
 @pytest.mark.rule("STA-05")
-def test_lists_contain_nothing_of_other_users(
-    user: User, other_user: User, resources: UserResources, marker: str
-) -> None:
-    api = user.target.api
-    tested = 0
-    for path in (api.tasks, api.tags, api.conversations):
-        if path is None:
-            continue
-        own = json.dumps(user.request_json("GET", user.path(path)))
-        others = json.dumps(other_user.request_json("GET", other_user.path(path)))
-        assert marker in own, f"GET {path}: expected {resources} in the user's list"
-        assert marker not in others, f"GET {path}: expected nothing of the user in another user's list, got {marker}"
-        tested += 1
-    assert tested, "the target names no list"
+def test_lists_contain_nothing_of_other_users(ready_release: Release, owners: tuple[Owner, Owner]) -> None:
+    """Every list, filter and search on every pod, for two users in turn."""
+    target, findings = ready_release.target, []
+    assert owners[0].lists(), "the target names no list"
+    for pod, origin in origins(ready_release, "backend").items():
+        for what in owners[0].lists():
+            for own, other in in_turn(owners):
+                path = own.lists().get(what)
+                if path is None:
+                    continue
+                answer = own.user.call("GET", path, origin)
+                if answer.status_code == OK:
+                    findings += leak_findings(f"Pod/{pod}", f"{what} (GET {path})", answer.text, own, other)
+                else:
+                    findings.append(Finding("STA-05", f"Pod/{pod}", what, str(OK), describe(target, answer)))
+    report_findings(findings, target)
 
 
 @pytest.mark.rule("STA-05")
-def test_pages_contain_nothing_of_other_users(
-    user: User, other_user: User, resources: UserResources, marker: str
+def test_pages_contain_nothing_of_other_users(ready_release: Release, owners: tuple[Owner, Owner]) -> None:
+    """Every page on every pod, for two users in turn, and one user's conversation asked for by the other."""
+    target, findings = ready_release.target, []
+    rendered = False
+    for pod, origin in origins(ready_release, "frontend").items():
+        for what in owners[0].pages():
+            for own, other in in_turn(owners):
+                answer = send(own.user.gateway, "GET", origin + own.pages()[what], headers=own.user.cookie)
+                rendered |= own.marker in answer.text
+                if not answer.ok:
+                    findings.append(Finding("STA-05", f"Pod/{pod}", what, str(OK), describe(target, answer)))
+                if other.marker in answer.text:
+                    findings.append(Finding("STA-05", f"Pod/{pod}", what, "nothing of another user", other.marker))
+        for own, other in (owners, owners[::-1]):
+            if path := other.pages().get("conversation"):
+                answer = send(own.user.gateway, "GET", origin + path, headers=own.user.cookie)
+                if other.marker in answer.text or answer.status_code >= 500:
+                    expected = "nothing of it, and no error of the server"
+                    actual = describe(target, answer)
+                    findings.append(Finding("STA-05", f"Pod/{pod}", "another's conversation", expected, actual))
+    report_findings(findings, target)
+    if not rendered:
+        raise Untested("no page's first HTML has a user's own task (STA-10)")
+
+
+@pytest.mark.rule("STA-05")
+def test_prompts_contain_nothing_of_other_users(
+    ready_release: Release, owners: tuple[Owner, Owner], model: ModelStub, admin_connection: Connection[Any]
 ) -> None:
-    url = user.gateway.url("frontend", user.target.pages.tasks)
-    own, others = (send(user.gateway, "GET", url, headers=who.cookie) for who in (user, other_user))
-    assert own.ok, f"{url}: expected the user's page, got {own.status_code}"
-    assert others.ok, f"{url}: expected the other user's page, got {others.status_code}"
-    if marker not in own.text:
-        raise Untested(f"the page's first HTML does not have the task of {resources.user_id} (STA-10)")
-    assert marker not in others.text, f"{url}: expected nothing of the user on another user's page, got {marker}"
+    """On every pod, for two users in turn: turns that list tasks, and turns about a task of the other user."""
+    target, findings = ready_release.target, []
+    for pod, origin in origins(ready_release, "backend").items():
+        for own, other in in_turn(owners):
+            with prompts.recorded(model) as bodies:
+                own.user.send_message("what are my tasks?", origin=origin)
+                own.user.send_message("what are my tasks?", own.resources.conversation, origin=origin)
+            assert bodies, f"{pod}: expected requests to the model, got none"
+            for body in bodies:
+                if other.marker in prompts.text(body):
+                    expected = "nothing of another user"
+                    findings.append(Finding("STA-05", f"Pod/{pod}", "request to the model", expected, other.marker))
+    for own, other in (owners, owners[::-1]):
+        title = f"private {secrets.token_hex(6)}"
+        other.user.add_task(title)
+        before = user_rows(admin_connection, target.tables, other.user.id)
+        for command in ("complete task", "delete task"):
+            turn = {target.api.message_field: f"{command}: {title}"}
+            answer = own.user.call("POST", own.user.chat_path, json=turn)
+            changed = changed_tables(before, user_rows(admin_connection, target.tables, other.user.id))
+            if changed or answer.status_code >= 500:
+                what = f"turn that asks to {command} of another user"
+                expected, actual = "no effect", changed or describe(target, answer)
+                findings.append(Finding("STA-05", "the other user's rows", what, expected, actual))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("STA-05")
+def test_tags_of_the_same_name_are_separate(
+    owners: tuple[Owner, Owner], target: Target, admin_connection: Connection[Any]
+) -> None:
+    """One user tags a task, renames nothing of the other, and deletes a tag of a name that the other uses too."""
+    api = target.api
+    if not (api.tags and api.tag and api.task_tags_field):
+        raise Untested("the target names no tags of tasks")
+    own, other = owners
+    before = user_rows(admin_connection, target.tables, other.user.id)
+    tasks = other.user.tasks()
+    body = {api.title_field: own.marker, api.task_tags_field: [SHARED, other.marker]}
+    task = own.user.task(own.user.request_json("POST", own.user.path(api.tasks), body, api.created))
+    named = sorted(task[api.task_tags_field])
+    assert named == sorted([SHARED, other.marker]), f"expected each tag once, got {named}"
+    tags = own.user.items(own.user.path(api.tags), api.tags_field)
+    for tag in [each for each in tags if each[api.tag_field] in (SHARED, other.marker)]:
+        own.user.request_json("DELETE", own.user.path(api.tag, id=tag[api.id_field]), None, api.deleted)
+    findings = []
+    if changed := changed_tables(before, user_rows(admin_connection, target.tables, other.user.id)):
+        findings.append(Finding("STA-05", "the other user's rows", "after tags of the same name", "unchanged", changed))
+    if other.user.tasks() != tasks:
+        findings.append(
+            Finding("STA-05", "the other user's tasks", "after tags of the same name", "unchanged", "other")
+        )
+    report_findings(findings, target)

@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from acceptance.checks.finding import Untested
-from acceptance.client.browser import launch
 from acceptance.client.browser_user import BrowserUser
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.user import User, send, wait_answered
 from acceptance.core.fields import text_at
 from acceptance.core.redaction import redactor
-from acceptance.core.target import Target
 from acceptance.experiments import faults
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.gateway import Gateway
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
-from toolchain import Toolchain
 
 DESKTOP = {"color_scheme": "light"}
 PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has_touch": True}
-
-
-@pytest.fixture(scope="module")
-def browser(ready_release: Release, gateway: Gateway, toolchain: Toolchain) -> Iterator[Browser]:
-    """A browser that is closed with the module, since its event loop would disturb other tests."""
-    assert ready_release
-    with launch(toolchain.browser, gateway) as opened:
-        yield opened
-
-
-@pytest.fixture
-def person(
-    browser: Browser,
-    target: Target,
-    gateway: Gateway,
-    record_evidence: Callable[[str, str | bytes], Path],
-    request: pytest.FixtureRequest,
-) -> Iterator[BrowserUser]:
-    """A user with a tab of a new browser context; a screenshot at the end is kept as evidence.
-
-    A parameter has the arguments of Playwright's `new_context`, for another browser than a default one.
-    """
-    if target.screens is None:
-        raise Untested("the target names no screens")
-    with browser.new_context(**getattr(request, "param", {})) as context:
-        user = BrowserUser(target, target.screens, gateway.url("frontend", ""), context.new_page(), record_evidence)
-        try:
-            yield user
-        finally:
-            user.screenshot("end")
 
 
 def session_cookie(person: BrowserUser) -> Mapping[str, Any]:

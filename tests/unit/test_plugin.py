@@ -362,7 +362,7 @@ EXAMPLE = {
     """,
     "contract": f"""
         import time
-        from acceptance.report.results import Picture
+        from acceptance.report.results import Limit, Picture
         SECRET = "{SECRET}"
 
         @pytest.fixture(scope="session")
@@ -386,7 +386,7 @@ EXAMPLE = {
 
         @pytest.mark.rule("POD-07")
         def test_measured(cluster, record_measurement, record_picture, record_evidence):
-            record_measurement("Ready", 31.5, "s", "CHT-11: at most 180 s")
+            record_measurement("Ready", 31.5, "s", Limit(180, "CHT-11"))
             record_picture(Picture("Rollout", f"<svg><text>{{SECRET}}</text></svg>", "A line."))
             record_evidence("requests.jsonl", f'{{{{"key": "{{SECRET}}"}}}}')
     """,
@@ -532,7 +532,8 @@ def test_metadata_measurements_and_durations_are_recorded(example: ExampleRun) -
             "name": "Ready",
             "value": 31.5,
             "unit": "s",
-            "source": "CHT-11: at most 180 s",
+            "limit": 180,
+            "source": "CHT-11",
             "test": "tests/contract/test_contract.py::test_measured",
         }
     ]

@@ -1,0 +1,44 @@
+"""What reaches the model: the messages, tools and text of a recorded request of either of OpenAI's APIs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from acceptance.core.fields import mapping_at, mappings_at, text_at
+from acceptance.provision.model_stub import ModelStub
+
+SPEAKERS = ("user", "assistant")
+
+
+@contextmanager
+def recorded(model: ModelStub) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield a list that holds, at exit, the bodies of the requests that have reached the model since entry."""
+    bodies: list[Mapping[str, Any]] = []
+    before = len(model.requests())
+    yield bodies
+    bodies.extend(mapping_at(each, "body") for each in model.requests()[before:])
+
+
+def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the (role, text) of each message by the user or the assistant, oldest first; without tool calls."""
+    items = mappings_at(body, "input") or mappings_at(body, "messages")
+    spoken = [(text_at(item, "role"), _content(item)) for item in items]
+    return [(role, said) for role, said in spoken if role in SPEAKERS and said]
+
+
+def text(body: Mapping[str, Any]) -> str:
+    """Return the whole request as text, with characters beyond ASCII as they are."""
+    return json.dumps(body, ensure_ascii=False)
+
+
+def tools(body: Mapping[str, Any]) -> set[str]:
+    """Return the names of the tools that a request offers."""
+    found = mappings_at(body, "tools")
+    return {text_at(tool, "name") or text_at(tool, "function.name") for tool in found}
+
+
+def _content(item: Mapping[str, Any]) -> str:
+    return text_at(item, "content") or "".join(text_at(part, "text") for part in mappings_at(item, "content"))

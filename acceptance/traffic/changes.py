@@ -1,0 +1,117 @@
+"""Updates, deletions and forms, sent one after the other while an experiment runs; and their ledgers."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from acceptance.client.forms import submit, text_form
+from acceptance.client.user import User, send
+from acceptance.core.target import Tables
+from acceptance.provision.database import Database
+from acceptance.traffic.plans import new_token
+from acceptance.traffic.sampler import StoredIn
+from acceptance.traffic.write_ledger import Ledger, Write, count, reconcile
+
+PAUSE = 0.5
+"""Seconds between two changes: each takes two or three requests."""
+SUCCESS = range(200, 300)
+SEE_OTHER = range(302, 309)
+"""Statuses that answer a form whose effect has been made."""
+
+
+@dataclass
+class Changes:
+    """Changes of one kind, each of another task; the marker of each is in a task's title, or was if `removed`."""
+
+    what: str
+    removed: bool = False
+    token: str = field(default_factory=new_token)
+    writes: list[Write] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def marker(self) -> str:
+        """A marker that no other change has."""
+        return f"{self.token}-{next(self.numbers)}"
+
+
+class Changer:
+    """Sends changes of each kind in turn, as one user."""
+
+    def __init__(self, user: User, origin: str) -> None:
+        self._user = user
+        self._origin = origin
+        self.changes = {
+            name: Changes(f"{name} tasks", removed=name == "deleted") for name in ("updated", "deleted", "submitted")
+        }
+
+    def update(self) -> None:
+        """Create a task, and change its title to a marker."""
+        user, api, changes = self._user, self._user.target.api, self.changes["updated"]
+        path = user.path(api.task, id=user.add_task("to be updated")[api.id_field])
+        marker = changes.marker()
+        body = {api.title_field: marker}
+        self._note(changes, marker, lambda: user.call(api.update_method, path, json=body).status_code in SUCCESS)
+
+    def delete(self) -> None:
+        """Create a task with a marker, and delete it."""
+        user, api, changes = self._user, self._user.target.api, self.changes["deleted"]
+        marker = changes.marker()
+        path = user.path(api.task, id=user.add_task(marker)[api.id_field])
+        self._note(changes, marker, lambda: user.call("DELETE", path).status_code in SUCCESS)
+
+    def add(self) -> None:
+        """Add a task by the form of the frontend's page, if it has one that works without scripts."""
+        user, changes = self._user, self.changes["submitted"]
+        marker = changes.marker()
+        url = user.gateway.url("frontend", user.target.pages.search.replace("{token}", marker))
+        form = text_form(send(user.gateway, "GET", url, headers=user.cookie).text)
+        if form is not None:
+            self._note(changes, marker, lambda: submit(user, form, url, marker, self._origin).status_code in SEE_OTHER)
+
+    def _note(self, changes: Changes, marker: str, change: Callable[[], bool]) -> None:
+        acknowledged = False
+        try:
+            acknowledged = change()
+        finally:
+            changes.writes.append(Write(marker, acknowledged))
+
+    @contextmanager
+    def changing(self) -> Iterator[list[Changes]]:
+        """Send changes from entry to exit; a request without a response acknowledges nothing."""
+        ended = threading.Event()
+
+        def work() -> None:
+            for change in itertools.cycle((self.update, self.delete, self.add)):
+                if ended.wait(PAUSE):
+                    return
+                try:
+                    change()
+                except (AssertionError, OSError):
+                    continue  # not acknowledged: that is all that the ledger needs to know
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield list(self.changes.values())
+        finally:
+            ended.set()
+            thread.join()
+
+
+def settle_changes(changes: Iterable[Changes], tables: Tables, database: Database) -> dict[str, Ledger]:
+    """Compare the changes with PostgreSQL; by `changes: kind`. Without an acknowledged one a kind has no ledger."""
+    ledgers = {}
+    with database.admin() as connection:
+        for each in changes:
+            if not any(write.acknowledged for write in each.writes):
+                continue
+            stored = StoredIn(each.what, tables.task, tables.task_title)
+            counted = count(connection, stored.table, stored.column, each.token)
+            if each.removed:
+                counted = type(counted)(write.marker for write in each.writes if not counted[write.marker])
+            ledgers[f"changes: {each.what}"] = Ledger(stored, reconcile(each.writes, counted))
+    return ledgers

@@ -1,0 +1,299 @@
+"""Live mutants of the backend's data: dropped fields, other users' data, altered texts and careless tokens."""
+
+from __future__ import annotations
+
+from mutants.applications import APP, AUTH, CHAT, SCHEMAS, TAGS, TASKS
+from mutants.charts import replace
+from mutants.mutant import mutant
+
+AGENT = "app/backend/todo_backend/agent.py"
+MIDDLEWARE = "app/backend/todo_backend/middleware.py"
+
+LISTS = "behaviour/test_users.py::test_lists_contain_nothing_of_other_users"
+PROMPTS = "behaviour/test_users.py::test_prompts_contain_nothing_of_other_users"
+SAME_TAGS = "behaviour/test_users.py::test_tags_of_the_same_name_are_separate"
+FIELDS = "behaviour/test_fields.py::test_each_field_arrives_and_no_other_changes"
+COMPLETED = "behaviour/test_fields.py::test_task_is_completed_and_opened_again"
+DELETED = "behaviour/test_fields.py::test_deleted_task_is_gone_and_nothing_else_is"
+NO_PROMPT = "behaviour/test_fields.py::test_deleted_task_is_on_no_page_and_in_no_prompt"
+DELETED_TAG = "behaviour/test_fields.py::test_deleted_tag_leaves_the_tasks"
+BY_CHAT = "behaviour/test_fields.py::test_chat_changes_only_the_named_task"
+TITLES = "behaviour/test_texts.py::test_odd_titles_are_stored_found_and_shown"
+MESSAGES = "behaviour/test_texts.py::test_odd_messages_reach_the_model_and_the_page"
+LONG_TITLE = "behaviour/test_texts.py::test_longest_title_is_stored_and_a_longer_one_refused"
+LONG_MESSAGE = "behaviour/test_texts.py::test_longest_message_arrives_and_a_longer_one_is_refused"
+WILDCARDS = "behaviour/test_texts.py::test_search_takes_wildcards_literally"
+HISTORY = "behaviour/test_history.py::test_long_history_reaches_the_model_once_and_in_order"
+BAD_TOKEN = "behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere"  # noqa: S105 - a test's name
+ODD_TOKEN = "behaviour/test_tokens.py::test_unusual_token_is_no_error_of_the_server"  # noqa: S105 - a test's name
+NO_USER = "behaviour/test_tokens.py::test_token_of_a_deleted_user_reads_nothing"
+API_CACHED = "behaviour/test_caching.py::test_no_shared_cache_keeps_an_answer_of_the_api"
+
+MUTANTS = (
+    mutant(
+        "filter by tag that forgets the owner",
+        "STA-05",
+        LISTS,
+        replace(
+            TASKS,
+            "    if tag:\n        statement = statement.where(Task.tags",
+            "    if tag:\n        statement = select(Task).options(selectinload(Task.tags)).where(Task.tags",
+        ),
+    ),
+    mutant(
+        "search that forgets the owner",
+        "STA-05",
+        LISTS,
+        replace(
+            TASKS,
+            "    if q:\n        statement = statement.where(\n",
+            "    if q:\n        statement = select(Task).options(selectinload(Task.tags)).where(\n",
+        ),
+    ),
+    mutant(
+        "lists kept for a second, whoever asks",
+        "STA-05",
+        LISTS,
+        replace(
+            TASKS,
+            'router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"])\n',
+            'router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"])\n'
+            "KEPT: dict[str, tuple[float, list[TaskOut]]] = {}\n",
+        ),
+        replace(TASKS, "from typing import", "import time\nfrom typing import"),
+        replace(
+            TASKS,
+            '    """Newest first."""\n',
+            '    """Newest first."""\n    key = f"{status} {tag} {q} {limit} {offset}"\n'
+            "    if key in KEPT and time.monotonic() - KEPT[key][0] < 1:\n        return KEPT[key][1]\n",
+        ),
+        replace(
+            TASKS,
+            "    return [_out(task) for task in found]\n",
+            "    KEPT[key] = time.monotonic(), [_out(task) for task in found]\n    return KEPT[key][1]\n",
+        ),
+    ),
+    mutant(
+        "every user's tasks in the prompt",
+        "STA-05",
+        PROMPTS,
+        replace(CHAT, "select(Task).where(Task.user_id == owner).order_by", "select(Task).order_by"),
+    ),
+    mutant(
+        "tags of every user by name",
+        "STA-05",
+        SAME_TAGS,
+        replace(
+            TAGS,
+            "select(Tag).where(Tag.user_id == owner, Tag.name.in_(names))",
+            "select(Tag).where(Tag.name.in_(names))",
+        ),
+    ),
+    mutant(
+        "description that is not stored",
+        "PER-09",
+        FIELDS,
+        replace(TASKS, "            description=body.description,\n", '            description="",\n'),
+    ),
+    mutant(
+        "new task that is never completed",
+        "PER-09",
+        FIELDS,
+        replace(TASKS, "            completed=body.completed,\n", "            completed=False,\n"),
+    ),
+    mutant(
+        "partial update that resets the other fields",
+        "PER-09",
+        FIELDS,
+        replace(TASKS, "in change.model_fields_set - {", "in set(TaskPatch.model_fields) - {"),
+    ),
+    mutant(
+        "update that leaves the tags",
+        "PER-09",
+        FIELDS,
+        replace(
+            TASKS, 'if "tags" in change.model_fields_set:', 'if "tags" in change.model_fields_set and not task.tags:'
+        ),
+    ),
+    mutant(
+        "task that can't be opened again",
+        "PER-09",
+        COMPLETED,
+        replace(TASKS, "task.completed = body.completed if body", "task.completed = True if body"),
+    ),
+    mutant(
+        "filter of open tasks that shows all",
+        "PER-09",
+        COMPLETED,
+        replace(TASKS, 'if status != "all":', 'if status == "completed":'),
+    ),
+    mutant(
+        "deletion of every task of the same title",
+        "PER-09",
+        DELETED,
+        replace(
+            TASKS,
+            "delete(Task).where(Task.user_id == owner, Task.id == task_id).returning(Task.id)\n"
+            "    async with database.transaction() as session:\n"
+            "        deleted = (await session.scalars(statement)).one_or_none()",
+            "delete(Task).where(Task.user_id == owner, Task.title.in_(select(Task.title).where(Task.id == task_id)))"
+            ".returning(Task.id)\n"
+            "    async with database.transaction() as session:\n"
+            "        deleted = (await session.scalars(statement)).first()",
+        ),
+    ),
+    mutant(
+        "second deletion answered as the first",
+        "PER-09",
+        DELETED,
+        replace(
+            TASKS,
+            '    if deleted is None:\n        raise HTTPException(404, "no such task")\n',
+            "    del deleted\n",
+        ),
+    ),
+    mutant(
+        "tasks in the prompt as they once were",
+        "PER-09",
+        NO_PROMPT,
+        replace(CHAT, "DRAFT_TASKS = 200\n", "DRAFT_TASKS = 200\nKNOWN: dict[tuple[str, int], Task] = {}\n"),
+        replace(
+            CHAT,
+            "        draft = Draft(owner, list(tasks))\n",
+            "        KNOWN.update({(owner, task.id): task for task in tasks})\n"
+            "        draft = Draft(owner, [task for (user, _), task in KNOWN.items() if user == owner])\n",
+        ),
+    ),
+    mutant(
+        "tag that takes its tasks' other tags with it",
+        "PER-09",
+        DELETED_TAG,
+        replace(
+            TAGS,
+            "        deleted = (await session.scalars(statement)).one_or_none()\n    if deleted",
+            "        deleted = (await session.scalars(statement)).one_or_none()\n"
+            "        await session.execute(delete(Tag).where(Tag.user_id == owner, Tag.id == tag_id + 1))\n"
+            "    if deleted",
+        ),
+    ),
+    mutant(
+        "tool that takes the first task whose title begins alike",
+        "PER-09",
+        BY_CHAT,
+        replace(
+            AGENT,
+            "if task.title.casefold() == wanted]",
+            "if task.title.casefold().startswith(wanted)]",
+        ),
+    ),
+    mutant(
+        "deletion by chat that is not stored",
+        "PER-09",
+        BY_CHAT,
+        replace(CHAT, "            if task.id is not None:\n", "            if task.id is None:\n"),
+    ),
+    mutant(
+        "title in which markup is removed",
+        "PER-09",
+        TITLES,
+        replace(TASKS, "            title=body.title,\n", '            title=body.title.replace("<", ""),\n'),
+    ),
+    mutant(
+        "title limited in bytes",
+        "PER-09",
+        LONG_TITLE,
+        replace(
+            SCHEMAS,
+            "Title = Annotated[str, _text(1, 200), Storable]",
+            "def _short(text: str) -> str:\n    if len(text.encode()) > 200:\n"
+            '        raise ValueError("too long")\n    return text\n\n\n'
+            "Title = Annotated[str, _text(1, 200), Storable, AfterValidator(_short)]",
+        ),
+    ),
+    mutant(
+        "title cut instead of refused",
+        "PER-09",
+        LONG_TITLE,
+        replace(
+            SCHEMAS,
+            "Title = Annotated[str, _text(1, 200), Storable]",
+            "Title = Annotated[str, _text(1, 2000), Storable, AfterValidator(lambda text: text[:200])]",
+        ),
+    ),
+    mutant(
+        "search with wildcards",
+        "PER-09",
+        WILDCARDS,
+        replace(TASKS, "Task.title.icontains(q, autoescape=True)", "Task.title.icontains(q)"),
+    ),
+    mutant(
+        "message cut before it reaches the model",
+        "PER-09",
+        LONG_MESSAGE,
+        replace(AGENT, '{"role": "user", "content": message})', '{"role": "user", "content": message[:1000]})'),
+    ),
+    mutant(
+        "message escaped before it is stored",
+        "PER-09",
+        MESSAGES,
+        replace(CHAT, "from collections.abc", "import html\nfrom collections.abc"),
+        replace(CHAT, 'role="user", content=body.message,', 'role="user", content=html.escape(body.message),'),
+    ),
+    mutant(
+        "history of ten messages",
+        "STA-03",
+        HISTORY,
+        replace(CHAT, "HISTORY_MESSAGES = 100\n", "HISTORY_MESSAGES = 10\n"),
+    ),
+    mutant(
+        "oldest messages instead of the newest",
+        "STA-03",
+        HISTORY,
+        replace(
+            CHAT,
+            "Message.id.desc()).limit(limit)\n    )\n    return list(newest)[::-1]",
+            "Message.id).limit(limit)\n    )\n    return list(newest)",
+        ),
+    ),
+    mutant(
+        "history in which the assistant's answers are the user's",
+        "STA-03",
+        HISTORY,
+        replace(AGENT, '            if past.role == "assistant"\n', '            if past.role == "model"\n'),
+    ),
+    mutant(
+        "token valid for two minutes after its expiry",
+        "STA-05",
+        BAD_TOKEN,
+        replace(AUTH, 'algorithms=["HS256"], options', 'algorithms=["HS256"], leeway=120, options'),
+    ),
+    mutant(
+        "token without an expiry",
+        "STA-05",
+        BAD_TOKEN,
+        replace(AUTH, '"require": ["exp"], ', ""),
+    ),
+    mutant(
+        "claims of another type",
+        "STA-05",
+        ODD_TOKEN,
+        replace(AUTH, "if not isinstance(user, dict) or not isinstance(session, dict):", "if not user or not session:"),
+    ),
+    mutant(
+        "user who is gone as an error of the server",
+        "STA-05",
+        NO_USER,
+        replace(APP, "if not isinstance(error.orig, ForeignKeyViolation):", "if error.orig:"),
+    ),
+    mutant(
+        "answers that a shared cache may keep",
+        "SCY-10",
+        API_CACHED,
+        replace(
+            MIDDLEWARE,
+            '                headers["X-Request-ID"] = request_id\n',
+            '                headers["X-Request-ID"] = request_id\n'
+            '                headers["Cache-Control"] = "public, max-age=10"\n',
+        ),
+    ),
+)

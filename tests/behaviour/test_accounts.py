@@ -1,0 +1,131 @@
+"""Accounts: unusual names and passwords work as they are, only the right password signs in, and cookies are closed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from http.cookies import SimpleCookie
+from typing import Any
+
+import jwt
+import pytest
+from psycopg import Connection
+from requests import Response
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import describe
+from acceptance.client.caching import shared_storage
+from acceptance.client.documents import Document
+from acceptance.client.rows import rows
+from acceptance.client.user import User, random_account, send, send_account, session_token, sign_up
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Target
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
+
+
+def set_cookies(answer: Response) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The name and attributes of each cookie that a response sets; the attributes' names are in lower case."""
+    for header in answer.raw.headers.getlist("Set-Cookie"):
+        yield from SimpleCookie(header).items()
+
+
+@pytest.fixture(scope="module")
+def account() -> dict[str, str]:
+    """An account whose name and password need encoding almost everywhere."""
+    account = random_account()
+    local, at, domain = account["email"].partition("@")
+    return {
+        "name": f'Siân O\'Brien-漢 <b id="n{secrets.token_hex(4)}"> & "Co" \\ %s',
+        "email": f"{local}+tag{at}{domain}",
+        "password": f" {secrets.token_urlsafe(9)} '\"\\ %40?#&+=@:/;<é漢✓> ",
+    }
+
+
+@pytest.fixture(scope="module")
+def person(ready_release: Release, user: User, account: dict[str, str]) -> User | AssertionError:
+    """The user who signed up with the account, or why that failed: a finding of one test."""
+    try:
+        return sign_up(ready_release.target, user.gateway, ready_release.origin, redactor.add, account=account)
+    except AssertionError as error:
+        return error
+
+
+@pytest.fixture(scope="module")
+def signed_in(ready_release: Release, gateway: Gateway, account: dict[str, str], person: object) -> Response:
+    """The response to a sign-in with the account, after it was made."""
+    assert person
+    answer = send_account(gateway, ready_release.target.auth.sign_in, account, ready_release.origin)
+    if token := session_token(ready_release.target, answer):
+        redactor.add(token)
+    return answer
+
+
+@pytest.mark.rule("PER-09")
+def test_odd_name_and_password_are_kept(
+    ready_release: Release,
+    gateway: Gateway,
+    person: User | AssertionError,
+    signed_in: Response,
+    account: dict[str, str],
+    admin_connection: Connection[Any],
+) -> None:
+    """In the token, in PostgreSQL, and on the page, where the name is text; then the same password signs in."""
+    if isinstance(person, AssertionError):
+        raise person
+    target, tables, findings = ready_release.target, ready_release.target.tables, []
+    claims = jwt.decode(person.token, options={"verify_signature": False})
+    if (name := claims["user"].get("name")) != account["name"]:
+        findings.append(Finding("PER-09", "the session's token", "user's name", account["name"], str(name)))
+    stored = rows(admin_connection, tables.user, {tables.user_id: person.id})
+    missing = [what for what in ("name", "email") if not any(account[what] in row.values() for row in stored)]
+    findings += [Finding("PER-09", tables.user, what, account[what], "in no column") for what in missing]
+    page = send(gateway, "GET", gateway.url("frontend", target.pages.tasks), headers=person.cookie)
+    if not page.ok or Document(page.text).ids & {account["name"].split('"')[1]}:
+        findings.append(Finding("PER-09", target.pages.tasks, "page", "200, the name as text", describe(target, page)))
+    if not signed_in.ok or session_token(target, signed_in) is None:
+        findings.append(Finding("PER-09", target.auth.sign_in, "password", "signs in", describe(target, signed_in)))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("SCY-10")
+def test_password_without_its_spaces_is_refused(
+    ready_release: Release, gateway: Gateway, person: User | AssertionError, account: dict[str, str]
+) -> None:
+    if isinstance(person, AssertionError):
+        raise Untested("nobody can sign up with such a password (PER-09)")
+    target, wrong = ready_release.target, account | {"password": account["password"].strip()}
+    redactor.add(wrong["password"])
+    answer = send_account(gateway, target.auth.sign_in, wrong, ready_release.origin)
+    described = describe(target, answer)
+    assert 400 <= answer.status_code < 500, f"another password: expected it refused, got {described}"
+    assert session_token(target, answer) is None, "another password: expected no session, got one"
+
+
+def cookie_findings(target: Target, answer: Response, *, https: bool) -> list[Finding]:
+    """A finding for each attribute of a session's cookie that is missing."""
+    findings = []
+    for name, attributes in set_cookies(answer):
+        if "session" not in name and not name.endswith(target.auth.cookie):
+            continue
+        wrong = [each for each in ("httponly", "secure")[: 1 + https] if not attributes[each]]
+        if str(attributes["samesite"]).lower() not in ("lax", "strict"):
+            wrong.append(f"SameSite {attributes['samesite'] or 'absent'}")
+        if attributes["domain"]:
+            wrong.append(f"sent to every host of {attributes['domain']}")
+        if wrong:
+            expected = "HttpOnly, SameSite Lax or Strict, Secure with https, this host only"
+            findings.append(Finding("SCY-10", f"cookie {name}", target.auth.sign_in, expected, ", ".join(wrong)))
+    return findings
+
+
+@pytest.mark.rule("SCY-10")
+def test_session_cookie_is_closed_to_scripts_and_other_sites(ready_release: Release, signed_in: Response) -> None:
+    """Every cookie of a session that sign-in sets, and the caching of the response that sets it."""
+    target = ready_release.target
+    if session_token(target, signed_in) is None:
+        raise Untested("sign-in sets no session's cookie (PER-09)")
+    findings = cookie_findings(target, signed_in, https=ready_release.origin.startswith("https:"))
+    if kept := shared_storage(signed_in.headers):
+        findings.append(Finding("SCY-10", target.auth.sign_in, "response with a cookie", "kept by no cache", kept))
+    report_findings(findings, target)

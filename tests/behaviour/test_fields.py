@@ -1,0 +1,260 @@
+"""Writes: each field arrives on every pod and in PostgreSQL, and nothing else is changed or deleted."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client import prompts
+from acceptance.client.answers import describe
+from acceptance.client.documents import Document
+from acceptance.client.endpoints import task_lists
+from acceptance.client.pods import origins
+from acceptance.client.rows import Row, changed_tables, rows, user_rows
+from acceptance.client.user import User, send
+from acceptance.core.target import Target
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
+
+RULE = "PER-09"
+
+
+def comparable(value: object) -> object:
+    """The value of a field; the order in a list is free."""
+    return sorted(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+class StoredTask:
+    """A task, the values that its fields must have, and where they are read."""
+
+    def __init__(self, release: Release, user: User, postgres: Connection[Any], fields: dict[str, Any]) -> None:
+        self.release, self.user, self.postgres, self.target = release, user, postgres, release.target
+        api = self.target.api
+        self.expected = dict(fields)
+        self.findings: list[Finding] = []
+        created = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
+        self.id = created[api.id_field]
+        self.compare("the response to POST", created, "POST")
+
+    @property
+    def path(self) -> str:
+        """The task's path."""
+        return self.user.path(self.target.api.task, id=self.id)
+
+    def change(self, method: str, fields: dict[str, Any]) -> None:
+        """Send some fields; they, and no others, must change."""
+        what = f"{method} of {', '.join(fields)}"
+        self.expected |= fields
+        self.compare(f"the response to {what}", self.user.task(self.user.request_json(method, self.path, fields)), what)
+        self.check(what)
+
+    def check(self, after: str) -> None:
+        """Compare the task on every pod, in the list of each, and in PostgreSQL."""
+        api, tables = self.target.api, self.target.tables
+        for pod, origin in origins(self.release, "backend").items():
+            one = self.user.task(self.user.request_json("GET", self.path, origin=origin))
+            self.compare(f"Pod/{pod}: GET {api.task}", one, after)
+            listed = self.user.items(self.user.path(api.tasks), api.tasks_field, origin=origin)
+            for each in [each for each in listed if each[api.id_field] == self.id] or [{}]:
+                self.compare(f"Pod/{pod}: GET {api.tasks}", each, after)
+        columns = {tables.task_title: api.title_field, tables.task_completed: api.completed_field}
+        found = rows(self.postgres, tables.task, {tables.owner: self.user.id, tables.task_id: self.id})
+        stored = {columns.get(column, column): value for row in found for column, value in row.items()}
+        self.compare(f"table {tables.task}", {**self.expected, **stored}, after)
+
+    def compare(self, where: str, actual: dict[str, Any], after: str) -> None:
+        """Keep a finding for each field that differs from what was last sent."""
+        for name, value in self.expected.items():
+            if comparable(actual.get(name)) != comparable(value):
+                what = f"{name} after {after}"
+                self.findings.append(Finding(RULE, where, what, repr(value), repr(actual.get(name))))
+
+
+@pytest.mark.rule("PER-09")
+def test_each_field_arrives_and_no_other_changes(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
+    """A task that is created, replaced, and changed field by field; another task stays as it was."""
+    api = ready_release.target.api
+    first, second = (
+        {api.title_field: f"fields {secrets.token_hex(6)}"} | {name: each[n] for name, each in api.task_fields.items()}
+        for n in (0, 1)
+    )
+    other = StoredTask(ready_release, user, admin_connection, first)
+    task = StoredTask(ready_release, user, admin_connection, first)
+    task.check("POST")
+    task.change(api.update_method, second)
+    for name, value in first.items() if api.partial_method else ():
+        task.change(str(api.partial_method), {name: value})
+    other.check("requests to another task")
+    report_findings([*task.findings, *other.findings], ready_release.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_task_is_completed_and_opened_again(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
+    api = ready_release.target.api
+    user.path(api.complete, "completing a task", id="")
+    fields = {api.title_field: f"twice {secrets.token_hex(6)}"} | {
+        name: values[0] for name, values in api.task_fields.items() if name != api.completed_field
+    }
+    task, other = (StoredTask(ready_release, user, admin_connection, fields) for _ in range(2))
+    other.expected[api.completed_field] = False
+    for completed in (True, False):
+        task.expected[api.completed_field] = completed
+        path = user.path(api.complete, id=task.id)
+        user.request_json(api.complete_method, path, {api.completed_field: completed})
+        task.check(f"{api.complete_method} with {completed}")
+        listed = task_lists(user)
+        lists = (("completed tasks", completed), ("open tasks", not completed))
+        for what, contained in [each for each in lists if each[0] in listed]:
+            ids = [each[api.id_field] for each in user.items(listed[what], api.tasks_field)]
+            if (task.id in ids) != contained:
+                expected, actual = ("listed", "missing") if contained else ("not listed", "listed")
+                task.findings.append(Finding(RULE, what, f"a task with {completed}", expected, actual))
+    other.check("requests to another task")
+    report_findings([*task.findings, *other.findings], ready_release.target)
+
+
+def list_findings(release: Release, user: User, lists: dict[str, str], gone: object, kept: object) -> list[Finding]:
+    """A finding for each list of each pod that contains the deleted task, or not the other one, by identifier."""
+    api, findings = release.target.api, []
+    for pod, origin in origins(release, "backend").items():
+        for what, path in lists.items():
+            ids = [each[api.id_field] for each in user.items(path, api.tasks_field, origin=origin)]
+            if gone in ids:
+                findings.append(Finding(RULE, f"Pod/{pod}", what, "no deleted task", f"the task {gone}"))
+            if ids.count(kept) != 1:
+                findings.append(Finding(RULE, f"Pod/{pod}", what, "the other task once", f"{ids.count(kept)} times"))
+    return findings
+
+
+@pytest.mark.rule("PER-09")
+def test_deleted_task_is_gone_and_nothing_else_is(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
+    """Of two tasks of the same title one is deleted, then asked for again in every way."""
+    target = ready_release.target
+    api, tables, text = target.api, target.tables, f"gone {secrets.token_hex(6)}"
+    fields = {api.title_field: text} | {name: values[0] for name, values in api.task_fields.items()}
+    fields.pop(api.completed_field, None)
+    gone, kept = (StoredTask(ready_release, user, admin_connection, fields) for _ in range(2))
+    tag = next(iter(fields.get(api.task_tags_field or "", [])), None)
+    lists = task_lists(user, tag=tag, text=text)
+    lists.pop("completed tasks", None)
+    before = user_rows(admin_connection, tables, user.id)
+    before[tables.task] = [row for row in before[tables.task] if row[tables.task_id] != gone.id]
+    user.request_json("DELETE", gone.path, None, api.deleted)
+    findings = list_findings(ready_release, user, lists, gone.id, kept.id)
+    again: list[tuple[str, str, object]] = [("GET", gone.path, None), ("DELETE", gone.path, None)]
+    again += [(method, gone.path, fields) for method in {api.update_method, api.partial_method} - {None} if method]
+    if api.complete:
+        again.append((api.complete_method, user.path(api.complete, id=gone.id), {api.completed_field: True}))
+    for method, path, body in again:
+        answer = user.call(method, path, json=body)
+        if answer.status_code != api.absent:
+            what = f"{method} of the deleted task"
+            findings.append(Finding(RULE, path, what, str(api.absent), describe(target, answer)))
+    if changed := changed_tables(before, user_rows(admin_connection, tables, user.id)):
+        findings.append(Finding(RULE, "the user's rows", "after DELETE of one task", "the others unchanged", changed))
+    report_findings([*findings, *kept.findings], target)
+
+
+@pytest.mark.rule("PER-09")
+def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, user: User, model: ModelStub) -> None:
+    api, pages = ready_release.target.api, ready_release.target.pages
+    gone, kept = (f"{what} {secrets.token_hex(6)}" for what in ("gone", "kept"))
+    task = user.add_task(gone)
+    user.add_task(kept)
+    frontends, backends = origins(ready_release, "frontend"), origins(ready_release, "backend")
+    for origin in frontends.values():  # what a page may have kept
+        send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie)
+    user.send_message("what are my tasks?")
+    user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
+    findings = []
+    for pod, origin in frontends.items():
+        shown = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie).text).text
+        if gone in shown:
+            findings.append(Finding(RULE, f"Pod/{pod}", f"page {pages.tasks}", "no deleted task", gone))
+    for pod, origin in backends.items():
+        with prompts.recorded(model) as bodies:
+            user.send_message("what are my tasks?", origin=origin)
+        said = [prompts.text(body) for body in bodies]
+        if any(gone in each for each in said):
+            findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "no deleted task", gone))
+        if "list_tasks" in prompts.tools(bodies[0]) and not any(kept in each for each in said):
+            findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "the user's tasks", f"not {kept}"))
+    report_findings(findings, ready_release.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_deleted_tag_leaves_the_tasks(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
+    """Of two tags of a task one is deleted, twice."""
+    target = ready_release.target
+    api, tables = target.api, target.tables
+    if not (api.tags and api.tag and api.task_tags_field):
+        raise Untested("the target names no tags of tasks")
+    gone, kept = (f"{what} {secrets.token_hex(4)}" for what in ("gone", "kept"))
+    fields = {api.title_field: f"tagged {secrets.token_hex(6)}"} | {
+        name: values[0] for name, values in api.task_fields.items()
+    }
+    task = StoredTask(ready_release, user, admin_connection, fields | {api.task_tags_field: [gone, kept]})
+    tags = {each[api.tag_field]: each for each in user.items(user.path(api.tags), api.tags_field)}
+    path = user.path(api.tag, id=tags[gone][api.id_field])
+    user.request_json("DELETE", path, None, api.deleted)
+    task.expected[api.task_tags_field] = [kept]
+    task.check("the deletion of a tag")
+    findings = task.findings
+    answer = user.call("DELETE", path)
+    if answer.status_code != api.absent:
+        findings.append(Finding(RULE, path, "second DELETE", str(api.absent), describe(target, answer)))
+    names = [row[tables.tag_name] for row in rows(admin_connection, tables.tag, {tables.owner: user.id})]
+    if sorted(names) != sorted(tags.keys() - {gone}):
+        expected = str(sorted(tags.keys() - {gone}))
+        findings.append(Finding(RULE, tables.tag, "after the deletion of a tag", expected, str(sorted(names))))
+    report_findings(findings, target)
+
+
+CHAT_EFFECTS = {
+    "add_task": ("add task", [(0, False), (1, False), (2, False)]),
+    "complete_task": ("complete task", [(0, True), (1, False)]),
+    "delete_task": ("delete task", [(1, False)]),
+}
+"""By tool: the message's command, and which of the titles are stored after it, with their state."""
+
+
+@pytest.mark.rule("PER-04", "PER-09")
+@pytest.mark.parametrize("tool", CHAT_EFFECTS)
+def test_chat_changes_only_the_named_task(
+    target: Target, user: User, model: ModelStub, admin_connection: Connection[Any], tool: str
+) -> None:
+    """The other task's title begins with the same words; every other row of the user stays."""
+    tables = target.tables
+    command, expected = CHAT_EFFECTS[tool]
+    text = f"walk {secrets.token_hex(6)}"
+    titles = [text, f"{text} again", f'{text}\'s "new" <one>']
+
+    def of_titles(row: Row) -> bool:
+        return row[tables.task_title] in titles
+
+    def others(found: list[Row]) -> list[Row]:
+        return [row for row in found if not of_titles(row)]
+
+    for title in titles[:2]:
+        user.add_task(title)
+    before = user_rows(admin_connection, tables, user.id)[tables.task]
+    with prompts.recorded(model) as bodies:
+        user.send_message(f"{command}: {titles[2 if tool == 'add_task' else 0]}")
+    if tool not in prompts.tools(bodies[0]):
+        raise Untested(f"the agent offers the model no tool {tool}")
+    after = user_rows(admin_connection, tables, user.id)[tables.task]
+    mine = sorted((row[tables.task_title], row[tables.task_completed]) for row in after if of_titles(row))
+    wanted = sorted((titles[n], completed) for n, completed in expected)
+    assert mine == wanted, f"{tables.task}: expected {wanted} after {command}, got {mine}"
+    changed = changed_tables({tables.task: others(before)}, {tables.task: others(after)})
+    assert not changed, f"expected the user's other tasks unchanged after {command}, got {changed}"

@@ -1,0 +1,108 @@
+"""Idle connections: a server that closes them sooner than its callers do loses the requests that are on their way."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+import requests
+
+from acceptance.checks.finding import Finding, report_findings
+from acceptance.client.user import User, send
+from acceptance.core.target import COMPONENTS, ComponentName
+from acceptance.core.wait import dwell
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.traffic.availability import failure_reason
+from acceptance.traffic.plans import new_token, page_views, task_writes
+from acceptance.traffic.records import InconclusiveSampleError, Record
+from acceptance.traffic.sampler import Plan
+
+PAUSES = (1.0, 2.0, 5.0, 10.0)
+"""Seconds that a connection is idle: a person reads a page for that long, and common servers close after 5 s."""
+PAGES = 8
+"""Pages that are asked for at the same time, each of which takes a connection of the frontend to the backend."""
+
+
+@dataclass(frozen=True)
+class IdleConnections:
+    """The experiment, in which clients hold connections; and the pages after the longest pause of the frontend's own.
+
+    `pages` has the status of each page, or why there was none.
+    """
+
+    experiment: Experiment
+    pages: list[str]
+
+
+def held(plan: Plan, pause: float) -> Plan:
+    """The plan on one connection, by a client that does not see whether the server has closed it meanwhile."""
+    return replace(plan, rate=1 / pause, reused_share=1.0, connections=1, checks_idle_connections=False)
+
+
+def view_pages(reader: User) -> list[str]:
+    """View pages at the same time; the status of each, or why there was none."""
+    url = reader.gateway.url("frontend", reader.target.pages.search.replace("{token}", new_token()))
+
+    def view(_: int) -> str:
+        try:
+            answer = send(reader.gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+        except AssertionError as error:
+            return str(error)
+        return str(answer.status_code)
+
+    with ThreadPoolExecutor(PAGES) as pool:
+        return list(pool.map(view, range(PAGES)))
+
+
+@pytest.fixture(scope="module")
+def idle_connections(experiments: ExperimentRunner, writer: User, reader: User) -> IdleConnections:
+    """Connections to both Services are idle between any two requests; then the frontend's own ones are."""
+    plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
+    labelled = {
+        f"{name} after {pause:g} s": held(replace(plan, token=new_token()), pause)
+        for name, plan in plans.items()
+        for pause in PAUSES
+    }
+    with experiments.experiment("idle connections", **labelled) as experiment:
+        experiment.availability = False
+        dwell(1.1 * max(PAUSES), "every connection is used again after its pause")
+    view_pages(reader)
+    dwell(max(PAUSES), "the frontend's connections to the backend are idle")
+    return IdleConnections(experiment, view_pages(reader))
+
+
+@pytest.mark.rule("STA-12")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_idle_connection_still_serves(
+    idle_connections: IdleConnections, component: ComponentName, experiments: ExperimentRunner
+) -> None:
+    findings = []
+    for pause in PAUSES:
+        run = idle_connections.experiment.traffic[f"{component} after {pause:g} s"]
+        again = [record for record in run.records if record.reused]
+        if not again:
+            raise InconclusiveSampleError(f"no connection was used again after {pause:g} s")
+        findings += idle_findings(again, run.plan, pause)
+    report_findings(findings, experiments.target)
+
+
+def idle_findings(again: list[Record], plan: Plan, pause: float) -> list[Finding]:
+    """A finding if a request failed on a connection that had been idle for `pause` seconds."""
+    reasons = [f"{reason} (pod {record.pod})" for record in again if (reason := failure_reason(record, plan.status))]
+    if not reasons:
+        return []
+    actual = f"{len(reasons)} of {len(again)} failed: {reasons[0]}"
+    return [Finding("STA-12", plan.service, f"connections idle for {pause:g} s", "still serve", actual)]
+
+
+@pytest.mark.rule("STA-08")
+def test_page_is_served_after_idle_time(idle_connections: IdleConnections, experiments: ExperimentRunner) -> None:
+    """The frontend's own connections to the backend were idle meanwhile."""
+    failed = [page for page in idle_connections.pages if page != str(requests.codes.ok)]
+    findings = []
+    if failed:
+        object_ = f"Service/{experiments.target.component('frontend').service}"
+        field, actual = f"{PAGES} pages after {max(PAUSES):g} s", f"{len(failed)} were not: {failed[0]}"
+        findings.append(Finding("STA-08", object_, field, "each answered 200", actual))
+    report_findings(findings, experiments.target)

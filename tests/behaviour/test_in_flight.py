@@ -1,0 +1,137 @@
+"""A chat turn whose model takes long is in flight when its pod is deleted: it is answered, and stored once."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+import requests
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import User
+from acceptance.core.deadlines import MODEL_ASKED
+from acceptance.core.fields import Object, at, name_of, text_at
+from acceptance.core.wait import NotYet, eventually
+from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.faults import delete, model_slow
+from acceptance.experiments.recovery import uids, wait_replaced
+from acceptance.provision.database import Database
+from acceptance.provision.model_stub import ModelStub
+from acceptance.traffic.plans import new_token
+from acceptance.traffic.write_ledger import count
+
+MODEL_SECONDS = 5.0
+"""Of each of the two answers of the model that a turn with a tool call needs: the turn takes 10 s."""
+MARGIN = 5.0
+"""Seconds that a turn may take besides the model's answers, on a busy machine."""
+TURN_SECONDS = 2 * MODEL_SECONDS + MARGIN
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn that was sent to one pod: its markers, and its response or why there was none."""
+
+    pod: str
+    marker: str
+    status: int
+    body: str
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """The experiment, and the turn of the deleted pod; `stored` counts its rows by kind."""
+
+    experiment: Experiment
+    turn: Turn
+    stored: dict[str, int]
+
+
+def send_turn(writer: User, pod: Object, port: int, marker: str) -> Turn:
+    """Send a turn that adds a task to one pod, and wait for its end however long it takes."""
+    api, address = writer.target.api, text_at(pod, "status.podIP")
+    url, headers = f"http://{address}:{port}{writer.chat_path}", {"Authorization": f"Bearer {writer.token}"}
+    message = {api.message_field: f"add task: {marker}"}
+    try:
+        with writer.gateway.session() as session:
+            answer = session.post(url, json=message, headers=headers, timeout=2 * TURN_SECONDS)
+    except requests.RequestException as error:
+        return Turn(name_of(pod), marker, 0, f"no response: {error}")
+    return Turn(name_of(pod), marker, answer.status_code, answer.text)
+
+
+def wait_model_asked(model: ModelStub, markers: list[str]) -> None:
+    """Wait until the model has been asked for each of the turns."""
+
+    def probe() -> None:
+        asked = json.dumps(model.requests())
+        if missing := [marker for marker in markers if marker not in asked]:
+            raise NotYet(f"it has not been asked for {missing}")
+
+    eventually("the model to be asked for every turn", probe, MODEL_ASKED)
+
+
+def stored_rows(writer: User, turn: Turn, database: Database) -> dict[str, int]:
+    """How many rows of each kind have the turn's marker."""
+    tables = writer.target.tables
+    sources = {
+        "user messages": (tables.message, tables.message_content, {tables.message_role: "user"}),
+        "assistant messages": (tables.message, tables.message_content, {tables.message_role: "assistant"}),
+        "tasks": (tables.task, tables.task_title, {}),
+    }
+    token = turn.marker.partition("-")[0]
+    with database.admin() as connection:
+        return {
+            kind: count(connection, table, column, token, where)[turn.marker]
+            for kind, (table, column, where) in sources.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, database: Database) -> InFlight:
+    """Two backend pods have a long turn in flight when one is deleted; the other shows what an undisturbed one does."""
+    backend = experiments.target.component("backend")
+    pods = experiments.pods(backend)[:2]
+    if len(pods) < 2:
+        raise Untested("the target has one backend pod: no other shows that a long turn is answered at all")
+    grace_period = float(str(at(pods[0], "spec.terminationGracePeriodSeconds")))
+    if grace_period < TURN_SECONDS:
+        raise Untested(f"the pod's grace period of {grace_period:g} s does not leave {TURN_SECONDS:g} s for a turn")
+    assert writer.chat_path
+    markers = [f"{new_token()}-0" for _ in pods]
+    with experiments.experiment("chat turn in flight") as experiment, ThreadPoolExecutor() as pool:
+        model.forget()
+        with model_slow(model, MODEL_SECONDS):
+            sent = [
+                pool.submit(send_turn, writer, pod, backend.port, marker)
+                for pod, marker in zip(pods, markers, strict=True)
+            ]
+            wait_model_asked(model, markers)
+            with experiment.disturbance("backend", restarts=False):
+                experiment.annotate("backend pod deleted")
+                delete(experiments.release.cluster, pods[0])
+                turn, undisturbed = (each.result() for each in sent)
+                experiment.wait_for("replaced", lambda: wait_replaced(experiments, backend, uids(pods[:1])))
+    if undisturbed.status != requests.codes.ok:
+        took = f"a turn that takes {2 * MODEL_SECONDS:g} s is not answered by an undisturbed pod either"
+        raise Untested(f"{took}: {undisturbed.status} {undisturbed.body[:200]}")
+    return InFlight(experiment, turn, stored_rows(writer, turn, database))
+
+
+@pytest.mark.rule("STA-09", "PER-04")
+def test_turn_in_flight_at_sigterm_is_answered_and_stored_once(
+    in_flight: InFlight, experiments: ExperimentRunner
+) -> None:
+    turn, stored = in_flight.turn, in_flight.stored
+    findings = []
+    if turn.status != requests.codes.ok or turn.marker not in turn.body:
+        expected = f"answered 200 with its task after {2 * MODEL_SECONDS:g} s, within the pod's grace period"
+        actual = f"{turn.status}: {turn.body[:200]}"
+        findings.append(Finding("STA-09", f"Pod/{turn.pod}", "chat turn in flight at SIGTERM", expected, actual))
+    answered = turn.status == requests.codes.ok
+    if set(stored.values()) != {1} and (answered or any(stored.values())):
+        expected = "one row of each kind" if answered else "one row of each kind, or none"
+        object_ = f"Table/{experiments.target.tables.message}"
+        findings.append(Finding("PER-04", object_, "chat turn in flight at SIGTERM", expected, str(stored)))
+    report_findings(findings, experiments.target)

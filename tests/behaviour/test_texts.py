@@ -1,0 +1,191 @@
+"""Text of every kind and length is stored, sent and shown as it was given, or refused as bad input."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client import prompts
+from acceptance.client.answers import describe
+from acceptance.client.documents import Document
+from acceptance.client.endpoints import task_lists
+from acceptance.client.pods import origins
+from acceptance.client.rows import changed_tables, rows, user_rows
+from acceptance.client.texts import ODD_TEXTS, odd_text
+from acceptance.client.user import User, send
+from acceptance.core.target import Api
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
+
+RULE = "PER-09"
+
+
+def page_findings(release: Release, user: User, path: str, texts: Mapping[str, str]) -> list[Finding]:
+    """A finding for each pod whose page does not show a text, or reads it as markup; `texts` by marker."""
+    findings = []
+    for pod, origin in origins(release, "frontend").items():
+        answer = send(user.gateway, "GET", origin + path, headers=user.cookie, allow_redirects=False)
+        page = Document(answer.text)
+        if answer.status_code != 200:
+            findings.append(Finding(RULE, f"Pod/{pod}", path, "200", describe(release.target, answer)))
+        elif not any(marker in page.text for marker in texts):
+            raise Untested(f"the first HTML of {path} shows none of the user's texts (STA-10)")
+        for marker, text in texts.items():
+            if marker in page.ids:
+                findings.append(Finding(RULE, f"Pod/{pod}", path, "the text, escaped", f"an element of it: {text}"))
+            elif text not in page.text and answer.status_code == 200:
+                findings.append(Finding(RULE, f"Pod/{pod}", path, f"the text {text!r}", "missing or altered"))
+    return findings
+
+
+@pytest.mark.rule("PER-09")
+def test_odd_titles_are_stored_found_and_shown(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
+    """In the response, on every pod, in PostgreSQL, by search, and as text on the page."""
+    api, tables = user.target.api, user.target.tables
+    texts = {(marker := f"t{secrets.token_hex(6)}"): odd_text(kind, marker) for kind in ODD_TEXTS}
+    identifiers, findings = {}, []
+    for text in texts.values():
+        answer = user.call("POST", user.path(api.tasks), json={api.title_field: text})
+        if answer.status_code != api.created:
+            findings.append(Finding(RULE, f"POST {api.tasks}", repr(text), "201", describe(user.target, answer)))
+            continue
+        task = user.task(answer.json())
+        identifiers[text] = task[api.id_field]
+        stored = rows(admin_connection, tables.task, {tables.owner: user.id, tables.task_id: task[api.id_field]})
+        found = {"response": task[api.title_field], "row": " and ".join(row[tables.task_title] for row in stored)}
+        if search := task_lists(user, text=text).get("tasks found"):
+            ids = [each[api.id_field] for each in user.items(search, api.tasks_field)]
+            found["search"] = text if ids == [identifiers[text]] else f"the tasks {ids}"
+        findings += [Finding(RULE, what, "title", text, actual) for what, actual in found.items() if actual != text]
+    for pod, origin in origins(ready_release, "backend").items():
+        listed = user.items(user.path(api.tasks), api.tasks_field, origin=origin)
+        titles = {each[api.id_field]: each[api.title_field] for each in listed}
+        for text, identifier in identifiers.items():
+            if (actual := titles.get(identifier, "missing")) != text:
+                findings.append(Finding(RULE, f"Pod/{pod}", f"GET {api.tasks}", text, actual))
+    findings += page_findings(ready_release, user, user.target.pages.tasks, texts)
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_search_takes_wildcards_literally(user: User) -> None:
+    """Of three titles that differ in one character, each is found alone."""
+    api, marker = user.target.api, secrets.token_hex(6)
+    if api.search_query is None:
+        raise Untested("the target names no search")
+    titles = [f"a{character}b {marker}" for character in ("%", "_", "x", "\\")]
+    for title in titles:
+        user.add_task(title)
+    findings = []
+    for title in titles:
+        path = task_lists(user, text=title)["tasks found"]
+        found = [each[api.title_field] for each in user.items(path, api.tasks_field)]
+        if found != [title]:
+            findings.append(Finding(RULE, f"GET {path}", "titles", str([title]), str(found)))
+    report_findings(findings, user.target)
+
+
+WRITES: Mapping[str, Callable[[Api], tuple[str | None, str | None]]] = {
+    "create": lambda api: ("POST", api.tasks),
+    "update": lambda api: (api.update_method, api.task),
+    "partial update": lambda api: (api.partial_method, api.task),
+}
+
+
+@pytest.mark.rule("PER-09")
+@pytest.mark.parametrize("write", WRITES)
+def test_longest_title_is_stored_and_a_longer_one_refused(
+    user: User, admin_connection: Connection[Any], write: str
+) -> None:
+    """In characters that are several bytes each."""
+    api, tables = user.target.api, user.target.tables
+    if api.title_limit is None:
+        raise Untested("the target names no longest title")
+    method, template = WRITES[write](api)
+    path = user.path(template if method else None, f"a {write}", id=user.add_task("short")[api.id_field])
+    longest = (secrets.token_hex(6) + "é漢" * api.title_limit)[: api.title_limit]
+    answer = user.call(str(method), path, json={api.title_field: longest})
+    assert answer.ok, f"title of {len(longest)} characters: expected 2xx, got {describe(user.target, answer)}"
+    task = user.task(answer.json())
+    stored = rows(admin_connection, tables.task, {tables.task_id: task[api.id_field]})
+    actual = task[api.title_field], [row[tables.task_title] for row in stored]
+    assert actual == (longest, [longest]), f"expected the whole title in response and row, got {actual}"
+    before = user_rows(admin_connection, tables, user.id)
+    refused = user.call(str(method), path, json={api.title_field: f"{longest}x"})
+    described = describe(user.target, refused)
+    assert refused.status_code == api.bad_input, f"one character more: expected {api.bad_input}, got {described}"
+    changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
+    assert not changed, f"expected nothing stored of a refused title, got {changed}"
+
+
+def message_findings(
+    user: User, model: ModelStub, postgres: Connection[Any], text: str, conversation: object
+) -> tuple[list[Finding], object]:
+    """Send a message; findings if it does not arrive as it is at the model, in PostgreSQL and in the list of messages.
+
+    Returns the findings and the conversation.
+    """
+    api, tables = user.target.api, user.target.tables
+    with prompts.recorded(model) as bodies:
+        answer = user.send_message(text, conversation)
+    heard = [prompts.messages(body)[-1] for body in bodies[:1]]
+    found = {"request to the model": [text for role, text in heard if role == "user"]}
+    if api.conversation_field:
+        conversation = user.conversation_of(answer)
+        stored = rows(postgres, tables.message, {tables.message_conversation: conversation})
+        by_user = [row[tables.message_content] for row in stored if row[tables.message_role] == "user"]
+        found[f"table {tables.message}"] = [each for each in by_user if each == text]
+        if api.messages:
+            listed = user.items(user.path(api.messages, id=conversation), api.messages_field)
+            found[f"GET {api.messages}"] = [
+                each[api.content_field] for each in listed if each[api.content_field] == text
+            ]
+    findings = [
+        Finding(RULE, where, f"message of {len(text)} characters", f"once, {text[:60]!r}", str(actual)[:200])
+        for where, actual in found.items()
+        if actual != [text]
+    ]
+    return findings, conversation
+
+
+@pytest.mark.rule("PER-09")
+def test_odd_messages_reach_the_model_and_the_page(
+    ready_release: Release, user: User, model: ModelStub, admin_connection: Connection[Any]
+) -> None:
+    texts = {(marker := f"m{secrets.token_hex(6)}"): odd_text(kind, marker) for kind in ODD_TEXTS}
+    findings: list[Finding] = []
+    conversation: object = None
+    for text in texts.values():
+        more, conversation = message_findings(user, model, admin_connection, text, conversation)
+        findings += more
+    page = user.target.pages.conversation
+    if page and conversation is not None:
+        findings += page_findings(ready_release, user, page.format(id=conversation), texts)
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_longest_message_arrives_and_a_longer_one_is_refused(
+    user: User, model: ModelStub, admin_connection: Connection[Any]
+) -> None:
+    api = user.target.api
+    if api.message_limit is None:
+        raise Untested("the target names no longest message")
+    longest = (secrets.token_hex(6) + " é漢" * api.message_limit)[: api.message_limit - 1] + "."
+    findings, _ = message_findings(user, model, admin_connection, longest, None)
+    before = user_rows(admin_connection, user.target.tables, user.id)
+    with prompts.recorded(model) as bodies:
+        answer = user.call("POST", user.chat_path, json={api.message_field: f"{longest}x"})
+    if answer.status_code != api.bad_input or bodies:
+        expected, actual = f"{api.bad_input}, nothing to the model", describe(user.target, answer)
+        findings.append(Finding(RULE, f"POST {api.chat}", "one character more", expected, actual))
+    if changed := changed_tables(before, user_rows(admin_connection, user.target.tables, user.id)):
+        findings.append(Finding(RULE, "the user's rows", "after a refused message", "unchanged", changed))
+    report_findings(findings, user.target)

@@ -1,0 +1,94 @@
+"""Forms of the real frontend change PostgreSQL: what is added, completed and deleted on the page, and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from psycopg import Connection
+
+from acceptance.checks.finding import Untested
+from acceptance.client.browser_user import BrowserUser
+from acceptance.client.rows import Row, changed_tables, rows, user_rows
+from acceptance.client.user import User
+from acceptance.provision.database import Database
+
+
+@pytest.fixture(scope="module")
+def postgres(database: Database) -> Iterator[Connection[Any]]:
+    """A superuser's connection to the external PostgreSQL."""
+    with database.admin() as connection:
+        yield connection
+
+
+@pytest.fixture
+def signed_in(person: BrowserUser, user: User) -> BrowserUser:
+    """The person with the session of the run's user, on the page with the tasks."""
+    cookie = {"name": person.target.auth.cookie, "value": user.token, "url": person.origin}
+    person.context.add_cookies([cookie])  # type: ignore[list-item]
+    person.open(person.screens.tasks)
+    person.expect_signed_in()
+    return person
+
+
+@pytest.mark.rule("PER-09")
+def test_forms_change_the_rows_that_they_name(signed_in: BrowserUser, user: User, postgres: Connection[Any]) -> None:
+    """Two tasks are added; one is completed, opened again and deleted, while the other stays as it was."""
+    screens, tables, page = signed_in.screens, user.target.tables, signed_in.page
+    text = f"O'Brien's <b>list</b> {secrets.token_hex(6)}"
+    kept, gone = f"{text} kept", f"{text} gone"
+    before = user_rows(postgres, tables, user.id)
+
+    def stored() -> list[tuple[str, bool]]:
+        found = rows(postgres, tables.task, {tables.owner: user.id})
+        mine = [row for row in found if text in row[tables.task_title]]
+        return sorted((row[tables.task_title], row[tables.task_completed]) for row in mine)
+
+    def others(found: dict[str, list[Row]]) -> dict[str, list[Row]]:
+        return found | {tables.task: [row for row in found[tables.task] if text not in row[tables.task_title]]}
+
+    def assert_stored(step: str, *expected: tuple[str, bool]) -> None:
+        assert stored() == sorted(expected), f"{tables.task} after {step}: expected {sorted(expected)}, got {stored()}"
+
+    for title in (gone, kept):
+        signed_in.type_into(screens.new_task, title)
+        answer = signed_in.submit(lambda: signed_in.click(signed_in.button(screens.add_button)))
+        assert answer.status < 400, f"adding a task: expected 2xx or a redirect, got {answer.status}"
+        expect(signed_in.task(title)).to_have_count(1)
+    assert_stored("adding", (gone, False), (kept, False))
+    for completed in (True, False):
+        signed_in.submit(lambda: signed_in.click(signed_in.task(gone)))
+        expect(signed_in.task(gone)).to_be_checked(checked=completed)
+        assert_stored("completing" if completed else "opening", (gone, completed), (kept, False))
+    if screens.delete_button is None:
+        raise Untested("the target names no button that deletes a task")
+    delete = signed_in.button(screens.delete_button.format(title=gone))
+    signed_in.submit(lambda: signed_in.click(delete))
+    expect(signed_in.task(gone)).to_have_count(0)
+    assert_stored("deleting", (kept, False))
+    page.reload()
+    expect(signed_in.task(kept)).to_have_count(1)
+    expect(signed_in.task(gone)).to_have_count(0)
+    changed = changed_tables(others(before), others(user_rows(postgres, tables, user.id)))
+    assert not changed, f"expected the user's other rows unchanged, got {changed}"
+
+
+@pytest.mark.rule("SCY-10")
+def test_signed_out_browser_has_no_session(person: BrowserUser, user: User) -> None:
+    """After sign-out no cookie of the session is left, and the page of tasks asks to sign in."""
+    title, screens = f"hidden {secrets.token_hex(6)}", person.screens
+    user.add_task(title)
+    person.sign_in(user.email, user.password)
+    person.open(screens.tasks)
+    expect(person.task(title)).to_have_count(1)
+    person.submit(lambda: person.click(person.button(screens.sign_out_button)))
+    expect(person.button(screens.sign_in_button)).to_be_visible()
+    left = [each.get("name", "") for each in person.context.cookies() if each.get("value")]
+    sessions = [name for name in left if "session" in name or name.endswith(person.target.auth.cookie)]
+    assert not sessions, f"expected no cookie of the session after sign-out, got {sessions}"
+    person.open(screens.tasks)
+    expect(person.button(screens.sign_in_button)).to_be_visible()
+    expect(person.task(title)).to_have_count(0)
