@@ -26,13 +26,13 @@ from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.provision import docker
 from acceptance.provision.containers import (
     LOG_LINES,
-    Changes,
     ContainerProvisioner,
     StoppedError,
     log,
     wait_answered,
 )
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.recipes import Changes
 from acceptance.provision.release import Release
 from mutants.app.mutant import Mutant
 from mutants.app.stryker import SWITCH
