@@ -47,6 +47,22 @@ STORED_TWICE = replace(
     "        session.add(Message(conversation=conversation, **twice))\n"
     '        session.add(Message(conversation=conversation, role="user",',
 )
+SESSIONS_IN_MEMORY = (
+    replace(
+        FRONTEND_AUTH,
+        "    if (response.status < 500) return response;\n",
+        "    const known = ((globalThis as { known?: Set<string> }).known ??= new Set<string>());\n"
+        "    for (const cookie of response.headers.getSetCookie()) {\n"
+        '      known.add(cookie.split(";")[0]!.split("=").slice(1).join("="));\n'
+        "    }\n"
+        "    if (response.status < 500) return response;\n",
+    ),
+    replace(
+        SESSION,
+        "  if (!token) return null;\n",
+        "  if (!(globalThis as { known?: Set<string> }).known?.has(token)) return null;\n",
+    ),
+)
 UNSIGNED = replace(AUTH, '"verify_iat": False', '"verify_iat": False, "verify_signature": False')
 TASKS_OF_EVERY_USER = replace(
     TASKS, "select(Task).where(Task.user_id == owner).options", "select(Task).where(Task.user_id != '').options"
@@ -277,20 +293,13 @@ MUTANTS = (
         "sessions in the frontend's memory",
         "STA-02",
         "journey/test_journey.py::test_open_tab_works_after_every_pod_is_replaced",
-        replace(
-            FRONTEND_AUTH,
-            "    if (response.status < 500) return response;\n",
-            "    const known = ((globalThis as { known?: Set<string> }).known ??= new Set<string>());\n"
-            "    for (const cookie of response.headers.getSetCookie()) {\n"
-            '      known.add(cookie.split(";")[0]!.split("=").slice(1).join("="));\n'
-            "    }\n"
-            "    if (response.status < 500) return response;\n",
-        ),
-        replace(
-            SESSION,
-            "  if (!token) return null;\n",
-            "  if (!(globalThis as { known?: Set<string> }).known?.has(token)) return null;\n",
-        ),
+        *SESSIONS_IN_MEMORY,
+    ),
+    mutant(
+        "sessions that one of two frontends knows",
+        "STA-02",
+        "behaviour/test_two_frontends.py",
+        *SESSIONS_IN_MEMORY,
     ),
     mutant(
         "frontend that refuses to sign up",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from requests import Response
 
@@ -59,18 +59,23 @@ def text_form(html: str) -> Form | None:
     return next((form for form in parser.forms if form.method == "post" and len(form.texts) == 1), None)
 
 
+def from_browser(origin: str) -> dict[str, str]:
+    """The headers of a request from a page of the release, also where it is sent to one pod."""
+    return {"Host": urlsplit(origin).netloc, "Origin": origin}
+
+
 def submit(user: User, form: Form, page: str, text: str, origin: str) -> Response:
-    """Submit the form as the user, at the frontend's Service, and return the response without following redirects.
+    """Submit the form as the user, and return the response without following redirects.
 
     Args:
         user: The user, by the session cookie.
         form: The form.
-        page: The URL of the form's page.
+        page: The URL of the form's page, at the frontend's Service or at a pod.
         text: What is entered in its only field for free text.
-        origin: The origin of the page, as a browser sends it.
+        origin: The release's origin, which a browser sends.
     """
     values = {**form.hidden, form.texts[0]: text}
-    headers = {**user.cookie, "Origin": origin}
+    headers = {**user.cookie, **from_browser(origin)}
     url = urljoin(page, form.action)
     if form.multipart:
         files = {name: (None, value) for name, value in values.items()}

@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import sql
+
 from acceptance.client.user import User
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
 from acceptance.provision.gateway import service_url
 from acceptance.provision.tool_pod import tool_pod
 
 NAME = "load"
 FOLDER = "/run/load"
+TITLE = "load"
+"""How the titles of Locust's tasks start, in `support/tools/load.py`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,21 @@ class Load:
         return [(sample.moment, sample.p95) for sample in self.samples[:-1]] + [
             (sample.moment, math.nan) for sample in self.samples[-1:]
         ]
+
+
+def stored_tasks(user: User, database: Database) -> int:
+    """How many of the tasks that Locust writes as `user` PostgreSQL has."""
+    tables = user.target.tables
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {}::text = {} AND {} LIKE {}").format(
+        sql.Identifier(*tables.task.split(".")),
+        sql.Identifier(tables.owner),
+        sql.Literal(user.id),
+        sql.Identifier(tables.task_title),
+        sql.Literal(f"{TITLE} %"),
+    )
+    with database.admin() as connection:
+        (number,) = connection.execute(query).fetchone() or (0,)
+    return int(str(number))
 
 
 def parse_samples(log: str) -> tuple[LoadSample, ...]:

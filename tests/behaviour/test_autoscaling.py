@@ -21,7 +21,7 @@ from acceptance.provision.provisioner import Provisioner
 from acceptance.report import timeline
 from acceptance.report.results import Limit, NotJudged, Picture, RecordMeasurement
 from acceptance.traffic.availability import failed_request_findings
-from acceptance.traffic.load_test import Load, run_load
+from acceptance.traffic.load_test import Load, run_load, stored_tasks
 from acceptance.traffic.plans import on_held_connections, task_writes
 from toolchain.console import CommandError
 
@@ -56,6 +56,9 @@ class Scaling:
     upgraded: WaitResult[None] = SKIPPED
     scaled_down: WaitResult[None] = SKIPPED
     replicas: tuple[int, int] = (0, 0)
+    acknowledged: int = 0
+    stored: int | None = None
+    """Of the load's tasks; None where the database is not the run's."""
 
     def require_scaled_up(self) -> float:
         """Seconds from the start of the load to maxReplicas; raises `WaitError` if it was not reached."""
@@ -153,8 +156,12 @@ def scaling(
             lambda: wait_scaled(experiments, backend, limits.min_replicas, SCALED_DOWN),
         )
         start = experiment.annotate("load starts")
+        database = provisioner.database() if provisioner.installs_release else None
+        before = stored_tasks(writer, database) if database else 0
         with run_load(experiments.release.cluster, image, writer, CLIENTS) as load:
             scale_up(experiments, scaling, path)
+        scaling.acknowledged = load.requests - load.failures
+        scaling.stored = stored_tasks(writer, database) - before if database else None
         scaling.load = Interval(start, experiment.annotate("load ends"))
         if scaling.scaled_up.ok:
             scale_down(experiments, scaling, writer)
@@ -261,4 +268,18 @@ def test_no_request_fails_while_scaling(scaling: Scaling, experiments: Experimen
         for run in scaling.experiment.traffic.values()
         for finding in failed_request_findings("HPA-12", f"Service/{scaling.backend.service}", run.availability)
     ]
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("PER-05")
+def test_load_is_stored(scaling: Scaling, experiments: ExperimentRunner) -> None:
+    """Locust reports once a second, so that more may be stored than it has counted."""
+    scaling.require_scaled_up()
+    if scaling.stored is None:
+        raise Untested("the tasks can't be counted: the database is not this run's")
+    findings = []
+    if scaling.stored < scaling.acknowledged:
+        object_ = f"Table/{experiments.target.tables.task}"
+        expected = f"each of {scaling.acknowledged} acknowledged ones stored"
+        findings.append(Finding("PER-05", object_, "tasks of the load", expected, f"{scaling.stored} stored"))
     report_findings(findings, experiments.target)
