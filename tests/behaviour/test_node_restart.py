@@ -120,6 +120,10 @@ def node_restart(experiments: ExperimentRunner, writer: User, database: Database
             for name in COMPONENTS
         }
         served = experiment.wait_for("a request served", lambda: wait_served(writer))
+        for name, result in ready.items():
+            if not result.ok:  # other pods can restore the baseline, if these can't start again
+                for pod in experiments.pods(target.component(name)):
+                    faults.delete(cluster, pod, 0)
     with database.admin() as connection:
         counted = count(connection, target.tables.task, target.tables.task_title, adding.token)
     return NodeRestart(ready, served, reconcile(adding.writes, counted))
