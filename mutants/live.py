@@ -44,8 +44,8 @@ RESULTS = ROOT / "reports" / "mutants-live"
 
 
 @contextmanager
-def mutated(mutant: Mutant) -> Iterator[Path]:
-    """A copy of what the target names, with the mutant's edits; yields the folder, which contains the target file."""
+def copied() -> Iterator[Path]:
+    """A copy of what the target names; yields the folder, which contains the target file."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         root = Path(folder)
         for name in COPIED:
@@ -53,6 +53,13 @@ def mutated(mutant: Mutant) -> Iterator[Path]:
                 shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns(*IGNORED))
             else:
                 shutil.copy2(ROOT / name, root / name)
+        yield root
+
+
+@contextmanager
+def mutated(mutant: Mutant) -> Iterator[Path]:
+    """The same with the mutant's edits."""
+    with copied() as root:
         for edit in mutant.edits:
             edit(root)
         yield root

@@ -13,7 +13,7 @@ from acceptance.checks.isolation import Process, container_spec, volume_kind
 from acceptance.core.deadlines import VOLUME_GONE
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.wait import NotYet, eventually
-from acceptance.experiments.faults import main_process
+from acceptance.experiments.faults import FaultError, main_process
 from acceptance.provision.cluster import Cluster
 from acceptance.snapshots.isolation import parse_processes
 
@@ -26,6 +26,7 @@ WATCH = r"""
 declare -A known last
 for folder in /proc/[0-9]*; do known[$folder]=1; done
 exec 3<> <(:)
+echo watching
 while :; do
   for folder in /proc/[0-9]*; do
     [[ ${known[$folder]} ]] && continue
@@ -42,7 +43,7 @@ while :; do
   read -rt 0.1 -u 3
 done
 """
-"""Prints the status of each process that begins in a container, and whenever it changes."""
+"""Prints a line, and from then on the status of each process that begins in a container, and whenever it changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +125,11 @@ def volume_findings(left: dict[Marker, str]) -> Iterator[Finding]:
 
 @contextmanager
 def observed_processes(cluster: Cluster) -> Iterator[Observed]:
-    """Observe the processes that begin in any container of the node until exit."""
+    """Observe the processes that begin in any container of the node from entry to exit. Raises `FaultError`."""
     observed = Observed()
     with cluster.node_stream("bash", "-c", WATCH) as stream:
+        if not stream.readline():
+            raise FaultError("the node's processes can't be watched")
         reader = Thread(target=lambda: observed.lines.extend(stream), daemon=True)
         reader.start()
         yield observed

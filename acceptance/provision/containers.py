@@ -10,7 +10,7 @@ import json
 import subprocess
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -19,14 +19,12 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.deadlines import RELEASE_READY, Deadline
-from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
+from acceptance.core.fields import Object, mapping_at, text_at
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Listing, Objects
 from acceptance.kube.helm import find_helm
 from acceptance.kube.pod_templates import Container
-from acceptance.kube.quantity import quantity
-from acceptance.kube.secrets import decoded
 from acceptance.provision import docker
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.docker import LOOPBACK, host_port
@@ -34,6 +32,7 @@ from acceptance.provision.gateway import Gateway, service_host
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.recipes import Changes, recipe, texts
 from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
@@ -62,8 +61,8 @@ class ContainerObjects(Objects):
 
     def data(self, kind: str, name: str) -> Mapping[str, str]:
         """Return the data of a rendered ConfigMap or Secret, the latter's values as base64."""
-        texts = _texts(self.snapshot.named(kind, name) or {})
-        return {key: b64encode(text.encode()).decode() if kind == "Secret" else text for key, text in texts.items()}
+        found = texts(self.snapshot.named(kind, name) or {})
+        return {key: b64encode(text.encode()).decode() if kind == "Secret" else text for key, text in found.items()}
 
     def tail(self, pod: str, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""
@@ -78,11 +77,6 @@ def _needs_kubernetes(what: str) -> NoReturn:
     raise Untested(f"{what} needs a cluster, and the release's containers run without one")
 
 
-def _texts(item: Object) -> dict[str, str]:
-    """Return the data of a ConfigMap, or the decoded data of a Secret."""
-    return decoded(item) if item.get("kind") == "Secret" else dict(mapping_at(item, "data"))
-
-
 def log(toolchain: Toolchain, container: str, lines: int) -> str:
     """Return the last lines of what a container has written to stdout and stderr."""
     done = subprocess.run(
@@ -95,98 +89,6 @@ def log(toolchain: Toolchain, container: str, lines: int) -> str:
         check=False,
     )
     return done.stdout
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a container is started with; `environment` contains secrets."""
-
-    name: str
-    image: str
-    entrypoint: tuple[str, ...]
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = field(repr=False)
-    files: Mapping[str, bytes] = field(repr=False)
-    tmpfs: tuple[str, ...]
-    cpus: float | None
-    memory: int | None
-
-
-@dataclass(frozen=True)
-class Changes:
-    """How a container differs from what chart and image say: another command, further files, variables and folders."""
-
-    command: tuple[str, ...] = ()
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    tmpfs: tuple[str, ...] = ()
-
-
-def recipe(view: ComponentView, container: Container, name: str, image: str) -> Recipe:
-    """Return how to start a container of the component's pod template. Raises `Untested` for what only a pod has.
-
-    Args:
-        view: The component's view of the rendered chart.
-        container: The container.
-        name: The name of the new container, which is its pod's too.
-        image: The image's reference.
-    """
-    limits = mapping_at(container.body, "resources.limits")
-    files, tmpfs = _volumes(view, container)
-    cpus, memory = quantity(limits.get("cpu")), quantity(limits.get("memory"))
-    return Recipe(
-        name,
-        image,
-        tuple(map(str, at(container.body, "command") or ())),
-        tuple(map(str, at(container.body, "args") or ())),
-        dict(_environment(view, container, name)),
-        files,
-        tmpfs,
-        float(cpus) if cpus else None,
-        int(memory) if memory else None,
-    )
-
-
-def _environment(view: ComponentView, container: Container, pod: str) -> Iterator[tuple[str, str]]:
-    downward = {"metadata.name": pod, "metadata.namespace": view.target.chart.namespace}
-    fields = {
-        text_at(entry, "name"): text_at(entry, "valueFrom.fieldRef.fieldPath")
-        for entry in mappings_at(container.body, "env")
-    }
-    for variable in view.environment(container):
-        if variable.source != "other":
-            value = view.value_of(variable)
-        elif (path := fields.get(variable.name, "")) in downward:
-            value = downward[path]
-        else:
-            raise Untested(
-                f"{container.object} reads {variable.name} from {path or 'a resource'}, which only a pod has"
-            )
-        if value is not None:
-            yield variable.name, value
-
-
-def _volumes(view: ComponentView, container: Container) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """Return the files that ConfigMaps and Secrets put into a container, by path, and its writable folders."""
-    volumes = {text_at(each, "name"): each for each in mappings_at(view.pods[0].spec, "volumes")}
-    files: dict[str, bytes] = {}
-    tmpfs: list[str] = []
-    for mount in mappings_at(container.body, "volumeMounts"):
-        volume, path = volumes.get(text_at(mount, "name"), {}), text_at(mount, "mountPath")
-        if at(volume, "emptyDir") is not None:
-            tmpfs.append(path)
-        for kind, source, label in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
-            if at(volume, source) is None:
-                continue
-            data = _texts(view.named(kind, text_at(volume, f"{source}.{label}")) or {})
-            chosen = {text_at(item, "key"): text_at(item, "path") for item in mappings_at(volume, f"{source}.items")}
-            placed = {chosen.get(key, key): text for key, text in data.items() if not chosen or key in chosen}
-            sub = text_at(mount, "subPath")
-            if sub and sub in placed:
-                files[path] = placed[sub].encode()
-            elif not sub:
-                files |= {f"{path.rstrip('/')}/{key}": text.encode() for key, text in placed.items()}
-    return files, tuple(tmpfs)
 
 
 class ContainerProvisioner(Provisioner):

@@ -29,9 +29,9 @@ done
 WRITE = r"""
 uid=$1 gid=$2 groups=$3 root=/proc/$4/root
 shift 4
+[ -n "$groups" ] && groups="--groups=$groups" || groups=--clear-groups
 as_user() {
-  setpriv --reuid "$uid" --regid "$gid" ${groups:+--groups "$groups"} ${groups:---clear-groups} \
-    --inh-caps=-all --bounding-set=-all sh -c "$1" 2> /dev/null
+  setpriv --reuid "$uid" --regid "$gid" "$groups" --inh-caps=-all --bounding-set=-all sh -c "$1"
 }
 for path in "$@"; do
   [ -L "$root$path" ] && continue

@@ -1,6 +1,6 @@
 """Generated mutants of the application, judged by the tests of a running application in containers, without a cluster.
 
-    python -m mutants.app [--module tasks] [--shard 1/4] [--sample 40] [--survivors]
+    python -m mutants.app [--component frontend] [--module tasks] [--shard 1/4] [--sample 40] [--survivors]
 
 Every result is kept by the content of the mutated file and of the tests: an interrupted run goes on where it stopped.
 Exit code 1 if less than 90 % of the mutants that are not equivalent are killed, 2 if they could not be judged.
@@ -8,6 +8,7 @@ Exit code 1 if less than 90 % of the mutants that are not equivalent are killed,
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import random
@@ -26,10 +27,13 @@ from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
 from mutants import options
 from mutants.app import equivalent
-from mutants.app.python_source import Mutant, mutants
+from mutants.app.mutant import Mutant
+from mutants.app.python_source import mutants
 from mutants.app.session import MutantSession, Result
+from mutants.app.stryker import instrument
 from mutants.app.tests import MODULES
-from mutants.live import SUITE, parse_shard
+from mutants.live import SUITE, copied, parse_shard
+from toolchain.console import ToolchainError
 
 SOURCES = ROOT / "app" / "backend"
 PACKAGE = "todo_backend"
@@ -120,8 +124,8 @@ class Results:
         return self._folder / f"{mutant.key}.json"
 
 
-def judge(chosen: Sequence[Mutant], results: Results, console: Console) -> str | None:
-    """Judge mutants and keep their results; return why they could not be judged, or None."""
+def judge(chosen: Sequence[Mutant], target: Path, results: Results, console: Console) -> str | None:
+    """Judge mutants on the release of a target and keep their results; return why they could not be judged, or None."""
 
     def report(mutant: Mutant, result: Result) -> None:
         results.write(mutant, result)
@@ -130,11 +134,12 @@ def judge(chosen: Sequence[Mutant], results: Results, console: Console) -> str |
 
     session = MutantSession(chosen, report)
     with tempfile.TemporaryDirectory(prefix="mutants-app-") as reports:
-        argv = ["--cluster-provider", "none", "--reports", reports, "-p", "no:terminal", "-p", "no:cacheprovider"]
+        argv = ["--cluster-provider", "none", "--target", str(target), "--reports", reports]
+        argv += ["-p", "no:terminal", "-p", "no:cacheprovider"]
         code = pytest.main([*argv, *(str(ROOT / module) for module in MODULES)], plugins=[session])
-    if code == pytest.ExitCode.INTERRUPTED:
-        return "interrupted; the results so far are kept"
-    return session.problem or (None if all(map(results.read, chosen)) else f"pytest ended with exit code {code}")
+    if session.problem or all(map(results.read, chosen)):
+        return session.problem
+    return f"pytest ended early, with exit code {code}; the results so far are kept"
 
 
 def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, only_survivors: bool) -> Score:
@@ -145,7 +150,7 @@ def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, o
         result = results.read(mutant)
         if result is None:
             continue
-        score = scores.setdefault(mutant.file.name, Score())
+        score = scores.setdefault(str(mutant.file), Score())
         if result.killed_by:
             score.killed += 1
         elif entry := equivalent.find(mutant.name):
@@ -172,21 +177,35 @@ def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, o
 def main(argv: Sequence[str] | None = None) -> int:
     """Judge the chosen mutants, and return the exit code."""
     parser = options.Parser(prog="python -m mutants.app", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--module", help="mutants of one module of the backend, such as tasks (default: all)")
+    parser.add_argument("--component", choices=("backend", "frontend"), default="backend", help="default: backend")
+    parser.add_argument("--module", help="mutants of one module, such as tasks (default: all)")
     parser.add_argument("--shard", type=parse_shard, default=(1, 1), metavar="N/M", help="one of M shards")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants, chosen by the commit (default: all)")
     parser.add_argument("--survivors", action="store_true", help="print survivors and scores only")
     chosen = parser.parse_args(argv)
     console = Console()
-    seed = checkout(ROOT).commit or ""
-    selected = select(every(chosen.module), chosen.shard, chosen.sample, seed)
+    if chosen.component == "backend":
+        return run(list(every(chosen.module)), ROOT / "target.toml", chosen, console)
+    with copied() as root:
+        try:
+            found = instrument(root / "app" / "frontend")
+        except ToolchainError as error:
+            sys.stderr.write(f"ERROR: {error}\n")
+            return 2
+        found = [each for each in found if chosen.module in (None, each.file.stem)]
+        return run(found, root / "target.toml", chosen, console)
+
+
+def run(found: Sequence[Mutant], target: Path, chosen: argparse.Namespace, console: Console) -> int:
+    """Judge the chosen ones of a component's mutants, and return the exit code."""
+    selected = select(found, chosen.shard, chosen.sample, checkout(ROOT).commit or "")
     if not selected:
         sys.stderr.write("ERROR: no mutant was selected\n")
         return 2
     results = Results(RESULTS, state_of_tests())
     open_mutants = [each for each in selected if results.read(each) is None]
     console.print(f"{len(selected)} mutants, {len(selected) - len(open_mutants)} judged by earlier runs")
-    problem = judge(open_mutants, results, console) if open_mutants else None
+    problem = judge(open_mutants, target, results, console) if open_mutants else None
     total = summarize(selected, results, console, only_survivors=chosen.survivors)
     if problem:
         sys.stderr.write(f"ERROR: {problem}\n")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,37 +12,13 @@ import libcst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_string
 
+from mutants.app.mutant import Mutant
+
 STRINGS = 1
 """Of the operator on strings, the first mutant: the others change the case of letters alone."""
-LOGGERS = frozenset({"log", "logger", "logging"})
+LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception"})
 TEXT_CALLS = frozenset({"print", "cast"})
 """Functions whose arguments are not judged: output for people, and types for mypy."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change of a file of the application."""
-
-    file: PurePosixPath
-    """Relative to the folder of the application's sources."""
-    line: int
-    before: str
-    after: str
-    number: int
-    """The place among mutants of the same file with the same texts, from 1."""
-    source: str
-    """The whole file with the change."""
-
-    @property
-    def name(self) -> str:
-        """The file, the change, and its number if the same change is possible in several places; without the line."""
-        suffix = f" ({self.number})" if self.number > 1 else ""
-        return f"{self.file}: {_one_line(self.before)} -> {_one_line(self.after) or 'removed'}{suffix}"
-
-    @property
-    def key(self) -> str:
-        """A digest of the mutated file."""
-        return hashlib.sha256(f"{self.file}\0{self.source}".encode()).hexdigest()[:24]
 
 
 def mutants(file: PurePosixPath, source: str) -> Iterator[Mutant]:
@@ -68,7 +42,7 @@ def mutants(file: PurePosixPath, source: str) -> Iterator[Mutant]:
                 continue
             seen.add(mutated)
             counts[before, after] += 1
-            yield Mutant(file, positions[node].start.line, before, after, counts[before, after], mutated)
+            yield Mutant("backend", file, positions[node].start.line, before, after, counts[before, after], mutated)
 
 
 def _changes(node: Any) -> Iterator[Any]:
@@ -99,8 +73,8 @@ def _is_prose(node: Any) -> bool:
 
 
 def _is_for_people(function: Any) -> bool:
-    if isinstance(function, libcst.Attribute) and isinstance(function.value, libcst.Name):
-        return function.value.value in LOGGERS
+    if isinstance(function, libcst.Attribute):
+        return function.attr.value in LOG_METHODS
     return isinstance(function, libcst.Name) and function.value in TEXT_CALLS
 
 
@@ -110,7 +84,3 @@ def _compiles(source: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

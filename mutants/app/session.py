@@ -19,12 +19,23 @@ import requests
 from _pytest.runner import runtestprotocol
 from psycopg import sql
 
+from acceptance.client.pods import ready_pods
 from acceptance.core.deadlines import Deadline
+from acceptance.core.fields import name_of
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.provision import docker
-from acceptance.provision.containers import LOG_LINES, Changes, ContainerProvisioner, StoppedError, log
+from acceptance.provision.containers import (
+    LOG_LINES,
+    ContainerProvisioner,
+    StoppedError,
+    log,
+    wait_answered,
+)
 from acceptance.provision.gateway import Gateway
-from mutants.app.python_source import Mutant
+from acceptance.provision.recipes import Changes
+from acceptance.provision.release import Release
+from mutants.app.mutant import Mutant
+from mutants.app.stryker import SWITCH
 from mutants.app.tests import Order, judges
 
 IMAGE_FOLDER, PACKAGE = "/app", "todo_backend"
@@ -33,7 +44,10 @@ STARTER = Path(__file__).with_name("starter.py")
 STARTER_PATH, STARTER_PORT, WORK_FOLDER = "/mutants/starter.py", 9000, "/mutant"
 STARTER_UP = Deadline("starter up", 60, "the imports take 3 s here; a busy machine gets twenty times that")
 STARTED = Deadline("mutant's start", 15, "the backend starts in 0.5 s here; a busy machine gets thirty times that")
-BY_START = "its start"
+BY_START, BY_SIGN_UP = "its start", "a new user's sign-up"
+SWITCHED = Deadline("mutant switched on", 30, "the frontend starts in 2 s here; a busy machine gets fifteen times that")
+ALL_LINES = 1_000_000
+REASON = 1000
 CPUS = 1.0
 """Of a container; the frontend idles while the backend's mutants run."""
 
@@ -68,6 +82,8 @@ class MutantSession:
         self._fixtures: dict[str, Any] = {}
         self._order = Order()
         self._items: dict[str, pytest.Item] = {}
+        self._touched: dict[str, set[str]] = {}
+        """By test: the components that have logged something while it ran."""
         self._container = ""
         self.problem: str | None = None
         """Why the mutants could not be judged, or None."""
@@ -89,7 +105,8 @@ class MutantSession:
         end = End.from_parent(session, name="end")
         try:
             self._baseline(session.items, end)
-            self._open_starter()
+            if any(not mutant.switch for mutant in self._mutants):
+                self._open_starter()
             for mutant in self._mutants:
                 self._report(mutant, self._judge(mutant, end))
         except (BaselineError, StoppedError, WaitError) as error:
@@ -103,15 +120,29 @@ class MutantSession:
         failed = []
         given = list(items)
         for item, next_item in zip(given, [*given[1:], end], strict=True):
-            start = time.monotonic()
-            outcomes = run(item, next_item)
+            start, logged = time.monotonic(), self._log_lines()
+            reports = run(item, next_item)
             self._order.seconds[item.nodeid] = time.monotonic() - start
-            if "failed" in outcomes:
-                failed.append(item.nodeid)
-            elif "skipped" not in outcomes:
+            if bad := next((each for each in reports if each.failed), None):
+                failed.append(f"{item.nodeid}: {bad.longreprtext[-REASON:]}")
+            elif not any(each.skipped for each in reports):
                 self._items[item.nodeid] = item
+                lines = self._log_lines()
+                self._touched[item.nodeid] = {name for name in lines if lines[name] > logged.get(name, 0)}
         if failed:
-            raise BaselineError(f"tests fail on the unmodified application: {', '.join(failed)}")
+            raise BaselineError(f"{len(failed)} tests fail on the unmodified application, first {failed[0]}")
+
+    def _log_lines(self) -> dict[str, int]:
+        """Return how many lines each component has logged; nothing before the release is there."""
+        provisioner: ContainerProvisioner | None = self._fixtures.get("provisioner")
+        release: Release | None = self._fixtures.get("ready_release")
+        if provisioner is None or release is None:
+            return {}
+        return {
+            name: log(provisioner.toolchain, name_of(pod), ALL_LINES).count("\n")
+            for name in release.target.components
+            for pod in ready_pods(release, name)
+        }
 
     def _judge(self, mutant: Mutant, end: pytest.Item) -> Result:
         start = time.monotonic()
@@ -123,10 +154,18 @@ class MutantSession:
             self._start(mutant)
         except (StoppedError, WaitError):
             return BY_START
-        tests = self._order.of(test for test in self._items if judges(test, mutant.file.stem))
+        if mutant.component == "frontend":
+            try:
+                self._fixtures["new_user"]()
+            except AssertionError:
+                return BY_SIGN_UP
+        candidates = [test for test in self._items if mutant.component in self._touched[test]]
+        if mutant.component == "backend":
+            candidates = [test for test in candidates if judges(test, mutant.file.stem)]
+        tests = self._order.of(candidates)
         following = [*(self._items[test] for test in tests[1:]), end]
         for test, next_item in zip(tests, following, strict=True):
-            if "failed" in run(self._items[test], next_item):
+            if any(each.failed for each in run(self._items[test], next_item)):
                 self._order.killed_by(test)
                 with suppress(Exception):  # fixtures of tests that the mutant broke
                     end.session._setupstate.teardown_exact(end)
@@ -157,6 +196,9 @@ class MutantSession:
 
     def _start(self, mutant: Mutant) -> None:
         """Start a mutant. Raises `StoppedError` if it ends, or `WaitError` if it does not answer."""
+        if mutant.switch:
+            self._switch_on(mutant)
+            return
         self._command("POST", {"file": str(mutant.file), "source": mutant.source}).raise_for_status()
         self._remove_rows(self._fixtures["provisioner"])
         gateway: Gateway = self._fixtures["gateway"]
@@ -175,6 +217,15 @@ class MutantSession:
 
         eventually("the mutant to answer", probe, STARTED)
 
+    def _switch_on(self, mutant: Mutant) -> None:
+        """Replace the frontend's container by one in which a mutant is on."""
+        provisioner: ContainerProvisioner = self._fixtures["provisioner"]
+        release, gateway = self._fixtures["ready_release"], self._fixtures["gateway"]
+        changes = Changes(environment={SWITCH: mutant.switch})
+        container = provisioner.start_component(release, "frontend", changes=changes)
+        self._remove_rows(provisioner)
+        wait_answered(provisioner.toolchain, release, gateway, container, deadline=SWITCHED)
+
     def _remove_rows(self, provisioner: ContainerProvisioner) -> None:
         """Remove what the users have, so that the tests stay as fast as they were."""
         tables = provisioner.target.tables
@@ -189,6 +240,6 @@ class MutantSession:
                 return
 
 
-def run(item: pytest.Item, next_item: pytest.Item) -> set[str]:
-    """Run a test, and return the outcomes of its phases; what it shares with the next test is kept."""
-    return {report.outcome for report in runtestprotocol(item, log=False, nextitem=next_item)}
+def run(item: pytest.Item, next_item: pytest.Item) -> list[pytest.TestReport]:
+    """Run a test, and return the reports of its phases; what it shares with the next test is kept."""
+    return runtestprotocol(item, log=False, nextitem=next_item)

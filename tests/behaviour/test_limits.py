@@ -29,6 +29,7 @@ from acceptance.experiments.limits import (
 )
 from acceptance.experiments.pressure import cores_of, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
 from acceptance.traffic.plans import page_views, task_writes, to_pod
 from acceptance.traffic.sampler import Plan
@@ -53,26 +54,30 @@ class LimitsReached:
     memory: Mapping[ComponentName, MemoryLoad]
 
 
-def load_cpu(experiments: ExperimentRunner, experiment: Experiment, part: Component, cores: int) -> CpuLoad:
-    pod, cluster = experiments.pods(part)[0], experiments.release.cluster
+def load_cpu(experiments: ExperimentRunner, experiment: Experiment, name: ComponentName, cores: int) -> CpuLoad:
+    part, cluster = experiments.target.component(name), experiments.release.cluster
+    pod = experiments.pods(part)[0]
     limit = limits_of(pod, part.container).cpu
     processes = math.ceil(min(float(limit or cores), cores)) + 2
-    start = experiment.annotate(f"{part.container}: {processes} busy processes")
-    use = use_cpu(cluster, pod, part.container, processes, CPU_SECONDS)
-    load = CpuLoad(pod, part.container, limit, use, Interval(start, start + CPU_SECONDS))
-    dwell(SETTLING_SECONDS, "the requests in flight are answered before the next load")
+    with experiment.disturbance(name, restarts=False):
+        start = experiment.annotate(f"{part.container}: {processes} busy processes")
+        use = use_cpu(cluster, pod, part.container, processes, CPU_SECONDS)
+        load = CpuLoad(pod, part.container, limit, use, Interval(start, start + CPU_SECONDS))
+        dwell(SETTLING_SECONDS, "the requests in flight are answered before the next load")
     return load
 
 
-def load_memory(experiments: ExperimentRunner, experiment: Experiment, part: Component) -> MemoryLoad:
+def load_memory(experiments: ExperimentRunner, experiment: Experiment, name: ComponentName) -> MemoryLoad:
+    part = experiments.target.component(name)
     pod = experiments.pods(part)[0]
     limit = limits_of(pod, part.container).memory
     before = restart_counts(experiments.objects.list("Pod").objects)
     if limit is None:
         return MemoryLoad(pod, part.container, limit, None, before, before)
-    experiment.annotate(f"{part.container}: memory exhausted")
-    exhaust_memory(experiments.release.cluster, pod, part.container, limit)
-    restarted = experiment.wait_for(f"{part.container} restarted", lambda: wait_restarted(experiments, part, pod))
+    with experiment.disturbance(name):
+        experiment.annotate(f"{part.container}: memory exhausted")
+        exhaust_memory(experiments.release.cluster, pod, part.container, limit)
+        restarted = experiment.wait_for(f"{part.container} restarted", lambda: wait_restarted(experiments, part, pod))
     after = restart_counts(experiments.objects.list("Pod").objects)
     return MemoryLoad(pod, part.container, limit, restarted, before, after)
 
@@ -91,21 +96,21 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
     cluster = experiments.release.cluster
     cluster.require_capability("node")
-    parts = {name: experiments.target.component(name) for name in COMPONENTS}
     if experiments.unmodified:
         experiments.restore()
     cores = cores_of(cluster)
     with experiments.experiment("limits", **plans(experiments, writer, reader)) as experiment:
         experiment.availability = False
         dwell(SETTLING_SECONDS, "the first requests open connections")
-        start = experiment.annotate("quiet")
+        start = time.time()
         dwell(CPU_SECONDS, "answers are timed before anything is loaded")
         quiet = Interval(start, time.time())
-        cpu = {name: load_cpu(experiments, experiment, part, cores) for name, part in parts.items()}
-        memory = {name: load_memory(experiments, experiment, part) for name, part in parts.items()}
+        cpu = {name: load_cpu(experiments, experiment, name, cores) for name in COMPONENTS}
+        memory = {name: load_memory(experiments, experiment, name) for name in COMPONENTS}
     return LimitsReached(experiment, quiet, cores, cpu, memory)
 
 

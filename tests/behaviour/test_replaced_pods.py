@@ -55,7 +55,7 @@ def replaced_pods(experiments: ExperimentRunner) -> ReplacedPods:
     with experiments.experiment("replaced pods") as experiment:
         deleted = [experiments.pods(part)[0] for part in parts]
         markers = [marker for pod in deleted for marker in write_markers(cluster, pod)]
-        with observed_processes(cluster) as observed:
+        with observed_processes(cluster) as observed, experiment.disturbance(restarts=False):
             for pod in deleted:
                 faults.delete(cluster, pod)
                 experiment.annotate(f"{name_of(pod)} deleted")

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from acceptance.core.rules import ROOT
 from mutants.app import __main__ as command
-from mutants.app import equivalent, starter
-from mutants.app.python_source import Mutant, mutants
+from mutants.app import equivalent, starter, stryker
+from mutants.app.mutant import Mutant
+from mutants.app.python_source import mutants
 from mutants.app.session import Result
 from mutants.app.tests import DECISIVE, MODULES, PROMISING, Order, function, judges
 
@@ -144,3 +145,33 @@ def test_starter_imports_what_the_package_does() -> None:
 def test_list_of_equivalent_mutants_has_reasons() -> None:
     assert all(entry.reason.endswith(".") for entry in equivalent.load())
     assert len({entry.pattern for entry in equivalent.load()}) == len(equivalent.load())
+
+
+def test_frontend_mutant_has_the_text_that_it_replaces() -> None:
+    text = 'const a = 1;\nif (a > 0 &&\n    b) log("no such task", "x");\n'
+    found = [
+        {"id": "0", "file": "lib/a.ts", "mutator": "ConditionalExpression", "replacement": "true"}
+        | {"start": {"line": 1, "column": 4}, "end": {"line": 2, "column": 5}},
+        {"id": "1", "file": "lib/a.ts", "mutator": "StringLiteral", "replacement": '""'}
+        | {"start": {"line": 2, "column": 11}, "end": {"line": 2, "column": 25}},
+        {"id": "2", "file": "lib/a.ts", "mutator": "StringLiteral", "replacement": '""'}
+        | {"start": {"line": 2, "column": 27}, "end": {"line": 2, "column": 30}},
+    ]
+    first, second = stryker.parse(found, {"lib/a.ts": text})
+    assert (first.line, first.before, first.name) == (2, "a > 0 &&\n    b", "lib/a.ts: a > 0 && b -> true")
+    assert (second.before, second.switch) == ('"x"', "2")
+    assert first.key != second.key
+    renumbered = {**found[0], "id": "7"}
+    assert next(stryker.parse([renumbered], {"lib/a.ts": text})).key == first.key
+
+
+def test_frontend_files_run_on_the_server() -> None:
+    names = stryker.sources(ROOT / "app" / "frontend")
+    assert {
+        "lib/backend.ts",
+        "observe.js",
+        "app/actions/tasks/[id]/delete/route.ts",
+        "app/(signed-in)/layout.tsx",
+    } <= set(names)
+    for name in names:
+        assert '"use client"' not in (ROOT / "app" / "frontend" / name).read_text(encoding="utf-8")

@@ -15,9 +15,10 @@ from acceptance.core.target import load
 from acceptance.kube.secrets import decode
 from acceptance.provision import run as runs
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.containers import ContainerObjects, pod, recipe, render, service_names
+from acceptance.provision.containers import ContainerObjects, pod, render, service_names
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.providers import provider_of
+from acceptance.provision.recipes import recipe
 from acceptance.provision.release import Release, ReleaseInputs, run_values
 from tests.unit.user_cluster import Machine
 
