@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.applications import FRONTEND_AUTH, SESSION
+from mutants.applications import FRONTEND_AUTH, SESSION, TASKS_PAGE
 from mutants.charts import replace
 from mutants.mutant import mutant
 
@@ -133,5 +133,11 @@ MUTANTS = (
             'accountAction("/sign-out", [], "/sign-in")',
             'action(async () => ({ location: "/sign-in" }))',
         ),
+    ),
+    mutant(
+        "page that ignores what is searched for",
+        "PER-09",
+        "behaviour/test_texts.py::test_search_page_shows_what_was_found_only",
+        replace(TASKS_PAGE, "`/tasks${search && `?${new URLSearchParams({ q: search })}`}`", '"/tasks"'),
     ),
 )

@@ -27,6 +27,9 @@ HISTORY = "behaviour/test_history.py::test_long_history_reaches_the_model_once_a
 BAD_TOKEN = "behaviour/test_tokens.py::test_invalid_token_is_refused_everywhere"  # noqa: S105 - a test's name
 ODD_TOKEN = "behaviour/test_tokens.py::test_unusual_token_is_no_error_of_the_server"  # noqa: S105 - a test's name
 NO_USER = "behaviour/test_tokens.py::test_token_of_a_deleted_user_reads_nothing"
+VARY = "behaviour/test_caching.py::test_answers_that_depend_on_the_origin_vary_by_it"
+ODD_TAGS = "behaviour/test_texts.py::test_odd_tags_are_stored_and_found"
+ONE_CHARACTER = "behaviour/test_texts.py::test_one_character_is_enough"
 API_CACHED = "behaviour/test_caching.py::test_no_shared_cache_keeps_an_answer_of_the_api"
 
 MUTANTS = (
@@ -295,5 +298,37 @@ MUTANTS = (
             '                headers["X-Request-ID"] = request_id\n'
             '                headers["Cache-Control"] = "public, max-age=10"\n',
         ),
+    ),
+    mutant(
+        "answers that don't vary by their origin",
+        "SCY-10",
+        VARY,
+        replace(
+            MIDDLEWARE,
+            '                headers["X-Request-ID"] = request_id\n',
+            '                headers["X-Request-ID"] = request_id\n                del headers["Vary"]\n',
+        ),
+    ),
+    mutant(
+        "tool calls reported under another name",
+        "PER-09",
+        BY_CHAT,
+        replace(
+            AGENT,
+            'return draft.record("delete_task", {"title": title}, f"deleted',
+            'return draft.record("remove", {}, f"deleted',
+        ),
+    ),
+    mutant(
+        "tag in small letters",
+        "PER-09",
+        ODD_TAGS,
+        replace(TAGS, "values(user_id=owner, name=body.name)", "values(user_id=owner, name=body.name.lower())"),
+    ),
+    mutant(
+        "title of two characters at least",
+        "PER-09",
+        ONE_CHARACTER,
+        replace(SCHEMAS, "Title = Annotated[str, _text(1, 200)", "Title = Annotated[str, _text(2, 200)"),
     ),
 )

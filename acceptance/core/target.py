@@ -233,6 +233,7 @@ class Api(Model):
     """The query for the tasks whose title contains `{text}`: `q={text}`."""
     title_limit: int | None = None
     """The longest title in characters; a longer one is bad input."""
+    tag_limit: int | None = None
     message_limit: int | None = None
     history_limit: int | None = None
     """How many earlier messages of a conversation reach the model at most; None if all do."""

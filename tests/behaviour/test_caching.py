@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from acceptance.checks.finding import Finding, report_findings
-from acceptance.client.caching import shared_storage
+from acceptance.client.caching import directives, shared_storage
 from acceptance.client.endpoints import UserResources, endpoints, require_resources
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
@@ -56,3 +56,18 @@ def test_no_shared_cache_keeps_an_answer_of_the_api(
                 if kept := shared_storage(answer.headers, authorization=carrier == "bearer"):
                     findings.append(Finding(RULE, f"Pod/{pod}", f"GET {path} by {carrier}", EXPECTED, kept))
     report_findings(findings, target)
+
+
+@pytest.mark.rule("SCY-10")
+def test_answers_that_depend_on_the_origin_vary_by_it(ready_release: Release, user: User) -> None:
+    """Otherwise a browser's cache gives one site the response that another site may read."""
+    path, findings = user.path(user.target.api.tasks), []
+    for pod, pod_origin in origins(ready_release, "backend").items():
+        answer = user.call("GET", path, pod_origin, headers={"Origin": ready_release.origin})
+        allowed = answer.headers.get("Access-Control-Allow-Origin", "*")
+        varies = {name.strip().lower() for name in answer.headers.get("Vary", "").split(",")}
+        stored = "no-store" not in directives(answer.headers.get("Cache-Control", ""))
+        if allowed != "*" and stored and not varies & {"origin", "*"}:
+            expected, actual = "Origin among them", str(answer.headers.get("Vary"))
+            findings.append(Finding(RULE, f"Pod/{pod}", f"Vary of GET {path}", expected, actual))
+    report_findings(findings, user.target)

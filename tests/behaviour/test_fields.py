@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Any
 
@@ -249,9 +250,12 @@ def test_chat_changes_only_the_named_task(
         user.add_task(title)
     before = user_rows(admin_connection, tables, user.id)[tables.task]
     with prompts.recorded(model) as bodies:
-        user.send_message(f"{command}: {titles[2 if tool == 'add_task' else 0]}")
+        answer = user.send_message(f"{command}: {titles[2 if tool == 'add_task' else 0]}")
     if tool not in prompts.tools(bodies[0]):
         raise Untested(f"the agent offers the model no tool {tool}")
+    calls = json.dumps(answer[target.api.tool_calls_field])
+    assert tool in calls, f"expected the call of {tool} in the response, got {calls}"
+    assert text in calls, f"expected the call's title {text} in the response, got {calls}"
     after = user_rows(admin_connection, tables, user.id)[tables.task]
     mine = sorted((row[tables.task_title], row[tables.task_completed]) for row in after if of_titles(row))
     wanted = sorted((titles[n], completed) for n, completed in expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from psycopg import Connection
@@ -90,6 +91,64 @@ def test_search_takes_wildcards_literally(user: User) -> None:
         if found != [title]:
             findings.append(Finding(RULE, f"GET {path}", "titles", str([title]), str(found)))
     report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_search_page_shows_what_was_found_only(ready_release: Release, user: User) -> None:
+    found, other = (f"{what} {secrets.token_hex(6)}" for what in ("found", "other"))
+    for title in (found, other):
+        user.add_task(title)
+    findings = []
+    path = user.target.pages.search.format(token=quote(found))
+    for pod, origin in origins(ready_release, "frontend").items():
+        tasks, search = (
+            Document(send(user.gateway, "GET", origin + each, headers=user.cookie).text).text
+            for each in (user.target.pages.tasks, path)
+        )
+        if found not in tasks or other not in tasks:
+            raise Untested("the first HTML does not show the user's tasks (STA-10)")
+        if found not in search or other in search:
+            actual = "both" if found in search else "not the task"
+            findings.append(Finding(RULE, f"Pod/{pod}", f"GET {path}", f"{found} alone", actual))
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_odd_tags_are_stored_and_found(user: User, admin_connection: Connection[Any]) -> None:
+    """In the response, in PostgreSQL, at a task, and by the filter for a tag's tasks."""
+    api, tables = user.target.api, user.target.tables
+    path = user.path(api.tags, "tags")
+    if api.tag_limit is None:
+        raise Untested("the target names no longest tag")
+    names = [odd_text(kind, f"g{secrets.token_hex(3)}") for kind in ODD_TEXTS]
+    names = ["x" * api.tag_limit, *(name for name in names if len(name) <= api.tag_limit)]
+    findings = []
+    for name in names:
+        answer = user.call("POST", path, json={api.tag_field: name})
+        stored = rows(admin_connection, tables.tag, {tables.owner: user.id, tables.tag_name: name})
+        if answer.status_code != api.created or answer.json()[api.tag_field] != name or len(stored) != 1:
+            actual = f"{describe(user.target, answer)}, {len(stored)} rows"
+            findings.append(Finding(RULE, f"POST {api.tags}", repr(name), "stored as given", actual))
+        if api.task_tags_field:
+            fields = {api.title_field: f"tagged {name[:20]}", api.task_tags_field: [name]}
+            task = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
+            lists = task_lists(user, tag=name)
+            found = user.items(lists.get("tasks with the tag", lists["tasks"]), api.tasks_field)
+            if [each[api.task_tags_field] for each in found if each[api.id_field] == task[api.id_field]] != [[name]]:
+                findings.append(Finding(RULE, "task's tags", repr(name), "found by it, alone", str(found)[:200]))
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_one_character_is_enough(user: User) -> None:
+    """For a title, a tag and a message."""
+    api, character = user.target.api, secrets.choice("äßçéñ漢字語")
+    user.add_task(character)
+    if api.tags and api.tag:
+        tag = user.request_json("POST", user.path(api.tags), {api.tag_field: character}, api.created)
+        user.request_json("DELETE", user.path(api.tag, id=tag[api.id_field]), None, api.deleted)
+    if not user.chat_obstacle:
+        user.send_message(character)
 
 
 WRITES: Mapping[str, Callable[[Api], tuple[str | None, str | None]]] = {
