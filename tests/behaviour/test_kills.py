@@ -11,7 +11,7 @@ import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
-from acceptance.core.deadlines import ENDPOINT_GONE, POD_REPLACED, REQUEST
+from acceptance.core.deadlines import ENDPOINT_GONE, POD_REPLACED
 from acceptance.core.fields import Object, name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
@@ -22,8 +22,9 @@ from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
-from acceptance.traffic.availability import UNATTRIBUTED, Availability, Failure, failed_request_findings
+from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.changes import Changer
+from acceptance.traffic.outages import OutageBound
 from acceptance.traffic.plans import chat_turns, page_views, task_writes
 from acceptance.traffic.write_ledger import Ledger
 
@@ -253,43 +254,6 @@ def one_pod_is_always_ready(pod_kills: PodKills, component: Component, interval:
     return all(any(is_ready(pod) for pod in pods_of(state.objects, component)) for state in states)
 
 
-@dataclass(frozen=True)
-class OutageBound:
-    """How long after a kill requests may fail, and which may; `seconds` counts from the kill to their sending."""
-
-    seconds: float
-    source: str
-    pods: frozenset[str] | None = None
-    """Only requests to these pods, or to none that is known; None for any."""
-
-    @property
-    def longest_outage(self) -> Limit:
-        """The longest outage that it allows: a request that is sent before its end may take REQUEST to fail."""
-        return Limit(self.seconds and self.seconds + REQUEST.seconds, f"STA-09: {self.source}")
-
-    def findings(self, step: PodStepResult, availability: Availability, object_: str) -> list[Finding]:
-        """STA-09 for failures beyond the bound, of requests that were sent in the step's interval."""
-        failures = availability.between(step.interval).failures
-        late = [each for each in failures if each.record.sent - step.interval.start > self.seconds]
-        others = [each for each in failures if self.pods is not None and each.record.pod not in {"", *self.pods}]
-        problems = (
-            (f"none fails later than {self.seconds:g} s ({self.source})", late),
-            (f"none fails that another pod than {', '.join(sorted(self.pods or ()))} received", others),
-        )
-        return [
-            Finding("STA-09", object_, f"{step.step.name}: requests", expected, described(step, beyond))
-            for expected, beyond in problems
-            if beyond
-        ]
-
-
-def described(step: PodStepResult, failures: list[Failure]) -> str:
-    """How many requests failed, and the last of them."""
-    last = failures[-1]
-    seconds, pod = last.record.sent - step.interval.start, last.record.pod or UNATTRIBUTED
-    return f"{len(failures)} failed, the last sent after {seconds:.1f} s to pod {pod}: {last.reason}"
-
-
 def outage_bound(pod_kills: PodKills, component: Component, step: PodStepResult) -> OutageBound:
     """The bound of one step: whether another pod is Ready all the time decides."""
     if not one_pod_is_always_ready(pod_kills, component, step.interval):
@@ -313,14 +277,15 @@ def test_every_outage_ends(
     findings = []
     for step in pod_kills.of(component, GRACEFUL, IMMEDIATE, KILLED):
         bound = outage_bound(pod_kills, part, step)
+        limit = Limit(bound.longest, f"STA-09: {bound.source}")
         for label in traffic if component == "backend" else [component]:
             availability = traffic[label].availability
             during = availability.between(step.interval)
             failed = f"{label}: {len(during.failures)} of {len(during.records)} failed"
             outage = round(during.longest_outage, 2)
-            record_measurement(f"{step.step.name}: longest outage ({failed})", outage, "s", bound.longest_outage)
+            record_measurement(f"{step.step.name}: longest outage ({failed})", outage, "s", limit)
             through = replace(bound, pods=None) if label == "frontend" != component else bound
-            findings += through.findings(step, availability, traffic[label].plan.service)
+            findings += through.findings(step.step.name, step.interval, availability, traffic[label].plan.service)
     availability = traffic[component].availability
     last = availability.records[-1].sent
     end = availability.between(Interval(last - QUIET_SECONDS / 2, last))
