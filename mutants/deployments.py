@@ -23,6 +23,16 @@ BACKEND_CLIENT = "app/frontend/lib/backend.ts"
 LOG_REQUEST = "    process.stdout.write(`${JSON.stringify(line)}\\n`);\n"
 """The statement with which the frontend logs a request."""
 BEGIN = "def main() -> None:\n"
+START_ONCE = """\
+    from pathlib import Path
+
+    if Path("/tmp/started").exists():
+        sys.exit("it was started before")
+    Path("/tmp/started").touch()
+"""
+"""The temporary folder is a volume of the pod, which outlives its containers."""
+SELECTOR = "app.kubernetes.io/instance: {{ .root.Release.Name | quote }}\n"
+"""The last of the labels that select a component's pods."""
 CREATE = (
     "async def create_task(owner: Owner, body: TaskIn, database: DatabaseDep) -> TaskOut:\n"
     "    async with database.transaction() as session:\n"
@@ -245,6 +255,24 @@ MUTANTS = (
         "CHT-13",
         "behaviour/test_lifecycle.py::test_upgrade_with_the_same_values_changes_nothing",
         replace(HELPERS, "checksum/config: {{", "rolled: {{ randAlphaNum 8 | quote }}\nchecksum/config: {{"),
+    ),
+    mutant(
+        "selector with the version of the application",
+        "CHT-13",
+        "behaviour/test_upgrade.py::test_upgrade_under_traffic_fails_no_request",
+        replace(HELPERS, SELECTOR, f"{SELECTOR}app.kubernetes.io/version: {{{{ .root.Chart.AppVersion | quote }}}}\n"),
+    ),
+    mutant(
+        "no preStop and no drain, at an upgrade of the chart",
+        "STA-08",
+        "behaviour/test_upgrade.py::test_upgrade_under_traffic_fails_no_request",
+        *DROPPING,
+    ),
+    mutant(
+        "process that does not start again beside its own files",
+        "STA-09",
+        "behaviour/test_node_restart.py::test_pods_are_ready_again_after_a_node_restart",
+        replace(MAIN, BEGIN, BEGIN + START_ONCE),
     ),
     mutant(
         "ConfigMap that uninstall keeps",

@@ -56,6 +56,9 @@ CAUSE_TOLD = Deadline(
 MODEL_ASKED = Deadline(
     "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
 )
+NODE_RESTARTED = Deadline(
+    "release Ready after a restart of its node", 180, "37 s from the restart here; a busy machine gets five times that"
+)
 MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
 READINESS = Deadline(
     "readiness follows", 60, "period times threshold, shipped up to 15 s, Kubernetes' 30 s; twice that"

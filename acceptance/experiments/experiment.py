@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object
+from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Target
+from acceptance.core.values import set_paths
 from acceptance.core.wait import WaitError, dwell
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.kube.client import Objects
@@ -21,6 +24,7 @@ from acceptance.kube.status import pods_of
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.changes import Changes
+from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
 
@@ -114,6 +118,10 @@ class Experiment:
     availability: bool = True
     """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
+    load: MachineLoad = field(default_factory=MachineLoad)
+    """The machine's load, where the sampler runs."""
+    inconclusive: InconclusiveError | None = None
+    """Why the experiment can't be judged; None if it can."""
     disturbances: list[Disturbance] = field(default_factory=list)
     """Outside them no request may fail, no pod become unready, and no container restart."""
     changes: list[Changes] = field(default_factory=list)
@@ -177,6 +185,7 @@ class ExperimentRunner:
     `publish` receives every experiment that ended, and `record_override` every change of values, for the report.
     `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
     `connections` returns the sampler's connections that the node has tracked so far.
+    `progress` shows a line while an experiment runs.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
     `settle` compares with PostgreSQL what an experiment wrote; `ended` are the experiments so far.
     """
@@ -190,6 +199,7 @@ class ExperimentRunner:
     baseline_values: Mapping[str, Any]
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
+    progress: Callable[[str], None] = lambda _: None
     settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
@@ -218,6 +228,16 @@ class ExperimentRunner:
         self.record_override({**self.baseline_values, **changes})
         self.release.upgrade({**self.baseline_values, **changes})
 
+    def upgrade_to_chart(self, chart: Path, changes: Mapping[str, Any]) -> None:
+        """`helm upgrade` to another chart, with the run's values and changes to them, without waiting for the pods."""
+        self.unmodified = self._at_baseline = False
+        self.release.helm.upgrade(chart, set_paths(self.release.values, {**self.baseline_values, **changes}))
+
+    def upgrade_with_reused_values(self) -> None:
+        """`helm upgrade --reuse-values` to the chart under test, without waiting for the pods."""
+        self.unmodified = self._at_baseline = False
+        self.release.helm.upgrade_with_reused_values(self.target.chart_path)
+
     def rollback(self, revision: int) -> None:
         """`helm rollback` to a revision, without waiting for the pods."""
         self.unmodified = self._at_baseline = False
@@ -236,7 +256,8 @@ class ExperimentRunner:
 
         Raises:
             BaselineError: if this experiment or an earlier one could not restore the baseline.
-            InconclusiveSampleError: if the sampler's records are not reliable.
+            InconclusiveError: if the sampler's or the recorder's records are not reliable, or if the machine was
+                starved when requests failed; `repeat_if_inconclusive` then repeats the experiment.
             Untested: if the requests of no plan can succeed, even though nothing is disturbed.
         """
         if self.baseline_error:
@@ -252,13 +273,22 @@ class ExperimentRunner:
             with self.sampler.sample_all(accepted) as runs:
                 experiment.traffic = Traffic(runs, refused)
                 yield experiment
+        except InconclusiveError as error:
+            experiment.inconclusive = error
         finally:
             experiment.end = self.recorder.wait_until_current()
             self._restore_after(experiment)
-        self._attribute(experiment)
-        experiment.ledgers = self.settle(experiment)
-        self.ended.append(experiment)
+        if experiment.traffic:
+            experiment.load = self.sampler.machine_load(experiment.start)
+        if experiment.inconclusive is None:
+            self._attribute(experiment)
+            experiment.ledgers = self.settle(experiment)
+            experiment.inconclusive = self._inconclusive(experiment)
+        if experiment.inconclusive is None:
+            self.ended.append(experiment)
         self.publish(experiment)
+        if experiment.inconclusive is not None:
+            raise experiment.inconclusive
 
     def restore(self) -> None:
         """Restore the baseline and verify that it serves; raises `WaitError` or `AssertionError` if it does not."""
@@ -273,6 +303,20 @@ class ExperimentRunner:
         except Exception as error:
             self.baseline_error = f"the experiment {experiment.name} did not restore the baseline: {error}"
             raise BaselineError(self.baseline_error) from error
+
+    def _inconclusive(self, experiment: Experiment) -> InconclusiveError | None:
+        """Why the experiment can't be judged, by its own evidence; None if it can.
+
+        A write that was lost or stored twice is a finding on any machine.
+        """
+        if not experiment.traffic or any(ledger.findings("PER-05") for ledger in experiment.ledgers.values()):
+            return None
+        try:
+            experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)
+            raise_if_starved(experiment.load, [run.availability for run in experiment.traffic.values() if run.records])
+        except InconclusiveError as error:
+            return error
+        return None
 
     def _attribute(self, experiment: Experiment) -> None:
         """Attribute the requests to pods, where the node has tracked their connections."""

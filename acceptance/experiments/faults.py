@@ -9,11 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from kubernetes import client
 
+from acceptance.core.deadlines import NODE_UP
 from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.signals import uninterrupted
+from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.status import container_status
 from acceptance.provision import run
 from acceptance.provision.cluster import Cluster
@@ -75,6 +78,21 @@ def delete(cluster: Cluster, pod: Object, grace_period: int | None = None) -> fl
         _request_timeout=(5, 30),
     )
     return moment
+
+
+def restart_node(cluster: Cluster) -> float:
+    """Restart the node, with everything that runs on it, the control plane too; the moment of the command."""
+    cluster.require_capability("node-restart")
+    moment = time.time()
+    cluster.toolchain.engine.docker("restart", "--time", "10", cluster.node)
+    eventually("the node to run containers again", partial(_require_node_up, cluster), NODE_UP)
+    cluster.provider.prepare_node()
+    return moment
+
+
+def _require_node_up(cluster: Cluster) -> None:
+    if not cluster.node_up():
+        raise NotYet("its container runtime does not answer")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from acceptance.core.fields import Object, text_at
+from acceptance.core.inconclusive import InconclusiveError
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class State:
     objects: tuple[Object, ...]
 
 
-class GapError(Exception):
-    """The recording of an interval that a check needs is incomplete. Never a finding against the release."""
+class GapError(InconclusiveError):
+    """The recording of an interval that a check needs is incomplete."""
 
 
 class History:
@@ -100,6 +101,12 @@ class History:
             latest[version.uid] = version
         return [version.object for version in latest.values() if not version.deleted]
 
+    def raise_if_lost(self, kind: str, start: float, end: float) -> None:
+        """Raise `GapError` if versions in the interval were lost."""
+        for gap in self.gaps(kind):
+            if gap.lost and gap.start <= end and gap.end >= start:
+                raise GapError(f"{kind} objects were not recorded for {gap.end - gap.start:.1f} s: {gap.reason}")
+
     def states(self, kind: str, start: float, end: float) -> Iterator[State]:
         """Yield the objects that existed at `start` and after each change up to `end`.
 
@@ -111,9 +118,7 @@ class History:
             raise GapError(f"the interval starts before the recording of {kind} objects")
         if end > self._complete_until.get(kind, 0.0):
             raise GapError(f"the recording of {kind} objects is not complete up to the end of the interval")
-        for gap in self.gaps(kind):
-            if gap.lost and gap.start <= end and gap.end >= start:
-                raise GapError(f"{kind} objects were not recorded for {gap.end - gap.start:.1f} s: {gap.reason}")
+        self.raise_if_lost(kind, start, end)
         latest: dict[str, Object] = {}
         started = False
         for version in self.versions(kind):

@@ -64,11 +64,16 @@ class CollectionHooks:
             self._state.results.tests[item.nodeid] = TestResult(item.stash[RULE_BINDING])
 
 
-def collection_key(item: pytest.Item) -> tuple[bool, int, bool]:
-    """Return a test's place in the order: what needs no release comes first, experiments come last."""
+def collection_key(item: pytest.Item) -> tuple[bool, bool, int, bool]:
+    """Return a test's place in the order: what needs no release comes first, experiments come last.
+
+    Of these, the ones marked `experiment(last=True)` end what later ones would need.
+    """
     folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
     late = folder == "static" and not LATE_RULES.isdisjoint(item.stash[RULE_BINDING].rules)
-    return item.get_closest_marker("experiment") is not None, FOLDER_ORDER.index(folder), late
+    marks = [mark.kwargs for mark in item.iter_markers("experiment")]
+    last = any(kwargs.get("last") for kwargs in marks)
+    return bool(marks), last, FOLDER_ORDER.index(folder), late
 
 
 def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:

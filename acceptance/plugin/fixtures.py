@@ -9,7 +9,16 @@ import pytest
 
 from acceptance.core.target import Target
 from acceptance.plugin.state import STATE, SessionState
-from acceptance.report.results import Limit, Measurement, NotJudged, OnFailure, Picture, RecordMeasurement, RunMetadata
+from acceptance.report.results import (
+    Attempt,
+    Limit,
+    Measurement,
+    NotJudged,
+    OnFailure,
+    Picture,
+    RecordMeasurement,
+    RunMetadata,
+)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +60,12 @@ def record_measurement(session_state: SessionState) -> RecordMeasurement:
 def record_picture(session_state: SessionState) -> Callable[[Picture], None]:
     """Adds an SVG to the report: `record_picture(picture)`."""
     return session_state.results.pictures.append
+
+
+@pytest.fixture(scope="session")
+def attempts(session_state: SessionState) -> list[Attempt]:
+    """The attempts at experiments so far; append one to add it to the report."""
+    return session_state.results.attempts
 
 
 @pytest.fixture(scope="session")

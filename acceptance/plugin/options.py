@@ -72,6 +72,13 @@ def _add_options(parser: pytest.Parser) -> None:
         help="permit experiments to disturb the release in the context that --context names",
     )
     group.addoption(
+        "--upgrade-from",
+        metavar="CHART",
+        type=Path,
+        help="the chart, a folder or an archive, from which the release is upgraded "
+        "(default: that of the last git tag, else the same chart with another version)",
+    )
+    group.addoption(
         "--rollouts",
         metavar="N",
         type=int,
@@ -120,6 +127,10 @@ def check_options(config: pytest.Config) -> None:
             f"--cluster-provider {option.cluster_provider} is not supported yet; "
             "omit the option, and the run creates a kind cluster"
         )
+    if option.upgrade_from and not is_chart(option.upgrade_from):
+        raise pytest.UsageError(
+            f"--upgrade-from {option.upgrade_from} is no chart; name a folder with a Chart.yaml or a .tgz archive"
+        )
     if option.cluster_provider == "none" and (option.context or option.keep_cluster):
         given = "--context" if option.context else "--keep-cluster"
         raise pytest.UsageError(f"--cluster-provider none has no cluster: omit it, or {given}")
@@ -139,6 +150,11 @@ def check_options(config: pytest.Config) -> None:
         raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is redacted")
 
 
+def is_chart(path: Path) -> bool:
+    """Return whether Helm can take the path for a chart: a folder with a Chart.yaml, or an archive."""
+    return (path / "Chart.yaml").is_file() or (path.is_file() and path.name.endswith((".tgz", ".tar.gz")))
+
+
 def repeat_options(config: pytest.Config) -> list[str]:
     """Return the options that choose what is tested, for a command in the suite's folder; paths are relative."""
     options: list[str] = []
@@ -146,6 +162,8 @@ def repeat_options(config: pytest.Config) -> list[str]:
         options += ["--target", os.path.relpath(config.option.target, config.rootpath)]
     if config.option.context:
         options += ["--context", config.option.context]
+    if config.option.upgrade_from:
+        options += ["--upgrade-from", os.path.relpath(config.option.upgrade_from, config.rootpath)]
     if config.option.allow_disruption:
         options.append("--allow-disruption")
     return options

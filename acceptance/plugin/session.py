@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for folder, level in FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: tests/{folder}" + (f", level {level}" if level else ""))
     config.addinivalue_line("markers", "e2e: every test of the release: all folders but unit")
-    config.addinivalue_line("markers", "experiment: disturbs the release, and runs after the tests that do not")
+    config.addinivalue_line("markers", "experiment(last=False): disturbs the release, and runs after tests that do not")
     config.addinivalue_line("markers", "rule(*ids): the rules of spec/rules.yaml that the test asserts")
     config.option.runxfail = True  # an expected failure is a failure
     if config.option.help:

@@ -52,6 +52,14 @@ class HelmRelease:
         """
         self._change("upgrade", self.release, chart, "--install", "--create-namespace", *VALUES, values=values)
 
+    def upgrade_with_reused_values(self, chart: Path) -> None:
+        """Upgrade with the values of the last revision, the chart's own ones of then included.
+
+        Raises:
+            RefusedReleaseError: Helm or the API server refused, as where the chart needs a value that is new.
+        """
+        self._change("upgrade", self.release, chart, "--reuse-values")
+
     def rollback(self, revision: int | None = None) -> None:
         """Roll back to a revision, or to the one before. Raises `RefusedReleaseError`."""
         self._change("rollback", self.release, *([str(revision)] if revision else []))

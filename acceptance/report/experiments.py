@@ -8,7 +8,7 @@ from acceptance.core.target import Component
 from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.undisturbed import undisturbed
 from acceptance.report import timeline
-from acceptance.report.results import Limit, NotJudged, Picture, RecordMeasurement
+from acceptance.report.results import Attempt, Limit, NotJudged, Picture, RecordMeasurement
 
 FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
 AT_REST_FAILED = Limit(0, f"{FAILED}; while nothing was disturbed")
@@ -49,6 +49,13 @@ def record_availability(experiment: Experiment, record: RecordMeasurement) -> No
             record(f"{experiment.name}: {label}: {figure}", value, unit, LIMITS.get(name, DISTURBED))
         failed = len(undisturbed(experiment, sampled.availability).failures)
         record(f"{experiment.name}: {label}: failed while nothing was disturbed", failed, "requests", AT_REST_FAILED)
+
+
+def attempt_at(experiment: Experiment, earlier: Iterable[Attempt]) -> Attempt:
+    """Return what the report shows of an attempt that ended; `earlier` are the attempts before it."""
+    number = 1 + sum(attempt.experiment == experiment.name for attempt in earlier)
+    seconds = round(experiment.interval.seconds, 1)
+    return Attempt(experiment.name, number, seconds, str(experiment.inconclusive or ""), **experiment.load.figures())
 
 
 def availability_picture(experiment: Experiment, components: Iterable[Component]) -> Picture:

@@ -70,6 +70,29 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One attempt at an experiment, and the load of the machine meanwhile.
+
+    Attributes:
+        experiment: The experiment's name.
+        number: 1, or 2 for the repetition of an inconclusive one.
+        seconds: How long it took.
+        inconclusive: Why it can't be judged; empty if it can.
+        starved_seconds: How long the machine was starved of CPU time.
+        max_steal: The largest share of CPU time that a hypervisor withheld, 0 to 1.
+        max_lateness: The most seconds that the sampler was woken late.
+    """
+
+    experiment: str
+    number: int
+    seconds: float
+    inconclusive: str
+    starved_seconds: float
+    max_steal: float
+    max_lateness: float
+
+
+@dataclass(frozen=True)
 class Picture:
     """An SVG for the report; its caption says what it shows, for readers who can't see it."""
 
@@ -142,5 +165,6 @@ class Results:
     tests: dict[str, TestResult] = field(default_factory=dict)
     fixtures: dict[tuple[str, str], FixtureTime] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     suite_errors: list[str] = field(default_factory=list)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from acceptance.core.inconclusive import InconclusiveError
+
 LATENESS_P99 = 0.5
 """Seconds. On an idle machine it is 20 ms; above this an outage of a second could fall between two requests."""
 MAX_SAMPLE_GAP_SECONDS = 1.5
@@ -17,8 +19,8 @@ MAX_SAMPLE_GAP_SECONDS = 1.5
 hide a whole outage."""
 
 
-class InconclusiveSampleError(Exception):
-    """The records are inconclusive: incomplete, late or too few. Never a finding."""
+class InconclusiveSampleError(InconclusiveError):
+    """The records are inconclusive: incomplete, late or too few."""
 
 
 @dataclass(frozen=True)

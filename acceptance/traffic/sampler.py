@@ -21,6 +21,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.tool_pod import namespace, tool_pod
 from acceptance.traffic.availability import Availability, ExpectedRefusals, evaluate
+from acceptance.traffic.machine_load import LoadSample, MachineLoad
 from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTotals, decode, require_steady_rate
 
 POD = "sampler"
@@ -163,6 +164,12 @@ class Sampler:
         before = time.time()
         remote = float(self._command("GET", "/clock")["time"])
         return (before + time.time()) / 2 - remote
+
+    def machine_load(self, since: float) -> MachineLoad:
+        """The load of the sampler's machine from `since` on, in seconds since the epoch."""
+        offset = self.clock_offset()
+        rows = json.loads(self._ask("GET", f"/load?from={since - offset:.3f}").content)
+        return MachineLoad(tuple(LoadSample(moment + offset, steal, lateness) for moment, steal, lateness in rows))
 
     def _blocks(self, run: int, count: int) -> Iterator[dict[str, object]]:
         first = 0

@@ -28,6 +28,12 @@ DECISIVE: Mapping[str, frozenset[str]] = {
     "test_other_origins_are_not_allowed": frozenset({"app", "settings", "middleware"}),
     "test_turn_with_a_failing_model_stores_nothing": frozenset({"agent", "app", "chat", "database", "settings"}),
     "test_turn_that_fails_after_the_tool_call_stores_nothing": frozenset({"agent", "app", "chat", "database"}),
+    "test_odd_titles_are_stored_found_and_shown": frozenset({"app", "schemas", "tasks", "agent"}),
+    "test_odd_messages_reach_the_model_and_the_page": frozenset({"app", "schemas", "chat", "agent"}),
+    "test_long_history_reaches_the_model_once_and_in_order": frozenset({"chat", "agent"}),
+    "test_unusual_token_is_no_error_of_the_server": frozenset({"auth", "app"}),
+    "test_odd_name_and_password_are_kept": frozenset({"auth"}),
+    "test_password_without_its_spaces_is_refused": frozenset({"auth"}),
     "test_pod_log_shows_a_request": frozenset({"logs", "middleware", "__main__", "settings"}),
 }
 """Tests of one question with many cases, by the modules of the backend that answer it; others judge every module."""

@@ -8,6 +8,7 @@ with its count and checksum. It is controlled over HTTP:
     POST /runs                     a plan (see `Plan`) -> 201 {"run": number, "address": of its host}
     GET  /runs/N/blocks?from=B     the finished blocks from number B on
     POST /runs/N/stop              stops sending; answers with the totals when no request is pending
+    GET  /load?from=T              samples of the machine's load from T on, in seconds since the epoch
 
 Needs Python 3.11 or newer and h11, and nothing else.
 """
@@ -29,6 +30,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import h11
+from machine_load import MachineLoad
 
 BLOCK_RECORDS = 200
 READ_BYTES = 65536
@@ -322,7 +324,8 @@ class Refused(Exception):  # noqa: N818 - a response
 class Control:
     """The sampler's HTTP interface."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: MachineLoad) -> None:
+        self.load = load
         self.runs: list[Run] = []
 
     async def command(self, method: str, target: str, body: bytes) -> tuple[int, object]:
@@ -331,6 +334,8 @@ class Control:
         match [method, *url.path.strip("/").split("/")]:
             case ["GET", "clock"]:
                 return 200, {"time": time.time()}
+            case ["GET", "load"]:
+                return 200, self.load.since(float(parse_qs(url.query).get("from", ["0"])[0]))
             case ["POST", "runs"]:
                 number = await self._start(body)
                 return 201, {"run": number, "address": self.runs[number].address}
@@ -398,10 +403,11 @@ class Control:
 async def main(host: str, port: int) -> None:
     """Serve until the process is ended; the first line on stdout is the port."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    server = await asyncio.start_server(Control().serve, host, port)
+    load = MachineLoad()
+    server = await asyncio.start_server(Control(load).serve, host, port)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
     async with server:
-        await server.serve_forever()
+        await asyncio.gather(server.serve_forever(), load.sample())
 
 
 if __name__ == "__main__":

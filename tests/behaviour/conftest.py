@@ -20,10 +20,11 @@ from acceptance.kube.recorder import Recorder
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
-from acceptance.report.experiments import availability_picture, record_availability, record_ledgers
-from acceptance.report.results import OnFailure, Picture, RecordMeasurement, RunMetadata
+from acceptance.report.experiments import attempt_at, availability_picture, record_availability, record_ledgers
+from acceptance.report.results import Attempt, OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
 from acceptance.traffic.changes import settle_changes
 from acceptance.traffic.plans import new_token
@@ -97,11 +98,16 @@ def experiments(
     run_metadata: RunMetadata,
     record_measurement: RecordMeasurement,
     record_picture: Callable[[Picture], None],
+    attempts: list[Attempt],
+    progress: Callable[[str], None],
 ) -> Iterator[ExperimentRunner]:
     """The release without its autoscaler, which experiments disturb; at the end it is as it was installed."""
     target = ready_release.target
 
     def publish(experiment: Experiment) -> None:
+        attempts.append(attempt_at(experiment, attempts))
+        if experiment.inconclusive:
+            return
         record_availability(experiment, record_measurement)
         record_ledgers(experiment, record_measurement)
         if experiment.availability and experiment.traffic:
@@ -128,7 +134,8 @@ def experiments(
         baseline_values,
         conntrack.connections,
         lambda plan: plan_obstacle(plan, gateway),
-        settle_writes,
+        settle=settle_writes,
+        progress=progress,
     )
     yield runner
     if not runner.unmodified:
@@ -142,6 +149,14 @@ def ended_experiments(experiments: ExperimentRunner) -> list[Experiment]:
     if not experiments.ended:
         raise Untested("no experiment was run")
     return experiments.ended
+
+
+@pytest.fixture(scope="session")
+def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
+    """For each component an image of the same application with other content, on the node."""
+    images = provisioner.derived_images("rebuilt_images")
+    cluster.load_image(*(image.reference for image in images.values()))
+    return images
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import Autoscaler, Component
 from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
 from acceptance.provision.provisioner import Provisioner
@@ -132,6 +133,7 @@ def scale_down(experiments: ExperimentRunner, scaling: Scaling, writer: User) ->
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def scaling(
     experiments: ExperimentRunner,
     writer: User,

@@ -18,6 +18,7 @@ from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
 from acceptance.experiments.steps import rollout_step, run_step
 from acceptance.kube import diagnosis
@@ -77,6 +78,7 @@ def observe(experiments: ExperimentRunner, stuck: StuckRollout) -> None:
         stuck.new_ready[component] = ready - stuck.old_pods[component]
 
 
+@repeat_if_inconclusive
 def roll_out_and_back(
     experiments: ExperimentRunner,
     users: tuple[User, User],

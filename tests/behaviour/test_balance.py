@@ -15,6 +15,7 @@ from acceptance.core.deadlines import REQUEST
 from acceptance.core.fields import name_of, text_at
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.provision.gateway import Gateway
 from acceptance.traffic.availability import UNATTRIBUTED
 from acceptance.traffic.balance import MIN_CONNECTIONS_PER_POD, balance_p, imbalance_findings
@@ -25,6 +26,7 @@ CONNECTIONS_PER_SECOND = 80.0
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def balanced_traffic(experiments: ExperimentRunner, writer: User) -> Experiment:
     """Nothing is disturbed; every request opens a new connection."""
     part = experiments.target.component("backend")

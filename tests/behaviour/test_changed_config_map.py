@@ -13,6 +13,7 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import ROUND_TRIP
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.settings import (
     MIN_SECONDS,
     Change,
@@ -40,6 +41,7 @@ class ChangedConfigMap:
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User) -> ChangedConfigMap:
     """Every key of the ConfigMap that a value sets has another value, and then the earlier one again."""
     release, name = experiments.release, experiments.target.config_map.name

@@ -13,6 +13,7 @@ from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.faults import delete
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.plans import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
@@ -33,6 +34,7 @@ class Drain:
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
     """One pod of each component is deleted while a client holds connections to it, and uses them without a check."""
     target, plans, pods = experiments.target, {}, {}

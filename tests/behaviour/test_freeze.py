@@ -16,6 +16,7 @@ from acceptance.experiments.experiment import Experiment, ExperimentRunner, Wait
 from acceptance.experiments.faults import paused_container
 from acceptance.experiments.probes import require_probe
 from acceptance.experiments.recovery import wait_endpoint_removed, wait_readiness
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.kube.status import restarts, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.plans import task_writes
@@ -70,6 +71,7 @@ def pause_until_unready(
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def short_freeze(experiments: ExperimentRunner, writer: User) -> ShortFreeze:
     """One container of each component, in turn, is paused until its pod is unready."""
     target = experiments.target

@@ -13,6 +13,7 @@ from acceptance.client.user import User, send
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.plans import new_token, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError, Record
@@ -56,6 +57,7 @@ def view_pages(reader: User) -> list[str]:
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def idle_connections(experiments: ExperimentRunner, writer: User, reader: User) -> IdleConnections:
     """Connections to both Services are idle between any two requests; then the frontend's own ones are."""
     plans = {"backend": task_writes(writer), "frontend": page_views(reader)}

@@ -18,6 +18,7 @@ from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.experiments import faults
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
@@ -127,6 +128,7 @@ def planned_steps(experiments: ExperimentRunner) -> Iterator[PodStep]:
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def pod_kills(
     experiments: ExperimentRunner,
     writer: User,

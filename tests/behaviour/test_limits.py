@@ -29,6 +29,7 @@ from acceptance.experiments.limits import (
 )
 from acceptance.experiments.pressure import cores_of, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
 from acceptance.traffic.plans import page_views, task_writes, to_pod
 from acceptance.traffic.sampler import Plan
@@ -95,6 +96,7 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
     cluster = experiments.release.cluster
     cluster.require_capability("node")

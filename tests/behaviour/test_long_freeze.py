@@ -18,6 +18,7 @@ from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRun
 from acceptance.experiments.faults import kill, paused_container
 from acceptance.experiments.probes import probe_times, require_probe
 from acceptance.experiments.recovery import current, wait_container_started, wait_readiness
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.kube.status import container_status, restarts, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
 
@@ -136,6 +137,7 @@ def wait_until_ready_again(
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def long_freeze(experiments: ExperimentRunner) -> LongFreeze:
     """One container of each component is paused until it is restarted; meanwhile another one starts slowly."""
     parts = {name: experiments.target.component(name) for name in COMPONENTS}

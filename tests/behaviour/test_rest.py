@@ -13,6 +13,7 @@ from acceptance.core.fields import name_of
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.undisturbed import MIN_REQUESTS, latency_findings, slowest
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.availability import UNATTRIBUTED, failed_request_findings
@@ -25,6 +26,7 @@ KINDS = {"backend": "writes", "frontend": "pages"}
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def rest(experiments: ExperimentRunner, writer: User, reader: User) -> Experiment:
     """Tasks are written and pages read, on new connections, so that each pod gets its share."""
     plans = {"backend": task_writes(writer), "frontend": page_views(reader)}

@@ -11,12 +11,11 @@ from acceptance.client.user import User
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import bounds_findings, image_tag_path, ready_since, revisions, turnover
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
 from acceptance.kube.history import GapError
-from acceptance.provision.cluster import Cluster
 from acceptance.provision.images import BuiltImage
-from acceptance.provision.provisioner import Provisioner
 from acceptance.traffic.availability import UNATTRIBUTED, Availability, failed_request_findings
 from acceptance.traffic.plans import PER_SECOND, duration_for, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
@@ -47,14 +46,7 @@ class Rollouts:
 
 
 @pytest.fixture(scope="module")
-def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
-    """For each component an image of the same application with other content, on the node."""
-    images = provisioner.derived_images("rebuilt_images")
-    cluster.load_image(*(image.reference for image in images.values()))
-    return images
-
-
-@pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def rollouts(
     experiments: ExperimentRunner,
     writer: User,
@@ -62,29 +54,31 @@ def rollouts(
     rebuilt_images: dict[str, BuiltImage],
     pytestconfig: pytest.Config,
 ) -> Rollouts:
-    """Both components to the rebuilt images and back; then each one with too few requests, until it has enough."""
+    """Each component to its rebuilt image and back; then each one with too few requests, until it has enough.
+
+    One component at a time: two that start together need more CPU time than a small node has, and requests wait for it.
+    """
     tags = {name: {image_tag_path(experiments.target, name): image.tag} for name, image in rebuilt_images.items()}
     plans = {"backend": task_writes(writer, RATES["backend"]), "frontend": page_views(reader, RATES["frontend"])}
     rebuilt: set[str] = set()
     with experiments.experiment("rollout", **plans) as experiment:
         rollouts = Rollouts(experiment, [], {name: [] for name in COMPONENTS})
         while changing := rebuilt or components_to_roll(experiments, rollouts, pytestconfig.option.rollouts):
-            rebuilt = set() if rebuilt else changing
-            values = {path: tag for name in rebuilt for path, tag in tags[name].items()}
-            if not roll_out(experiments, rollouts, changing, values):
-                break
-        else:
-            experiment.run_until(MIN_SECONDS)
+            for name in sorted(changing):
+                rebuilt = rebuilt ^ {name}
+                values = {path: tag for each in rebuilt for path, tag in tags[each].items()}
+                if not roll_out(experiments, rollouts, name, values):
+                    return rollouts
+        experiment.run_until(MIN_SECONDS)
     return rollouts
 
 
-def roll_out(experiments: ExperimentRunner, rollouts: Rollouts, changing: set[str], values: dict[str, str]) -> bool:
-    """Roll the changing components out; whether the rollout was completed."""
-    name = f"rollout {len(rollouts.steps) + 1}"
+def roll_out(experiments: ExperimentRunner, rollouts: Rollouts, component: str, values: dict[str, str]) -> bool:
+    """Upgrade to values that roll one component out; whether the rollout was completed."""
+    name = f"rollout {len(rollouts.steps) + 1}: {component}"
     step = run_step(rollouts.experiment, rollout_step(experiments, name, lambda: experiments.upgrade(values)))
     rollouts.steps.append(step)
-    for component in changing:
-        rollouts.intervals[component].append(step.interval)
+    rollouts.intervals[component].append(step.interval)
     return step.recovery.ok
 
 

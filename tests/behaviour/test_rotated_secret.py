@@ -17,6 +17,7 @@ from acceptance.core.interval import Interval
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.settings import (
     MIN_SECONDS,
     Change,
@@ -111,6 +112,7 @@ class RotatedSecret:
 
 
 @pytest.fixture(scope="module")
+@repeat_if_inconclusive
 def rotated_secret(
     experiments: ExperimentRunner,
     writer: User,

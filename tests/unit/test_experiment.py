@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,15 +12,20 @@ from typing import Any
 import pytest
 
 from acceptance.checks.finding import Untested
+from acceptance.core.rules import ROOT
 from acceptance.core.target import Component, Image
 from acceptance.core.wait import WaitError
 from acceptance.experiments import experiment, steps
 from acceptance.experiments.experiment import SKIPPED, BaselineError, Experiment, ExperimentRunner, Traffic
+from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
 from acceptance.report import timeline
+from acceptance.report.experiments import attempt_at
+from acceptance.report.results import Attempt
 from acceptance.traffic.attribution import Connection
 from acceptance.traffic.availability import Availability, ExpectedRefusals
+from acceptance.traffic.machine_load import LoadSample, MachineLoad, StarvedMachineError
 from acceptance.traffic.records import InconclusiveSampleError, Record
 from acceptance.traffic.sampler import Plan, SampleRun
 
@@ -59,7 +65,8 @@ class FakeRecorder:
 class FakeSampler:
     """Returns given records, or finds them inconclusive."""
 
-    def __init__(self, *records: Record, inconclusive: bool = False) -> None:
+    def __init__(self, *records: Record, inconclusive: bool = False, load: MachineLoad | None = None) -> None:
+        self.load = load or MachineLoad()
         self.records = records
         self.inconclusive = inconclusive
         self.plans: list[Plan] = []
@@ -73,6 +80,9 @@ class FakeSampler:
             sampling.records = self.records
             if self.inconclusive:
                 raise InconclusiveSampleError("late")
+
+    def machine_load(self, _since: float) -> MachineLoad:
+        return self.load
 
 
 PLAN = Plan("h", 1, 1, "GET", "/{token}", "t", 200)
@@ -187,13 +197,101 @@ def test_baseline_is_restored_if_the_disturbance_fails(
     assert not runner.baseline_error
 
 
-def test_inconclusive_traffic_is_not_published(make: Callable[..., ExperimentRunner]) -> None:
+def test_inconclusive_attempt_is_published_as_such(make: Callable[..., ExperimentRunner]) -> None:
     published: list[Experiment] = []
     runner = make(sampler=FakeSampler(inconclusive=True), publish=published.append)
     with pytest.raises(InconclusiveSampleError), runner.experiment("one", backend=PLAN):
         pass
-    assert published == []
+    assert [str(each.inconclusive) for each in published] == ["late"]
     assert not runner.baseline_error
+
+
+FAILED = Record(0, 10.0, 10.0, 12.0, 0, 0, 40100, 503, "", echo=False, close=False, pod="")
+
+
+@pytest.mark.parametrize(
+    ("samples", "inconclusive"),
+    [
+        ([(9.5, 0.0, 0.0), (10.0, 0.4, 0.1), (10.5, 0.4, 0.1), (11.0, 0.0, 0.0)], True),
+        ([(9.5, 0.0, 0.0), (11.0, 0.0, 1.25)], True),
+        ([(7.0, 0.0, 0.0), (7.5, 0.4, 0.0), (8.0, 0.4, 0.0), (8.5, 0.0, 0.0)], True),
+        ([(9.5, 0.0, 0.0), (10.0, 0.1, 0.1), (10.5, 0.1, 0.1)], False),
+        ([(9.5, 0.0, 0.0), (9.75, 0.4, 0.0), (10.0, 0.0, 0.0)], False),
+        ([(1.0, 0.0, 0.0), (1.5, 0.4, 0.0), (2.0, 0.4, 0.0), (2.5, 0.0, 0.0)], False),
+        ([(12.5, 0.0, 0.0), (13.0, 0.4, 0.0), (13.5, 0.4, 0.0)], False),
+        ([], False),
+    ],
+    ids=["steal", "late", "before", "little", "short", "long before", "after", "no samples"],
+)
+def test_failure_on_a_starved_machine_is_inconclusive(
+    make: Callable[..., ExperimentRunner], samples: list[tuple[float, float, float]], inconclusive: bool
+) -> None:
+    load = MachineLoad(tuple(LoadSample(*sample) for sample in samples))
+    runner = make(sampler=FakeSampler(FAILED, load=load))
+    if inconclusive:
+        with pytest.raises(StarvedMachineError, match="1 requests failed"), runner.experiment("one", backend=PLAN):
+            pass
+    else:
+        with runner.experiment("one", backend=PLAN) as run:
+            pass
+        assert run.traffic["backend"].availability.failures
+
+
+def test_failure_beside_a_starvation_stays_a_finding(make: Callable[..., ExperimentRunner]) -> None:
+    starved = MachineLoad((LoadSample(9.5, 0.0, 0.0), LoadSample(11.0, 0.5, 1.0)))
+    later = replace(FAILED, number=1, due=30.0, sent=30.0, done=30.1)
+    runner = make(sampler=FakeSampler(FAILED, later, load=starved))
+    with runner.experiment("one", backend=PLAN) as run:
+        pass
+    assert len(run.traffic["backend"].availability.failures) == 2
+
+
+def test_inconclusive_experiment_is_repeated_once(make: Callable[..., ExperimentRunner]) -> None:
+    published: list[Experiment] = []
+    sampler = FakeSampler(FAILED, load=MachineLoad((LoadSample(9.5, 0.0, 0.0), LoadSample(11.0, 0.5, 1.0))))
+    runner = make(sampler=sampler, publish=published.append)
+
+    @repeat_if_inconclusive
+    def one(experiments: ExperimentRunner) -> Experiment:
+        with experiments.experiment("one", backend=PLAN) as run:
+            pass
+        sampler.load = MachineLoad()
+        return run
+
+    with pytest.raises(StarvedMachineError):
+        one(runner)
+    assert [each.inconclusive is None for each in published] == [False, False]
+    attempts: list[Attempt] = []
+    for each in published:
+        attempts.append(attempt_at(each, attempts))
+    assert [(each.number, each.max_lateness) for each in attempts] == [(1, 1.0), (2, 1.0)]
+
+
+def test_conclusive_experiment_is_not_repeated(make: Callable[..., ExperimentRunner]) -> None:
+    published: list[Experiment] = []
+    runner = make(sampler=FakeSampler(FAILED), publish=published.append)
+
+    @repeat_if_inconclusive
+    def one(experiments: ExperimentRunner) -> Experiment:
+        with experiments.experiment("one", backend=PLAN) as run:
+            pass
+        return run
+
+    assert one(runner).traffic["backend"].availability.failures
+    assert len(published) == 1
+
+
+def test_every_experiment_with_traffic_can_be_repeated() -> None:
+    unmarked = []
+    for path in (ROOT / "tests" / "behaviour").glob("test_*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and node.keywords]
+            made = [call for call in calls if ast.unparse(call.func) == "experiments.experiment"]
+            if made and "repeat_if_inconclusive" not in map(ast.unparse, function.decorator_list):
+                unmarked.append(f"{path.name}: {function.name}")
+    assert unmarked == []
 
 
 def test_requests_are_attributed_before_publishing(

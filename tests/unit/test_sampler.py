@@ -15,8 +15,11 @@ from dataclasses import replace
 import pytest
 import requests
 
+from acceptance.core.deadlines import REQUEST
 from acceptance.core.rules import ROOT
+from acceptance.core.wait import NotYet, eventually
 from acceptance.traffic.availability import Availability, failed_request_findings
+from acceptance.traffic.machine_load import LoadSample
 from acceptance.traffic.records import InconclusiveSampleError, Record
 from acceptance.traffic.sampler import Plan, Sampler, StoredIn
 from tests.unit.echo_server import EchoServer
@@ -47,6 +50,19 @@ def skip_lateness_check(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     """The sampler's records are tested, not the speed of this machine: only `CHECKED` tests require a steady rate."""
     if request.node.name not in CHECKED:
         monkeypatch.setattr("acceptance.traffic.sampler.require_steady_rate", lambda *_: None)
+
+
+def test_sampler_tells_the_load_of_its_machine(sampler: Sampler) -> None:
+    start = time.time()
+    found = eventually("two samples", lambda: require(sampler.machine_load(start).samples, 2), REQUEST)
+    assert all(start <= sample.moment <= time.time() + 1 for sample in found)
+    assert all(0 <= sample.steal <= 1 and sample.lateness >= 0 for sample in found)
+
+
+def require(samples: tuple[LoadSample, ...], count: int) -> tuple[LoadSample, ...]:
+    if len(samples) < count:
+        raise NotYet(f"{len(samples)} samples")
+    return samples
 
 
 def plan(server: EchoServer) -> Plan:

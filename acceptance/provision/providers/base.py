@@ -17,6 +17,7 @@ CAPABILITIES: Mapping[str, str] = {
     "image-load": "images of this machine are loaded onto the node",
     "releases": "other releases are installed beside the one under test",
     "own-release": "the run installs the release under test, with a database, a model and images of its own",
+    "node-restart": "the node is restarted, with everything on it",
     "mapped-port": "a port of this machine's loopback is mapped to the gateway's port on the node",
 }
 """What a cluster may allow beyond reading it and changing the release under test."""
@@ -54,6 +55,9 @@ class Provider(Protocol):
 
     def create(self) -> None:
         """Make the cluster, or connect to one that is there already. Raises `ToolchainError`."""
+
+    def prepare_node(self) -> None:
+        """Set up on the node what a restart of it undoes. Raises `CommandError`."""
 
     def load_images(self, references: Sequence[str]) -> None:
         """Load images of this machine's engine onto the node. Raises `ToolchainError`."""

@@ -45,6 +45,9 @@ class ContainersProvider:
     def create(self) -> None:
         """Do nothing."""
 
+    def prepare_node(self) -> None:
+        """Do nothing: there is no node."""
+
     def load_images(self, references: Sequence[str]) -> None:
         """Do nothing: the engine has the images."""
 

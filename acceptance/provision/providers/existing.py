@@ -46,6 +46,7 @@ class ExistingProvider:
         lacking = {
             "releases": f"{whose}: no other release is installed in it",
             "own-release": f"{whose}: the release in it was not installed by this run",
+            "node-restart": f"{whose}: its node is not restarted",
             "mapped-port": f"{whose}: no port of its node is mapped to this machine",
         }
         return lacking if self.node else lacking | {"node": self.node_reason, "image-load": self.node_reason}
@@ -56,6 +57,9 @@ class ExistingProvider:
 
     def create(self) -> None:
         """Do nothing: the cluster is there."""
+
+    def prepare_node(self) -> None:
+        """Do nothing: the node is as its owner set it up."""
 
     def load_images(self, references: Sequence[str]) -> None:
         """Load images onto the node of a kind cluster. Raises `CommandError` with kind's words."""

@@ -71,7 +71,7 @@ class KindProvider:
             self._manager(path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not create the cluster: {_error_summary(error)}") from error
-        self._reject_stray_traffic()
+        self.prepare_node()
 
     def load_images(self, references: Sequence[str]) -> None:
         """Load images, those that share layers in one command. Raises `ToolchainError` with kind's words."""
@@ -115,7 +115,7 @@ class KindProvider:
         )
         return manager
 
-    def _reject_stray_traffic(self) -> None:
+    def prepare_node(self) -> None:
         """Reject on the node what is sent to a pod that is gone, or to a Service without a Ready pod.
 
         The node has routes to the existing pods and to nothing else of these networks: all other traffic would leave

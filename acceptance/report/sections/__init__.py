@@ -1,5 +1,6 @@
 """Sections of the report: a module takes a run's results and returns its part of signoff.json and of the page."""
 
+from acceptance.report.sections.attempts import ATTEMPTS
 from acceptance.report.sections.durations import DURATIONS
 from acceptance.report.sections.errors import ERRORS
 from acceptance.report.sections.findings import FINDINGS
@@ -17,6 +18,7 @@ SECTIONS = (
     RULES,
     SUBJECT,
     OVERRIDES,
+    ATTEMPTS,
     MEASUREMENTS,
     DURATIONS,
     Section("sign", "Sign-off"),

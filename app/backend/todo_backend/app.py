@@ -25,6 +25,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(settings.conninfo, application_name=settings.pod_name, pool_size=settings.pool_size)
         app.state.settings, app.state.database, app.state.agent = settings, database, Agent(settings)
+        # Before the first request: on a busy node it would wait for the connection, and the requests behind it too.
+        await database.warm_up()
         yield
         await database.close()
 

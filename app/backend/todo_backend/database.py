@@ -1,6 +1,7 @@
 """Database access: a bounded connection pool, and transactions with a time limit."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -8,10 +9,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
-from sqlalchemy import exc
+from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 # A client must receive a 503 within 5 s after the database became unavailable; the difference is for a busy CPU.
 INACTIVITY_SECONDS = 3.5
@@ -109,6 +112,14 @@ class Database:
         except (TimeoutError, exc.TimeoutError, exc.OperationalError, exc.InterfaceError) as error:
             cause = getattr(error, "orig", None) or error
             raise DatabaseUnavailableError(str(cause) or "no response in time") from error
+
+    async def warm_up(self) -> None:
+        """Open the first connection, which takes longer than others; without a database, do nothing."""
+        try:
+            async with self.transaction() as session:
+                await session.execute(text("SELECT 1"))
+        except DatabaseUnavailableError as error:
+            log.warning("database unavailable at the start: %s", error)
 
     async def close(self) -> None:
         await self._engine.dispose()

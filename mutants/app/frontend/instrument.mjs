@@ -32,7 +32,7 @@ const files = await Promise.all(
   }),
 );
 const { files: changed, mutants } = await new Instrumenter(logger).instrument(files, options);
-await Promise.all(changed.map(({ name, content }) => writeFile(name, `// @ts-nocheck\n${content}`)));
+await Promise.all(changed.map(({ name, content }) => writeFile(name, `// @ts-nocheck\n${content.replace(/^\/\/ @ts-check$/m, "//")}`)));
 const found = mutants.map(({ id, fileName, mutatorName, replacement, location }) => ({
   id,
   file: path.relative(folder, fileName),

@@ -1,0 +1,68 @@
+"""The chart that an upgrade starts from: the one that was named, the last tagged release's, or this one renumbered."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+VERSION, APP_VERSION = "0.0.0-previous", "previous"
+"""Of the chart that is this one renumbered."""
+
+
+@dataclass(frozen=True)
+class PreviousChart:
+    """A chart as a folder or an archive; `origin` says for the report where it is from."""
+
+    path: Path
+    origin: str
+
+
+def previous_chart(chart: Path, named: Path | None, folder: Path) -> PreviousChart:
+    """Return the chart to upgrade from.
+
+    Args:
+        chart: The chart under test.
+        named: The chart that the user named, a folder or an archive; None to find one.
+        folder: An empty folder for what is made.
+    """
+    if named is not None:
+        return PreviousChart(named, f"{named}, as --upgrade-from names it")
+    tag = _git(chart, "describe", "--tags", "--abbrev=0", "HEAD")
+    archive = tag and _git_archive(chart, tag.decode().strip())
+    if tag and archive:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(folder, filter="data")
+        return PreviousChart(folder, f"the chart of tag {tag.decode().strip()}")
+    return PreviousChart(_renumbered(chart, folder / chart.name), "the same chart with another version and appVersion")
+
+
+def _renumbered(chart: Path, copy: Path) -> Path:
+    shutil.copytree(chart, copy, ignore=shutil.ignore_patterns(".git"))
+    path = copy / "Chart.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**content, "version": VERSION, "appVersion": APP_VERSION}), encoding="utf-8")
+    return copy
+
+
+def _git_archive(chart: Path, tag: str) -> bytes | None:
+    """The chart's folder at a tag; None if it had no chart there."""
+    # Of a subfolder, `git archive` run in it takes the content of the same subfolder at the tag.
+    archive = _git(chart, "archive", "--format=tar", tag, ".")
+    if archive is None:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return archive if "Chart.yaml" in tar.getnames() else None
+
+
+def _git(folder: Path, *argv: str) -> bytes | None:
+    """What git printed in a folder; None if it failed, as outside of a checkout or without any tag."""
+    try:
+        return subprocess.run(["git", "-C", str(folder), *argv], capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
