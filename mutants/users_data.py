@@ -30,6 +30,7 @@ NO_USER = "behaviour/test_tokens.py::test_token_of_a_deleted_user_reads_nothing"
 VARY = "behaviour/test_caching.py::test_answers_that_depend_on_the_origin_vary_by_it"
 ODD_TAGS = "behaviour/test_texts.py::test_odd_tags_are_stored_and_found"
 ONE_CHARACTER = "behaviour/test_texts.py::test_one_character_is_enough"
+LOGS = "behaviour/test_accounts.py::test_logs_contain_no_password_and_no_token"
 API_CACHED = "behaviour/test_caching.py::test_no_shared_cache_keeps_an_answer_of_the_api"
 
 MUTANTS = (
@@ -330,5 +331,15 @@ MUTANTS = (
         "PER-09",
         ONE_CHARACTER,
         replace(SCHEMAS, "Title = Annotated[str, _text(1, 200)", "Title = Annotated[str, _text(2, 200)"),
+    ),
+    mutant(
+        "tokens in the log",
+        "SCY-10",
+        LOGS,
+        replace(
+            MIDDLEWARE,
+            '                "path": scope["path"],\n',
+            '                "path": scope["path"],\n                "headers": str(scope["headers"]),\n',
+        ),
     ),
 )

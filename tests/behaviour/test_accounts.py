@@ -16,12 +16,18 @@ from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import describe
 from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
+from acceptance.client.pods import origins
 from acceptance.client.rows import rows
 from acceptance.client.user import User, random_account, send, send_account, session_token, sign_up
-from acceptance.core.redaction import redactor
-from acceptance.core.target import Target
+from acceptance.core.deadlines import LOGGED
+from acceptance.core.redaction import redactor, written_forms
+from acceptance.core.target import COMPONENTS, Target
+from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
+
+TAIL = 2000
+"""Lines of a log: more than what the requests of this module write."""
 
 
 def set_cookies(answer: Response) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -128,4 +134,38 @@ def test_session_cookie_is_closed_to_scripts_and_other_sites(ready_release: Rele
     findings = cookie_findings(target, signed_in, https=ready_release.origin.startswith("https:"))
     if kept := shared_storage(signed_in.headers):
         findings.append(Finding("SCY-10", target.auth.sign_in, "response with a cookie", "kept by no cache", kept))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("SCY-10")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_logs_contain_no_password_and_no_token(
+    ready_release: Release, person: User | AssertionError, signed_in: Response, component: str
+) -> None:
+    """After sign-up, sign-in and requests with the token in a header and in a cookie, good and altered."""
+    if isinstance(person, AssertionError):
+        raise Untested("nobody can sign up with such a password (PER-09)")
+    target, part, findings = ready_release.target, ready_release.target.component(component), []
+    tokens = [token for token in (person.token, session_token(target, signed_in)) if token]
+    secret = {"a password": written_forms(person.password.strip()), "a session's token": set(tokens)}
+    for pod, origin in origins(ready_release, component).items():
+        path = person.path(target.api.tasks) if component == "backend" else target.pages.tasks
+        for token in (person.token, f"{person.token}x"):
+            for header in ({"Authorization": f"Bearer {token}"}, {"Cookie": f"{target.auth.cookie}={token}"}):
+                send(person.gateway, "GET", origin + path, headers=header, allow_redirects=False)
+        last = f"/log-{secrets.token_hex(8)}"
+        send(person.gateway, "GET", origin + last)
+
+        def read(pod: str = pod, last: str = last) -> str:
+            log = ready_release.objects.tail(pod, part.container, TAIL)
+            if last not in log:
+                raise NotYet(f"not in {len(log.splitlines())} lines")
+            return log
+
+        try:
+            log = eventually(f"the log of {pod} to show the last request", read, LOGGED)
+        except WaitError as error:
+            raise Untested(f"the log of {pod} shows no requests (PER-06)") from error
+        logged = [what for what, forms in secret.items() if any(form in log for form in forms)]
+        findings += [Finding("SCY-10", f"Pod/{pod}", "log", "no password and no token", what) for what in logged]
     report_findings(findings, target)
