@@ -37,6 +37,8 @@ class Process:
     no_new_privileges: bool
     seccomp: int
     namespaces: Mapping[str, str]
+    first: bool = False
+    """Whether it is the first process of a PID namespace of its own, as a container's program is."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from threading import Thread
 
 from acceptance.checks.finding import Finding
@@ -34,7 +35,7 @@ while :; do
     [[ $cgroups =~ ([0-9a-f]{64}) ]] || continue
     id=${BASH_REMATCH[1]} status=
     while read -r key value; do
-      case $key in Name:|Uid:|NoNewPrivs:|Seccomp:|Cap*) status+="$key $value"$'\n' ;; esac
+      case $key in Name:|Uid:|NSpid:|NoNewPrivs:|Seccomp:|Cap*) status+="$key $value"$'\n' ;; esac
     done 2> /dev/null < "$folder/status"
     [[ $status == "${last[$folder]}" || $status != *Seccomp:* ]] && continue
     last[$folder]=$status
@@ -63,9 +64,13 @@ class Observed:
     lines: list[str] = field(default_factory=list)
 
     def processes(self, container: str) -> tuple[Process, ...]:
-        """Return the last state of each process of a container, by its identifier in the runtime."""
+        """Return the last state of each process of a container, by its identifier in the runtime.
+
+        What is seen before the container's own program is the runtime's: it runs hooks in the container as root.
+        """
         _, found = parse_processes("".join(self.lines))
-        return tuple({process.pid: process for process in found.get(container, ())}.values())
+        own = dropwhile(lambda process: not process.first, found.get(container, ()))
+        return tuple({process.pid: process for process in own}.values())
 
 
 def write_markers(cluster: Cluster, pod: Object) -> list[Marker]:

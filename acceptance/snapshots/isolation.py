@@ -134,6 +134,7 @@ def _process(pid: int, status: Mapping[str, str], namespaces: Mapping[str, str])
         no_new_privileges=status["NoNewPrivs"] == "1",
         seccomp=int(status["Seccomp"]),
         namespaces=namespaces,
+        first=status.get("NSpid", "").split()[1:][-1:] == ["1"],
     )
 
 

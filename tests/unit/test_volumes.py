@@ -68,13 +68,14 @@ def test_file_that_outlives_its_pod_is_a_finding() -> None:
 
 
 def test_last_state_of_a_process_counts() -> None:
-    def status(pid: int, name: str, uid: int) -> str:
+    def status(pid: int, name: str, uid: int, inner: int = 1) -> str:
         return (
-            f"process abc {pid}\nName: {name}\nUid: {uid} {uid} {uid} {uid}\nCapInh: 0\nCapPrm: 0\nCapEff: 0\n"
-            "CapBnd: 0\nCapAmb: 0\nNoNewPrivs: 1\nSeccomp: 2\n"
+            f"process abc {pid}\nName: {name}\nNSpid: {pid} {inner}\nUid: {uid} {uid} {uid} {uid}\n"
+            "CapInh: 0\nCapPrm: 0\nCapEff: 0\nCapBnd: 0\nCapAmb: 0\nNoNewPrivs: 1\nSeccomp: 2\n"
         )
 
-    text = status(7, "runc:[2:INIT]", 0) + status(7, "python3", 0) + status(7, "python3", 1000) + status(8, "sh", 5)
+    text = status(7, "runc:[2:INIT]", 0) + status(9, "hook", 0, inner=12)
+    text += status(7, "python3", 0) + status(7, "python3", 1000) + status(8, "sh", 5, inner=13)
     observed = Observed(text.splitlines(keepends=True))
     assert [(each.name, each.uids[0]) for each in observed.processes("abc")] == [("python3", 1000), ("sh", 5)]
     assert observed.processes("other") == ()
