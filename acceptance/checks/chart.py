@@ -178,7 +178,9 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
             if text in lists:
                 yield Violation(object_ref(item), field, "the list's entries", f"Go's output for a list: {text}")
             for token in EXPONENT.findall(text):
-                if float(token) in numbers and token not in given:
+                alone = re.search(rf"(?:^|[=\s]){re.escape(token)}(?:$|[\s,;])", text) is not None
+                written = token in given or any(token in each for each in chart.templates.values())
+                if not written and (float(token) in numbers or (alone and float(token).is_integer())):
                     shown = f"{token}, which is Go's output for {int(float(token))}"
                     yield Violation(object_ref(item), field, "the number as it is given", shown)
             if actual := MISPRINT.search(text):
