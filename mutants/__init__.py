@@ -1,5 +1,5 @@
 """Mutants: changes of snapshots, chart, image or application that each break one rule, which must detect it."""
 
-from mutants import neutral_security
+from mutants import charts_values, neutral_commands, neutral_security
 
-__all__ = ["neutral_security"]
+__all__ = ["charts_values", "neutral_commands", "neutral_security"]

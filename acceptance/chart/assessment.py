@@ -12,7 +12,8 @@ from functools import cached_property, partial
 from typing import Literal
 
 from acceptance import checks
-from acceptance.chart import bounds, unused
+from acceptance.chart import bounds, long_names, unused
+from acceptance.chart.as_written import unquoted_texts
 from acceptance.chart.bounds import Case
 from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.given import cases as cases_given
@@ -151,12 +152,19 @@ def _bounds() -> Iterator[Assertion]:
         chart.require_rendered()
         return run(bounds.total_size(chart.renderer, chart.defaults, excess), chart)
 
+    def long_name(excess: int, chart: RenderedChart) -> list[Finding]:
+        chart.require_rendered()
+        case = long_names.longest_name(chart.renderer, chart.defaults, excess)
+        return long_names.check_names(case, chart.renderer)
+
     for case in bounds.cases():
         yield Assertion(case.id, "bounds", (case.rule,), case.component, partial(run, case))
     for given in cases_given():
         yield Assertion(given.id, "bounds", (given.rule,), given.component, _on_defaults(partial(check_given, given)))
     for excess, outcome in ((0, "accepted"), (1, "refused")):
         yield Assertion(f"CFG-08-total size-{outcome}", "bounds", ("CFG-08",), None, partial(total_size, excess))
+    for excess, outcome in ((0, "accepted"), (1, "refused")):
+        yield Assertion(f"DEP-01-longest name-{outcome}", "bounds", ("DEP-01",), None, partial(long_name, excess))
     for rule, name, function in (
         ("CFG-07", "text survives", bounds.round_trip),
         ("CHT-10", "unknown keys", bounds.unknown_keys),
@@ -177,6 +185,7 @@ def _values() -> Iterator[Assertion]:
     for rules, name, change in (
         (("CHT-17", "DEP-04"), "versions", upgrade_findings),
         (("CHT-18",), "missing sections", missing_sections),
+        (("IMG-02", "CHT-09"), "unquoted texts", unquoted_texts),
         (("CFG-10",), "changed values", partial(unnoticed_changes, kind="ConfigMap")),
         (("SEC-11",), "changed values", partial(unnoticed_changes, kind="Secret")),
     ):

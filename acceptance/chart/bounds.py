@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.chart.renderer import Renderer
-from acceptance.checks.chart import closed_mappings
 from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
+from acceptance.checks.values_schema import closed_mappings
 from acceptance.core.fields import format_value, mapping_at
 from acceptance.core.rules import load
 from acceptance.core.target import CREDENTIALS, Target
-from acceptance.core.values import ROUND_TRIP, merge_values, nested
+from acceptance.core.values import ROUND_TRIP, merge_values, nested, with_entry
 
 Values = Mapping[str, Any]
 
@@ -337,7 +337,7 @@ def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
     if base.chart.rendering.error is not None:
         raise Untested("the chart does not render (CHT-09)")
     paths = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
-    values = [merge_values(renderer.required(), nested(path, True)) for path in paths]
+    values = [merge_values(renderer.required(), with_entry(base.chart.values, path, True)) for path in paths]
     return [
         Finding("CHT-10", "values", path, "refused with its path", each.error or "accepted", not renderer.target.strict)
         for path, each in zip(paths, renderer.render_all(values), strict=True)

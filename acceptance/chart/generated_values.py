@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from acceptance import checks
 from acceptance.chart.renderer import WORKERS, Renderer
-from acceptance.checks.chart import resolve
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.snapshot import Snapshot
+from acceptance.checks.values_schema import resolve
 from acceptance.core.fields import Object, format_value, list_at, mapping_at, text_at
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values, set_paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from acceptance.kube.manifests import documents, parse_mapping, read_text_or_emp
 from acceptance.kube.schema import KUBERNETES_VERSION
 from toolchain.console import CommandError
 
+LIST_WITHOUT_NAME = re.compile(r'\[WARNING\] (\S+): object name does not conform [^"]*"": ')
 WORKERS = max(2, os.cpu_count() or 2)
 
 
@@ -311,7 +313,14 @@ class Renderer:
         except CommandError as error:
             out, failure = error.stdout + error.stderr, (_helm_error(error),)
         lines = [line.strip() for line in out.splitlines()]
-        return tuple(line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))) or failure
+        said = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
+        return tuple(line for line in said if not self._names_a_list(line)) if said else failure
+
+    def _names_a_list(self, message: str) -> bool:
+        """Whether Helm misses the name of a List, which has none: its items are what it creates."""
+        found = LIST_WITHOUT_NAME.match(message)
+        text = read_text_or_empty(self.chart / found[1]) if found else ""
+        return re.search(r"^kind:\s*[\"']?\w*List\b", text, re.MULTILINE) is not None
 
     def dependencies(self) -> tuple[Dependency, ...]:
         """Return the output of `helm dependency list`; nothing is downloaded."""

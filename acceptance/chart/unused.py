@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.chart.renderer import USUAL, WITH_NOTES, WORKERS, How, Renderer
-from acceptance.checks.chart import resolve
 from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
+from acceptance.checks.values_schema import resolve
 from acceptance.core.fields import at, list_at, mapping_at
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.manifests import read_text_or_empty

@@ -1,4 +1,7 @@
-"""What an upgrade can't change: the chart is rendered again with another version, appVersion and image tag."""
+"""What an upgrade can't change: the chart is rendered again with another version, appVersion and image tag.
+
+The API server's own code says what it refuses to change.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,39 @@ from typing import Any
 import yaml
 
 from acceptance.chart.renderer import Renderer
-from acceptance.checks.finding import Finding
+from acceptance.checks.api_server import by_names
+from acceptance.checks.finding import Finding, Untested
 from acceptance.core.fields import Object, at, format_value, mapping_at, object_ref, text_at
 from acceptance.core.values import merge_values, nested
+from acceptance.kube import api_rules
+from acceptance.kube.api_rules import flattened
 from acceptance.kube.hooks import HOOK
+from toolchain.console import ToolchainError
 
 NEXT = "9.8.7"
-IMMUTABLE: Mapping[str, tuple[str, ...]] = {
-    "Deployment": ("spec.selector",),
-    "ReplicaSet": ("spec.selector",),
-    "DaemonSet": ("spec.selector",),
-    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.podManagementPolicy", "spec.volumeClaimTemplates"),
-    "Job": ("spec.selector", "spec.template", "spec.completionMode"),
-    "Pod": ("spec",),
-    "Service": ("spec.clusterIP",),
-    "Secret": ("type",),
-    "PersistentVolumeClaim": ("spec.storageClassName", "spec.accessModes", "spec.volumeName", "spec.selector"),
-    "RoleBinding": ("roleRef",),
-    "ClusterRoleBinding": ("roleRef",),
-    "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
-    "PriorityClass": ("value",),
-    "IngressClass": ("spec.controller",),
-}
-"""Fields that the API server lets nobody change."""
 LASTING = ("Namespace", "Deployment", "StatefulSet", "DaemonSet", "Service", "PersistentVolumeClaim")
 """Kinds whose objects an upgrade must not replace by others of another name."""
 Key = tuple[str, str, str]
 
 
 def upgrade_findings(renderer: Renderer) -> list[Finding]:
-    """Return a finding for each object that the upgrade to another version can't be applied to, or would replace."""
+    """Return a finding for each object that the upgrade to another version can't be applied to, or would replace.
+
+    Raises:
+        Untested: Nothing is replaced, and the API server's rules are not at hand.
+    """
     found: list[Finding] = []
-    before = _objects(renderer.render(renderer.required()).objects)
-    for change, objects in _changed(renderer):
-        found += _differences(before, _objects(objects), change, advice=not renderer.target.strict)
+    before = renderer.render(renderer.required()).objects
+    namespace, advice = renderer.target.chart.namespace, not renderer.target.strict
+    reason: ToolchainError | None = None
+    for change, after in _changed(renderer):
+        found += _replaced(before, after, change, advice=advice)
+        try:
+            found += _refused(before, after, namespace, change, advice=advice)
+        except ToolchainError as error:
+            reason = error
+    if reason is not None and not found:
+        raise Untested(f"the API server's own rules are not at hand: {reason}") from reason
     return found
 
 
@@ -69,35 +71,45 @@ def _changed(renderer: Renderer) -> Iterator[tuple[str, tuple[Object, ...]]]:
 
 def _objects(objects: Iterable[Object]) -> dict[Key, Object]:
     """Return objects by kind, namespace and name, without hooks, which Helm creates anew."""
-    return {
-        (text_at(item, "kind"), text_at(item, "metadata.namespace"), text_at(item, "metadata.name")): item
-        for item in objects
-        if HOOK not in mapping_at(item, "metadata.annotations")
-    }
+    return {_key(item): item for item in objects if HOOK not in mapping_at(item, "metadata.annotations")}
 
 
-def _differences(
-    before: Mapping[Key, Object], after: Mapping[Key, Object], change: str, *, advice: bool
+def _key(item: Object) -> Key:
+    return text_at(item, "kind"), text_at(item, "metadata.namespace"), text_at(item, "metadata.name")
+
+
+def _finding(item: Object, field: str, change: str, old: Any, new: Any, *, advice: bool) -> Finding:
+    of_selector = text_at(item, "kind") == "Deployment" and field.startswith("spec.selector")
+    expected = f"as before an upgrade that changes {change}: {_shown(old)}"
+    return Finding("DEP-04" if of_selector else "CHT-17", object_ref(item), field, expected, _shown(new), advice)
+
+
+def _replaced(before: Iterable[Object], after: Iterable[Object], change: str, *, advice: bool) -> Iterator[Finding]:
+    """Yield a finding for each lasting object that the upgrade replaces by one of another name."""
+    kept = _objects(after)
+    for key, item in _objects(before).items():
+        if key not in kept and key[0] in LASTING:
+            new = "another name: the object is deleted and another made"
+            yield _finding(item, "metadata.name", change, key[2], new, advice=advice)
+
+
+def _refused(
+    before: Iterable[Object], after: Iterable[Object], namespace: str, change: str, *, advice: bool
 ) -> Iterator[Finding]:
-    def finding(item: Object, field: str, old: Any, new: Any) -> Finding:
-        expected = f"as before an upgrade that changes {change}: {_shown(old)}"
-        of_deployment = (text_at(item, "kind"), field) == ("Deployment", "spec.selector")
-        rule = "DEP-04" if of_deployment else "CHT-17"
-        return Finding(rule, object_ref(item), field, expected, _shown(new), advice)
-
-    for key, item in before.items():
-        other = after.get(key)
-        if other is None:
-            if key[0] in LASTING:
-                yield finding(item, "metadata.name", key[2], "another name: the object is deleted and another made")
-            continue
-        if key[0] in ("ConfigMap", "Secret") and at(item, "immutable") is True and at(other, "immutable") is True:
-            for field in ("data", "stringData", "binaryData"):
-                if at(item, field) != at(other, field):
-                    yield finding(item, field, "immutable", "changed")
-        for field in IMMUTABLE.get(key[0], ()):
-            if at(item, field) != at(other, field):
-                yield finding(item, field, *_innermost(at(item, field), at(other, field)))
+    """Yield a finding for each field that the API server does not let the upgrade change."""
+    rules, old, new = api_rules.shared(), _objects(flattened(before)), list(flattened(after))
+    for item, refusal in rules.update_refusals(old.values(), new, namespace):
+        (alone,) = rules.judge([item], namespace)
+        if refusal in alone.refusals:
+            continue  # CHT-09 reports it
+        field, previous = by_names(item, refusal.field), old[_key(item)]
+        if text_at(item, "kind") in ("ConfigMap", "Secret"):
+            yield _finding(item, field, change, "immutable", refusal.message, advice=advice)
+        else:
+            values = _innermost(at(previous, field), at(item, field))
+            yield _finding(
+                item, field, change, *(values if values[0] != values[1] else ("", refusal.message)), advice=advice
+            )
 
 
 def _innermost(old: Any, new: Any) -> tuple[Any, Any]:

@@ -19,8 +19,8 @@ from acceptance.chart.renderer import USUAL, WORKERS, How, Renderer
 from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
-from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import name_of
+from acceptance.checks.snapshot import ELSEWHERE, Snapshot
+from acceptance.core.fields import name_of, text_at
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.schema import KUBERNETES_VERSION
@@ -34,7 +34,11 @@ FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
 """Rules that depend on the chart's files, not on its values."""
 HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
 NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
+NAMESPACE_RULES = ("POD-02", "DEP-02", "SVC-02", "CFG-02", "SEC-02", "HPA-02")
 OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
+OTHER_RELEASE_NAMESPACE = "another release namespace"
+LONGEST = f"acceptance-{'x' * 42}"
+"""A release's name may have 53 characters."""
 NAMESPACE, NAME = "acceptance-space", "acceptance"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"
 OTHER_PORT = 8123
@@ -92,6 +96,8 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
         # Whether the HPA can be switched off is judged once, on what ships.
         snapshot = renderer.with_values(base, variation.values, variation.how, variation.name, hpa_off=False)
         namespace, advisory = variation.target.chart.namespace, variation.advisory
+        if variation.name == OTHER_RELEASE_NAMESPACE:
+            namespace = ELSEWHERE
         return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory))
 
     every = [*_fixed(renderer.target), *_versions(renderer.target), *_accepted(renderer.target)]
@@ -106,12 +112,23 @@ def _fitted(varied: Varied) -> Varied | None:
     assert chart is not None
     if chart.rendering.error is not None:
         return varied if TEMPLATE_ERROR.search(chart.rendering.error) else None
+    if varied.variation.name == OTHER_RELEASE_NAMESPACE:
+        return varied if _states_namespace(varied) else None
     if varied.variation.name not in (OTHER_NAME, OTHER_RELEASE):
         return varied
     renamed = _renamed(varied)
     if renamed is None and varied.variation.name == OTHER_RELEASE:
         return varied  # its names do not follow the release
     return None if renamed is None else replace(varied, variation=replace(varied.variation, target=renamed))
+
+
+def _states_namespace(varied: Varied) -> bool:
+    """Whether the Deployments' namespaces are the chart's own: they do not follow the release's."""
+    target = varied.variation.target
+    names = {each.deployment for each in target.components.values()}
+    deployments = [item for item in varied.snapshot.of_kind("Deployment") if name_of(item) in names]
+    stated = {text_at(item, "metadata.namespace") for item in deployments}
+    return target.chart.namespace in stated
 
 
 def _renamed(varied: Varied) -> Target | None:
@@ -176,9 +193,12 @@ def _fixed(target: Target) -> Iterator[Variation]:
     given = [nested(path, value) for path, value in private.items() if path]
     if given:
         yield Variation("a private CA and another model", merge_values({}, *given), target)
+    elsewhere_released = How(namespace=ELSEWHERE)
+    yield Variation(OTHER_RELEASE_NAMESPACE, {}, target, elsewhere_released, only=NAMESPACE_RULES)
     yield Variation("an upgrade", {}, target, How(upgrade=True))
     # Two releases beside each other are no promise of the specification: what breaks is advice.
     yield Variation(OTHER_RELEASE, {}, target, How(release=NAME), without=NAME_RULES, advisory=True)
+    yield Variation("the longest release name", {}, target, How(release=LONGEST), only=("CHT-09",), advisory=True)
     for name, component in target.components.items():
         yield from _component(target, name, component)
 

@@ -14,8 +14,9 @@ from acceptance.checks.clauses import wrong_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.snapshot import ELSEWHERE, ChartState, Rendering
-from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref
+from acceptance.checks.snapshot import ELSEWHERE, Rendering
+from acceptance.checks.values_schema import unknown_keys
+from acceptance.core.fields import Object, at, format_value, name_of, object_ref
 from acceptance.core.secret_scan import strings
 from acceptance.kube import schema as openapi
 from acceptance.kube.manifests import duplicate_keys
@@ -67,8 +68,11 @@ def app_version(view: ComponentView) -> Iterator[Violation]:
     actual = at(view.chart.metadata, "appVersion")
     if actual is None or not str(actual).strip():
         yield Violation(FILE, "appVersion", "present", format_value(actual))
-    else:
-        yield from compare_with_target(view, "appVersion", view.target.chart.app_version)
+        return
+    written = re.search(r"^appVersion:[ \t]*(\d+\.\d+)[ \t]*(?:#.*)?$", view.chart.chart_yaml, re.MULTILINE)
+    if isinstance(actual, float) and written and written[1] != str(actual):
+        yield Violation(FILE, "appVersion", f'"{written[1]}", quoted', f"the number {actual}", derived=True)
+    yield from compare_with_target(view, "appVersion", view.target.chart.app_version)
 
 
 @check("CHT-04")
@@ -178,7 +182,9 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
             if text in lists:
                 yield Violation(object_ref(item), field, "the list's entries", f"Go's output for a list: {text}")
             for token in EXPONENT.findall(text):
-                if float(token) in numbers and token not in given:
+                alone = re.search(rf"(?:^|[=\s]){re.escape(token)}(?:$|[\s,;])", text) is not None
+                written = token in given or any(token in each for each in chart.templates.values())
+                if not written and (float(token) in numbers or (alone and float(token).is_integer())):
                     shown = f"{token}, which is Go's output for {int(float(token))}"
                     yield Violation(object_ref(item), field, "the number as it is given", shown)
             if actual := MISPRINT.search(text):
@@ -264,54 +270,6 @@ def values_fit_the_schema(view: ComponentView) -> Iterator[Violation]:
         yield Violation("values", path, expected, "an invalid value")
     for path in unknown_keys(chart.values, schema, schema):
         yield Violation("values.schema.json", path, "declared, with additionalProperties false", "not so", derived=True)
-
-
-def resolve(schema: object, root: Object) -> Object:
-    """Return the schema that a local `$ref` refers to."""
-    for _ in range(8):
-        ref = at(schema, "$ref")
-        if not isinstance(ref, str) or not ref.startswith("#/"):
-            break
-        schema = at(root, ref[2:].replace("/", "."))
-    return schema if isinstance(schema, dict) else {}
-
-
-def is_free(schema: Object) -> bool:
-    """Whether a schema allows any key, as it lists none."""
-    return "properties" not in schema and schema.get("additionalProperties") is not False
-
-
-def unknown_keys(values: object, schema: object, root: Object, path: str = "") -> Iterator[str]:
-    """Yield paths of mappings whose schema lists keys but allows others, and of keys that the schema does not list."""
-    body = resolve(schema, root)
-    if not isinstance(values, dict) or (path and is_free(body)):
-        return
-    if body.get("additionalProperties") is not False:
-        yield path or "(top)"
-        return
-    for key, value in values.items():
-        where = f"{path}.{key}" if path else str(key)
-        if key == "global" and not path:
-            continue  # defined by Helm
-        if key not in mapping_at(body, "properties"):
-            yield where
-        else:
-            yield from unknown_keys(value, mapping_at(body, "properties")[key], root, where)
-
-
-def closed_mappings(chart: ChartState) -> Iterator[str]:
-    """Yield paths of the mappings in the chart's values ('' is the root) whose schema lists their keys."""
-    root = chart.schema or {}
-
-    def walk(values: object, schema: object, path: str) -> Iterator[str]:
-        body = resolve(schema, root)
-        if not isinstance(values, dict) or (path and is_free(body)):
-            return
-        yield path
-        for key, value in values.items():
-            yield from walk(value, mapping_at(body, "properties").get(key), f"{path}.{key}" if path else str(key))
-
-    yield from walk(chart.values, root, "")
 
 
 @check("CHT-15")

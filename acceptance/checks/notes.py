@@ -1,6 +1,6 @@
-"""Rules of NOTES.txt as rendered: what its commands name is part of the release.
+"""Rules of NOTES.txt as rendered: what its commands and cluster URLs name is part of the release.
 
-Only commands that are understood in full are judged: a shell variable or an unknown option leaves one out.
+Only commands that are understood in full are judged: a shell variable leaves one out.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ KINDS = {
     "sts": "StatefulSet", "statefulset": "StatefulSet", "hpa": "HorizontalPodAutoscaler",
     "ds": "DaemonSet", "daemonset": "DaemonSet",
 }  # fmt: skip
-UNCLEAR = re.compile(r"[$`<>|;&(){}*]")
+UNCLEAR = re.compile(r"[$`<(){}*]")
 """What a shell, or a reader, fills in."""
+END = re.compile(r"\s*(?:[|;&>]|\s#).*$")
+"""Where a command ends."""
 PORTS = re.compile(r"(?:(\d*):)?([\w-]+)")
 
 
@@ -46,6 +48,8 @@ def notes_name_what_is_rendered(view: ComponentView) -> Iterator[Violation]:
         raise Untested("NOTES.txt is empty or absent (CHT-08)")
     for command in commands(notes):
         yield from _misnamed(view, command)
+    for url in re.findall(r"https?://[\w.-]+\.svc\b[\w.:-]*", notes):
+        yield from _unknown_host(view, url)
 
 
 def commands(notes: str) -> Iterator[Command]:
@@ -54,7 +58,7 @@ def commands(notes: str) -> Iterator[Command]:
         start = re.search(r"\b(kubectl|minikube)\s", line)
         if start is None:
             continue
-        text = line[start.start() :].rstrip("`'\" ")
+        text = END.sub("", line[start.start() :]).rstrip("`'\" ")
         if UNCLEAR.search(text):
             continue
         try:
@@ -73,13 +77,17 @@ def _command(text: str, words: list[str]) -> Command | None:
         option, _, value = word.partition("=")
         if option in ("-n", "--namespace"):
             namespace = value or next(queue, "")
+        elif option in ("-o", "--output", "-l", "--selector", "-c", "--container") and not value:
+            next(queue, "")
         elif not word.startswith("-"):
             rest.append(word)
     if words[0] == "minikube":
         named = len(rest) == 2 and rest[0] == "service" and rest[1] != "list"
         return Command(text, "Service", rest[1], namespace, ()) if named else None
-    if len(rest) < 2 or rest[0] not in ("port-forward", "get", "describe", "rollout"):
+    if len(rest) < 2 or rest[0] not in ("port-forward", "get", "describe", "rollout", "logs", "scale", "exec"):
         return None
+    if rest[0] in ("get", "describe") and len(rest) == 3 and rest[1].lower() in KINDS:
+        return Command(text, KINDS[rest[1].lower()], rest[2], namespace, ())
     for index, word in enumerate(rest[1:], 1):
         kind, slash, name = word.partition("/")
         if slash and kind.lower() in KINDS:
@@ -104,6 +112,20 @@ def _misnamed(view: ComponentView, command: Command) -> Iterator[Violation]:
             matched = PORTS.fullmatch(port)
             if matched and matched[2] not in _ports(named[0]):
                 yield violation(f"a port of {object_ref(named[0])}: {', '.join(_ports(named[0]))}", matched[2])
+
+
+def _unknown_host(view: ComponentView, url: str) -> Iterator[Violation]:
+    """Yield a violation unless a URL below `.svc` is of a Service of the release, where its namespace is."""
+    host, _, port = url.partition("://")[2].rstrip(".:").partition(":")
+    name, namespace = [*host.split("."), ""][:2]
+    own = [item for item in view.snapshot.of_kind("Service") if view.namespaced(item) == namespace]
+    found = next((item for item in own if at(item, "metadata.name") == name), None)
+    if own and found is None:
+        known = ", ".join(object_ref(item) for item in own)
+        yield Violation("NOTES.txt", url, f"a Service of the release ({known})", name, derived=True)
+    elif found is not None and port and port not in _ports(found):
+        expected = f"a port of {object_ref(found)}: {', '.join(_ports(found))}"
+        yield Violation("NOTES.txt", url, expected, port, derived=True)
 
 
 def _ports(service: Object) -> list[str]:

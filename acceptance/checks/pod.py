@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from acceptance.checks.clauses import invalid_name, timestamp, wrong_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
+from acceptance.checks.processes import listeners
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.snapshot import ContainerFacts
 from acceptance.core.fields import (
@@ -295,6 +296,22 @@ def declares_its_port(view: ComponentView) -> Iterator[Violation]:
             yield Violation(
                 pod.object, container.field, f"a process that listens on {port} of the pod's address", actual
             )
+
+
+@check("POD-16", "static")
+def told_to_listen(view: ComponentView) -> Iterator[Violation]:
+    """POD-16: a command or a mounted file of nginx that says where the server listens says the component's port."""
+    port = view.component.port
+    for pod in view.pods:
+        found = listeners(view, pod)
+        reachable = [each for each in found if not each.loopback]
+        if any(each.port in (None, port) for each in reachable):
+            continue
+        for each in found:
+            if each.port == port:
+                yield Violation(each.object, each.field, f"port {port} of the pod's address", f"127.0.0.1: {each.text}")
+            elif not each.loopback:
+                yield Violation(each.object, each.field, f"a server that listens on {port}", each.text)
 
 
 @check("POD-18")

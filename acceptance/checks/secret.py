@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from acceptance.checks.clauses import (
@@ -22,6 +23,7 @@ from acceptance.kube.secrets import decode, decoded
 
 MODEL_KEY_START = "sk-proj-"
 AUTH_SECRET_CHARACTERS = 32
+LOOKUP = re.compile(r"\{\{[^}]*\blookup\b")
 
 
 def stated_keys(view: ComponentView) -> list[str]:
@@ -183,3 +185,29 @@ def literals(view: ComponentView, pod: Pod, container: Container, secrets: set[s
     for part in ("command", "args"):
         if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
             yield Violation(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
+
+
+@check("SEC-13")
+def not_generated_anew(view: ComponentView) -> Iterator[Violation]:
+    """SEC-13: the same values render the same Secrets, so that an upgrade changes none."""
+    view.require_rendered()
+    chart = view.chart
+    pairs = [(chart.rendering, chart.rerendering)]
+    pairs += list(chart.secret_probes.without.values()) if chart.secret_probes else []
+    changed = {
+        (object_ref(item), str(key))
+        for first, again in pairs
+        if first.error is None and again.error is None
+        for item in first.objects
+        if at(item, "kind") == "Secret"
+        for other in again.objects
+        if object_ref(other) == object_ref(item)
+        for field in ("data", "stringData")
+        for key, text in mapping_at(item, field).items()
+        if mapping_at(other, field).get(key) != text
+    }
+    if changed and any(LOOKUP.search(text) for text in chart.templates.values()):
+        raise Untested("a template looks up what the cluster has, which a rendering without a cluster can't show")
+    for owner, key in sorted(changed):
+        expected = "the same at each upgrade with the same values (kept by lookup, or given)"
+        yield Violation(owner, f"data.{key}", expected, "generated anew by each one")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 HEREDOC = re.compile(r"<<-?\s*([\"']?)(\w+)\1")
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?([-+])([^}]*))?\})")
@@ -19,14 +21,23 @@ class Instruction:
     argument: str
 
 
+@dataclass(frozen=True)
+class Command:
+    """What an image runs; the form with a shell is given as `/bin/sh -c`."""
+
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+
+
 @dataclass
 class Stage:
-    """A build stage: its base, its name, the variables known at its end, and its user as written or inherited."""
+    """A build stage: its base, its name, the variables known at its end, its user and command, inherited ones too."""
 
     base: str = ""
     name: str = ""
     variables: dict[str, str | None] = field(default_factory=dict)
     user: str | None = None
+    command: Command = Command()
 
 
 def instructions(text: str) -> Iterator[Instruction]:
@@ -85,6 +96,12 @@ def substituted(text: str, variables: Mapping[str, str | None]) -> str | None:
 
 def final_user(text: str) -> str | None:
     """Return the user of a Dockerfile's last stage, inherited from an earlier stage too; None if unknown or not set."""
+    stage = final_stage(text)
+    return stage.user if stage else None
+
+
+def final_stage(text: str) -> Stage | None:
+    """Return a Dockerfile's last stage with what it inherits from earlier ones; None without a stage."""
     arguments: dict[str, str | None] = {}
     stages: list[Stage] = []
     for instruction in instructions(text):
@@ -100,7 +117,18 @@ def final_user(text: str) -> str | None:
             known |= {name: substituted(value, known) for name, value in assignments(instruction).items()}
         elif instruction.keyword == "USER":
             stages[-1].user = substituted(instruction.argument.strip("\"'"), stages[-1].variables)
-    return stages[-1].user if stages else None
+        elif instruction.keyword == "ENTRYPOINT":
+            stages[-1].command = Command(_argv(instruction.argument))
+        elif instruction.keyword == "CMD":
+            stages[-1].command = replace(stages[-1].command, cmd=_argv(instruction.argument))
+    return stages[-1] if stages else None
+
+
+def _argv(argument: str) -> tuple[str, ...]:
+    if argument.startswith("["):
+        with suppress(ValueError):
+            return tuple(map(str, json.loads(argument)))
+    return ("/bin/sh", "-c", argument)
 
 
 def _stage(argument: str, arguments: Mapping[str, str | None], earlier: list[Stage]) -> Stage:
@@ -109,5 +137,5 @@ def _stage(argument: str, arguments: Mapping[str, str | None], earlier: list[Sta
     name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
     for stage in reversed(earlier):
         if stage.name and base and stage.name.lower() == base.lower():
-            return Stage(base, name, dict(stage.variables), stage.user)
+            return Stage(base, name, dict(stage.variables), stage.user, stage.command)
     return Stage(base or "", name)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from acceptance.core.fields import list_at
 from acceptance.core.target import Target
 
 
@@ -66,6 +67,15 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         value = {key: value}
     nest: dict[str, Any] = value
     return nest
+
+
+def with_entry(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a value under a dotted path; `.0.` in it leads into the first entry of a list, whose others are kept."""
+    before, inside, key = path.rpartition(".0.")
+    if not inside:
+        return nested(path, value)
+    first, *others = list_at(values, before)
+    return nested(before, [merge_values(first, nested(key, value)), *others])
 
 
 def leaves(values: Mapping[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -165,3 +165,17 @@ for resource, less, other in (("cpu", "100m", "750m"), ("memory", "128Mi", "1Gi"
         for body in draft.main_containers():
             put(body, f"resources.requests.{resource}", other)
             put(body, f"resources.limits.{resource}", other)
+
+
+# Where servers are told to listen.
+for clause, argv in {
+    "another port": ["uvicorn", "app:app", "--host=0.0.0.0", "--port", "9000"],
+    "another port in a script": ["sh", "-c", "exec gunicorn -k uvicorn.workers.UvicornWorker -b 0.0.0.0:${P:-9000} a"],
+    "loopback": ["python", "-m", "uvicorn", "app:app", "--host=127.0.0.1", "--port=8000"],
+    "loopback by default": ["poetry", "run", "uvicorn", "app:app"],
+}.items():
+
+    @mutant("POD-16", f"told to listen on {clause}", "static", component="backend")
+    def _told_to_listen(draft: Draft, argv: list[str] = argv) -> None:
+        for body in draft.main_containers():
+            body["command"] = argv

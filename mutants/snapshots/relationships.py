@@ -10,6 +10,12 @@ from mutants.snapshots.registry import field, first_init_container, mutant, of_b
 field("REL-01", "no init container", Draft.pod_specs, "initContainers", [], "static")
 field("REL-01", "another name", first_init_container, "name", "other", "static")
 field("REL-01", "a sidecar", first_init_container, "restartPolicy", "Always", "static")
+for clause, argv in {
+    "nothing but words": ["echo", "migrated"],
+    "a wait": ["sh", "-c", "until pg_isready -h db; do sleep 1; done"],
+    "a look at the state": ["alembic", "current"],
+}.items():
+    field("REL-01", f"{clause} for a migration", first_init_container, "command", argv, "static")
 field("REL-01", "no database URL", first_init_container, "env", [], "static")
 for clause, url in {
     "another Service": "http://other-service:8000",
@@ -35,6 +41,7 @@ field(
     "env",
     [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "A"}}}],
 )
+field("REL-05", "no such pull Secret", spec, "imagePullSecrets", [{"name": "absent"}])
 for kind, name in (("configMap", "todo-chatbot-config"), ("secret", "todo-chatbot-secrets")):
     reference = {f"{kind}KeyRef": {"name": name, "key": "ABSENT"}}
     field("REL-05", f"no such key of the {kind}", main, "env", [{"name": "A", "valueFrom": reference}])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import copy
+from dataclasses import replace
 from typing import Any
 
 from mutants.draft import REMOVE, Draft
-from mutants.snapshots.registry import encoded, field, fields, mutant, variable
+from mutants.snapshots.registry import encoded, field, fields, mutable, mutant, variable
 
 fields("SEC-03", Draft.secret, "type", {"TLS": "kubernetes.io/tls", "another": "example.com/other"})
 fields(
@@ -104,3 +106,13 @@ def _crossed(draft: Draft) -> None:
 def _hidden(draft: Draft) -> None:
     for body in draft.main_containers():
         body["env"].append({"name": "DATABASE_URL", "value": "text"})
+
+
+@mutant("SEC-13", "generated anew by each upgrade", "static")
+def _generated_anew(draft: Draft) -> None:
+    again = copy.deepcopy(draft.chart.rendering)
+    for item in again.objects:
+        if item["kind"] == "Secret":
+            mutable(item)["data"]["SESSION_KEY"] = encoded("another")
+    draft.secret()[0]["data"]["SESSION_KEY"] = encoded("one")
+    draft.change_chart(rendering=replace(draft.chart.rendering, objects=draft.snapshot.objects), rerendering=again)

@@ -69,6 +69,34 @@ DEFECTS = {
         "command: [alembic, {{ .Values.secrets.databaseUrl | quote }}]",
         "SCY-08",
     ),
+    "another port on the command line": (
+        "flat",
+        "backend-deployment.yaml",
+        "          ports: [{containerPort: 8000}]",
+        "          args: [uvicorn, 'a:b', --host, 0.0.0.0, --port, '8080']\n          ports: [{containerPort: 8000}]",
+        "POD-16",
+    ),
+    "a loopback address in a mounted file": (
+        "nginx",
+        "nginx-conf.yaml",
+        "listen 8080;",
+        "listen 127.0.0.1:8080;",
+        "POD-16",
+    ),
+    "a migration that only waits": (
+        "flat",
+        "backend-deployment.yaml",
+        "python -m app.migrate && echo done",
+        "until nc -z db 5432; do sleep 1; done; echo done",
+        "REL-01",
+    ),
+    "a liveness path that nothing else has": (
+        "flat",
+        "backend-deployment.yaml",
+        "livenessProbe: {httpGet: {path: /health,",
+        "livenessProbe: {httpGet: {path: /helth,",
+        "POD-08",
+    ),
 }
 """For each: chart, template, text, its replacement, and the rule."""
 

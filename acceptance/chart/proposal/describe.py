@@ -14,10 +14,12 @@ from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
 from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates
 from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best_named, normalized, rank, words
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
+from acceptance.core.near_miss import suggestion
 from acceptance.core.target import CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import EnvVar, image_reference
 from acceptance.kube.quantity import quantity
 
+HEALTH = "/health"
 MAX_BYTES = {"backend": 200_000_000, "frontend": 500_000_000}
 PORTS = {"backend": 8000, "frontend": 3000}
 REPLICAS = {"backend": 2, "frontend": 1}
@@ -131,11 +133,18 @@ def _probes(draft: Draft, role: ComponentName, workload: Workload) -> None:
     paths = {kind: text_at(body, f"{kind}Probe.httpGet.path") for kind in ("liveness", "readiness", "startup")}
     found = {kind: path for kind, path in paths.items() if path.startswith("/")}
     if found:
-        same = set(found.values()) == {"/health"}
+        plain = {kind: path.partition("?")[0].rstrip("/") for kind, path in found.items()}
+        if HEALTH in plain.values():
+            for kind, path in plain.items():
+                # The application answers /health: a path like it is a slip, and one of its own may be meant.
+                if path != HEALTH and suggestion(path, [HEALTH]):
+                    found[kind] = HEALTH
+                    draft.note(f"{kind} probe of the {role}: {paths[kind]} as rendered, {HEALTH} as the others ask.")
+        same = set(found.values()) == {HEALTH}
         draft.set(
             ("components", role, "probes"),
             found,
-            AS_RENDERED if same else f"{AS_RENDERED}; the specification says /health",
+            AS_RENDERED if same else f"{AS_RENDERED}; the specification says {HEALTH}",
         )
 
 

@@ -1,0 +1,109 @@
+"""Neutral variants of the chart's files: the same release from other templates and values, for rules of the files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.chart.renderer import Renderer
+from acceptance.checks.finding import Finding
+from acceptance.core.target import Target
+from acceptance.kube.helm import Helm
+from mutants.charts import BACKEND, SCHEMA, VALUES, Edit, append, data, findings, replace
+
+FREE = {"type": "object", "additionalProperties": True}
+LIST = """apiVersion: v1
+kind: List
+items:
+  - apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: listed, namespace: {{ .Values.namespace.name }}}
+    data: {A: "1"}
+"""
+EXTRAS = """{{- if .Values.extras.enabled }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extras, namespace: {{ .Values.namespace.name }}}
+data: {WORDS: {{ .Values.extras.words | default list | join "," | quote }}}
+{{- end }}
+"""
+GUARDED = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: guarded, namespace: {{ .Values.namespace.name }}}
+data: {A: {{ (.Values.guarded | default dict).word | default "none" | quote }}}
+"""
+LABELS = '      labels:\n        {{- include "todo-chatbot.podLabels" $backend | nindent 8 }}\n'
+
+
+@dataclass(frozen=True)
+class ChartVariant:
+    """Edits of the chart after which none of the rules is broken."""
+
+    name: str
+    rules: tuple[str, ...]
+    edits: tuple[Edit, ...]
+
+    @contextmanager
+    def applied(self, chart: Path) -> Iterator[Path]:
+        """Yield an edited copy of the chart."""
+        with tempfile.TemporaryDirectory(prefix="variant-") as folder:
+            copy = Path(folder) / chart.name
+            shutil.copytree(chart, copy)
+            for edit in self.edits:
+                edit(copy)
+            yield copy
+
+    def findings(self, helm: Helm, target: Target) -> list[Finding]:
+        """Return what is found of its rules."""
+        with self.applied(target.chart_path) as copy:
+            return [each for rule in self.rules for each in findings(rule, Renderer(helm, target, copy))]
+
+
+def into_folders(chart: Path) -> None:
+    """Move the components' templates into a folder each, so that files of one name are in both."""
+    for component in ("backend", "frontend"):
+        folder = chart / "templates" / component
+        folder.mkdir()
+        for kind in ("deployment", "service"):
+            (chart / "templates" / f"{component}-{kind}.yaml").rename(folder / f"{kind}.yaml")
+
+
+VARIANTS = (
+    ChartVariant("templates of one name in two folders", ("CHT-08", "CHT-17"), (into_folders,)),
+    ChartVariant("objects in a List", ("CHT-15",), (append("templates/list.yaml", LIST),)),
+    ChartVariant(
+        "an empty list behind a switch that is off",
+        ("CHT-08", "CHT-10"),
+        (
+            append("templates/extras.yaml", EXTRAS),
+            append(VALUES, "extras: {enabled: false, words: []}\n"),
+            data(
+                SCHEMA,
+                "properties.extras",
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"enabled": {"type": "boolean"}, "words": {"type": "array"}},
+                },
+            ),
+        ),
+    ),
+    ChartVariant(
+        "a version in the pods' labels alone",
+        ("CHT-17", "DEP-04"),
+        (replace(BACKEND, LABELS, f"{LABELS}        release-version: {{{{ .Chart.Version | quote }}}}\n"),),
+    ),
+    ChartVariant(
+        "a section that an older release lacks",
+        ("CHT-18",),
+        (
+            append("templates/guarded.yaml", GUARDED),
+            append(VALUES, "guarded: {word: one}\n"),
+            data(SCHEMA, "properties.guarded", FREE),
+        ),
+    ),
+)
