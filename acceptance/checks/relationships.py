@@ -33,7 +33,7 @@ from acceptance.core.fields import (
     text_at,
 )
 from acceptance.kube import hooks
-from acceptance.kube.pod_templates import Pod, image_reference, pod_of
+from acceptance.kube.pod_templates import Pod, image_reference
 
 
 @check("REL-01", "static")
@@ -177,7 +177,6 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
             elif ref.key and ref.key not in view.keys_of(actual):
                 yield Violation(ref.object, ref.field, f"a key of {object_ref(actual)}", f"no {ref.key}")
         yield from backend_ports(view, item)
-        yield from pull_secrets(view, item)
     yield from dead_addresses(view)
     yield from probe_ports(view)
 
@@ -201,19 +200,6 @@ def objects_given_by_name(view: ComponentView) -> Iterator[Violation]:
             if ref.name in names - present:
                 raise Untested(f"{ref.kind}/{ref.name} is given by its name and not part of this release")
     yield from ()
-
-
-def pull_secrets(view: ComponentView, item: Object) -> Iterator[Violation]:
-    """Yield advice for each pull Secret that the release does not make: the namespace must have it already."""
-    pod = pod_of(item)
-    body, field = (pod.spec, pod.path("spec.imagePullSecrets")) if pod else (item, "imagePullSecrets")
-    if pod is None and text_at(item, "kind") != "ServiceAccount":
-        return
-    for entry in mappings_at(body, "imagePullSecrets"):
-        name = text_at(entry, "name")
-        if view.snapshot.named("Secret", name, view.namespaced(item)) is None:
-            expected = "a Secret of the release, or one that the namespace has before it is installed"
-            yield Violation(object_ref(item), field, expected, f"no Secret/{name} in the release", advice=True)
 
 
 def backend_ports(view: ComponentView, item: Object) -> Iterator[Violation]:

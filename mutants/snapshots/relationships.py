@@ -41,7 +41,6 @@ field(
     "env",
     [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "A"}}}],
 )
-field("REL-05", "no such pull Secret", spec, "imagePullSecrets", [{"name": "absent"}])
 for kind, name in (("configMap", "todo-chatbot-config"), ("secret", "todo-chatbot-secrets")):
     reference = {f"{kind}KeyRef": {"name": name, "key": "ABSENT"}}
     field("REL-05", f"no such key of the {kind}", main, "env", [{"name": "A", "valueFrom": reference}])
