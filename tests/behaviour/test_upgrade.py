@@ -20,12 +20,14 @@ from acceptance.provision.previous_chart import PreviousChart, previous_chart
 from acceptance.report.results import RunMetadata
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.plans import page_views, task_writes
+from acceptance.traffic.records import InconclusiveSampleError
 
 WRITES_PER_SECOND = 12.0
 PAGES_PER_SECOND = 6.0
 """Both components start new pods at once, which leaves less CPU time for requests than a rollout of one."""
-MIN_REQUESTS = 30
-"""In the time of one upgrade, so that traffic is known to have run; the rollout experiment judges thousands."""
+MIN_REQUESTS = 10
+"""In the time of one upgrade, so that traffic is known to have run: one that replaces no pod takes 4 s, with 24 pages.
+The rollout experiment judges thousands."""
 QUIET_SECONDS = 2.0
 """After each upgrade, so that the requests in flight belong to it."""
 SETUP = "to the previous chart"
@@ -108,7 +110,8 @@ def test_upgrade_under_traffic_fails_no_request(
 ) -> None:
     step = completed(upgrades, name)
     availability = upgrades.experiment.traffic[component].availability.between(step.interval)
-    assert len(availability.records) >= MIN_REQUESTS
+    if len(availability.records) < MIN_REQUESTS:
+        raise InconclusiveSampleError(f"{len(availability.records)} requests are fewer than {MIN_REQUESTS}")
     service = experiments.target.component(component).service
     report_findings(failed_request_findings("STA-08", f"Service/{service}", availability), experiments.target)
 
