@@ -31,11 +31,11 @@ from acceptance.core import signals
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
 from acceptance.provision import lifecycle
-from mutants import applications, deployments, options
+from mutants import applications, databases, deployments, options
 from mutants.mutant import Mutant
 from toolchain.console import ToolchainError
 
-MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS)
+MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS, *databases.MUTANTS)
 COPIED = ("chart", "app", "dockerfiles", "target.toml")
 IGNORED = ("node_modules", ".next", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache")
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")

@@ -73,3 +73,6 @@ CAUSE_GAP = Deadline(
     10,
     "a container without a readiness probe is Ready until it crashes once more, and a while longer",
 )
+CONNECTIONS_FELL = Deadline(
+    "connections fell", 30, "PER-03: they fall after the load; a removed pod's end with its grace period of 30 s"
+)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 
 from acceptance.core.deadlines import DATABASE_UP
+from acceptance.core.signals import uninterrupted
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import certificates, docker
 from acceptance.provision.run import Run
@@ -23,13 +26,17 @@ FILES = "/run/database"
 
 @dataclass(frozen=True)
 class Database:
-    """A running PostgreSQL. `url` is what the release is given; `ca` is the PEM text that it trusts."""
+    """A running PostgreSQL. `url` is what the release is given; `ca` is the PEM text that it trusts.
+
+    `name` is that of the database within the server.
+    """
 
     toolchain: Toolchain
     container: str
     superuser_password: str
     url: str
     ca: str
+    name: str = NAME
 
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a superuser's connection in autocommit from this machine; the caller closes it."""
@@ -38,7 +45,7 @@ class Database:
             port=docker.host_port(self.toolchain, self.container, PORT),
             user="postgres",
             password=self.superuser_password,
-            dbname=NAME,
+            dbname=self.name,
             sslmode="require",
             sslrootcert="",
             connect_timeout=5,
@@ -49,6 +56,22 @@ class Database:
         """Return the URL for another role."""
         return url(self.container, role, password)
 
+    @contextmanager
+    def created(self, name: str) -> Iterator[Database]:
+        """Create an empty database on the same server, owned by the release's role; it is dropped at exit."""
+        with self.admin() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (name, NAME))))
+        try:
+            yield replace(self, name=name, url=self.url.replace(f"/{self.name}?", f"/{name}?"))
+        finally:
+            with uninterrupted(), self.admin() as connection:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def address(self, network: str) -> str:
+        """Return the IP address of PostgreSQL on a network."""
+        query = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
+        return self.toolchain.engine.docker("inspect", "--format", query, self.container).strip()
+
     def stop(self) -> None:
         """Stop PostgreSQL: connections are closed, new ones refused."""
         self.toolchain.engine.docker("stop", "--time", "5", self.container)
@@ -58,6 +81,10 @@ class Database:
         self.toolchain.engine.docker("start", self.container)
         self.wait()
 
+    def kill(self) -> None:
+        """Kill PostgreSQL as a crash does: nothing is flushed, and connections are reset."""
+        self.toolchain.engine.docker("kill", self.container)
+
     def pause(self) -> None:
         """Pause PostgreSQL: connections stay open and get no answer."""
         self.toolchain.engine.docker("pause", self.container)
@@ -65,6 +92,19 @@ class Database:
     def unpause(self) -> None:
         """Resume PostgreSQL."""
         self.toolchain.engine.docker("unpause", self.container)
+
+    def alter_role(self, *changes: str) -> None:
+        """Alter the release's role, then end its connections, since a change applies to new ones only."""
+        with self.admin() as connection:
+            for change in changes:
+                connection.execute(sql.SQL("ALTER ROLE {} " + change).format(sql.Identifier(NAME)))
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [NAME])
+
+    def role_is_altered(self) -> bool:
+        """Whether the release's role has a limit or settings, which it has during a fault only."""
+        query = "SELECT 1 FROM pg_roles WHERE rolname = %s AND (rolconnlimit <> -1 OR rolconfig IS NOT NULL)"
+        with self.admin() as connection:
+            return connection.execute(query, [NAME]).fetchone() is not None
 
     def wait(self) -> None:
         """Wait until PostgreSQL answers. Raises `WaitError`."""
@@ -113,8 +153,10 @@ def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], No
         }
         placed = {f"{FILES}/{path}": content for path, content in files.items()}
         docker.start(toolchain, run, name, image, files=placed, ports=(PORT,))
+        kept = False
     else:
         docker.start(toolchain, run, name, image)
+        kept = True
     superuser, address, ca = (
         engine.docker("exec", name, "cat", f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt")
     )
@@ -122,4 +164,7 @@ def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], No
     redact(address)
     database = Database(toolchain, name, superuser, address, ca)
     database.wait()
+    if kept and database.role_is_altered():
+        # A run that was killed during a fault has left it so.
+        database.alter_role("CONNECTION LIMIT -1", "RESET ALL")
     return database

@@ -55,9 +55,13 @@ class Gateway:
 
     def check_connection(self) -> None:
         """Connect to the API server through the proxy. Raises `NotYet` where no connection is established."""
+        self.connect(API_SERVER, 443)
+
+    def connect(self, host: str, port: int) -> None:
+        """Connect to a port through the proxy, and disconnect. Raises `NotYet` where no connection is established."""
         try:
             socks.create_connection(
-                (API_SERVER, 443),
+                (host, port),
                 timeout=int(REQUEST.seconds),
                 proxy_type=socks.SOCKS5,
                 proxy_addr=self.host,

@@ -14,9 +14,10 @@ from acceptance.client.user import User
 from acceptance.core.deadlines import POD_REPLACED
 from acceptance.core.fields import Object, name_of
 from acceptance.core.interval import Interval
-from acceptance.core.target import COMPONENTS, Component, Tables
+from acceptance.core.target import COMPONENTS, Component
 from acceptance.experiments import faults
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.ledgers import reconcile_writes
 from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
 from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
@@ -24,7 +25,7 @@ from acceptance.provision.database import Database
 from acceptance.report.results import RecordMeasurement
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.plans import chat_turns, page_views, task_writes
-from acceptance.traffic.write_ledger import Reconciliation, count, discrepancies, reconcile, writes
+from acceptance.traffic.write_ledger import Reconciliation, discrepancies
 
 WRITES_PER_SECOND = 10.0
 CHATS_PER_SECOND = 2.0
@@ -142,30 +143,11 @@ def pod_kills(
             steps.append(result)
             if "chat" in plans and step.component == "backend" and result.recovery.ok:
                 experiment.wait_for(f"chat turn after {step.name}", conversation.add_turn)
-    ledgers = reconcile_writes(experiment, experiments.target.tables, database)
+    ledgers = reconcile_writes(experiment.traffic, experiments.target.tables, database)
     for label, ledger in ledgers.items():
         for figure, value in ledger.figures().items():
             record_measurement(f"kills: {label}: {figure}", value, "writes", LEDGER)
     return PodKills(experiment, steps, conversation, ledgers)
-
-
-def reconcile_writes(experiment: Experiment, tables: Tables, database: Database) -> dict[str, Reconciliation]:
-    """Compare what was acknowledged with the rows of tasks, of messages, and of the tasks that chat turns added."""
-    user, assistant = {tables.message_role: "user"}, {tables.message_role: "assistant"}
-    sources: dict[str, tuple[str, str, str, dict[str, str]]] = {
-        "tasks": ("backend", tables.task, tables.task_title, {}),
-        "user messages": ("chat", tables.message, tables.message_content, user),
-        "assistant messages": ("chat", tables.message, tables.message_content, assistant),
-        "tasks by chat": ("chat", tables.task, tables.task_title, {}),
-    }
-    ledgers = {}
-    with database.admin() as connection:
-        for label, (traffic, table, column, where) in sources.items():
-            if traffic not in experiment.traffic:
-                continue
-            run = experiment.traffic[traffic]
-            ledgers[label] = reconcile(writes(run), count(connection, table, column, run.plan.token, where))
-    return ledgers
 
 
 @pytest.mark.rule("PER-05")
