@@ -166,6 +166,11 @@ def chat_obstacle(target: Target, *, own_release: bool) -> str:
     return "" if own_release else "a chat turn would reach the model of a release that this run did not install"
 
 
+def user_id(token: str) -> str:
+    """Return the identifier of a token's user."""
+    return str(jwt.decode(token, options={"verify_signature": False})["user"]["id"])
+
+
 def sign_up(
     target: Target, gateway: Gateway, origin: str, redact: Callable[[str], None], *, own_release: bool = True
 ) -> User:
@@ -199,6 +204,5 @@ def sign_up(
     token = next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
     assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
     redact(token)
-    claims = jwt.decode(token, options={"verify_signature": False})
     obstacle = chat_obstacle(target, own_release=own_release)
-    return User(target, gateway, str(claims["user"]["id"]), account["email"], account["password"], token, obstacle)
+    return User(target, gateway, user_id(token), account["email"], account["password"], token, obstacle)
