@@ -10,7 +10,7 @@ from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, RATE_LIMIT, REQUEST
 from acceptance.core.fields import Object, name_of
-from acceptance.core.target import COMPONENTS, ComponentName
+from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import faults
 from acceptance.experiments.database_faults import (
@@ -195,19 +195,16 @@ def test_acknowledged_writes_survive_database_faults(
 
 
 @pytest.mark.rule("POD-20")
-@pytest.mark.parametrize("component", COMPONENTS)
 def test_no_container_is_restarted_without_database(
-    database_faults: DatabaseFaults, experiments: ExperimentRunner, component: ComponentName
+    database_faults: DatabaseFaults, experiments: ExperimentRunner
 ) -> None:
     """Nor is a pod replaced."""
-    detection = require_probe(experiments.objects, experiments.target, component, "livenessProbe").longest_detection
+    detection = require_probe(experiments.objects, experiments.target, "backend", "livenessProbe").longest_detection
     if detection > database_faults.longest:
-        raise Untested(
-            f"the liveness probe of the {component} takes {detection:g} s to act, longer than any outage of the run"
-        )
-    labels = experiments.target.component(component).labels.items()
+        raise Untested(f"the backend's liveness probe takes {detection:g} s to act, longer than any outage of the run")
+    labels = experiments.target.component("backend").labels.items()
     own = [pod for pod in database_faults.before if labels <= pod["metadata"]["labels"].items()]
-    assert own, f"the {component} had no pod"
+    assert own, "the backend had no pod"
     after = restarts(database_faults.after)
     findings = [
         Finding("POD-20", f"Pod/{name_of(pod)}", "restartCount", f"{count}, as before", f"{after.get(name_of(pod))}")
