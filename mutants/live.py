@@ -9,7 +9,6 @@ Exit code 1 if a mutant survives, 2 if one is inconclusive.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import random
@@ -30,6 +29,7 @@ import toolchain
 from acceptance.core import signals
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
+from acceptance.core.shard import parse_shard
 from acceptance.provision import lifecycle
 from mutants import applications, deployments, frontends, isolation, options, users_data
 from mutants.mutant import Mutant
@@ -138,14 +138,6 @@ def select(rules: Sequence[str], shard: tuple[int, int]) -> list[Mutant]:
 def sample(mutants: Sequence[Mutant], count: int, commit: str) -> list[Mutant]:
     """`count` of the mutants, the same ones for the same commit."""
     return random.Random(commit).sample(list(mutants), min(count, len(mutants)))  # noqa: S311 - not for cryptography
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """The shard `1/4` as (1, 4); raises `ArgumentTypeError` for anything else."""
-    number, _, shards = text.partition("/")
-    if not (number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
-        raise argparse.ArgumentTypeError(f"{text} is not a shard such as 1/4")
-    return int(number), int(shards)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
