@@ -32,7 +32,8 @@ from mutants.app.python_source import mutants
 from mutants.app.session import MutantSession, Result
 from mutants.app.stryker import instrument
 from mutants.app.tests import MODULES
-from mutants.live import SUITE, copied, parse_shard
+from mutants.copies import copied
+from mutants.live import SUITE, parse_shard
 from toolchain.console import ToolchainError
 
 SOURCES = ROOT / "app" / "backend"
