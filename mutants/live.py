@@ -1,6 +1,6 @@
 """Live mutants: defects that only a running release shows, each judged by the test of the one rule that it breaks.
 
-    python -m mutants.live [--rules STA-08,POD-10] [--shard 1/4] [--sample 6] [--separately] [--check]
+    python -m mutants.live [--rules STA-08,POD-10] [--shard 1/4] [--name TEXT] [--sample 6] [--separately] [--check]
 
 All of them use one cluster: the one that the checkout has kept, else a new one, which is removed at the end. Mutants
 whose faults can't meet share a release (`mutants/releases.py`). An outcome that is known for the same state of the
@@ -129,10 +129,17 @@ def evaluate(release: Release, results: Path) -> Iterator[Outcome]:
         yield from evaluate((mutant,), results)
 
 
-def select(rules: Sequence[str], shard: tuple[int, int]) -> list[Mutant]:
-    """The mutants of `rules`, or all without any, that are in a shard: (its number from 1, the number of shards)."""
+def select(rules: Sequence[str], shard: tuple[int, int], names: Sequence[str] = ()) -> list[Mutant]:
+    """The mutants of a shard: (its number from 1, the number of shards).
+
+    With `rules` only theirs, and with `names` only those whose name contains one.
+    """
     number, shards = shard
-    candidates = [mutant for mutant in MUTANTS if not rules or mutant.rule in rules]
+    candidates = [
+        mutant
+        for mutant in MUTANTS
+        if (not rules or mutant.rule in rules) and (not names or any(name in mutant.name for name in names))
+    ]
     return [mutant for place, mutant in enumerate(candidates) if place % shards == number - 1]
 
 
@@ -199,12 +206,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--shard", type=parse_shard, default=(1, 1), metavar="N/M", help="one of M shards (default: 1/1)"
     )
+    parser.add_argument(
+        "--name", action="append", default=[], metavar="TEXT", help="only mutants whose name contains it; several times"
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants, chosen by the commit (default: all)")
     parser.add_argument("--separately", action="store_true", help="a release of its own for each mutant")
     parser.add_argument("--check", action="store_true", help="only check that the edits apply; needs no cluster")
     chosen = parser.parse_args(argv)
     console = Console()
-    mutants = select(chosen.rules, chosen.shard)
+    mutants = select(chosen.rules, chosen.shard, chosen.name)
     if chosen.sample is not None:
         mutants = sample(mutants, chosen.sample, checkout(ROOT).commit or "")
     try:

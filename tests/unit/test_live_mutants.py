@@ -1,4 +1,4 @@
-"""Live mutants: each applies, its test asserts its rule, its outcome is judged by that rule, and few releases do."""
+"""Live mutants: they apply, alone and together; each has a test of its rule, which alone kills it."""
 
 from __future__ import annotations
 
@@ -117,10 +117,13 @@ def test_names_are_unique() -> None:
     assert len({mutant.name for mutant in live.MUTANTS}) == len(live.MUTANTS)
 
 
-def test_shards_contain_each_mutant_once() -> None:
+def test_mutants_are_selected_by_shard_rule_and_name() -> None:
     parts = [mutant for number in (1, 2, 3) for mutant in live.select([], (number, 3))]
     assert sorted(parts, key=live.MUTANTS.index) == list(live.MUTANTS)
     assert {mutant.rule for mutant in live.select(["STA-07"], (1, 1))} == {"STA-07"}
+    named = live.select([], (1, 1), ["containers of root", "capability"])
+    assert [mutant.name for mutant in named] == ["containers of root", "a capability added"]
+    assert not live.select(["STA-07"], (1, 1), ["containers of root"])
     for invalid in ("0/4", "5/4", "x", "1"):
         with pytest.raises(argparse.ArgumentTypeError):
             live.parse_shard(invalid)
