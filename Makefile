@@ -74,8 +74,9 @@ mutants: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants
 
 # The same for what only a running release shows, on one kept cluster: make mutants-live RULES=STA-08 SHARD=1/4
+# ARGS=--check only checks that the edits apply.
 mutants-live: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --rules "$(RULES)" --shard $(SHARD)
+	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --rules "$(RULES)" --shard $(SHARD) $(ARGS)
 
 # One change of the application's source each, judged by app-tests; goes on where it stopped: make mutants-app SHARD=1/4
 mutants-app: .venv/ready

@@ -33,8 +33,9 @@ from mutants.app.python_source import mutants
 from mutants.app.session import MutantSession, Result
 from mutants.app.stryker import instrument
 from mutants.app.tests import MODULES
+from mutants.copies import copied
 from mutants.equivalent import Equivalent
-from mutants.live import SUITE, copied
+from mutants.live import SUITE
 from toolchain.console import ToolchainError
 
 SOURCES = ROOT / "app" / "backend"
