@@ -14,7 +14,8 @@ from acceptance.cli import merge as merging
 from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
-from acceptance.report import recorded_durations
+from acceptance.report import overview, recorded_durations
+from acceptance.report.history import HistoryError
 from acceptance.report.recorded import RecordError
 from toolchain.console import ToolchainError
 
@@ -37,6 +38,14 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="folder for reports (default: reports)"
     )
+    of_runs = commands.add_parser("report", help="make the overview of many runs", description=report.__doc__)
+    of_runs.add_argument(
+        "--history",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="folder for reports, in which the histories are (default: reports)",
+    )
     durations = commands.add_parser(
         "durations",
         help="record how long a run's test modules took, by which --shard divides them",
@@ -52,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
 def clean() -> None:
     """Remove every container, network, image tag and file of finished runs; images and tools stay cached."""
     lifecycle.sweep(toolchain.find(), kept=True)
+
+
+def report(reports: Path) -> None:
+    """Write the overview of the runs in a folder for reports, `history.html` in it, from their histories."""
+    print(overview.write(reports))  # noqa: T201
 
 
 def record_durations(run: Path) -> None:
@@ -103,13 +117,15 @@ def main() -> int:
             return bench.bench()
         if options.command == "merge":
             return merging.merge(options.folders, options.reports)
-        if options.command == "durations":
+        if options.command == "report":
+            report(options.history)
+        elif options.command == "durations":
             record_durations(options.run)
         elif options.command == "clean":
             clean()
         else:
             propose(options)
-    except (propose_target.InitError, RecordError, ToolchainError, OSError) as error:
+    except (propose_target.InitError, HistoryError, RecordError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2
     except KeyboardInterrupt:
