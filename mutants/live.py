@@ -31,11 +31,18 @@ from acceptance.core import signals
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
 from acceptance.provision import lifecycle
-from mutants import applications, deployments, frontends, isolation, options, users_data
+from mutants import applications, databases, deployments, frontends, isolation, options, users_data
 from mutants.mutant import Mutant
 from toolchain.console import ToolchainError
 
-MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS, *isolation.MUTANTS, *users_data.MUTANTS, *frontends.MUTANTS)
+MUTANTS = (
+    *databases.MUTANTS,
+    *deployments.MUTANTS,
+    *applications.MUTANTS,
+    *isolation.MUTANTS,
+    *users_data.MUTANTS,
+    *frontends.MUTANTS,
+)
 COPIED = ("chart", "app", "dockerfiles", "target.toml")
 IGNORED = ("node_modules", ".next", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache")
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")

@@ -90,3 +90,6 @@ CAUSE_GAP = Deadline(
 VOLUME_GONE = Deadline(
     "emptyDir gone", 30, "the kubelet removes it before the pod's object is gone; its clean-up runs each 2 s"
 )
+CONNECTIONS_FELL = Deadline(
+    "connections fell", 30, "PER-03: they fall after the load; a removed pod's end with its grace period of 30 s"
+)
