@@ -6,21 +6,15 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acceptance.chart.renderer import Renderer
-from acceptance.checks.component_view import ComponentView
 from acceptance.checks.image import GRACE_SECONDS
-from acceptance.checks.snapshot import ImageRun, Snapshot
+from acceptance.checks.snapshot import ImageRun
 from acceptance.core.deadlines import IMAGE_ANSWERS
 from acceptance.core.deadlines import REQUEST as REQUEST_DEADLINE
-from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
-from acceptance.kube.helm import find_helm
-from acceptance.kube.pod_templates import Container
 from acceptance.provision.run import LABEL, Run
 from toolchain.console import CommandError
 from toolchain.engine import Engine
@@ -74,22 +68,6 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def container_environment(view: ComponentView, container: Container) -> dict[str, str]:
-    """Return the environment that the chart gives a container, as far as it can be known without a cluster."""
-    given = {each.name: view.value_of(each) for each in view.environment(container)}
-    known = {key: value for key, value in given.items() if value is not None}
-    return known | {"POD_NAME": f"{view.component.container}-alone"}
-
-
-def rendered_for(target: Target, database_url: str, redact: Callable[[str], None]) -> Snapshot:
-    """Return the chart's defaults, rendered with a database's URL and random credentials, which `redact` receives."""
-    renderer = Renderer(find_helm(), target)
-    renderer.credentials[target.secret.database_url] = database_url
-    for secret in renderer.credentials.values():
-        redact(secret)
-    return renderer.snapshot()
-
-
 class IsolatedNetwork:
     """A network of the run without egress, on which only the container `neighbour` can be reached."""
 
@@ -111,37 +89,19 @@ class IsolatedNetwork:
 
     def start(self, name: str, image: str, environment: Mapping[str, str], port: int, path: str) -> ImageRun:
         """Run the image as the chart does (UID 1000, read-only root, writable /tmp), send a request, and stop it."""
-        with self.running(name, image, environment) as container:
-            status = self.health(container, port, path)
-            seconds, code = self._end(container)
-            return ImageRun(status, self.log(container), seconds, code)
-
-    @contextmanager
-    def running(
-        self, name: str, image: str, environment: Mapping[str, str], command: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Run the image as the chart does, and remove the container at exit; yields its name, at which it is reached.
-
-        Args:
-            name: Tells the containers of this network apart.
-            image: The image's reference.
-            environment: Variables; one of several lines can't be given.
-            command: Replaces the image's entrypoint and command.
-        """
         container = f"{self.network}-{name}"
         hardened = ["--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "--user", "1000:1000"]  # noqa: S108
-        entrypoint = ["--entrypoint", command[0]] if command else []
         with tempfile.NamedTemporaryFile("w", dir=self.run.folder, encoding="utf-8") as settings:
             # In a file that only root can read, since values are secret.
             Path(settings.name).chmod(0o600)
             settings.writelines(f"{key}={value}\n" for key, value in environment.items() if "\n" not in value)
             settings.flush()
-            where = ["--network", self.network, "--env-file", settings.name, *self._label]
-            self.engine.docker(
-                "run", "--detach", "--name", container, *where, *hardened, *entrypoint, image, *command[1:]
-            )
+            where = ["--network", self.network, "--env-file", settings.name]
+            self.engine.docker("run", "--detach", "--name", container, *self._label, *where, *hardened, image)
         try:
-            yield container
+            status = self.health(container, port, path)
+            seconds, code = self._end(container)
+            return ImageRun(status, self.log(container), seconds, code)
         finally:
             self.engine.docker("rm", "--force", "--volumes", container)
 
@@ -160,7 +120,7 @@ class IsolatedNetwork:
 
     def health(self, container: str, port: int, path: str) -> int | None:
         """Return the status with which the container answers a path, at the latest after its start; None without."""
-        return self._request(f"http://{container}:{port}{path}", self._label)
+        return self._request(f"http://{container}:{port}{path}")
 
     def send(self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send one request from the network; what it contains is in no argument, since it may be secret."""
@@ -173,8 +133,8 @@ class IsolatedNetwork:
     def _label(self) -> list[str]:
         return ["--label", f"{LABEL}={self.run.id}"]
 
-    def _request(self, url: str, label: list[str]) -> int | None:
-        argv = ["run", "--rm", *label, "--network", self.network, self.client, "python3", "-c", REQUEST]
+    def _request(self, url: str) -> int | None:
+        argv = ["run", "--rm", *self._label, "--network", self.network, self.client, "python3", "-c", REQUEST]
         answer = self.engine.docker(*argv, url, str(IMAGE_ANSWERS.seconds)).strip()
         return int(answer) if answer else None
 

@@ -13,16 +13,22 @@ import pytest
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import user_id
-from acceptance.core.fields import at, list_at
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
-from acceptance.kube.manifests import shipped
 from acceptance.kube.pod_templates import Container
+from acceptance.provision import docker
+from acceptance.provision.containers import render
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import service_url
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
-from acceptance.snapshots.standalone import Answer, IsolatedNetwork, container_environment, rendered_for
+from acceptance.provision.recipes import recipe
+from acceptance.provision.release import ReleaseInputs, run_secrets, run_values
+from acceptance.snapshots.standalone import Answer, IsolatedNetwork
+from toolchain import Toolchain
+
+NO_MODEL = "http://model.invalid/v1"
+"""A model that can't be reached; `.invalid` resolves nowhere (RFC 6761)."""
 
 
 @dataclass
@@ -44,26 +50,44 @@ def init_containers(view: ComponentView) -> list[Container]:
     return [each for each in view.own_images(view.pods[0]) if each.init and not each.sidecar]
 
 
-def command(container: Container) -> list[str]:
-    """The command that the chart gives a container; empty for the image's own."""
-    given = list_at(container.body, "command")
-    return [str(word) for word in (*given, *list_at(container.body, "args"))] if given else []
+@dataclass(frozen=True)
+class Place:
+    """Where containers are started, and what removes them at the end."""
+
+    alone: IsolatedNetwork
+    toolchain: Toolchain
+    stack: ExitStack
 
 
-def start(
-    alone: IsolatedNetwork, stack: ExitStack, view: ComponentView, name: ComponentName, image: str, observed: Alone
-) -> str:
+def start(place: Place, container: Container, view: ComponentView, image: str) -> str:
+    """Start a container of the component's pods on the network; its name."""
+    alone, toolchain = place.alone, place.toolchain
+    name = f"{alone.network}-{view.component.container}-{container.name}"
+    made = recipe(view, container, name, image)
+    place.stack.callback(toolchain.engine.docker, "rm", "--force", "--volumes", name)
+    docker.start(
+        toolchain,
+        alone.run,
+        name,
+        made.image,
+        entrypoint=list(made.entrypoint) or None,
+        files=made.files,
+        command=list(made.command) or None,
+        environment=made.environment,
+        tmpfs=made.tmpfs,
+        network=alone.network,
+    )
+    return name
+
+
+def serve(place: Place, view: ComponentView, name: ComponentName, image: str, observed: Alone) -> str:
     """Run the init containers to their end, then the image; its container's name."""
-    part = view.component
     codes = observed.init_codes.setdefault(name, {})
     for each in init_containers(view):
-        environment = container_environment(view, each)
-        with alone.running(f"{name}-{each.name}", image, environment, command(each)) as container:
-            codes[each.name] = alone.wait_ended(container)
-    serving = view.main_container(view.pods[0])
-    container = stack.enter_context(alone.running(name, image, container_environment(view, serving), command(serving)))
-    observed.health[name] = alone.health(container, part.port, part.probes.liveness)
-    observed.logs[name] = alone.log(container)
+        codes[each.name] = place.alone.wait_ended(start(place, each, view, image))
+    container = start(place, view.main_container(view.pods[0]), view, image)
+    observed.health[name] = place.alone.health(container, view.component.port, view.component.probes.liveness)
+    observed.logs[name] = place.alone.log(container)
     return container
 
 
@@ -73,7 +97,9 @@ def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName
     name, title = f"user-{secrets.token_hex(6)}", f"task {secrets.token_hex(6)}"
     account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
     redactor.add(account["password"])
-    observed.sign_up = alone.send("POST", f"{addresses['frontend']}{auth.sign_up}", account, {"Origin": origin(target)})
+    observed.sign_up = alone.send(
+        "POST", f"{addresses['frontend']}{auth.sign_up}", account, {"Origin": service_url(target, "frontend")}
+    )
     user = signed_up(target, observed.sign_up)
     if user is None:
         return
@@ -84,12 +110,6 @@ def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName
     observed.listed = alone.send("GET", tasks, None, bearer)
     if observed.listed.ok and title not in observed.listed.text:
         observed.listed = Answer(0, [], f"{observed.listed.status} without the task: {observed.listed.text}")
-
-
-def origin(target: Target) -> str:
-    """The origin that the chart's defaults name, at which browsers reach the frontend."""
-    path = target.values.public_url
-    return str((path and at(shipped(target.chart_path), path)) or service_url(target, "frontend"))
 
 
 def signed_up(target: Target, answer: Answer) -> tuple[str, str] | None:
@@ -110,13 +130,17 @@ def images_alone(
     if missing := [name for name in COMPONENTS if name not in images]:
         raise Untested(f"the target names no {missing[0]}")
     observed, addresses = Alone(), {}
-    engine, client = provisioner.toolchain.engine, provisioner.tools().reference
+    toolchain, client = provisioner.toolchain, provisioner.tools().reference
     with database.empty(f"alone_{secrets.token_hex(4)}", redactor.add) as empty, ExitStack() as stack:
-        rendered = rendered_for(target, empty.url, redactor.add)
-        alone = stack.enter_context(IsolatedNetwork(engine, provisioner.run, database.container, client))
+        credentials = run_secrets(target, None)
+        for secret in credentials.values():
+            redactor.add(secret)
+        values = run_values(target, ReleaseInputs(images, empty.url, database.ca, NO_MODEL), credentials)
+        rendered = render(target, values)
+        alone = stack.enter_context(IsolatedNetwork(toolchain.engine, provisioner.run, database.container, client))
         for name in COMPONENTS:
             view = ComponentView(rendered, target, name)
-            container = start(alone, stack, view, name, images[name].reference, observed)
+            container = serve(Place(alone, toolchain, stack), view, name, images[name].reference, observed)
             addresses[name] = f"http://{container}:{view.component.port}"
         if all(observed.health.values()):
             use(alone, target, addresses, observed)

@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.secret import stated_keys
 from acceptance.checks.snapshot import ImageRun, ImageState, Snapshot
 from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
+from acceptance.kube.helm import find_helm
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
 from acceptance.snapshots.image import read
-from acceptance.snapshots.standalone import IsolatedNetwork, container_environment, rendered_for
+from acceptance.snapshots.standalone import IsolatedNetwork
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +46,11 @@ def image_contents(
 @pytest.fixture(scope="session")
 def rendered(provisioner: Provisioner, target: Target) -> Snapshot:
     """The chart's defaults, rendered with the URL of the images' database."""
-    return rendered_for(target, provisioner.database().url, redactor.add)
+    renderer = Renderer(find_helm(), target)
+    renderer.credentials[target.secret.database_url] = provisioner.database().url
+    for secret in renderer.credentials.values():
+        redactor.add(secret)
+    return renderer.snapshot()
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +60,15 @@ def standalone_runs(
     """Each image run with only its database, with the environment that the chart sets."""
     database = provisioner.database()
 
+    def environment(name: str) -> dict[str, str]:
+        view = ComponentView(rendered, target, name)
+        container = view.main_container(view.pods[0])
+        given = {each.name: view.value_of(each) for each in view.environment(container)}
+        return {key: value for key, value in given.items() if value is not None} | {"POD_NAME": f"{name}-alone"}
+
     def start(alone: IsolatedNetwork, name: str) -> ImageRun:
-        part, view = target.component(name), ComponentView(rendered, target, name)
-        environment = container_environment(view, view.main_container(view.pods[0]))
-        return alone.start(name, images[name].reference, environment, part.port, part.probes.liveness)
+        part = target.component(name)
+        return alone.start(name, images[name].reference, environment(name), part.port, part.probes.liveness)
 
     engine, client = provisioner.toolchain.engine, provisioner.tools().reference
     with IsolatedNetwork(engine, provisioner.run, database.container, client) as alone, ThreadPoolExecutor() as pool:
