@@ -23,7 +23,7 @@ from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRun
 from acceptance.experiments.polling import polled
 from acceptance.experiments.recovery import uids
 from acceptance.experiments.repeat import repeat_if_inconclusive
-from acceptance.kube.status import container_status, restarts_of
+from acceptance.kube.status import condition, container_status, restarts_of
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.provisioner import Provisioner
@@ -35,6 +35,10 @@ pytestmark = pytest.mark.timeout(600)
 CLIENTS = 60
 """Twelve for each of five pods, which is more than a pool has."""
 LOAD_SECONDS = 12.0
+CPU_REQUEST = "50m"
+"""Of each pod, so that two cores have room for all of them, for the frontend's two and for the load."""
+INSUFFICIENT = "Insufficient "
+"""In the scheduler's message where no node has room."""
 QUIET_SECONDS = 2.0
 """Between two checksums of an idle release: what changes is written by the running application."""
 CLOCK_SECONDS = 1.0
@@ -91,6 +95,14 @@ def required_paths(target: Target) -> tuple[str, str]:
     if url is None or replicas is None:
         raise Untested("the target names no value for the database's URL, or none for the backend's replicas")
     return url, replicas
+
+
+def require_room(experiments: ExperimentRunner) -> None:
+    """Raise `Untested` if no node has room for a pod of the release."""
+    for pod in experiments.objects.list("Pod").objects:
+        message = text_at(condition(pod, "PodScheduled"), "message")
+        if INSUFFICIENT in message:
+            raise Untested(f"the nodes have no room for {backends(experiments.target)} backends: {message}")
 
 
 def rows_unless_changing(database: Database) -> Rows:
@@ -176,6 +188,8 @@ def five_backends(
         if backend.values.max_surge:
             # Without it one pod fewer than all would start at once.
             changes[backend.values.max_surge] = backends(target)
+        if backend.values.resources:
+            changes[f"{backend.values.resources}.requests.cpu"] = CPU_REQUEST
         with (
             experiment.disturbance(),
             empty.admin() as connection,
@@ -183,6 +197,7 @@ def five_backends(
         ):
             experiments.upgrade(changes)
             observed.started = experiment.wait_for("five backends", experiments.wait_rolled_out)
+            require_room(experiments)
         observed.schema = schema
         observed.pods.append(experiments.pods(backend))
         if observed.started.ok:
