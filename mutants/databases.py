@@ -1,15 +1,17 @@
-"""Live mutants of how the application uses the database: outages, connections and migrations."""
+"""Live mutants of how the application uses the database, and of what else it needs: outages, migrations, egress."""
 
 from __future__ import annotations
 
 from mutants.applications import APP, DATABASE, TASKS
 from mutants.charts import replace
-from mutants.deployments import BACKEND, MAIN
+from mutants.deployments import BACKEND, BEGIN, MAIN
 from mutants.mutant import mutant
 
 MIGRATE = "app/backend/todo_backend/migrate.py"
 FAULTS = "behaviour/test_database_faults.py"
 FIVE = "behaviour/test_five_backends.py"
+ALONE = "behaviour/test_standalone.py"
+AUTH = "app/frontend/lib/auth.ts"
 RUN = "    server.run()\n"
 NO_MIGRATION = replace(
     BACKEND, 'command: ["python3", "-m", "todo_backend.migrate"]', 'command: ["python3", "-c", "print(0)"]'
@@ -36,6 +38,17 @@ MUTANTS = (
         f"{FAULTS}::test_requests_get_an_error_instead_of_hanging",
         replace(DATABASE, "INACTIVITY_SECONDS = 3.5", "INACTIVITY_SECONDS = 60.0"),
         replace(DATABASE, "TRANSACTION_SECONDS = 7.0", "TRANSACTION_SECONDS = 60.0"),
+    ),
+    mutant(
+        "time limit that does not hold for the commit",
+        "PER-08",
+        f"{FAULTS}::test_requests_get_an_error_instead_of_hanging",
+        replace(
+            DATABASE,
+            "                self._sessions() as session,\n",
+            "                self._sessions.begin() as session,\n",
+        ),
+        replace(DATABASE, "                await session.commit()\n", ""),
     ),
     mutant(
         "requests refused for a minute after the database failed once",
@@ -118,6 +131,38 @@ MUTANTS = (
             RUN,
             "    import subprocess\n\n"
             '    subprocess.run([sys.executable, "-m", "todo_backend.migrate"], check=True)\n' + RUN,
+        ),
+    ),
+    mutant(
+        "backend that asks a server of the internet at its start",
+        "IMG-09",
+        f"{ALONE}::test_image_starts_without_egress",
+        replace(
+            MAIN,
+            BEGIN,
+            BEGIN
+            + "    import urllib.request\n\n"
+            + '    urllib.request.urlopen("https://example.com", timeout=5).close()\n',
+        ),
+    ),
+    mutant(
+        "sign-up that asks a server of the internet",
+        "IMG-09",
+        f"{ALONE}::test_images_serve_users_without_egress",
+        replace(
+            AUTH,
+            "    const response = await auth().handler(request);\n",
+            '    await fetch("https://example.com");\n    const response = await auth().handler(request);\n',
+        ),
+    ),
+    mutant(
+        "production values that pull an image of no registry",
+        "CHT-11",
+        "behaviour/test_shipped_values.py",
+        replace(
+            "chart/values-production.yaml",
+            "    tag: 0.1.0\n  autoscaling:",
+            "    tag: 0.1.0\n    pullPolicy: Always\n  autoscaling:",
         ),
     ),
 )

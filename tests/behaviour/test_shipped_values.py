@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from acceptance.core.fields import at
 from acceptance.core.redaction import redactor
 from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Target
+from acceptance.core.values import merge_values
 from acceptance.core.wait import WaitError
 from acceptance.kube.helm import find_helm
 from acceptance.kube.manifests import parse_mapping
@@ -49,7 +49,8 @@ def shipped_values(target: Target) -> dict[str, dict[str, Any]]:
 
 def named_images(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
     """The image of each component as the chart names it. Raises `Untested` where the node is to pull it."""
-    rendering = Renderer(find_helm(), target).render(values)
+    renderer = Renderer(find_helm(), target)
+    rendering = renderer.render(merge_values(renderer.required(), values))
     if rendering.error is not None:
         raise Untested(f"the values do not render, which CHT-09 judges: {rendering.error}")
     snapshot = Snapshot("static", objects=rendering.objects, release_namespace=target.chart.namespace)
@@ -116,13 +117,13 @@ def installations(
 @pytest.mark.rule("CHT-11")
 def test_shipped_values_run_the_images_they_name(installations: Mapping[str, Installation], target: Target) -> None:
     """With the pull policies, settings and probes of each; only size, names and credentials are the run's."""
-    tried = {name: each.outcome for name, each in installations.items() if not isinstance(each.outcome, Untested)}
-    if not tried:
-        raise next(each.outcome for each in installations.values() if isinstance(each.outcome, Untested))
-    chart = Path(target.chart.path).name
+    expected = "every pod Ready with the images that it names"
     findings = [
-        Finding("CHT-11", f"Chart/{chart}", name, "every pod Ready with the images that it names", str(outcome))
-        for name, outcome in tried.items()
-        if outcome is not None
+        Finding("CHT-11", f"Chart/{target.chart.name}", name, expected, str(each.outcome))
+        for name, each in installations.items()
+        if isinstance(each.outcome, WaitError)
     ]
     report_findings(findings, target)
+    for name, each in installations.items():
+        if isinstance(each.outcome, Untested):
+            raise Untested(f"{name}: {each.outcome}")
