@@ -21,6 +21,8 @@ from testcontainers.core.container import DockerContainer
 LOOPBACK = "127.0.0.1"
 ENDPOINT_VERSION = "1.44"
 """The version of Docker's API of which a container's endpoint on a network is described: that of engine 25."""
+LIMITS: dict[str, Any] = {}
+"""Of every container that this process starts, beside its own, as docker-py names them."""
 
 
 def start(
@@ -70,7 +72,7 @@ def start(
     networking = {network: EndpointConfig(ENDPOINT_VERSION, aliases=list(aliases))}
     own = {"network": network, "networking_config": networking, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
     container = DockerContainer(image, command=command, env=dict(environment or {}))  # type: ignore[arg-type]
-    container = container.with_name(name).with_kwargs(**own, **(limits or {}))
+    container = container.with_name(name).with_kwargs(**own, **LIMITS, **(limits or {}))
     container.tmpfs = dict.fromkeys(tmpfs, "mode=1777")
     # with_exposed_ports would open them on every address of this machine; docker-py takes a pair too.
     container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}  # type: ignore[misc]
