@@ -33,7 +33,7 @@ from acceptance.core.rules import ROOT
 from acceptance.core.shard import parse_shard
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
-from mutants import applications, deployments, frontends, isolation, options, users_data
+from mutants import applications, databases, deployments, frontends, isolation, options, users_data
 from mutants.applying import problems
 from mutants.copies import COPIED, mutated
 from mutants.mutant import Mutant
@@ -41,7 +41,14 @@ from mutants.outcomes import LOG, SIGNOFF, Outcome, exit_code, judge, not_judged
 from mutants.releases import Release, plan
 from toolchain.console import ToolchainError
 
-MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS, *isolation.MUTANTS, *users_data.MUTANTS, *frontends.MUTANTS)
+MUTANTS = (
+    *databases.MUTANTS,
+    *deployments.MUTANTS,
+    *applications.MUTANTS,
+    *isolation.MUTANTS,
+    *users_data.MUTANTS,
+    *frontends.MUTANTS,
+)
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")
 """The code of every test of a release, besides the test's module."""
 RESULTS = ROOT / "reports" / "mutants-live"
