@@ -43,11 +43,7 @@ def undisturbed(experiment: Experiment, availability: Availability) -> Availabil
     def calm(record: Record) -> bool:
         return not any(each.start <= record.done and record.sent <= each.end + REQUEST_LAG for each in intervals)
 
-    return Availability(
-        tuple(record for record in availability.records if calm(record)),
-        tuple(failure for failure in availability.failures if calm(failure.record)),
-        tuple(record for record in availability.expected_refusals if calm(record)),
-    )
+    return availability.where(calm)
 
 
 def request_findings(experiment: Experiment) -> list[Finding]:
