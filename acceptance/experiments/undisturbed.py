@@ -38,12 +38,8 @@ def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
 
 def undisturbed(experiment: Experiment, availability: Availability) -> Availability:
     """The availability as of the requests that no disturbance overlaps."""
-    intervals = [each.interval for each in disturbances(experiment)]
-
-    def calm(record: Record) -> bool:
-        return not any(each.start <= record.done and record.sent <= each.end + REQUEST_LAG for each in intervals)
-
-    return availability.where(calm)
+    times = [Interval(each.interval.start, each.interval.end + REQUEST_LAG) for each in disturbances(experiment)]
+    return availability.where(lambda record: not any(map(Interval(record.sent, record.done).overlaps, times)))
 
 
 def request_findings(experiment: Experiment) -> list[Finding]:
