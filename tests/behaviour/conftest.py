@@ -34,14 +34,10 @@ from acceptance.traffic.write_ledger import Ledger, settle
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of an experiment, so that it runs after the tests that disturb nothing.
-
-    Those that judge all experiments together run last.
-    """
+    """Mark every test of an experiment, so that it runs after the tests that disturb nothing."""
     for item in items:
         if "experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("experiment")
-    items.sort(key=lambda item: "ended_experiments" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
