@@ -10,7 +10,6 @@ run's signoff.json. Exit code 1 if a mutant survives or only another rule finds 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import random
@@ -31,9 +30,10 @@ import toolchain
 from acceptance.core import signals
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
+from acceptance.core.shard import parse_shard
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
-from mutants import applications, deployments, frontends, isolation, options, users_data
+from mutants import applications, databases, deployments, frontends, isolation, options, users_data
 from mutants.applying import problems
 from mutants.copies import COPIED, mutated
 from mutants.mutant import Mutant
@@ -41,7 +41,14 @@ from mutants.outcomes import LOG, SIGNOFF, Outcome, exit_code, judge, not_judged
 from mutants.releases import Release, plan
 from toolchain.console import ToolchainError
 
-MUTANTS = (*deployments.MUTANTS, *applications.MUTANTS, *isolation.MUTANTS, *users_data.MUTANTS, *frontends.MUTANTS)
+MUTANTS = (
+    *databases.MUTANTS,
+    *deployments.MUTANTS,
+    *applications.MUTANTS,
+    *isolation.MUTANTS,
+    *users_data.MUTANTS,
+    *frontends.MUTANTS,
+)
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")
 """The code of every test of a release, besides the test's module."""
 RESULTS = ROOT / "reports" / "mutants-live"
@@ -146,14 +153,6 @@ def select(rules: Sequence[str], shard: tuple[int, int], names: Sequence[str] = 
 def sample(mutants: Sequence[Mutant], count: int, commit: str) -> list[Mutant]:
     """`count` of the mutants, the same ones for the same commit."""
     return random.Random(commit).sample(list(mutants), min(count, len(mutants)))  # noqa: S311 - not for cryptography
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """The shard `1/4` as (1, 4); raises `ArgumentTypeError` for anything else."""
-    number, _, shards = text.partition("/")
-    if not (number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
-        raise argparse.ArgumentTypeError(f"{text} is not a shard such as 1/4")
-    return int(number), int(shards)
 
 
 def report(outcomes: Sequence[Outcome], results: Path) -> Table:

@@ -38,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("experiment")
+        if "ended_experiments" in getattr(item, "fixturenames", ()):
+            item.add_marker("every_experiment")
 
 
 @pytest.fixture(scope="session")
