@@ -25,6 +25,7 @@ from acceptance.checks import (
     secret,
     service,
     state,
+    variables,
 )
 from acceptance.checks.registry import Check, CheckResults, for_level, run_checks
 
@@ -54,4 +55,5 @@ __all__ = [
     "secret",
     "service",
     "state",
+    "variables",
 ]

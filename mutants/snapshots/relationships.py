@@ -51,6 +51,20 @@ field(
     "env",
     [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "todo-chatbot-secrets", "key": "ABSENT"}}}],
 )
+CONFIGURED = {"name": "todo-chatbot-config"}
+RENAMED = {"configMapKeyRef": {**CONFIGURED, "key": "CORS_ORIGINS"}}
+for clause, change in {
+    "a variable without a value": variable("APP_VERSION", valueFrom=None),
+    "a key under another name": lambda old: [
+        {"name": "ALLOWED_SITES", "valueFrom": RENAMED} if each["name"] == "CORS_ORIGINS" else each for each in old
+    ],
+    "a misspelt variable": lambda old: [
+        {**each, "name": "APP_VERSON"} if each["name"] == "APP_VERSION" else each for each in old
+    ],
+    "a key that is read but not given": variable("CORS_ORIGINS"),
+    "another PORT than the container's": variable("PORT", value="8001"),
+}.items():
+    field("REL-05", clause, main, "env", change, "static")
 field("REL-05", "volume of no ConfigMap", spec, "volumes", [{"name": "v", "configMap": {"name": "absent"}}])
 field("REL-05", "volume of no Secret", spec, "volumes", [{"name": "v", "secret": {"secretName": "absent"}}])
 field(
