@@ -21,6 +21,8 @@ READ = re.compile(
     r"|process\.env\.([A-Z][A-Z0-9_]*)"
 )
 """How Python, Go and Node.js read a variable by its name, and the alias of a field of settings."""
+REQUIRED = re.compile(r"\benviron\[[\"']([A-Z][A-Z0-9_]*)[\"']\]")
+"""How Python reads a variable without a default."""
 DYNAMIC = re.compile(
     r"env_?prefix|AutomaticEnv|environ\.items\(|Object\.(?:keys|entries)\(process\.env\)", re.IGNORECASE
 )
@@ -39,13 +41,27 @@ def names_in(folder: Path) -> SourceNames | None:
     """Return the names in a folder's programs; None if it has none or reads others too."""
     names: set[str] = set()
     reads: set[str] = set()
+    modules: set[str] = set()
+    required: dict[str, frozenset[str]] = {}
     for path in _programs(folder):
         text = read_text_or_empty(path)
         if DYNAMIC.search(text):
             return None
+        if path.suffix == ".py":
+            of_file = list(_modules(path.relative_to(folder)))
+            modules.update(of_file)
+            needed = frozenset(name for name in REQUIRED.findall(text) if len(re.findall(rf"\b{name}\b", text)) == 1)
+            required |= dict.fromkeys(of_file, needed)
         names.update(each.upper() for each in NAME.findall(text))
         reads.update(first or second for first, second in READ.findall(text))
-    return SourceNames(frozenset(names), frozenset(reads)) if reads else None
+    return SourceNames(frozenset(names), frozenset(reads), frozenset(modules), required) if reads else None
+
+
+def _modules(path: Path) -> Iterator[str]:
+    """Yield the names of a Python file's module, from each folder that it may be run in; a package by `__main__`."""
+    parts = path.with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__main__" else parts
+    yield from (".".join(parts[start:]) for start in range(len(parts)))
 
 
 def _programs(folder: Path) -> Iterator[Path]:

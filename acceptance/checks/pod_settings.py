@@ -38,7 +38,8 @@ def other_templates(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(pod.object, f"{container.field}.image", "an image", format_value(container.image))
         yield from _started_by_whom(pod)
         policy = at(pod.spec, "restartPolicy")
-        once = at(pod.owner, "kind") in ("Job", "CronJob")
+        kind = at(pod.owner, "kind")
+        once = kind in ("Job", "CronJob") or (kind == "Pod" and bool(hooks.events(pod.owner)))
         if once and policy not in ("OnFailure", "Never"):
             yield Violation(
                 pod.object, pod.path("spec.restartPolicy"), "OnFailure or Never: a job ends", format_value(policy)

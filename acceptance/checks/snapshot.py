@@ -69,6 +69,10 @@ class SourceNames:
 
     names: frozenset[str]
     reads: frozenset[str]
+    modules: frozenset[str] = frozenset()
+    """The modules of Python, as `package.module`, from each folder that they may be run in."""
+    required: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The variables that a module reads in one place, without a default."""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,13 @@ for clause, name, value in (
                 item["metadata"]["annotations"] = {**item["metadata"]["annotations"], name: value}
 
 
+@mutant("POD-23", "a hook that is started again and again")
+def _restarted(draft: Draft) -> None:
+    for item in draft.objects():
+        if item["kind"] == "Pod":
+            item["spec"]["restartPolicy"] = "Always"
+
+
 field("POD-24", "a fixed node", Draft.pod_specs, "nodeName", "node-1", "static")
 field("POD-24", "another scheduler", Draft.pod_specs, "schedulerName", "volcano")
 field("POD-24", "a deadline", Draft.pod_specs, "activeDeadlineSeconds", 3600)
