@@ -21,6 +21,8 @@ from testcontainers.core.container import DockerContainer
 LOOPBACK = "127.0.0.1"
 ENDPOINT_VERSION = "1.44"
 """The version of Docker's API of which a container's endpoint on a network is described: that of engine 25."""
+LIMITS: dict[str, Any] = {}
+"""Of every container that this process starts, beside its own, as docker-py names them."""
 
 
 def start(
@@ -37,8 +39,9 @@ def start(
     environment: Mapping[str, str] | None = None,
     tmpfs: Sequence[str] = (),
     limits: Mapping[str, Any] | None = None,
+    network: str = "",
 ) -> None:
-    """Start a container on the run's network.
+    """Start a container on the run's network, or on another one of the run's.
 
     A container that a kept run has left is started or unpaused; one that never ran is created again, since it may
     lack its files.
@@ -56,6 +59,7 @@ def start(
         environment: Variables beside the image's own.
         tmpfs: Folders in memory that every user may write to.
         limits: Of CPU and memory, as docker-py names them.
+        network: The network, if it is not the run's own.
     """
     os.environ["DOCKER_HOST"] = toolchain.engine.host
     found = state(toolchain, name)
@@ -64,10 +68,11 @@ def start(
     elif found is not None:
         toolchain.engine.docker("unpause" if found == "paused" else "start", name)
         return
-    networking = {run.network: EndpointConfig(ENDPOINT_VERSION, aliases=list(aliases))}
-    own = {"network": run.network, "networking_config": networking, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
+    network = network or run.network
+    networking = {network: EndpointConfig(ENDPOINT_VERSION, aliases=list(aliases))}
+    own = {"network": network, "networking_config": networking, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
     container = DockerContainer(image, command=command, env=dict(environment or {}))  # type: ignore[arg-type]
-    container = container.with_name(name).with_kwargs(**own, **(limits or {}))
+    container = container.with_name(name).with_kwargs(**own, **LIMITS, **(limits or {}))
     container.tmpfs = dict.fromkeys(tmpfs, "mode=1777")
     # with_exposed_ports would open them on every address of this machine; docker-py takes a pair too.
     container.ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}  # type: ignore[misc]

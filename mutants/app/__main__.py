@@ -15,7 +15,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,25 +25,21 @@ from rich.table import Table
 
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
+from acceptance.core.shard import parse_shard
 from mutants import options
-from mutants.app import equivalent
+from mutants.app import lists
 from mutants.app.mutant import Mutant
 from mutants.app.python_source import mutants
 from mutants.app.session import MutantSession, Result
 from mutants.app.stryker import instrument
 from mutants.app.tests import MODULES
-from mutants.live import SUITE, copied, parse_shard
+from mutants.copies import copied
+from mutants.equivalent import Equivalent
+from mutants.live import SUITE
 from toolchain.console import ToolchainError
 
 SOURCES = ROOT / "app" / "backend"
 PACKAGE = "todo_backend"
-ELSEWHERE: Mapping[str, str] = {
-    "migrate.py": "the init container, which only a cluster starts",
-    "migrations": "the init container, which only a cluster starts",
-    "server.py": "the shutdown, which the experiments judge",
-    "smoke_test.py": "`helm test`, which only a cluster runs",
-}
-"""Modules and folders that the tests of the application alone don't judge, and what does."""
 RESULTS = ROOT / "reports" / "mutants-app"
 MINIMUM = 0.9
 """The share of the mutants that must be killed, without the equivalent ones."""
@@ -56,33 +52,34 @@ class Score:
     killed: int = 0
     survived: int = 0
     equivalent: int = 0
+    elsewhere: int = 0
+    """Not judged here."""
+    waiting: int = 0
+    """Not judged yet."""
 
     @property
     def share(self) -> float:
-        """The share of the mutants that are killed, without the equivalent ones."""
+        """The share of the judged mutants that are killed, without the equivalent ones."""
         return self.killed / max(1, self.killed + self.survived)
 
-
-def files() -> list[PurePosixPath]:
-    """Return the backend's modules that the tests judge, relative to its sources."""
-    found = (PurePosixPath(path.relative_to(SOURCES)) for path in sorted((SOURCES / PACKAGE).rglob("*.py")))
-    return [file for file in found if ELSEWHERE.keys().isdisjoint(file.parts)]
+    def add(self, other: Score) -> None:
+        """Add the mutants of another module."""
+        for field, count in asdict(other).items():
+            setattr(self, field, getattr(self, field) + count)
 
 
 def every(module: str | None = None) -> Iterator[Mutant]:
-    """Yield every mutant of a module of the backend, or of all that the tests judge."""
-    for file in files():
-        if module in (None, file.stem):
-            yield from mutants(file, (SOURCES / file).read_text(encoding="utf-8"))
+    """Yield every mutant of a module of the backend, or of all."""
+    for path in sorted((SOURCES / PACKAGE).rglob("*.py")):
+        if module in (None, path.stem):
+            yield from mutants(PurePosixPath(path.relative_to(SOURCES)), path.read_text(encoding="utf-8"))
 
 
 def select(found: Iterable[Mutant], shard: tuple[int, int], sample: int | None = None, seed: str = "") -> list[Mutant]:
-    """Return the mutants that are in a shard, or some of them, the same for the same seed."""
+    """Return the mutants that are in a shard, or some of them, in a random order that is the same for the same seed."""
     number, shards = shard
     chosen = [each for each in found if int(each.key, 16) % shards == number - 1]
-    if sample is not None and sample < len(chosen):
-        chosen = random.Random(seed).sample(chosen, sample)  # noqa: S311 - not for cryptography
-    return chosen
+    return random.Random(seed).sample(chosen, min(len(chosen), sample or len(chosen)))  # noqa: S311 - not for cryptography
 
 
 def state_of_tests() -> str:
@@ -145,33 +142,42 @@ def judge(chosen: Sequence[Mutant], target: Path, results: Results, console: Con
 def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, only_survivors: bool) -> Score:
     """Print the survivors and a table of the modules, and return the total."""
     scores: dict[str, Score] = {}
-    entries: Counter[equivalent.Equivalent] = Counter()
+    entries: Counter[Equivalent] = Counter()
     for mutant in chosen:
+        score = scores.setdefault(str(mutant.file), Score())
+        if entry := lists.find(lists.ELSEWHERE, mutant):
+            score.elsewhere += 1
+            entries[entry] += 1
+            continue
         result = results.read(mutant)
         if result is None:
-            continue
-        score = scores.setdefault(str(mutant.file), Score())
-        if result.killed_by:
+            score.waiting += 1
+        elif result.killed_by:
             score.killed += 1
-        elif entry := equivalent.find(mutant.name):
+        elif entry := lists.find(lists.EQUIVALENT, mutant):
             score.equivalent += 1
             entries[entry] += 1
         else:
             score.survived += 1
             console.print(f"survived: line {mutant.line} of {mutant.name}", markup=False, soft_wrap=True)
-    table = Table("module", "killed", "survived", "equivalent", "score")
-    total = Score()
-    for module, score in sorted(scores.items()):
-        table.add_row(module, *map(str, (score.killed, score.survived, score.equivalent)), f"{score.share:.1%}")
-        total.killed += score.killed
-        total.survived += score.survived
-        total.equivalent += score.equivalent
-    table.add_row("all", *map(str, (total.killed, total.survived, total.equivalent)), f"{total.share:.1%}")
     if not only_survivors:
         for entry, count in entries.items():
-            console.print(f"equivalent: {count:>4} of {entry.pattern}: {entry.reason}", markup=False, soft_wrap=True)
+            what = "not judged here" if entry in lists.load(lists.ELSEWHERE) else "equivalent"
+            console.print(f"{what}: {count:>4} of {entry.pattern}: {entry.reason}", markup=False, soft_wrap=True)
+    table = Table("module", "killed", "survived", "equivalent", "not judged here", "not judged yet", "score")
+    total = Score()
+    for module, score in sorted(scores.items()):
+        add_row(table, module, score)
+        total.add(score)
+    add_row(table, "all", total)
     console.print(table)
     return total
+
+
+def add_row(table: Table, name: str, score: Score) -> None:
+    """Add the score of a module to the table."""
+    judged = score.killed + score.survived
+    table.add_row(name, *map(str, asdict(score).values()), f"{score.share:.1%}" if judged else "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -203,8 +209,10 @@ def run(found: Sequence[Mutant], target: Path, chosen: argparse.Namespace, conso
         sys.stderr.write("ERROR: no mutant was selected\n")
         return 2
     results = Results(RESULTS, state_of_tests())
-    open_mutants = [each for each in selected if results.read(each) is None]
-    console.print(f"{len(selected)} mutants, {len(selected) - len(open_mutants)} judged by earlier runs")
+    judged_here = [each for each in selected if lists.find(lists.ELSEWHERE, each) is None]
+    open_mutants = [each for each in judged_here if results.read(each) is None]
+    earlier = len(judged_here) - len(open_mutants)
+    console.print(f"{len(selected)} mutants, {len(judged_here)} judged here, {earlier} of them by earlier runs")
     problem = judge(open_mutants, target, results, console) if open_mutants else None
     total = summarize(selected, results, console, only_survivors=chosen.survivors)
     if problem:

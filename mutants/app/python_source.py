@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +14,8 @@ from mutmut.mutation.mutators import mutation_operators, operator_string
 
 from mutants.app.mutant import Mutant
 
+Lines = tuple[int, int]
+"""The first and the last."""
 STRINGS = 1
 """Of the operator on strings, the first mutant: the others change the case of letters alone."""
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception"})
@@ -29,7 +31,7 @@ def mutants(file: PurePosixPath, source: str) -> Iterator[Mutant]:
     raw = source.encode()
     seen: set[str] = set()
     counts: Counter[tuple[str, str]] = Counter()
-    for node in _nodes(module):
+    for node, lines in _nodes(module, positions, None):
         span = spans.get(node)
         written = raw[span.start : span.start + span.length].decode() if span else ""
         for changed in _changes(node):
@@ -42,7 +44,8 @@ def mutants(file: PurePosixPath, source: str) -> Iterator[Mutant]:
                 continue
             seen.add(mutated)
             counts[before, after] += 1
-            yield Mutant("backend", file, positions[node].start.line, before, after, counts[before, after], mutated)
+            line, number = positions[node].start.line, counts[before, after]
+            yield Mutant("backend", file, line, before, after, number, mutated, lines=lines)
 
 
 def _changes(node: Any) -> Iterator[Any]:
@@ -52,8 +55,17 @@ def _changes(node: Any) -> Iterator[Any]:
             yield from islice(found, STRINGS) if operator is operator_string else found
 
 
-def _nodes(node: Any) -> Iterator[Any]:
-    """Yield what can be changed so that a user might notice: no types, imports, documentation or texts for people."""
+def _nodes(node: Any, positions: Mapping[Any, Any], lines: Lines | None) -> Iterator[tuple[Any, Lines | None]]:
+    """Yield what can be changed so that a user might notice: no types, imports, documentation or texts for people.
+
+    Args:
+        node: The syntax tree.
+        positions: The place of each of its nodes.
+        lines: Those that run where a change of the node matters; None outside of functions.
+
+    Yields:
+        Each node with the lines of its statement, or of the body of the function whose decorators or defaults it is in.
+    """
     if isinstance(node, libcst.Annotation | libcst.Import | libcst.ImportFrom):
         return
     if isinstance(node, libcst.Expr) and isinstance(node.value, libcst.SimpleString | libcst.ConcatenatedString):
@@ -62,9 +74,16 @@ def _nodes(node: Any) -> Iterator[Any]:
         return
     if isinstance(node, libcst.Call) and _is_for_people(node.func):
         return
-    yield node
+    place: Any = positions.get(node)
+    if isinstance(node, libcst.FunctionDef):
+        lines = positions[node.body].start.line, place.end.line
+    elif lines is not None and isinstance(node, libcst.BaseCompoundStatement):
+        lines = place.start.line, max(place.start.line, positions[node.body].start.line - 1)
+    elif lines is not None and isinstance(node, libcst.SimpleStatementLine | libcst.ExceptHandler | libcst.Finally):
+        lines = place.start.line, place.end.line
+    yield node, lines
     for child in node.children:
-        yield from _nodes(child)
+        yield from _nodes(child, positions, lines)
 
 
 def _is_prose(node: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +42,10 @@ PROMISING = 8
 """Tests that run first; the others run module by module, so that what they share is made once."""
 LEAST_SECONDS = 0.05
 """A quicker test is run no earlier."""
+SLOW_SECONDS = 2
+"""Tests that take longer run last."""
+SAME_FILE = 10
+"""How many mutants of other files a killed one of the same file is worth."""
 
 
 def function(test: str) -> str:
@@ -55,19 +60,27 @@ def judges(test: str, module: str) -> bool:
 
 @dataclass
 class Order:
-    """Orders tests by how many mutants they have killed for each second that they take."""
+    """Orders tests by how many mutants they have killed per second of theirs, above all of the same file."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    """By node ID, on the unmodified application."""
-    kills: dict[str, int] = field(default_factory=dict)
+    """By node ID, on the unmodified application at first, then as they kill."""
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By test and mutated file."""
 
-    def killed_by(self, test: str) -> None:
-        """Count a mutant that a test has killed."""
-        self.kills[test] = self.kills.get(test, 0) + 1
+    def killed_by(self, test: str, file: str, seconds: float) -> None:
+        """Count a mutant that a test has killed in so many seconds."""
+        self.seconds[test] = (self.seconds.get(test, seconds) + seconds) / 2
+        self.kills[test, file] += 1
+        self.kills[test, ""] += 1
 
-    def of(self, tests: Iterable[str]) -> list[str]:
-        """Return the tests, the most promising first, and then the others in the order given."""
+    def of(self, tests: Iterable[str], file: str) -> list[str]:
+        """Return the tests: the most promising first, then the others in the order given, and the slow ones last."""
         given = list(tests)
-        ranked = sorted(given, key=lambda test: -self.kills.get(test, 0) / max(LEAST_SECONDS, self.seconds[test]))
-        first = [test for test in ranked[:PROMISING] if test in self.kills]
-        return [*first, *(test for test in given if test not in first)]
+
+        def worth(test: str) -> float:
+            kills = SAME_FILE * self.kills[test, file] + self.kills[test, ""]
+            return kills / max(LEAST_SECONDS, self.seconds.get(test, 0))
+
+        first = [test for test in sorted(given, key=worth, reverse=True)[:PROMISING] if worth(test)]
+        others = [test for test in given if test not in first]
+        return [*first, *sorted(others, key=lambda test: self.seconds.get(test, 0) > SLOW_SECONDS)]

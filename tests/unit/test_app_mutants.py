@@ -11,11 +11,12 @@ from rich.console import Console
 
 from acceptance.core.rules import ROOT
 from mutants.app import __main__ as command
-from mutants.app import equivalent, starter, stryker
+from mutants.app import lists, starter, stryker
 from mutants.app.mutant import Mutant
 from mutants.app.python_source import mutants
 from mutants.app.session import Result
-from mutants.app.tests import DECISIVE, MODULES, PROMISING, Order, function, judges
+from mutants.app.tests import DECISIVE, MODULES, PROMISING, SLOW_SECONDS, Order, function, judges
+from mutants.equivalent import Equivalent
 
 SOURCE = '''"""Documentation."""
 
@@ -65,16 +66,22 @@ def test_names_and_keys_are_unique_and_stay_where_lines_move() -> None:
     assert [each.name for each in moved] == [each.name for each in found]
 
 
-def test_each_module_is_judged_or_said_to_be_judged_elsewhere() -> None:
-    files = {file.name for file in command.files()}
-    assert {"tasks.py", "tags.py", "chat.py", "auth.py", "schemas.py", "app.py"} <= files
-    assert not {"migrate.py", "server.py", "smoke_test.py", "0001_tables.py", "env.py"} & files
+def test_tests_must_reach_the_lines_where_the_change_matters() -> None:
+    found = of(SOURCE)
+    lines = {each.before.strip(): each.lines for each in found}
+    assert lines["< most"] == (14, 14)
+    assert lines["is"] == (12, 12)
+    assert lines["3"] == (10, 14)
+    assert lines['logging.getLogger("x")'] is None
+    places = next(each.places for each in found if each.before.strip() == "is")
+    assert places == {"todo_backend/tasks.py:12"}
 
 
 def test_shards_contain_each_mutant_once() -> None:
     found = of(SOURCE)
     parts = [each for number in (1, 2, 3) for each in command.select(found, (number, 3))]
     assert sorted(parts, key=found.index) == found
+    assert command.select(found, (1, 1), seed="a") == command.select(found, (1, 1), seed="a") != found
     assert command.select(found, (1, 1), 3, "a") == command.select(found, (1, 1), 3, "a")
     assert {each.file.name for each in command.every("dependencies")} == {"dependencies.py"}
 
@@ -92,18 +99,26 @@ def test_result_is_kept_and_survivor_is_judged_by_new_tests(tmp_path: Path) -> N
     assert changed.read(second) is None
 
 
-def test_scores_count_equivalent_ones_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = of(SOURCE)[:3]
-    entry = equivalent.Equivalent(found[1].name, "nobody notices")
-    monkeypatch.setattr(equivalent, "find", lambda name: entry if name == found[1].name else None)
+def test_scores_count_equivalent_ones_and_those_of_other_levels_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = of(SOURCE)[:5]
+    entries = {
+        (lists.EQUIVALENT, found[1]): Equivalent(found[1].name, "nobody notices"),
+        (lists.ELSEWHERE, found[3]): Equivalent(found[3].name, "an experiment judges it"),
+    }
+    monkeypatch.setattr(lists, "find", lambda file, mutant: entries.get((file, mutant)))
+    monkeypatch.setattr(lists, "load", lambda file: [entry for (of, _), entry in entries.items() if of == file])
     results = command.Results(tmp_path, "tests")
-    for each, killer in zip(found, ("test", None, None), strict=True):
+    for each, killer in zip(found[:3], ("test", None, None), strict=True):
         results.write(each, Result(killer, 1))
     output = io.StringIO()
     total = command.summarize(found, results, Console(file=output, width=200), only_survivors=False)
-    assert (total.killed, total.survived, total.equivalent, total.share) == (1, 1, 1, 0.5)
+    assert total == command.Score(killed=1, survived=1, equivalent=1, elsewhere=1, waiting=1)
+    assert total.share == 0.5
     assert found[2].name in output.getvalue()
-    assert "nobody notices" in output.getvalue()
+    assert "equivalent:    1 of" in output.getvalue()
+    assert "not judged here:    1 of" in output.getvalue()
 
 
 def test_decisive_tests_and_modules_exist() -> None:
@@ -114,18 +129,22 @@ def test_decisive_tests_and_modules_exist() -> None:
     assert frozenset().union(*DECISIVE.values()) <= modules
 
 
-def test_most_promising_tests_run_first_and_others_by_module() -> None:
+def test_most_promising_tests_run_first_and_slow_ones_last() -> None:
     tests = [f"tests/behaviour/test_a.py::test_{number}[case]" for number in range(12)]
     order = Order(dict.fromkeys(tests, 0.5))
-    assert order.of(tests) == tests
-    order.seconds[tests[5]] = 0.01
+    assert order.of(tests, "a.py") == tests
+    order.seconds |= {tests[5]: 0.01, tests[0]: SLOW_SECONDS + 1}
     for test in (tests[9], tests[9], tests[5]):
-        order.killed_by(test)
-    assert order.of(tests) == [tests[5], tests[9], *tests[:5], *tests[6:9], *tests[10:]]
+        order.killed_by(test, "b.py", order.seconds[test])
+    expected = [tests[5], tests[9], *tests[1:5], *tests[6:9], *tests[10:], tests[0]]
+    assert order.of(tests, "a.py") == expected
+    order.killed_by(tests[2], "a.py", 0.5)
+    assert order.of(tests, "a.py")[:3] == [tests[2], tests[5], tests[9]]
     for test in tests:
-        order.killed_by(test)
-    assert sorted(order.of(tests)) == sorted(tests)
-    assert order.of(tests)[PROMISING:] == [test for test in tests if test not in order.of(tests)[:PROMISING]]
+        order.killed_by(test, "a.py", 0.5)
+    others = [test for test in order.of(tests, "a.py")[PROMISING:] if test != tests[0]]
+    assert others == [test for test in tests if test in others]
+    assert sorted(order.of(tests, "a.py")) == sorted(tests)
 
 
 def test_test_with_many_cases_judges_the_modules_that_answer_it() -> None:
@@ -142,9 +161,11 @@ def test_starter_imports_what_the_package_does() -> None:
     assert not [name for name in found if name.startswith("todo_backend")]
 
 
-def test_list_of_equivalent_mutants_has_reasons() -> None:
-    assert all(entry.reason.endswith(".") for entry in equivalent.load())
-    assert len({entry.pattern for entry in equivalent.load()}) == len(equivalent.load())
+@pytest.mark.parametrize("file", [lists.EQUIVALENT, lists.ELSEWHERE], ids=lambda file: file.stem)
+def test_entries_have_reasons_and_files(file: Path) -> None:
+    entries = lists.load(file)
+    assert all(entry.reason.endswith(".") for entry in entries)
+    assert len({entry.pattern for entry in entries}) == len(entries)
 
 
 def test_frontend_mutant_has_the_text_that_it_replaces() -> None:
