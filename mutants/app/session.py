@@ -23,7 +23,7 @@ from acceptance.provision import docker
 from acceptance.provision.containers import ContainerProvisioner, StoppedError
 from mutants.app.mutant import Mutant
 from mutants.app.processes import BackendProcesses, FrontendProcesses, Processes
-from mutants.app.tests import Order, judges
+from mutants.app.tests import Order, covering, judges
 
 BY_START, BY_SIGN_UP = "its start", "a new user's sign-up"
 REASON = 1000
@@ -46,7 +46,7 @@ class Result:
 
 
 class BaselineError(Exception):
-    """Tests fail on the unmodified application."""
+    """The tests can't judge mutants."""
 
 
 class UnconfirmedError(Exception):
@@ -133,18 +133,19 @@ class MutantSession:
             self._reached[BY_SIGN_UP] = self.processes.places()
 
     def _run_baseline(self, items: Sequence[pytest.Item], end: pytest.Item) -> None:
-        failed = []
         for item, next_item in zip(items, [*items[1:], end], strict=True):
             start = time.monotonic()
             reports = run(item, next_item)
             self._usual[item.nodeid] = self._order.seconds[item.nodeid] = time.monotonic() - start
             if bad := next((each for each in reports if each.failed), None):
-                failed.append(f"{item.nodeid}: {bad.longreprtext[-REASON:]}")
+                self.problem = (
+                    f"{item.nodeid} fails on the original, and judges no mutant: {bad.longreprtext[-REASON:]}"
+                )
             elif not any(each.skipped for each in reports):
                 self._items[item.nodeid] = item
                 self._reached[item.nodeid] = self.processes.places()
-        if failed:
-            raise BaselineError(f"{len(failed)} tests fail on the unmodified application, first {failed[0]}")
+        if not self._items:
+            raise BaselineError("no test passes on the original")
 
     def _late(self, mutant: Mutant) -> bool:
         """Whether a mutant is judged after the others: one that needs a new start of the frontend."""
@@ -155,11 +156,12 @@ class MutantSession:
         return any(mutant.places & reached for reached in self._reached.values())
 
     def _candidates(self, mutant: Mutant) -> list[str]:
-        """Return the tests that reach a mutant; all that reach the component if the mutant matters at its start."""
+        """Return the tests that reach a mutant; some of each kind if the mutant matters at the start alone."""
+        reaching = {test: reached for test, reached in self._reached.items() if reached}
         if self._loaded(mutant):
-            tests = [test for test, reached in self._reached.items() if mutant.places & reached]
+            tests = [test for test, reached in reaching.items() if mutant.places & reached]
         elif not mutant.places or mutant.places & self._at_start:
-            tests = [test for test, reached in self._reached.items() if reached]
+            tests = covering(reaching, self._usual)
         else:
             return []
         if mutant.component == "backend":

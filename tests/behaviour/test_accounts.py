@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
-from http.cookies import SimpleCookie
 from typing import Any
 
 import jwt
@@ -13,7 +11,7 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.answers import describe
+from acceptance.client.answers import describe, set_cookies
 from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
@@ -28,12 +26,6 @@ from acceptance.provision.release import Release
 
 TAIL = 2000
 """Lines of a log: more than what the requests of this module write."""
-
-
-def set_cookies(answer: Response) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The name and attributes of each cookie that a response sets; the attributes' names are in lower case."""
-    for header in answer.raw.headers.getlist("Set-Cookie"):
-        yield from SimpleCookie(header).items()
 
 
 @pytest.fixture(scope="module")
