@@ -25,10 +25,14 @@ ifeq ($(MAKECMDGOALS),static)
 MAKEFLAGS += --question
 endif
 
-.PHONY: e2e static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
+.PHONY: e2e merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
 
+# A part of it on each of several machines: make e2e SHARD=1/3, then: make merge DIRS="shard-1 shard-2 shard-3"
 e2e: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
+	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e --shard $(SHARD) $(ARGS)
+
+merge: .venv/ready
+	$(PYTHON) -m acceptance merge $(DIRS) $(ARGS)
 
 # The chart without a cluster; needs Helm alone: make static TARGET=mine.toml
 static:
@@ -70,8 +74,9 @@ mutants: .venv/ready
 	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants
 
 # The same for what only a running release shows, on one kept cluster: make mutants-live RULES=STA-08 SHARD=1/4
+# ARGS=--check only checks that the edits apply.
 mutants-live: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --rules "$(RULES)" --shard $(SHARD)
+	$(WITH_TOOLCHAIN) $(PYTHON) -m mutants.live --rules "$(RULES)" --shard $(SHARD) $(ARGS)
 
 # One change of the application's source each, judged by app-tests; goes on where it stopped: make mutants-app SHARD=1/4
 mutants-app: .venv/ready

@@ -106,6 +106,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """A running cluster: one created by this run, or the existing one that --context names."""
     cluster = provisioner.cluster()
+    run_metadata.used_cluster = True
     run_metadata.fresh_cluster = cluster.provider.creates_cluster and not run.reused
     run_metadata.environment |= cluster.versions()
     with on_failure(lambda: provisioner.evidence(run.namespace)):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import toolchain
 from acceptance.chart import propose_target
 from acceptance.cli import bench
+from acceptance.cli import merge as merging
 from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
+from acceptance.report import recorded_durations
+from acceptance.report.recorded import RecordError
 from toolchain.console import ToolchainError
 
 
@@ -28,6 +32,19 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "bench", help="compare the time of the setup with that of the raw commands", description=bench.__doc__
     )
+    join = commands.add_parser("merge", help="join the shards of one run", description=merging.__doc__)
+    join.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a shard's folder for reports, or its run's")
+    join.add_argument(
+        "--reports", type=Path, default=Path("reports"), metavar="DIR", help="folder for reports (default: reports)"
+    )
+    durations = commands.add_parser(
+        "durations",
+        help="record how long a run's test modules took, by which --shard divides them",
+        description=recorded_durations.__doc__,
+    )
+    durations.add_argument(
+        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
+    )
     commands.add_parser("clean", help="remove the leftovers of runs, kept clusters too", description=clean.__doc__)
     return result
 
@@ -35,6 +52,16 @@ def parser() -> argparse.ArgumentParser:
 def clean() -> None:
     """Remove every container, network, image tag and file of finished runs; images and tools stay cached."""
     lifecycle.sweep(toolchain.find(), kept=True)
+
+
+def record_durations(run: Path) -> None:
+    """Record the durations of a run's modules, as its signoff.json has them. Raises `RecordError`."""
+    try:
+        signoff = json.loads((run / "signoff.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecordError(f"{run / 'signoff.json'} is not JSON: {error}") from error
+    durations = recorded_durations.record(signoff)
+    print(f"{len(durations)} modules, {sum(durations.values()):.0f} s")  # noqa: T201
 
 
 def propose(options: argparse.Namespace) -> None:
@@ -74,11 +101,15 @@ def main() -> int:
     try:
         if options.command == "bench":
             return bench.bench()
-        if options.command == "clean":
+        if options.command == "merge":
+            return merging.merge(options.folders, options.reports)
+        if options.command == "durations":
+            record_durations(options.run)
+        elif options.command == "clean":
             clean()
         else:
             propose(options)
-    except (propose_target.InitError, ToolchainError, OSError) as error:
+    except (propose_target.InitError, RecordError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2
     except KeyboardInterrupt:

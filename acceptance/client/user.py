@@ -196,6 +196,11 @@ def session_token(target: Target, answer: requests.Response) -> str | None:
     return next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
 
 
+def user_id(token: str) -> str:
+    """Return the identifier of a token's user."""
+    return str(jwt.decode(token, options={"verify_signature": False})["user"]["id"])
+
+
 def sign_up(
     target: Target,
     gateway: Gateway,
@@ -226,6 +231,5 @@ def sign_up(
     token = session_token(target, answer)
     assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
     redact(token)
-    claims = jwt.decode(token, options={"verify_signature": False})
     obstacle = chat_obstacle(target, own_release=own_release)
-    return User(target, gateway, str(claims["user"]["id"]), account["email"], account["password"], token, obstacle)
+    return User(target, gateway, user_id(token), account["email"], account["password"], token, obstacle)

@@ -74,6 +74,9 @@ SCALED_UP = Deadline(
     "scaled up", 240, "metrics each 15 s, a sync each 15 s, at most doubled at a time, and pods' starts"
 )
 SCALED_DOWN = Deadline("scaled down", 240, "the run's window of 30 s, syncs each 15 s, and pods' drains; twice that")
+SCALED_TO_REST = Deadline(
+    "scaled back after the start", 420, "a window of 300 s by default, syncs each 15 s, and pods' drains"
+)
 SHOWN = Deadline("something on a page", 15, "a page takes 0.5 s here; a request is to be answered within 10 s")
 IMAGE_ANSWERS = Deadline(
     "image answers alone", 60, "its start takes 1 to 3 s here; a busy machine gets twenty times that"
@@ -86,4 +89,7 @@ CAUSE_GAP = Deadline(
 )
 VOLUME_GONE = Deadline(
     "emptyDir gone", 30, "the kubelet removes it before the pod's object is gone; its clean-up runs each 2 s"
+)
+CONNECTIONS_FELL = Deadline(
+    "connections fell", 30, "PER-03: they fall after the load; a removed pod's end with its grace period of 30 s"
 )

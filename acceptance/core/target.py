@@ -132,6 +132,8 @@ class Component(Model):
     values: ComponentValues = ComponentValues()
     secret_keys: tuple[str, ...] = ()
     """The keys of the Secret that the component needs."""
+    pool_size: Annotated[int, Field(ge=1)] | None = None
+    """How many connections to the database a pod opens at most, as shipped."""
     pod_header: str | None = None
     """Response header with the pod's name, where the application sets one."""
 

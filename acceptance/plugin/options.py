@@ -13,6 +13,7 @@ import pytest
 
 from acceptance.core.near_miss import suggestion
 from acceptance.core.redaction import redactor
+from acceptance.core.shard import parse_shard
 from acceptance.core.target import DEFAULT_TARGET
 from acceptance.report.verdict import Exit
 
@@ -70,6 +71,13 @@ def _add_options(parser: pytest.Parser) -> None:
         "--allow-disruption",
         action="store_true",
         help="permit experiments to disturb the release in the context that --context names",
+    )
+    group.addoption(
+        "--shard",
+        metavar="N/M",
+        type=parse_shard,
+        help="run one of M parts of the selected tests, which take about equally long; `python -m acceptance merge` "
+        "joins the results",
     )
     group.addoption(
         "--upgrade-from",

@@ -24,13 +24,14 @@ from acceptance.plugin.evidence import EvidenceGatherer
 from acceptance.plugin.options import check_options, repeat_options, repeat_python
 from acceptance.plugin.outcomes import OutcomeHooks
 from acceptance.plugin.progress import Progress
+from acceptance.plugin.sharding import ShardHooks
 from acceptance.plugin.state import STATE, SessionState
 from acceptance.plugin.summary import SummaryHooks
-from acceptance.report import html, run_folder, signoff
+from acceptance.report import html, recorded, run_folder
 from acceptance.report.coverage import load_coverage_gaps
+from acceptance.report.judging import judge
 from acceptance.report.results import Picture, Results
-from acceptance.report.sections import Evaluation
-from acceptance.report.verdict import FOLDERS, Exit, evaluate_rules, exit_code, missing_reasons, run_verdict
+from acceptance.report.verdict import FOLDERS, Exit, exit_code, missing_reasons
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{folder}: tests/{folder}" + (f", level {level}" if level else ""))
     config.addinivalue_line("markers", "e2e: every test of the release: all folders but unit")
     config.addinivalue_line("markers", "experiment(last=False): disturbs the release, and runs after tests that do not")
+    config.addinivalue_line("markers", "every_experiment: judges all experiments of the run, after the last one")
     config.addinivalue_line("markers", "rule(*ids): the rules of spec/rules.yaml that the test asserts")
     config.option.runxfail = True  # an expected failure is a failure
     if config.option.help:
@@ -53,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "collection": CollectionHooks(config, state),
         "outcomes": OutcomeHooks(config, state, EvidenceGatherer(state)),
         "durations": DurationHooks(state),
+        "sharding": ShardHooks(config, state),
         "summary": SummaryHooks(state),
     }.items():
         config.pluginmanager.register(hooks, f"acceptance-{concern}")
@@ -93,6 +96,7 @@ class SessionHooks:
         self._interrupted = False
         self._teardown_failed = False
         self._checkout = Checkout(None, clean=False)
+        self._record: dict[str, Any] = {}
         self._requested_junit = config.option.xmlpath
         if state.writes and not self._requested_junit:
             config.option.xmlpath = str(state.folder / "junit.xml")
@@ -190,19 +194,12 @@ class SessionHooks:
 
     def _evaluate(self) -> None:
         results = self._state.results
-        every = rules.load()
-        missing = missing_reasons(every.values(), self._state.bindings, load_coverage_gaps())
-        levels = evaluate_rules(every.values(), list(results.tests.values()), missing)
+        missing = missing_reasons(rules.load().values(), self._state.bindings, load_coverage_gaps())
         if checkout(results.target.root) != self._checkout:
             results.suite_errors.append("the checkout changed during the run")
-        verdict, reasons = run_verdict(
-            levels,
-            fresh_cluster=results.metadata.fresh_cluster,
-            checkout=self._checkout,
-            suite_errors=results.suite_errors,
-        )
-        evaluation = Evaluation(every, levels, verdict, reasons, self._checkout, datetime.now(UTC))
-        self._state.signoff = redactor.data(signoff.assemble(results, evaluation))
+        ended = datetime.now(UTC)
+        self._state.signoff = redactor.data(judge(results, missing, self._checkout, ended))
+        self._record = redactor.data(recorded.record(results, missing, self._checkout, ended))
 
     def _write_report(self) -> None:
         try:
@@ -217,6 +214,7 @@ class SessionHooks:
             for picture in self._state.results.pictures
         ]
         html.write(folder, data, pictures)
+        recorded.write(folder, self._record)
         junit = Path(self._requested_junit or folder / "junit.xml")
         if junit.is_file():
             text = redactor.text(junit.read_text(encoding="utf-8"))

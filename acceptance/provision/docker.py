@@ -39,8 +39,9 @@ def start(
     environment: Mapping[str, str] | None = None,
     tmpfs: Sequence[str] = (),
     limits: Mapping[str, Any] | None = None,
+    network: str = "",
 ) -> None:
-    """Start a container on the run's network.
+    """Start a container on the run's network, or on another one of the run's.
 
     A container that a kept run has left is started or unpaused; one that never ran is created again, since it may
     lack its files.
@@ -58,6 +59,7 @@ def start(
         environment: Variables beside the image's own.
         tmpfs: Folders in memory that every user may write to.
         limits: Of CPU and memory, as docker-py names them.
+        network: The network, if it is not the run's own.
     """
     os.environ["DOCKER_HOST"] = toolchain.engine.host
     found = state(toolchain, name)
@@ -66,8 +68,9 @@ def start(
     elif found is not None:
         toolchain.engine.docker("unpause" if found == "paused" else "start", name)
         return
-    networking = {run.network: EndpointConfig(ENDPOINT_VERSION, aliases=list(aliases))}
-    own = {"network": run.network, "networking_config": networking, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
+    network = network or run.network
+    networking = {network: EndpointConfig(ENDPOINT_VERSION, aliases=list(aliases))}
+    own = {"network": network, "networking_config": networking, "labels": {LABEL: run.id}, "entrypoint": entrypoint}
     container = DockerContainer(image, command=command, env=dict(environment or {}))  # type: ignore[arg-type]
     container = container.with_name(name).with_kwargs(**own, **LIMITS, **(limits or {}))
     container.tmpfs = dict.fromkeys(tmpfs, "mode=1777")

@@ -57,9 +57,13 @@ class Gateway:
 
     def check_connection(self) -> None:
         """Connect through the proxy to what is always there. Raises `NotYet` where no connection is established."""
+        self.connect(*self.always_there)
+
+    def connect(self, host: str, port: int) -> None:
+        """Connect to a port through the proxy, and disconnect. Raises `NotYet` where no connection is established."""
         try:
             socks.create_connection(
-                self.always_there,
+                (host, port),
                 timeout=int(REQUEST.seconds),
                 proxy_type=socks.SOCKS5,
                 proxy_addr=self.host,

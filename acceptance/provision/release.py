@@ -129,23 +129,34 @@ def install(
 def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[str, str]) -> dict[str, Any]:
     """Return what only the run knows and the target's overrides for a small cluster, nested as the chart's values."""
     public_url = service_url(target, "frontend") if "frontend" in target.components else "http://localhost:3000"
-    credentials = {"database_url": inputs.database_url, **random_secrets}
     known = {
-        "ca_certificate": inputs.database_ca,
-        "model_base_url": inputs.model_base_url,
         "public_url": public_url,
         # Two, so that a list that is parsed wrongly shows.
         "cors_origins": f"{public_url},http://localhost:3000",
-        "namespace": target.chart.namespace,
         "extra_config": ROUND_TRIP,
-        **{name: target.secret.as_given(text) for name, text in credentials.items()},
     }
-    changes = {**target.overrides, **values_by_path(target, known)}
+    changes = {
+        **target.overrides,
+        **values_by_path(target, known),
+        **required_values(target, inputs, random_secrets),
+    }
     for name, component in target.components.items():
         image, paths = inputs.images[name], component.values
         by_path = {paths.image_repository: image.repository, paths.image_tag: image.tag}
         changes |= {path: value for path, value in by_path.items() if path}
     return set_paths(target.chart.values, changes)
+
+
+def required_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a release can't do without, by dotted path: credentials, the database's CA, the model's place."""
+    credentials = {"database_url": inputs.database_url, **random_secrets}
+    known = {
+        "ca_certificate": inputs.database_ca,
+        "model_base_url": inputs.model_base_url,
+        "namespace": target.chart.namespace,
+        **{name: target.secret.as_given(text) for name, text in credentials.items()},
+    }
+    return values_by_path(target, known)
 
 
 def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:

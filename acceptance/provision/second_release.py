@@ -11,12 +11,12 @@ from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
 from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Component, ComponentName, Target
-from acceptance.core.values import set_paths
+from acceptance.core.values import merge_values, set_paths
 from acceptance.kube.client import Objects
 from acceptance.kube.manifests import documents
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease, RefusedReleaseError
-from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
+from acceptance.provision.release import Release, ReleaseInputs, required_values, run_secrets, run_values
 
 NAME = "second"
 SERVICE_PORT_SHIFT, CONTAINER_PORT_SHIFT = 111, 222
@@ -26,13 +26,16 @@ CPU_REQUEST = "50m"
 
 
 @contextmanager
-def second_release(first: Release, inputs: ReleaseInputs, redact: Callable[[str], None]) -> Iterator[Release]:
+def second_release(
+    first: Release, inputs: ReleaseInputs, redact: Callable[[str], None], shipped: Mapping[str, Any] | None = None
+) -> Iterator[Release]:
     """Install the chart a second time, and remove it with its namespace at exit; its pods need not be Ready.
 
     Args:
         first: The release under test, which is left as it is.
         inputs: What the second one is given: the same images, a database of its own.
         redact: Called with every secret that is made.
+        shipped: Values to install with as they are, but for what only the run knows: their images are used too.
 
     Raises:
         Untested: The chart can't be installed beside itself.
@@ -47,7 +50,11 @@ def second_release(first: Release, inputs: ReleaseInputs, redact: Callable[[str]
         redact(secret)
 
     def values_for(renamed: Target) -> dict[str, Any]:
-        return set_paths(run_values(renamed, inputs, random_secrets), other_values(first.target))
+        if shipped is None:
+            return set_paths(run_values(renamed, inputs, random_secrets), other_values(first.target))
+        required = required_values(renamed, inputs, random_secrets)
+        given = merge_values(renamed.chart.values, dict(shipped))
+        return set_paths(given, {**required, **other_values(first.target)})
 
     target = renamed(target, render(first.helm, first.target, first.values), render(helm, target, values_for(target)))
     values = values_for(target)

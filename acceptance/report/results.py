@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from acceptance.core.deadlines import Deadline
+from acceptance.core.rules import Level
+from acceptance.core.shard import Shard
 from acceptance.core.target import Target
 from acceptance.core.values import leaves
 from acceptance.report.verdict import TestResult
@@ -116,13 +118,14 @@ class RunMetadata:
     """What fixtures know about the run.
 
     `subject` is what was tested (`images`: digests), `environment` what it was tested on (versions). The fixture that
-    creates the cluster sets `fresh_cluster`.
+    creates the cluster sets `fresh_cluster`; `used_cluster` is false while no test needed one.
     """
 
     subject: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     overrides: list[Override] = field(default_factory=list)
     fresh_cluster: bool = False
+    used_cluster: bool = False
 
     def override(self, shipped: Mapping[str, Any], used: Mapping[str, Any], reason: str) -> None:
         """Add every value that differs in `used` from `shipped`, both nested as the chart's values are."""
@@ -137,6 +140,18 @@ def _at(values: object, path: Sequence[str]) -> object:
     for key in path:
         values = values.get(key) if isinstance(values, Mapping) else None
     return values
+
+
+@dataclass(frozen=True)
+class MergedShard:
+    """A shard's run that a merged run contains; times are ISO 8601, `system` is the machine's."""
+
+    shard: str
+    run: str
+    started: str
+    ended: str
+    seconds: float
+    system: str
 
 
 @dataclass
@@ -168,3 +183,11 @@ class Results:
     attempts: list[Attempt] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     suite_errors: list[str] = field(default_factory=list)
+    shard: Shard | None = None
+    """The part of the run's tests that this is; None for a whole run."""
+    selection: str = ""
+    """Of a shard: the digest of the tests that all shards together have, and of their division."""
+    elsewhere: set[tuple[str, Level]] = field(default_factory=set)
+    """Of a shard: the rules and levels that tests of other shards assert."""
+    merged: list[MergedShard] = field(default_factory=list)
+    """The shards that were joined, if any."""

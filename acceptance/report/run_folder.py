@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -46,15 +47,20 @@ def _is_unlocked(lock: Path) -> bool:
     return True
 
 
-def publish(folder: Path) -> None:
-    """Point `latest` to a finished run's folder, and remove the folder it pointed to before."""
+def publish(folder: Path, keep: Container[Path] = ()) -> None:
+    """Point `latest` to a finished run's folder, and remove the folder it pointed to before, unless it is in `keep`."""
     latest = folder.parent / LATEST
     previous = latest.resolve() if latest.is_symlink() else None
     fresh = folder.parent / f".{LATEST}-{folder.name}"
     fresh.symlink_to(folder.name)
     fresh.replace(latest)
     (folder / _LOCK).unlink()
-    if previous and previous != folder.resolve() and previous.parent == folder.parent.resolve():
+    if (
+        previous
+        and previous not in keep
+        and previous != folder.resolve()
+        and previous.parent == folder.parent.resolve()
+    ):
         shutil.rmtree(previous, ignore_errors=True)
 
 

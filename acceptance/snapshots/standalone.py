@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from acceptance.checks.image import GRACE_SECONDS
 from acceptance.checks.snapshot import ImageRun
 from acceptance.core.deadlines import IMAGE_ANSWERS
+from acceptance.core.deadlines import REQUEST as REQUEST_DEADLINE
+from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.run import LABEL, Run
 from toolchain.console import CommandError
 from toolchain.engine import Engine
@@ -34,6 +38,34 @@ while time.monotonic() < end:
     time.sleep(0.1)
 print(status)
 """
+SEND = """
+import json, sys, urllib.error, urllib.request
+given = json.load(sys.stdin)
+body = json.dumps(given["body"]).encode() if given["body"] is not None else None
+request = urllib.request.Request(given["url"], body, given["headers"], method=given["method"])
+try:
+    answer = urllib.request.urlopen(request, timeout=given["timeout"])
+except urllib.error.HTTPError as error:
+    answer = error
+except OSError as error:
+    sys.exit(print(json.dumps({"status": 0, "cookies": [], "text": str(error)})))
+found = {"status": answer.status, "cookies": answer.headers.get_all("Set-Cookie") or []}
+print(json.dumps({**found, "text": answer.read().decode("utf-8", "replace")}))
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response; status 0 and the cause as the text where there was none."""
+
+    status: int
+    cookies: list[str] = field(repr=False)
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 2xx."""
+        return 200 <= self.status < 300
 
 
 class IsolatedNetwork:
@@ -59,23 +91,50 @@ class IsolatedNetwork:
         """Run the image as the chart does (UID 1000, read-only root, writable /tmp), send a request, and stop it."""
         container = f"{self.network}-{name}"
         hardened = ["--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "--user", "1000:1000"]  # noqa: S108
-        label = ["--label", f"{LABEL}={self.run.id}"]
         with tempfile.NamedTemporaryFile("w", dir=self.run.folder, encoding="utf-8") as settings:
             # In a file that only root can read, since values are secret.
             Path(settings.name).chmod(0o600)
             settings.writelines(f"{key}={value}\n" for key, value in environment.items() if "\n" not in value)
             settings.flush()
             where = ["--network", self.network, "--env-file", settings.name]
-            self.engine.docker("run", "--detach", "--name", container, *label, *where, *hardened, image)
+            self.engine.docker("run", "--detach", "--name", container, *self._label, *where, *hardened, image)
         try:
-            status = self._request(f"http://{container}:{port}{path}", label)
+            status = self.health(container, port, path)
             seconds, code = self._end(container)
-            return ImageRun(status, self._log(container), seconds, code)
+            return ImageRun(status, self.log(container), seconds, code)
         finally:
             self.engine.docker("rm", "--force", "--volumes", container)
 
-    def _request(self, url: str, label: list[str]) -> int | None:
-        argv = ["run", "--rm", *label, "--network", self.network, self.client, "python3", "-c", REQUEST]
+    def wait_ended(self, container: str) -> int:
+        """Wait until the container's process has ended; its exit code. Raises `WaitError`."""
+
+        def probe() -> int:
+            state, code = self.engine.docker(
+                "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container
+            ).split()
+            if state != "exited":
+                raise NotYet(f"it is {state}: {self.log(container)[-300:]}")
+            return int(code)
+
+        return eventually(f"the end of {container}", probe, IMAGE_ANSWERS)
+
+    def health(self, container: str, port: int, path: str) -> int | None:
+        """Return the status with which the container answers a path, at the latest after its start; None without."""
+        return self._request(f"http://{container}:{port}{path}")
+
+    def send(self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send one request from the network; what it contains is in no argument, since it may be secret."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        given = {"method": method, "url": url, "body": body, "headers": sent, "timeout": REQUEST_DEADLINE.seconds}
+        argv = ["run", "--rm", "--interactive", *self._label, "--network", self.network, self.client]
+        return Answer(**json.loads(self.engine.docker(*argv, "python3", "-c", SEND, stdin=json.dumps(given))))
+
+    @property
+    def _label(self) -> list[str]:
+        return ["--label", f"{LABEL}={self.run.id}"]
+
+    def _request(self, url: str) -> int | None:
+        argv = ["run", "--rm", *self._label, "--network", self.network, self.client, "python3", "-c", REQUEST]
         answer = self.engine.docker(*argv, url, str(IMAGE_ANSWERS.seconds)).strip()
         return int(answer) if answer else None
 
@@ -91,7 +150,8 @@ class IsolatedNetwork:
     def _exit_code(self, container: str) -> int:
         return int(self.engine.docker("inspect", "--format", "{{.State.ExitCode}}", container))
 
-    def _log(self, container: str) -> str:
+    def log(self, container: str) -> str:
+        """Return the last lines of the container's log."""
         done = subprocess.run(
             [str(self.engine.client), "logs", "--tail", "20", container],
             env=self.engine.environment,

@@ -25,6 +25,7 @@ from rich.table import Table
 
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
+from acceptance.core.shard import parse_shard
 from mutants import options
 from mutants.app import lists
 from mutants.app.mutant import Mutant
@@ -32,8 +33,9 @@ from mutants.app.python_source import mutants
 from mutants.app.session import MutantSession, Result
 from mutants.app.stryker import instrument
 from mutants.app.tests import MODULES
+from mutants.copies import copied
 from mutants.equivalent import Equivalent
-from mutants.live import SUITE, copied, parse_shard
+from mutants.live import SUITE
 from toolchain.console import ToolchainError
 
 SOURCES = ROOT / "app" / "backend"

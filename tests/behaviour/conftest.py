@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("experiment")
-    items.sort(key=lambda item: "ended_experiments" in getattr(item, "fixturenames", ()))
+        if "ended_experiments" in getattr(item, "fixturenames", ()):
+            item.add_marker("every_experiment")
+    items.sort(key=lambda item: item.get_closest_marker("every_experiment") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,8 @@ def second(
     provisioner: Provisioner,
 ) -> Iterator[SecondRelease]:
     name = f"second_{secrets.token_hex(4)}"
-    with database.empty(name, redactor.add) as url:
-        redactor.add(url)
-        inputs = ReleaseInputs(images, url, database.ca, provisioner.model().base_url)
+    with database.empty(name, redactor.add) as empty:
+        inputs = ReleaseInputs(images, empty.url, database.ca, provisioner.model().base_url)
         with second_release(ready_release, inputs, redactor.add) as release:
             unready = None
             try:

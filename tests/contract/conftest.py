@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.deadlines import METRICS
-from acceptance.core.fields import at, name_of
+from acceptance.core.deadlines import METRICS, SCALED_TO_REST
+from acceptance.core.fields import at, integer_at, name_of
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.kube.client import ApiServer
 from acceptance.kube.status import condition, has_condition
@@ -19,25 +19,36 @@ from acceptance.snapshots import live
 
 
 @pytest.fixture(scope="session")
-def release_with_metrics(release: Release, request: pytest.FixtureRequest) -> Release:
-    """The release with its pods Ready and metrics in its HPA; if that takes too long, it is read as it is."""
+def release_at_rest(release: Release, request: pytest.FixtureRequest) -> Release:
+    """The release with its pods Ready, metrics in its HPA and no more than its least replicas.
+
+    The start of the pods is load too, for which an HPA may have added replicas. What takes too long is read as it is.
+    """
 
     def active() -> None:
         for item in release.objects.list("HorizontalPodAutoscaler").objects:
             if not has_condition(item, "ScalingActive") or not at(item, "status.currentMetrics"):
                 raise NotYet(f"{name_of(item)}: {dict(condition(item, 'ScalingActive'))}")
 
+    def at_rest() -> None:
+        for item in release.objects.list("HorizontalPodAutoscaler").objects:
+            least = integer_at(item, "spec.minReplicas", 1)
+            desired = integer_at(item, "status.desiredReplicas", 0)
+            if least is not None and desired is not None and desired > least:
+                raise NotYet(f"{name_of(item)}: {desired} replicas desired, minReplicas is {least}")
+
     with suppress(WaitError):
         request.getfixturevalue("ready_release")
         eventually("every HPA to have metrics", active, METRICS)
+        eventually("every HPA to desire its minReplicas", at_rest, SCALED_TO_REST)
     return release
 
 
 @pytest.fixture(scope="session")
-def snapshot(release_with_metrics: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
+def snapshot(release_at_rest: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
     """The installed release, read once."""
     images: dict[str, BuiltImage] = {} if run.context else request.getfixturevalue("images")
-    return live.read_snapshot(release_with_metrics, images)
+    return live.read_snapshot(release_at_rest, images)
 
 
 @pytest.fixture(scope="session")

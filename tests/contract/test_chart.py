@@ -49,8 +49,8 @@ def test_chart_creates_its_namespace(release_with_namespace: tuple[Snapshot, Tar
 
 
 @pytest.mark.rule("CHT-12")
-def test_command_of_the_notes(release_with_metrics: Release, target: Target) -> None:
-    command = port_forward.require_port_forward(release_with_metrics.helm.notes())
+def test_command_of_the_notes(release_at_rest: Release, target: Target) -> None:
+    command = port_forward.require_port_forward(release_at_rest.helm.notes())
     if command is None:
         report_findings(
             [Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target

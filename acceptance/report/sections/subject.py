@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from acceptance.report.machine import machine
 from acceptance.report.results import Results
 from acceptance.report.sections.section import Evaluation, Section
 
 
 def subject_data(results: Results, evaluation: Evaluation) -> dict[str, Any]:
-    """Return `subject` and `environment`."""
+    """Return `subject`, `environment`, and the `shard` or the `merged` ones."""
     return {
         "subject": {**_target(results), **asdict(evaluation.checkout), **results.metadata.subject},
         "environment": {
@@ -21,11 +21,13 @@ def subject_data(results: Results, evaluation: Evaluation) -> dict[str, Any]:
             "started": results.started.isoformat(timespec="seconds"),
             "ended": evaluation.ended.isoformat(timespec="seconds"),
             "fresh_cluster": results.metadata.fresh_cluster,
-            "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "system": machine(),
             "python": platform.python_version(),
             "pytest": version("pytest"),
             **results.metadata.environment,
         },
+        "shard": results.shard._asdict() if results.shard else None,
+        "merged": [asdict(part) for part in results.merged],
     }
 
 

@@ -105,9 +105,11 @@ class Database:
             async with (
                 asyncio.timeout(TRANSACTION_SECONDS),
                 self._inactivity.limit(),
-                self._sessions.begin() as session,
+                self._sessions() as session,
             ):
                 yield session
+                # Not by the exit of `begin`, which shields it from the time limits.
+                await session.commit()
             self._inactivity.reset()
         except (TimeoutError, exc.TimeoutError, exc.OperationalError, exc.InterfaceError) as error:
             cause = getattr(error, "orig", None) or error

@@ -1,0 +1,40 @@
+"""Join the shards of one run into one page, one signoff.json and one verdict, which is also the exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from acceptance.report import html, merging, recorded, run_folder
+from acceptance.report.judging import judge
+from acceptance.report.verdict import Exit, exit_code
+
+
+def merge(folders: Sequence[Path], reports: Path) -> Exit:
+    """Merge the shards whose reports are in `folders` into a new run in `reports`, and print its verdict.
+
+    Returns:
+        The exit code of the verdict: 0 accepted, 1 rejected, 2 incomplete.
+
+    Raises:
+        RecordError: They are not the shards of one run.
+    """
+    shards = merging.read_shards(folders)
+    merged = merging.merge(shards.values())
+    results = merged.results
+    folder = reports.resolve() / results.run
+    with run_folder.open_folder(folder):
+        merging.copy_evidence(shards, folder)
+        merging.merge_junit(shards, folder / merging.JUNIT)
+        signoff = judge(results, merged.missing, merged.checkout, merged.ended)
+        html.write(folder, signoff, results.pictures)
+        recorded.write(folder, recorded.record(results, merged.missing, merged.checkout, merged.ended))
+        run_folder.publish(folder, keep=shards)
+    for line in (
+        f"release {signoff['verdict']}: {len(shards)} shards, {len(results.tests)} tests",
+        *signoff["reasons"],
+        f"report: {os.path.relpath(reports / run_folder.LATEST / 'index.html')}",
+    ):
+        print(line)  # noqa: T201
+    return exit_code(signoff["verdict"], results.tests.values(), signoff=True, interrupted=False, suite_error=False)

@@ -1,0 +1,52 @@
+"""Connections to the database, sampled over time: whether they stay within what the pods' pools promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from acceptance.checks.finding import Finding
+
+Sample = tuple[float, Counter[str]]
+"""The moment, and the connections by application_name."""
+
+
+def most(samples: Iterable[Sample]) -> Counter[str]:
+    """Return the most connections of each application_name at any moment."""
+    highest: Counter[str] = Counter()
+    for _, counted in samples:
+        highest |= counted
+    return highest
+
+
+def most_at_once(samples: Iterable[Sample]) -> int:
+    """Return the most connections in all at any moment; `ValueError` without a sample."""
+    return max(counted.total() for _, counted in samples)
+
+
+def excess_findings(
+    rule: str, samples: Sequence[Sample], pools: Mapping[str, int], promised: int, slots: int
+) -> list[Finding]:
+    """Findings if a pod, or all of them, ever had more connections than promised, or than the server has slots.
+
+    Args:
+        rule: The rule.
+        samples: What was sampled under load.
+        pools: The size of each pod's pool, by the pod's name; it counts where that is its application_name.
+        promised: The pools of all pods together.
+        slots: How many connections the server allows.
+    """
+    findings = [
+        Finding(
+            rule, f"Pod/{name}", "connections to the database", f"at most {pools[name]}, its pool's size", f"{count}"
+        )
+        for name, count in sorted(most(samples).items())
+        if name in pools and count > pools[name]
+    ]
+    highest = most_at_once(samples)
+    for limit, meaning in ((promised, "pool size x pods"), (slots, "the server's slots")):
+        if highest > limit:
+            findings.append(
+                Finding(rule, "Database", "connections at once", f"at most {limit}, {meaning}", f"{highest}")
+            )
+    return findings

@@ -1,0 +1,96 @@
+"""Faults of the external PostgreSQL beyond its stop and pause: crash, refused connections, lost packets, read-only.
+
+Each is a context manager that applies the fault at entry, yields the moment, and undoes it at exit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from acceptance.core.signals import uninterrupted
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.database import Database
+from toolchain.console import CommandError
+
+LOST_SHARE = 0.25
+"""Of the packets in either direction: each is sent again after 0.2 s, then 0.4 s and so on, so one exchange of
+statement and result takes 0.2 s on average and some take a second."""
+
+
+@contextmanager
+def database_crashed(database: Database) -> Iterator[float]:
+    """Kill PostgreSQL, and start it again at exit: it recovers from its write-ahead log."""
+    database.kill()
+    try:
+        yield time.time()
+    finally:
+        database.start()
+
+
+@contextmanager
+def connections_refused(database: Database) -> Iterator[float]:
+    """End the release's connections and refuse new ones, as when all of the server's slots are taken."""
+    database.alter_role("CONNECTION LIMIT 0")
+    try:
+        yield time.time()
+    finally:
+        with uninterrupted():
+            database.alter_role("CONNECTION LIMIT -1")
+
+
+@contextmanager
+def database_read_only(database: Database) -> Iterator[float]:
+    """Refuse writes, as on a standby after a failover; the release's connections are ended at entry and at exit."""
+    database.alter_role("SET default_transaction_read_only = on")
+    try:
+        yield time.time()
+    finally:
+        with uninterrupted():
+            database.alter_role("RESET default_transaction_read_only")
+
+
+@contextmanager
+def packets_lost(cluster: Cluster, database: Database, share: float = LOST_SHARE) -> Iterator[float]:
+    """Drop a share of the packets between the node's pods and PostgreSQL.
+
+    Args:
+        cluster: The cluster, whose node drops them.
+        database: PostgreSQL, on the run's network.
+        share: Which share, chosen at random; 1.0 for all of them.
+    """
+    address = database.address(cluster.run.network)
+    rules = [
+        (
+            "FORWARD",
+            direction,
+            address,
+            "-m",
+            "statistic",
+            "--mode",
+            "random",
+            "--probability",
+            f"{share}",
+            "-j",
+            "DROP",
+        )
+        for direction in ("-d", "-s")
+    ]
+    try:
+        for rule in rules:
+            cluster.node_exec("iptables", "-I", *rule)
+        yield time.time()
+    finally:
+        with uninterrupted():
+            for rule in rules:
+                _delete(cluster, rule)
+
+
+def _delete(cluster: Cluster, rule: tuple[str, ...]) -> None:
+    """Delete a packet rule; one that was never inserted is none."""
+    try:
+        cluster.node_exec("iptables", "-C", *rule)
+    except CommandError:
+        return
+    cluster.node_exec("iptables", "-D", *rule)

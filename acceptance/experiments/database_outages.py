@@ -1,0 +1,159 @@
+"""Outages of the database: what clients were answered meanwhile, and whether the release served again afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from acceptance.checks.finding import Finding
+from acceptance.client.pods import origins
+from acceptance.client.user import User
+from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, DATABASE_UP
+from acceptance.core.interval import Interval
+from acceptance.core.target import Component
+from acceptance.core.wait import NotYet, dwell, eventually
+from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.kube.history import History
+from acceptance.kube.status import is_ready, pods_of
+from acceptance.provision.database import PORT, Database
+from acceptance.provision.gateway import Gateway
+from acceptance.traffic.availability import ERRORS, UNATTRIBUTED
+from acceptance.traffic.plans import new_token
+from acceptance.traffic.records import Record
+
+SETTLED_SECONDS = 3.0
+"""Time with the database between two faults, in which no request may fail."""
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of the database.
+
+    Attributes:
+        name: Shown on the timeline and in findings.
+        apply: Applies it at entry and undoes it at exit.
+        seconds: How long it lasts.
+        limit: Seconds within which a request must be answered meanwhile.
+    """
+
+    name: str
+    apply: Callable[[], AbstractContextManager[float]]
+    seconds: float
+    limit: float = DATABASE_ERROR.seconds
+
+
+@dataclass(frozen=True)
+class Outage:
+    """How a fault went.
+
+    Attributes:
+        fault: What it was.
+        interval: From the fault until pods could reach the database again.
+        recovery: The wait, from then on, until every pod served.
+        settled: Time after the recovery, with the database.
+    """
+
+    fault: Fault
+    interval: Interval
+    recovery: WaitResult[None]
+    settled: Interval
+
+
+def run_outage(
+    runner: ExperimentRunner, experiment: Experiment, fault: Fault, user: User, database: Database
+) -> Outage:
+    """Apply a fault for its time, undo it, and wait until every backend pod serves `user` again."""
+    with experiment.disturbance():
+        experiment.annotate(fault.name)
+        with fault.apply() as start:
+            dwell(fault.seconds, "requests are sampled during the fault")
+        wait_reachable(user.gateway, database)
+        interval = Interval(start, experiment.annotate("the database is back"))
+        recovery = experiment.wait_for(f"service after {fault.name}", lambda: wait_serving(runner, user))
+    begin = time.time()
+    dwell(SETTLED_SECONDS, "requests are sampled between two faults")
+    return Outage(fault, interval, recovery, Interval(begin, time.time()))
+
+
+def wait_reachable(gateway: Gateway, database: Database) -> None:
+    """Wait until pods can reach the database: the cluster's DNS remembers for a while that it had no address."""
+    eventually(
+        "PostgreSQL to be reachable from the cluster",
+        lambda: gateway.connect(database.container, PORT),
+        DATABASE_UP,
+    )
+
+
+def wait_serving(runner: ExperimentRunner, user: User) -> None:
+    """Wait until each backend pod writes a task."""
+    api = user.target.api
+
+    def probe() -> None:
+        try:
+            for origin in origins(runner.release, "backend").values():
+                body = {api.title_field: new_token()}
+                user.request_json("POST", user.path(api.tasks), body, api.created, origin=origin)
+        except AssertionError as error:
+            raise NotYet(str(error)) from error
+
+    eventually("each backend pod to write a task", probe, DATABASE_RECOVERY)
+
+
+def during(records: Iterable[Record], interval: Interval) -> list[Record]:
+    """The requests that were in flight at any time of the interval."""
+    return [record for record in records if record.sent <= interval.end and record.done >= interval.start]
+
+
+def times_without_ready_pod(history: History, component: Component, interval: Interval) -> list[Interval]:
+    """When no pod of the component was Ready, so that its Service refused connections."""
+    states = list(history.states("Pod", interval.start, interval.end))
+    ends = [*(state.moment for state in states[1:]), interval.end]
+    return [
+        Interval(state.moment, end)
+        for state, end in zip(states, ends, strict=True)
+        if not any(is_ready(pod) for pod in pods_of(state.objects, component))
+    ]
+
+
+def unanswered_findings(
+    rule: str,
+    object_: str,
+    outage: Outage,
+    records: Iterable[Record],
+    limit: float,
+    refusing: Iterable[Interval] = (),
+) -> list[Finding]:
+    """A finding if a request during the outage was not answered, or not within `limit` seconds.
+
+    Any whole response in time is right: an error, or success where the database still did it, which the ledger judges.
+    So is a refused connection in the times `refusing`.
+    """
+    times = tuple(refusing)
+    sampled = during(records, outage.interval)
+    if not sampled:
+        raise ValueError(f"no request was sampled during {outage.fault.name}")
+    problems = {record.number: reason for record in sampled if (reason := _problem(record, limit, times))}
+    if not problems:
+        return []
+    reasons = Counter(problems.values())
+    first = ", ".join(
+        f"request {record.number} ({'reused' if record.reused else 'new'} connection, sent "
+        f"{record.sent - outage.interval.start:.1f} s after the fault, took {record.duration:.1f} s, "
+        f"status {record.status or 'none'}, pod {record.pod or UNATTRIBUTED})"
+        for record in [record for record in sampled if record.number in problems][:SHOWN]
+    )
+    causes = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+    expected = f"each of {len(sampled)} answered within {limit:g} s, with an error if need be"
+    return [Finding(rule, object_, f"requests, {outage.fault.name}", expected, f"{causes}; first: {first}")]
+
+
+def _problem(record: Record, limit: float, refusing: tuple[Interval, ...]) -> str | None:
+    if record.error == "connect" and any(time.contains(record.sent) for time in refusing):
+        return None if record.duration <= limit else f"refused after more than {limit:g} s"
+    if record.error:
+        return ERRORS[record.error]
+    return f"answered after more than {limit:g} s" if record.duration > limit else None

@@ -1,0 +1,208 @@
+"""Shards of one run joined: their results are judged together, as if one process had run every test."""
+
+from __future__ import annotations
+
+import shutil
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from acceptance.core.git import Checkout
+from acceptance.core.rules import Level
+from acceptance.core.shard import Shard
+from acceptance.report import recorded, run_folder
+from acceptance.report.recorded import Record, RecordError
+from acceptance.report.results import MergedShard, Override, Results, RunMetadata
+from acceptance.report.verdict import TestResult, worst
+
+JUNIT = "junit.xml"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The results of all shards, and what judges them."""
+
+    results: Results
+    missing: Mapping[tuple[str, Level], str]
+    checkout: Checkout
+    ended: datetime
+
+
+def read_shards(folders: Sequence[Path]) -> dict[Path, Record]:
+    """Read the results of each shard, by the folder of its run and in the order of their numbers.
+
+    Args:
+        folders: Folders of runs, or folders for reports, of which the newest run is taken.
+
+    Raises:
+        RecordError: They are not the shards of one run, each once.
+    """
+    found = {folder: recorded.read(folder) for folder in map(_run_folder, folders)}
+    if len(found) < len(folders):
+        raise RecordError("one folder is named twice; name the folder of each shard once")
+    shards: dict[Shard, Path] = {}
+    for folder, record in found.items():
+        if record.shard is None:
+            raise RecordError(f"{folder} is a whole run, no shard: its page is complete already")
+        if record.shard in shards:
+            raise RecordError(f"{shards[record.shard]} and {folder} are both {record.shard}; name each shard once")
+        shards[record.shard] = folder
+    _check_same(found)
+    of = next(iter(shards)).of
+    if missing := sorted({*range(1, of + 1)} - {shard.number for shard in shards}):
+        names = ", ".join(map(str, missing))
+        raise RecordError(f"shard{'s' if len(missing) > 1 else ''} {names} of {of} missing; name the folder of each")
+    return {folder: found[folder] for _, folder in sorted(shards.items())}
+
+
+def _run_folder(folder: Path) -> Path:
+    latest = folder / run_folder.LATEST
+    return (latest if not (folder / recorded.FILE).exists() and latest.is_dir() else folder).resolve()
+
+
+def _check_same(found: Mapping[Path, Record]) -> None:
+    """Raise `RecordError` if the results are not of one run's shards."""
+    first, one = next(iter(found.items()))
+    for folder, record in found.items():
+        assert record.shard is not None
+        assert one.shard is not None
+        for what, mine, other in (
+            ("commits", record.checkout.commit, one.checkout.commit),
+            ("checkouts, one with uncommitted changes", record.checkout, one.checkout),
+            ("targets", (record.target_file, record.target), (one.target_file, one.target)),
+            ("versions of the rules", record.rules, one.rules),
+            ("numbers of shards", record.shard.of, one.shard.of),
+            ("selections of tests", record.selection, one.selection),
+        ):
+            if mine != other:
+                raise RecordError(f"{first} and {folder} are of different {what}: they can't be merged")
+    if one.rules != recorded.rules_digest():
+        raise RecordError(f"{first} was judged by another version of the rules than this suite has: use the same")
+    seen: dict[str, tuple[Path, str]] = {}
+    for folder, record in found.items():
+        for name, image in _images(record).items():
+            earlier, identifier = seen.setdefault(name, (folder, image))
+            if identifier != image:
+                raise RecordError(f"{earlier} and {folder} tested different images of the {name}: they can't be merged")
+
+
+def _images(record: Record) -> dict[str, str]:
+    """The identifier of each component's image; none where no test needed them."""
+    images: dict[str, dict[str, str]] = record.metadata.subject.get("images", {})
+    return {name: image["id"] for name, image in images.items()}
+
+
+def merge(shards: Iterable[Record]) -> Merged:
+    """Join the results of the shards of one run, in their order."""
+    records = list(shards)
+    parts = [recorded.results_of(record) for record in records]
+    ended = max(record.ended for record in records)
+    merged = Results(
+        run=run_folder.new_id(),
+        started=min(part.started for part in parts),
+        target=parts[0].target,
+        target_file=parts[0].target_file,
+        python=parts[0].python,
+        options=parts[0].options,
+        metadata=_metadata(parts),
+        merged=[_part(record) for record in records],
+    )
+    for part in parts:
+        where = f"shard {part.shard.number}" if part.shard else part.run
+        merged.measurements += part.measurements
+        merged.attempts += part.attempts
+        merged.pictures += part.pictures
+        merged.suite_errors += [f"{where}: {error}" for error in part.suite_errors]
+        for key, fixture in part.fixtures.items():
+            known = merged.fixtures.get(key)
+            merged.fixtures[key] = (
+                replace(known, setup=known.setup + fixture.setup, teardown=known.teardown + fixture.teardown)
+                if known
+                else fixture
+            )
+    for test in _tests(parts):
+        known_test = merged.tests.get(test.binding.test)
+        merged.tests[test.binding.test] = _joined(known_test, test) if known_test else test
+    missing = {(rule, level): reason for record in records for rule, level, reason in record.missing}
+    return Merged(merged, missing, records[0].checkout, ended)
+
+
+def _part(record: Record) -> MergedShard:
+    return MergedShard(
+        shard=str(record.shard),
+        run=record.run,
+        started=record.started.isoformat(timespec="seconds"),
+        ended=record.ended.isoformat(timespec="seconds"),
+        seconds=round((record.ended - record.started) / timedelta(seconds=1), 2),
+        system=record.system,
+    )
+
+
+def _metadata(parts: Sequence[Results]) -> RunMetadata:
+    """Join what fixtures know; what differs between machines is named with each shard."""
+    merged = RunMetadata()
+    overrides: list[Override] = []
+    clustered = [part.metadata for part in parts if part.metadata.used_cluster]
+    merged.used_cluster = bool(clustered)
+    merged.fresh_cluster = bool(clustered) and all(each.fresh_cluster for each in clustered)
+    for part in parts:
+        for key, value in part.metadata.subject.items():
+            merged.subject.setdefault(key, value)
+        overrides += (each for each in part.metadata.overrides if each not in overrides)
+    merged.overrides = overrides
+    for key in dict.fromkeys(key for part in parts for key in part.metadata.environment):
+        values = [part.metadata.environment[key] for part in parts if key in part.metadata.environment]
+        different = list(dict.fromkeys(map(str, values)))
+        merged.environment[key] = values[0] if len(different) == 1 else "; ".join(different)
+    return merged
+
+
+def _tests(parts: Sequence[Results]) -> Iterable[TestResult]:
+    """Every result; of a rule's finding that a test passed on to it only where no shard tested the rule itself."""
+    every = [test for part in parts for test in part.tests.values()]
+    tested = {(test.binding.level, rule) for test in every if test.seconds for rule in test.binding.rules}
+    for test in every:
+        passed_on = test.classified and not test.seconds
+        if not (passed_on and all((test.binding.level, rule) in tested for rule in test.binding.rules)):
+            yield test
+
+
+def _joined(one: TestResult, other: TestResult) -> TestResult:
+    """Join the results of a test that several shards ran, each for its own experiments.
+
+    It is untested only where all shards had nothing to assert.
+    """
+    judged = [each for each in (one, other) if each.outcome != "untested"] or [one]
+    outcome = worst(each.outcome for each in judged)
+    reasons = dict.fromkeys(each.reason for each in judged if each.outcome == outcome and each.reason)
+    return TestResult(
+        one.binding,
+        outcome,
+        "\n".join(reasons),
+        [*one.classified, *other.classified],
+        {phase: one.seconds.get(phase, 0) + other.seconds.get(phase, 0) for phase in {**one.seconds, **other.seconds}},
+        [*one.evidence, *other.evidence],
+    )
+
+
+def copy_evidence(shards: Mapping[Path, Record], folder: Path) -> None:
+    """Copy the evidence of each shard into the merged run's folder, and change its tests' paths to it."""
+    for source, record in shards.items():
+        assert record.shard is not None
+        place = f"evidence/shard-{record.shard.number}"
+        for test in record.tests:
+            test.evidence = [path.replace("evidence", place, 1) for path in test.evidence]
+        if (source / "evidence").is_dir():
+            shutil.copytree(source / "evidence", folder / place)
+
+
+def merge_junit(folders: Iterable[Path], output: Path) -> None:
+    """Write the test suites of each folder's JUnit file into one file."""
+    root: ET.Element[Any] = ET.Element("testsuites")
+    for folder in folders:
+        if (folder / JUNIT).is_file():
+            root.extend(ET.parse(folder / JUNIT).getroot().iter("testsuite"))  # noqa: S314 - the suite's own file
+    ET.ElementTree(root).write(output, encoding="utf-8", xml_declaration=True)

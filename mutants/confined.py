@@ -1,0 +1,128 @@
+"""Where the faults of live mutants may show: what decides which of them can share a release.
+
+A mutant that is named here changes nothing but what the modules of tests beside it look at: the release starts, stays
+available, and serves everybody else as before. Its own module is meant too. A mutant that is not named may show
+anywhere, and gets a release of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SHOWS_IN: Mapping[str, str] = {
+    # Chart: what a change of values does.
+    "changed ConfigMap does not roll the pods": "changed_config_map bad_rollout limits",
+    "changed setting other than ENVIRONMENT that no pod receives": "changed_config_map",
+    "changed Secret does not roll the pods": "rotated_secret pgbouncer bad_rollout",
+    "key of the model that is never rotated": "rotated_secret",
+    "migration whose failure is ignored": "bad_rollout",
+    "replicas set in the chart while the autoscaler is on": "autoscaling",
+    "no CPU request": "autoscaling",
+    "autoscaler that can't scale down": "autoscaling",
+    "NOTES.txt with another port": "lifecycle",
+    "ConfigMap that uninstall keeps": "lifecycle",
+    # Chart: isolation.
+    "containers of root": "isolation replaced_pods",
+    "init container of another user": "isolation replaced_pods",
+    "a capability added": "isolation",
+    "writable root file system": "isolation replaced_pods",
+    "volume that the image declares": "isolation replaced_pods logs",
+    "frontend on a port of every node": "isolation",
+    "backend URL baked into the frontend's image": "second_release",
+    # Logs.
+    "backend logs no requests": "logs accounts",
+    "frontend logs no requests": "logs accounts",
+    "backend logs into a file as well": "logs isolation replaced_pods",
+    "frontend logs into a file as well": "logs isolation replaced_pods",
+    "tokens in the log": "accounts logs",
+    # Tokens, sessions and accounts.
+    "signature is not verified": "tokens rotated_secret",
+    "sessions that remain valid after the key is rotated": "tokens rotated_secret",
+    "expiry is not verified": "tokens",
+    "token valid for two minutes after its expiry": "tokens",
+    "token without an expiry": "tokens",
+    "claims of another type": "tokens",
+    "user who is gone as an error of the server": "tokens api users",
+    "another user's path is allowed": "tokens users",
+    "request without a token acts as the path's user": "tokens users caching",
+    "tokens in memory": "tokens accounts forms journey users two_frontends rotated_secret",
+    "page that fails on a bad cookie": "tokens caching rotated_secret",
+    "page that remembers the last user": (
+        "pages tokens caching users forms journey accounts two_frontends rotated_secret"
+    ),
+    "session cookie that scripts can read": "journey accounts forms",
+    "session cookie that other sites send": "accounts journey forms",
+    "sign-out that keeps the cookie": "forms journey",
+    "password without the spaces around it": "accounts",
+    "name in which characters are removed": "accounts",
+    "email address changed before it is stored": (
+        "api accounts journey forms users two_frontends second_release rotated_secret"
+    ),
+    # Headers.
+    "every origin allowed": "cors caching",
+    "only the first origin is allowed": "cors caching",
+    "answers that a shared cache may keep": "caching",
+    "answers that don't vary by their origin": "caching cors",
+    "pages that a shared cache may keep": "caching forms journey",
+    # Users.
+    "another user's task is found by its identifier": "users",
+    "every user's tasks in one list": "users api fields texts pages forms journey",
+    "every user's tasks on one page": "users api fields texts pages forms journey",
+    "filter by tag that forgets the owner": "users fields texts",
+    "search that forgets the owner": "users fields texts",
+    "every user's tasks in the prompt": "users fields chat texts journey",
+    "tags of every user by name": "users fields texts api",
+    # Fields and texts of tasks.
+    "description that is not stored": "fields texts users",
+    "new task that is never completed": "fields texts users",
+    "partial update that resets the other fields": "fields texts api",
+    "update that leaves the tags": "fields texts api",
+    "task that can't be opened again": "fields forms journey",
+    "filter of open tasks that shows all": "fields users",
+    "deletion of every task of the same title": "fields users api forms",
+    "second deletion answered as the first": "fields users api tokens",
+    "deleted task remains stored": "api fields users texts history forms journey",
+    "deleted tag remains stored": "api fields users texts",
+    "tag that takes its tasks' other tags with it": "fields api users texts",
+    "tag in small letters": "texts fields api users",
+    "titles may be empty": "api fields texts forms",
+    "title in which markup is removed": "texts fields api pages users forms",
+    "title limited in bytes": "texts api",
+    "title cut instead of refused": "texts api",
+    "title of two characters at least": "texts api",
+    "search with wildcards": "texts fields users",
+    "endpoint with another path": "api tokens users chat texts caching history",
+    # Chat.
+    "history in memory": "chat history journey texts users",
+    "messages known only to the pod of their turn": "chat history journey users texts api fields",
+    "user's message stored twice": "chat history journey users texts fields",
+    "model's failure answered with 200": "chat",
+    "tool effects stored although the turn failed": "chat",
+    "tasks in the prompt as they once were": "fields users chat texts journey",
+    "tool that takes the first task whose title begins alike": "fields chat users",
+    "deletion by chat that is not stored": "fields chat users",
+    "tool calls reported under another name": "fields chat",
+    "message cut before it reaches the model": "texts history",
+    "message escaped before it is stored": "texts chat history journey users fields",
+    "history of ten messages": "history chat texts",
+    "oldest messages instead of the newest": "history chat texts journey users api",
+    "history in which the assistant's answers are the user's": "history chat texts journey",
+    # Pages.
+    "tasks that only the browser fetches": (
+        "pages users fields texts tokens forms journey second_release two_frontends caching"
+    ),
+    "title shown as markup": "texts pages users fields forms journey",
+    "message shown as markup": "texts users journey",
+    "page that ignores what is searched for": "texts users fields",
+    "field that is not reachable by keyboard": "journey forms",
+    "form that deletes nothing": "forms journey",
+    "form that completes and never opens again": "forms journey",
+    "form that escapes a title": "forms journey",
+    "statements prepared behind a pooler": "pgbouncer",
+}
+"""By mutant: the modules of tests in which its fault may show, without `test_`; its own is among them."""
+
+
+def modules(name: str) -> frozenset[str] | None:
+    """Return the modules in which a mutant's fault may show; None for any."""
+    return frozenset(SHOWS_IN[name].split()) if name in SHOWS_IN else None

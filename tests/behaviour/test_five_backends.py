@@ -1,0 +1,333 @@
+"""As many backends as the autoscaler allows, started at once on an empty database, and started again; then load."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.contents import Column, checksums, columns, connected, slots, tables
+from acceptance.client.user import User, wait_answered
+from acceptance.core.deadlines import CONNECTIONS_FELL, EVERY_POD, ROLLED_OUT
+from acceptance.core.fields import Object, at, mappings_at, name_of, text_at
+from acceptance.core.redaction import redactor
+from acceptance.core.target import COMPONENTS, Autoscaler, Component, Target
+from acceptance.core.wait import NotYet, dwell, eventually
+from acceptance.experiments import faults
+from acceptance.experiments.connections import Sample, excess_findings, most_at_once
+from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.polling import polled
+from acceptance.experiments.recovery import uids
+from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.kube.status import condition, container_status, restarts_of
+from acceptance.provision.database import Database
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.provisioner import Provisioner
+from acceptance.report.results import Limit, RecordMeasurement
+from acceptance.traffic.load_test import run_load
+
+pytestmark = pytest.mark.timeout(600)
+"""Two starts of five pods and the restored baseline, each to its deadline."""
+CLIENTS = 60
+"""Twelve for each of five pods, which is more than a pool has."""
+LOAD_SECONDS = 12.0
+CPU_REQUEST = "50m"
+"""Of each pod, so that two cores have room for all of them, for the frontend's two and for the load."""
+INSUFFICIENT = "Insufficient "
+"""In the scheduler's message where no node has room."""
+QUIET_SECONDS = 2.0
+"""Between two checksums of an idle release: what changes is written by the running application."""
+CLOCK_SECONDS = 1.0
+"""Kubernetes' timestamps are whole seconds."""
+
+Rows = dict[str, tuple[int, str]]
+
+
+@dataclass
+class FiveBackends:
+    """The experiment, and what was observed of pods and database.
+
+    Attributes:
+        experiment: Its time and its history.
+        reference: The columns of the database that the release was installed with.
+        schema: The columns of the empty database while the pods started, each with the moment.
+        started: How the wait for the first start ended.
+        pods: The backend's pods after each start.
+        before: The rows before the second start, without tables that the idle release changes.
+        after: The rows after it.
+        restarted: How the wait for the second start ended.
+        load: Connections under load.
+        slots: How many connections the server allows.
+        fell: The connections after the load and with fewer pods.
+    """
+
+    experiment: Experiment
+    reference: frozenset[Column]
+    schema: list[tuple[float, frozenset[Column]]] = field(default_factory=list)
+    started: WaitResult[None] = SKIPPED
+    pods: list[list[Object]] = field(default_factory=list)
+    before: Rows = field(default_factory=dict)
+    after: Rows = field(default_factory=dict)
+    restarted: WaitResult[None] = SKIPPED
+    load: list[Sample] = field(default_factory=list)
+    slots: int = 0
+    fell: WaitResult[int] = SKIPPED
+
+
+def promised(target: Target, backends: int) -> int | None:
+    """How many connections the pods' pools have together; None if the target does not say."""
+    total = 0
+    for name in COMPONENTS:
+        part = target.component(name)
+        if part.pool_size is None:
+            return None
+        total += part.pool_size * (backends if name == "backend" else part.replicas)
+    return total
+
+
+def required_paths(target: Target) -> tuple[str, str]:
+    """The value paths of the database's URL and of the backend's replicas; raises `Untested` without."""
+    url, replicas = target.values.database_url, target.component("backend").values.replicas
+    if url is None or replicas is None:
+        raise Untested("the target names no value for the database's URL, or none for the backend's replicas")
+    return url, replicas
+
+
+def require_room(experiments: ExperimentRunner) -> None:
+    """Raise `Untested` if no node has room for a pod of the release."""
+    for pod in experiments.objects.list("Pod").objects:
+        message = text_at(condition(pod, "PodScheduled"), "message")
+        if INSUFFICIENT in message:
+            raise Untested(f"the nodes have no room for {backends(experiments.target)} backends: {message}")
+
+
+def rows_unless_changing(database: Database) -> Rows:
+    """The rows of each table, without tables that change although nobody uses the release."""
+    with database.admin() as connection:
+        first = checksums(connection)
+        dwell(QUIET_SECONDS, "an idle release changes the tables that it writes by itself")
+        second = checksums(connection)
+    return {table: rows for table, rows in second.items() if first.get(table) == rows}
+
+
+def start_again(experiments: ExperimentRunner, backend: Component) -> None:
+    """Delete all backend pods at once, and wait until as many others are Ready."""
+    deleted = experiments.pods(backend)
+    for pod in deleted:
+        faults.delete(experiments.release.cluster, pod, 0)
+
+    def probe() -> None:
+        if kept := uids(experiments.pods(backend)) & uids(deleted):
+            raise NotYet(f"{len(kept)} deleted pods still exist")
+
+    eventually("the deleted pods to be gone", probe, EVERY_POD)
+    experiments.wait_rolled_out()
+
+
+def wait_fallen(database: Database, limit: int) -> int:
+    """Wait until there are at most `limit` connections; how many there are then."""
+    with database.admin() as connection:
+
+        def probe() -> int:
+            count = connected(connection, database.role).total()
+            if count > limit:
+                raise NotYet(f"there are {count}")
+            return count
+
+        return eventually(f"at most {limit} connections to the database", probe, CONNECTIONS_FELL)
+
+
+def load_and_scale_down(
+    experiments: ExperimentRunner, observed: FiveBackends, empty: Database, user: User, image: str, url: str
+) -> None:
+    """Sample connections under load, then with the baseline's replicas."""
+    experiment = observed.experiment
+    with empty.admin() as connection, run_load(experiments.release.cluster, image, user, CLIENTS):
+        observed.slots = slots(connection)
+        experiment.annotate("load starts")
+
+        def probe() -> None:
+            if not connected(connection, empty.role):
+                raise NotYet("there is none")
+
+        eventually("the load's first connections", probe, EVERY_POD)
+        with polled(lambda: connected(connection, empty.role)) as samples:
+            dwell(LOAD_SECONDS, "connections are sampled under load")
+        observed.load = samples
+    experiment.annotate("load ends")
+    experiments.upgrade({url: experiments.target.secret.as_given(empty.url)})
+    experiments.wait_rolled_out()
+    limit = promised(experiments.target, experiments.target.component("backend").replicas)
+    if limit is not None:
+        observed.fell = experiment.wait_for("fewer connections", lambda: wait_fallen(empty, limit))
+
+
+@pytest.fixture(scope="module")
+@repeat_if_inconclusive
+def five_backends(
+    experiments: ExperimentRunner,
+    users: Callable[[], User],
+    gateway: Gateway,
+    provisioner: Provisioner,
+    database: Database,
+) -> FiveBackends:
+    target, backend = experiments.target, experiments.target.component("backend")
+    url, replicas = required_paths(target)
+    with database.admin() as connection:
+        reference = columns(connection)
+    with (
+        database.empty(f"empty_{secrets.token_hex(4)}", redactor.add) as empty,
+        experiments.experiment("five backends on an empty database") as experiment,
+    ):
+        observed = FiveBackends(experiment, reference)
+        changes = {url: target.secret.as_given(empty.url), replicas: backends(target)}
+        if backend.values.max_surge:
+            # Without it one pod fewer than all would start at once.
+            changes[backend.values.max_surge] = backends(target)
+        if backend.values.resources:
+            changes[f"{backend.values.resources}.requests.cpu"] = CPU_REQUEST
+        with (
+            experiment.disturbance(),
+            empty.admin() as connection,
+            polled(lambda: columns(connection)) as schema,
+        ):
+            experiments.upgrade(changes)
+            observed.started = experiment.wait_for("five backends", experiments.wait_rolled_out)
+            require_room(experiments)
+        observed.schema = schema
+        observed.pods.append(experiments.pods(backend))
+        if observed.started.ok:
+            wait_answered(gateway, "frontend")
+            user = users()
+            user.add_task("row of a user")
+            observed.before = rows_unless_changing(empty)
+            experiment.annotate("all backends are started again")
+            observed.restarted = experiment.wait_for("five again", lambda: start_again(experiments, backend))
+            observed.pods.append(experiments.pods(backend))
+            with empty.admin() as connection:
+                observed.after = checksums(connection)
+            if observed.restarted.ok:
+                load_and_scale_down(experiments, observed, empty, user, provisioner.tools().reference, url)
+    return observed
+
+
+def backends(target: Target) -> int:
+    """How many backends the autoscaler allows."""
+    return (target.autoscaler or Autoscaler(name="")).max_replicas
+
+
+@pytest.mark.rule("REL-01")
+def test_migrations_end_before_the_backend_starts(five_backends: FiveBackends, experiments: ExperimentRunner) -> None:
+    """In the init container that the target names; the backend's tables do not change any more after it."""
+    target, backend = experiments.target, experiments.target.component("backend")
+    if backend.init_container is None:
+        raise Untested("the target names no init container of the backend, so migrations run in another way")
+    five_backends.started.raise_if_failed()
+    pods = [pod for started in five_backends.pods for pod in started]
+    assert len(pods) > 1
+    findings = []
+    for pod in pods:
+        status = init_status(pod, backend.init_container)
+        finished = text_at(status, "state.terminated.finishedAt")
+        started = text_at(container_status(pod, backend.container), "state.running.startedAt")
+        if at(status, "state.terminated.exitCode") != 0 or not finished <= started:
+            actual = f"exit code {at(status, 'state.terminated.exitCode')} at {finished or 'no time'}, {started}"
+            expected = "exit code 0, not later than the start of the backend container"
+            findings.append(Finding("REL-01", f"Pod/{name_of(pod)}", backend.init_container, expected, actual))
+    findings += late_schema_findings(five_backends, target, backend)
+    report_findings(findings, target)
+
+
+def init_status(pod: Object, container: str) -> Object:
+    """The status of one init container; empty if the pod has none of that name."""
+    return next((each for each in mappings_at(pod, "status.initContainerStatuses") if each["name"] == container), {})
+
+
+def late_schema_findings(observed: FiveBackends, target: Target, backend: Component) -> list[Finding]:
+    """A finding if the backend's tables changed after a backend container of the first start had started."""
+    own = {target.tables.task, target.tables.tag, target.tables.conversation, target.tables.message}
+    seen = [(moment, {each for each in found if each[0] in own}) for moment, found in observed.schema]
+    complete = next(moment for moment, found in seen if found == seen[-1][1])
+    starts = [
+        datetime.fromisoformat(text_at(container_status(pod, backend.container), "state.running.startedAt")).timestamp()
+        for pod in observed.pods[0]
+    ]
+    if complete <= min(starts) + CLOCK_SECONDS:
+        return []
+    late = f"{complete - min(starts):.1f} s after the first start of a backend container"
+    object_ = f"Deployment/{backend.deployment}"
+    return [Finding("REL-01", object_, "the last change of the schema", "before any backend container starts", late)]
+
+
+@pytest.mark.rule("REL-02")
+def test_five_migrations_at_once_complete_the_schema(
+    five_backends: FiveBackends, experiments: ExperimentRunner, record_measurement: RecordMeasurement
+) -> None:
+    """None fails, even if Kubernetes would start it again, and the tables are those of the installed release."""
+    five_backends.started.raise_if_failed()
+    record_measurement(
+        "five backends on an empty database: all Ready", five_backends.started.elapsed, "s", Limit.of(ROLLED_OUT)
+    )
+    findings = failed_start_findings(five_backends.pods[0])
+    complete = five_backends.schema[-1][1]
+    if missing := sorted(five_backends.reference - complete):
+        shown = ", ".join(f"{table}.{column}" for table, column, _ in missing[:5])
+        expected = f"{len(five_backends.reference)} columns, as in the database of the installation"
+        findings.append(Finding("REL-02", "Database", "schema", expected, f"{len(missing)} missing: {shown}"))
+    assert tables(complete), "the pods made no table"
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("REL-02")
+def test_migrations_run_again_change_no_row(five_backends: FiveBackends, experiments: ExperimentRunner) -> None:
+    five_backends.started.raise_if_failed()
+    five_backends.restarted.raise_if_failed()
+    before, after = five_backends.before, five_backends.after
+    assert any(count for count, _ in before.values()), "no table had a row"
+    findings = failed_start_findings(five_backends.pods[1])
+    for table, rows in before.items():
+        if after.get(table) != rows:
+            expected = f"{rows[0]} rows, as before the second start of all backends"
+            actual = f"{after[table][0]} rows, with other contents" if table in after else "no such table"
+            findings.append(Finding("REL-02", f"Table/{table}", "rows", expected, actual))
+    report_findings(findings, experiments.target)
+
+
+def failed_start_findings(pods: list[Object]) -> list[Finding]:
+    """A finding for each pod of which an init container or a container failed at first."""
+    findings = []
+    for pod in pods:
+        failed = sum(int(each["restartCount"]) for each in mappings_at(pod, "status.initContainerStatuses"))
+        if failed + restarts_of(pod):
+            actual = f"init containers restarted {failed} times, containers {restarts_of(pod)} times"
+            findings.append(Finding("REL-02", f"Pod/{name_of(pod)}", "restartCount", "0: no start fails", actual))
+    return findings
+
+
+@pytest.mark.rule("PER-03")
+def test_connections_stay_within_the_pools(
+    five_backends: FiveBackends, experiments: ExperimentRunner, record_measurement: RecordMeasurement
+) -> None:
+    """Of each pod that names itself in application_name, and of all together; fewer pods have fewer."""
+    target = experiments.target
+    number = backends(target)
+    limit, size = promised(target, number), target.component("backend").pool_size
+    if limit is None or size is None:
+        raise Untested("the target does not name the pool_size of each component")
+    for wait in (five_backends.started, five_backends.restarted):
+        wait.raise_if_failed()
+    highest = most_at_once(five_backends.load)
+    assert highest > 0
+    record_measurement(
+        f"connections of {number} backends under load", highest, "connections", Limit(limit, "pool size x pods")
+    )
+    pools = {name_of(pod): size for pod in five_backends.pods[-1]}
+    findings = excess_findings("PER-03", five_backends.load, pools, limit, five_backends.slots)
+    least = promised(target, target.component("backend").replicas)
+    fell = Limit(float(least or limit), CONNECTIONS_FELL.source)
+    record_measurement("connections after the load", five_backends.fell.value, "connections", fell)
+    report_findings(findings, target)

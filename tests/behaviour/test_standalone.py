@@ -1,0 +1,192 @@
+"""Each image on a network without egress, where only its database can be reached: it starts and does its work."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+
+import pytest
+
+from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.user import user_id
+from acceptance.core.redaction import redactor
+from acceptance.core.target import COMPONENTS, ComponentName, Target
+from acceptance.kube.pod_templates import Container
+from acceptance.provision import docker
+from acceptance.provision.containers import render
+from acceptance.provision.database import Database
+from acceptance.provision.gateway import service_url
+from acceptance.provision.images import BuiltImage
+from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.recipes import recipe
+from acceptance.provision.release import ReleaseInputs, run_secrets, run_values
+from acceptance.snapshots.standalone import Answer, IsolatedNetwork
+from toolchain import Toolchain
+
+NO_MODEL = "http://model.invalid/v1"
+"""A model that can't be reached; `.invalid` resolves nowhere (RFC 6761)."""
+
+
+@dataclass
+class Alone:
+    """What each image did: exit codes of its init containers by name, health status, and the end of its log."""
+
+    init_codes: dict[ComponentName, dict[str, int]] = field(default_factory=dict)
+    health: dict[ComponentName, int | None] = field(default_factory=dict)
+    logs: dict[ComponentName, str] = field(default_factory=dict)
+    sign_up: Answer | None = None
+    """None if the frontend does not answer at all."""
+    written: Answer | None = None
+    """A user's task at the backend; None if nobody could sign up."""
+    listed: Answer | None = None
+
+
+def init_containers(view: ComponentView) -> list[Container]:
+    """The init containers of the component's image, which run to their end before the image serves."""
+    return [each for each in view.own_images(view.pods[0]) if each.init and not each.sidecar]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where containers are started, and what removes them at the end."""
+
+    alone: IsolatedNetwork
+    toolchain: Toolchain
+    stack: ExitStack
+
+
+def start(place: Place, container: Container, view: ComponentView, image: str) -> str:
+    """Start a container of the component's pods on the network; its name."""
+    alone, toolchain = place.alone, place.toolchain
+    name = f"{alone.network}-{view.component.container}-{container.name}"
+    made = recipe(view, container, name, image)
+    place.stack.callback(toolchain.engine.docker, "rm", "--force", "--volumes", name)
+    docker.start(
+        toolchain,
+        alone.run,
+        name,
+        made.image,
+        entrypoint=list(made.entrypoint) or None,
+        files=made.files,
+        command=list(made.command) or None,
+        environment=made.environment,
+        tmpfs=made.tmpfs,
+        network=alone.network,
+    )
+    return name
+
+
+def serve(place: Place, view: ComponentView, name: ComponentName, image: str, observed: Alone) -> str:
+    """Run the init containers to their end, then the image; its container's name."""
+    codes = observed.init_codes.setdefault(name, {})
+    for each in init_containers(view):
+        codes[each.name] = place.alone.wait_ended(start(place, each, view, image))
+    container = start(place, view.main_container(view.pods[0]), view, image)
+    observed.health[name] = place.alone.health(container, view.component.port, view.component.probes.liveness)
+    observed.logs[name] = place.alone.log(container)
+    return container
+
+
+def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName, str], observed: Alone) -> None:
+    """Sign up at the frontend, and write and list a task at the backend."""
+    api, auth = target.api, target.auth
+    name, title = f"user-{secrets.token_hex(6)}", f"task {secrets.token_hex(6)}"
+    account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
+    redactor.add(account["password"])
+    observed.sign_up = alone.send(
+        "POST", f"{addresses['frontend']}{auth.sign_up}", account, {"Origin": service_url(target, "frontend")}
+    )
+    user = signed_up(target, observed.sign_up)
+    if user is None:
+        return
+    identifier, token = user
+    bearer = {"Authorization": f"Bearer {token}"}
+    tasks = addresses["backend"] + api.tasks.format(user_id=identifier)
+    observed.written = alone.send("POST", tasks, {api.title_field: title}, bearer)
+    observed.listed = alone.send("GET", tasks, None, bearer)
+    if observed.listed.ok and title not in observed.listed.text:
+        observed.listed = Answer(0, [], f"{observed.listed.status} without the task: {observed.listed.text}")
+
+
+def signed_up(target: Target, answer: Answer) -> tuple[str, str] | None:
+    """The new user's identifier and token; None if the sign-up failed."""
+    for line in answer.cookies if answer.ok else ():
+        for name, cookie in SimpleCookie(line).items():
+            if name.endswith(target.auth.cookie):
+                redactor.add(cookie.value)
+                return user_id(cookie.value), cookie.value
+    return None
+
+
+@pytest.fixture(scope="module")
+def images_alone(
+    images: Mapping[str, BuiltImage], provisioner: Provisioner, database: Database, target: Target
+) -> Alone:
+    """The images side by side on one network, with an empty database of their own."""
+    if missing := [name for name in COMPONENTS if name not in images]:
+        raise Untested(f"the target names no {missing[0]}")
+    observed, addresses = Alone(), {}
+    toolchain, client = provisioner.toolchain, provisioner.tools().reference
+    with database.empty(f"alone_{secrets.token_hex(4)}", redactor.add) as empty, ExitStack() as stack:
+        credentials = run_secrets(target, None)
+        for secret in credentials.values():
+            redactor.add(secret)
+        values = run_values(target, ReleaseInputs(images, empty.url, database.ca, NO_MODEL), credentials)
+        rendered = render(target, values)
+        alone = stack.enter_context(IsolatedNetwork(toolchain.engine, provisioner.run, database.container, client))
+        for name in COMPONENTS:
+            view = ComponentView(rendered, target, name)
+            container = serve(Place(alone, toolchain, stack), view, name, images[name].reference, observed)
+            addresses[name] = f"http://{container}:{view.component.port}"
+        if all(observed.health.values()):
+            use(alone, target, addresses, observed)
+    return observed
+
+
+@pytest.mark.rule("IMG-09")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_image_starts_without_egress(
+    images_alone: Alone, images: Mapping[str, BuiltImage], target: Target, component: ComponentName
+) -> None:
+    """Its init containers end well, and it answers its health path."""
+    object_, path = images[component].reference, target.component(component).probes.liveness
+    findings = [
+        Finding("IMG-09", object_, f"init container {name} without egress", "exit code 0", str(code))
+        for name, code in images_alone.init_codes[component].items()
+        if code
+    ]
+    status = images_alone.health[component]
+    if status is None or not 200 <= status < 300:
+        actual = f"{status or 'no response'}; last lines: {images_alone.logs[component][-300:]}"
+        findings.append(Finding("IMG-09", object_, f"GET {path} without egress", "2xx", actual))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("IMG-09")
+def test_images_serve_users_without_egress(
+    images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
+) -> None:
+    """A user signs up at the frontend, and writes and lists a task at the backend."""
+    if target.component("backend").init_container is None:
+        raise Untested("the target names no init container of the backend, so its database stays empty here")
+    if images_alone.sign_up is None:
+        raise Untested("an image does not start without egress, which another test reports")
+    requests = {
+        ("frontend", "sign-up"): images_alone.sign_up,
+        ("backend", "new task"): images_alone.written,
+        ("backend", "list of tasks"): images_alone.listed,
+    }
+    findings = [
+        Finding(
+            "IMG-09", images[name].reference, f"{what} without egress", "2xx", f"{answer.status}: {answer.text[:300]}"
+        )
+        for (name, what), answer in requests.items()
+        if answer is not None and not answer.ok
+    ]
+    if images_alone.sign_up.ok and images_alone.written is None:
+        findings.append(Finding("IMG-09", images["frontend"].reference, "sign-up", "a session cookie", "none"))
+    report_findings(findings, target)
