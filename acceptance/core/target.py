@@ -301,6 +301,8 @@ class Auth(Model):
     cookie: str = "better-auth.session_data"
     carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
     """How the backend takes the token: in an Authorization header, in the cookie, or either."""
+    refuses_other_sites: bool = False
+    """Whether a form that a page of another site sent is refused, even with the session's cookie."""
     leeway_seconds: int = 0
     """How long a token is still valid after its expiry, for clocks that differ."""
 

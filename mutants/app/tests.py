@@ -46,7 +46,7 @@ LEAST_SECONDS = 0.05
 SLOW_SECONDS = 2
 """Tests that take longer run last."""
 QUICK_SHARE = 3
-"""One in so many tests, the quickest, judge every mutant that matters at the start alone."""
+"""One in so many tests, the quickest, is always among those of many that judge a mutant."""
 SAME_FILE = 10
 """How many mutants of other files a killed one of the same file is worth."""
 
@@ -61,7 +61,7 @@ def judges(test: str, module: str) -> bool:
     return module in DECISIVE.get(function(test), {module})
 
 
-def covering(reached: Mapping[str, frozenset[str]], seconds: Mapping[str, float]) -> list[str]:
+def covering(reached: Mapping[str, frozenset[str]], seconds: Mapping[str, float]) -> set[str]:
     """Return tests that together reach all that any reaches, in little time, and all quick ones.
 
     Args:
@@ -75,7 +75,12 @@ def covering(reached: Mapping[str, frozenset[str]], seconds: Mapping[str, float]
         best = max(reached, key=lambda test: len(reached[test] & missing) / max(LEAST_SECONDS, seconds.get(test, 0)))
         chosen.add(best)
         missing -= reached[best]
-    return [test for test in reached if test in chosen]
+    return chosen
+
+
+def is_decisive(test: str) -> bool:
+    """Whether a test, by its node ID, is of a question that some modules answer."""
+    return function(test) in DECISIVE
 
 
 @dataclass

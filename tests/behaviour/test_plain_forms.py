@@ -39,10 +39,11 @@ class Visitor:
         self.origin = release.origin
         self.cookies = dict(cookies)
 
-    def headers(self) -> dict[str, str]:
-        """What it sends with each request."""
+    def headers(self, origin: str = "") -> dict[str, str]:
+        """What it sends with each request, from a page of this release or of another origin."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        return from_browser(self.origin) | ({"Cookie": cookie} if cookie else {})
+        sent = from_browser(self.origin) | ({"Origin": origin} if origin else {})
+        return sent | ({"Cookie": cookie} if cookie else {})
 
     def read(self, path: str) -> Response:
         """Open a page, without following redirects."""
@@ -55,6 +56,10 @@ class Visitor:
         if form is None:
             raise Untested(f"the first HTML of {path} has no posted form with the button {button}")
         return form
+
+    def has_form(self, path: str, button: str) -> bool:
+        """Whether the first HTML of a page has a posted form with a button."""
+        return form_with_button(self.read(path).text, button) is not None
 
     def press(self, path: str, button: str, values: Mapping[str, str] | None = None) -> Response:
         """Fill in the form with a button, by its labels, and press it; the cookies of the response are kept."""
@@ -165,6 +170,39 @@ def test_form_with_bad_input_says_why_and_stores_nothing(
     assert not task_rows(admin_connection, user, title), "expected no row of the refused title"
 
 
+@pytest.mark.rule("PER-09")
+def test_what_is_no_form_is_refused(visitor: Visitor, user: User, admin_connection: Connection[Any]) -> None:
+    """Another kind of content, sent to where a form is sent."""
+    screens = visitor.screens
+    form = visitor.form(screens.tasks, screens.add_button)
+    title = f"no form {secrets.token_hex(6)}"
+    url = visitor.gateway.url("frontend", form.action)
+    headers = {**visitor.headers(), "Content-Type": "text/plain"}
+    answer = send(visitor.gateway, "POST", url, data=title, headers=headers, allow_redirects=False)
+    described = describe(user.target, answer)
+    assert 400 <= answer.status_code < 500, f"content that is no form: expected 4xx, got {described}"
+    assert not task_rows(admin_connection, user, title), "expected no row of the refused content"
+
+
+@pytest.mark.rule("STA-05")
+def test_form_of_another_site_has_no_effect(visitor: Visitor, user: User, admin_connection: Connection[Any]) -> None:
+    """With the user's cookie, as some browsers send it; the same form of a page of the release has an effect."""
+    if not user.target.auth.refuses_other_sites:
+        raise Untested("the target does not say that forms of other sites are refused")
+    screens = visitor.screens
+    form = visitor.form(screens.tasks, screens.add_button)
+    page = visitor.gateway.url("frontend", screens.tasks)
+    host = visitor.origin.partition("://")[2]
+    others = ("https://attacker.example", f"https://{host}.attacker.example", "null")
+    for origin in others:
+        title = f"of another site {secrets.token_hex(6)}"
+        values = {form.labels[screens.new_task]: title}
+        answer = post(visitor.gateway, form, page, values, visitor.headers(origin))
+        described = describe(user.target, answer)
+        assert 400 <= answer.status_code < 500, f"form of {origin}: expected 4xx, got {described}"
+        assert not task_rows(admin_connection, user, title), f"expected no row of the form of {origin}"
+
+
 @pytest.mark.rule("STA-05")
 def test_form_of_a_stranger_leads_to_sign_in(
     visitor: Visitor, stranger: Visitor, user: User, admin_connection: Connection[Any]
@@ -186,17 +224,18 @@ def test_form_of_a_stranger_leads_to_sign_in(
 
 @pytest.mark.rule("SCY-10")
 def test_account_forms_sign_up_out_and_in(stranger: Visitor) -> None:
-    """And not in with another password."""
+    """And not in with another password; each page has its form if one has it."""
     target, screens, account = stranger.target, stranger.screens, random_account()
-    redactor.add(account["password"])
-    name, email, password = account["name"], account["email"], account["password"]
+    name, email, password = account["name"], account["email"], f" {account['password']} "
+    redactor.add(password)
     entered = {screens.name: name, screens.email: email, screens.password: password}
     shown = stranger.shown(stranger.press_within_limit(screens.sign_up, screens.sign_up_button, entered))
     redactor.add(stranger.cookies.get(target.auth.cookie, ""))
     assert stranger.read(screens.tasks).ok, f"expected a session after sign-up, got {shown[:200]}"
     stranger.press(screens.tasks, screens.sign_out_button)
     assert target.auth.cookie not in stranger.cookies, "expected sign-out to clear the session's cookie"
-    for attempt, ok in ((f"{password}x", False), (password, True)):
+    assert stranger.has_form(screens.sign_in, screens.sign_in_button), "expected a form to sign in, as to sign up"
+    for attempt, ok in ((f"{password}x", False), (password.strip(), False), (password, True)):
         redactor.add(attempt)
         entered = {screens.email: email, screens.password: attempt}
         answer = stranger.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
