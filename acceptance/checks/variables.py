@@ -114,10 +114,11 @@ def source_of(view: ComponentView, container: Container) -> SourceNames | None:
 
 def _misspelt(name: str, missing: frozenset[str]) -> str | None:
     """Return the missing name of which this one is a misspelling: of the same words but a long one that is similar."""
-    return next((each for each in sorted(missing) if _is_misspelt(name, each)), None)
+    return next((each for each in sorted(missing) if is_misspelt(name, each)), None)
 
 
-def _is_misspelt(name: str, meant: str) -> bool:
+def is_misspelt(name: str, meant: str) -> bool:
+    """Whether two names consist of the same words but for underscores, or for one long word that is similar."""
     words, others = name.split("_"), meant.split("_")
     if len(words) != len(others):
         return name.replace("_", "") == meant.replace("_", "")
