@@ -142,7 +142,7 @@ def signoff(**results: Mapping[str, str]) -> str:
     rules = {}
     for rule, tests in results.items():
         worst = next((each for each in ("failed", "error", "untested") if each in tests.values()), "passed")
-        listed = [{"test": test, "result": result} for test, result in tests.items()]
+        listed = [{"test": test, "result": result, "reason": ""} for test, result in tests.items()]
         rules[rule.replace("_", "-")] = {"levels": {"behaviour": {"result": worst, "tests": listed}}}
     return json.dumps({"rules": rules})
 
