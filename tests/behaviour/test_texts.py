@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -149,6 +149,40 @@ def test_one_character_is_enough(user: User) -> None:
         user.request_json("DELETE", user.path(api.tag, id=tag[api.id_field]), None, api.deleted)
     if not user.chat_obstacle:
         user.send_message(character)
+
+
+def written(user: User, text: str) -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
+    """Each request that stores a text: its kind, path and body, and the table and column of the text."""
+    api, tables = user.target.api, user.target.tables
+    yield "title", user.path(api.tasks), {api.title_field: text}, tables.task, tables.task_title
+    if api.tags:
+        yield "tag", user.path(api.tags), {api.tag_field: text}, tables.tag, tables.tag_name
+    if not user.chat_obstacle:
+        yield "message", user.chat_path, {api.message_field: text}, tables.message, tables.message_content
+
+
+@pytest.mark.rule("PER-09")
+def test_white_space_at_the_ends_is_dropped(user: User, admin_connection: Connection[Any]) -> None:
+    """Of a title, a tag and a message; without anything else they are bad input."""
+    api = user.target.api
+    if not api.trims_text:
+        raise Untested("the target does not say that white space at the ends of a text is dropped")
+    findings, text = [], f"within white  space {secrets.token_hex(6)}"
+    for kind, path, body, table, column in written(user, f"\t {text}\n "):
+        answer = user.call("POST", path, json=body)
+        count = len(rows(admin_connection, table, {column: text}))
+        if not answer.ok or count != 1:
+            actual = f"{describe(user.target, answer)}, {count} rows"
+            findings.append(Finding(RULE, f"POST {path}", kind, f"{text!r} in one row", actual))
+    before = user_rows(admin_connection, user.target.tables, user.id)
+    for kind, path, body, _, _ in written(user, " \t\n"):
+        answer = user.call("POST", path, json=body)
+        if answer.status_code != api.bad_input:
+            actual = describe(user.target, answer)
+            findings.append(Finding(RULE, f"POST {path}", f"{kind} of white space", str(api.bad_input), actual))
+    if changed := changed_tables(before, user_rows(admin_connection, user.target.tables, user.id)):
+        findings.append(Finding(RULE, "the user's rows", "after texts of white space", "unchanged", changed))
+    report_findings(findings, user.target)
 
 
 WRITES: Mapping[str, Callable[[Api], tuple[str | None, str | None]]] = {
