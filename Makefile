@@ -10,7 +10,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requirements.txt \
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
-APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts,tests/behaviour/test_$(name).py)
+APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts plain_forms,tests/behaviour/test_$(name).py)
 ARGS :=
 TARGET :=
 RULES :=
@@ -27,7 +27,7 @@ ifeq ($(MAKECMDGOALS),static)
 MAKEFLAGS += --question
 endif
 
-.PHONY: e2e images job-summary merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
+.PHONY: e2e images job-summary wheel merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
 
 # A part of it on each of several machines: make e2e SHARD=1/3, then: make merge DIRS="shard-1 shard-2 shard-3"
 e2e: .venv/ready
@@ -40,6 +40,10 @@ images: .venv/ready
 # What CI shows of a run: Markdown, and annotations at the lines of the chart.
 job-summary: .venv/ready
 	$(PYTHON) -m acceptance summary $(or $(REPORTS),reports)/latest $(ARGS)
+
+# With which another repository tests its chart without a clone; `python -m build` makes the same.
+wheel: $(UV)
+	$(UV) build --quiet --out-dir dist
 
 merge: .venv/ready
 	$(PYTHON) -m acceptance merge $(DIRS) $(ARGS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import toolchain
 from acceptance.chart import propose_target
-from acceptance.cli import bench
+from acceptance.cli import bench, testing
 from acceptance.cli import merge as merging
 from acceptance.core.target import DEFAULT_TARGET, Target, TargetError, load
 from acceptance.kube.helm import find_helm
@@ -21,10 +21,19 @@ from acceptance.report.history import HistoryError
 from acceptance.report.recorded import RecordError
 from toolchain.console import ToolchainError
 
+COMMAND = "todo-chatbot-acceptance"
+"""The command that an installed wheel has."""
+
+
+def program() -> str:
+    """Return how this program was called: as the command of the wheel, or as a module."""
+    name = Path(sys.argv[0]).name
+    return name if name == COMMAND else "python -m acceptance"
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    result = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
+    result = argparse.ArgumentParser(prog=program(), description=__doc__)
     commands = result.add_subparsers(dest="command", required=True)
     propose = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
     propose.add_argument("chart", help="the chart's folder or .tgz")
@@ -40,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="folder for reports (default: reports)"
     )
+    for name, words in (
+        ("static", "test the rendered chart; needs Helm alone"),
+        ("e2e", "test a release on a cluster of its own"),
+    ):
+        tests = commands.add_parser(name, help=words, add_help=False, prefix_chars="\0")
+        tests.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of pytest, such as --target FILE")
     archive = commands.add_parser("images", help="build the images once, for runs on several machines")
     archive.add_argument("--target", type=Path, default=DEFAULT_TARGET, metavar="FILE", help="default: target.toml")
     archive.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive, for pytest --images")
@@ -159,7 +174,9 @@ def main() -> int:
             return bench.bench()
         if options.command == "merge":
             return merging.merge(options.folders, options.reports)
-        if options.command == "summary":
+        if options.command in ("static", "e2e"):
+            testing.run(options.command, options.arguments)
+        elif options.command == "summary":
             summarize(options.run, options.folder)
         elif options.command == "images":
             save_images(options.target, options.output)

@@ -182,8 +182,11 @@ def required_values(target: Target, inputs: ReleaseInputs, random_secrets: Mappi
 
 
 def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the run's random secrets by their names in the target's `[values]`; those of a kept release, if any."""
-    fresh = {"auth_secret": secrets.token_urlsafe(48), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
+    """Return the run's random secrets by their names in the target's `[values]`; those of a kept release, if any.
+
+    The signing key has the 32 characters that are enough.
+    """
+    fresh = {"auth_secret": secrets.token_urlsafe(24), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
     paths = target.values.model_dump()
     kept = {name: at(values or {}, paths[name] or "") for name in fresh}
     return {name: target.secret.from_given(str(kept[name])) if kept[name] else value for name, value in fresh.items()}
