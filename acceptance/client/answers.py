@@ -11,6 +11,10 @@ import requests
 
 from acceptance.core.target import Target
 
+_NO_WORDS = re.compile(r"\[object \w+\]|\b(undefined|null|None|NaN)\b")
+_MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
+"""Tags, and the whole of a title or link."""
+
 
 def pod_of(target: Target, answer: requests.Response) -> str:
     """Return the name of the pod that a response names in the header of one of the target's components, or empty."""
@@ -31,12 +35,15 @@ def set_cookies(answer: requests.Response) -> Iterator[tuple[str, Morsel[str]]]:
 
 
 def explains(answer: requests.Response) -> bool:
-    """Whether a response has words for people: in a JSON document among its values, else beyond markup."""
+    """Whether a response has words for people: in a JSON document among its values, else beyond markup.
+
+    What a program writes in place of a missing text is none.
+    """
     try:
         said = " ".join(_texts(answer.json()))
     except ValueError:
-        said = re.sub(r"<[^>]*>", " ", answer.text)
-    return re.search(r"[^\W\d_]{2}", said) is not None
+        said = _MARKUP.sub(" ", answer.text)
+    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", said)) is not None
 
 
 def _texts(value: Any) -> list[str]:

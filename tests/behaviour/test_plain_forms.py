@@ -167,6 +167,8 @@ def test_form_with_bad_input_says_why_and_stores_nothing(
     refused = 400 <= answer.status_code < 500
     assert refused or answer.status_code in SEE_OTHER, f"one character too many: expected 4xx, got {described}"
     assert explains(answer) or not refused, f"expected an explanation, got {described}"
+    location = answer.headers.get("Location", "")
+    assert screens.sign_in not in location, f"expected the user to stay signed in, got {location}"
     assert not task_rows(admin_connection, user, title), "expected no row of the refused title"
 
 

@@ -140,6 +140,28 @@ def test_odd_tags_are_stored_and_found(user: User, admin_connection: Connection[
 
 
 @pytest.mark.rule("PER-09")
+def test_filter_for_a_tag_finds_its_tasks_only(user: User) -> None:
+    """Of tasks with one tag, another one, both and none."""
+    api, marker = user.target.api, secrets.token_hex(4)
+    if api.tag_query is None or api.task_tags_field is None:
+        raise Untested("the target names no query for a tag's tasks")
+    one, other = f"one {marker}", f"other {marker}"
+    tasks = {}
+    for names in ((one,), (other,), (one, other), ()):
+        fields = {api.title_field: f"tagged {marker}", api.task_tags_field: list(names)}
+        task = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
+        tasks[task[api.id_field]] = names
+    findings = []
+    for tag in (one, other):
+        expected = {identifier for identifier, names in tasks.items() if tag in names}
+        path = task_lists(user, tag=tag)["tasks with the tag"]
+        found = {each[api.id_field] for each in user.items(path, api.tasks_field)}
+        if found != expected:
+            findings.append(Finding(RULE, f"GET {path}", "tasks with the tag", str(expected), str(found)))
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
 def test_one_character_is_enough(user: User) -> None:
     """For a title, a tag and a message."""
     api, character = user.target.api, secrets.choice("äßçéñ漢字語")

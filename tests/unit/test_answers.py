@@ -142,6 +142,8 @@ def test_tokens_are_made_as_they_are_called(target: Target) -> None:
         ('{"errors": [{"msg": "too long"}]}', True),
         ("<p>Try again later</p>", True),
         ("null", False),
+        ("<title>Todo</title><p>[object Object]</p><a href='/'>Todo</a>", False),
+        ('{"error": "undefined"}', False),
         ('{"detail": null}', False),
         ("<html></html>", False),
         ("503", False),
