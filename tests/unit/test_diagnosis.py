@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from acceptance.kube import diagnosis
+from acceptance.kube.status import lack_of_room
 from tests.unit.pods import (
     BACK_OFF,
     CRASHED,
