@@ -10,11 +10,13 @@ PYTEST := $(PYTHON) -m pytest
 IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requirements.txt \
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
-APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts,tests/behaviour/test_$(name).py)
+APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts plain_forms,tests/behaviour/test_$(name).py)
 ARGS :=
 TARGET :=
 RULES :=
 SHARD := 1/1
+IMAGES :=
+DIRS :=
 # Where make was called, also with -C.
 CALLER := $(PWD)
 
@@ -25,11 +27,23 @@ ifeq ($(MAKECMDGOALS),static)
 MAKEFLAGS += --question
 endif
 
-.PHONY: e2e merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
+.PHONY: e2e images job-summary wheel merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
 
 # A part of it on each of several machines: make e2e SHARD=1/3, then: make merge DIRS="shard-1 shard-2 shard-3"
 e2e: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e --shard $(SHARD) $(ARGS)
+	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e --shard $(SHARD) $(if $(IMAGES),--images $(IMAGES)) $(ARGS)
+
+# The images that all shards test: make images IMAGES=images.tar, then: make e2e SHARD=1/3 IMAGES=images.tar
+images: .venv/ready
+	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance images --output $(IMAGES)
+
+# What CI shows of a run: Markdown, and annotations at the lines of the chart.
+job-summary: .venv/ready
+	$(PYTHON) -m acceptance summary $(or $(REPORTS),reports)/latest $(ARGS)
+
+# With which another repository tests its chart without a clone; `python -m build` makes the same.
+wheel: $(UV)
+	$(UV) build --quiet --out-dir dist
 
 merge: .venv/ready
 	$(PYTHON) -m acceptance merge $(DIRS) $(ARGS)

@@ -81,6 +81,7 @@ def provisioner(
             patch.setenv(name, value)
         kind = Provisioner if run.clustered else ContainerProvisioner
         provisioner = kind(toolchain, run, target, redactor.add)
+        provisioner.archive = request.config.option.images
         needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
         try:
             provisioner.prepare(needed)

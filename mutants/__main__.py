@@ -101,7 +101,7 @@ def generated(renderer: Renderer, source: str) -> Iterator[Outcome]:
     if source == "schema":
         return constraints.outcomes(renderer)
     unmodified = base_snapshots(renderer)
-    return judge.outcomes([unmodified["static"], unmodified["live"]], renderer.target)
+    return judge.outcomes([unmodified["static"], unmodified["live"]], renderer)
 
 
 def run_by_hand(renderer: Renderer, rules: Collection[str], only_survivors: bool) -> Total:

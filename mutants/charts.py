@@ -166,8 +166,9 @@ COMPARED = (
     '{{- if gt (include "todo-chatbot.number" $request | float64) (include "todo-chatbot.number" $limit | float64) -}}'
 )
 mutant("POD-07", "requests over limits let through", replace(VALIDATION, COMPARED, "{{- if false -}}"))
-mutant("POD-07", "500m taken for 500", replace(VALIDATION, '"m" 1e-3', '"m" 1'))
-mutant("POD-07", "512Mi taken for 512", replace(VALIDATION, '"Mi" 1048576', '"Mi" 1'))
+# Factors with which the shipped amounts stay within the bounds of the chart.
+mutant("POD-07", "500m taken for 50", replace(VALIDATION, '"m" 1e-3', '"m" 1e-1'))
+mutant("POD-07", "512Mi taken for 512Gi", replace(VALIDATION, '"Mi" 1048576', '"Mi" 1073741824'))
 mutant("DEP-01", "64 characters let through", data(SCHEMA, "definitions.namePrefix.maxLength", 80))
 mutant("DEP-01", "capitals let through", data(SCHEMA, "definitions.namePrefix.pattern", REMOVE))
 mutant("CFG-03", "any environment", data(SCHEMA, "properties.config.properties.environment", {"type": "string"}))

@@ -1,8 +1,8 @@
 """Where the faults of live mutants may show: what decides which of them can share a release.
 
 A mutant that is named here changes nothing but what the modules of tests beside it look at: the release starts, stays
-available, and serves everybody else as before. Its own module is meant too. A mutant that is not named may show
-anywhere, and gets a release of its own.
+available, and serves everybody else as before. A mutant that is not named may show anywhere, and gets a release of its
+own.
 """
 
 from __future__ import annotations
@@ -73,24 +73,29 @@ SHOWS_IN: Mapping[str, str] = {
     "every user's tasks in the prompt": "users fields chat texts journey",
     "tags of every user by name": "users fields texts api",
     # Fields and texts of tasks.
-    "description that is not stored": "fields texts users",
-    "new task that is never completed": "fields texts users",
-    "partial update that resets the other fields": "fields texts api",
-    "update that leaves the tags": "fields texts api",
-    "task that can't be opened again": "fields forms journey",
-    "filter of open tasks that shows all": "fields users",
-    "deletion of every task of the same title": "fields users api forms",
-    "second deletion answered as the first": "fields users api tokens",
+    "description that is not stored": (
+        "fields::test_each_field fields::test_task_is fields::test_deleted_task_is_gone fields::test_deleted_tag "
+        "texts users"
+    ),
+    "new task that is never completed": (
+        "fields::test_each_field fields::test_task_is fields::test_deleted_tag texts users"
+    ),
+    "partial update that resets the other fields": "fields::test_each_field texts::test_longest_title api",
+    "update that leaves the tags": "fields::test_each_field api",
+    "task that can't be opened again": "fields::test_task_is forms journey",
+    "filter of open tasks that shows all": "fields::test_task_is fields::test_deleted_task users",
+    "deletion of every task of the same title": "fields::test_deleted_task users api forms",
+    "second deletion answered as the first": "fields::test_deleted_task users api tokens",
     "deleted task remains stored": "api fields users texts history forms journey",
     "deleted tag remains stored": "api fields users texts",
-    "tag that takes its tasks' other tags with it": "fields api users texts",
-    "tag in small letters": "texts fields api users",
+    "tag that takes its tasks' other tags with it": "fields::test_deleted_tag api users texts::test_one_character",
+    "tag in small letters": "texts::test_odd_tags texts::test_one_character fields api users",
     "titles may be empty": "api fields texts forms",
-    "title in which markup is removed": "texts fields api pages users forms",
-    "title limited in bytes": "texts api",
-    "title cut instead of refused": "texts api",
-    "title of two characters at least": "texts api",
-    "search with wildcards": "texts fields users",
+    "title in which markup is removed": "texts::test_odd_titles fields api pages users forms",
+    "title limited in bytes": "texts::test_longest_title texts::test_odd_titles api",
+    "title cut instead of refused": "texts::test_longest_title api",
+    "title of two characters at least": "texts::test_one_character api",
+    "search with wildcards": "texts::test_search_takes texts::test_odd_titles fields users",
     "endpoint with another path": "api tokens users chat texts caching history",
     # Chat.
     "history in memory": "chat history journey texts users",
@@ -98,12 +103,16 @@ SHOWS_IN: Mapping[str, str] = {
     "user's message stored twice": "chat history journey users texts fields",
     "model's failure answered with 200": "chat",
     "tool effects stored although the turn failed": "chat",
-    "tasks in the prompt as they once were": "fields users chat texts journey",
-    "tool that takes the first task whose title begins alike": "fields chat users",
-    "deletion by chat that is not stored": "fields chat users",
-    "tool calls reported under another name": "fields chat",
-    "message cut before it reaches the model": "texts history",
-    "message escaped before it is stored": "texts chat history journey users fields",
+    "tasks in the prompt as they once were": (
+        "fields::test_deleted_task_is_on fields::test_chat users chat texts journey"
+    ),
+    "tool that takes the first task whose title begins alike": "fields::test_chat chat users",
+    "deletion by chat that is not stored": "fields::test_chat chat users",
+    "tool calls reported under another name": "fields::test_chat chat",
+    "message cut before it reaches the model": "texts::test_longest_message history",
+    "message escaped before it is stored": (
+        "texts::test_odd_messages texts::test_longest_message chat history journey users fields"
+    ),
     "history of ten messages": "history chat texts",
     "oldest messages instead of the newest": "history chat texts journey users api",
     "history in which the assistant's answers are the user's": "history chat texts journey",
@@ -111,18 +120,31 @@ SHOWS_IN: Mapping[str, str] = {
     "tasks that only the browser fetches": (
         "pages users fields texts tokens forms journey second_release two_frontends caching"
     ),
-    "title shown as markup": "texts pages users fields forms journey",
-    "message shown as markup": "texts users journey",
-    "page that ignores what is searched for": "texts users fields",
+    "title shown as markup": "texts::test_odd_titles pages users fields forms journey",
+    "message shown as markup": "texts::test_odd_messages users journey",
+    "page that ignores what is searched for": "texts::test_search_page users fields",
     "field that is not reachable by keyboard": "journey forms",
     "form that deletes nothing": "forms journey",
     "form that completes and never opens again": "forms journey",
     "form that escapes a title": "forms journey",
     "statements prepared behind a pooler": "pgbouncer",
 }
-"""By mutant: the modules of tests in which its fault may show, without `test_`; its own is among them."""
+"""By mutant: the modules of tests in which its fault may show, without `test_`; its own is among them.
+
+After `::` stands the start of a test's name, where only such tests of a module may show it.
+"""
 
 
-def modules(name: str) -> frozenset[str] | None:
-    """Return the modules in which a mutant's fault may show; None for any."""
-    return frozenset(SHOWS_IN[name].split()) if name in SHOWS_IN else None
+def may_show(name: str, test: str) -> bool:
+    """Whether a mutant's fault may show in a test, or in one of a module, by node ID."""
+    if name not in SHOWS_IN:
+        return True
+    module, _, function = test.rpartition("/")[2].removeprefix("test_").partition(".py::")
+    module = module.removesuffix(".py")
+    places = [place.partition("::") for place in SHOWS_IN[name].split()]
+    return any(place == module and (not function or function.startswith(start)) for place, _, start in places)
+
+
+def by_test(name: str, module: str) -> bool:
+    """Whether the tests of a module in which the mutant's fault may show are named one by one."""
+    return name in SHOWS_IN and module not in SHOWS_IN[name].split()

@@ -209,7 +209,7 @@ def _implicit(objects: Objects) -> None:
     for item in deployments(objects):
         put(item, "spec.revisionHistoryLimit", REMOVE)
         put(item, "spec.strategy.type", REMOVE)
-    for spec in specs(objects):
+    for spec in specs(deployments(objects)):
         spec.pop("restartPolicy", None)
 
 
@@ -220,7 +220,9 @@ def _explicit(objects: Objects) -> None:
     for item in (*one(objects, "ConfigMap"), *one(objects, "Secret")):
         item["immutable"] = False
     for spec in specs(objects):
-        spec |= {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "hostNetwork": False}
+        spec |= {"dnsPolicy": "ClusterFirst", "hostNetwork": False}
+    for spec in specs(deployments(objects)):
+        spec["restartPolicy"] = "Always"
 
 
 @variant("ports by number")
@@ -330,6 +332,7 @@ def _job(objects: Objects) -> None:
     first = deployments(objects)[0]
     spec = copy.deepcopy(first["spec"]["template"]["spec"])
     spec["restartPolicy"] = "OnFailure"
+    spec["containers"][0]["command"] = ["alembic", "upgrade", "head"]
     metadata = {"name": "clean-up", "namespace": first["metadata"].get("namespace")}
     template = {"metadata": {"labels": {"job": "clean-up"}}, "spec": spec}
     objects.append({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})

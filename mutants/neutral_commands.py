@@ -45,3 +45,28 @@ def _pull_secret(objects: Objects) -> None:
     )
     for spec in specs(objects):
         spec["imagePullSecrets"] = [{"name": "registry"}]
+
+
+@variant("a migration by a shell, with options of Python")
+def _by_python(objects: Objects) -> None:
+    for spec in specs(deployments(objects)):
+        for body in spec.get("initContainers") or []:
+            body["command"] = [
+                "/bin/sh",
+                "-ec",
+                "python3 -uX dev -m todo_backend.migrate && exec python3 -m http.client",
+            ]
+
+
+@variant("an image that a variable tells what to run")
+def _by_variable(objects: Objects) -> None:
+    for body in containers([each for each in objects if each["kind"] == "Pod"], init=False):
+        del body["command"]
+        body["env"] = [*body["env"], {"name": "MODE", "value": "smoke-test"}]
+
+
+@variant("settings that libraries read")
+def _of_libraries(objects: Objects) -> None:
+    more = {"PYTHONHASHSEED": "0", "WEB_CONCURRENCY": "1", "API_VERSION": "1", "UVICORN_LOG_LEVEL": "info"}
+    for body in containers(deployments(objects), init=False):
+        body["env"] = [*body["env"], *({"name": name, "value": value} for name, value in more.items())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,11 +76,11 @@ def judge(mutant: Mutant, rules: Mapping[str, Any], beside: Sequence[str] = ()) 
         for each in failures
     ):
         return outcome
-    result = rules[mutant.rule]["levels"]["behaviour"]["result"]
-    if result not in ("passed", "failed"):
-        return not_judged(mutant, str(result), failures, beside)
-    data: Result = "found by another rule" if failures else "survived"
-    return Outcome(mutant.name, mutant.rule, data, failures=failures, beside=tuple(beside))
+    level = rules[mutant.rule]["levels"]["behaviour"]
+    if level["result"] not in ("passed", "failed"):
+        reason = next((test["reason"] for test in level["tests"] if test["reason"]), "")
+        return not_judged(mutant, f"{level['result']}: {reason}".removesuffix(": "), failures, beside)
+    return replace(outcome, result="found by another rule" if failures else "survived")
 
 
 def not_judged(mutant: Mutant, reason: str, failures: Iterable[Failure] = (), beside: Sequence[str] = ()) -> Outcome:

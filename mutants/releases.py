@@ -2,8 +2,8 @@
 
 Two mutants are of one fault if their edits give the same files. Two faults are independent only if all of this holds:
 
-* both are named in `mutants/confined.py`, and neither may show in the module of the other's test;
-* their rules differ, or the components that they change;
+* both are named in `mutants/confined.py`, and neither may show in the other's test;
+* their rules differ, or the components that they change, or both are named with single tests of their modules;
 * they edit different files, or different lines of one, with at least a line between them.
 
 A mutant is killed in a shared release only by a finding of its own rule in its own test. Whatever is not killed there
@@ -43,11 +43,11 @@ def same_fault(first: Mutant, second: Mutant) -> bool:
 
 def independent(first: Mutant, second: Mutant) -> bool:
     """Whether two faults can be in one release; see the module's text."""
-    mine, theirs = confined.modules(first.name), confined.modules(second.name)
-    if mine is None or theirs is None or module(first) in theirs or module(second) in mine:
+    if confined.may_show(first.name, second.test) or confined.may_show(second.name, first.test):
         return False
     changes, others = changes_of(first), changes_of(second)
-    if first.rule == second.rule and components(changes) & components(others):
+    alike = first.rule == second.rule and components(changes) & components(others)
+    if alike and not all(confined.by_test(each.name, module(each)) for each in (first, second)):
         return False
     return not any(changes[path].touches(others[path]) for path in changes.keys() & others.keys())
 

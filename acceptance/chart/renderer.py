@@ -18,6 +18,7 @@ import yaml
 
 from acceptance.chart.files import other_files, schema, templates
 from acceptance.chart.secret_probes import probe_secrets
+from acceptance.chart.sources import of_components
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
 from acceptance.core.fields import Object, at
 from acceptance.core.target import Target
@@ -239,6 +240,7 @@ class Renderer:
                     schema=self.schema,
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
+                    sources=of_components(target),
                     rendering=rendering.result(),
                     rerendering=rerendering.result(),
                     without_secrets=incomplete.result() if incomplete else None,

@@ -7,6 +7,7 @@ from acceptance.checks import (
     api_server,
     autoscaler,
     chart,
+    commands,
     config_map,
     credentials,
     declared,
@@ -25,6 +26,7 @@ from acceptance.checks import (
     secret,
     service,
     state,
+    variables,
 )
 from acceptance.checks.registry import Check, CheckResults, for_level, run_checks
 
@@ -34,6 +36,7 @@ __all__ = [
     "api_server",
     "autoscaler",
     "chart",
+    "commands",
     "config_map",
     "credentials",
     "declared",
@@ -54,4 +57,5 @@ __all__ = [
     "secret",
     "service",
     "state",
+    "variables",
 ]

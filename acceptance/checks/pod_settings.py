@@ -10,6 +10,7 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.pod import other_volumes, requests_over_limits, too_many_containers, wrong_resources
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, mappings_at, name_of, text_at
+from acceptance.kube import hooks
 from acceptance.kube.pod_templates import Container, Pod, image_reference
 from acceptance.kube.quantity import quantity
 
@@ -35,12 +36,29 @@ def other_templates(view: ComponentView) -> Iterator[Violation]:
         for container in pod.containers():
             if not container.image or not re.fullmatch(r"[\w.-]+", image_reference(container.image)[1]):
                 yield Violation(pod.object, f"{container.field}.image", "an image", format_value(container.image))
+        yield from _started_by_whom(pod)
         policy = at(pod.spec, "restartPolicy")
-        once = at(pod.owner, "kind") in ("Job", "CronJob")
+        kind = at(pod.owner, "kind")
+        once = kind in ("Job", "CronJob") or (kind == "Pod" and bool(hooks.events(pod.owner)))
         if once and policy not in ("OnFailure", "Never"):
             yield Violation(
                 pod.object, pod.path("spec.restartPolicy"), "OnFailure or Never: a job ends", format_value(policy)
             )
+
+
+def _started_by_whom(pod: Pod) -> Iterator[Violation]:
+    """Yield a violation for a bare pod that is no hook, and for events and policies that Helm does not know."""
+    if at(pod.owner, "metadata.ownerReferences"):
+        return
+    if text_at(pod.owner, "kind") == "Pod" and not hooks.events(pod.owner):
+        expected = "a workload, or a hook: nothing replaces a bare pod, and an upgrade can't change it"
+        yield Violation(pod.object, "kind", expected, "Pod without helm.sh/hook")
+    for annotation, known in ((hooks.HOOK, hooks.EVENTS), (hooks.DELETE_POLICY, hooks.POLICIES)):
+        written = mapping_at(pod.owner, "metadata.annotations").get(annotation)
+        words = {word.strip().lower() for word in written.split(",")} if isinstance(written, str) else set()
+        if not words <= known:
+            field = f"metadata.annotations.{annotation}"
+            yield Violation(pod.object, field, f"of {', '.join(sorted(known))}", format_value(written))
 
 
 @check("POD-24")

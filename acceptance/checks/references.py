@@ -48,7 +48,8 @@ def _keyed(container: Container) -> Iterator[tuple[str, str, Object]]:
                 yield f"{container.field}.env[{text_at(variable, 'name')}]", kind, body
 
 
-def _volumes(pod: Pod) -> Iterator[tuple[str, str, Object]]:
+def mounted(pod: Pod) -> Iterator[tuple[str, str, Object]]:
+    """Yield field, kind and source of each ConfigMap and Secret that is a volume of a pod, or a part of one."""
     for volume in mappings_at(pod.spec, "volumes"):
         field = pod.path(f"spec.volumes[{text_at(volume, 'name')}]")
         for body in (volume, *mappings_at(volume, "projected.sources")):
@@ -73,7 +74,7 @@ def _sub_paths(pod: Pod) -> Iterator[tuple[str, str, Object]]:
 def of_pod(pod: Pod, namespace: str) -> Iterator[Reference]:
     """Yield a pod's references to ConfigMaps, Secrets, their keys, its account and classes, except optional ones."""
     found = [entry for container in pod.containers() for entry in _keyed(container)]
-    for field, kind, body in (*found, *_volumes(pod), *_sub_paths(pod)):
+    for field, kind, body in (*found, *mounted(pod), *_sub_paths(pod)):
         if at(body, "optional") is True:
             continue
         name = text_at(body, "name")

@@ -64,6 +64,18 @@ class Dependency:
 
 
 @dataclass(frozen=True)
+class SourceNames:
+    """The names in the source of an image, in capital letters, and the environment variables that it reads."""
+
+    names: frozenset[str]
+    reads: frozenset[str]
+    modules: frozenset[str] = frozenset()
+    """The modules of Python, as `package.module`, from each folder that they may be run in."""
+    required: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The variables that a module reads in one place, without a default."""
+
+
+@dataclass(frozen=True)
 class ChartState:
     """The chart's files and several renderings of it.
 
@@ -93,6 +105,8 @@ class ChartState:
     dependencies: tuple[Dependency, ...] = ()
     chart_yaml: str = ""
     """The text of Chart.yaml."""
+    sources: Mapping[str, SourceNames] = field(default_factory=dict)
+    """The names in the source of each component's image, where the target names its context."""
 
 
 @dataclass(frozen=True)

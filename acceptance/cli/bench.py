@@ -58,12 +58,12 @@ def measure(work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def open_provisioner(toolchain: Toolchain) -> Iterator[Provisioner]:
+def open_provisioner(toolchain: Toolchain, tested: target.Target | None = None) -> Iterator[Provisioner]:
     """Yield the provisioner of a new run, with the run's environment set; the run is removed at the end."""
     with lifecycle.acquire_run(toolchain, keep=False) as current, pytest.MonkeyPatch.context() as patch:
         for name, value in environment(toolchain, current).items():
             patch.setenv(name, value)
-        provisioner = Provisioner(toolchain, current, target.load(), redactor.add)
+        provisioner = Provisioner(toolchain, current, tested or target.load(), redactor.add)
         try:
             yield provisioner
         finally:

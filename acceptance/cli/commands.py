@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import toolchain
 from acceptance.chart import propose_target
-from acceptance.cli import bench
+from acceptance.cli import bench, testing
 from acceptance.cli import merge as merging
-from acceptance.core.target import Target
+from acceptance.core.target import DEFAULT_TARGET, Target, TargetError, load
 from acceptance.kube.helm import find_helm
-from acceptance.provision import lifecycle
-from acceptance.report import recorded_durations
+from acceptance.provision import images, lifecycle
+from acceptance.report import job_summary, overview, recorded_durations
+from acceptance.report.history import HistoryError
 from acceptance.report.recorded import RecordError
 from toolchain.console import ToolchainError
+
+COMMAND = "todo-chatbot-acceptance"
+"""The command that an installed wheel has."""
+
+
+def program() -> str:
+    """Return how this program was called: as the command of the wheel, or as a module."""
+    name = Path(sys.argv[0]).name
+    return name if name == COMMAND else "python -m acceptance"
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    result = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__)
+    result = argparse.ArgumentParser(prog=program(), description=__doc__)
     commands = result.add_subparsers(dest="command", required=True)
     propose = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
     propose.add_argument("chart", help="the chart's folder or .tgz")
@@ -36,6 +48,30 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a shard's folder for reports, or its run's")
     join.add_argument(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="folder for reports (default: reports)"
+    )
+    for name, words in (
+        ("static", "test the rendered chart; needs Helm alone"),
+        ("e2e", "test a release on a cluster of its own"),
+    ):
+        tests = commands.add_parser(name, help=words, add_help=False, prefix_chars="\0")
+        tests.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of pytest, such as --target FILE")
+    archive = commands.add_parser("images", help="build the images once, for runs on several machines")
+    archive.add_argument("--target", type=Path, default=DEFAULT_TARGET, metavar="FILE", help="default: target.toml")
+    archive.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive, for pytest --images")
+    summary = commands.add_parser("summary", help="sum a run up for CI: Markdown, and annotations of GitHub Actions")
+    summary.add_argument(
+        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
+    )
+    summary.add_argument(
+        "--folder", default="", metavar="DIR", help="the target file's folder in the repository, for annotations"
+    )
+    of_runs = commands.add_parser("report", help="make the overview of many runs", description=report.__doc__)
+    of_runs.add_argument(
+        "--history",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="folder for reports, in which the histories are (default: reports)",
     )
     durations = commands.add_parser(
         "durations",
@@ -54,13 +90,48 @@ def clean() -> None:
     lifecycle.sweep(toolchain.find(), kept=True)
 
 
+def save_images(target: Path, output: Path) -> None:
+    """Build the images that a target names, and write them into an archive. Raises `TargetError`, `ToolchainError`."""
+    tested = load(target)
+    toolchain_ = toolchain.find()
+    with bench.open_provisioner(toolchain_, tested) as provisioner:
+        images.save(toolchain_, provisioner.images().values(), output)
+
+
+def summarize(run: Path, folder: str) -> None:
+    """Write the summary of a run to the job's summary where GitHub Actions names one, else to standard output.
+
+    Raises:
+        RecordError: The folder has no signoff.json.
+    """
+    signoff = read_signoff(run)
+    text = job_summary.markdown(signoff)
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as output:
+            output.write(text)
+        for annotation in job_summary.github_annotations(signoff, folder):
+            print(annotation)  # noqa: T201
+    else:
+        sys.stdout.write(text)
+
+
+def report(reports: Path) -> None:
+    """Write the overview of the runs in a folder for reports, `history.html` in it, from their histories."""
+    print(overview.write(reports))  # noqa: T201
+
+
+def read_signoff(run: Path) -> dict[str, Any]:
+    """Return the data of a run's signoff.json. Raises `RecordError`."""
+    try:
+        data: dict[str, Any] = json.loads((run / "signoff.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{run} has no results of a run: signoff.json can't be read") from error
+    return data
+
+
 def record_durations(run: Path) -> None:
     """Record the durations of a run's modules, as its signoff.json has them. Raises `RecordError`."""
-    try:
-        signoff = json.loads((run / "signoff.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RecordError(f"{run / 'signoff.json'} is not JSON: {error}") from error
-    durations = recorded_durations.record(signoff)
+    durations = recorded_durations.record(read_signoff(run))
     print(f"{len(durations)} modules, {sum(durations.values()):.0f} s")  # noqa: T201
 
 
@@ -103,13 +174,21 @@ def main() -> int:
             return bench.bench()
         if options.command == "merge":
             return merging.merge(options.folders, options.reports)
-        if options.command == "durations":
+        if options.command in ("static", "e2e"):
+            testing.run(options.command, options.arguments)
+        elif options.command == "summary":
+            summarize(options.run, options.folder)
+        elif options.command == "images":
+            save_images(options.target, options.output)
+        elif options.command == "report":
+            report(options.history)
+        elif options.command == "durations":
             record_durations(options.run)
         elif options.command == "clean":
             clean()
         else:
             propose(options)
-    except (propose_target.InitError, RecordError, ToolchainError, OSError) as error:
+    except (propose_target.InitError, HistoryError, RecordError, TargetError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from acceptance.report import html, merging, recorded, run_folder
+from acceptance.report import history, html, merging, recorded, run_folder
+from acceptance.report.changes import changes
 from acceptance.report.judging import judge
 from acceptance.report.verdict import Exit, exit_code
 
@@ -28,8 +29,11 @@ def merge(folders: Sequence[Path], reports: Path) -> Exit:
         merging.copy_evidence(shards, folder)
         merging.merge_junit(shards, folder / merging.JUNIT)
         signoff = judge(results, merged.missing, merged.checkout, merged.ended)
+        file = history.path_of(reports, signoff)
+        signoff["changes"] = changes(signoff, history.load(file))
         html.write(folder, signoff, results.pictures)
         recorded.write(folder, recorded.record(results, merged.missing, merged.checkout, merged.ended))
+        history.append(file, signoff)
         run_folder.publish(folder, keep=shards)
     for line in (
         f"release {signoff['verdict']}: {len(shards)} shards, {len(results.tests)} tests",

@@ -1,10 +1,19 @@
-"""A response in words: its status, and which pod sent it."""
+"""A response in words: its status, which pod sent it, and whether it explains an error."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http.cookies import Morsel, SimpleCookie
+from typing import Any
 
 import requests
 
 from acceptance.core.target import Target
+
+_NO_WORDS = re.compile(r"\[object \w+\]|\b(undefined|null|None|NaN)\b")
+_MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
+"""Tags, and the whole of a title or link."""
 
 
 def pod_of(target: Target, answer: requests.Response) -> str:
@@ -17,3 +26,28 @@ def describe(target: Target, answer: requests.Response) -> str:
     """Return the status of a response, its pod and the start of its text, for findings."""
     pod = pod_of(target, answer)
     return f"{answer.status_code}{f' from Pod/{pod}' if pod else ''}: {answer.text[:300]}"
+
+
+def set_cookies(answer: requests.Response) -> Iterator[tuple[str, Morsel[str]]]:
+    """Yield the name and attributes of each cookie that a response sets; the attributes' names are in lower case."""
+    for header in answer.raw.headers.getlist("Set-Cookie"):
+        yield from SimpleCookie(header).items()
+
+
+def explains(answer: requests.Response) -> bool:
+    """Whether a response has words for people: in a JSON document among its values, else beyond markup.
+
+    What a program writes in place of a missing text is none.
+    """
+    try:
+        said = " ".join(_texts(answer.json()))
+    except ValueError:
+        said = _MARKUP.sub(" ", answer.text)
+    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", said)) is not None
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in parts for text in _texts(part)]

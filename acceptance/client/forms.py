@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
@@ -9,20 +10,30 @@ from urllib.parse import urljoin, urlsplit
 from requests import Response
 
 from acceptance.client.user import User, send
+from acceptance.provision.gateway import Gateway
 
 TEXT = ("text", "")
 """Types of an input for free text; without a type it is one."""
+UNNAMED = ("submit", "button", "reset", "image", "checkbox", "radio", "file")
+"""Types of an input into which nothing is written."""
 
 
 @dataclass
 class Form:
-    """A form: where it is sent, its hidden fields, and the names of those for free text."""
+    """A form: where it is sent, its hidden fields, and the names of those for free text.
+
+    Attributes:
+        labels: The names of the fields that can be written into, by their labels.
+        buttons: The accessible names of its buttons.
+    """
 
     action: str
     method: str
     multipart: bool
     hidden: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict, compare=False)
+    buttons: list[str] = field(default_factory=list, compare=False)
 
 
 class FormParser(HTMLParser):
@@ -32,31 +43,68 @@ class FormParser(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._open = False
+        self._label = ""
+        self._label_of = ""
+        self._for: dict[str, str] = {}
+        """Labels by the identifiers of the elements that they are for."""
+        self._button: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open a form, or add a field to the open one."""
+        """Open a form, or add a field or button to the open one."""
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             multipart = given.get("enctype") == "multipart/form-data"
             self.forms.append(Form(given.get("action", ""), given.get("method", "get").lower(), multipart))
             self._open = True
+        elif tag == "label":
+            self._label, self._label_of = "", given.get("for", "")
+        elif self._open and tag == "button":
+            self._button = ""
+            if name := given.get("aria-label"):
+                self.forms[-1].buttons.append(name)
         elif self._open and tag in ("input", "textarea") and (name := given.get("name")):
             kind = given.get("type", "")
             if kind == "hidden":
                 self.forms[-1].hidden[name] = given.get("value", "")
             elif kind in TEXT:
                 self.forms[-1].texts.append(name)
+            if kind != "hidden" and kind not in UNNAMED:
+                label = given.get("aria-label") or self._for.get(given.get("id", "")) or self._label.strip()
+                self.forms[-1].labels[label or given.get("placeholder", "")] = name
+
+    def handle_data(self, data: str) -> None:
+        """Collect the text of a label or button."""
+        self._label += data
+        if self._button is not None:
+            self._button += data
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the form."""
+        """Close the form, label or button."""
+        if tag == "label":
+            if self._label_of:
+                self._for[self._label_of] = self._label.strip()
+            self._label = ""
+        elif tag == "button" and self._button is not None:
+            self.forms[-1].buttons.append(self._button.strip())
+            self._button = None
         self._open = self._open and tag != "form"
+
+
+def posted_forms(html: str) -> list[Form]:
+    """Return the page's forms that are posted."""
+    parser = FormParser()
+    parser.feed(html)
+    return [form for form in parser.forms if form.method == "post"]
 
 
 def text_form(html: str) -> Form | None:
     """The page's first form that is posted and has one field for free text: the one that adds something; else None."""
-    parser = FormParser()
-    parser.feed(html)
-    return next((form for form in parser.forms if form.method == "post" and len(form.texts) == 1), None)
+    return next((form for form in posted_forms(html) if len(form.texts) == 1), None)
+
+
+def form_with_button(html: str, button: str) -> Form | None:
+    """The page's first form that is posted and has a button of this name; else None."""
+    return next((form for form in posted_forms(html) if button in form.buttons), None)
 
 
 def from_browser(origin: str) -> dict[str, str]:
@@ -74,10 +122,29 @@ def submit(user: User, form: Form, page: str, text: str, origin: str) -> Respons
         text: What is entered in its only field for free text.
         origin: The release's origin, which a browser sends.
     """
-    values = {**form.hidden, form.texts[0]: text}
-    headers = {**user.cookie, **from_browser(origin)}
+    return post(user.gateway, form, page, {form.texts[0]: text}, {**user.cookie, **from_browser(origin)})
+
+
+def post(
+    gateway: Gateway,
+    form: Form,
+    page: str,
+    values: Mapping[str, str],
+    headers: Mapping[str, str],
+) -> Response:
+    """Send a form, and return the response without following redirects.
+
+    Args:
+        gateway: The way to the release.
+        form: The form.
+        page: The URL of the form's page.
+        values: What is entered, by the fields' names.
+        headers: Those of the request.
+    """
+    given = {**form.hidden, **values}
     url = urljoin(page, form.action)
     if form.multipart:
-        files = {name: (None, value) for name, value in values.items()}
-        return send(user.gateway, "POST", url, files=files, headers=headers, allow_redirects=False)
-    return send(user.gateway, "POST", url, data=values, headers=headers, allow_redirects=False)
+        files = {name: (None, value) for name, value in given.items()}
+        return send(gateway, "POST", url, files=files, headers=dict(headers), allow_redirects=False)
+    typed = {**headers, "Content-Type": "application/x-www-form-urlencoded"}  # without a field too
+    return send(gateway, "POST", url, data=given, headers=typed, allow_redirects=False)

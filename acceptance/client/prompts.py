@@ -29,6 +29,16 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(role, said) for role, said in spoken if role in SPEAKERS and said]
 
 
+def results(body: Mapping[str, Any]) -> list[str]:
+    """Return what the tools have answered in this turn."""
+    items = mappings_at(body, "input") or mappings_at(body, "messages")
+    return [
+        text_at(item, "output") or _content(item)
+        for item in items
+        if item.get("type") == "function_call_output" or item.get("role") == "tool"
+    ]
+
+
 def text(body: Mapping[str, Any]) -> str:
     """Return the whole request as text, with characters beyond ASCII as they are."""
     return json.dumps(body, ensure_ascii=False)

@@ -14,7 +14,10 @@ Part = Literal["backend", "frontend", "both", "release"]
 Source = Literal["spec", "derived"]
 
 LEVELS: tuple[Level, ...] = get_args(Level)
-ROOT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[2]
+INSTALLED = not (CHECKOUT / "pytest.ini").is_file()
+"""Whether the suite is installed from a wheel, which has its tests and data in `acceptance/_suite`."""
+ROOT = CHECKOUT / "acceptance" / "_suite" if INSTALLED else CHECKOUT
 RULES_FILE = ROOT / "spec" / "rules.yaml"
 
 

@@ -196,6 +196,8 @@ class Api(Model):
     partial_method: Literal["PATCH", "PUT", "POST"] | None = None
     """The method on a task's path that changes the given fields and leaves the others."""
     complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
+    complete_toggles: bool = False
+    """Whether completing a task without a body turns its state over."""
     created: int = 201
     deleted: int = 204
     bad_input: int = 422
@@ -233,6 +235,12 @@ class Api(Model):
     """The query for a tag's tasks, with the name as `{text}`: `tag={text}`."""
     search_query: str | None = None
     """The query for the tasks whose title contains `{text}`: `q={text}`."""
+    page_query: str | None = None
+    """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`."""
+    newest_first: bool = False
+    """Whether the lists of tasks and of conversations begin with the newest."""
+    trims_text: bool = False
+    """Whether white space at the ends of a title, tag or message is dropped, and nothing else is bad input."""
     title_limit: int | None = None
     """The longest title in characters; a longer one is bad input."""
     tag_limit: int | None = None
@@ -293,6 +301,8 @@ class Auth(Model):
     cookie: str = "better-auth.session_data"
     carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
     """How the backend takes the token: in an Authorization header, in the cookie, or either."""
+    refuses_other_sites: bool = False
+    """Whether a form that a page of another site sent is refused, even with the session's cookie."""
     leeway_seconds: int = 0
     """How long a token is still valid after its expiry, for clocks that differ."""
 

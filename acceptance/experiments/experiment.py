@@ -224,24 +224,28 @@ class ExperimentRunner:
 
     def upgrade(self, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to the baseline with further changes of values, without waiting for the pods."""
-        self.unmodified, self._at_baseline = False, not changes
+        self._leave_baseline()
+        self._at_baseline = not changes
         self.record_override({**self.baseline_values, **changes})
         self.release.upgrade({**self.baseline_values, **changes})
 
     def upgrade_to_chart(self, chart: Path, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to another chart, with the run's values and changes to them, without waiting for the pods."""
-        self.unmodified = self._at_baseline = False
+        self._leave_baseline()
         self.release.helm.upgrade(chart, set_paths(self.release.values, {**self.baseline_values, **changes}))
 
     def upgrade_with_reused_values(self) -> None:
         """`helm upgrade --reuse-values` to the chart under test, without waiting for the pods."""
-        self.unmodified = self._at_baseline = False
+        self._leave_baseline()
         self.release.helm.upgrade_with_reused_values(self.target.chart_path)
 
     def rollback(self, revision: int) -> None:
         """`helm rollback` to a revision, without waiting for the pods."""
-        self.unmodified = self._at_baseline = False
+        self._leave_baseline()
         self.release.helm.rollback(revision)
+
+    def _leave_baseline(self) -> None:
+        self.unmodified = self._at_baseline = False
 
     def wait_rolled_out(self) -> None:
         """Wait until the rollout of every component is complete; raises `WaitError` at the deadline."""

@@ -12,7 +12,7 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import Target
 from acceptance.experiments.experiment import FAILED_WAIT, Disturbance, Experiment
 from acceptance.kube.history import State
-from acceptance.kube.status import is_ready, is_terminating, pods_of, statuses
+from acceptance.kube.status import is_ready, is_terminating, pods_of, restart_count, statuses
 from acceptance.traffic.availability import UNATTRIBUTED, Availability, failed_request_findings
 from acceptance.traffic.records import Record, percentile
 
@@ -38,16 +38,8 @@ def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
 
 def undisturbed(experiment: Experiment, availability: Availability) -> Availability:
     """The availability as of the requests that no disturbance overlaps."""
-    intervals = [each.interval for each in disturbances(experiment)]
-
-    def calm(record: Record) -> bool:
-        return not any(each.start <= record.done and record.sent <= each.end + REQUEST_LAG for each in intervals)
-
-    return Availability(
-        tuple(record for record in availability.records if calm(record)),
-        tuple(failure for failure in availability.failures if calm(failure.record)),
-        tuple(record for record in availability.expected_refusals if calm(record)),
-    )
+    times = [Interval(each.interval.start, each.interval.end + REQUEST_LAG) for each in disturbances(experiment)]
+    return availability.where(lambda record: not any(map(Interval(record.sent, record.done).overlaps, times)))
 
 
 def request_findings(experiment: Experiment) -> list[Finding]:
@@ -99,16 +91,12 @@ def _changes(experiment: Experiment, target: Target, before: Object, after: Obje
 
 def _restarted(before: Object, after: Object) -> dict[str, tuple[int, int, str]]:
     """The containers with more restarts than before: both counts, and how the last instance ended."""
-    counts = {text_at(status, "name"): _restarts(status) for status in statuses(before)}
+    counts = {text_at(status, "name"): restart_count(status) for status in statuses(before)}
     return {
-        name: (counts[name], _restarts(status), _cause(status))
+        name: (counts[name], restart_count(status), _cause(status))
         for status in statuses(after)
-        if (name := text_at(status, "name")) in counts and _restarts(status) > counts[name]
+        if (name := text_at(status, "name")) in counts and restart_count(status) > counts[name]
     }
-
-
-def _restarts(status: Object) -> int:
-    return int(str(status.get("restartCount", 0)))
 
 
 def _cause(status: Object) -> str:

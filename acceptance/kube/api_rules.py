@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,11 +46,15 @@ class Judgement:
 
 
 class ApiRules:
-    """One process of the program; objects are judged once, by their content. Threads may share it."""
+    """One process of the program; objects are judged once, by their content.
+
+    Threads may share it. A process that was forked starts a program of its own: answers in a shared pipe get mixed up.
+    """
 
     def __init__(self, program: Path) -> None:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
         self._judged: dict[bytes, Judgement] = {}
         self._lock = Lock()
 
@@ -124,7 +129,8 @@ class ApiRules:
         return Judgement(tuple(Refusal(**each) for each in found or ()), known=found is not None)
 
     def _exchange(self, request: str) -> dict[str, Any]:
-        if self._process is None:
+        if self._process is None or self._owner != os.getpid():
+            self._owner = os.getpid()
             self._process = subprocess.Popen(
                 [self._program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )

@@ -14,6 +14,9 @@ BEFORE = {
     "post-upgrade": ("pre-install", "post-install", "pre-upgrade"),
 }
 """The events whose hooks precede those of an event; those of all other events follow an installation."""
+EVENTS = frozenset({*BEFORE, "pre-delete", "post-delete", "pre-rollback", "post-rollback", "test", "test-success"})
+POLICIES = frozenset({"before-hook-creation", "hook-succeeded", "hook-failed"})
+"""When Helm deletes a hook."""
 RUNNING = ("Job", "Pod", "Deployment", "StatefulSet", "DaemonSet")
 """Kinds that Helm creates after those that they use, of one event and weight."""
 

@@ -103,7 +103,12 @@ def lack_of_room(pods: Iterable[Object]) -> str | None:
 
 def restarts_of(pod: Object) -> int:
     """Return the sum of the restarts of the pod's containers, without init containers."""
-    return sum(int(status.get("restartCount", 0)) for status in list_at(pod, "status.containerStatuses"))
+    return sum(map(restart_count, list_at(pod, "status.containerStatuses")))
+
+
+def restart_count(status: Object) -> int:
+    """Return how often a container was restarted, by its status."""
+    return int(str(status.get("restartCount", 0)))
 
 
 def restarts(pods: Iterable[Object]) -> dict[str, int]:

@@ -67,7 +67,7 @@ class CollectionHooks:
 def collection_key(item: pytest.Item) -> tuple[bool, bool, int, bool]:
     """Return a test's place in the order: what needs no release comes first, experiments come last.
 
-    Of these, the ones marked `experiment(last=True)` end what later ones would need.
+    Of these, the ones marked `experiment(last=True)` judge all earlier ones, or end what later ones would need.
     """
     folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
     late = folder == "static" and not LATE_RULES.isdisjoint(item.stash[RULE_BINDING].rules)

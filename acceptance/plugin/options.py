@@ -80,6 +80,13 @@ def _add_options(parser: pytest.Parser) -> None:
         "joins the results",
     )
     group.addoption(
+        "--images",
+        metavar="FILE",
+        type=Path,
+        help="take the images from this archive, which `make images` wrote, so that several machines test the same "
+        "ones (default: build them)",
+    )
+    group.addoption(
         "--upgrade-from",
         metavar="CHART",
         type=Path,
@@ -139,6 +146,8 @@ def check_options(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--upgrade-from {option.upgrade_from} is no chart; name a folder with a Chart.yaml or a .tgz archive"
         )
+    if option.images and not option.images.is_file():
+        raise pytest.UsageError(f"--images {option.images} is no file; write it with `make images IMAGES=FILE`")
     if option.cluster_provider == "none" and (option.context or option.keep_cluster):
         given = "--context" if option.context else "--keep-cluster"
         raise pytest.UsageError(f"--cluster-provider none has no cluster: omit it, or {given}")

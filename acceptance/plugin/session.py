@@ -27,7 +27,8 @@ from acceptance.plugin.progress import Progress
 from acceptance.plugin.sharding import ShardHooks
 from acceptance.plugin.state import STATE, SessionState
 from acceptance.plugin.summary import SummaryHooks
-from acceptance.report import html, recorded, run_folder
+from acceptance.report import history, html, recorded, run_folder
+from acceptance.report.changes import changes
 from acceptance.report.coverage import load_coverage_gaps
 from acceptance.report.judging import judge
 from acceptance.report.results import Picture, Results
@@ -199,11 +200,20 @@ class SessionHooks:
             results.suite_errors.append("the checkout changed during the run")
         ended = datetime.now(UTC)
         self._state.signoff = redactor.data(judge(results, missing, self._checkout, ended))
+        self._add_changes()
         self._record = redactor.data(recorded.record(results, missing, self._checkout, ended))
+
+    def _add_changes(self) -> None:
+        data = self._state.signoff
+        try:
+            data["changes"] = changes(data, history.load(history.path_of(self._state.parent, data)))
+        except history.HistoryError as error:
+            self._config.issue_config_time_warning(pytest.PytestWarning(str(error)), stacklevel=2)
 
     def _write_report(self) -> None:
         try:
             self._write(self._state.signoff)
+            history.append(history.path_of(self._state.parent, self._state.signoff), self._state.signoff)
         except OSError as error:
             pytest.exit(f"the report can't be written to {self._state.folder}: {error.strerror}", Exit.INCONCLUSIVE)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from acceptance.core.redaction import redactor
+from acceptance.core.rules import INSTALLED
 from acceptance.plugin.progress import Progress
 from acceptance.report import run_folder
 from acceptance.report.results import Collector, Results
@@ -25,7 +26,8 @@ class SessionState:
     def __init__(self, config: pytest.Config, progress: Progress) -> None:
         """Choose the run's identifier and folder; nothing is written yet."""
         self.id = run_folder.new_id()
-        self.parent: Path = config.option.reports or config.rootpath / "reports"
+        folder = config.invocation_params.dir if INSTALLED else config.rootpath
+        self.parent: Path = config.option.reports or folder / "reports"
         self.folder = self.parent / self.id
         self.writes = not config.option.collectonly
         """Whether the run leaves a folder."""

@@ -32,7 +32,7 @@ from acceptance.provision.gateway import Gateway, service_host
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
-from acceptance.provision.recipes import Changes, recipe, texts
+from acceptance.provision.recipes import ContainerChanges, recipe, texts
 from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
@@ -150,7 +150,9 @@ class ContainerProvisioner(Provisioner):
                 self._start(view, container, name, image, ())
                 wait_ended(self.toolchain, name)
 
-    def start_component(self, release: Release, name: str, number: int = 0, changes: Changes | None = None) -> str:
+    def start_component(
+        self, release: Release, name: str, number: int = 0, changes: ContainerChanges | None = None
+    ) -> str:
         """Start one container of a component, in place of the one of this number, and return its name.
 
         Args:
@@ -184,10 +186,10 @@ class ContainerProvisioner(Provisioner):
         name: str,
         image: BuiltImage,
         aliases: tuple[str, ...],
-        changes: Changes | None = None,
+        changes: ContainerChanges | None = None,
     ) -> None:
         made = recipe(view, container, name, image.reference)
-        changes = changes or Changes()
+        changes = changes or ContainerChanges()
         cpus = self.cpus or made.cpus
         limits = {"nano_cpus": int(cpus * 10**9) if cpus else None, "mem_limit": made.memory}
         docker.start(

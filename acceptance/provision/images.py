@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from acceptance.core.rules import ROOT
-from acceptance.core.target import Component
+from acceptance.core.target import Component, ComponentName
 from acceptance.provision.run import Run
 from toolchain import Toolchain
+from toolchain.console import ToolchainError
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,17 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
         name = f"{repository}:built-{run.id}"
         engine.build("--tag", name, "--iidfile", identity, *arguments, "--file", dockerfile, context)
         digest = identity.read_text(encoding="ascii").strip()
-    described = json.loads(engine.docker("image", "inspect", digest))[0]
-    image = BuiltImage(
-        repository,
-        f"{digest.removeprefix('sha256:')[:12]}-{run.id}",
-        str(described["Id"]),
-        tuple(described["RootFS"]["Layers"]),
-    )
-    engine.docker("tag", digest, image.reference)
+    return _tagged(toolchain, run, repository, digest)
+
+
+def _tagged(toolchain: Toolchain, run: Run, repository: str, reference: str) -> BuiltImage:
+    """Tag an image of the engine by its content and the run."""
+    engine = toolchain.engine
+    described = json.loads(engine.docker("image", "inspect", reference))[0]
+    digest = str(described["Id"])
+    tag = f"{digest.removeprefix('sha256:')[:12]}-{run.id}"
+    image = BuiltImage(repository, tag, digest, tuple(described["RootFS"]["Layers"]))
+    engine.docker("tag", reference, image.reference)
     return image
 
 
@@ -77,3 +83,35 @@ def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
     """Build one of the suite's images from `support/`."""
     context = ROOT / "support" / name
     return build(toolchain, run, f"acceptance-{name}", context / "Dockerfile", context)
+
+
+def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> None:
+    """Write images into an archive, from which runs on other machines take them instead of building their own."""
+    toolchain.engine.docker("save", "--output", archive.resolve(), *(image.reference for image in images))
+
+
+def load(
+    toolchain: Toolchain, run: Run, archive: Path, components: Mapping[ComponentName, Component]
+) -> dict[str, BuiltImage]:
+    """Load the image of each component from an archive that `save` has written, and tag it for the run.
+
+    Raises:
+        ToolchainError: The archive can't be read, or lacks an image.
+    """
+    engine = toolchain.engine
+    try:
+        with tarfile.open(archive) as file:
+            manifest = json.loads(file.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
+        raise ToolchainError(f"{archive} is no archive of images: write one with `make images`") from error
+    references = [reference for entry in manifest for reference in entry["RepoTags"] or ()]
+    engine.docker("load", "--input", archive.resolve())
+    loaded: dict[str, BuiltImage] = {}
+    for name, component in components.items():
+        repository = component.image.repository
+        reference = next((each for each in references if each.rpartition(":")[0] == repository), None)
+        if reference is None:
+            raise ToolchainError(f"{archive} has no image of {repository}: write it with the same target")
+        loaded[name] = _tagged(toolchain, run, repository, reference)
+    engine.docker("rmi", *references)  # the tags of the run that wrote them; the images stay under this run's
+    return loaded

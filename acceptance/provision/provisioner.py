@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from acceptance.core.deadlines import NODE_UP
-from acceptance.core.target import Target
+from acceptance.core.target import Component, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnostics
 from acceptance.provision import database, docker, images, metrics_server, model_stub, release
@@ -62,9 +63,12 @@ class Provisioner:
         self.release: Lazy[Release] = own("release", self._install_release)
         self.ready: Lazy[float] = own("ready release", self._wait_ready)
         self._images: dict[str, Lazy[BuiltImage]] = {
-            name: own("images", partial(images.build_component, toolchain, run, target.root, component))
+            name: own("images", partial(self._component_image, name, component))
             for name, component in target.components.items()
         }
+        self.archive: Path | None = None
+        """The archive that the components' images are taken from; None to build them."""
+        self._archived: Lazy[dict[str, BuiltImage]] = own("images", self._load_archive)
         self._derived: dict[str, Lazy[dict[str, BuiltImage]]] = {
             name: own("images", partial(self._build_derived, instructions))
             for name, instructions in DERIVED_IMAGES.items()
@@ -159,6 +163,15 @@ class Provisioner:
         """Install it, though it has measured nothing yet."""
         self.loaded_tools()
         metrics_server.install(self.cluster())
+
+    def _component_image(self, name: str, component: Component) -> BuiltImage:
+        if self.archive is None:
+            return images.build_component(self.toolchain, self.run, self.target.root, component)
+        return self._archived()[name]
+
+    def _load_archive(self) -> dict[str, BuiltImage]:
+        assert self.archive is not None
+        return images.load(self.toolchain, self.run, self.archive, self.target.components)
 
     def _build_derived(self, instructions: str) -> dict[str, BuiltImage]:
         return {

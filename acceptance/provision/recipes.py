@@ -34,7 +34,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Changes:
+class ContainerChanges:
     """How a container differs from what chart and image say: another command, further files, variables and folders."""
 
     command: tuple[str, ...] = ()

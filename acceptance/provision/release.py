@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from acceptance.kube.manifests import shipped
 from acceptance.kube.status import endpoint_readiness, unfinished_reason
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import service_url
-from acceptance.provision.helm import HelmRelease
+from acceptance.provision.helm import HelmRelease, RefusedReleaseError
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.run import Run
 from toolchain import cache
@@ -112,18 +112,40 @@ def install(
     """
     run = cluster.run
     helm = HelmRelease(cluster, target.chart.release, target.chart.namespace)
-    random_secrets = run_secrets(target, helm.values() if run.reused else None)
+    kept = helm.values() if run.reused else None
+    random_secrets = run_secrets(target, kept)
     for secret in random_secrets.values():
         redact(secret)
     values = run_values(target, inputs, random_secrets)
     objects = Objects(cluster.api, target.chart.namespace)
-    if run.reused and helm.values() == values and chart_is_unchanged(run, target):
+    if kept == values and chart_is_unchanged(run, target):
         return Release(target, cluster, helm, objects, values)
     wait_resolving(cluster, raise_if_closing)
-    release = Release(target, cluster, helm, objects, values, installed_at=time.monotonic())
-    release.upgrade()
+    release = Release(target, cluster, helm, objects, values)
+    installed_at = upgrade_or_replace(release, kept=kept is not None)
     (run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
-    return release
+    return replace(release, installed_at=installed_at)
+
+
+def upgrade_or_replace(release: Release, *, kept: bool) -> float:
+    """Install or upgrade the release, and return when that began, by `time.monotonic`.
+
+    A kept release of another chart may not be upgradable to this one, as where the selectors differ. That says nothing
+    about the installation: it is uninstalled, and this one installed.
+
+    Raises:
+        RefusedReleaseError: Helm or the API server refused the installation.
+    """
+    start = time.monotonic()
+    try:
+        release.upgrade()
+    except RefusedReleaseError:
+        if not kept:
+            raise
+        release.helm.uninstall()
+        start = time.monotonic()
+        release.upgrade()
+    return start
 
 
 def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -160,8 +182,11 @@ def required_values(target: Target, inputs: ReleaseInputs, random_secrets: Mappi
 
 
 def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the run's random secrets by their names in the target's `[values]`; those of a kept release, if any."""
-    fresh = {"auth_secret": secrets.token_urlsafe(48), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
+    """Return the run's random secrets by their names in the target's `[values]`; those of a kept release, if any.
+
+    The signing key has the 32 characters that are enough.
+    """
+    fresh = {"auth_secret": secrets.token_urlsafe(24), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
     paths = target.values.model_dump()
     kept = {name: at(values or {}, paths[name] or "") for name in fresh}
     return {name: target.secret.from_given(str(kept[name])) if kept[name] else value for name, value in fresh.items()}

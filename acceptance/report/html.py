@@ -13,6 +13,7 @@ import jinja2
 from acceptance.core.rules import LEVELS
 from acceptance.report.results import Picture
 from acceptance.report.sections import SECTIONS
+from acceptance.report.trend import trend_line
 from acceptance.report.verdict import OUTCOMES
 
 
@@ -44,6 +45,7 @@ _TEMPLATES.globals |= {
     "marks": {"passed": "✓", "failed": "✗", "error": "!", "untested": "–", "waived": "~"},
     "duration": format_duration,
     "figure": format_figure,
+    "trend_line": trend_line,
 }
 
 
@@ -54,12 +56,17 @@ def write(folder: Path, signoff: Mapping[str, Any], pictures: Sequence[Picture])
     (folder / "index.html").write_text(render(signoff, pictures), encoding="utf-8")
 
 
+def template(name: str) -> jinja2.Template:
+    """Return a page's template, with the report's filters and functions."""
+    return _TEMPLATES.get_template(name)
+
+
 def render(signoff: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> str:
     """Render the page of a run from the data of its signoff.json."""
     context: dict[str, Any] = {}
     for section in SECTIONS:
         context |= section.context(signoff, pictures)
-    return _TEMPLATES.get_template("index.html").render(
+    return template("index.html").render(
         signoff=signoff,
         sections=SECTIONS,
         counts=Counter(level["result"] for rule in signoff["rules"].values() for level in rule["levels"].values()),

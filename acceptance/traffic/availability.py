@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from acceptance.checks.finding import Finding
@@ -102,13 +102,17 @@ class Availability:
         times = tuple(intervals)
         return sum(any(time.contains(record.sent) for time in times) for record in self.records)
 
+    def where(self, keep: Callable[[Record], bool]) -> Availability:
+        """The availability as of the requests that `keep` is true for."""
+        return Availability(
+            tuple(filter(keep, self.records)),
+            tuple(failure for failure in self.failures if keep(failure.record)),
+            tuple(filter(keep, self.expected_refusals)),
+        )
+
     def between(self, interval: Interval) -> Availability:
         """The availability as of the requests sent in `interval` alone."""
-        return Availability(
-            tuple(record for record in self.records if interval.contains(record.sent)),
-            tuple(failure for failure in self.failures if interval.contains(failure.record.sent)),
-            tuple(record for record in self.expected_refusals if interval.contains(record.sent)),
-        )
+        return self.where(lambda record: interval.contains(record.sent))
 
     def figures(self) -> dict[str, float]:
         """Counts, and times in seconds, for the report."""

@@ -80,7 +80,7 @@ class MachineLoad:
         """Whether the traffic has failures, and each was under way in, or soon after, a time of starvation."""
         starved = [Interval(each.start, each.end + RECOVERY_SECONDS) for each in self.starved]
         failed = [Interval(failure.record.due, failure.record.done) for failure in availability.failures]
-        return bool(failed) and all(any(overlap(each, time) for time in starved) for each in failed)
+        return bool(failed) and all(any(each.overlaps(time) for time in starved) for each in failed)
 
     def figures(self) -> dict[str, float]:
         """Seconds of starvation, the largest share that was withheld, and the largest lateness in seconds."""
@@ -89,11 +89,6 @@ class MachineLoad:
             "max_steal": max((each.steal for each in self.samples), default=0.0),
             "max_lateness": max((each.lateness for each in self.samples), default=0.0),
         }
-
-
-def overlap(one: Interval, other: Interval) -> bool:
-    """Whether two intervals have a moment in common."""
-    return one.start <= other.end and other.start <= one.end
 
 
 def raise_if_starved(load: MachineLoad, traffic: Iterable[Availability]) -> None:

@@ -211,6 +211,7 @@ def run(found: Sequence[Mutant], target: Path, chosen: argparse.Namespace, conso
     results = Results(RESULTS, state_of_tests())
     judged_here = [each for each in selected if lists.find(lists.ELSEWHERE, each) is None]
     open_mutants = [each for each in judged_here if results.read(each) is None]
+    open_mutants.sort(key=lambda mutant: lists.find(lists.EQUIVALENT, mutant) is not None)
     earlier = len(judged_here) - len(open_mutants)
     console.print(f"{len(selected)} mutants, {len(judged_here)} judged here, {earlier} of them by earlier runs")
     problem = judge(open_mutants, target, results, console) if open_mutants else None

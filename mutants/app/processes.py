@@ -10,7 +10,7 @@ from acceptance.core.deadlines import Deadline
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import docker
 from acceptance.provision.containers import LOG_LINES, ContainerProvisioner, StoppedError, log, wait_answered
-from acceptance.provision.recipes import Changes
+from acceptance.provision.recipes import ContainerChanges
 from acceptance.provision.release import Release
 from mutants.app.mutant import ComponentName, Mutant
 from mutants.app.stryker import INSTRUMENTER, SWITCH
@@ -97,7 +97,7 @@ class BackendProcesses(Processes):
     def _open(self) -> None:
         """Replace the backend's container by one that starts mutants."""
         command = ("python3", STARTER_PATH, str(PORT), IMAGE_FOLDER, WORK_FOLDER, PACKAGE)
-        changes = Changes(command=command, files={STARTER_PATH: STARTER.read_bytes()}, tmpfs=(WORK_FOLDER,))
+        changes = ContainerChanges(command=command, files={STARTER_PATH: STARTER.read_bytes()}, tmpfs=(WORK_FOLDER,))
         self._container = self._provisioner.start_component(self._release, "backend", changes=changes)
 
         def probe() -> None:
@@ -131,7 +131,7 @@ class FrontendProcesses(Processes):
             self._switch(mutant.switch)
             return
         active = {SWITCH: mutant.switch} if mutant else {}
-        changes = Changes(
+        changes = ContainerChanges(
             files={PRELOAD_PATH: PRELOAD.read_bytes()},
             environment={"NODE_OPTIONS": f"--require {PRELOAD_PATH}", **active},
         )

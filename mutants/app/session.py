@@ -23,7 +23,7 @@ from acceptance.provision import docker
 from acceptance.provision.containers import ContainerProvisioner, StoppedError
 from mutants.app.mutant import Mutant
 from mutants.app.processes import BackendProcesses, FrontendProcesses, Processes
-from mutants.app.tests import Order, judges
+from mutants.app.tests import Order, covering, is_decisive, judges
 
 BY_START, BY_SIGN_UP = "its start", "a new user's sign-up"
 REASON = 1000
@@ -33,6 +33,8 @@ CPU_SHARES = 64
 """Of each container, where Docker's default is 1024: all else on the machine comes first."""
 SLOW_FACTOR, SLOW_SECONDS = 2, 2
 """A test that takes longer than that many times its usual time and so many seconds may have failed by the machine."""
+SURVIVOR_SECONDS = 10
+"""Where the tests that reach a mutant take longer, some of each kind judge it, and all that killed one of its file."""
 ATTEMPTS = 3
 """How often a mutant is judged until the original passes the test that killed it."""
 
@@ -46,7 +48,7 @@ class Result:
 
 
 class BaselineError(Exception):
-    """Tests fail on the unmodified application."""
+    """The tests can't judge mutants."""
 
 
 class UnconfirmedError(Exception):
@@ -133,18 +135,19 @@ class MutantSession:
             self._reached[BY_SIGN_UP] = self.processes.places()
 
     def _run_baseline(self, items: Sequence[pytest.Item], end: pytest.Item) -> None:
-        failed = []
         for item, next_item in zip(items, [*items[1:], end], strict=True):
             start = time.monotonic()
             reports = run(item, next_item)
             self._usual[item.nodeid] = self._order.seconds[item.nodeid] = time.monotonic() - start
             if bad := next((each for each in reports if each.failed), None):
-                failed.append(f"{item.nodeid}: {bad.longreprtext[-REASON:]}")
+                self.problem = (
+                    f"{item.nodeid} fails on the original, and judges no mutant: {bad.longreprtext[-REASON:]}"
+                )
             elif not any(each.skipped for each in reports):
                 self._items[item.nodeid] = item
                 self._reached[item.nodeid] = self.processes.places()
-        if failed:
-            raise BaselineError(f"{len(failed)} tests fail on the unmodified application, first {failed[0]}")
+        if not self._items:
+            raise BaselineError("no test passes on the original")
 
     def _late(self, mutant: Mutant) -> bool:
         """Whether a mutant is judged after the others: one that needs a new start of the frontend."""
@@ -155,15 +158,20 @@ class MutantSession:
         return any(mutant.places & reached for reached in self._reached.values())
 
     def _candidates(self, mutant: Mutant) -> list[str]:
-        """Return the tests that reach a mutant; all that reach the component if the mutant matters at its start."""
+        """Return the tests that reach a mutant, or of many some of each kind; all if it matters at the start alone."""
+        reaching = {test: reached for test, reached in self._reached.items() if reached}
         if self._loaded(mutant):
-            tests = [test for test, reached in self._reached.items() if mutant.places & reached]
+            tests = [test for test, reached in reaching.items() if mutant.places & reached]
         elif not mutant.places or mutant.places & self._at_start:
-            tests = [test for test, reached in self._reached.items() if reached]
+            tests = list(reaching)
         else:
             return []
         if mutant.component == "backend":
             tests = [test for test in tests if judges(test, mutant.file.stem)]
+        if sum(self._usual.get(test, 0) for test in tests) > SURVIVOR_SECONDS:
+            kept = covering({test: reaching[test] for test in tests}, self._usual)
+            kept |= {test for test in tests if is_decisive(test) or self._order.kills[test, str(mutant.file)]}
+            tests = [test for test in tests if test in kept]
         return self._order.of(tests, str(mutant.file))
 
     def _judge(self, mutant: Mutant, end: pytest.Item) -> Result | None:

@@ -21,6 +21,7 @@ MODULES = tuple(
         "history",
         "caching",
         "accounts",
+        "plain_forms",
     )
 )
 """The tests of the application alone: none needs Kubernetes."""
@@ -44,6 +45,8 @@ LEAST_SECONDS = 0.05
 """A quicker test is run no earlier."""
 SLOW_SECONDS = 2
 """Tests that take longer run last."""
+QUICK_SHARE = 3
+"""One in so many tests, the quickest, is always among those of many that judge a mutant."""
 SAME_FILE = 10
 """How many mutants of other files a killed one of the same file is worth."""
 
@@ -56,6 +59,28 @@ def function(test: str) -> str:
 def judges(test: str, module: str) -> bool:
     """Whether a test, by its node ID, may tell a mutant of a module from the original."""
     return module in DECISIVE.get(function(test), {module})
+
+
+def covering(reached: Mapping[str, frozenset[str]], seconds: Mapping[str, float]) -> set[str]:
+    """Return tests that together reach all that any reaches, in little time, and all quick ones.
+
+    Args:
+        reached: What each test reaches.
+        seconds: How long each takes.
+    """
+    ranked = sorted(reached, key=lambda test: seconds.get(test, 0))
+    chosen = set(ranked[: len(ranked) // QUICK_SHARE])
+    missing = frozenset().union(*reached.values()).difference(*(reached[test] for test in chosen))
+    while missing:
+        best = max(reached, key=lambda test: len(reached[test] & missing) / max(LEAST_SECONDS, seconds.get(test, 0)))
+        chosen.add(best)
+        missing -= reached[best]
+    return chosen
+
+
+def is_decisive(test: str) -> bool:
+    """Whether a test, by its node ID, is of a question that some modules answer."""
+    return function(test) in DECISIVE
 
 
 @dataclass

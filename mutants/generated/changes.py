@@ -137,14 +137,44 @@ def _encode(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def found_again(model: Any, field: Field, item: Any) -> Field | None:
+    """Return a model's field in another object of the same kind, elements of lists by name; None if it has none."""
+    if model is item:
+        return field
+    found: Field = ()
+    for step in field:
+        model = model[step]
+        try:
+            place = _place(step, model, item)
+            item = item[place]
+        except (LookupError, TypeError):
+            return None
+        found = (*found, place)
+    return found
+
+
+def _place(step: Step, element: Any, container: Any) -> Step:
+    """Return the place in a container of the element that is at a step of another one."""
+    if isinstance(step, int) and (name := _name_of(element)):
+        names = [_name_of(each) for each in container]
+        if name not in names:
+            raise LookupError(name)
+        return names.index(name)
+    return step
+
+
+def _name_of(element: Any) -> Any:
+    """Return what tells an element of a list from others, or None."""
+    return element.get("name") or element.get("type") if isinstance(element, dict) else None
+
+
 def path_of(item: Any, field: Field) -> str:
     """Return a field's path; an element of a list is shown by its name, key or value, or else its index."""
     shown = ""
     for step in field:
         item = item[step]
         if isinstance(step, int):
-            name = item.get("name") or item.get("type") if isinstance(item, dict) else None
-            shown += f"[{name or step}]"
+            shown += f"[{_name_of(item) or step}]"
         else:
             shown += f".{step}" if shown else step
     return shown

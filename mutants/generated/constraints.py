@@ -1,7 +1,9 @@
 """Mutants of `values.schema.json` and `_validation.tpl`: each constraint loosened or dropped, in a copy of the chart.
 
 A mutant is killed if a value that must be refused (see `refused`) is rendered. A constraint of the schema that the
-templates check as well is equivalent: the value is still refused.
+templates check as well is equivalent: the value is still refused. What a looser schema accepts and what the templates
+render is asked for separately, because Helm validates all values before it renders them: so Helm renders each value
+once, without the schema, for all mutants.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -28,6 +31,7 @@ from mutants.generated.judge import Outcome
 
 CASES = 3
 """How many accepted values are rendered for one mutant of the schema."""
+NO_SCHEMA = "{}"
 STILL_REFUSED = "the templates refuse the value too"
 DROPPED = frozenset(
     {
@@ -141,6 +145,9 @@ class Chart:
         self.by_schema: list[tuple[refused.Case, dict[str, Any], set[tuple[str | int, ...]]]] = []
         """The cases that the schema refuses, all values of each as the schema sees them, and what refuses them."""
         self.by_templates: list[refused.Case] = []
+        self.rendered_without_schema: set[str] = set()
+        self.refused_without_schema: set[str] = set()
+        self._lock = Lock()
         for case in refused.every():
             values = _without_nulls(merge_values(base, *case.overrides))
             if errors := list(validator.iter_errors(values)):
@@ -184,8 +191,21 @@ class Chart:
         """Return the outcome of a mutant of the schema."""
         validator = Draft7Validator(mutant.schema)
         accepted = [case for case, values in self.concerned(mutant) if validator.is_valid(values)]
-        finding = self._rendered(accepted[:CASES], _write(SCHEMA, json.dumps(mutant.schema)))
-        return Outcome(mutant.id, finding, STILL_REFUSED if accepted and finding is None else None)
+        accepted.sort(key=lambda case: case.name not in self.rendered_without_schema)
+        rendered = next((case for case in accepted[:CASES] if self._renders_without_schema(case)), None)
+        finding = rendered.finding if rendered else None
+        return Outcome(mutant.id, finding, STILL_REFUSED if accepted and not rendered else None)
+
+    def _renders_without_schema(self, case: refused.Case) -> bool:
+        with self._lock:
+            if case.name in self.rendered_without_schema:
+                return True
+            if case.name in self.refused_without_schema:
+                return False
+        rendered = self.error(case, _write(SCHEMA, NO_SCHEMA)) is None
+        with self._lock:
+            (self.rendered_without_schema if rendered else self.refused_without_schema).add(case.name)
+        return rendered
 
     @cached_property
     def statements(self) -> list[tuple[refused.Case, set[int]]]:
@@ -207,7 +227,7 @@ class Chart:
     def _rendered(self, cases: list[refused.Case], edit: charts.Edit) -> str | None:
         """Return a finding on the first case that the edited chart renders."""
         found = (case for case in cases if self.error(case, edit) is None)
-        return next((f"CHT-10: values: {case.path}: expected refused, actual rendered" for case in found), None)
+        return next((case.finding for case in found), None)
 
 
 def outcomes(renderer: Renderer) -> Iterator[Outcome]:

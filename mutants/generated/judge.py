@@ -7,13 +7,17 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from acceptance import checks
+from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Untested, Waived
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target
-from mutants.generated import objects
+from mutants import equivalent
+from mutants.generated import altered, objects
+from toolchain.console import ToolchainError
 
 BATCH = 40
 
@@ -34,9 +38,10 @@ CHART_FILES = frozenset({*(f"CHT-0{number}" for number in range(1, 8)), "CHT-10"
 class Judge:
     """Runs the checks of one snapshot's level of its objects, the fastest first."""
 
-    def __init__(self, base: Snapshot, target: Target) -> None:
+    def __init__(self, base: Snapshot, target: Target, renderer: Renderer | None = None) -> None:
         self.base = base
         self.target = target
+        self.renderer = renderer
         self.mutants = list(objects.every(base))
         timed: list[tuple[float, Check]] = []
         for check in checks.for_level(base.source):
@@ -49,23 +54,34 @@ class Judge:
     def _run(self, check: Check, snapshot: Snapshot) -> str | None:
         try:
             found = check(snapshot, self.target)
-        except (Untested, Waived):
+        except (Untested, Waived) as reason:
+            if isinstance(reason.__cause__, ToolchainError):
+                raise  # a mutant that no rule could judge is no survivor
             return None
         return str(found[0]) if found else None
 
     def outcome(self, mutant: objects.Mutant) -> Outcome:
-        """Return the first finding on a mutant."""
-        altered = mutant.apply(self.base)
-        found = (self._run(check, altered) for check in self.checks)
-        return Outcome(mutant.id, next((each for each in found if each is not None), None))
+        """Return the first finding on a mutant: of a rule on its objects, or on what changed values do to them.
+
+        The latter is asked for where a mutant is not equivalent without it.
+
+        Raises:
+            Untested: The API server's rules can't judge it.
+        """
+        snapshot = mutant.apply(self.base)
+        found = (self._run(check, snapshot) for check in self.checks)
+        finding = next((each for each in found if each is not None), None)
+        if finding is None and self.renderer is not None and equivalent.find(mutant.id) is None:
+            finding = altered.finding(self.renderer, mutant)
+        return Outcome(mutant.id, finding)
 
 
 _judges: dict[str, Judge] = {}
 
 
-def _start(bases: Sequence[Snapshot], target: Target) -> None:
+def _start(bases: Sequence[Snapshot], renderer: Renderer) -> None:
     """Prepare a process of the pool."""
-    _judges.update({base.source: Judge(base, target) for base in bases})
+    _judges.update({each.source: Judge(each, renderer.target, renderer if each.chart else None) for each in bases})
 
 
 def _judge(level: str, start: int) -> list[Outcome]:
@@ -73,9 +89,12 @@ def _judge(level: str, start: int) -> list[Outcome]:
     return [judge.outcome(mutant) for mutant in judge.mutants[start : start + BATCH]]
 
 
-def outcomes(bases: Sequence[Snapshot], target: Target) -> Iterator[Outcome]:
+def outcomes(bases: Sequence[Snapshot], renderer: Renderer) -> Iterator[Outcome]:
     """Yield the outcome of every generated mutant of the snapshots, in their order."""
+    altered.prepare(renderer)
     batches = [(base.source, start) for base in bases for start in range(0, sum(1 for _ in objects.every(base)), BATCH)]
-    with ProcessPoolExecutor(os.cpu_count(), initializer=_start, initargs=(bases, target)) as pool:
+    with ProcessPoolExecutor(
+        os.cpu_count(), get_context("fork"), initializer=_start, initargs=(bases, renderer)
+    ) as pool:
         for batch in pool.map(_judge, *zip(*batches, strict=True)):
             yield from batch

@@ -1,14 +1,13 @@
-"""Mutants of objects: one field of one object changed, in every rendering that contains it, or in the cluster."""
+"""Mutants of objects: one field of one object changed in every rendering, as by its template, or in the cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from acceptance.checks.snapshot import Rendering, Snapshot
 from acceptance.core.fields import Object, object_ref
-from mutants.generated.changes import DUPLICATED, REMOVED, Change, Field, changes, fields, get, path_of
+from mutants.generated.changes import DUPLICATED, REMOVED, Change, Field, changes, fields, found_again, path_of
 
 WHOLE = (Change(REMOVED), Change(DUPLICATED))
 """The changes of a whole object, whose field is empty."""
@@ -18,16 +17,16 @@ CLUSTER = ("pods", "replica_sets", "endpoint_slices", "nodes", "namespaces")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one field of an object.
+    """One change of one field of an object, in every rendering that has the field: whatever the values.
 
-    `original` is the field's value: in other renderings of the object the field is changed if it has that value.
+    `model` is the object in which the field was found. Elements of lists are found by their names in other renderings.
     """
 
     level: str
     object: str
     field: Field
     path: str
-    original: Any
+    model: Object
     change: Change
 
     @property
@@ -37,19 +36,20 @@ class Mutant:
 
     def apply(self, base: Snapshot) -> Snapshot:
         """Return the altered copy of a snapshot."""
-        altered = replace(base, objects=self._alter(base.objects))
+        altered = replace(base, objects=self.alter(base.objects))
         if base.chart is not None:
             renderings = {
-                name: replace(rendering, objects=self._alter(rendering.objects))
+                name: replace(rendering, objects=self.alter(rendering.objects))
                 for name, rendering in renderings_of(base).items()
             }
             altered = replace(altered, chart=replace(base.chart, **renderings))  # type: ignore[arg-type]
         if base.cluster is not None:
-            parts = {name: self._alter(getattr(base.cluster, name)) for name in CLUSTER}
+            parts = {name: self.alter(getattr(base.cluster, name)) for name in CLUSTER}
             altered = replace(altered, cluster=replace(base.cluster, **parts))  # type: ignore[arg-type]
         return altered
 
-    def _alter(self, objects: tuple[Object, ...]) -> tuple[Object, ...]:
+    def alter(self, objects: tuple[Object, ...]) -> tuple[Object, ...]:
+        """Return the objects of a rendering with the change."""
         altered: list[Object] = []
         for item in objects:
             if object_ref(item) != self.object:
@@ -57,14 +57,9 @@ class Mutant:
             elif not self.field:
                 altered += [item, item] if self.change.name == DUPLICATED else []
             else:
-                altered.append(self.change.apply(item, self.field) if self._contained_in(item) else item)
+                field = found_again(self.model, self.field, item)
+                altered.append(item if field is None else self.change.apply(item, field))
         return tuple(altered)
-
-    def _contained_in(self, item: Object) -> bool:
-        try:
-            return bool(get(item, self.field) == self.original)
-        except LookupError:
-            return False
 
 
 def renderings_of(base: Snapshot) -> Mapping[str, Rendering]:
@@ -93,5 +88,4 @@ def every(base: Snapshot) -> Iterator[Mutant]:
                 continue
             seen.add((owner, field))
             for change in changes(item, field) if field else WHOLE:
-                original = get(item, field)
-                yield Mutant(base.source, owner, field, path_of(item, field), original, change)
+                yield Mutant(base.source, owner, field, path_of(item, field), item, change)

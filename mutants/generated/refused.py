@@ -35,6 +35,16 @@ class Case:
         """The values to merge over the required ones, in their order."""
         return [nested(path, value) for path, value in (*self.others, (self.path, self.value))]
 
+    @property
+    def name(self) -> str:
+        """The value and what it needs, as text."""
+        return repr((self.path, self.value, self.others))
+
+    @property
+    def finding(self) -> str:
+        """What is reported if the chart renders the value."""
+        return f"CHT-10: values: {self.path}: expected refused, actual rendered"
+
 
 def text(*values: Any) -> tuple[Any, ...]:
     """Return values that are no text of the format, and one that is no text at all."""
@@ -315,5 +325,8 @@ def _combinations() -> Iterator[Case]:
         yield Case(f"{liveness}.failureThreshold", 1, ((f"{liveness}.periodSeconds", unready_after),))
         yield Case(f"{component}.strategy.maxSurge", 0)
         yield Case(f"{component}.strategy.maxSurge", "0%", ((f"{component}.strategy.maxUnavailable", "10%"),))
+        yield Case(f"{component}.resources.limits.cpu", 129)
+        yield Case(f"{component}.resources.limits.memory", "2Ti")
+        yield Case(f"{component}.resources.requests.memory", "3Mi")
         for resource, more in (("cpu", "0.6"), ("memory", "1Gi")):
             yield Case(f"{component}.resources.requests.{resource}", more)

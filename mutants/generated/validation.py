@@ -87,7 +87,7 @@ def concerned(mutant: Mutant, text: str) -> set[int]:
     included = next((each for each in INCLUDE.finditer(text) if f"{each.group(1)}: dropped" == mutant.change), None)
     if included is None:
         return {next(line for line in lines if line >= mutant.line)}
-    definition = "define " + included.group(1).rpartition('"')[0].partition(" (")[0]
-    start = text.count("\n", 0, text.index(definition.split('" ')[0])) + 1
+    name = included.group(1).partition('"')[0]
+    start = text.count("\n", 0, text.index(f'define "{name}"')) + 1
     end = min((part for part in parts if part > start), default=len(text))
     return {line for line in lines if start <= line < end}

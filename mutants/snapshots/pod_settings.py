@@ -70,6 +70,26 @@ def _test_of_no_image(draft: Draft) -> None:
             item["spec"]["containers"][0]["image"] = ""
 
 
+for clause, name, value in (
+    ("a bare pod", "helm.sh/hook", None),
+    ("an unknown event of a hook", "helm.sh/hook", "tests"),
+    ("an unknown policy of a hook", "helm.sh/hook-delete-policy", "hook-success"),
+):
+
+    @mutant("POD-23", clause)
+    def _hook(draft: Draft, name: str = name, value: str | None = value) -> None:
+        for item in draft.objects():
+            if item["kind"] == "Pod":
+                item["metadata"]["annotations"] = {**item["metadata"]["annotations"], name: value}
+
+
+@mutant("POD-23", "a hook that is started again and again")
+def _restarted(draft: Draft) -> None:
+    for item in draft.objects():
+        if item["kind"] == "Pod":
+            item["spec"]["restartPolicy"] = "Always"
+
+
 field("POD-24", "a fixed node", Draft.pod_specs, "nodeName", "node-1", "static")
 field("POD-24", "another scheduler", Draft.pod_specs, "schedulerName", "volcano")
 field("POD-24", "a deadline", Draft.pod_specs, "activeDeadlineSeconds", 3600)

@@ -51,6 +51,39 @@ field(
     "env",
     [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "todo-chatbot-secrets", "key": "ABSENT"}}}],
 )
+CONFIGURED = {"name": "todo-chatbot-config"}
+RENAMED = {"configMapKeyRef": {**CONFIGURED, "key": "CORS_ORIGINS"}}
+for clause, change in {
+    "a variable without a value": variable("APP_VERSION", valueFrom=None),
+    "a key under another name": lambda old: [
+        {"name": "ALLOWED_SITES", "valueFrom": RENAMED} if each["name"] == "CORS_ORIGINS" else each for each in old
+    ],
+    "a misspelt variable": lambda old: [
+        {**each, "name": "APP_VERSON"} if each["name"] == "APP_VERSION" else each for each in old
+    ],
+    "a key that is read but not given": variable("CORS_ORIGINS"),
+    "another PORT than the container's": variable("PORT", value="8001"),
+}.items():
+    field("REL-05", clause, main, "env", change, "static")
+for clause, argv in {
+    "an option for a program": ["-m", "todo_backend.migrate"],
+    "a misspelt module": ["python3", "-m", "todo_backend.migrates"],
+    "a module without -m": ["python3", "-u", "todo_backend.migrate"],
+    "a misspelt program": ["pyhton3", "-m", "todo_backend.migrate"],
+    "no command": [],
+}.items():
+    field("REL-05", f"{clause} in an init container", of_backend(first_init_container), "command", argv, "static")
+
+
+@mutant("REL-05", "a test without a variable that it needs", "static")
+def _test_without(draft: Draft) -> None:
+    for item in draft.objects():
+        if item["kind"] == "Pod":
+            body = item["spec"]["containers"][0]
+            body["env"] = [each for each in body["env"] if each["name"] != "FRONTEND_URL"]
+
+
+field("REL-05", "another image's module", of_backend(first_init_container), "image", "todo-frontend:1.0.0", "static")
 field("REL-05", "volume of no ConfigMap", spec, "volumes", [{"name": "v", "configMap": {"name": "absent"}}])
 field("REL-05", "volume of no Secret", spec, "volumes", [{"name": "v", "secret": {"secretName": "absent"}}])
 field(

@@ -34,16 +34,12 @@ from acceptance.traffic.write_ledger import Ledger, settle
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of an experiment, so that it runs after the tests that disturb nothing.
-
-    Those that judge all experiments together run last.
-    """
+    """Mark every test of an experiment, so that it runs after the tests that disturb nothing."""
     for item in items:
         if "experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("experiment")
         if "ended_experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("every_experiment")
-    items.sort(key=lambda item: item.get_closest_marker("every_experiment") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
-from http.cookies import SimpleCookie
 from typing import Any
 
 import jwt
@@ -13,7 +11,7 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.answers import describe
+from acceptance.client.answers import describe, set_cookies
 from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
@@ -28,12 +26,8 @@ from acceptance.provision.release import Release
 
 TAIL = 2000
 """Lines of a log: more than what the requests of this module write."""
-
-
-def set_cookies(answer: Response) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The name and attributes of each cookie that a response sets; the attributes' names are in lower case."""
-    for header in answer.raw.headers.getlist("Set-Cookie"):
-        yield from SimpleCookie(header).items()
+LONG_NAME = 3000
+"""Characters that make a session longer than the 4 kB of a cookie."""
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +100,33 @@ def test_password_without_its_spaces_is_refused(
     described = describe(target, answer)
     assert 400 <= answer.status_code < 500, f"another password: expected it refused, got {described}"
     assert session_token(target, answer) is None, "another password: expected no session, got one"
+
+
+@pytest.mark.rule("PER-09")
+def test_user_with_a_long_name_stays_signed_in(
+    ready_release: Release, gateway: Gateway, admin_connection: Connection[Any]
+) -> None:
+    """With every cookie that sign-up set, as a browser sends them: a session may need more than one."""
+    target, tables = ready_release.target, ready_release.target.tables
+    account = random_account()
+    account["name"] += "x" * LONG_NAME
+    redactor.add(account["password"])
+    answer = send_account(gateway, target.auth.sign_up, account, ready_release.origin)
+    if 400 <= answer.status_code < 500:
+        raise Untested(f"the application refuses a name of {len(account['name'])} characters")
+    cookies = {name: cookie.value for name, cookie in set_cookies(answer) if cookie.value}
+    for value in cookies.values():
+        redactor.add(value)
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    stored = rows(admin_connection, tables.user, {tables.user_email: account["email"]})
+    ids = [row[tables.user_id] for row in stored if account["name"] in row.values()]
+    assert len(ids) == 1, f"{tables.user}: expected one row with the long name, got {len(ids)} of {len(stored)}"
+    paths = {"frontend": target.pages.tasks}
+    if "cookie" in target.auth.carriers:
+        paths["backend"] = target.api.tasks.format(user_id=ids[0])
+    for component, path in paths.items():
+        answer = send(gateway, "GET", gateway.url(component, path), headers=headers, allow_redirects=False)
+        assert answer.status_code == 200, f"{component}, {sorted(cookies)}: got {describe(target, answer)}"
 
 
 def cookie_findings(target: Target, answer: Response, *, https: bool) -> list[Finding]:

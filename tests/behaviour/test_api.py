@@ -110,6 +110,53 @@ def test_every_endpoint_serves_its_user(user: User, admin_connection: Connection
     assert not remaining, f"expected the last request to delete the task, got {remaining}"
 
 
+NEW_ITEMS = 3
+"""How many tasks and conversations a list gets, to look at its beginning."""
+
+
+def new_items(user: User, kind: str) -> tuple[str, str | None, list[object]]:
+    """Create tasks or conversations; return the list's path and field, and the identifiers, oldest first."""
+    api = user.target.api
+    if kind == "tasks":
+        tasks = [user.add_task(f"listed {secrets.token_hex(6)}") for _ in range(NEW_ITEMS)]
+        return user.path(api.tasks), api.tasks_field, [task[api.id_field] for task in tasks]
+    path = user.path(api.conversations, kind)
+    turns = [user.send_message(f"listed {secrets.token_hex(6)}") for _ in range(NEW_ITEMS)]
+    return path, api.conversations_field, [user.conversation_of(turn) for turn in turns]
+
+
+@pytest.mark.rule("PER-01")
+@pytest.mark.parametrize("kind", ["tasks", "conversations"])
+def test_parts_of_a_list_are_the_list(user: User, kind: str) -> None:
+    """Parts of one and of two, put together, are how the list begins."""
+    api = user.target.api
+    if api.page_query is None:
+        raise Untested("the target names no query for a part of a list")
+    path, field, _ = new_items(user, kind)
+
+    def ids(query: str = "") -> list[object]:
+        return [each[api.id_field] for each in user.items(path + query, field)]
+
+    whole = ids()
+    for size in (1, 2):
+        offsets = range(0, NEW_ITEMS, size)
+        parts = [ids(f"?{api.page_query.format(limit=size, offset=offset)}") for offset in offsets]
+        assert {len(part) for part in parts[: NEW_ITEMS // size]} == {size}, f"expected parts of {size}, got {parts}"
+        found = [each for part in parts for each in part]
+        assert found == whole[: len(found)], f"{kind} in parts of {size}: expected {whole[: len(found)]}, got {found}"
+
+
+@pytest.mark.rule("PER-01")
+@pytest.mark.parametrize("kind", ["tasks", "conversations"])
+def test_lists_begin_with_the_newest(user: User, kind: str) -> None:
+    api = user.target.api
+    if not api.newest_first:
+        raise Untested("the target does not say that lists begin with the newest")
+    path, field, created = new_items(user, kind)
+    found = [each[api.id_field] for each in user.items(path, field)][:NEW_ITEMS]
+    assert found == created[::-1], f"{kind}: expected {created[::-1]} first, got {found}"
+
+
 @dataclass(frozen=True)
 class BadInput:
     """A request that is invalid for every implementation; `raw` is a body that is no JSON."""

@@ -14,6 +14,8 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Untested
+from acceptance.client import prompts
+from acceptance.client.answers import describe, explains
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User
@@ -91,6 +93,73 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
             assert answer in body, f"expected the first turn's answer in the model's request, got {body}"
 
 
+@pytest.mark.rule("PER-04", "PER-09")
+def test_model_hears_which_tasks_are_open(user: User, model: ModelStub) -> None:
+    """What the tool answers has an open and a completed task, and changes with the state of one."""
+    api = user.target.api
+    titles = [f"heard {secrets.token_hex(6)}" for _ in range(2)]
+    open_task, done = (user.add_task(title) for title in titles)
+    if api.complete is None:
+        raise Untested("the target names no path for completing a task")
+
+    def complete(task: Mapping[str, Any]) -> None:
+        path = user.path(api.complete, id=task[api.id_field])
+        user.request_json(api.complete_method, path, {api.completed_field: True})
+
+    def heard() -> str:
+        with prompts.recorded(model) as bodies:
+            user.send_message("what are my tasks?")
+        if not bodies or "list_tasks" not in prompts.tools(bodies[0]):
+            raise Untested("the agent offers the model no tool list_tasks")
+        said = "\n".join(prompts.results(bodies[-1]))
+        missing = [title for title in titles if title not in said]
+        assert not missing, f"expected {missing} in what the tool answers, got {said[:1000]}"
+        return said
+
+    complete(done)
+    before = heard()
+    complete(open_task)
+    assert heard() != before, f"expected the tool to answer otherwise after a task was completed, got {before[:1000]}"
+
+
+@pytest.mark.rule("PER-04")
+@pytest.mark.parametrize("tool", ["complete_task", "delete_task"])
+def test_turn_about_no_task_has_its_call_and_no_effect(
+    user: User, model: ModelStub, admin_connection: Connection[Any], tool: str
+) -> None:
+    api, tables = user.target.api, user.target.tables
+    user.add_task(f"there {secrets.token_hex(6)}")
+    title = f"nowhere {secrets.token_hex(6)}"
+    before = rows(admin_connection, tables.task, {tables.owner: user.id})
+    with prompts.recorded(model) as bodies:
+        answer = user.send_message(f"{tool.replace('_', ' ')}: {title}")
+    if tool not in prompts.tools(bodies[0]):
+        raise Untested(f"the agent offers the model no tool {tool}")
+    calls = json.dumps(answer[api.tool_calls_field])
+    assert tool in calls, f"expected the call of {tool} in the response, got {calls}"
+    assert title in calls, f"expected the call's title {title} in the response, got {calls}"
+    after = rows(admin_connection, tables.task, {tables.owner: user.id})
+    assert after == before, f"{tables.task}: expected the user's rows unchanged, got {after}"
+
+
+@pytest.mark.rule("PER-09")
+def test_longest_title_by_chat_is_stored_and_no_longer_one(user: User, admin_connection: Connection[Any]) -> None:
+    api, tables = user.target.api, user.target.tables
+    if api.title_limit is None:
+        raise Untested("the target names no longest title")
+    marker = secrets.token_hex(6)
+    longest = (marker + "é漢" * api.title_limit)[: api.title_limit]
+    for title in (longest, f"{longest}x"):
+        answer = user.call("POST", user.chat_path, json={api.message_field: f"add task: {title}"})
+        described = describe(user.target, answer)
+        assert answer.status_code < 500, f"title of {len(title)} characters: expected no 5xx, got {described}"
+    found = [row[tables.task_title] for row in rows(admin_connection, tables.task, {tables.owner: user.id})]
+    titles = [title for title in found if title.startswith(marker)]
+    assert longest in titles, f"{tables.task}: expected the title of {len(longest)} characters, got {titles}"
+    longer = [title for title in titles if len(title) > api.title_limit]
+    assert not longer, f"{tables.task}: expected {api.title_limit} characters at most, got {longer}"
+
+
 @pytest.fixture
 def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
     """The model, to inject faults into; afterwards the release must work with it again."""
@@ -136,7 +205,7 @@ def test_turn_with_a_failing_model_stores_nothing(
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
             answer = user.call("POST", user.chat_path, json=message | turn)
             assert_failed(user, answer)
-            assert answer.text.strip(), f"expected an explanation, got an empty {answer.status_code}"
+            assert explains(answer), f"expected an explanation, got {answer.status_code}: {answer.text[:100]}"
         assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
 
 

@@ -10,6 +10,7 @@ import requests
 
 from acceptance.client.live_config import setting
 from acceptance.client.user import User, send
+from acceptance.core.target import Api
 from acceptance.provision.release import Release
 
 ALLOWED = "Access-Control-Allow-Origin"
@@ -24,11 +25,11 @@ def allowed_origins(ready_release: Release) -> list[str]:
     return origins
 
 
-def preflight(user: User, origin: str) -> requests.Response:
-    """The request that a browser sends before it posts a task as JSON with a token."""
+def preflight(user: User, origin: str, method: str = "POST") -> requests.Response:
+    """The request that a browser sends before it sends JSON with a token by this method."""
     headers = {
         "Origin": origin,
-        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type",
     }
     url = user.gateway.url("backend", user.path(user.target.api.tasks))
@@ -40,14 +41,25 @@ def request(user: User, origin: str) -> requests.Response:
     return user.call("GET", user.path(user.target.api.tasks), headers={"Origin": origin})
 
 
+def methods(api: Api) -> set[str]:
+    """The methods of the API's endpoints."""
+    found = {"GET", "POST", "DELETE", api.update_method, api.complete_method if api.complete else None}
+    return {method for method in found | {api.partial_method} if method}
+
+
 @pytest.mark.rule("SCY-07")
 def test_configured_origins_are_allowed(user: User, allowed_origins: list[str]) -> None:
+    """To use every method of the API."""
     for origin in allowed_origins:
-        allowed = preflight(user, origin)
-        assert allowed.ok, f"preflight from {origin}: expected 2xx, got {allowed.status_code}: {allowed.text}"
-        methods = {name.strip() for name in allowed.headers.get("Access-Control-Allow-Methods", "").split(",")}
-        assert methods & {"POST", "*"}, f"preflight from {origin}: expected POST among the methods, got {methods}"
-        for what, answer in (("preflight", allowed), ("request", request(user, origin))):
+        answers = [("request", request(user, origin))]
+        for method in sorted(methods(user.target.api)):
+            allowed = preflight(user, origin, method)
+            what = f"preflight of {method}"
+            answers.append((what, allowed))
+            assert allowed.ok, f"{what} from {origin}: expected 2xx, got {allowed.status_code}: {allowed.text}"
+            found = {name.strip() for name in allowed.headers.get("Access-Control-Allow-Methods", "").split(",")}
+            assert found & {method, "*"}, f"{what} from {origin}: expected it among the methods, got {found}"
+        for what, answer in answers:
             actual = answer.headers.get(ALLOWED)
             assert actual == origin, f"{what} from {origin}: expected {ALLOWED}: {origin}, got {actual}"
 

@@ -10,6 +10,8 @@ from acceptance.checks.finding import Untested, report_findings
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.undisturbed import pod_findings, request_findings
 
+pytestmark = pytest.mark.experiment(last=True)
+
 
 @pytest.mark.rule("PER-05")
 def test_writes_of_every_experiment_are_stored_once(

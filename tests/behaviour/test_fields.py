@@ -122,6 +122,22 @@ def test_task_is_completed_and_opened_again(
     report_findings([*task.findings, *other.findings], ready_release.target)
 
 
+@pytest.mark.rule("PER-09")
+def test_completing_without_a_body_turns_the_state_over(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
+    api = ready_release.target.api
+    if not (api.complete and api.complete_toggles):
+        raise Untested("the target does not say that completing a task without a body turns its state over")
+    fields = {api.title_field: f"turned over {secrets.token_hex(6)}", api.completed_field: False}
+    task = StoredTask(ready_release, user, admin_connection, fields)
+    for completed in (True, False):
+        task.expected[api.completed_field] = completed
+        user.request_json(api.complete_method, user.path(api.complete, id=task.id))
+        task.check(f"{api.complete_method} without a body")
+    report_findings(task.findings, ready_release.target)
+
+
 def list_findings(release: Release, user: User, lists: dict[str, str], gone: object, kept: object) -> list[Finding]:
     """A finding for each list of each pod that contains the deleted task, or not the other one, by identifier."""
     api, findings = release.target.api, []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -140,6 +140,28 @@ def test_odd_tags_are_stored_and_found(user: User, admin_connection: Connection[
 
 
 @pytest.mark.rule("PER-09")
+def test_filter_for_a_tag_finds_its_tasks_only(user: User) -> None:
+    """Of tasks with one tag, another one, both and none."""
+    api, marker = user.target.api, secrets.token_hex(4)
+    if api.tag_query is None or api.task_tags_field is None:
+        raise Untested("the target names no query for a tag's tasks")
+    one, other = f"one {marker}", f"other {marker}"
+    tasks = {}
+    for names in ((one,), (other,), (one, other), ()):
+        fields = {api.title_field: f"tagged {marker}", api.task_tags_field: list(names)}
+        task = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
+        tasks[task[api.id_field]] = names
+    findings = []
+    for tag in (one, other):
+        expected = {identifier for identifier, names in tasks.items() if tag in names}
+        path = task_lists(user, tag=tag)["tasks with the tag"]
+        found = {each[api.id_field] for each in user.items(path, api.tasks_field)}
+        if found != expected:
+            findings.append(Finding(RULE, f"GET {path}", "tasks with the tag", str(expected), str(found)))
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
 def test_one_character_is_enough(user: User) -> None:
     """For a title, a tag and a message."""
     api, character = user.target.api, secrets.choice("äßçéñ漢字語")
@@ -149,6 +171,40 @@ def test_one_character_is_enough(user: User) -> None:
         user.request_json("DELETE", user.path(api.tag, id=tag[api.id_field]), None, api.deleted)
     if not user.chat_obstacle:
         user.send_message(character)
+
+
+def written(user: User, text: str) -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
+    """Each request that stores a text: its kind, path and body, and the table and column of the text."""
+    api, tables = user.target.api, user.target.tables
+    yield "title", user.path(api.tasks), {api.title_field: text}, tables.task, tables.task_title
+    if api.tags:
+        yield "tag", user.path(api.tags), {api.tag_field: text}, tables.tag, tables.tag_name
+    if not user.chat_obstacle:
+        yield "message", user.chat_path, {api.message_field: text}, tables.message, tables.message_content
+
+
+@pytest.mark.rule("PER-09")
+def test_white_space_at_the_ends_is_dropped(user: User, admin_connection: Connection[Any]) -> None:
+    """Of a title, a tag and a message; without anything else they are bad input."""
+    api = user.target.api
+    if not api.trims_text:
+        raise Untested("the target does not say that white space at the ends of a text is dropped")
+    findings, text = [], f"within white  space {secrets.token_hex(6)}"
+    for kind, path, body, table, column in written(user, f"\t {text}\n "):
+        answer = user.call("POST", path, json=body)
+        count = len(rows(admin_connection, table, {column: text}))
+        if not answer.ok or count != 1:
+            actual = f"{describe(user.target, answer)}, {count} rows"
+            findings.append(Finding(RULE, f"POST {path}", kind, f"{text!r} in one row", actual))
+    before = user_rows(admin_connection, user.target.tables, user.id)
+    for kind, path, body, _, _ in written(user, " \t\n"):
+        answer = user.call("POST", path, json=body)
+        if answer.status_code != api.bad_input:
+            actual = describe(user.target, answer)
+            findings.append(Finding(RULE, f"POST {path}", f"{kind} of white space", str(api.bad_input), actual))
+    if changed := changed_tables(before, user_rows(admin_connection, user.target.tables, user.id)):
+        findings.append(Finding(RULE, "the user's rows", "after texts of white space", "unchanged", changed))
+    report_findings(findings, user.target)
 
 
 WRITES: Mapping[str, Callable[[Api], tuple[str | None, str | None]]] = {

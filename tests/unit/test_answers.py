@@ -9,7 +9,7 @@ from requests.structures import CaseInsensitiveDict
 
 from acceptance.checks.finding import Untested
 from acceptance.client import prompts
-from acceptance.client.answers import describe, pod_of
+from acceptance.client.answers import describe, explains, pod_of
 from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
@@ -133,3 +133,24 @@ def test_tokens_are_made_as_they_are_called(target: Target) -> None:
     assert len({make(forge) for make in ODD_TOKENS.values()}) == len(ODD_TOKENS)
     with pytest.raises(Untested, match="does not contain"):
         Forge(person(target, {"exp": 2**40}), user, KEY).of_unknown_user()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"detail": "try again later"}', True),
+        ('{"errors": [{"msg": "too long"}]}', True),
+        ("<p>Try again later</p>", True),
+        ("null", False),
+        ("<title>Todo</title><p>[object Object]</p><a href='/'>Todo</a>", False),
+        ('{"error": "undefined"}', False),
+        ('{"detail": null}', False),
+        ("<html></html>", False),
+        ("503", False),
+        ("", False),
+    ],
+)
+def test_error_with_words_explains(text: str, *, expected: bool) -> None:
+    answer = requests.Response()
+    answer._content = text.encode()
+    assert explains(answer) == expected

@@ -15,7 +15,16 @@ from mutants.app import lists, starter, stryker
 from mutants.app.mutant import Mutant
 from mutants.app.python_source import mutants
 from mutants.app.session import Result
-from mutants.app.tests import DECISIVE, MODULES, PROMISING, SLOW_SECONDS, Order, function, judges
+from mutants.app.tests import (
+    DECISIVE,
+    MODULES,
+    PROMISING,
+    SLOW_SECONDS,
+    Order,
+    covering,
+    function,
+    judges,
+)
 from mutants.equivalent import Equivalent
 
 SOURCE = '''"""Documentation."""
@@ -145,6 +154,13 @@ def test_most_promising_tests_run_first_and_slow_ones_last() -> None:
     others = [test for test in order.of(tests, "a.py")[PROMISING:] if test != tests[0]]
     assert others == [test for test in tests if test in others]
     assert sorted(order.of(tests, "a.py")) == sorted(tests)
+
+
+def test_of_many_tests_the_quick_ones_and_some_of_each_kind_judge() -> None:
+    reached = {"quick": {"a"}, "slow": {"a", "b", "c"}, "same": {"a", "b"}, "slower": {"b", "c"}, "other": {"d"}}
+    seconds = {"quick": 0.1, "slow": 1.0, "same": 1.0, "slower": 9.0, "other": 20.0}
+    found = covering({test: frozenset(places) for test, places in reached.items()}, seconds)
+    assert found == {"quick", "slow", "other"}
 
 
 def test_test_with_many_cases_judges_the_modules_that_answer_it() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from acceptance.client import forms
-from acceptance.client.forms import Form, text_form
+from acceptance.client.forms import Form, form_with_button, text_form
 from acceptance.core.target import DEFAULT_TARGET, load
 from acceptance.traffic import changes
 from acceptance.traffic.changes import Changer, Changes, settle_changes
@@ -144,3 +144,18 @@ def test_lost_update_and_deletion_that_was_not_made_are_found() -> None:
 def test_changes_of_which_none_was_acknowledged_prove_nothing() -> None:
     none = Changes("submitted tasks", token="m", writes=[Write("m-0", False)])  # noqa: S106 - a marker
     assert settle_changes([none], TARGET.tables, FakeDatabase()) == {}  # type: ignore[arg-type]
+
+
+LABELLED = """<form method="post" action="/in"><label>Name <input name="n"></label>
+<label for="p">Password</label><input id="p" type="password" name="secret"><input aria-label="Code" name="c">
+<input type="hidden" name="h" value="1"><input type="checkbox" name="agree"><button>Sign <b>in</b></button></form>
+<form method="post" action="/out"><button aria-label="Leave">x</button></form>"""
+
+
+def test_forms_are_found_by_buttons_and_filled_in_by_labels() -> None:
+    sign_in, leave = form_with_button(LABELLED, "Sign in"), form_with_button(LABELLED, "Leave")
+    assert sign_in is not None
+    assert leave is not None
+    assert sign_in.labels == {"Name": "n", "Password": "secret", "Code": "c"}
+    assert (sign_in.hidden, leave.action) == ({"h": "1"}, "/out")
+    assert form_with_button(LABELLED, "Sign up") is None

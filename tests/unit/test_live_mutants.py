@@ -64,13 +64,14 @@ def test_changed_chart_must_render() -> None:
     assert "the chart does not render" in found
 
 
-def test_confined_mutants_and_their_modules_exist() -> None:
+def test_confined_mutants_and_their_tests_exist() -> None:
     by_name = {mutant.name: mutant for mutant in live.MUTANTS}
     for name, text in confined.SHOWS_IN.items():
-        assert releases.module(by_name[name]) in text.split(), name
-        for module in text.split():
+        assert confined.may_show(name, by_name[name].test), name
+        for module, _, function in (place.partition("::") for place in text.split()):
             places = [ROOT / "tests" / folder / f"test_{module}.py" for folder in ("behaviour", "journey")]
-            assert any(place.is_file() for place in places), f"{name}: {module}"
+            (place,) = [each for each in places if each.is_file()]
+            assert f"def {function}" in place.read_text(encoding="utf-8"), f"{name}: {module}::{function}"
 
 
 TASKS = "app/backend/todo_backend/tasks.py"
@@ -99,6 +100,16 @@ def test_independent_faults_share_a_release(monkeypatch: pytest.MonkeyPatch) -> 
 def test_fault_that_another_test_may_see_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, third = named(monkeypatch, "users texts", "texts", "fields")
     assert releases.plan([first, second, third]) == [(first, third), (second,)]
+
+
+def test_single_tests_of_a_module_can_share_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = "texts::test_one users", "texts::test_two", "texts"
+    one, two, all_ = (
+        dataclasses.replace(mutant, rule="PER-09", test=f"tests/behaviour/test_texts.py::test_{test}")
+        for mutant, test in zip(named(monkeypatch, *shown), ("one", "two", "three"), strict=True)
+    )
+    assert releases.plan([one, two, all_]) == [(one, two), (all_,)]
+    assert confined.may_show(one.name, "tests/behaviour/test_texts.py")
 
 
 def test_tests_of_one_fault_share_a_release() -> None:
@@ -142,7 +153,7 @@ def signoff(**results: Mapping[str, str]) -> str:
     rules = {}
     for rule, tests in results.items():
         worst = next((each for each in ("failed", "error", "untested") if each in tests.values()), "passed")
-        listed = [{"test": test, "result": result} for test, result in tests.items()]
+        listed = [{"test": test, "result": result, "reason": ""} for test, result in tests.items()]
         rules[rule.replace("_", "-")] = {"levels": {"behaviour": {"result": worst, "tests": listed}}}
     return json.dumps({"rules": rules})
 

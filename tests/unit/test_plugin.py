@@ -557,7 +557,7 @@ def test_next_run_replaces_the_latest_report(pytester: pytest.Pytester, write: W
     assert run(pytester).ret == 0
     second = (reports / "latest").resolve()
     assert first != second
-    assert entries(reports) == {"latest", second.name}
+    assert entries(reports) == {"history", "latest", second.name}
 
 
 def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Write) -> None:
@@ -587,4 +587,4 @@ def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Writ
         (pytester.path / "go").touch()
         assert slow.wait(30) == 0
     assert (pytester.path / "reports" / "latest").resolve().name == during
-    assert len(entries(pytester.path / "reports")) == 2
+    assert entries(pytester.path / "reports") == {"history", "latest", during}

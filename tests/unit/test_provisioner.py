@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from acceptance.core.target import load
 from acceptance.kube.client import Listing
 from acceptance.provision import run as runs
+from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.provisioner import Provisioner
-from acceptance.provision.release import Release
+from acceptance.provision.release import Release, upgrade_or_replace
 from tests.unit.user_cluster import Machine
 
 
@@ -61,3 +63,37 @@ def test_the_moment_of_readiness_is_kept(made: Provisioner, monkeypatch: pytest.
     since = made.ready()
     assert before <= since <= time.monotonic()
     assert made.ready() == since
+
+
+class FakeHelm:
+    """Helm that refuses the first upgrades."""
+
+    def __init__(self, refusals: int) -> None:
+        self.calls: list[str] = []
+        self._refusals = refusals
+
+    def upgrade(self, *_: object) -> None:
+        self.calls.append("upgrade")
+        if self._refusals >= self.calls.count("upgrade"):
+            raise RefusedReleaseError(["helm", "upgrade"], 1, "", "spec.selector: field is immutable")
+
+    def uninstall(self) -> None:
+        self.calls.append("uninstall")
+
+
+@pytest.mark.parametrize(
+    ("kept", "refusals", "calls"),
+    [
+        (True, 0, ["upgrade"]),
+        (True, 1, ["upgrade", "uninstall", "upgrade"]),
+        (True, 2, ["upgrade", "uninstall", "upgrade"]),
+        (False, 1, ["upgrade"]),
+    ],
+)
+def test_kept_release_of_another_chart_is_replaced(kept: bool, refusals: int, calls: list[str]) -> None:
+    helm = FakeHelm(refusals)
+    release = Release(load(), None, helm, None, {})  # type: ignore[arg-type]
+    refused = refusals > (1 if kept else 0)
+    with pytest.raises(RefusedReleaseError) if refused else nullcontext():
+        upgrade_or_replace(release, kept=kept)
+    assert helm.calls == calls

@@ -179,6 +179,10 @@ def test_merged_run_is_that_of_one_process(
     assert all((Path("merged/latest") / path).is_file() for path in evidence)
     assert "release rejected: 3 shards, 7 tests" in capsys.readouterr().out
     assert all((reports / "latest").exists() for reports in shards)
+    assert not any((reports / "history").exists() for reports in shards)
+    (file,) = Path("merged/history").iterdir()
+    assert [json.loads(line)["verdict"] for line in file.read_text(encoding="utf-8").splitlines()] == ["rejected"]
+    assert merged["changes"]["since"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sections of the report: a module takes a run's results and returns its part of signoff.json and of the page."""
 
 from acceptance.report.sections.attempts import ATTEMPTS
+from acceptance.report.sections.changes import CHANGES
 from acceptance.report.sections.durations import DURATIONS
 from acceptance.report.sections.errors import ERRORS
 from acceptance.report.sections.findings import FINDINGS
@@ -11,6 +12,7 @@ from acceptance.report.sections.subject import OVERRIDES, SUBJECT
 from acceptance.report.sections.waivers import WAIVERS
 
 SECTIONS = (
+    CHANGES,
     GLANCE,
     FINDINGS,
     ERRORS,

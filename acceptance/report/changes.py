@@ -1,0 +1,142 @@
+"""What changed since a target's earlier runs: verdict, levels, findings, images, figures, and what is flaky.
+
+Levels and findings are compared with the last run that tested them, so a run of a few tests neither fixes nor adds what
+it did not look at. A figure is unusual beyond Tukey's outer fences: three times the distance of the quartiles below the
+first or above the third one, of at least `MIN_RUNS` runs.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from acceptance.report.history import WINDOW, Entry, entry, levels_of
+
+MIN_RUNS = 5
+"""A range is stated from as many earlier runs on."""
+FENCE = 3.0
+"""Tukey's factor of values that are far out."""
+TREND_RUNS = 20
+"""The runs that a trend line shows."""
+
+
+@dataclass(frozen=True)
+class UsualRange:
+    """Where a figure usually is."""
+
+    low: float
+    median: float
+    high: float
+
+
+def usual_range(values: Sequence[float]) -> UsualRange | None:
+    """Return the usual range of a figure; None for fewer than `MIN_RUNS` values."""
+    if len(values) < MIN_RUNS:
+        return None
+    first, median, third = statistics.quantiles(values, n=4, method="inclusive")
+    distance = third - first
+    return UsualRange(first - FENCE * distance, median, third + FENCE * distance)
+
+
+def changes(signoff: Mapping[str, Any], earlier: Sequence[Entry]) -> dict[str, Any]:
+    """Return `changes` of signoff.json.
+
+    Args:
+        signoff: The redacted data of this run's signoff.json.
+        earlier: The target's earlier runs in the order of time.
+    """
+    this = entry(signoff)
+    recent = [each for each in earlier if each.run != this.run][-WINDOW:]
+    last = recent[-1] if recent else None
+    new, fixed = findings_compared(this, recent)
+    return {
+        "runs": len(recent),
+        "since": last
+        and {"run": last.run, "ended": last.ended.isoformat(), "commit": last.commit, "verdict": last.verdict},
+        "levels": list(_levels(this, recent)),
+        "findings": {"new": new, "fixed": fixed},
+        "images": list(_images(this, recent)),
+        "figures": list(_figures(this, recent)),
+        "flaky": flaky([*recent, this]),
+        "trends": [
+            _trend("blocking findings", "", [*(each.blocking for each in recent), this.blocking]),
+            _trend("duration", "s", [*(each.seconds for each in recent), this.seconds]),
+        ],
+    }
+
+
+def _levels(this: Entry, earlier: Sequence[Entry]) -> Iterator[dict[str, str]]:
+    before = levels_of(earlier)
+    for name, result in this.levels.items():
+        if name in before and before[name][1] != result:
+            rule, level = name.split()
+            yield {"rule": rule, "level": level, "before": before[name][1], "now": result}
+
+
+def findings_compared(this: Entry, earlier: Sequence[Entry]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return the findings that are new in a run, and those that it no longer has."""
+    before = levels_of(earlier)
+    mine = {finding.key for finding in this.findings}
+    new: dict[tuple[str, str, str], None] = {}
+    fixed: dict[tuple[str, str, str], None] = {}
+    for finding in this.findings:
+        tested = [before[name][0] for level in finding.levels if (name := f"{finding.rule} {level}") in before]
+        if tested and not any(finding.key in {each.key for each in past.findings} for past in tested):
+            new[finding.key] = None
+    for name in this.levels:
+        rule, level = name.split()
+        for past in before[name][0].findings if name in before else ():
+            if past.rule == rule and level in past.levels and past.key not in mine:
+                fixed[past.key] = None
+    return [*map(_finding, new)], [*map(_finding, fixed)]
+
+
+def _finding(key: tuple[str, str, str]) -> dict[str, str]:
+    return dict(zip(("rule", "object", "severity"), key, strict=True))
+
+
+def _images(this: Entry, earlier: Sequence[Entry]) -> Iterator[dict[str, str]]:
+    for name, identifier in this.images.items():
+        before = next((each.images[name] for each in reversed(earlier) if name in each.images), identifier)
+        if before != identifier:
+            yield {"name": name, "before": before, "now": identifier}
+
+
+def _figures(this: Entry, earlier: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    for name, figure in this.figures.items():
+        values = [each.figures[name].value for each in earlier if name in each.figures]
+        usual = usual_range(values)
+        if usual and not usual.low <= figure.value <= usual.high:
+            yield {
+                **_trend(name, figure.unit, [*values, figure.value]),
+                "value": figure.value,
+                "low": usual.low,
+                "median": usual.median,
+                "high": usual.high,
+                "runs": len(values),
+            }
+
+
+def flaky(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the levels whose results differ between runs of the newest run's commit and images, by how often."""
+    if not entries or entries[-1].commit is None or not entries[-1].clean:
+        return []
+    last = entries[-1]
+    counts: dict[str, Counter[str]] = {}
+    for each in entries:
+        if each.clean and each.commit == last.commit and (each.images == last.images or not each.images):
+            for name, result in each.levels.items():
+                counts.setdefault(name, Counter())[result] += 1
+    found = [
+        {"rule": name.split()[0], "level": name.split()[1], "results": dict(results)}
+        for name, results in counts.items()
+        if len(results) > 1
+    ]
+    return sorted(found, key=lambda each: -sum(n for result, n in each["results"].items() if result != "passed"))
+
+
+def _trend(name: str, unit: str, values: Sequence[float]) -> dict[str, Any]:
+    return {"name": name, "unit": unit, "values": list(values[-TREND_RUNS:])}

@@ -1,0 +1,248 @@
+"""The pages' forms without scripts: they do what their buttons say, for who is signed in, or tell why not."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from psycopg import Connection
+from requests import Response
+
+from acceptance.checks.finding import Untested
+from acceptance.client.answers import describe, explains, set_cookies
+from acceptance.client.documents import Document
+from acceptance.client.forms import Form, form_with_button, from_browser, post
+from acceptance.client.rows import Row, rows
+from acceptance.client.user import TOO_MANY, User, random_account, send, session_token
+from acceptance.core.deadlines import RATE_LIMIT
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Screens
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
+
+SEE_OTHER = (302, 303, 307, 308)
+
+
+class Visitor:
+    """A browser without scripts: its cookies, and the pages' forms."""
+
+    def __init__(self, release: Release, gateway: Gateway, cookies: Mapping[str, str]) -> None:
+        """`cookies` are those that it sends."""
+        if release.target.screens is None:
+            raise Untested("the target names no screens")
+        self.screens: Screens = release.target.screens
+        self.target = release.target
+        self.gateway = gateway
+        self.origin = release.origin
+        self.cookies = dict(cookies)
+
+    def headers(self, origin: str = "") -> dict[str, str]:
+        """What it sends with each request, from a page of this release or of another origin."""
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent = from_browser(self.origin) | ({"Origin": origin} if origin else {})
+        return sent | ({"Cookie": cookie} if cookie else {})
+
+    def read(self, path: str) -> Response:
+        """Open a page, without following redirects."""
+        url = self.gateway.url("frontend", path)
+        return send(self.gateway, "GET", url, headers=self.headers(), allow_redirects=False)
+
+    def form(self, path: str, button: str) -> Form:
+        """Find the form with a button on a page; raises `Untested` if the first HTML has none that is posted."""
+        form = form_with_button(self.read(path).text, button)
+        if form is None:
+            raise Untested(f"the first HTML of {path} has no posted form with the button {button}")
+        return form
+
+    def has_form(self, path: str, button: str) -> bool:
+        """Whether the first HTML of a page has a posted form with a button."""
+        return form_with_button(self.read(path).text, button) is not None
+
+    def press(self, path: str, button: str, values: Mapping[str, str] | None = None) -> Response:
+        """Fill in the form with a button, by its labels, and press it; the cookies of the response are kept."""
+        form = self.form(path, button)
+        named = {form.labels.get(label, label): text for label, text in (values or {}).items()}
+        answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers())
+        for name, cookie in set_cookies(answer):
+            self.cookies.pop(name, None)
+            if cookie.value and cookie["max-age"] != "0":
+                self.cookies[name] = cookie.value
+        return answer
+
+    def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:
+        """The same, again while the application's rate limit answers 429."""
+
+        def probe() -> Response:
+            answer = self.press(path, button, values)
+            if answer.status_code == TOO_MANY:
+                raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
+            return answer
+
+        return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+
+    def shown(self, answer: Response) -> str:
+        """The text of the page that a form's response leads to; `AssertionError` if it leads to none."""
+        if answer.status_code in SEE_OTHER:
+            answer = self.read(answer.headers["Location"].removeprefix(self.origin))
+        assert answer.ok, f"expected a page after the form, got {describe(self.target, answer)}"
+        return Document(answer.text).text
+
+
+@pytest.fixture
+def visitor(ready_release: Release, gateway: Gateway, user: User) -> Visitor:
+    """The user's browser."""
+    return Visitor(ready_release, gateway, {user.target.auth.cookie: user.token})
+
+
+@pytest.fixture
+def stranger(ready_release: Release, gateway: Gateway) -> Visitor:
+    """The browser of somebody who is not signed in."""
+    return Visitor(ready_release, gateway, {})
+
+
+def task_rows(postgres: Connection[Any], user: User, title: str) -> list[Row]:
+    """The user's tasks of a title."""
+    tables = user.target.tables
+    return rows(postgres, tables.task, {tables.owner: user.id, tables.task_title: title})
+
+
+@pytest.mark.rule("PER-09")
+def test_form_adds_completes_and_deletes_a_task(
+    visitor: Visitor, user: User, admin_connection: Connection[Any]
+) -> None:
+    """Of two tasks of one title's beginning, one is completed, opened and deleted by its own buttons."""
+    screens, tables = visitor.screens, user.target.tables
+    title = f'by form {secrets.token_hex(6)} & "é" <b>'
+    other = f"{title} too"
+    for each in (title, other):
+        shown = visitor.shown(visitor.press(screens.tasks, screens.add_button, {screens.new_task: f" {each} "}))
+        assert each in shown, f"expected the task {each} on the page after the form"
+    for completed in (True, False):
+        visitor.shown(visitor.press(screens.tasks, title))
+        found = [task_rows(admin_connection, user, each) for each in (title, other)]
+        states = [[row[tables.task_completed] for row in each] for each in found]
+        assert states == [[completed], [False]], f"expected {title} {completed} and the other open, got {states}"
+    if screens.delete_button is None:
+        raise Untested("the target names no button that deletes a task")
+    shown = visitor.shown(visitor.press(screens.tasks, screens.delete_button.format(title=title)))
+    counts = [len(task_rows(admin_connection, user, each)) for each in (title, other)]
+    assert counts == [0, 1], f"expected one task deleted and the other kept, got {counts} rows"
+    assert shown.count(title) == shown.count(other) == 1, "expected the other task alone on the page"
+
+
+@pytest.mark.rule("PER-04")
+@pytest.mark.usefixtures("model")
+def test_form_sends_messages_in_one_conversation(
+    visitor: Visitor, user: User, admin_connection: Connection[Any]
+) -> None:
+    """Each is answered on the page that the form leads to, and both are rows of the same conversation."""
+    pages, tables, screens = user.target.pages, user.target.tables, visitor.screens
+    if pages.chat is None or user.chat_obstacle:
+        raise Untested(user.chat_obstacle or "the target names no page for chat")
+    path, found = pages.chat, []
+    for number in range(2):
+        message = f"by form {number} {secrets.token_hex(6)}"
+        answer = visitor.press(path, screens.send_button, {screens.message: message})
+        path = answer.headers.get("Location", path).removeprefix(visitor.origin)
+        assert message in visitor.shown(answer), f"expected the message on the page {path}"
+        stored = rows(admin_connection, tables.message, {tables.message_content: message})
+        found += [row[tables.message_conversation] for row in stored]
+    assert len(found) == 2, f"{tables.message}: expected one row for each message, got conversations {found}"
+    assert len(set(found)) == 1, f"{tables.message}: expected one conversation, got {found}"
+
+
+@pytest.mark.rule("PER-09")
+def test_form_with_bad_input_says_why_and_stores_nothing(
+    visitor: Visitor, user: User, admin_connection: Connection[Any]
+) -> None:
+    screens, limit = visitor.screens, user.target.api.title_limit
+    if limit is None:
+        raise Untested("the target names no longest title")
+    title = (secrets.token_hex(6) + "x" * limit)[: limit + 1]
+    answer = visitor.press(screens.tasks, screens.add_button, {screens.new_task: title})
+    described = describe(user.target, answer)
+    refused = 400 <= answer.status_code < 500
+    assert refused or answer.status_code in SEE_OTHER, f"one character too many: expected 4xx, got {described}"
+    assert explains(answer) or not refused, f"expected an explanation, got {described}"
+    location = answer.headers.get("Location", "")
+    assert screens.sign_in not in location, f"expected the user to stay signed in, got {location}"
+    assert not task_rows(admin_connection, user, title), "expected no row of the refused title"
+
+
+@pytest.mark.rule("PER-09")
+def test_what_is_no_form_is_refused(visitor: Visitor, user: User, admin_connection: Connection[Any]) -> None:
+    """Another kind of content, sent to where a form is sent."""
+    screens = visitor.screens
+    form = visitor.form(screens.tasks, screens.add_button)
+    title = f"no form {secrets.token_hex(6)}"
+    url = visitor.gateway.url("frontend", form.action)
+    headers = {**visitor.headers(), "Content-Type": "text/plain"}
+    answer = send(visitor.gateway, "POST", url, data=title, headers=headers, allow_redirects=False)
+    described = describe(user.target, answer)
+    assert 400 <= answer.status_code < 500, f"content that is no form: expected 4xx, got {described}"
+    assert not task_rows(admin_connection, user, title), "expected no row of the refused content"
+
+
+@pytest.mark.rule("STA-05")
+def test_form_of_another_site_has_no_effect(visitor: Visitor, user: User, admin_connection: Connection[Any]) -> None:
+    """With the user's cookie, as some browsers send it; the same form of a page of the release has an effect."""
+    if not user.target.auth.refuses_other_sites:
+        raise Untested("the target does not say that forms of other sites are refused")
+    screens = visitor.screens
+    form = visitor.form(screens.tasks, screens.add_button)
+    page = visitor.gateway.url("frontend", screens.tasks)
+    host = visitor.origin.partition("://")[2]
+    others = ("https://attacker.example", f"https://{host}.attacker.example", "null")
+    for origin in others:
+        title = f"of another site {secrets.token_hex(6)}"
+        values = {form.labels[screens.new_task]: title}
+        answer = post(visitor.gateway, form, page, values, visitor.headers(origin))
+        described = describe(user.target, answer)
+        assert 400 <= answer.status_code < 500, f"form of {origin}: expected 4xx, got {described}"
+        assert not task_rows(admin_connection, user, title), f"expected no row of the form of {origin}"
+
+
+@pytest.mark.rule("STA-05")
+def test_form_of_a_stranger_leads_to_sign_in(
+    visitor: Visitor, stranger: Visitor, user: User, admin_connection: Connection[Any]
+) -> None:
+    """A form that was opened while signed in, sent without the session and with a bad one."""
+    screens = visitor.screens
+    form = visitor.form(screens.tasks, screens.add_button)
+    page = visitor.gateway.url("frontend", screens.tasks)
+    for cookies in ({}, {user.target.auth.cookie: f"{user.token}x"}):
+        stranger.cookies = cookies
+        title = f"of a stranger {secrets.token_hex(6)}"
+        answer = post(visitor.gateway, form, page, {form.labels[screens.new_task]: title}, stranger.headers())
+        described = describe(user.target, answer)
+        location = answer.headers.get("Location", "")
+        asked = answer.status_code in SEE_OTHER and screens.sign_in in location
+        assert asked or answer.status_code in (401, 403), f"expected {screens.sign_in}, got {described} {location}"
+        assert not task_rows(admin_connection, user, title), "expected no row of the refused form"
+
+
+@pytest.mark.rule("SCY-10")
+def test_account_forms_sign_up_out_and_in(stranger: Visitor) -> None:
+    """And not in with another password; each page has its form if one has it."""
+    target, screens, account = stranger.target, stranger.screens, random_account()
+    name, email, password = account["name"], account["email"], f" {account['password']} "
+    redactor.add(password)
+    entered = {screens.name: name, screens.email: email, screens.password: password}
+    shown = stranger.shown(stranger.press_within_limit(screens.sign_up, screens.sign_up_button, entered))
+    redactor.add(stranger.cookies.get(target.auth.cookie, ""))
+    assert stranger.read(screens.tasks).ok, f"expected a session after sign-up, got {shown[:200]}"
+    stranger.press(screens.tasks, screens.sign_out_button)
+    assert target.auth.cookie not in stranger.cookies, "expected sign-out to clear the session's cookie"
+    assert stranger.has_form(screens.sign_in, screens.sign_in_button), "expected a form to sign in, as to sign up"
+    for attempt, ok in ((f"{password}x", False), (password.strip(), False), (password, True)):
+        redactor.add(attempt)
+        entered = {screens.email: email, screens.password: attempt}
+        answer = stranger.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
+        token = session_token(target, answer)
+        assert bool(token) == ok, f"sign-in by form: expected a session {ok}, got {describe(target, answer)}"
+        assert ok or explains(answer), f"expected an explanation, got {describe(target, answer)}"
+    redactor.add(stranger.cookies[target.auth.cookie])
+    assert stranger.read(screens.tasks).ok, "expected a session after sign-in"

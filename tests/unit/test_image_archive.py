@@ -1,0 +1,80 @@
+"""Images built once for several machines: written into an archive, and taken from it instead of being built."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from acceptance.core.target import load
+from acceptance.provision import images
+from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.run import Run
+from tests.unit.user_cluster import Machine
+from toolchain.console import ToolchainError
+
+IDENTIFIERS = {"backend": "sha256:" + "ab" * 32, "frontend": "sha256:" + "cd" * 32}
+
+
+def write_archive(path: Path, *references: str) -> None:
+    manifest = json.dumps([{"Config": "x.json", "RepoTags": [reference]} for reference in references]).encode()
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(manifest)
+        archive.addfile(info, io.BytesIO(manifest))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    for name, identifier in IDENTIFIERS.items():
+        answer = [{"Id": identifier, "RootFS": {"Layers": ["sha256:1"]}}]
+        machine.answer("docker", f"image inspect todo-{name}:", answer)
+    return machine
+
+
+def test_images_of_an_archive_are_tagged_for_the_run_and_not_built(machine: Machine, tmp_path: Path) -> None:
+    archive = tmp_path / "images.tar"
+    write_archive(archive, "todo-backend:abababababab-11111111", "todo-frontend:cdcdcdcdcdcd-11111111")
+    provisioner = Provisioner(machine.toolchain, Run("0badc0de", tmp_path, kept=False), load(), lambda _: None)
+    provisioner.archive = archive
+    try:
+        made = provisioner.images()
+    finally:
+        provisioner.close()
+    assert {name: image.config_digest for name, image in made.items()} == IDENTIFIERS
+    assert made["backend"].reference == "todo-backend:abababababab-0badc0de"
+    commands = machine.commands("docker")
+    assert sum(" load " in command for command in commands) == 1
+    assert not any(" build " in command for command in commands)
+    assert commands[-1].endswith("rmi todo-backend:abababababab-11111111 todo-frontend:cdcdcdcdcdcd-11111111")
+
+
+def test_archive_has_every_image(machine: Machine, tmp_path: Path) -> None:
+    made = [images.BuiltImage(f"todo-{name}", "1-0badc0de", digest, ()) for name, digest in IDENTIFIERS.items()]
+    images.save(machine.toolchain, made, tmp_path / "images.tar")
+    (command,) = machine.commands("docker")
+    assert command.endswith(f"save --output {tmp_path}/images.tar todo-backend:1-0badc0de todo-frontend:1-0badc0de")
+
+
+@pytest.mark.parametrize(
+    ("references", "message"),
+    [
+        (("todo-backend:1",), "has no image of todo-frontend: write it with the same target"),
+        ((), "has no image of todo-backend"),
+        (None, "is no archive of images: write one with `make images`"),
+    ],
+)
+def test_other_archive_is_refused(
+    machine: Machine, tmp_path: Path, references: tuple[str, ...] | None, message: str
+) -> None:
+    archive = tmp_path / "images.tar"
+    archive.write_text("text")
+    if references is not None:
+        write_archive(archive, *references)
+    run = Run("0badc0de", tmp_path, kept=False)
+    with pytest.raises(ToolchainError, match=message):
+        images.load(machine.toolchain, run, archive, load().components)

@@ -1,0 +1,53 @@
+"""What CI shows of a run: a summary in Markdown, and annotations at the lines of the chart."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.cli import commands
+from acceptance.report import job_summary
+from tests.unit.test_html import finished
+
+
+@pytest.fixture
+def rejected() -> dict[str, Any]:
+    signoff = finished(broken=True)
+    (finding,) = (each for each in signoff["findings"] if each["rule"] == "SVC-05")
+    finding["fields"][0] |= {"place": "chart/templates/backend-service.yaml:10", "actual": "11,\n100 %"}
+    return signoff
+
+
+def test_summary_states_verdict_reasons_and_findings(rejected: dict[str, Any]) -> None:
+    text = job_summary.markdown(rejected)
+    assert text.startswith("## todo-chatbot 1.0.0: rejected\n")
+    assert "- 1 rule is broken: SVC-05\n" in text
+    assert "- SVC-05: Service/&lt;b>x&lt;/b>: spec.ports: expected 1-10, actual 11, 100 %\n" in text
+    assert "POD-18" not in text.partition("### Findings")[2]  # advice
+
+
+def test_annotation_is_at_the_line_of_the_chart(rejected: dict[str, Any]) -> None:
+    assert list(job_summary.github_annotations(rejected, "deploy")) == [
+        "::error file=deploy/chart/templates/backend-service.yaml,line=10,title=SVC-05::"
+        "Service/<b>x</b>: spec.ports: expected 1-10, actual 11,%0A100 %25"
+    ]
+
+
+def test_summary_goes_to_the_job(
+    rejected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["acceptance", "summary", str(tmp_path)])
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    assert commands.main() == 2
+    assert "has no results of a run: signoff.json can't be read" in capsys.readouterr().err
+    (tmp_path / "signoff.json").write_text(json.dumps(rejected), encoding="utf-8")
+    assert commands.main() == 0
+    assert capsys.readouterr().out == job_summary.markdown(rejected)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert commands.main() == 0
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8") == job_summary.markdown(rejected)
+    assert capsys.readouterr().out.startswith("::error file=chart/templates/backend-service.yaml,line=10")
