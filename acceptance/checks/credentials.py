@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import yaml
 
@@ -56,15 +57,21 @@ def files_hold_no_credential(view: ComponentView) -> Iterator[Violation]:
             yield Violation(f"{part}'s Dockerfile", "text", "no credential", kind)
 
 
-def kinds_in_file(text: str, names: tuple[str, ...], *, prose: bool) -> list[str]:
+@lru_cache(256)
+def kinds_in_file(text: str, names: tuple[str, ...], *, prose: bool) -> tuple[str, ...]:
     """Return the kinds of credentials in a file; what comments and documentation show as an example is none."""
     comments = "\n".join(match.group() for match in COMMENT.finditer(text))
     found = [*credential_kinds(COMMENT.sub(" ", text), names, prose=prose), *credential_kinds(comments, prose=True)]
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
-def kinds_in_values(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield path and kind of each credential in a values file."""
+@lru_cache(256)
+def kinds_in_values(text: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return path and kind of each credential in a values file."""
+    return tuple(_in_values(text, names))
+
+
+def _in_values(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     try:
         values = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:

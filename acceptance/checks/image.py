@@ -59,10 +59,13 @@ def tag(view: ComponentView) -> Iterator[Violation]:
 
 @check("IMG-02", "static")
 def pull_policy(view: ComponentView) -> Iterator[Violation]:
-    """IMG-02: an image without a registry is not pulled, and one of a registry can be."""
-    for pod in view.pods:
-        for container in view.own_images(pod):
+    """IMG-02: an image without a registry is not pulled, and one of a registry can be; in jobs and tests too."""
+    own = {image_reference(container.image)[0] for pod in view.pods for container in view.own_images(pod)}
+    for pod in view.workloads():
+        for container in pod.containers():
             repository, actual_tag, digest = image_reference(container.image)
+            if repository not in own:
+                continue
             policy = at(container.body, "imagePullPolicy")
             implied = "Always" if actual_tag == "latest" and not digest else "IfNotPresent"
             field, local = f"{container.field}.imagePullPolicy", "/" not in repository

@@ -23,6 +23,7 @@ BUILT = ("", "/.next", "/.venv", "/venv", "/node_modules", "/src", "/app", "/dis
 WORKDIR = re.compile(r"^\s*WORKDIR\s+(/\S*)\s*$", re.MULTILINE | re.IGNORECASE)
 LEAST_EMPTY_DIR = 1024**2
 FILES = ("configMap", "secret", "projected")
+TEMPORARY = "/tmp"  # noqa: S108 - a mount's path
 
 
 @check("POD-23")
@@ -118,6 +119,30 @@ def mounts_leave_the_image(view: ComponentView) -> Iterator[Violation]:
                     yield Violation(pod.object, f"{container.field}.volumeMounts", expected, format_value(path))
             yield from _files_not_mounted(view, pod, container)
         yield from _empty_dirs(pod, volumes)
+        yield from _temporary_files(view, pod)
+
+
+def _temporary_files(view: ComponentView, pod: Pod) -> Iterator[Violation]:
+    """Yield a violation if init containers of the server's image may write to /tmp, and the server itself may not."""
+    main = view.main_container(pod)
+    folders = {
+        container.field: {
+            text_at(mount, "mountPath").rstrip("/") for mount in mappings_at(container.body, "volumeMounts")
+        }
+        for container in view.own_images(pod)
+    }
+    moved = any(variable.name == "TMPDIR" for variable in view.environment(main))
+    read_only = at(main.body, "securityContext.readOnlyRootFilesystem") is True
+    if (
+        read_only
+        and not moved
+        and TEMPORARY not in folders.pop(main.field)
+        and any(TEMPORARY in each for each in folders.values())
+    ):
+        expected = f"a volume at {TEMPORARY}, as an init container of the same image has"
+        yield Violation(
+            pod.object, f"{main.field}.volumeMounts", expected, "absent: the root is read-only", derived=True
+        )
 
 
 def _empty_dirs(pod: Pod, volumes: dict[str, Object]) -> Iterator[Violation]:

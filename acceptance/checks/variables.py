@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
@@ -19,6 +20,8 @@ SIMILAR = 0.85
 """Of the similarity of two words, from 0 to 1, above which one is taken for a misspelling of the other."""
 PORT = "PORT"
 """The variable by which servers are told their port."""
+OF_IMAGE = re.compile(r"\bPORT=\d")
+"""A Dockerfile that sets it."""
 
 
 @check("REL-05", "static")
@@ -83,14 +86,16 @@ def _given(view: ComponentView, pod: Pod) -> Iterator[str]:
 
 @check("REL-05", "static")
 def servers_are_told_their_port(view: ComponentView) -> Iterator[Violation]:
-    """REL-05: the variable PORT of a component whose source reads it is a port that the container declares."""
+    """REL-05: the variable PORT of a component whose source or image knows it is a port that the container declares."""
     for component in view.for_each_component():
         if component.find_deployment() is None:
             continue
         for pod in component.pods:
             container = component.main_container(pod)
             source, ports = source_of(view, container), container.ports()
-            if source is None or PORT not in source.reads or component.component.port not in ports:
+            dockerfile = view.chart.dockerfiles.get(component.component_name or "", "")
+            read = source is not None and (PORT in source.reads or OF_IMAGE.search(dockerfile) is not None)
+            if not read or component.component.port not in ports:
                 continue
             proxied = any(each.ports() for each in pod.containers() if each.field != container.field)
             if proxied or listeners(component, pod):
@@ -114,10 +119,11 @@ def source_of(view: ComponentView, container: Container) -> SourceNames | None:
 
 def _misspelt(name: str, missing: frozenset[str]) -> str | None:
     """Return the missing name of which this one is a misspelling: of the same words but a long one that is similar."""
-    return next((each for each in sorted(missing) if _is_misspelt(name, each)), None)
+    return next((each for each in sorted(missing) if is_misspelt(name, each)), None)
 
 
-def _is_misspelt(name: str, meant: str) -> bool:
+def is_misspelt(name: str, meant: str) -> bool:
+    """Whether two names consist of the same words but for underscores, or for one long word that is similar."""
     words, others = name.split("_"), meant.split("_")
     if len(words) != len(others):
         return name.replace("_", "") == meant.replace("_", "")

@@ -6,8 +6,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
+SHORT = 2000
+"""Characters of a text whose credentials are remembered: the same texts are in most renderings of a chart."""
 FORMATS = {
     "an OpenAI key": re.compile(r"\bsk-(?:proj-|svcacct-|admin-)?(?P<word>[A-Za-z0-9_-]{20,})"),
     "an Anthropic key": re.compile(r"\bsk-ant-(?P<word>[A-Za-z0-9_-]{20,})"),
@@ -81,8 +84,8 @@ def looks_random(word: str) -> bool:
     return len(word) >= 16 and kinds >= 2 and len(set(word)) >= 8 and _no_example(word)
 
 
-def credential_kinds(text: str, names: tuple[str, ...] = (), *, prose: bool = False) -> Iterator[str]:
-    """Yield the kinds of credentials in a text, base64 in it included.
+def credential_kinds(text: str, names: tuple[str, ...] = (), *, prose: bool = False) -> tuple[str, ...]:
+    """Return the kinds of credentials in a text, base64 in it included; a short text is scanned once.
 
     Placeholders such as `password` or `<yours>`, and template expressions, are not credentials.
 
@@ -91,6 +94,17 @@ def credential_kinds(text: str, names: tuple[str, ...] = (), *, prose: bool = Fa
         names: Keys whose value in a line `KEY=value` or `KEY: value` is a credential.
         prose: Whether it is documentation: a URL counts only if its password looks generated.
     """
+    return (_kinds_of_short if len(text) <= SHORT else _kinds)(text, names, prose)
+
+
+def _kinds(text: str, names: tuple[str, ...], prose: bool) -> tuple[str, ...]:
+    return tuple(_found(text, names, prose=prose))
+
+
+_kinds_of_short = lru_cache(16384)(_kinds)
+
+
+def _found(text: str, names: tuple[str, ...], *, prose: bool) -> Iterator[str]:
     real = looks_random if prose else _no_example
     for kind, pattern in FORMATS.items():
         if any(real(match["word"]) for match in pattern.finditer(text)):

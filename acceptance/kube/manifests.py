@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,13 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
     }
 
 
-def duplicate_keys(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (`Kind/name`, dotted path) of each key that a YAML stream's mappings have twice; of values, ("", path)."""
+@lru_cache(256)
+def duplicate_keys(text: str) -> tuple[tuple[str, str], ...]:
+    """Return (`Kind/name`, dotted path) of each key that a YAML stream's mappings have twice; of values, ("", path)."""
+    return tuple(_duplicate_keys(text))
+
+
+def _duplicate_keys(text: str) -> Iterator[tuple[str, str]]:
     loader = Loader(text)
     try:
         while loader.check_node():

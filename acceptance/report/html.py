@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from acceptance.core.rules import LEVELS
 from acceptance.report.results import Picture
+from acceptance.report.run_folder import safe_file_name
 from acceptance.report.sections import SECTIONS
 from acceptance.report.trend import trend_line
 from acceptance.report.verdict import OUTCOMES
@@ -32,8 +36,26 @@ def format_figure(value: float) -> str:
     return f"{value:.4g}"
 
 
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def anchor(finding: Mapping[str, Any]) -> str:
+    """Return the identifier of a finding on the page, the same in every run that has it."""
+    return safe_file_name(f"finding-{finding['rule']}-{finding['object']}-{finding['severity']}")
+
+
+def source(name: str) -> Markup:
+    """Return a script as it stands on the page; it contains nothing of a run."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of the report
+
+
+def digest(name: str) -> str:
+    """Return the digest by which the page's policy permits a script, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source(name).encode()).digest()).decode()
+
+
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=jinja2.FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -46,6 +68,9 @@ _TEMPLATES.globals |= {
     "duration": format_duration,
     "figure": format_figure,
     "trend_line": trend_line,
+    "anchor": anchor,
+    "source": source,
+    "digest": digest,
 }
 
 

@@ -13,10 +13,10 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -145,9 +145,8 @@ class Chart:
         self.by_schema: list[tuple[refused.Case, dict[str, Any], set[tuple[str | int, ...]]]] = []
         """The cases that the schema refuses, all values of each as the schema sees them, and what refuses them."""
         self.by_templates: list[refused.Case] = []
-        self.rendered_without_schema: set[str] = set()
-        self.refused_without_schema: set[str] = set()
-        self._lock = Lock()
+        self.rendered: set[str] = set()
+        """The names of cases that the templates render."""
         for case in refused.every():
             values = _without_nulls(merge_values(base, *case.overrides))
             if errors := list(validator.iter_errors(values)):
@@ -180,39 +179,42 @@ class Chart:
             wanted.add(place[: place.index("contains") + 1])
         return [(case, values) for case, values, places in self.by_schema if wanted & places]
 
-    def error(self, case: refused.Case, edit: charts.Edit) -> str | None:
-        """Return the error of a copy of the chart with this edit for a case's values; None if it renders them."""
-        with charts.Mutant("CHT-10", "", (edit,)).applied(self.renderer.chart) as copied:
-            renderer = Renderer(self.renderer.helm, self.renderer.target, copied)
-            renderer.credentials = self.renderer.credentials
-            return renderer.render(merge_values(self.renderer.required(), *case.overrides)).error
+    @contextmanager
+    def edited(self, file: str, text: str) -> Iterator[Renderer]:
+        """Yield a renderer of a copy of the chart in which a file has another text."""
 
-    def judge_schema(self, mutant: SchemaMutant) -> Outcome:
+        def edit(chart: Path) -> None:
+            (chart / file).write_text(text, encoding="utf-8")
+
+        with charts.Mutant("CHT-10", "", (edit,)).applied(self.renderer.chart) as copied:
+            yield self.renderer.of_chart(copied)
+
+    def error(self, case: refused.Case, renderer: Renderer) -> str | None:
+        """Return the error of a copy of the chart for a case's values; None if it renders them."""
+        return renderer.render(merge_values(self.renderer.required(), *case.overrides)).error
+
+    def judge_schema(self, mutant: SchemaMutant, without_schema: Renderer) -> Outcome:
         """Return the outcome of a mutant of the schema."""
         validator = Draft7Validator(mutant.schema)
         accepted = [case for case, values in self.concerned(mutant) if validator.is_valid(values)]
-        accepted.sort(key=lambda case: case.name not in self.rendered_without_schema)
-        rendered = next((case for case in accepted[:CASES] if self._renders_without_schema(case)), None)
-        finding = rendered.finding if rendered else None
-        return Outcome(mutant.id, finding, STILL_REFUSED if accepted and not rendered else None)
+        accepted.sort(key=lambda case: case.name not in self.rendered)
+        found = next((case for case in accepted[:CASES] if self._renders(case, without_schema)), None)
+        return Outcome(
+            mutant.id, found.finding if found else None, STILL_REFUSED if accepted and found is None else None
+        )
 
-    def _renders_without_schema(self, case: refused.Case) -> bool:
-        with self._lock:
-            if case.name in self.rendered_without_schema:
-                return True
-            if case.name in self.refused_without_schema:
-                return False
-        rendered = self.error(case, _write(SCHEMA, NO_SCHEMA)) is None
-        with self._lock:
-            (self.rendered_without_schema if rendered else self.refused_without_schema).add(case.name)
-        return rendered
+    def _renders(self, case: refused.Case, without_schema: Renderer) -> bool:
+        if self.error(case, without_schema) is not None:
+            return False
+        self.rendered.add(case.name)
+        return True
 
     @cached_property
     def statements(self) -> list[tuple[refused.Case, set[int]]]:
         """The cases that the templates refuse, each with the lines of the statements that report it."""
-        edit = _write(VALIDATION, validation.numbered(self.validation))
-        with ThreadPoolExecutor(WORKERS) as pool:
-            errors = list(pool.map(lambda case: self.error(case, edit) or "", self.by_templates))
+        numbered = validation.numbered(self.validation)
+        with self.edited(VALIDATION, numbered) as renderer, ThreadPoolExecutor(WORKERS) as pool:
+            errors = list(pool.map(lambda case: self.error(case, renderer) or "", self.by_templates))
         return [
             (case, {int(line) for line in re.findall(r"#(\d+)#", error)})
             for case, error in zip(self.by_templates, errors, strict=True)
@@ -222,20 +224,17 @@ class Chart:
         """Return the outcome of a mutant of the validation template."""
         lines = validation.concerned(mutant, self.validation)
         cases = [case for case, reported in self.statements if reported & lines]
-        return Outcome(mutant.id, self._rendered(cases, _write(VALIDATION, mutant.text)))
-
-    def _rendered(self, cases: list[refused.Case], edit: charts.Edit) -> str | None:
-        """Return a finding on the first case that the edited chart renders."""
-        found = (case for case in cases if self.error(case, edit) is None)
-        return next((case.finding for case in found), None)
+        with self.edited(VALIDATION, mutant.text) as renderer:
+            found = next((case for case in cases if self.error(case, renderer) is None), None)
+        return Outcome(mutant.id, found.finding if found else None)
 
 
 def outcomes(renderer: Renderer) -> Iterator[Outcome]:
     """Yield the outcome of every mutant of the schema, then of the validation template."""
     chart = Chart(renderer)
     assert chart.statements
-    with ThreadPoolExecutor(WORKERS) as pool:
-        yield from pool.map(chart.judge_schema, schema_mutants(chart.schema))
+    with chart.edited(SCHEMA, NO_SCHEMA) as without_schema, ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(lambda each: chart.judge_schema(each, without_schema), schema_mutants(chart.schema))
         yield from pool.map(chart.judge_validation, validation.every(chart.validation))
 
 
@@ -244,10 +243,3 @@ def _without_nulls(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
     return {key: _without_nulls(value) for key, value in values.items() if value is not None}
-
-
-def _write(file: str, text: str) -> charts.Edit:
-    def edit(chart: Path) -> None:
-        (chart / file).write_text(text, encoding="utf-8")
-
-    return edit

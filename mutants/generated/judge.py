@@ -20,6 +20,7 @@ from mutants.generated import altered, objects
 from toolchain.console import ToolchainError
 
 BATCH = 40
+RECENT = 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Judge:
                 start = time.process_time()
                 self._run(check, base)
                 timed.append((time.process_time() - start, check))
+        self.recent: tuple[Check, ...] = ()
+        """The checks that killed the latest mutants, which are asked first: neighbours have the same field."""
         self.checks = [check for _, check in sorted(timed, key=lambda each: each[0])]
 
     def _run(self, check: Check, snapshot: Snapshot) -> str | None:
@@ -69,8 +72,11 @@ class Judge:
             Untested: The API server's rules can't judge it.
         """
         snapshot = mutant.apply(self.base)
-        found = (self._run(check, snapshot) for check in self.checks)
-        finding = next((each for each in found if each is not None), None)
+        finding = None
+        for check in (*self.recent, *(each for each in self.checks if each not in self.recent)):
+            if (finding := self._run(check, snapshot)) is not None:
+                self.recent = (check, *(each for each in self.recent if each is not check))[:RECENT]
+                break
         if finding is None and self.renderer is not None and equivalent.find(mutant.id) is None:
             finding = altered.finding(self.renderer, mutant)
         return Outcome(mutant.id, finding)

@@ -36,6 +36,13 @@ field("IMG-02", "latest without a pull policy", Draft.main_containers, "imagePul
 field("IMG-02", "always pulled from no registry", Draft.main_containers, "imagePullPolicy", "Always", "static")
 
 
+@mutant("IMG-02", "always pulled from no registry by a job", "static")
+def _pulled_by_a_job(draft: Draft) -> None:
+    main = {**draft.main_containers()[0], "imagePullPolicy": "Always"}
+    spec = {"restartPolicy": "Never", "containers": [main]}
+    draft.add_objects({"kind": "Job", "metadata": {"name": "more"}, "spec": {"template": {"spec": spec}}})
+
+
 @mutant("IMG-02", "never pulled from its registry", "static")
 def _never_pulled(draft: Draft) -> None:
     for body in draft.main_containers():

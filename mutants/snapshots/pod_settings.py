@@ -135,6 +135,15 @@ def _read_only(draft: Draft) -> None:
         body["volumeMounts"] = READ_ONLY
 
 
+@mutant("POD-25", "no /tmp, though an init container has one")
+def _no_temporary_files(draft: Draft) -> None:
+    for spec in draft.pod_specs():
+        main = spec["containers"][0]
+        mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a mount's path
+        spec["initContainers"] = [{**main, "name": "prepare", "command": ["true"], "volumeMounts": mounts}]
+        main["volumeMounts"] = []
+
+
 @mutant("POD-25", "a certificate that only a sidecar mounts")
 def _not_mounted(draft: Draft) -> None:
     for spec in draft.pod_specs():
