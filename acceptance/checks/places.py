@@ -37,7 +37,13 @@ AUTOSCALER_FIELDS = {
 
 
 def with_places(findings: Iterable[Finding], snapshot: Snapshot, target: Target) -> list[Finding]:
-    """Return the findings of a rendered chart, each with the place that is known for certain."""
+    """Return the findings, each with the place that is known for certain.
+
+    Args:
+        findings: Findings of a rendered chart, or of the live objects that were made of it.
+        snapshot: The rendered chart.
+        target: What is under test.
+    """
     chart = snapshot.chart
     if chart is None or snapshot.source != "static":
         return list(findings)

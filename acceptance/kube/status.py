@@ -9,6 +9,8 @@ from acceptance.core.target import Component
 
 REVISION = "pod-template-hash"
 SERVICE_NAME = "kubernetes.io/service-name"
+INSUFFICIENT = "Insufficient "
+"""In the scheduler's message where no node has enough of a resource."""
 
 
 def statuses(pod: Object) -> list[Object]:
@@ -91,6 +93,12 @@ def unfinished_reason(
     if endpoints != names:
         return f"the endpoints are {sorted(endpoints)}, the Ready pods {sorted(names)}"
     return None
+
+
+def lack_of_room(pods: Iterable[Object]) -> str | None:
+    """Return the scheduler's message about the first pod for which no node has enough CPU or memory, or None."""
+    messages = (text_at(condition(pod, "PodScheduled"), "message") for pod in pods)
+    return next((message for message in messages if INSUFFICIENT in message), None)
 
 
 def restarts_of(pod: Object) -> int:

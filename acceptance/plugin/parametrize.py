@@ -36,8 +36,21 @@ def static_parameters(group: Group) -> list[ParameterSet]:
     ]
 
 
-def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapshot], target: Target) -> None:
+def assert_no_findings(
+    check: Check,
+    component: str,
+    snapshots: Sequence[Snapshot],
+    target: Target,
+    render: Callable[[], Snapshot] | None = None,
+) -> None:
     """Report the findings of a check, which is for `component`, in all snapshots.
+
+    Args:
+        check: The check.
+        component: What it is for.
+        snapshots: What it judges.
+        target: What is under test.
+        render: Returns the rendered chart, in which the findings of a live release have their places.
 
     Raises:
         FindingsError: There is a blocking finding.
@@ -45,7 +58,8 @@ def assert_no_findings(check: Check, component: str, snapshots: Sequence[Snapsho
     """
     __tracebackhide__ = True
     assert component == (check.component or "release")
-    report_findings(check_all(check, [(snapshot, target) for snapshot in snapshots]), target)
+    found = check_all(check, [(snapshot, target) for snapshot in snapshots])
+    report_findings(with_places(found, render(), target) if render and found else found, target)
 
 
 def assert_none_found(assertion: Assertion, component: str, chart: RenderedChart, target: Target) -> None:

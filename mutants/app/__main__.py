@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from acceptance.core.git import checkout
 from acceptance.core.rules import ROOT
@@ -164,10 +164,11 @@ def summarize(chosen: Sequence[Mutant], results: Results, console: Console, *, o
         for entry, count in entries.items():
             what = "not judged here" if entry in lists.load(lists.ELSEWHERE) else "equivalent"
             console.print(f"{what}: {count:>4} of {entry.pattern}: {entry.reason}", markup=False, soft_wrap=True)
-    table = Table("module", "killed", "survived", "equivalent", "not judged here", "not judged yet", "score")
+    figures = ("killed", "survived", "equivalent", "not judged here", "not judged yet", "score")
+    table = Table(Column("module", no_wrap=True), *(Column(name, justify="right") for name in figures))
     total = Score()
     for module, score in sorted(scores.items()):
-        add_row(table, module, score)
+        add_row(table, module.removeprefix(f"{PACKAGE}/"), score)
         total.add(score)
     add_row(table, "all", total)
     console.print(table)

@@ -23,7 +23,7 @@ from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRun
 from acceptance.experiments.polling import polled
 from acceptance.experiments.recovery import uids
 from acceptance.experiments.repeat import repeat_if_inconclusive
-from acceptance.kube.status import condition, container_status, restarts_of
+from acceptance.kube.status import container_status, lack_of_room, restarts_of
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.provisioner import Provisioner
@@ -37,8 +37,6 @@ CLIENTS = 60
 LOAD_SECONDS = 12.0
 CPU_REQUEST = "50m"
 """Of each pod, so that two cores have room for all of them, for the frontend's two and for the load."""
-INSUFFICIENT = "Insufficient "
-"""In the scheduler's message where no node has room."""
 QUIET_SECONDS = 2.0
 """Between two checksums of an idle release: what changes is written by the running application."""
 CLOCK_SECONDS = 1.0
@@ -99,10 +97,8 @@ def required_paths(target: Target) -> tuple[str, str]:
 
 def require_room(experiments: ExperimentRunner) -> None:
     """Raise `Untested` if no node has room for a pod of the release."""
-    for pod in experiments.objects.list("Pod").objects:
-        message = text_at(condition(pod, "PodScheduled"), "message")
-        if INSUFFICIENT in message:
-            raise Untested(f"the nodes have no room for {backends(experiments.target)} backends: {message}")
+    if message := lack_of_room(experiments.objects.list("Pod").objects):
+        raise Untested(f"the nodes have no room for {backends(experiments.target)} backends: {message}")
 
 
 def rows_unless_changing(database: Database) -> Rows:

@@ -23,6 +23,7 @@ from acceptance.core.wait import WaitError
 from acceptance.kube.helm import find_helm
 from acceptance.kube.manifests import parse_mapping
 from acceptance.kube.pod_templates import image_reference
+from acceptance.kube.status import lack_of_room
 from acceptance.provision.cluster import Cluster, full_reference
 from acceptance.provision.database import Database
 from acceptance.provision.images import BuiltImage
@@ -110,7 +111,8 @@ def installations(
                 installed.wait_ready()
                 ended[name] = Installation(None)
             except WaitError as error:
-                ended[name] = Installation(error)
+                room = lack_of_room(installed.objects.list("Pod").objects)
+                ended[name] = Installation(Untested(f"no node has room for its pods: {room}") if room else error)
     return ended
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 
 import pytest
 
+from acceptance.chart.renderer import Renderer
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.deadlines import METRICS, SCALED_TO_REST
 from acceptance.core.fields import at, integer_at, name_of
+from acceptance.core.redaction import redactor
+from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.kube.client import ApiServer
+from acceptance.kube.helm import find_helm
 from acceptance.kube.status import condition, has_condition
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.release import Release
@@ -49,6 +55,21 @@ def snapshot(release_at_rest: Release, run: Run, request: pytest.FixtureRequest)
     """The installed release, read once."""
     images: dict[str, BuiltImage] = {} if run.context else request.getfixturevalue("images")
     return live.read_snapshot(release_at_rest, images)
+
+
+@pytest.fixture(scope="session")
+def render_chart(target: Target) -> Callable[[], Snapshot]:
+    """Renders the chart once, when it is first asked for: in it findings have a file and a line."""
+
+    @cache
+    def render() -> Snapshot:
+        renderer = Renderer(find_helm(), target)
+        renderer.probes_secrets = False
+        for secret in renderer.credentials.values():
+            redactor.add(secret)
+        return renderer.snapshot()
+
+    return render
 
 
 @pytest.fixture(scope="session")

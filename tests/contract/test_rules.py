@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from acceptance.checks import Check
@@ -14,5 +16,7 @@ NEEDS_ITS_OWN_RELEASE = "CHT-16"
 
 
 @pytest.mark.parametrize(("check", "component"), parameters("live", lambda check: check.rule != NEEDS_ITS_OWN_RELEASE))
-def test_rule(check: Check, component: str, snapshot: Snapshot, target: Target) -> None:
-    assert_no_findings(check, component, [snapshot], target)
+def test_rule(
+    check: Check, component: str, snapshot: Snapshot, target: Target, render_chart: Callable[[], Snapshot]
+) -> None:
+    assert_no_findings(check, component, [snapshot], target, render_chart)

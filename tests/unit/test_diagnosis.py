@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from acceptance.kube import diagnosis
+from acceptance.kube.status import lack_of_room
 from tests.unit.pods import (
     BACK_OFF,
     CRASHED,
@@ -183,3 +184,11 @@ def test_first_diagnosis_is_independent_of_order() -> None:
     assert diagnosis.first_cause(pods, [replica_set("x")]) == diagnosis.replica_set_cause(replica_set("x"))
     assert diagnosis.first_cause([healthy()], [replica_set()]) is None
     assert diagnosis.first_cause([], []) is None
+
+
+def test_lack_of_room_is_not_every_reason_of_the_scheduler() -> None:
+    full = "0/2 nodes are available: 2 Insufficient cpu."
+    tainted = unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint(s).")
+    assert lack_of_room([tainted, unschedulable(full)]) == full
+    assert lack_of_room([tainted]) is None
+    assert lack_of_room([]) is None
