@@ -48,6 +48,8 @@ user can write to. The shell enters each folder as root and then becomes the use
 container's own mounts, though its image may have no program to make one."""
 RUNTIME = re.compile(r"runc|crun|exe$|memfd|[0-9]+$")
 """Names of a process that the runtime has begun and that has not become the container's program yet."""
+LAST_READ = "Seccomp"
+"""The last of the lines of a process's status that is read."""
 FOLDERS = ("/", "/app", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/tmp")  # noqa: S108
 
 
@@ -104,7 +106,10 @@ def _container(cluster: Cluster, pod: Object, name: str, processes: tuple[Proces
 
 
 def parse_processes(text: str) -> tuple[dict[str, str], dict[str, list[Process]]]:
-    """Parse what `READ` printed: the node's namespaces, and the processes by container; the runtime's are left out."""
+    """Parse what `READ` printed: the node's namespaces, and the processes by container; the runtime's are left out.
+
+    So is a process of which not all was read, since it ended meanwhile, or the reading did.
+    """
     node: dict[str, str] = {}
     blocks: list[tuple[list[str], dict[str, str]]] = []
     for line in text.splitlines():
@@ -117,7 +122,7 @@ def parse_processes(text: str) -> tuple[dict[str, str], dict[str, list[Process]]
             blocks[-1][1][first.rstrip(":")] = line.partition(":")[2].strip()
     found: dict[str, list[Process]] = {}
     for (identifier, pid, *namespaces), status in blocks:
-        if RUNTIME.match(status["Name"]):
+        if not status.get(LAST_READ) or RUNTIME.match(status["Name"]):
             continue
         found.setdefault(identifier, []).append(
             _process(int(pid), status, dict(zip(SHARED_BY_PODS, namespaces, strict=False)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from acceptance.checks import isolation
 from acceptance.checks.finding import Finding
 from acceptance.checks.isolation import Mount, Process, RunningContainer
@@ -81,6 +83,14 @@ def test_every_process_of_a_container_is_parsed() -> None:
     assert first.capabilities["CapBnd"] == 0x400
     assert first.namespaces == OWN
     assert (second.name, second.uids, second.capabilities["CapEff"]) == ("worker of it", (1000, 0, 0, 0), 1)
+
+
+@pytest.mark.parametrize("cut", ["Name:\tworker", "NoNewPrivs:\t0\n", "Seccomp:\t"])
+def test_process_that_ended_while_it_was_read_is_left_out(cut: str) -> None:
+    start, _, end = PRINTED.partition("process abc 42")
+    whole = f"{start}process abc 42{end}"
+    _, found = parse_processes(whole[: whole.rindex(cut) + len(cut)])
+    assert [process.pid for process in found["abc"]] == [41]
 
 
 def test_user_of_each_process_is_judged() -> None:
