@@ -68,7 +68,7 @@ BROKEN_PODS = {
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The diagnosis of a broken pod, `seconds` after the first warning, and the collected evidence.
+    """The diagnosis of a broken pod, `seconds` after the first warning of it could be read, and the evidence.
 
     `slowest_reading` is how long the slowest reading of the pods took, in seconds: a busy machine delays a diagnosis.
     """
@@ -122,7 +122,7 @@ def objects(namespace: str, image: str, broken: BrokenPod) -> list[dict[str, Any
 
 def diagnose(cluster: Cluster, namespace: str) -> Diagnosis:
     """Wait for the pods as for a release's, until the wait fails with a cause."""
-    reader = Objects(cluster.api, namespace)
+    reader, start = Objects(cluster.api, namespace), time.time()
     readings: list[float] = []
 
     def probe() -> None:
@@ -131,14 +131,14 @@ def diagnose(cluster: Cluster, namespace: str) -> Diagnosis:
             raise NotYet(f"no pod of {', '.join(unavailable)} is available")
 
     def cause() -> str | None:
-        start = time.monotonic()
+        began = time.monotonic()
         found = diagnosis.current_cause(reader)
-        readings.append(time.monotonic() - start)
+        readings.append(time.monotonic() - began)
         return found
 
     with pytest.raises(WaitError) as raised:
         eventually("every pod to be available", probe, RELEASE_READY, cause=cause)
-    seconds = time.time() - first_warning(reader)
+    seconds = time.time() - max(start, first_warning(reader))
     return Diagnosis(str(raised.value), seconds, max(readings), diagnostics.collect(cluster.api, namespace))
 
 
