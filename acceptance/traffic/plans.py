@@ -71,10 +71,16 @@ def to_pod(plan: Plan, address: str, port: int) -> Plan:
     return replace(plan, host=address, port=port)
 
 
-def on_held_connections(plan: Plan, connections: int) -> Plan:
-    """The same plan on connections that are held open, by a client that does not check whether one was closed."""
+def on_held_connections(plan: Plan, connections: int, pause: float = CLIENT_PAUSE) -> Plan:
+    """The same plan on connections that are held open, by a client that does not check whether one was closed.
+
+    Args:
+        plan: What is sent.
+        connections: How many connections.
+        pause: Seconds from one request on a connection to the next.
+    """
     return replace(
-        plan, rate=connections / CLIENT_PAUSE, reused_share=1.0, connections=connections, checks_idle_connections=False
+        plan, rate=connections / pause, reused_share=1.0, connections=connections, checks_idle_connections=False
     )
 
 

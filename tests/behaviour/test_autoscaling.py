@@ -31,11 +31,13 @@ pytestmark = pytest.mark.timeout(900)
 CLIENTS = 12
 """Of 10 requests per second each: 480 m CPU and more, where 70 % of five requests of 100 m are 350 m."""
 SAMPLED_PER_SECOND = 5.0
-"""With the requests on held connections (10 per second) 85 m CPU: below 140 m three replicas become two, on a slow
-machine too, where the same requests cost more."""
+"""With the requests on held connections (5 per second) 57 m CPU: below 140 m three replicas become two, also
+where other processes make the same requests cost twice as much."""
 HELD_CONNECTIONS = 10
 """Opened when all replicas are Ready: the autoscaler removes the newest pods first, and connections that the sampler
 opened earlier do not reach those."""
+HELD_PAUSE = 2.0
+"""Seconds between two requests on one of them."""
 UNDER_LOAD = NotJudged("as counted by Locust, which sends more than the pods before the scale-up can answer")
 HOLD_SECONDS = 15.0
 """Time at maxReplicas and at minReplicas in which the count must stay: one sync of the autoscaler."""
@@ -124,7 +126,7 @@ def scale_up(experiments: ExperimentRunner, scaling: Scaling, path: str) -> None
 def scale_down(experiments: ExperimentRunner, scaling: Scaling, writer: User) -> None:
     """Without load: wait for minReplicas, while requests use connections to all of the pods."""
     experiment, backend, minimum = scaling.experiment, scaling.backend, scaling.limits.min_replicas
-    with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD_CONNECTIONS)) as held:
+    with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD_CONNECTIONS, HELD_PAUSE)) as held:
         experiment.traffic["held connections"] = held
         scaling.scaled_down = experiment.wait_for(
             "scaled down", lambda: wait_scaled(experiments, backend, minimum, SCALED_DOWN)
