@@ -63,13 +63,12 @@ def pull_policy(view: ComponentView) -> Iterator[Violation]:
     own = {image_reference(container.image)[0] for pod in view.pods for container in view.own_images(pod)}
     for pod in view.workloads():
         for container in pod.containers():
-            repository, actual_tag, digest = image_reference(container.image)
+            repository, actual_tag, _ = image_reference(container.image)
             if repository not in own:
                 continue
             policy = at(container.body, "imagePullPolicy")
-            implied = "Always" if actual_tag == "latest" and not digest else "IfNotPresent"
             field, local = f"{container.field}.imagePullPolicy", "/" not in repository
-            if local and (policy or implied) == "Always":
+            if local and container.pull_policy == "Always":
                 actual = format_value(policy) if policy else f"absent, which is Always for the tag {actual_tag}"
                 expected = f"IfNotPresent: no registry has {repository}"
                 yield Violation(pod.object, field, expected, actual, derived=True)

@@ -181,9 +181,18 @@ def send_account(gateway: Gateway, path: str, account: Mapping[str, str], origin
     """
     url = gateway.url("frontend", path)
 
-    def probe() -> requests.Response:
+    def post() -> requests.Response:
         with gateway.session() as session:
-            answer = session.post(url, json=dict(account), headers={"Origin": origin}, timeout=REQUEST.seconds)
+            return session.post(url, json=dict(account), headers={"Origin": origin}, timeout=REQUEST.seconds)
+
+    return answer_within_rate_limit(path, post)
+
+
+def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]) -> requests.Response:
+    """Send a request, again while the rate limit answers 429, and return the other answer. Raises `WaitError`."""
+
+    def probe() -> requests.Response:
+        answer = request()
         if answer.status_code == TOO_MANY:
             raise NotYet(f"{path} was answered 429, the application's rate limit")
         return answer

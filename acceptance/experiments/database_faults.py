@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from acceptance.core.signals import uninterrupted
 from acceptance.provision.cluster import Cluster
@@ -29,26 +29,25 @@ def database_crashed(database: Database) -> Iterator[float]:
         database.start()
 
 
-@contextmanager
-def connections_refused(database: Database) -> Iterator[float]:
+def connections_refused(database: Database) -> AbstractContextManager[float]:
     """End the release's connections and refuse new ones, as when all of the server's slots are taken."""
-    database.alter_role("CONNECTION LIMIT 0")
-    try:
-        yield time.time()
-    finally:
-        with uninterrupted():
-            database.alter_role("CONNECTION LIMIT -1")
+    return _role_altered(database, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1")
+
+
+def database_read_only(database: Database) -> AbstractContextManager[float]:
+    """Refuse writes, as on a standby after a failover; the release's connections are ended at entry and at exit."""
+    read_only = "default_transaction_read_only"
+    return _role_altered(database, f"SET {read_only} = on", f"RESET {read_only}")
 
 
 @contextmanager
-def database_read_only(database: Database) -> Iterator[float]:
-    """Refuse writes, as on a standby after a failover; the release's connections are ended at entry and at exit."""
-    database.alter_role("SET default_transaction_read_only = on")
+def _role_altered(database: Database, change: str, undo: str) -> Iterator[float]:
+    database.alter_role(change)
     try:
         yield time.time()
     finally:
         with uninterrupted():
-            database.alter_role("RESET default_transaction_read_only")
+            database.alter_role(undo)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def wait_serving(runner: ExperimentRunner, user: User) -> None:
 
 def during(records: Iterable[Record], interval: Interval) -> list[Record]:
     """The requests that were in flight at any time of the interval."""
-    return [record for record in records if record.sent <= interval.end and record.done >= interval.start]
+    return [record for record in records if Interval(record.sent, record.done).overlaps(interval)]
 
 
 def times_without_ready_pod(history: History, component: Component, interval: Interval) -> list[Interval]:

@@ -44,6 +44,13 @@ class Container:
         return text_at(self.body, "image")
 
     @property
+    def pull_policy(self) -> str:
+        """When the node pulls the image: as stated, else Kubernetes' default for its tag."""
+        _, tag, digest = image_reference(self.image)
+        implied = "Always" if tag == "latest" and not digest else "IfNotPresent"
+        return str(at(self.body, "imagePullPolicy") or implied)
+
+    @property
     def sidecar(self) -> bool:
         """Whether it is a sidecar: an init container that keeps running."""
         return self.init and at(self.body, "restartPolicy") == "Always"

@@ -39,8 +39,8 @@ def is_terminating(pod: Object) -> bool:
 
 
 def container_status(pod: Object, container: str) -> Object:
-    """Return the status of one container by its name; empty if the pod reports none yet."""
-    return next((s for s in mappings_at(pod, "status.containerStatuses") if s.get("name") == container), {})
+    """Return the status of a container or an init container by its name; empty if the pod reports none yet."""
+    return next((status for status in statuses(pod) if status.get("name") == container), {})
 
 
 def revision(pod: Object) -> str:

@@ -154,7 +154,10 @@ def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], No
     """
     name = f"database-{run.id}"
     engine = toolchain.engine
-    if docker.state(toolchain, name) in (None, "created"):
+    kept = docker.state(toolchain, name) not in (None, "created")
+    if kept:
+        docker.start(toolchain, run, name, image)
+    else:
         superuser, owner = secrets.token_urlsafe(24), new_password()
         issued = certificates.issue(name, f"pooler-{run.id}")
         redact(superuser)
@@ -171,10 +174,6 @@ def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], No
         }
         placed = {f"{FILES}/{path}": content for path, content in files.items()}
         docker.start(toolchain, run, name, image, files=placed, ports=(PORT,))
-        kept = False
-    else:
-        docker.start(toolchain, run, name, image)
-        kept = True
     superuser, address, ca = (
         engine.docker("exec", name, "cat", f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt")
     )

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.user import User, send
-from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, RATE_LIMIT, REQUEST
+from acceptance.client.user import User, answer_within_rate_limit, send
+from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, REQUEST
 from acceptance.core.fields import Object, name_of
 from acceptance.core.target import COMPONENTS
-from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import faults
 from acceptance.experiments.database_faults import (
     connections_refused,
@@ -48,7 +47,6 @@ LONGEST_OUTAGE = 90.0
 shipped; of a chart with other settings an outage of this length is enough."""
 PROBE_LAG = 3.0
 """Seconds that the kubelet may be late."""
-TOO_MANY = 429
 
 
 @dataclass
@@ -91,16 +89,11 @@ def planned_faults(experiments: ExperimentRunner, database: Database) -> list[Fa
 
 def sign_in(user: User, origin: str) -> None:
     """Sign in with the password, which PostgreSQL has the hash of."""
-    url = user.gateway.url("frontend", user.target.auth.sign_in)
-    account = {"email": user.email, "password": user.password}
-
-    def probe() -> int:
-        status = send(user.gateway, "POST", url, json=account, headers={"Origin": origin}).status_code
-        if status == TOO_MANY:
-            raise NotYet("sign-in was answered 429, the application's rate limit")
-        return status
-
-    status = eventually("a sign-in within the rate limit", probe, RATE_LIMIT)
+    path = user.target.auth.sign_in
+    url, account = user.gateway.url("frontend", path), {"email": user.email, "password": user.password}
+    status = answer_within_rate_limit(
+        path, lambda: send(user.gateway, "POST", url, json=account, headers={"Origin": origin})
+    ).status_code
     assert status < 300, f"sign-in after the database's return was answered {status}"
 
 

@@ -227,7 +227,7 @@ def test_migrations_end_before_the_backend_starts(five_backends: FiveBackends, e
     assert len(pods) > 1
     findings = []
     for pod in pods:
-        status = init_status(pod, backend.init_container)
+        status = container_status(pod, backend.init_container)
         finished = text_at(status, "state.terminated.finishedAt")
         started = text_at(container_status(pod, backend.container), "state.running.startedAt")
         if at(status, "state.terminated.exitCode") != 0 or not finished <= started:
@@ -236,11 +236,6 @@ def test_migrations_end_before_the_backend_starts(five_backends: FiveBackends, e
             findings.append(Finding("REL-01", f"Pod/{name_of(pod)}", backend.init_container, expected, actual))
     findings += late_schema_findings(five_backends, target, backend)
     report_findings(findings, target)
-
-
-def init_status(pod: Object, container: str) -> Object:
-    """The status of one init container; empty if the pod has none of that name."""
-    return next((each for each in mappings_at(pod, "status.initContainerStatuses") if each["name"] == container), {})
 
 
 def late_schema_findings(observed: FiveBackends, target: Target, backend: Component) -> list[Finding]:

@@ -14,7 +14,6 @@ from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import at
 from acceptance.core.redaction import redactor
 from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Target
@@ -59,11 +58,10 @@ def named_images(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
     for name in target.components:
         view = ComponentView(snapshot, target, name)
         container = view.main_container(view.pods[0])
-        repository, tag, digest = image_reference(container.image)
-        implied = "Always" if tag == "latest" and not digest else "IfNotPresent"
+        repository, _, digest = image_reference(container.image)
         if digest:
             raise Untested(f"{container.image} is named by its digest, which an image that is built here does not have")
-        if "/" in repository and (at(container.body, "imagePullPolicy") or implied) == "Always":
+        if "/" in repository and container.pull_policy == "Always":
             raise Untested(f"{container.image} is pulled from its registry each time")
         found[name] = container.image
     return found

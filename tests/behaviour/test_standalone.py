@@ -12,7 +12,7 @@ import pytest
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.user import user_id
+from acceptance.client.user import random_account, user_id
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
 from acceptance.kube.pod_templates import Container
@@ -94,8 +94,7 @@ def serve(place: Place, view: ComponentView, name: ComponentName, image: str, ob
 def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName, str], observed: Alone) -> None:
     """Sign up at the frontend, and write and list a task at the backend."""
     api, auth = target.api, target.auth
-    name, title = f"user-{secrets.token_hex(6)}", f"task {secrets.token_hex(6)}"
-    account = {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
+    account, title = random_account(), f"task {secrets.token_hex(6)}"
     redactor.add(account["password"])
     observed.sign_up = alone.send(
         "POST", f"{addresses['frontend']}{auth.sign_up}", account, {"Origin": service_url(target, "frontend")}
