@@ -48,8 +48,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if "toolchain" in needed:
             stash[TOOLCHAIN] = tools.find()
-            if name := session.config.option.context:
-                stash[CONTEXT] = user_context.read_context(stash[TOOLCHAIN], name, redactor.add)
+            option = session.config.option
+            if option.context:
+                stash[CONTEXT] = user_context.read_context(
+                    stash[TOOLCHAIN],
+                    option.context,
+                    redactor.add,
+                    registry=option.registry or "",
+                    node_access=option.allow_node_access,
+                )
         if "renderer" in needed:
             find_helm()
     except ToolchainError as error:
@@ -66,8 +73,14 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it created is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
-    keep, clustered = pytestconfig.option.keep_cluster, pytestconfig.option.cluster_provider != "none"
-    with lifecycle.acquire_run(toolchain, keep=keep, context=named, clustered=clustered) as current:
+    option = pytestconfig.option
+    with lifecycle.acquire_run(
+        toolchain,
+        keep=option.keep_cluster,
+        context=named,
+        clustered=option.cluster_provider != "none",
+        nodes=option.nodes,
+    ) as current:
         yield current
 
 

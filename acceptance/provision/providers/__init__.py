@@ -4,7 +4,7 @@ from acceptance.provision.providers.base import CAPABILITIES, GATEWAY_PORT, Prov
 from acceptance.provision.providers.containers import ContainersProvider
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.providers.kind import KindProvider
-from acceptance.provision.run import Run, read_record
+from acceptance.provision.run import Run, recorded_context
 from toolchain import Toolchain
 
 __all__ = ["CAPABILITIES", "GATEWAY_PORT", "Provider", "provider_of"]
@@ -13,10 +13,9 @@ __all__ = ["CAPABILITIES", "GATEWAY_PORT", "Provider", "provider_of"]
 def provider_of(toolchain: Toolchain, run: Run) -> Provider:
     """Return the provider of a run's cluster: of this run, or of a dead one that only its record describes."""
     if run.context is not None:
-        return ExistingProvider(toolchain, run, run.context.name, run.context.node, run.context.lacking)
+        return ExistingProvider(toolchain, run, run.context)
     if not run.clustered:
         return ContainersProvider(toolchain, run)
-    record = read_record(run.folder)
-    if context := record.get("context"):
-        return ExistingProvider(toolchain, run, str(context), str(record.get("node") or ""))
+    if (context := recorded_context(run.folder)) is not None:
+        return ExistingProvider(toolchain, run, context)
     return KindProvider(toolchain, run)

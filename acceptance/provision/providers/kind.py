@@ -1,4 +1,4 @@
-"""kind: a cluster of one node for the run alone, made through pytest-kubernetes on this machine's engine."""
+"""kind: a cluster for the run alone, made through pytest-kubernetes on this machine's engine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytest_kubernetes.options import ClusterOptions
 from pytest_kubernetes.providers.kind import KindManagerBase
 
 from acceptance.core.fields import Object, text_at
+from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.base import GATEWAY_PORT
 from acceptance.provision.run import Run
 from toolchain import Toolchain
@@ -41,9 +42,10 @@ class KindProvider:
         return f"{CONTEXT_PREFIX}{self.run.cluster_name}"
 
     @property
-    def node(self) -> str:
-        """kind's name of the one node's container."""
-        return f"{self.run.cluster_name}-control-plane"
+    def nodes(self) -> tuple[str, ...]:
+        """kind's names of the nodes: a control plane, and workers."""
+        workers = [f"worker{number if number > 1 else ''}" for number in range(1, self.run.nodes)]
+        return tuple(f"{self.run.cluster_name}-{role}" for role in ("control-plane", *workers))
 
     @property
     def creates_cluster(self) -> bool:
@@ -56,7 +58,7 @@ class KindProvider:
         return {}
 
     def environment(self) -> dict[str, str]:
-        """Return the variable that puts the node on the run's own network."""
+        """Return the variable that puts the nodes on the run's own network."""
         return {"KIND_EXPERIMENTAL_DOCKER_NETWORK": self.run.network}
 
     def create(self) -> None:
@@ -71,14 +73,31 @@ class KindProvider:
             self._manager(path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not create the cluster: {_error_summary(error)}") from error
-        self.prepare_node()
+        self.prepare_nodes()
+
+    def prepare_nodes(self) -> None:
+        """Reject on each node what is sent to addresses without a pod. Raises `CommandError`."""
+        for node in self.nodes:
+            node_containers.reject_unknown_addresses(self.toolchain.engine, node, POD_SUBNET, SERVICE_SUBNET)
+
+    def nodes_up(self) -> bool:
+        """Whether containerd answers on every node."""
+        return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
-        """Load images, those that share layers in one command. Raises `ToolchainError` with kind's words."""
+        """Load the images that a node lacks. Raises `ToolchainError` with kind's words."""
+        node_containers.load(self.toolchain.engine, self.nodes, references, self._load)
+
+    def _load(self, references: Sequence[str]) -> None:
+        """Load images onto every node, in one command, so that shared layers are loaded once."""
         try:
             self._manager().load_image(" ".join(references))
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not load {', '.join(references)}: {_error_summary(error)}") from error
+
+    def registry_credentials(self) -> str:
+        """Return nothing: the nodes have the images."""
+        return ""
 
     def versions(self) -> dict[str, str]:
         """Return the node's image and kind's version."""
@@ -115,21 +134,6 @@ class KindProvider:
         )
         return manager
 
-    def prepare_node(self) -> None:
-        """Reject on the node what is sent to a pod that is gone, or to a Service without a Ready pod.
-
-        The node has routes to the existing pods and to nothing else of these networks: all other traffic would leave
-        the node by the default route, where an unrelated host may answer.
-        """
-
-        def on_node(*argv: str) -> None:
-            self.toolchain.engine.docker("exec", self.node, *argv)
-
-        on_node("ip", "route", "replace", "unreachable", POD_SUBNET)
-        # Not a route: the node routes its own packets to a Service before it translates their address.
-        reject = ("-j", "REJECT", "--reject-with", "icmp-host-unreachable")
-        on_node("iptables", "--insert", "FORWARD", "--destination", SERVICE_SUBNET, *reject)
-
 
 class _Manager(KindManagerBase):  # type: ignore[misc]  # the library is untyped
     """pytest-kubernetes' manager, which would ask a cluster without a kubeconfig for seconds."""
@@ -140,20 +144,17 @@ class _Manager(KindManagerBase):  # type: ignore[misc]  # the library is untyped
 
 
 def configuration(toolchain: Toolchain, run: Run) -> dict[str, Any]:
-    """Return kind's configuration: one node, with a port of this machine's loopback mapped to the gateway."""
+    """Return kind's configuration: the run's nodes, the first with a port of this machine's loopback mapped to it."""
+    gateway = {"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}
+    first = {"role": "control-plane", "image": toolchain.node_image, "extraPortMappings": [gateway]}
+    worker = {"role": "worker", "image": toolchain.node_image}
     kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": run.cluster_name,
         "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
-        "nodes": [
-            {
-                "role": "control-plane",
-                "image": toolchain.node_image,
-                "extraPortMappings": [{"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}],
-            }
-        ],
+        "nodes": [first, *(worker for _ in range(1, run.nodes))],
     }
 
 
@@ -162,23 +163,23 @@ def load_command(toolchain: Toolchain, cluster_name: str, references: Sequence[s
     return [toolchain.kind, "load", "docker-image", *references, "--name", cluster_name]
 
 
-def find_node(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> str | None:
-    """Return the container that is the one node of a kind cluster on this engine, or None.
+def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> tuple[str, ...]:
+    """Return the containers that are the nodes of a kind cluster on this engine; nothing if it is none.
 
     Args:
         toolchain: The tools of this machine.
         context: The context's name; kind's begin with `kind-`.
         nodes: The cluster's nodes as its API server lists them.
     """
-    if not context.startswith(CONTEXT_PREFIX) or len(nodes) != 1:
-        return None
+    if not context.startswith(CONTEXT_PREFIX):
+        return ()
     label = f"label={CLUSTER_LABEL}={context.removeprefix(CONTEXT_PREFIX)}"
-    containers = toolchain.engine.docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
-    if len(containers) != 1:
-        return None
+    docker = toolchain.engine.docker
+    containers = docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
     # A cluster on another machine may have the same name.
-    machine = toolchain.engine.docker("exec", containers[0], "cat", "/etc/machine-id").strip()
-    return containers[0] if machine == text_at(nodes[0], "status.nodeInfo.machineID") else None
+    machines = {docker("exec", container, "cat", "/etc/machine-id").strip() for container in containers}
+    known = {text_at(node, "status.nodeInfo.machineID") for node in nodes}
+    return tuple(containers) if machines and machines == known and len(containers) == len(nodes) else ()
 
 
 def _error_summary(error: subprocess.SubprocessError) -> str:
