@@ -62,8 +62,8 @@ def _add_options(parser: pytest.Parser) -> None:
         "--cluster-provider",
         choices=("kind", "none", "minikube", "existing"),
         default="kind",
-        help="cluster provider (default: kind); none: the release's containers on a Docker network, for tests of the "
-        "application alone",
+        help="cluster provider (default: kind, or existing with --context); none: the release's containers on a Docker "
+        "network, for tests of the application alone",
     )
     group.addoption(
         "--context",
@@ -159,10 +159,14 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 def check_options(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options that conflict or are not supported."""
     option = config.option
-    if option.cluster_provider not in ("kind", "none"):
+    if option.cluster_provider == "minikube":
         raise pytest.UsageError(
-            f"--cluster-provider {option.cluster_provider} is not supported yet; "
-            "omit the option, and the run creates a kind cluster"
+            "--cluster-provider minikube is not supported yet; omit the option, and the run creates a kind cluster"
+        )
+    if option.cluster_provider == "existing" and not option.context:
+        raise pytest.UsageError(
+            "--cluster-provider existing needs --context NAME, a context of your kubeconfig; "
+            "omit it, and the run creates a kind cluster"
         )
     if option.upgrade_from and not is_chart(option.upgrade_from):
         raise pytest.UsageError(
