@@ -25,6 +25,8 @@ POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
 """kind's defaults."""
 CONTEXT_PREFIX = "kind-"
 """How the name of a kind cluster's context begins."""
+ROLE_LABEL, LOAD_BALANCER = "io.x-k8s.kind.role", "external-load-balancer"
+"""kind's label of a container's role, and that of the one which is no node: it is before several control planes."""
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 """kind's label of every container of a cluster; its value is the cluster's name."""
 
@@ -175,7 +177,9 @@ def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> t
         return ()
     label = f"label={CLUSTER_LABEL}={context.removeprefix(CONTEXT_PREFIX)}"
     docker = toolchain.engine.docker
-    containers = docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
+    form = f'{{{{.ID}}}} {{{{.Label "{ROLE_LABEL}"}}}}'
+    rows = [line.split() for line in docker("ps", "--no-trunc", "--filter", label, "--format", form).splitlines()]
+    containers = [row[0] for row in rows if LOAD_BALANCER not in row]
     # A cluster on another machine may have the same name.
     machines = {docker("exec", container, "cat", "/etc/machine-id").strip() for container in containers}
     known = {text_at(node, "status.nodeInfo.machineID") for node in nodes}
