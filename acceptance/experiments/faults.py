@@ -81,13 +81,13 @@ def delete(cluster: Cluster, pod: Object, grace_period: int | None = None) -> fl
     return moment
 
 
-def restart_node(cluster: Cluster) -> float:
-    """Restart the first node, with everything that runs on it, the control plane too; the moment of the command."""
+def restart_nodes(cluster: Cluster) -> float:
+    """Restart every node, one after the other, with everything that runs there; the moment of the command."""
     cluster.require_capability("node-restart")
     provider = cluster.provider
     moment = time.time()
-    cluster.toolchain.engine.docker("restart", "--time", "10", provider.nodes[0])
-    eventually("the node to run containers again", partial(_require_nodes_up, provider), NODE_UP)
+    cluster.toolchain.engine.docker("restart", "--time", "10", *provider.nodes)
+    eventually("the nodes to run containers again", partial(_require_nodes_up, provider), NODE_UP)
     provider.prepare_nodes()
     return moment
 

@@ -17,7 +17,7 @@ CAPABILITIES: Mapping[str, str] = {
     "image-load": "images of this machine are loaded onto the nodes",
     "releases": "other releases are installed beside the one under test",
     "own-release": "the run installs the release under test, with a database, a model and images of its own",
-    "node-restart": "a node is restarted, with everything on it",
+    "node-restart": "nodes are restarted, drained and lost, with everything on them",
     "mapped-port": "a port of this machine's loopback is mapped to the gateway's port on the first node",
 }
 """What a cluster may allow beyond reading it and changing the release under test."""
