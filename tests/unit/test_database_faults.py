@@ -96,7 +96,7 @@ def test_lost_packets_are_those_between_pods_and_database(tmp_path: Path) -> Non
     cluster, database = FakeCluster(tmp_path), FakeDatabase()
     with database_faults.packets_lost(cluster, database, 0.25):  # type: ignore[arg-type]
         there, back = ("FORWARD", "-d", "10.0.0.9"), ("FORWARD", "-s", "10.0.0.9")
-        assert [rule[:3] for rule in cluster.rules] == [there, back, to, fro]
+        assert [rule[:3] for rule in cluster.rules] == [there, back, there, back]
         assert all("0.25" in rule for rule in cluster.rules)
         cluster.rules.pop()  # one that another has deleted
     assert cluster.rules == []
