@@ -45,8 +45,9 @@ def build(engine: Engine, reference: str, root: Callable[[tuple[str, ...], str],
             [kubernetes / "kubeadm", "config", "images", "list", "--kubernetes-version", pins.KUBERNETES]
         ).split()
         control_plane(engine, context / "bin", wanted, rootfs, debian)
-        pause = next(image for image in wanted if "/pause:" in image)
-        arguments = {"ROOTFS": rootfs, "KUBERNETES": pins.KUBERNETES, "PAUSE_IMAGE": pause}
+        pause, proxy = (next(image for image in wanted if f"/{name}:" in image) for name in ("pause", "kube-proxy"))
+        arguments = {"ROOTFS": rootfs, "KUBERNETES": pins.KUBERNETES}
+        arguments |= {"PAUSE_IMAGE": pause, "KUBE_PROXY_IMAGE": proxy}
         flags = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
         bare = reference.replace("/node:", "/node-bare:")
         engine.build("--tag", bare, *flags, "-f", HERE / "Dockerfile", context)
