@@ -108,6 +108,13 @@ def wait_all_moved(
     }
 
 
+def spread_again(experiments: ExperimentRunner) -> None:
+    """Delete a pod of each component; the scheduler prefers the node that was drained for its replacement."""
+    for name in COMPONENTS:
+        faults.delete(experiments.release.cluster, experiments.pods(experiments.target.component(name))[0])
+    experiments.wait_rolled_out()
+
+
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def drained(experiments: ExperimentRunner, writer: User, reader: User, sampler: Sampler) -> NodeFault:
@@ -123,6 +130,7 @@ def drained(experiments: ExperimentRunner, writer: User, reader: User, sampler: 
                 evicted = experiment.wait_for("every pod evicted", wait_evicted)
                 dwell(QUIET_SECONDS, "requests after the recovery")
             interval = Interval(start, experiment.annotate(f"{node} schedulable again"))
+            spread_again(experiments)
     return NodeFault(experiment, node, pods, interval, evicted, recovered)
 
 
