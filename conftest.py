@@ -29,7 +29,7 @@ from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
 from acceptance.provision.run import Context, Run
 from acceptance.report.results import Limit, OnFailure, RecordMeasurement, RunMetadata
-from toolchain import Toolchain
+from toolchain import Toolchain, minikube_image
 from toolchain.console import ToolchainError
 
 pytest_plugins = ["acceptance.plugin"]
@@ -48,6 +48,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if "toolchain" in needed:
             stash[TOOLCHAIN] = tools.find()
+            if session.config.option.cluster_provider == "minikube" and "cluster" in needed:
+                minikube_image.ensure(stash[TOOLCHAIN].engine, stash[TOOLCHAIN].node_image)
             if name := session.config.option.context:
                 stash[CONTEXT] = user_context.read_context(stash[TOOLCHAIN], name, redactor.add)
         if "renderer" in needed:
@@ -66,8 +68,8 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it created is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
-    keep, clustered = pytestconfig.option.keep_cluster, pytestconfig.option.cluster_provider != "none"
-    with lifecycle.acquire_run(toolchain, keep=keep, context=named, clustered=clustered) as current:
+    keep, provider = pytestconfig.option.keep_cluster, pytestconfig.option.cluster_provider
+    with lifecycle.acquire_run(toolchain, keep=keep, context=named, provider=provider) as current:
         yield current
 
 

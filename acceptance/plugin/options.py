@@ -59,8 +59,8 @@ def _add_options(parser: pytest.Parser) -> None:
         "--cluster-provider",
         choices=("kind", "none", "minikube", "existing"),
         default="kind",
-        help="cluster provider (default: kind); none: the release's containers on a Docker network, for tests of the "
-        "application alone",
+        help="cluster provider (default: kind); minikube: with the docker driver; none: the release's containers on a "
+        "Docker network, for tests of the application alone",
     )
     group.addoption(
         "--context",
@@ -137,7 +137,7 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 def check_options(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options that conflict or are not supported."""
     option = config.option
-    if option.cluster_provider not in ("kind", "none"):
+    if option.cluster_provider not in ("kind", "minikube", "none"):
         raise pytest.UsageError(
             f"--cluster-provider {option.cluster_provider} is not supported yet; "
             "omit the option, and the run creates a kind cluster"
@@ -151,6 +151,11 @@ def check_options(config: pytest.Config) -> None:
     if option.cluster_provider == "none" and (option.context or option.keep_cluster):
         given = "--context" if option.context else "--keep-cluster"
         raise pytest.UsageError(f"--cluster-provider none has no cluster: omit it, or {given}")
+    if option.cluster_provider == "minikube" and option.context:
+        raise pytest.UsageError(
+            f"--cluster-provider minikube makes a cluster, and context {option.context} is an existing one: omit one "
+            "of the two"
+        )
     if option.rollouts < 0:
         raise pytest.UsageError(f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it")
     if option.allow_disruption and not option.context:
@@ -177,6 +182,8 @@ def repeat_options(config: pytest.Config) -> list[str]:
     options: list[str] = []
     if config.option.target.resolve() != DEFAULT_TARGET:
         options += ["--target", os.path.relpath(config.option.target, config.rootpath)]
+    if config.option.cluster_provider == "minikube":
+        options += ["--cluster-provider", "minikube"]
     if config.option.context:
         options += ["--context", config.option.context]
     if config.option.upgrade_from:

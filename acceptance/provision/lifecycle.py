@@ -25,10 +25,13 @@ from acceptance.provision.run import (
 from toolchain import Toolchain, cache
 from toolchain.console import CommandError, log
 
+DEFAULT_PROVIDER, NO_PROVIDER = "kind", "none"
+"""Names of providers, as the command line has them."""
+
 
 @contextmanager
 def acquire_run(
-    toolchain: Toolchain, *, keep: bool, context: Context | None = None, clustered: bool = True
+    toolchain: Toolchain, *, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER
 ) -> Iterator[Run]:
     """Give this process a run, and remove everything that the run made at the end.
 
@@ -36,11 +39,11 @@ def acquire_run(
         toolchain: The tools of this machine.
         keep: Go on with a kept run of this checkout that no process uses, if there is one, and keep the run.
         context: The existing cluster to test; None for a cluster that the run makes.
-        clustered: Whether the run has a cluster.
+        provider: The name of the cluster's provider, as the command line has it.
     """
     sweep(toolchain)
     with cache.lock("runs"):
-        run, lock = (kept_run() if keep else None) or new_run(keep=keep, context=context, clustered=clustered)
+        run, lock = (kept_run(provider) if keep else None) or new_run(keep=keep, context=context, provider=provider)
     with lock:
         try:
             yield run
@@ -50,7 +53,7 @@ def acquire_run(
                     remove(toolchain, run)
 
 
-def new_run(*, keep: bool, context: Context | None = None, clustered: bool = True) -> tuple[Run, TextIO]:
+def new_run(*, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER) -> tuple[Run, TextIO]:
     """Make a run with its folder, record and lock."""
     identifier = secrets.token_hex(4)
     path = runs_folder() / identifier
@@ -58,21 +61,22 @@ def new_run(*, keep: bool, context: Context | None = None, clustered: bool = Tru
     lock = try_lock(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
-    run = Run(identifier, path, keep, context=context, clustered=clustered)
+    run = Run(identifier, path, keep, context=context, clustered=provider != NO_PROVIDER)
     cluster = {}
     if context is not None:
         run.kubeconfig.touch(mode=0o600)
         run.kubeconfig.write_text(context.kubeconfig, encoding="utf-8")
         cluster = {"context": context.name, "node": context.node}
-    update_record(run, kept=keep, checkout=str(ROOT), **cluster)
+    update_record(run, kept=keep, checkout=str(ROOT), provider=provider, **cluster)
     return run, lock
 
 
-def kept_run() -> tuple[Run, TextIO] | None:
-    """Return a kept run of this checkout and its lock, if there is one that no process uses."""
+def kept_run(provider: str = DEFAULT_PROVIDER) -> tuple[Run, TextIO] | None:
+    """Return a kept run of this checkout and provider and its lock, if there is one that no process uses."""
     for path in sorted(runs_folder().iterdir()):
         record = read_record(path)
-        if record.get("kept") and record.get("checkout") == str(ROOT) and (lock := try_lock(path)) is not None:
+        same = record.get("checkout") == str(ROOT) and record.get("provider", DEFAULT_PROVIDER) == provider
+        if record.get("kept") and same and (lock := try_lock(path)) is not None:
             return Run(path.name, path, kept=True, reused=True), lock
     return None
 

@@ -190,7 +190,8 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
     [
         ("--rollouts=many", "argument --rollouts: invalid int value: 'many'; see pytest --help"),
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
-        ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
+        ("--cluster-provider=existing", "--cluster-provider existing is not supported yet"),
+        ("--cluster-provider=minikube --context=mine", "and context mine is an existing one: omit one of the two"),
         (
             "--cluster-provider=none --keep-cluster",
             "--cluster-provider none has no cluster: omit it, or --keep-cluster",

@@ -4,6 +4,7 @@ from acceptance.provision.providers.base import CAPABILITIES, GATEWAY_PORT, Prov
 from acceptance.provision.providers.containers import ContainersProvider
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.providers.kind import KindProvider
+from acceptance.provision.providers.minikube import MinikubeProvider
 from acceptance.provision.run import Run, read_record
 from toolchain import Toolchain
 
@@ -19,4 +20,4 @@ def provider_of(toolchain: Toolchain, run: Run) -> Provider:
     record = read_record(run.folder)
     if context := record.get("context"):
         return ExistingProvider(toolchain, run, str(context), str(record.get("node") or ""))
-    return KindProvider(toolchain, run)
+    return (MinikubeProvider if record.get("provider") == "minikube" else KindProvider)(toolchain, run)

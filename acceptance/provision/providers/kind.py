@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pytest_kubernetes.options import ClusterOptions
-from pytest_kubernetes.providers.kind import KindManagerBase
 
 from acceptance.core.fields import Object, text_at
 from acceptance.provision.providers.base import GATEWAY_PORT
+from acceptance.provision.providers.managers import KindManager, configure, error_summary
+from acceptance.provision.providers.node import close_node
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
 
 CREATE_SECONDS = 240
 """kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
-POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
-"""kind's defaults."""
+REASON = "ERROR"
+"""What is in the line that says why kind gives up."""
 CONTEXT_PREFIX = "kind-"
 """How the name of a kind cluster's context begins."""
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
@@ -51,6 +51,16 @@ class KindProvider:
         return True
 
     @property
+    def loads_early(self) -> bool:
+        """Always: kind's node has its containerd before Kubernetes starts."""
+        return True
+
+    @property
+    def fixes_address(self) -> bool:
+        """Never: the node takes what Docker gives it."""
+        return False
+
+    @property
     def lacking(self) -> Mapping[str, str]:
         """Nothing."""
         return {}
@@ -70,7 +80,7 @@ class KindProvider:
         try:
             self._manager(path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
-            raise ToolchainError(f"kind could not create the cluster: {_error_summary(error)}") from error
+            raise ToolchainError(f"kind could not create the cluster: {error_summary(error, REASON)}") from error
         self.prepare_node()
 
     def load_images(self, references: Sequence[str]) -> None:
@@ -78,7 +88,9 @@ class KindProvider:
         try:
             self._manager().load_image(" ".join(references))
         except subprocess.SubprocessError as error:
-            raise ToolchainError(f"kind could not load {', '.join(references)}: {_error_summary(error)}") from error
+            raise ToolchainError(
+                f"kind could not load {', '.join(references)}: {error_summary(error, REASON)}"
+            ) from error
 
     def versions(self) -> dict[str, str]:
         """Return the node's image and kind's version."""
@@ -104,39 +116,12 @@ class KindProvider:
         argv: list[str | Path] = [self.toolchain.kind, "delete", "cluster", "--name", self.run.cluster_name]
         run([*argv, "--kubeconfig", self.run.kubeconfig], env=self.toolchain.engine.environment)
 
-    def _manager(self, provider_config: Path | None = None) -> _Manager:
-        """pytest-kubernetes alters what it is given: every call gets a manager of its own."""
-        manager = _Manager(self.run.cluster_name)
-        manager._cluster_options = ClusterOptions(
-            cluster_name=self.run.cluster_name,
-            kubeconfig_path=self.run.kubeconfig,
-            provider_config=provider_config,
-            cluster_timeout=CREATE_SECONDS,
-        )
-        return manager
+    def _manager(self, provider_config: Path | None = None) -> KindManager:
+        return configure(KindManager, self.run, seconds=CREATE_SECONDS, provider_config=provider_config)
 
     def prepare_node(self) -> None:
-        """Reject on the node what is sent to a pod that is gone, or to a Service without a Ready pod.
-
-        The node has routes to the existing pods and to nothing else of these networks: all other traffic would leave
-        the node by the default route, where an unrelated host may answer.
-        """
-
-        def on_node(*argv: str) -> None:
-            self.toolchain.engine.docker("exec", self.node, *argv)
-
-        on_node("ip", "route", "replace", "unreachable", POD_SUBNET)
-        # Not a route: the node routes its own packets to a Service before it translates their address.
-        reject = ("-j", "REJECT", "--reject-with", "icmp-host-unreachable")
-        on_node("iptables", "--insert", "FORWARD", "--destination", SERVICE_SUBNET, *reject)
-
-
-class _Manager(KindManagerBase):  # type: ignore[misc]  # the library is untyped
-    """pytest-kubernetes' manager, which would ask a cluster without a kubeconfig for seconds."""
-
-    def ready(self, timeout: int = 20) -> bool:
-        exists = self.kubeconfig is not None and self.kubeconfig.is_file()
-        return exists and bool(super().ready(timeout))
+        """Reject on the node what has no destination there."""
+        close_node(self.toolchain.engine, self.node)
 
 
 def configuration(toolchain: Toolchain, run: Run) -> dict[str, Any]:
@@ -179,11 +164,3 @@ def find_node(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> st
     # A cluster on another machine may have the same name.
     machine = toolchain.engine.docker("exec", containers[0], "cat", "/etc/machine-id").strip()
     return containers[0] if machine == text_at(nodes[0], "status.nodeInfo.machineID") else None
-
-
-def _error_summary(error: subprocess.SubprocessError) -> str:
-    """The line of kind's output that says why it failed."""
-    if not isinstance(error, subprocess.CalledProcessError):
-        return str(error)
-    lines = (error.stderr or b"").decode(errors="replace").strip().splitlines() or [f"exit code {error.returncode}"]
-    return next((line for line in lines if "ERROR" in line), lines[-1])
