@@ -48,10 +48,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if "toolchain" in needed:
             stash[TOOLCHAIN] = tools.find()
-            if session.config.option.cluster_provider == "minikube" and "cluster" in needed:
+            option = session.config.option
+            if option.cluster_provider == "minikube" and "cluster" in needed:
                 minikube_image.ensure(stash[TOOLCHAIN].engine, stash[TOOLCHAIN].node_image)
-            if name := session.config.option.context:
-                stash[CONTEXT] = user_context.read_context(stash[TOOLCHAIN], name, redactor.add)
+            if option.context:
+                stash[CONTEXT] = user_context.read_context(
+                    stash[TOOLCHAIN],
+                    option.context,
+                    redactor.add,
+                    registry=option.registry or "",
+                    node_access=option.allow_node_access,
+                )
         if "renderer" in needed:
             find_helm()
     except ToolchainError as error:
@@ -68,8 +75,14 @@ def toolchain(pytestconfig: pytest.Config) -> Toolchain:
 def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
     """This run's identity; what it created is removed at the end, unless --keep-cluster."""
     named = pytestconfig.stash.get(CONTEXT, None)
-    keep, provider = pytestconfig.option.keep_cluster, pytestconfig.option.cluster_provider
-    with lifecycle.acquire_run(toolchain, keep=keep, context=named, provider=provider) as current:
+    option = pytestconfig.option
+    with lifecycle.acquire_run(
+        toolchain,
+        keep=option.keep_cluster,
+        context=named,
+        provider=option.cluster_provider,
+        nodes=option.nodes,
+    ) as current:
         yield current
 
 

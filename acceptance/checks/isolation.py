@@ -90,16 +90,17 @@ def user_findings(containers: Iterable[RunningContainer]) -> Iterator[Finding]:
 
 
 def confinement_findings(
-    containers: Iterable[RunningContainer], node: Mapping[str, str], *, strict: bool
+    containers: Iterable[RunningContainer], nodes: Mapping[str, Mapping[str, str]], *, strict: bool
 ) -> Iterator[Finding]:
     """Yield a finding of SCY-03 for each process that shares the node's namespaces or could gain rights.
 
     Args:
         containers: The running containers.
-        node: The node's own namespaces by kind.
+        nodes: Each node's own namespaces by kind, by the node's name.
         strict: Whether what the specification does not state rejects the release.
     """
     for container in containers:
+        node = nodes[text_at(container.pod, "spec.nodeName")]
         for process in container.processes:
             field = f"{container.name}: process {process.name}"
             if shared := [kind for kind in SHARED_BY_PODS if process.namespaces.get(kind) == node[kind]]:

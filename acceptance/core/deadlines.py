@@ -35,6 +35,9 @@ METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
 MODEL_UP = Deadline("model's stub up", 30, "Python's start takes 0.3 s here; a busy machine gets a hundred times that")
 NODE_UP = Deadline("node up", 240, "kind's own wait for a node is as long; here it takes 3 s")
+NODE_AGENTS_UP = Deadline(
+    "the suite's pods on the nodes up", 120, "a pod of an image that is on the node: 3 s here; one pulls it first"
+)
 DNS_UP = Deadline("cluster's DNS up", 120, "the node becomes Ready and CoreDNS's pod starts: 10 s here")
 GATEWAY_UP = Deadline("gateway up", 90, "the node becomes Ready and the pod starts: 10 s here")
 RECORDER_SETTLED = Deadline("recorder caught up", 30, "a half-open watch shows after 13 s and is resumed")
@@ -59,6 +62,12 @@ MODEL_ASKED = Deadline(
 NODE_RESTARTED = Deadline(
     "release Ready after a restart of its node", 180, "37 s from the restart here; a busy machine gets five times that"
 )
+NODE_DRAINED = Deadline("node drained", 120, "every pod's grace period of 30 s, all at once; four times that")
+NODE_LOSS_NOTICED = Deadline("loss of a node noticed", 60, "Kubernetes marks a node that is silent for 50 s")
+PODS_OF_LOST_NODE_REPLACED = Deadline(
+    "pods of a lost node replaced", 420, "noticed after 50 s, tolerated for 300 s by default, then a start; 1.1 times"
+)
+NODE_BACK = Deadline("lost node Ready again", 180, "24 s here; a busy machine gets seven times that")
 MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
 READINESS = Deadline(
     "readiness follows", 60, "period times threshold, shipped up to 15 s, Kubernetes' 30 s; twice that"

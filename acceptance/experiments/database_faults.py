@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from acceptance.core.signals import uninterrupted
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
+from acceptance.provision.node import Node
 from toolchain.console import CommandError
 
 LOST_SHARE = 0.25
@@ -52,44 +53,30 @@ def _role_altered(database: Database, change: str, undo: str) -> Iterator[float]
 
 @contextmanager
 def packets_lost(cluster: Cluster, database: Database, share: float = LOST_SHARE) -> Iterator[float]:
-    """Drop a share of the packets between the node's pods and PostgreSQL.
+    """Drop a share of the packets between the nodes' pods and PostgreSQL.
 
     Args:
-        cluster: The cluster, whose node drops them.
+        cluster: The cluster, whose nodes drop them.
         database: PostgreSQL, on the run's network.
         share: Which share, chosen at random; 1.0 for all of them.
     """
     address = database.address(cluster.run.network)
-    rules = [
-        (
-            "FORWARD",
-            direction,
-            address,
-            "-m",
-            "statistic",
-            "--mode",
-            "random",
-            "--probability",
-            f"{share}",
-            "-j",
-            "DROP",
-        )
-        for direction in ("-d", "-s")
-    ]
+    chosen = ("-m", "statistic", "--mode", "random", "--probability", f"{share}", "-j", "DROP")
+    rules = [(node, ("FORWARD", direction, address, *chosen)) for node in cluster.nodes() for direction in ("-d", "-s")]
     try:
-        for rule in rules:
-            cluster.node_exec("iptables", "-I", *rule)
+        for node, rule in rules:
+            node.exec("iptables", "-I", *rule)
         yield time.time()
     finally:
         with uninterrupted():
-            for rule in rules:
-                _delete(cluster, rule)
+            for node, rule in rules:
+                _delete(node, rule)
 
 
-def _delete(cluster: Cluster, rule: tuple[str, ...]) -> None:
+def _delete(node: Node, rule: tuple[str, ...]) -> None:
     """Delete a packet rule; one that was never inserted is none."""
     try:
-        cluster.node_exec("iptables", "-C", *rule)
+        node.exec("iptables", "-C", *rule)
     except CommandError:
         return
-    cluster.node_exec("iptables", "-D", *rule)
+    node.exec("iptables", "-D", *rule)

@@ -7,22 +7,24 @@ delete a pod are single events, which Kubernetes undoes: these functions return 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 
 from kubernetes import client
 
-from acceptance.core.deadlines import NODE_UP
+from acceptance.core.deadlines import NODE_BACK, NODE_UP, Deadline
 from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.signals import uninterrupted
-from acceptance.core.wait import NotYet, eventually
+from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.kube.status import container_status
 from acceptance.provision import run
+from acceptance.provision.cgroups import freezer_of, pause_command, resume_command
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.model_stub import ModelStub
-from acceptance.provision.run import CTR
+from acceptance.provision.providers import Provider
 from toolchain.console import CommandError
 
 
@@ -38,19 +40,18 @@ def container_id(pod: Object, container: str) -> str:
 
 
 def main_process(cluster: Cluster, pod: Object, container: str) -> int:
-    """The PID, on the node, of the container's main process; raises `FaultError` if it does not run."""
-    expected = container_id(pod, container)
-    for line in _tasks(cluster):
-        identifier, pid, _ = line.split(maxsplit=2)
-        if identifier == expected:
-            return int(pid)
-    raise FaultError(f"the node runs no task for container {container} of pod {name_of(pod)}")
+    """The PID, on the pod's node, of the container's main process; raises `FaultError` if it does not run."""
+    identifier = container_id(pod, container)
+    found = cluster.node_of(pod).main_processes().get(identifier)
+    if found is None:
+        raise FaultError(f"the node runs no process of container {container} of pod {name_of(pod)}")
+    return found
 
 
 def process_environment(cluster: Cluster, pod: Object, container: str) -> dict[str, str]:
     """The environment with which the container's main process was started; it contains secrets."""
     pid = main_process(cluster, pod, container)
-    entries = cluster.node_exec("cat", f"/proc/{pid}/environ").split("\0")
+    entries = cluster.node_of(pod).exec("cat", f"/proc/{pid}/environ").split("\0")
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
@@ -58,7 +59,7 @@ def kill(cluster: Cluster, pod: Object, container: str) -> float:
     """Kill the container's main process from the node; the moment, in seconds since the epoch."""
     pid = main_process(cluster, pod, container)
     moment = time.time()
-    cluster.node_exec("kill", "-KILL", str(pid))
+    cluster.node_of(pod).exec("kill", "-KILL", str(pid))
     return moment
 
 
@@ -80,19 +81,62 @@ def delete(cluster: Cluster, pod: Object, grace_period: int | None = None) -> fl
     return moment
 
 
-def restart_node(cluster: Cluster) -> float:
-    """Restart the node, with everything that runs on it, the control plane too; the moment of the command."""
+def restart_nodes(cluster: Cluster) -> float:
+    """Restart every node, one after the other, with everything that runs there; the moment of the command."""
     cluster.require_capability("node-restart")
+    provider = cluster.provider
     moment = time.time()
-    cluster.toolchain.engine.docker("restart", "--time", "10", cluster.node)
-    eventually("the node to run containers again", partial(_require_node_up, cluster), NODE_UP)
-    cluster.provider.prepare_node()
+    cluster.toolchain.engine.docker("restart", "--time", "10", *provider.nodes)
+    eventually("the nodes to run containers again", partial(_require_nodes_up, provider), NODE_UP)
+    provider.prepare_nodes()
     return moment
 
 
-def _require_node_up(cluster: Cluster) -> None:
-    if not cluster.node_up():
+def _require_nodes_up(provider: Provider) -> None:
+    if not provider.nodes_up():
         raise NotYet("its container runtime does not answer")
+
+
+@contextmanager
+def drained_node(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[Callable[[], None]]:
+    """Drain a node of the run's own cluster while the body runs, and let pods be scheduled on it again at exit.
+
+    Yields a function that waits until every pod is evicted. Raises `WaitError` with kubectl's words if one is not.
+    """
+    cluster.require_capability("node-restart")
+    options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={deadline.seconds:g}s")
+    with ThreadPoolExecutor(1) as pool:
+        draining = pool.submit(cluster.kubectl, "drain", node, *options)
+
+        def wait_evicted() -> None:
+            try:
+                draining.result()
+            except CommandError as error:
+                raise WaitError(f"node {node} can't be drained within {deadline.seconds:g} s: {error}") from error
+
+        try:
+            yield wait_evicted
+        finally:
+            with uninterrupted():
+                wait([draining])
+                cluster.kubectl("uncordon", node)
+
+
+@contextmanager
+def lost_node(cluster: Cluster, node: str) -> Iterator[None]:
+    """End a node of the run's own cluster at once, with everything on it, and start it again at exit."""
+    cluster.require_capability("node-restart")
+    provider, docker = cluster.provider, cluster.toolchain.engine.docker
+    docker("kill", node)
+    try:
+        yield
+    finally:
+        with uninterrupted():
+            docker("start", node)
+            eventually(f"node {node} to run containers again", partial(_require_nodes_up, provider), NODE_UP)
+            provider.prepare_nodes()
+            timeout = f"--timeout={NODE_BACK.seconds:g}s"
+            cluster.kubectl("wait", "--for=condition=Ready", f"node/{node}", timeout)
 
 
 @contextmanager
@@ -102,15 +146,16 @@ def paused_container(cluster: Cluster, pod: Object, container: str) -> Iterator[
     A container that was restarted meanwhile is not resumed, since it is gone. The run's record names what is paused:
     a node with a paused container can't even be deleted (cgroup v1), so the cleanup after a killed run resumes it.
     """
-    identifier = container_id(pod, container)
-    _record_paused(cluster, {identifier: cluster.node})
-    cluster.node_exec(*CTR, "task", "pause", identifier)
+    node = cluster.node_of(pod)
+    freezer = freezer_of(node.exec("cat", f"/proc/{main_process(cluster, pod, container)}/cgroup"))
+    _record_paused(cluster, {freezer: node.name})
     try:
+        node.exec(*pause_command(freezer))
         yield time.time()
     finally:
         with uninterrupted():
-            _resume(cluster, identifier)
-            _record_paused(cluster, {}, without=identifier)
+            node.exec(*resume_command(freezer))
+            _record_paused(cluster, {}, without=freezer)
 
 
 @contextmanager
@@ -164,26 +209,7 @@ def model_slow(model: ModelStub, seconds: float) -> Iterator[float]:
         model.behave()
 
 
-def _tasks(cluster: Cluster) -> list[str]:
-    """The node's containers as `ctr task ls` lists them: identifier, PID, status."""
-    return cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]
-
-
-def _is_paused(cluster: Cluster, identifier: str) -> bool:
-    return any(line.split()[0] == identifier and line.split()[-1] == "PAUSED" for line in _tasks(cluster))
-
-
-def _resume(cluster: Cluster, identifier: str) -> None:
-    if not _is_paused(cluster, identifier):
-        return
-    try:
-        cluster.node_exec(*CTR, "task", "resume", identifier)
-    except CommandError:
-        if _is_paused(cluster, identifier):
-            raise
-
-
 def _record_paused(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:
     """Write to the run's record which containers are paused, with their nodes."""
-    paused = {**run.paused_containers(run.read_record(cluster.run.folder)), **more}
+    paused = {**run.paused_freezers(run.read_record(cluster.run.folder)), **more}
     run.update_record(cluster.run, paused={key: node for key, node in paused.items() if key != without})

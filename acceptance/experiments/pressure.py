@@ -14,9 +14,9 @@ from acceptance.checks.isolation import container_spec
 from acceptance.core.fields import Object, at
 from acceptance.experiments.faults import main_process
 from acceptance.kube.quantity import quantity
+from acceptance.provision.cgroups import cgroup_paths
 from acceptance.provision.cluster import Cluster
 
-CGROUPS = "/sys/fs/cgroup"
 BEYOND = Decimal("1.5")
 """How much of its memory limit is written in a container; the node's memory is used no further."""
 MEMORY_SECONDS = 20
@@ -67,36 +67,29 @@ def limits_of(pod: Object, container: str) -> Limits:
     return Limits(*(quantity(at(spec, f"resources.limits.{resource}")) for resource in ("memory", "cpu")))
 
 
-def cgroup_paths(text: str) -> dict[str, str]:
-    """Return the folder of each controller from a process's cgroup file, that of cgroup v2 as the empty text."""
-    found = {}
-    for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            found[controller] = f"{CGROUPS}/{controllers}{path}" if controllers else f"{CGROUPS}{path}"
-    return found
-
-
 def exhaust_memory(cluster: Cluster, pod: Object, container: str, limit: Decimal) -> None:
     """Use memory in a container beyond its limit until the kernel ends what uses it. Raises `FaultError`."""
     pid = main_process(cluster, pod, container)
-    groups = _cgroups(cluster, pid)
+    node = cluster.node_of(pod)
+    groups = cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
     group = groups.get("memory") or groups[""]
     # Below the application's, where the node may lower it, so that a Guaranteed pod's process is still chosen first.
-    adjustment = max(-1000, min(0, int(cluster.node_exec("cat", f"/proc/{pid}/oom_score_adj")) - 1))
+    adjustment = max(-1000, min(0, int(node.exec("cat", f"/proc/{pid}/oom_score_adj")) - 1))
     arguments = (str(int(limit * BEYOND)), str(MEMORY_SECONDS), str(adjustment), group)
-    cluster.node_exec("sh", "-c", EXHAUST, "sh", *arguments)
+    node.exec("sh", "-c", EXHAUST, "sh", *arguments)
 
 
 def use_cpu(cluster: Cluster, pod: Object, container: str, processes: int, seconds: float) -> CpuUse:
     """Load a container's CPU with busy processes for some time. Raises `FaultError` or `CommandError`."""
-    groups = _cgroups(cluster, main_process(cluster, pod, container))
+    pid = main_process(cluster, pod, container)
+    node = cluster.node_of(pod)
+    groups = cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
     if "cpu" in groups:
         usage, joined = f"{groups['cpuacct']}/cpuacct.usage", list(dict.fromkeys((groups["cpu"], groups["cpuacct"])))
     else:
         usage, joined = "/dev/null", [groups[""]]
     stat = f"{joined[0]}/cpu.stat"
-    text = cluster.node_exec("sh", "-c", BURN, "sh", str(processes), f"{seconds:g}", usage, stat, *joined)
+    text = node.exec("sh", "-c", BURN, "sh", str(processes), f"{seconds:g}", usage, stat, *joined)
     return cpu_use(text)
 
 
@@ -121,10 +114,6 @@ def _reading(text: str) -> tuple[float, Mapping[str, float]]:
     return float(moment), figures
 
 
-def _cgroups(cluster: Cluster, pid: int) -> dict[str, str]:
-    return cgroup_paths(cluster.node_exec("cat", f"/proc/{pid}/cgroup"))
-
-
-def cores_of(cluster: Cluster) -> int:
-    """Return how many cores the node has."""
-    return int(cluster.node_exec("nproc"))
+def most_cores(cluster: Cluster) -> int:
+    """Return how many cores the largest node has."""
+    return max(int(node.exec("nproc")) for node in cluster.nodes())

@@ -39,6 +39,18 @@ def wait_replaced(runner: ExperimentRunner, component: Component, deleted: set[s
     return eventually(f"replacements of the pods of {component.deployment} to be Ready", probe, POD_REPLACED)
 
 
+def wait_moved(runner: ExperimentRunner, component: Component, node: str, deadline: Deadline) -> None:
+    """Wait until the component has all its replicas Ready on other nodes than this one."""
+
+    def probe() -> None:
+        pods = [pod for pod in runner.pods(component) if is_ready(pod) and text_at(pod, "spec.nodeName") != node]
+        if len(pods) < component.replicas:
+            names = [name_of(pod) for pod in pods]
+            raise NotYet(f"{len(pods)} of {component.replicas} pods are Ready on other nodes: {names}")
+
+    eventually(f"pods of {component.deployment} to be Ready on other nodes than {node}", probe, deadline)
+
+
 def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) -> Object:
     """Wait until the pod, given as it was before, has more restarts and is Ready; the pod as it is then."""
     before = restarts_of(pod)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import dropwhile
+from itertools import chain, dropwhile
 from threading import Thread
 
 from acceptance.checks.finding import Finding
@@ -16,6 +16,7 @@ from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.faults import FaultError, main_process
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.node import Node
 from acceptance.snapshots.isolation import parse_processes
 
 READ_ONLY = ("configMap", "secret", "projected", "downwardAPI", "image")
@@ -61,15 +62,16 @@ class Marker:
 class Observed:
     """What `WATCH` has printed so far."""
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[list[str]] = field(default_factory=list)
+    """Of each node."""
 
     def processes(self, container: str) -> tuple[Process, ...]:
         """Return the last state of each process of a container, by its identifier in the runtime.
 
         What is seen before the container's own program is the runtime's: it runs hooks in the container as root.
         """
-        _, found = parse_processes("".join(self.lines))
-        own = dropwhile(lambda process: not process.first, found.get(container, ()))
+        found = [parse_processes("".join(lines))[1].get(container, ()) for lines in self.lines]
+        own = dropwhile(lambda process: not process.first, chain.from_iterable(found))
         return tuple({process.pid: process for process in own}.values())
 
 
@@ -86,21 +88,22 @@ def write_markers(cluster: Cluster, pod: Object) -> list[Marker]:
                 continue
             marker = Marker(pod, volume, kind, f"{PREFIX}{secrets.token_hex(6)}")
             folder = f"/proc/{main_process(cluster, pod, name)}/root{text_at(mount, 'mountPath')}"
-            cluster.node_exec("touch", f"{folder}/{marker.name}")
+            cluster.node_of(pod).exec("touch", f"{folder}/{marker.name}")
             markers[volume] = marker
     return list(markers.values())
 
 
-def find_markers(cluster: Cluster) -> list[str]:
-    """Return the paths on the node of every marker that exists, in volumes of running pods too."""
+def find_markers(cluster: Cluster) -> dict[Node, list[str]]:
+    """Return by node the paths of every marker that exists, in volumes of running pods too."""
     pruned = [part for path in PRUNED for part in ("-path", path, "-o")][:-1]
     search = ("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", f"{PREFIX}*", "-print")
-    return cluster.node_exec("sh", "-c", '"$@" 2> /dev/null; true', "sh", *search).splitlines()
+    command = ("sh", "-c", '"$@" 2> /dev/null; true', "sh", *search)
+    return {node: node.exec(*command).splitlines() for node in cluster.nodes()}
 
 
-def remaining(markers: Iterable[Marker], paths: Iterable[str]) -> dict[Marker, str]:
-    """Return the markers that are among the paths, each with its path."""
-    by_name = {path.rpartition("/")[2]: path for path in paths}
+def remaining(markers: Iterable[Marker], found: Mapping[Node, Iterable[str]]) -> dict[Marker, str]:
+    """Return the markers that are among the paths found on the nodes, each with its path."""
+    by_name = {path.rpartition("/")[2]: path for paths in found.values() for path in paths}
     return {marker: by_name[marker.name] for marker in markers if marker.name in by_name}
 
 
@@ -112,13 +115,14 @@ def wait_gone(cluster: Cluster, markers: Iterable[Marker]) -> None:
         if left := remaining(written, find_markers(cluster)):
             raise NotYet(f"{len(left)} of {len(written)} files are there: {', '.join(left.values())}")
 
-    eventually("no file of a deleted pod to be left on the node", probe, VOLUME_GONE)
+    eventually("no file of a deleted pod to be left on a node", probe, VOLUME_GONE)
 
 
 def remove_markers(cluster: Cluster) -> None:
     """Remove what a volume that outlives its pod has kept."""
-    if paths := find_markers(cluster):
-        cluster.node_exec("rm", "-f", *paths)
+    for node, paths in find_markers(cluster).items():
+        if paths:
+            node.exec("rm", "-f", *paths)
 
 
 def volume_findings(left: dict[Marker, str]) -> Iterator[Finding]:
@@ -130,12 +134,18 @@ def volume_findings(left: dict[Marker, str]) -> Iterator[Finding]:
 
 @contextmanager
 def observed_processes(cluster: Cluster) -> Iterator[Observed]:
-    """Observe the processes that begin in any container of the node from entry to exit. Raises `FaultError`."""
+    """Observe the processes that begin in any container of the nodes from entry to exit. Raises `FaultError`."""
     observed = Observed()
-    with cluster.node_stream("bash", "-c", WATCH) as stream:
-        if not stream.readline():
-            raise FaultError("the node's processes can't be watched")
-        reader = Thread(target=lambda: observed.lines.extend(stream), daemon=True)
-        reader.start()
+    readers = []
+    with ExitStack() as stack:
+        for node in cluster.nodes():
+            stream = stack.enter_context(node.stream("bash", "-c", WATCH))
+            if not stream.readline():
+                raise FaultError(f"the processes of node {node.name} can't be watched")
+            lines: list[str] = []
+            observed.lines.append(lines)
+            readers.append(Thread(target=lines.extend, args=[stream], daemon=True))
+            readers[-1].start()
         yield observed
-    reader.join()
+    for reader in readers:
+        reader.join()

@@ -17,6 +17,9 @@ from acceptance.core.shard import parse_shard
 from acceptance.core.target import DEFAULT_TARGET
 from acceptance.report.verdict import Exit
 
+MOST_NODES = 4
+"""More do not run on the machines of a team's developers."""
+
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the suite's options, and exit if the command line does not fit all options."""
@@ -59,8 +62,8 @@ def _add_options(parser: pytest.Parser) -> None:
         "--cluster-provider",
         choices=("kind", "none", "minikube", "existing"),
         default="kind",
-        help="cluster provider (default: kind); minikube: with the docker driver; none: the release's containers on a "
-        "Docker network, for tests of the application alone",
+        help="cluster provider (default: kind, or existing with --context); minikube: with its docker driver; none: "
+        "the release's containers on a Docker network, for tests of the application alone",
     )
     group.addoption(
         "--context",
@@ -71,6 +74,25 @@ def _add_options(parser: pytest.Parser) -> None:
         "--allow-disruption",
         action="store_true",
         help="permit experiments to disturb the release in the context that --context names",
+    )
+    group.addoption(
+        "--nodes",
+        metavar="N",
+        type=int,
+        default=1,
+        help="how many nodes the cluster has that the run creates, 1 to 4 (default: 1)",
+    )
+    group.addoption(
+        "--allow-node-access",
+        action="store_true",
+        help="permit privileged pods of the suite on the nodes of the cluster that --context names, for tests that "
+        "look into containers, pause or kill them; they are removed at the end",
+    )
+    group.addoption(
+        "--registry",
+        metavar="HOST/PREFIX",
+        help="push the suite's image there, for a cluster that --context names and that pulls from it "
+        "(default: load it onto the nodes of a kind cluster on this engine)",
     )
     group.addoption(
         "--shard",
@@ -137,10 +159,10 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 def check_options(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options that conflict or are not supported."""
     option = config.option
-    if option.cluster_provider not in ("kind", "minikube", "none"):
+    if option.cluster_provider == "existing" and not option.context:
         raise pytest.UsageError(
-            f"--cluster-provider {option.cluster_provider} is not supported yet; "
-            "omit the option, and the run creates a kind cluster"
+            "--cluster-provider existing needs --context NAME, a context of your kubeconfig; "
+            "omit it, and the run creates a kind cluster"
         )
     if option.upgrade_from and not is_chart(option.upgrade_from):
         raise pytest.UsageError(
@@ -156,6 +178,17 @@ def check_options(config: pytest.Config) -> None:
             f"--cluster-provider minikube makes a cluster, and context {option.context} is an existing one: omit one "
             "of the two"
         )
+    if not 1 <= option.nodes <= MOST_NODES:
+        raise pytest.UsageError(f"--nodes {option.nodes} is not supported; name 1 to {MOST_NODES}")
+    if option.nodes != 1 and (option.context or option.cluster_provider != "kind"):
+        given = "--context" if option.context else f"--cluster-provider {option.cluster_provider}"
+        raise pytest.UsageError(f"--nodes applies only to a kind cluster that the run creates: omit it, or {given}")
+    for name, value in (("--allow-node-access", option.allow_node_access), ("--registry", option.registry)):
+        if value and not option.context:
+            raise pytest.UsageError(
+                f"{name} applies only to the cluster that --context names; the nodes of a cluster of the run's own "
+                "are always accessible: omit the option, or name the context"
+            )
     if option.rollouts < 0:
         raise pytest.UsageError(f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it")
     if option.allow_disruption and not option.context:
@@ -186,6 +219,12 @@ def repeat_options(config: pytest.Config) -> list[str]:
         options += ["--cluster-provider", "minikube"]
     if config.option.context:
         options += ["--context", config.option.context]
+    if config.option.nodes != 1:
+        options += ["--nodes", str(config.option.nodes)]
+    if config.option.registry:
+        options += ["--registry", config.option.registry]
+    if config.option.allow_node_access:
+        options.append("--allow-node-access")
     if config.option.upgrade_from:
         options += ["--upgrade-from", os.path.relpath(config.option.upgrade_from, config.rootpath)]
     if config.option.allow_disruption:

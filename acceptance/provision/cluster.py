@@ -1,24 +1,29 @@
-"""The cluster that a run tests: access to its API server, its node and the node's images."""
+"""The cluster that a run tests: access to its API server, its nodes and their images."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 from kubernetes import client, config
 
 from acceptance.checks.finding import Untested
+from acceptance.core.fields import Object, mappings_at, name_of, text_at
+from acceptance.kube.client import Objects
+from acceptance.provision.node import AGENT, Node
 from acceptance.provision.providers import CAPABILITIES, Provider
-from acceptance.provision.run import CTR, LABEL, Run
+from acceptance.provision.run import LABEL, Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
+
+
+def _no_agents() -> None:
+    """Do nothing, where the suite's pods on the nodes are there already or never."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Cluster:
     """A running cluster, reached through the run's kubeconfig; the user's own is not read."""
 
     provider: Provider
+    open_agents: Callable[[], object] = field(default=_no_agents, repr=False, compare=False)
+    """Starts the suite's pods on the nodes, once."""
 
     @property
     def toolchain(self) -> Toolchain:
@@ -47,11 +54,6 @@ class Cluster:
         """The context's name in the run's kubeconfig; raises `Untested` without a cluster."""
         self.require_capability("cluster")
         return self.provider.context
-
-    @property
-    def node(self) -> str:
-        """The container that is the node; empty where this engine has none."""
-        return self.provider.node
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -86,96 +88,68 @@ class Cluster:
         """Apply a manifest as it is, on the server's side. Raises `CommandError`."""
         self.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
 
-    def node_exec(self, *argv: str, stdin: str | None = None) -> str:
-        """Run a command on the node as root and return what it printed. Raises `CommandError` or `Untested`."""
+    def nodes(self) -> tuple[Node, ...]:
+        """Return every node, by name. Raises `Untested` where commands can't be run on the nodes."""
         self.require_capability("node")
-        flags = ["--interactive"] if stdin is not None else []
-        return self.toolchain.engine.docker("exec", *flags, self.node, *argv, stdin=stdin)
+        listed = json.loads(self.kubectl("get", "nodes", "--output", "json"))
+        return tuple(map(self.node, sorted(map(name_of, mappings_at(listed, "items")))))
 
-    def node_up(self) -> bool:
-        """Whether the node's containerd answers, which it does some time before its API server."""
-        try:
-            self.node_exec("ctr", "version")
-        except CommandError:
-            return False
-        return True
+    def node_of(self, pod: Object) -> Node:
+        """Return the node that a pod is bound to. Raises `Untested` where commands can't be run on the nodes."""
+        return self.node(text_at(pod, "spec.nodeName"))
 
-    @contextmanager
-    def node_stream(self, *argv: str) -> Iterator[IO[str]]:
-        """Give what a command on the node prints, line by line, and end the command at exit.
+    def node(self, name: str) -> Node:
+        """Return the node of this name. Raises `Untested` where commands can't be run on the nodes."""
+        self.require_capability("node")
+        self.open_agents()
+        where = ("--kubeconfig", self.kubeconfig, "--context", self.context, "--namespace", self.run.namespace)
+        return Node(name, (self.toolchain.kubectl, *where), partial(self._agent_on, name))
 
-        The command ends with its standard input, since it would outlive the end of `docker exec`.
-        """
-        script = '"$@" & cat > /dev/null; kill $!'
-        engine = self.toolchain.engine
-        process = subprocess.Popen(
-            [engine.client, "exec", "--interactive", self.node, "sh", "-c", script, "sh", *argv],
-            env=engine.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,  # Ctrl-C must not reach it: it is ended here
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout
-        finally:
-            process.stdin.close()
-            process.wait()
+    def _agent_on(self, node: str) -> str:
+        pods = Objects(self.api, self.run.namespace).list("Pod").objects
+        found = [name_of(pod) for pod in pods if self._is_agent(pod) and text_at(pod, "spec.nodeName") == node]
+        if len(found) != 1:
+            raise ToolchainError(f"expected one pod of the suite on node {node}, got {len(found)}")
+        return found[0]
+
+    @staticmethod
+    def _is_agent(pod: Object) -> bool:
+        return text_at(pod, "metadata.labels.app") == AGENT and not text_at(pod, "metadata.deletionTimestamp")
 
     def versions(self) -> dict[str, str]:
         """Return what the release runs on, as the report names it."""
         engine = {"docker engine": self.toolchain.engine.docker("version", "--format", "{{.Server.Version}}").strip()}
         if "cluster" not in self.capabilities:
             return {**self.provider.versions(), **engine}
-        node = json.loads(self.kubectl("get", "nodes", "--output", "json"))["items"][0]["status"]["nodeInfo"]
+        nodes = json.loads(self.kubectl("get", "nodes", "--output", "json"))["items"]
         helm = run([self.toolchain.helm, "version", "--template", "{{.Version}}"])
+
+        def of_nodes(key: str) -> str:
+            return ", ".join(sorted({str(node["status"]["nodeInfo"][key]) for node in nodes}))
+
         return {
-            "kubernetes": node["kubeletVersion"],
-            "container runtime": node["containerRuntimeVersion"],
-            "kernel": node["kernelVersion"],
-            "operating system": node["osImage"],
+            "kubernetes": of_nodes("kubeletVersion"),
+            "nodes": str(len(nodes)),
+            "container runtime": of_nodes("containerRuntimeVersion"),
+            "kernel": of_nodes("kernelVersion"),
+            "operating system": of_nodes("osImage"),
+            "kube-proxy": self._proxy_mode(),
             **self.provider.versions(),
             "helm": helm.strip(),
             **engine,
         }
 
+    def _proxy_mode(self) -> str:
+        """kube-proxy's mode as kubeadm's ConfigMap states it; a cluster may have another proxy."""
+        where = ("--namespace", "kube-system", "--ignore-not-found", "--output", r"jsonpath={.data.config\.conf}")
+        try:
+            text = self.kubectl("get", "configmap", "kube-proxy", *where)
+        except CommandError:
+            return "not readable"
+        configuration = yaml.safe_load(text) if text else None
+        return str(configuration.get("mode") or "iptables") if isinstance(configuration, dict) else "not found"
+
     def load_image(self, *references: str) -> None:
-        """Load those of the images that the node lacks. Raises `ToolchainError`, or `Untested` where none can be."""
+        """Load those of the images that a node lacks. Raises `ToolchainError`, or `Untested` where none can be."""
         self.require_capability("image-load")
-        missing = [reference for reference in references if not self.has_image(reference)]
-        if missing:
-            self.provider.load_images(missing)
-        for reference in missing:
-            if not self.has_image(reference):
-                raise ToolchainError(f"the image {reference} was loaded, but the node does not list it")
-
-    def has_image(self, reference: str) -> bool:
-        """Whether the node lists an image of this reference."""
-        return bool(self.node_exec(*CTR, "images", "ls", "--quiet", f"name=={full_reference(reference)}"))
-
-    def image_config(self, reference: str) -> tuple[str, dict[str, Any]]:
-        """Return the digest of an image's configuration on the node, and the configuration. Raises `ToolchainError`."""
-        listed = self.node_exec(*CTR, "images", "ls", f"name=={full_reference(reference)}")
-        rows = [line.split() for line in listed.splitlines()[1:]]
-        if len(rows) != 1:
-            raise ToolchainError(f"expected one image named {reference} on the node, got {len(rows)}")
-        manifest = self._content(rows[0][2])
-        if "manifests" in manifest:
-            manifest = self._content(manifest["manifests"][0]["digest"])
-        digest = str(manifest["config"]["digest"])
-        return digest, self._content(digest)
-
-    def _content(self, digest: str) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads(self.node_exec(*CTR, "content", "get", digest))
-        return loaded
-
-
-def full_reference(reference: str) -> str:
-    """Return an image's reference with its registry, as containerd lists it."""
-    first = reference.split("/")[0]
-    if "/" in reference and ("." in first or ":" in first or first == "localhost"):
-        return reference
-    return f"docker.io/{reference}" if "/" in reference else f"docker.io/library/{reference}"
+        self.provider.load_images(references)

@@ -1,13 +1,15 @@
 """The way into the cluster: a SOCKS proxy in a pod of the suite, so that requests take the path that users' take.
 
 Service names and pod addresses are resolved and balanced inside the cluster; no route on this machine is needed, and
-no port-forward that would pin a pod. Where a port of this machine is mapped to the node, the pod listens there;
-elsewhere it has a node port, which the API server chooses.
+no port-forward that would pin a pod of the release. Where a port of this machine is mapped to a node, the pod listens
+there; elsewhere it has a node port, which the API server chooses, or a port-forward where the nodes can't be reached.
 """
 
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +22,15 @@ from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.docker import LOOPBACK, host_port
+from acceptance.provision.port_forward import forwarded_port
 from acceptance.provision.providers import GATEWAY_PORT
-from acceptance.provision.tool_pod import namespace, tool_pod
-from toolchain.console import ToolchainError
+from acceptance.provision.tool_pod import namespace_objects, tool_pod
 
 NAME = "gateway"
 IMAGE_QUERY = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
+READY = int(GATEWAY_UP.seconds)
+NODE_PORT_SECONDS = 3
+"""To connect to a node port, which takes under 1 ms on this machine and 0.2 s to another continent."""
 API_SERVER = ("kubernetes.default.svc.cluster.local", 443)
 
 
@@ -84,12 +89,15 @@ def service_url(target: Target, component: str) -> str:
 
 
 def pod(cluster: Cluster, image: str) -> dict[str, Any]:
-    """Return the manifest of the gateway's pod."""
+    """Return the manifest of the gateway's pod; a mapped port is one of the first node's."""
     port = {"containerPort": GATEWAY_PORT}
+    spec = {}
     if "mapped-port" in cluster.capabilities:
         port["hostPort"] = GATEWAY_PORT
+        spec["nodeName"] = cluster.provider.nodes[0]
     command = ["microsocks", "-p", str(GATEWAY_PORT)]
-    return tool_pod(cluster, NAME, image, command, {"cpu": "20m", "memory": "16Mi"}, container={"ports": [port]})
+    requests = {"cpu": "20m", "memory": "16Mi"}
+    return tool_pod(cluster, NAME, image, command, requests, container={"ports": [port]}, spec=spec)
 
 
 def node_port(cluster: Cluster) -> dict[str, Any]:
@@ -102,29 +110,56 @@ def node_port(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def open_gateway(cluster: Cluster, target: Target, image: str) -> Gateway:
-    """Start the gateway's pod, if it does not run, and wait for a connection through it. Raises `WaitError`."""
-    cluster.apply(namespace(cluster))
+def open_gateway(cluster: Cluster, target: Target, image: str, until: ExitStack) -> Gateway:
+    """Start the gateway's pod, if it does not run, and wait for a connection through it.
+
+    Args:
+        cluster: The cluster.
+        target: What is under test.
+        image: The reference of the tools' image, which is on the nodes.
+        until: Ends a port-forward, where one is needed, when it is closed.
+
+    Raises:
+        WaitError: No connection was established in time.
+    """
+    cluster.apply(*namespace_objects(cluster))
     # A pod with another image would be restarted in place, some time after this function has returned.
     found = cluster.kubectl("get", "pods", *IMAGE_QUERY, "--namespace", cluster.run.namespace).split()
     if found and found != [image]:
         cluster.kubectl("delete", "pod", NAME, "--namespace", cluster.run.namespace)
     cluster.apply(pod(cluster, image))
-    gateway = Gateway(target, *address(cluster))
+    if "mapped-port" in cluster.capabilities:
+        where = LOOPBACK, host_port(cluster.toolchain, cluster.provider.nodes[0], GATEWAY_PORT)
+    else:
+        where = _reachable_node_port(cluster) or _forwarded(cluster, until)
+    gateway = Gateway(target, *where)
     eventually("a connection to the API server through the gateway", gateway.check_connection, GATEWAY_UP)
     return gateway
 
 
-def address(cluster: Cluster) -> tuple[str, int]:
-    """Return the host and port at which this machine reaches the gateway. Raises `ToolchainError`."""
-    if "mapped-port" in cluster.capabilities:
-        return LOOPBACK, host_port(cluster.toolchain, cluster.node, GATEWAY_PORT)
+def _reachable_node_port(cluster: Cluster) -> tuple[str, int] | None:
+    """A node's address and the gateway's port on it, or None where this machine can't connect to it."""
     cluster.apply(node_port(cluster))
-    where = ("--namespace", cluster.run.namespace, "--output", "json")
-    service: Object = json.loads(cluster.kubectl("get", "service", NAME, *where))
+    cluster.kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", *_namespace(cluster), f"--timeout={READY}s")
+    for host, port in node_port_addresses(cluster):
+        with suppress(OSError), socket.create_connection((host, port), NODE_PORT_SECONDS):
+            return host, port
+    return None
+
+
+def _forwarded(cluster: Cluster, until: ExitStack) -> tuple[str, int]:
+    kubectl = (cluster.toolchain.kubectl, "--kubeconfig", cluster.kubeconfig, "--context", cluster.context)
+    return LOOPBACK, until.enter_context(forwarded_port((*kubectl, *_namespace(cluster)), NAME, GATEWAY_PORT))
+
+
+def node_port_addresses(cluster: Cluster) -> list[tuple[str, int]]:
+    """Return the internal address of each node with the gateway's node port."""
+    service: Object = json.loads(cluster.kubectl("get", "service", NAME, *_namespace(cluster), "--output", "json"))
+    port = int(mappings_at(service, "spec.ports")[0]["nodePort"])
     nodes = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
     addresses = [each for node in nodes for each in mappings_at(node, "status.addresses")]
-    host = next((text_at(each, "address") for each in addresses if each.get("type") == "InternalIP"), None)
-    if host is None:
-        raise ToolchainError(f"the node of context {cluster.context} has no internal address")
-    return host, int(mappings_at(service, "spec.ports")[0]["nodePort"])
+    return [(text_at(each, "address"), port) for each in addresses if each.get("type") == "InternalIP"]
+
+
+def _namespace(cluster: Cluster) -> tuple[str, str]:
+    return "--namespace", cluster.run.namespace

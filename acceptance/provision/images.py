@@ -79,10 +79,10 @@ def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instruction
         return build(toolchain, run, image.repository, recipe, Path(folder))
 
 
-def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
-    """Build one of the suite's images from `support/`."""
+def build_support(toolchain: Toolchain, run: Run, name: str, *, registry: str = "") -> BuiltImage:
+    """Build one of the suite's images from `support/`; for a registry, `HOST/PREFIX`, under a name of it."""
     context = ROOT / "support" / name
-    return build(toolchain, run, f"acceptance-{name}", context / "Dockerfile", context)
+    return build(toolchain, run, f"{registry}/acceptance-{name}".lstrip("/"), context / "Dockerfile", context)
 
 
 def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> None:

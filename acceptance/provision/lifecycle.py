@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from acceptance.core.rules import ROOT
 from acceptance.core.signals import uninterrupted
+from acceptance.provision.cgroups import resume_command
+from acceptance.provision.cluster import Cluster
 from acceptance.provision.providers import provider_of
 from acceptance.provision.run import (
-    CTR,
     LABEL,
     Context,
     Run,
-    paused_containers,
+    paused_freezers,
     read_record,
     runs_folder,
     try_lock,
     update_record,
 )
 from toolchain import Toolchain, cache
-from toolchain.console import CommandError, log
+from toolchain.console import CommandError, ToolchainError, log
 
 DEFAULT_PROVIDER, NO_PROVIDER = "kind", "none"
 """Names of providers, as the command line has them."""
@@ -31,7 +32,12 @@ DEFAULT_PROVIDER, NO_PROVIDER = "kind", "none"
 
 @contextmanager
 def acquire_run(
-    toolchain: Toolchain, *, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER
+    toolchain: Toolchain,
+    *,
+    keep: bool,
+    context: Context | None = None,
+    provider: str = DEFAULT_PROVIDER,
+    nodes: int = 1,
 ) -> Iterator[Run]:
     """Give this process a run, and remove everything that the run made at the end.
 
@@ -40,10 +46,12 @@ def acquire_run(
         keep: Go on with a kept run of this checkout that no process uses, if there is one, and keep the run.
         context: The existing cluster to test; None for a cluster that the run makes.
         provider: The name of the cluster's provider, as the command line has it.
+        nodes: How many nodes a cluster has that the run makes.
     """
     sweep(toolchain)
     with cache.lock("runs"):
-        run, lock = (kept_run(provider) if keep else None) or new_run(keep=keep, context=context, provider=provider)
+        found = kept_run(nodes, provider) if keep else None
+        run, lock = found or new_run(keep=keep, context=context, provider=provider, nodes=nodes)
     with lock:
         try:
             yield run
@@ -53,7 +61,9 @@ def acquire_run(
                     remove(toolchain, run)
 
 
-def new_run(*, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER) -> tuple[Run, TextIO]:
+def new_run(
+    *, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER, nodes: int = 1
+) -> tuple[Run, TextIO]:
     """Make a run with its folder, record and lock."""
     identifier = secrets.token_hex(4)
     path = runs_folder() / identifier
@@ -61,23 +71,31 @@ def new_run(*, keep: bool, context: Context | None = None, provider: str = DEFAU
     lock = try_lock(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
-    run = Run(identifier, path, keep, context=context, clustered=provider != NO_PROVIDER)
-    cluster = {}
+    run = Run(identifier, path, keep, context=context, clustered=provider != NO_PROVIDER, nodes=nodes)
+    cluster: dict[str, object] = {}
     if context is not None:
         run.kubeconfig.touch(mode=0o600)
         run.kubeconfig.write_text(context.kubeconfig, encoding="utf-8")
-        cluster = {"context": context.name, "node": context.node}
-    update_record(run, kept=keep, checkout=str(ROOT), provider=provider, **cluster)
+        cluster = {"context": context.record()}
+    update_record(run, kept=keep, checkout=str(ROOT), provider=provider, nodes=nodes, **cluster)
     return run, lock
 
 
-def kept_run(provider: str = DEFAULT_PROVIDER) -> tuple[Run, TextIO] | None:
-    """Return a kept run of this checkout and provider and its lock, if there is one that no process uses."""
+def kept_run(nodes: int | None = None, provider: str | None = None) -> tuple[Run, TextIO] | None:
+    """Return a kept run of this checkout and its lock, if there is one that no process uses.
+
+    Args:
+        nodes: How many nodes its cluster has; None for any number.
+        provider: The name of its cluster's provider; None for any one.
+    """
     for path in sorted(runs_folder().iterdir()):
         record = read_record(path)
-        same = record.get("checkout") == str(ROOT) and record.get("provider", DEFAULT_PROVIDER) == provider
-        if record.get("kept") and same and (lock := try_lock(path)) is not None:
-            return Run(path.name, path, kept=True, reused=True), lock
+        if not record.get("kept") or record.get("checkout") != str(ROOT):
+            continue
+        count = _recorded_nodes(record)
+        same = nodes in (None, count) and provider in (None, record.get("provider", DEFAULT_PROVIDER))
+        if same and (lock := try_lock(path)) is not None:
+            return Run(path.name, path, kept=True, reused=True, nodes=count), lock
     return None
 
 
@@ -103,7 +121,11 @@ def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
     for path, lock in dead:
         with lock:
             log("sweep", f"removing leftovers of run {path.name}")
-            remove(toolchain, Run(path.name, path, kept=False))
+            remove(toolchain, Run(path.name, path, kept=False, nodes=_recorded_nodes(read_record(path))))
+
+
+def _recorded_nodes(record: Mapping[str, object]) -> int:
+    return int(str(record.get("nodes") or 1))
 
 
 def remove(toolchain: Toolchain, run: Run) -> None:
@@ -140,6 +162,10 @@ def _remove_from_engine(toolchain: Toolchain, run: Run) -> list[str]:
 
 def resume_paused(toolchain: Toolchain, run: Run) -> None:
     """Resume the containers that a killed run left paused: on cgroup v1 their node could not be deleted."""
-    for identifier, node in paused_containers(read_record(run.folder)).items():
-        with suppress(CommandError):  # the container was restarted meanwhile, or its node is gone
-            toolchain.engine.docker("exec", node, *CTR, "task", "resume", identifier)
+    provider = provider_of(toolchain, run)
+    for freezer, node in paused_freezers(read_record(run.folder)).items():
+        with suppress(ToolchainError):  # its node is gone
+            if node in provider.nodes:  # a container of this engine, which needs no API server
+                toolchain.engine.docker("exec", node, *resume_command(freezer))
+            else:
+                Cluster(provider).node(node).exec(*resume_command(freezer))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway, open_gateway
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.node_agent import open_agents
 from acceptance.provision.providers import Provider, provider_of
 from acceptance.provision.release import Release, ReleaseInputs
 from acceptance.provision.run import Run
@@ -50,12 +52,16 @@ class Provisioner:
         self.redact = redact
         self.provider: Provider = provider_of(toolchain, run)
         self.background = Background()
+        self._opened = ExitStack()
         lazy, own = self.background.lazy, self._lazy_own
         fixed = self.provider.fixes_address
         network = partial(docker.create_network, toolchain, run, with_subnet=fixed)
         self.network: Lazy[str] = lazy("network", network)
         self.cluster: Lazy[Cluster] = lazy("cluster", self._create_cluster)
-        self.tools: Lazy[BuiltImage] = lazy("tools", partial(images.build_support, toolchain, run, "tools"))
+        registry = run.context.registry if run.context else ""
+        build_tools = partial(images.build_support, toolchain, run, "tools", registry=registry)
+        self.tools: Lazy[BuiltImage] = lazy("tools", build_tools)
+        self.agents: Lazy[None] = lazy("pods on the nodes", self._open_agents)
         self.gateway: Lazy[Gateway] = lazy("gateway", self._open_gateway)
         self.database: Lazy[Database] = own("database", self._start_database)
         self.model: Lazy[ModelStub] = own("model", self._start_model)
@@ -107,6 +113,7 @@ class Provisioner:
             self.release,
             self.ready,
             self.gateway,
+            self.agents,
             self.metrics,
         )
         parts: Mapping[str, Sequence[Lazy[Any]]] = {
@@ -128,8 +135,9 @@ class Provisioner:
         return diagnostics.collect(self.cluster().api, namespace)
 
     def close(self) -> None:
-        """Wait for what is being made; nothing new is started."""
+        """Wait for what is being made, and close connections; nothing new is started."""
         self.background.close()
+        self._opened.close()
 
     def _lazy_own(self, name: str, make: Callable[[], T]) -> Lazy[T]:
         unavailable = ""
@@ -141,7 +149,7 @@ class Provisioner:
         if self.provider.creates_cluster:
             self.network()
         self.provider.create()
-        return Cluster(self.provider)
+        return Cluster(self.provider, self.agents)
 
     def _start_database(self) -> Database:
         image = images.build_support(self.toolchain, self.run, "postgres")
@@ -153,13 +161,23 @@ class Provisioner:
         self.network()
         return model_stub.start(self.toolchain, self.run, image.reference)
 
-    def _open_gateway(self) -> Gateway:
+    def _provide_tools(self) -> str:
+        """Load the suite's image onto the nodes, and return its reference. Raises `Untested` where it can't be."""
         if self.installs_release:
             self.loaded_tools()
         else:
             self.cluster().require_capability("image-load")
             self.cluster().load_image(self.tools().reference)
-        return open_gateway(self.cluster(), self.target, self.tools().reference)
+        return self.tools().reference
+
+    def _open_agents(self) -> None:
+        """Start the suite's pods on the nodes. The cluster given to it does not wait for them."""
+        image = self._provide_tools()
+        open_agents(Cluster(self.provider), image)
+
+    def _open_gateway(self) -> Gateway:
+        image = self._provide_tools()
+        return open_gateway(self.cluster(), self.target, image, self._opened)
 
     def _install_metrics_server(self) -> None:
         """Install it, though it has measured nothing yet."""
@@ -186,16 +204,15 @@ class Provisioner:
         derived = [part() for part in self._derived.values() if part.started]
         references = [image.reference for built in (self.images(), *derived) for image in built.values()]
         creation = self.cluster.start()
-        cluster = Cluster(self.provider)
 
         def probe() -> None:
             if creation.done() or not self.provider.loads_early:
                 creation.result()
-            elif not cluster.node_up():
+            elif not self.provider.nodes_up():
                 raise NotYet("it does not answer")
 
         eventually("the node's containerd to answer", probe, NODE_UP)
-        cluster.load_image(*references)
+        self.provider.load_images(references)
         return self.images()
 
     def _load_tools(self) -> None:

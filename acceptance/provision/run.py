@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -18,22 +18,30 @@ from toolchain import cache
 LABEL = "todo-chatbot-acceptance.run"
 """Label of every container, network and object that a run makes; its value is the run's id."""
 
-CTR = ("ctr", "--namespace", "k8s.io")
-"""containerd's client on a node, in Kubernetes' namespace of it."""
-
 
 @dataclass(frozen=True)
 class Context:
     """A context of the user's kubeconfig, which names an existing cluster.
 
-    `kubeconfig` is the text of one that holds this context only. `node` is the identifier of the container on this
-    engine that is the cluster's one node; it is empty where there is none, and `lacking` then says what that means.
+    Attributes:
+        name: The context's name.
+        kubeconfig: The text of a kubeconfig that holds this context only.
+        nodes: The identifiers of the containers on this engine that are the cluster's nodes, if they are.
+        registry: Where images for the cluster are pushed, as `HOST/PREFIX`; empty for none.
+        node_access: Whether the user permits privileged pods of the suite on the nodes.
+        missing_rights: What the context's user may not do, of what the suite's own namespace needs.
     """
 
     name: str
     kubeconfig: str = field(repr=False)
-    node: str = ""
-    lacking: str = ""
+    nodes: tuple[str, ...] = ()
+    registry: str = ""
+    node_access: bool = False
+    missing_rights: str = ""
+
+    def record(self) -> dict[str, object]:
+        """Return what the run's record keeps of it: all but the credentials."""
+        return {key: value for key, value in asdict(self).items() if key != "kubeconfig"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Run:
     """The existing cluster that the run tests; None where the run makes a cluster."""
     clustered: bool = True
     """Whether the release is in a cluster, and not in containers on the run's network alone."""
+    nodes: int = 1
+    """How many nodes the cluster has that the run makes."""
 
     @property
     def cluster_name(self) -> str:
@@ -101,6 +111,14 @@ def read_record(path: Path) -> dict[str, object]:
     return loaded
 
 
+def recorded_context(path: Path) -> Context | None:
+    """Return the existing cluster that a recorded run has tested, without its credentials; None for another run."""
+    found = read_record(path).get("context")
+    if not isinstance(found, dict):
+        return None
+    return Context(**{**found, "nodes": tuple(found["nodes"]), "kubeconfig": ""})
+
+
 def update_record(run: Run, **fields: object) -> None:
     """Set fields of the run's record, for whoever removes the run."""
     content = {**read_record(run.folder), **fields}
@@ -109,7 +127,7 @@ def update_record(run: Run, **fields: object) -> None:
     staging.replace(run.folder / "run.json")
 
 
-def paused_containers(record: Mapping[str, object]) -> dict[str, str]:
-    """Return the node's container by each container that an experiment of the run has paused."""
+def paused_freezers(record: Mapping[str, object]) -> dict[str, str]:
+    """Return the node's name by each freezer through which an experiment of the run has paused a container."""
     found = record.get("paused")
     return {str(key): str(node) for key, node in found.items()} if isinstance(found, dict) else {}

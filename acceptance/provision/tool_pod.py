@@ -1,16 +1,35 @@
-"""Pods of the suite in the cluster: gateway, sampler and load."""
+"""Pods of the suite in the cluster: gateway, sampler and load; and those on its nodes."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acceptance.provision.cluster import Cluster
 
+PULL_SECRET = "registry"  # noqa: S105
+"""The name of the Secret with which pods of the suite pull from the user's registry."""
 
-def namespace(cluster: Cluster) -> dict[str, Any]:
-    """Return the manifest of the suite's namespace."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.run.namespace}}
+
+def namespace_objects(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return the manifests of the suite's namespace and, for a registry, of what lets its pods pull from there."""
+    name = cluster.run.namespace
+    # Without the label, a cluster that enforces Pod Security refuses the pods on the nodes.
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"} if "node" in cluster.capabilities else {}
+    objects: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    ]
+    if credentials := cluster.provider.registry_credentials():
+        data = {".dockerconfigjson": b64encode(credentials.encode()).decode()}
+        metadata = {"name": PULL_SECRET, "namespace": name}
+        objects += [
+            {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "metadata": metadata}
+            | {"data": data},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}}
+            | {"imagePullSecrets": [{"name": PULL_SECRET}]},
+        ]
+    return objects
 
 
 def tool_pod(

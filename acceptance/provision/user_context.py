@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from acceptance.core.deadlines import API_SERVER
 from acceptance.core.fields import Object, mappings_at, text_at
-from acceptance.provision.providers.kind import find_node
+from acceptance.provision.providers.kind import find_nodes
 from acceptance.provision.run import Context
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
 
+RIGHTS = ("create namespaces", "delete namespaces", "create pods", "delete pods", "create services")
+"""What the suite's own namespace needs, with the gateway's pod in it: verbs and resources."""
+NODE_RIGHTS = ("create daemonsets.apps", "list pods", "create pods/exec")
+"""What the suite's pods on the nodes need further."""
 CREDENTIALS = ("token", "password", "client-key-data")
 """Fields of a kubeconfig's user that are secret."""
 
 
-def read_context(toolchain: Toolchain, name: str, redact: Callable[[str], None]) -> Context:
+def read_context(
+    toolchain: Toolchain,
+    name: str,
+    redact: Callable[[str], None],
+    *,
+    registry: str = "",
+    node_access: bool = False,
+) -> Context:
     """Read a context of the user's kubeconfig, `KUBECONFIG` in the environment counting.
 
     Args:
         toolchain: The tools of this machine.
         name: The context's name.
         redact: Called with every secret that the kubeconfig holds.
+        registry: Where images for the cluster are pushed, as `HOST/PREFIX`; empty for none.
+        node_access: Whether the user permits privileged pods of the suite on the nodes.
 
     Raises:
-        ToolchainError: There is no such context, or its API server does not answer in time.
+        ToolchainError: There is no such context, its API server does not answer in time, or its user may not do what
+            access to the nodes needs.
     """
     view: list[str | Path] = [toolchain.kubectl, "config", "view", "--minify", "--flatten", "--raw", "--context", name]
     try:
@@ -42,11 +57,19 @@ def read_context(toolchain: Toolchain, name: str, redact: Callable[[str], None])
     for secret in _credentials(text):
         with suppress(ValueError):  # too short to be distinguished from ordinary words
             redact(secret)
-    node = find_node(toolchain, name, _nodes(toolchain, name, text))
-    if node is not None:
-        return Context(name, text, node)
-    lacking = f"context {name} is not a kind cluster of one node on this engine: the suite's tools can't be loaded"
-    return Context(name, text, lacking=lacking)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        server = _Server(toolchain, name, path)
+        nodes = find_nodes(toolchain, name, server.nodes())
+        missing = server.missing_rights(RIGHTS)
+        if node_access and (denied := [*missing, *server.missing_rights(NODE_RIGHTS)]):
+            raise ToolchainError(
+                f"--allow-node-access needs rights that the user of context {name} lacks: {', '.join(denied)}; "
+                "grant them, or omit the option"
+            )
+    return Context(name, text, nodes, registry, node_access, ", ".join(missing))
 
 
 def _credentials(kubeconfig: str) -> list[str]:
@@ -54,18 +77,34 @@ def _credentials(kubeconfig: str) -> list[str]:
     return [secret for user in users for key in CREDENTIALS if (secret := text_at(user, f"user.{key}"))]
 
 
-def _nodes(toolchain: Toolchain, name: str, kubeconfig: str) -> Sequence[Object]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig, encoding="utf-8")
+@dataclass(frozen=True)
+class _Server:
+    """The API server of a context, through a kubeconfig of that context alone."""
+
+    toolchain: Toolchain
+    context: str
+    kubeconfig: Path
+
+    def _kubectl(self, *argv: str) -> str:
         wait = f"--request-timeout={API_SERVER.seconds:g}s"
-        where: list[str | Path] = ["--kubeconfig", path, "--context", name, wait]
-        command = [toolchain.kubectl, *where, "get", "nodes", "--output", "json"]
+        where: list[str | Path] = ["--kubeconfig", self.kubeconfig, "--context", self.context, wait]
+        return run([self.toolchain.kubectl, *where, *argv], seconds=2 * API_SERVER.seconds)
+
+    def nodes(self) -> Sequence[Object]:
         try:
-            return mappings_at(json.loads(run(command, seconds=2 * API_SERVER.seconds)), "items")
+            return mappings_at(json.loads(self._kubectl("get", "nodes", "--output", "json")), "items")
         except CommandError as error:
             raise ToolchainError(
-                f"the API server of context {name} did not list its nodes within {API_SERVER.seconds:g} s "
+                f"the API server of context {self.context} did not list its nodes within {API_SERVER.seconds:g} s "
                 f"({error.summary}): start that cluster, or name another context"
             ) from error
+
+    def missing_rights(self, rights: Iterable[str]) -> list[str]:
+        """Return those of the rights, each a verb and a resource, that the user does not have in every namespace."""
+        missing = []
+        for right in rights:
+            try:
+                self._kubectl("auth", "can-i", *right.split(), "--all-namespaces", "--quiet")
+            except CommandError:
+                missing.append(right)
+        return missing

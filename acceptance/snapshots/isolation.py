@@ -10,6 +10,7 @@ from acceptance.checks.isolation import SHARED_BY_PODS, Mount, Process, RunningC
 from acceptance.core.fields import Object, at, text_at
 from acceptance.kube.status import statuses
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.node import Node
 from acceptance.snapshots.live import listening
 
 READ = r"""
@@ -55,14 +56,14 @@ FOLDERS = ("/", "/app", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp"
 
 @dataclass(frozen=True)
 class NodeView:
-    """The release's containers as the node runs them.
+    """The release's containers as the nodes run them.
 
     Attributes:
-        namespaces: The node's own namespaces by kind.
+        namespaces: Each node's own namespaces by kind, by the node's name.
         containers: The running containers, with their processes.
     """
 
-    namespaces: Mapping[str, str]
+    namespaces: Mapping[str, Mapping[str, str]]
     containers: tuple[RunningContainer, ...]
 
 
@@ -79,26 +80,27 @@ def identifiers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
 def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
     """Read the running containers of the pods, and try to write into each as its user. Raises `Untested`."""
     known = identifiers(pods)
-    namespaces, processes = parse_processes(cluster.node_exec("sh", "-c", READ, "sh", *known))
+    namespaces: dict[str, Mapping[str, str]] = {}
     containers = []
-    for identifier, (pod, name) in known.items():
-        if found := processes.get(identifier):
-            containers.append(_container(cluster, pod, name, tuple(found)))
+    for node in cluster.nodes():
+        namespaces[node.name], processes = parse_processes(node.exec("sh", "-c", READ, "sh", *known))
+        for identifier, found in processes.items():
+            containers.append(_container(node, *known[identifier], tuple(found)))
     return NodeView(namespaces, tuple(containers))
 
 
-def _container(cluster: Cluster, pod: Object, name: str, processes: tuple[Process, ...]) -> RunningContainer:
+def _container(node: Node, pod: Object, name: str, processes: tuple[Process, ...]) -> RunningContainer:
     main = min(processes, key=lambda process: process.pid)
     folder = f"/proc/{main.pid}"
-    mounts = parse_mounts(cluster.node_exec("cat", f"{folder}/mountinfo"))
-    lines = cluster.node_exec(
+    mounts = parse_mounts(node.exec("cat", f"{folder}/mountinfo"))
+    lines = node.exec(
         "sh", "-c", 'awk \'$4 == "0A" {print $2}\' "$0/net/tcp" "$0/net/tcp6"; readlink "$0/cwd"', folder
     ).split()
-    identity = cluster.node_exec("grep", "-E", "^(Gid|Groups):", f"{folder}/status").splitlines()
+    identity = node.exec("grep", "-E", "^(Gid|Groups):", f"{folder}/status").splitlines()
     gid, groups = identity[0].split()[2], ",".join(identity[1].split()[1:])
     paths = dict.fromkeys([*(each.point for each in mounts if each.writable), *FOLDERS, lines[-1]])
     candidates = [path for path in paths if not path.startswith(("/proc", "/sys"))]
-    written = cluster.node_exec(
+    written = node.exec(
         *("sh", "-c", WRITE, "sh", str(main.uids[1]), gid, groups, str(main.pid)), *candidates
     ).splitlines()
     ports = listening(" ".join(lines[:-1]), loopback=False)

@@ -20,8 +20,8 @@ from acceptance.kube.schema import document, kind_of
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
+from acceptance.provision.node import Node
 from acceptance.provision.release import Release
-from acceptance.provision.run import CTR
 
 LOG_LINES = 500
 
@@ -138,18 +138,25 @@ done
 
 
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
-    """Read facts of every running container of the pods, in two commands on the node."""
+    """Read facts of every running container of the pods, in two commands on each node and one for each image."""
     identifiers = {
         text_at(status, "containerID").rpartition("://")[2]: (pod, status)
         for pod in pods
         for status in mappings_at(pod, "status.containerStatuses")
         if at(status, "state.running") is not None
     }
-    tasks = cluster.node_exec(*CTR, "task", "ls").splitlines()[1:]
-    processes = {row[0]: row[1] for line in tasks if (row := line.split()) and row[0] in identifiers}
-    if not processes:
-        return {}
-    parsed = parse_facts(cluster.node_exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
+    facts = {}
+    for node in cluster.nodes():
+        processes = {key: str(pid) for key, pid in node.main_processes().items() if key in identifiers}
+        if processes:
+            facts.update(_node_facts(node, processes, identifiers))
+    return facts
+
+
+def _node_facts(
+    node: Node, processes: Mapping[str, str], identifiers: Mapping[str, tuple[Object, Object]]
+) -> dict[tuple[str, str], ContainerFacts]:
+    parsed = parse_facts(node.exec("sh", "-c", READ_PROCESS, "sh", *processes.values()))
     images: dict[str, tuple[str, tuple[str, ...]]] = {}
     facts = {}
     for identifier, pid in processes.items():
@@ -158,7 +165,7 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
         bodies = mappings_at(pod, "spec.containers")
         image = next(text_at(each, "image") for each in bodies if text_at(each, "name") == name)
         if image not in images:
-            images[image] = running_image(cluster, image)
+            images[image] = running_image(node, image)
         digest, diff_ids = images[image]
         # The config digest that the container was created from, if the runtime reports it.
         image_id = text_at(status, "imageID")
@@ -167,9 +174,9 @@ def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str,
     return facts
 
 
-def running_image(cluster: Cluster, image: str) -> tuple[str, tuple[str, ...]]:
+def running_image(node: Node, image: str) -> tuple[str, tuple[str, ...]]:
     """Return the configuration digest and the diff IDs of an image on the node."""
-    digest, config = cluster.image_config(image)
+    digest, config = node.image_config(image)
     return digest, tuple(map(str, at(config, "rootfs.diff_ids") or ()))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from acceptance.checks.isolation import pod_ports, service_ports
 from acceptance.core.fields import Object, at, mappings_at, name_of, text_at
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.node import Node
 from acceptance.snapshots.isolation import NodeView
 from acceptance.snapshots.live import listening
 
@@ -45,17 +46,17 @@ class OpenPort:
     """What the port is in the release."""
 
 
-def node_addresses(cluster: Cluster) -> tuple[str, ...]:
-    """Return every address of the node but link-local ones, loopback included. Raises `Untested`."""
-    links = json.loads(cluster.node_exec("ip", "-json", "address"))
+def node_addresses(node: Node) -> tuple[str, ...]:
+    """Return every address of the node but link-local ones, loopback included. Raises `CommandError`."""
+    links = json.loads(node.exec("ip", "-json", "address"))
     entries = [entry for link in links for entry in mappings_at(link, "addr_info")]
     return tuple(dict.fromkeys(str(entry["local"]) for entry in entries if entry.get("scope") != "link"))
 
 
-def host_listeners(cluster: Cluster) -> frozenset[int]:
+def host_listeners(node: Node) -> frozenset[int]:
     """Return the ports on which a process in the node's own network namespace listens, wherever it is from."""
     script = "awk '$4 == \"0A\" {print $2}' /proc/1/net/tcp /proc/1/net/tcp6"
-    found = cluster.node_exec("sh", "-c", script)
+    found = node.exec("sh", "-c", script)
     return listening(found.replace("\n", " "), loopback=False) | listening(found.replace("\n", " "), loopback=True)
 
 
@@ -64,9 +65,9 @@ def release_ports(view: NodeView, services: Iterable[Object]) -> dict[int, str]:
     return pod_ports(view.containers) | service_ports(services)
 
 
-def connected_from_node(cluster: Cluster, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+def connected_from_node(node: Node, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
     """Return the addresses and ports to which the node itself can connect."""
-    return _pairs(cluster.node_exec("sh", "-c", CONNECT, "sh", *(f"{address}@{port}" for address, port in pairs)))
+    return _pairs(node.exec("sh", "-c", CONNECT, "sh", *(f"{address}@{port}" for address, port in pairs)))
 
 
 def connected_from_neighbour(
@@ -99,7 +100,7 @@ def foreign_ports(cluster: Cluster, namespace: str) -> set[int]:
 
 def kubelet_endpoint(nodes: Iterable[Object], node_name: str) -> tuple[str, int]:
     """Return the node's internal address and the kubelet's port, which is open on every node."""
-    node = next(item for item in nodes if not node_name or name_of(item) == node_name)
+    node = next(item for item in nodes if name_of(item) == node_name)
     addresses = mappings_at(node, "status.addresses")
     address = next(text_at(each, "address") for each in addresses if each.get("type") == "InternalIP")
     return address, int(str(at(node, "status.daemonEndpoints.kubeletEndpoint.Port")))

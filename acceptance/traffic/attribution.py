@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from acceptance.core.fields import name_of, text_at
+from acceptance.core.fields import Object, name_of, text_at
 from acceptance.kube.history import History
 from acceptance.provision.cluster import Cluster
 from acceptance.traffic.records import Record
@@ -117,13 +117,13 @@ class ConnectionTracker:
 
 
 @contextmanager
-def track_connections(cluster: Cluster, source: str) -> Iterator[ConnectionTracker]:
-    """Track the connections from one pod's address, from entry to exit; none if the node is not accessible."""
+def track_connections(cluster: Cluster, pod: Object) -> Iterator[ConnectionTracker]:
+    """Track the connections from a pod on its node, from entry to exit; none if the node is not accessible."""
     tracker = ConnectionTracker()
     if "node" not in cluster.capabilities:
         yield tracker
         return
     argv = ("conntrack", "--event", "--event-mask", "NEW", "--output", "timestamp", "--proto", "tcp")
-    with cluster.node_stream(*argv, "--orig-src", source) as lines:
+    with cluster.node_of(pod).stream(*argv, "--orig-src", text_at(pod, "status.podIP")) as lines:
         threading.Thread(target=tracker.follow, args=[lines], daemon=True).start()
         yield tracker

@@ -9,17 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from acceptance.core.deadlines import REQUEST, SAMPLER_UP
-from acceptance.core.fields import at, mappings_at, name_of, text_at
+from acceptance.core.fields import Object, at, mappings_at, name_of, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
-from acceptance.provision.tool_pod import namespace, tool_pod
+from acceptance.provision.tool_pod import namespace_objects, tool_pod
 from acceptance.traffic.availability import Availability, ExpectedRefusals, evaluate
 from acceptance.traffic.machine_load import LoadSample, MachineLoad
 from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTotals, decode, require_steady_rate
@@ -105,13 +104,13 @@ class Sampler:
     """A running sampler that listens at `url`.
 
     Attributes:
-        address: The address of its pod.
+        pod: Its pod.
     """
 
-    def __init__(self, session: requests.Session, url: str) -> None:
+    def __init__(self, session: requests.Session, url: str, pod: Object) -> None:
         self._session = session
         self._url = url.rstrip("/")
-        self.address = urlsplit(url).hostname or ""
+        self.pod = pod
 
     @contextmanager
     def sample(self, plan: Plan) -> Iterator[SampleRun]:
@@ -197,7 +196,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
     Raises `WaitError` if it does not answer in time.
     """
     cluster.load_image(image)
-    cluster.apply(namespace(cluster), pod(cluster, image))
+    cluster.apply(*namespace_objects(cluster), pod(cluster, image))
     objects = Objects(cluster.api, cluster.run.namespace)
     session = gateway.session()
 
@@ -211,7 +210,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
             for status in statuses
         ):
             raise NotYet(f"the pod does not run {image} yet")
-        sampler = Sampler(session, f"http://{address}:{PORT}")
+        sampler = Sampler(session, f"http://{address}:{PORT}", pods[POD])
         try:
             sampler.clock_offset()
         except (requests.RequestException, InconclusiveSampleError) as error:

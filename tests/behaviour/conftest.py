@@ -32,6 +32,10 @@ from acceptance.traffic.preflight import plan_obstacle
 from acceptance.traffic.sampler import Sampler, open_sampler
 from acceptance.traffic.write_ledger import Ledger, settle
 
+NODE_FAULTS = "test_node_faults.py"
+LEAST_NODES = 3
+"""A control plane, which has no pods of the release, and a worker beside the one that is taken away."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of an experiment, so that it runs after the tests that disturb nothing."""
@@ -77,10 +81,15 @@ def recorder(
         yield recorder
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect tests that take a node away only where another one can have its pods."""
+    return True if collection_path.name == NODE_FAULTS and config.option.nodes < LEAST_NODES else None
+
+
 @pytest.fixture(scope="package")
 def conntrack(cluster: Cluster, sampler: Sampler) -> Iterator[ConnectionTracker]:
-    """The connections of the sampler, as the node tracks them."""
-    with track_connections(cluster, sampler.address) as conntrack:
+    """The connections of the sampler, as its node tracks them."""
+    with track_connections(cluster, sampler.pod) as conntrack:
         yield conntrack
 
 

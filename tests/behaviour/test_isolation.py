@@ -27,7 +27,7 @@ from acceptance.snapshots.isolation import NodeView
 from acceptance.snapshots.open_ports import OpenPort
 
 RELEASE_ANNOTATION = "meta.helm.sh/release-name"
-FROM_NODE, FROM_NEIGHBOUR = "the node", "a container on the node's network"
+FROM_NODE, FROM_NEIGHBOUR = "node {}", "a container on the nodes' network"
 
 
 def release_pods(release: Release) -> list[Object]:
@@ -86,32 +86,29 @@ def release_services(release: Release) -> list[Object]:
 
 @pytest.fixture(scope="module")
 def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisioner) -> list[OpenPort]:
-    """The ports of the release that are open on an address of the node.
+    """The ports of the release that are open on an address of a node.
 
     The kubelet's port, which is open on every node, shows that each place can connect at all.
     """
     cluster = ready_release.cluster
-    nodes = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
-    node_name = text_at(node_view.containers[0].pod, "spec.nodeName")
-    control = open_ports.kubelet_endpoint(nodes, node_name)
+    objects = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
     ports = open_ports.release_ports(node_view, release_services(ready_release))
-    others = open_ports.foreign_ports(cluster, ready_release.target.chart.namespace)
-    others |= open_ports.host_listeners(cluster)
-    checked = sorted(ports.keys() - others)
-    pairs = [(address, port) for address in open_ports.node_addresses(cluster) for port in checked]
-    found = {FROM_NODE: open_ports.connected_from_node(cluster, [*pairs, control])}
-    if provisioner.installs_release:
-        outside = [(control[0], port) for port in checked]
-        neighbour = provisioner.model().container
-        found[FROM_NEIGHBOUR] = open_ports.connected_from_neighbour(cluster, neighbour, [*outside, control])
-    for source, connected in found.items():
-        if control not in connected:
-            raise RuntimeError(f"{source} can't connect to the kubelet at {control}, so closed ports show nothing")
-    return [
-        OpenPort(address, port, source, ports[port])
-        for source, connected in found.items()
-        for address, port in sorted(connected - {control})
-    ]
+    foreign = open_ports.foreign_ports(cluster, ready_release.target.chart.namespace)
+    opened = []
+    for node in cluster.nodes():
+        control = open_ports.kubelet_endpoint(objects, node.name)
+        checked = sorted(ports.keys() - foreign - open_ports.host_listeners(node))
+        pairs = [(address, port) for address in open_ports.node_addresses(node) for port in checked]
+        found = {FROM_NODE.format(node.name): open_ports.connected_from_node(node, [*pairs, control])}
+        if provisioner.installs_release:
+            outside = [(control[0], port) for port in checked]
+            neighbour = provisioner.model().container
+            found[FROM_NEIGHBOUR] = open_ports.connected_from_neighbour(cluster, neighbour, [*outside, control])
+        for source, connected in found.items():
+            if control not in connected:
+                raise RuntimeError(f"{source} can't connect to the kubelet at {control}, so closed ports show nothing")
+            opened += [OpenPort(*end, source, ports[end[1]]) for end in sorted(connected - {control})]
+    return opened
 
 
 @pytest.mark.rule("SCY-05")
@@ -125,7 +122,8 @@ def test_every_port_is_closed_on_the_node(
         for each in exposed
     ]
     for container in node_view.containers:
-        if any(process.namespaces["net"] == node_view.namespaces["net"] for process in container.processes):
+        network = node_view.namespaces[text_at(container.pod, "spec.nodeName")]["net"]
+        if any(process.namespaces["net"] == network for process in container.processes):
             ports = ", ".join(map(str, sorted(container.listening))) or "no port"
             actual = f"the node's; it listens on {ports}"
             findings.append(Finding("SCY-05", container.ref, f"{container.name}: network", "of its own", actual))

@@ -27,7 +27,7 @@ from acceptance.experiments.limits import (
     restart_counts,
     slowdown_findings,
 )
-from acceptance.experiments.pressure import cores_of, exhaust_memory, limits_of, use_cpu
+from acceptance.experiments.pressure import exhaust_memory, limits_of, most_cores, use_cpu
 from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
@@ -102,7 +102,7 @@ def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) ->
     cluster.require_capability("node")
     if experiments.unmodified:
         experiments.restore()
-    cores = cores_of(cluster)
+    cores = most_cores(cluster)
     with experiments.experiment("limits", **plans(experiments, writer, reader)) as experiment:
         experiment.availability = False
         dwell(SETTLING_SECONDS, "the first requests open connections")

@@ -58,7 +58,7 @@ def test_requests_write_no_file_in_the_container(
             for _ in range(REQUESTS):
                 session.get(f"{url}/unknown-{secrets.token_hex(4)}", timeout=LIST_SECONDS)
         search = ["-path", f"{root}/proc", "-o", "-path", f"{root}/sys", "-o", "-path", f"{root}/dev"]
-        written = cluster.node_exec(
+        written = cluster.node_of(pod).exec(
             *["find", f"{root}/", "(", *search, ")", "-prune", "-o"],
             *["-type", "f", "-newermt", f"@{start:.3f}", "-printf", r"%P (%s bytes)\n"],
         )

@@ -1,4 +1,4 @@
-"""The node restarts while users write: everything is Ready again by itself, and nothing acknowledged is lost."""
+"""The nodes restart while users write: everything is Ready again by itself, and nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.experiment(last=True)
 UNANSWERED = (AssertionError, requests.RequestException)
 """What a request raises if the release does not answer, or the gateway, which runs on the node too."""
 MIN_WRITES = 5
-"""Acknowledged before the node stops, so that there is something to lose."""
+"""Acknowledged before the first node stops, so that there is something to lose."""
 
 
 @dataclass
@@ -103,7 +103,7 @@ def wait_served(user: User) -> object:
 
 @pytest.fixture(scope="module")
 def node_restart(experiments: ExperimentRunner, writer: User, database: Database) -> NodeRestart:
-    """The node restarts while tasks are added."""
+    """The nodes restart while tasks are added."""
     cluster, target = experiments.release.cluster, experiments.target
     cluster.require_capability("node-restart")
     adding = Writer(writer)
@@ -117,7 +117,7 @@ def node_restart(experiments: ExperimentRunner, writer: User, database: Database
         thread.start()
         assert adding.enough.wait(NODE_RESTARTED.seconds), f"only {len(adding.writes)} tasks could be added"
         restarted = experiment.annotate("node restarted")
-        faults.restart_node(cluster)
+        faults.restart_nodes(cluster)
         thread.join()
         ready: dict[str, WaitResult[None]] = {}
         seconds: dict[str, float] = {}

@@ -23,12 +23,12 @@ from acceptance.kube.helm import find_helm
 from acceptance.kube.manifests import parse_mapping
 from acceptance.kube.pod_templates import image_reference
 from acceptance.kube.status import lack_of_room
-from acceptance.provision.cluster import Cluster, full_reference
+from acceptance.provision.cluster import Cluster
+from acceptance.provision.containerd import CTR, full_reference
 from acceptance.provision.database import Database
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release, ReleaseInputs
-from acceptance.provision.run import CTR
 from acceptance.provision.second_release import second_release
 
 DEFAULTS = "values.yaml"
@@ -69,19 +69,20 @@ def named_images(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def tagged(cluster: Cluster, images: Mapping[str, BuiltImage], names: Mapping[str, str]) -> Iterator[None]:
-    """Give the built images further names on the node, which no registry and no engine has, until exit."""
+    """Give the built images further names on the nodes, which no registry and no engine has, until exit."""
     added = []
     try:
         for component, name in names.items():
             built, reference = full_reference(images[component].reference), full_reference(name)
-            if not cluster.has_image(reference):
-                cluster.node_exec(*CTR, "images", "tag", built, reference)
-                added.append(reference)
+            for node in cluster.nodes():
+                if not node.has_image(reference):
+                    node.exec(*CTR, "images", "tag", built, reference)
+                    added.append((node, reference))
         yield
     finally:
         with uninterrupted():
-            for reference in added:
-                cluster.node_exec(*CTR, "images", "rm", reference)
+            for node, reference in added:
+                node.exec(*CTR, "images", "rm", reference)
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from acceptance.kube.history import History, Version
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.node import Node
 from acceptance.provision.providers.existing import ExistingProvider
-from acceptance.provision.providers.kind import KindProvider
-from acceptance.provision.run import Run
+from acceptance.provision.run import Context
 from acceptance.traffic.attribution import LAG, Connection, ConnectionTracker, attribute, parse, track_connections
 from acceptance.traffic.records import Record
 
@@ -126,18 +125,17 @@ def test_connections_of_an_ended_stream_remain() -> None:
 
 
 def test_inaccessible_node_has_no_connections() -> None:
-    cluster = Cluster(ExistingProvider(None, None, "mine", "", "it is remote"))  # type: ignore[arg-type]
-    with track_connections(cluster, "10.244.0.9") as tracker:
+    cluster = Cluster(ExistingProvider(None, None, Context("mine", "")))  # type: ignore[arg-type]
+    with track_connections(cluster, {}) as tracker:
         assert tracker.connections() == ()
 
 
 def test_node_stream_is_read_until_its_end(tmp_path: Path) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text('#!/bin/sh\necho "$1 $2 $3"\nshift 3\nexec "$@"\n', encoding="ascii")
-    docker.chmod(0o755)
-    toolchain = SimpleNamespace(engine=SimpleNamespace(client=docker, environment={"PATH": "/usr/bin:/bin"}))
-    cluster = Cluster(KindProvider(toolchain, Run("run", tmp_path, kept=False)))  # type: ignore[arg-type]
-    with cluster.node_stream("sh", "-c", 'echo "$0"; exec sleep 1000', "a word") as lines:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\necho "$1 $2 $3"\nshift 13\nexec "$@"\n', encoding="ascii")
+    kubectl.chmod(0o755)
+    node = Node("node-1", (kubectl,), lambda: "agent-1")
+    with node.stream("sh", "-c", 'echo "$0"; exec sleep 1000', "a word") as lines:
         read = [next(lines), next(lines)]
-    assert read == ["exec --interactive pytest-todo-run-control-plane\n", "a word\n"]
+    assert read == ["exec --stdin agent-1\n", "a word\n"]
     assert list(lines) == []

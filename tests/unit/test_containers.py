@@ -99,6 +99,6 @@ def test_what_needs_a_cluster_is_untested(tmp_path: Path) -> None:
     assert cluster.capabilities == {"own-release"}
     assert not provider.creates_cluster
     assert provider.remove() == []
-    for use in (lambda: cluster.api, lambda: cluster.kubectl("version"), lambda: cluster.node_exec("true")):
+    for use in (lambda: cluster.api, lambda: cluster.kubectl("version"), cluster.nodes):
         with pytest.raises(Untested, match="without a cluster"):
             use()

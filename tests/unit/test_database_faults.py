@@ -44,13 +44,16 @@ class FakeDatabase:
 
 
 class FakeCluster:
-    """A cluster whose node keeps packet rules."""
+    """A cluster whose two nodes keep packet rules, in one list."""
 
     def __init__(self, folder: Path) -> None:
         self.run = Run("0badc0de", folder, kept=False)
         self.rules: list[tuple[str, ...]] = []
 
-    def node_exec(self, *argv: str) -> str:
+    def nodes(self) -> tuple[FakeCluster, FakeCluster]:
+        return self, self
+
+    def exec(self, *argv: str) -> str:
         _, action, *rule = argv
         match action:
             case "-I":
@@ -92,10 +95,8 @@ def test_fault_is_undone_even_if_the_body_fails(
 def test_lost_packets_are_those_between_pods_and_database(tmp_path: Path) -> None:
     cluster, database = FakeCluster(tmp_path), FakeDatabase()
     with database_faults.packets_lost(cluster, database, 0.25):  # type: ignore[arg-type]
-        assert [rule[:3] for rule in cluster.rules] == [
-            ("FORWARD", "-d", "10.0.0.9"),
-            ("FORWARD", "-s", "10.0.0.9"),
-        ]
+        there, back = ("FORWARD", "-d", "10.0.0.9"), ("FORWARD", "-s", "10.0.0.9")
+        assert [rule[:3] for rule in cluster.rules] == [there, back, there, back]
         assert all("0.25" in rule for rule in cluster.rules)
         cluster.rules.pop()  # one that another has deleted
     assert cluster.rules == []

@@ -20,26 +20,28 @@ POD = {
 
 
 class FakeNode:
-    """A node with one task, which can be paused; with `leaves` the container ends meanwhile."""
+    """A cluster and its one node, with a container that can be paused."""
 
-    node = "node-1"
+    name = "node-1"
 
-    def __init__(self, folder: Path, *, leaves: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.run = Run("0badc0de", folder, kept=False)
         self.state = "RUNNING"
-        self.leaves = leaves
 
-    def node_exec(self, *argv: str) -> str:
-        match argv[-2:]:
-            case ["task", "ls"]:
-                task = "" if self.leaves and self.state == "PAUSED" else f"abc 4711 {self.state}\n"
-                return f"TASK PID STATUS\n{task}"
-            case ["pause", "abc"]:
-                self.state = "PAUSED"
-            case ["resume", "abc"]:
-                self.state = "RUNNING"
-            case ["cat", "/proc/4711/environ"]:
+    def node_of(self, _: object) -> FakeNode:
+        return self
+
+    def main_processes(self) -> dict[str, int]:
+        return {"abc": 4711}
+
+    def exec(self, *argv: str) -> str:
+        match argv:
+            case ("cat", "/proc/4711/environ"):
                 return "A=1\0B=x=y\0"
+            case ("cat", "/proc/4711/cgroup"):
+                return "0::/kubepods/abc\n"
+        assert argv[-1] == "/sys/fs/cgroup/kubepods/abc/cgroup.freeze"
+        self.state = "PAUSED" if argv[0] == "timeout" else "RUNNING"
         return ""
 
 
@@ -67,13 +69,6 @@ def test_paused_container_is_resumed_even_if_the_body_fails(tmp_path: Path) -> N
     with pytest.raises(RuntimeError, match="while paused"):
         pause()
     assert node.state == "RUNNING"
-
-
-def test_container_that_was_restarted_is_not_resumed(tmp_path: Path) -> None:
-    node = FakeNode(tmp_path, leaves=True)
-    with paused_container(node, POD, "api"):  # type: ignore[arg-type]
-        pass
-    assert node.state == "PAUSED"
 
 
 def test_container_that_does_not_run_is_a_fault_error(tmp_path: Path) -> None:

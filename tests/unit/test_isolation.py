@@ -62,7 +62,7 @@ def users(**changes: Any) -> list[Finding]:
 
 def confined(**changes: Any) -> list[Finding]:
     container = replace(CONTAINER, processes=(replace(PROCESS, **changes),))
-    return [*isolation.confinement_findings([container], NODE, strict=True)]
+    return [*isolation.confinement_findings([container], {"": NODE}, strict=True)]
 
 
 def written(**changes: Any) -> list[str]:
@@ -106,7 +106,7 @@ def test_confinement_of_each_process_is_judged() -> None:
     assert confined(no_new_privileges=False)[0].expected == "no_new_privs"
     assert confined(seccomp=0)[0].actual == "none"
     advice = isolation.confinement_findings(
-        [replace(CONTAINER, processes=(replace(PROCESS, seccomp=0),))], NODE, strict=False
+        [replace(CONTAINER, processes=(replace(PROCESS, seccomp=0),))], {"": NODE}, strict=False
     )
     assert [each.advice for each in advice] == [True]
 

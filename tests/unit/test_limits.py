@@ -14,7 +14,8 @@ from acceptance.core.wait import WaitError
 from acceptance.experiments import limits
 from acceptance.experiments.experiment import WaitResult
 from acceptance.experiments.limits import CpuLoad, MemoryLoad
-from acceptance.experiments.pressure import CpuUse, cgroup_paths, cpu_use, limits_of
+from acceptance.experiments.pressure import CpuUse, cpu_use, limits_of
+from acceptance.provision.cgroups import cgroup_paths
 from acceptance.traffic.availability import Availability
 from acceptance.traffic.records import InconclusiveSampleError, Record
 

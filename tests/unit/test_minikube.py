@@ -82,7 +82,7 @@ def test_cluster_is_made_in_the_runs_folder(machine: Machine, provider: Minikube
         f"--kubernetes-version {pins.KUBERNETES} "
         f"MINIKUBE_HOME={provider.run.folder}/minikube KUBECONFIG={provider.run.kubeconfig}"
     )
-    assert provider.context == provider.node == NAME
+    assert (provider.context, provider.nodes) == (NAME, (NAME,))
     assert provider.run.kubeconfig.is_file()
     assert not (machine.home / "of-the-user").exists()
 
@@ -119,7 +119,7 @@ def test_node_without_subnets_is_reported(machine: Machine, provider: MinikubePr
 
 
 def test_restarted_node_is_prepared_again(machine: Machine, provider: MinikubeProvider) -> None:
-    provider.prepare_node()
+    provider.prepare_nodes()
     text = machine.log.read_text()
     assert ALIAS in text
     assert "systemctl start kubelet" in text

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
+from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,16 +23,19 @@ from acceptance.provision import gateway, lifecycle, user_context
 from acceptance.provision import run as runs
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.node import Node
 from acceptance.provision.providers import CAPABILITIES, provider_of
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.run import LABEL, Context
+from acceptance.provision.tool_pod import namespace_objects
 from acceptance.traffic import sampler
-from tests.unit.user_cluster import KUBECONFIG, MACHINE, NODE, Machine, nodes, run_on
+from tests.unit.user_cluster import KUBECONFIG, MACHINE, NODE, Machine, context, nodes, run_on
 from toolchain.console import ToolchainError
 
+OTHER = "d1ce" * 16
 TAGS = "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
-REASON = "context kind-mine is not a kind cluster of one node on this engine"
+REASON = "context kind-mine is an existing cluster and no kind cluster on this engine: name a registry"
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def target() -> Target:
 def test_kubeconfig_is_only_viewed(machine: Machine) -> None:
     hidden: list[str] = []
     found = user_context.read_context(machine.toolchain, "kind-mine", hidden.append)
-    assert (found.name, found.kubeconfig, found.node, found.lacking) == ("kind-mine", KUBECONFIG, NODE, "")
+    assert (found.name, found.kubeconfig, found.nodes, found.missing_rights) == ("kind-mine", KUBECONFIG, (NODE,), "")
     assert hidden == ["tok-12345678", "S0VZIEtFWQ=="]
     view, *others = machine.commands("kubectl")
     assert view == "kubectl config view --minify --flatten --raw --context kind-mine"
@@ -97,50 +103,95 @@ def test_unreachable_api_server_is_reported(machine: Machine) -> None:
         lambda machine: machine.answer("docker", "label=io.x-k8s.kind.cluster=mine", f"{NODE}\n{NODE[::-1]}"),
         lambda machine: machine.answer("docker", "cat /etc/machine-id", "another"),
     ],
-    ids=["two nodes", "none on this engine", "two on this engine", "another of that name"],
+    ids=["a node elsewhere", "none on this engine", "one more on this engine", "another of that name"],
 )
-def test_only_a_single_node_on_this_engine_is_used(machine: Machine, other: Callable[[Machine], None]) -> None:
+def test_only_a_cluster_on_this_engine_has_its_nodes_here(machine: Machine, other: Callable[[Machine], None]) -> None:
     other(machine)
     found = user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
-    assert found.node == ""
-    assert found.lacking.startswith(REASON)
+    assert found.nodes == ()
 
 
 def test_other_clusters_have_no_node_here(machine: Machine) -> None:
     found = user_context.read_context(machine.toolchain, "mine", lambda _: None)
-    assert found.node == ""
-    assert found.lacking.startswith("context mine is not a kind cluster")
+    assert found.nodes == ()
     assert machine.commands("docker") == []
 
 
 # ---------------------------------------------------------------------------- the cluster
 
 
-def existing_cluster(machine: Machine, home: Path, *, node: str = NODE) -> Cluster:
-    run = run_on(home, node=node, lacking="" if node else REASON)
-    return Cluster(provider_of(machine.toolchain, run))
+def existing_cluster(machine: Machine, home: Path, described: Context | None = None) -> Cluster:
+    return Cluster(provider_of(machine.toolchain, run_on(home, described)))
+
+
+def test_every_node_of_a_kind_cluster_is_found(machine: Machine) -> None:
+    machine.answer("docker", "label=io.x-k8s.kind.cluster=mine", f"{NODE}\n{OTHER}\n")
+    machine.answer("docker", f"exec {OTHER} cat /etc/machine-id", "b1")
+    both = {"items": [*nodes()["items"], *nodes("b1")["items"]]}
+    machine.answer("kubectl", "get nodes", both)
+    assert user_context.read_context(machine.toolchain, "kind-mine", lambda _: None).nodes == (NODE, OTHER)
+
+
+def test_missing_rights_are_named(machine: Machine, tmp_path: Path) -> None:
+    machine.answer("kubectl", "can-i create namespaces", "no\n", 1)
+    machine.answer("kubectl", "can-i create pods/exec", "no\n", 1)
+    found = user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
+    assert found.missing_rights == "create namespaces"
+    with pytest.raises(Untested, match="in which your user may not create namespaces"):
+        existing_cluster(machine, tmp_path, found).load_image("tools:1")
+    with pytest.raises(ToolchainError, match="context kind-mine lacks: create namespaces, create pods/exec; grant"):
+        user_context.read_context(machine.toolchain, "kind-mine", lambda _: None, node_access=True)
 
 
 def test_lacking_capability_is_untested_with_its_reason(machine: Machine, tmp_path: Path) -> None:
-    found = existing_cluster(machine, tmp_path, node="")
+    found = existing_cluster(machine, tmp_path, context())
     assert found.capabilities == {"cluster"}
-    for act in (lambda: found.load_image("tools:1"), lambda: found.node_exec("true"), lambda: found.has_image("a")):
-        with pytest.raises(Untested, match=REASON):
+    with pytest.raises(Untested, match=REASON):
+        found.load_image("tools:1")
+    for act in (found.nodes, lambda: found.node_of({})):
+        with pytest.raises(Untested, match="commands run on its nodes only with --allow-node-access"):
             act()
     with pytest.raises(Untested, match="context kind-mine is an existing cluster: no other release"):
         found.require_capability("releases")
     assert machine.commands() == []
+    assert existing_cluster(machine, tmp_path, context(NODE)).capabilities == {"cluster", "image-load"}
     assert existing_cluster(machine, tmp_path).capabilities == {"cluster", "node", "image-load"}
+    remote = context(registry="registry.example/team", node_access=True)
+    assert existing_cluster(machine, tmp_path, remote).capabilities == {"cluster", "node", "image-load"}
     own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False)))
     assert own.capabilities == frozenset(CAPABILITIES)
 
 
 def test_image_is_loaded_into_the_existing_cluster(machine: Machine, tmp_path: Path) -> None:
     found = existing_cluster(machine, tmp_path)
-    with pytest.raises(ToolchainError, match="was loaded, but the node does not list it"):
+    with pytest.raises(ToolchainError, match=f"was loaded, but node {NODE} does not list it"):
         found.load_image("tools:1-0badc0de")
     assert machine.commands("kind") == ["kind load docker-image tools:1-0badc0de --name mine"]
     assert all(command.startswith(f"docker exec {NODE} ctr") for command in machine.commands("docker"))
+
+
+def test_image_is_pushed_to_the_registry(machine: Machine, tmp_path: Path) -> None:
+    found = existing_cluster(machine, tmp_path, context(registry="registry.example/team"))
+    found.load_image("registry.example/team/tools:1-0badc0de")
+    assert machine.commands() == ["docker push --quiet registry.example/team/tools:1-0badc0de"]
+    machine.answer("docker", "push", "denied: requested access to the resource is denied\n", 1)
+    with pytest.raises(ToolchainError, match=r"registry registry.example/team refuses .*denied\): log in with"):
+        found.load_image("registry.example/team/tools:1-0badc0de")
+
+
+def test_pods_of_the_suite_pull_with_the_users_credentials(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"auths": {"registry.example": {"auth": "bWU6c2VjcmV0LXdvcmQ="}}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    found = existing_cluster(machine, tmp_path, context(registry="registry.example/team", node_access=True))
+    namespace, secret, account = namespace_objects(found)
+    assert namespace["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "privileged"}
+    credentials = json.loads(b64decode(secret["data"][".dockerconfigjson"]))
+    assert credentials == {"auths": {"registry.example": {"username": "me", "password": "secret-word"}}}
+    assert account["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
+    assert len(namespace_objects(existing_cluster(machine, tmp_path, context(registry="other.example/team")))) == 1
+    assert len(namespace_objects(existing_cluster(machine, tmp_path, context(NODE)))) == 1
 
 
 def test_content_is_compared_across_image_names() -> None:
@@ -154,15 +205,15 @@ def test_gateway_of_an_existing_cluster_takes_no_host_port(machine: Machine, tmp
     machine.answer("kubectl", "get service gateway", {"spec": {"ports": [{"port": 1080, "nodePort": 30123}]}})
     found = existing_cluster(machine, tmp_path)
     assert "hostPort" not in str(gateway.pod(found, "tools:1"))
-    assert gateway.address(found) == ("172.18.0.9", 30123)
+    assert gateway.node_port_addresses(found) == [("172.18.0.9", 30123)]
     assert gateway.node_port(found)["spec"]["selector"].items() <= gateway.pod(found, "t")["metadata"]["labels"].items()
 
 
-def test_gateway_of_the_runs_cluster_is_on_loopback(machine: Machine, tmp_path: Path) -> None:
-    machine.answer("docker", "port pytest-todo-0badc0de-control-plane 1080/tcp", "127.0.0.1:32768")
-    own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False)))
-    assert "'hostPort': 1080" in str(gateway.pod(own, "tools:1"))
-    assert gateway.address(own) == ("127.0.0.1", 32768)
+def test_gateway_of_the_runs_cluster_is_on_its_first_node(machine: Machine, tmp_path: Path) -> None:
+    own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False, nodes=3)))
+    pod = gateway.pod(own, "tools:1")
+    assert "'hostPort': 1080" in str(pod)
+    assert pod["spec"]["nodeName"] == "pytest-todo-0badc0de-control-plane"
 
 
 def test_gateway_proxy_url(target: Target) -> None:
@@ -173,7 +224,7 @@ def test_gateway_proxy_url(target: Target) -> None:
 
 
 def test_existing_cluster_gets_nothing_unasked(machine: Machine, tmp_path: Path, target: Target) -> None:
-    made = Provisioner(machine.toolchain, run_on(tmp_path, node="", lacking=REASON), target, lambda _: None)
+    made = Provisioner(machine.toolchain, run_on(tmp_path, context()), target, lambda _: None)
     made.prepare({"release", "ready_release", "images", "database", "model", "gateway"})
     assert made.cluster().context == "kind-mine"
     for what, ask in (
@@ -208,7 +259,7 @@ def index(*names: str) -> dict[str, object]:
 
 @pytest.fixture
 def user() -> Context:
-    return Context("kind-mine", KUBECONFIG, NODE)
+    return context(NODE, node_access=True)
 
 
 def deleted(run: runs.Run) -> str:
@@ -223,7 +274,9 @@ def test_run_removes_only_its_namespace_and_images(machine: Machine, user: Conte
         assert run.kubeconfig.read_text() == KUBECONFIG
         assert stat.S_IMODE(run.kubeconfig.stat().st_mode) == 0o600
         said = runs.read_record(run.folder)
-        assert (said["context"], said["node"], said["kept"]) == ("kind-mine", NODE, False)
+        assert said["kept"] is False
+        assert "tok-" not in str(said)
+        assert runs.recorded_context(run.folder) == replace(user, kubeconfig="")
         mine = f"docker.io/library/acceptance-tools:abc-{run.id}"
         images = (
             f"{mine} oci sha256:1 9MB linux/amd64 -\n"
@@ -259,13 +312,13 @@ def test_content_also_tagged_by_others_is_kept(machine: Machine, tmp_path: Path)
     machine.answer("docker", "images ls", TAGS + images)
     machine.answer("docker", f"--filter id={NODE}", NODE)
     run = run_on(tmp_path)
-    assert ExistingProvider(machine.toolchain, run, "kind-mine", NODE).remove() == []
+    assert ExistingProvider(machine.toolchain, run, context(NODE)).remove() == []
     rm = f"docker exec {NODE} ctr --namespace k8s.io images rm"
     assert machine.commands(rm) == [f"{rm} docker.io/library/acceptance-tools:abc-0badc0de"]
 
 
 def test_cluster_without_node_needs_no_cleanup(machine: Machine) -> None:
-    with lifecycle.acquire_run(machine.toolchain, keep=False, context=Context("mine", KUBECONFIG, "", REASON)) as run:
+    with lifecycle.acquire_run(machine.toolchain, keep=False, context=context()) as run:
         pass
     assert machine.commands("kubectl") == machine.commands("kind") == []
     assert not run.folder.exists()
@@ -319,51 +372,70 @@ def test_failed_cleanup_is_retried(
     assert not run.folder.exists()
 
 
+@pytest.fixture
+def with_agent(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+    """A pod of the suite on each node, through which containers 1 and 2 are found."""
+    monkeypatch.setattr(Cluster, "_agent_on", lambda _, node: f"agent-on-{node}")
+    monkeypatch.setattr(Node, "main_processes", lambda _: {"1": 10, "2": 20})
+    for pid, number in ((10, 1), (20, 2)):
+        machine.answer("kubectl", f"cat /proc/{pid}/cgroup", f"0::/pods/{number}\n")
+
+
+def pod_of(number: int) -> dict[str, object]:
+    statuses = [{"name": "c", "containerID": f"containerd://{number}"}]
+    return {"spec": {"nodeName": "n"}, "status": {"containerStatuses": statuses}}
+
+
+FREEZER = "/sys/fs/cgroup/pods/{}/cgroup.freeze"
+
+
+@pytest.mark.usefixtures("with_agent")
 def test_second_interrupt_leaves_no_container_paused(machine: Machine, tmp_path: Path) -> None:
     """The first one ends the experiment; the other ones come while that is undone."""
-    pod = {"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "c", "containerID": "containerd://1"}]}}
-    machine.answer("docker", "task ls", "TASK PID STATUS\n1 10 PAUSED\n")
-    script = machine.bin / "docker"
-    again = 'case "$*" in *pause*) ;; *) kill -INT $PPID ;; esac\nsaid='
-    script.write_text(script.read_text("utf-8").replace("said=", again, 1), "utf-8")
+    script = machine.bin / "kubectl"
+    again = 'case "$*" in *timeout*) ;; *freeze*) kill -INT $PPID ;; esac\nargv='
+    script.write_text(script.read_text("utf-8").replace("argv=", again, 1), "utf-8")
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         with (
             pytest.raises(RuntimeError, match="the first"),
-            faults.paused_container(existing_cluster(machine, tmp_path), pod, "c"),
+            faults.paused_container(existing_cluster(machine, tmp_path), pod_of(1), "c"),
         ):
             raise RuntimeError("the first")
     except KeyboardInterrupt:
         pytest.fail("it was interrupted while it was undone")
     finally:
         signal.signal(signal.SIGINT, previous)
-    assert machine.commands("docker")[-1].endswith("task resume 1")
+    assert "echo THAWED" in machine.log.read_text("utf-8")
 
 
+@pytest.mark.usefixtures("with_agent")
 def test_paused_containers_are_recorded(machine: Machine, tmp_path: Path) -> None:
-    def pod(number: int) -> dict[str, object]:
-        return {"status": {"containerStatuses": [{"name": "c", "containerID": f"containerd://{number}"}]}}
-
     found = existing_cluster(machine, tmp_path)
-    with faults.paused_container(found, pod(1), "c"):
-        with faults.paused_container(found, pod(2), "c"):
-            assert runs.paused_containers(runs.read_record(found.run.folder)) == {"1": NODE, "2": NODE}
-        assert runs.paused_containers(runs.read_record(found.run.folder)) == {"1": NODE}
-    assert runs.paused_containers(runs.read_record(found.run.folder)) == {}
+    one, two = FREEZER.format(1), FREEZER.format(2)
+    with faults.paused_container(found, pod_of(1), "c"):
+        with faults.paused_container(found, pod_of(2), "c"):
+            assert runs.paused_freezers(runs.read_record(found.run.folder)) == {one: "n", two: "n"}
+        assert runs.paused_freezers(runs.read_record(found.run.folder)) == {one: "n"}
+    assert runs.paused_freezers(runs.read_record(found.run.folder)) == {}
 
 
+@pytest.mark.usefixtures("with_agent")
 @pytest.mark.parametrize(
-    "context", [Context("kind-mine", KUBECONFIG, NODE), None], ids=["existing cluster", "run's cluster"]
+    "described", [context(NODE, node_access=True), None], ids=["existing cluster", "run's cluster"]
 )
-def test_paused_containers_are_resumed_first(machine: Machine, context: Context | None) -> None:
-    run, lock = lifecycle.new_run(keep=False, context=context)
-    runs.update_record(run, paused={"1": NODE, "2": NODE})
+def test_paused_containers_are_resumed_first(machine: Machine, described: Context | None) -> None:
+    run, lock = lifecycle.new_run(keep=False, context=described)
+    node = "n" if described else f"{run.cluster_name}-control-plane"
+    runs.update_record(run, paused={FREEZER.format(1): node, FREEZER.format(2): node})
     lock.close()
-    machine.answer("docker", "task resume 1", "not found", 1)
+    tool, where = ("kubectl", "exec agent-on-n -- nsenter") if described else ("docker", f"exec {node} sh -c")
+    machine.answer(tool, FREEZER.format(1), "not found", 1)
     machine.answer("docker", f"--filter id={NODE}", NODE)
     lifecycle.sweep(machine.toolchain)
-    resume = f"docker exec {NODE} ctr --namespace k8s.io task resume"
-    assert machine.commands()[:2] == [f"{resume} 1", f"{resume} 2"]
+    resumed = [line for line in machine.commands(tool)[:9] if where in line]
+    assert len(resumed) == 2
+    assert machine.commands()[0] == resumed[0]
     assert not run.folder.exists()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from acceptance.experiments import volumes
 from acceptance.experiments.volumes import Marker, Observed
+from acceptance.provision.node import Node
 
 POD: dict[str, Any] = {
     "metadata": {"name": "shop-api-1"},
@@ -38,16 +39,25 @@ POD: dict[str, Any] = {
 }
 
 
+NODE, OTHER = (Node(f"node-{number}", (), str) for number in (1, 2))
+
+
 class FakeNode:
     """A node that notes which files are written."""
 
     def __init__(self) -> None:
         self.touched: list[str] = []
 
-    def node_exec(self, *argv: str) -> str:
-        if argv[0] == "touch":
-            self.touched.append(argv[1])
-        return "TASK PID STATUS\nabc 41 RUNNING\ndef 42 RUNNING\n"
+    def node_of(self, _: object) -> FakeNode:
+        return self
+
+    def main_processes(self) -> dict[str, int]:
+        return {"abc": 41, "def": 42}
+
+    def exec(self, *argv: str) -> str:
+        assert argv[0] == "touch"
+        self.touched.append(argv[1])
+        return ""
 
 
 def test_each_writable_volume_gets_one_file() -> None:
@@ -60,11 +70,11 @@ def test_each_writable_volume_gets_one_file() -> None:
 
 def test_file_that_outlives_its_pod_is_a_finding() -> None:
     kept, gone = (Marker(POD, "scratch", "emptyDir", f"marker-{number}") for number in (1, 2))
-    left = volumes.remaining([kept, gone], ["/srv/marker-1", "/elsewhere/marker-3"])
+    left = volumes.remaining([kept, gone], {NODE: ["/elsewhere/marker-3"], OTHER: ["/srv/marker-1"]})
     assert left == {kept: "/srv/marker-1"}
     (finding,) = volumes.volume_findings(left)
     assert (finding.rule, finding.actual) == ("PER-07", "a file at /srv/marker-1")
-    assert not volumes.remaining([gone], [])
+    assert not volumes.remaining([gone], {NODE: []})
 
 
 def test_last_state_of_a_process_counts() -> None:
@@ -76,6 +86,6 @@ def test_last_state_of_a_process_counts() -> None:
 
     text = status(7, "runc:[2:INIT]", 0) + status(9, "hook", 0, inner=12)
     text += status(7, "python3", 0) + status(7, "python3", 1000) + status(8, "sh", 5, inner=13)
-    observed = Observed(text.splitlines(keepends=True))
+    observed = Observed([[], text.splitlines(keepends=True)])
     assert [(each.name, each.uids[0]) for each in observed.processes("abc")] == [("python3", 1000), ("sh", 5)]
     assert observed.processes("other") == ()

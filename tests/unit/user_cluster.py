@@ -66,10 +66,15 @@ def nodes(machine_id: str = MACHINE, count: int = 1) -> dict[str, Any]:
     return {"items": [{"status": status}] * count}
 
 
-def run_on(home: Path, *, node: str = NODE, lacking: str = "") -> Run:
-    """Return a run on the existing cluster `mine`; without a node for the reason `lacking`."""
+def context(*nodes: str, **fields: Any) -> Context:
+    """Return the context of the existing cluster `mine`, whose nodes are these containers."""
+    return Context("kind-mine", KUBECONFIG, nodes, **fields)
+
+
+def run_on(home: Path, described: Context | None = None) -> Run:
+    """Return a run on the existing cluster `mine`: one node on this engine, which the user lets the suite reach."""
     folder = home / "run"
     folder.mkdir(exist_ok=True)
-    run = Run("0badc0de", folder, kept=False, context=Context("kind-mine", KUBECONFIG, node, lacking))
+    run = Run("0badc0de", folder, kept=False, context=described or context(NODE, node_access=True))
     run.kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
     return run

@@ -5,7 +5,7 @@ from acceptance.provision.providers.containers import ContainersProvider
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.providers.kind import KindProvider
 from acceptance.provision.providers.minikube import MinikubeProvider
-from acceptance.provision.run import Run, read_record
+from acceptance.provision.run import Run, read_record, recorded_context
 from toolchain import Toolchain
 
 __all__ = ["CAPABILITIES", "GATEWAY_PORT", "Provider", "provider_of"]
@@ -14,10 +14,9 @@ __all__ = ["CAPABILITIES", "GATEWAY_PORT", "Provider", "provider_of"]
 def provider_of(toolchain: Toolchain, run: Run) -> Provider:
     """Return the provider of a run's cluster: of this run, or of a dead one that only its record describes."""
     if run.context is not None:
-        return ExistingProvider(toolchain, run, run.context.name, run.context.node, run.context.lacking)
+        return ExistingProvider(toolchain, run, run.context)
     if not run.clustered:
         return ContainersProvider(toolchain, run)
-    record = read_record(run.folder)
-    if context := record.get("context"):
-        return ExistingProvider(toolchain, run, str(context), str(record.get("node") or ""))
-    return (MinikubeProvider if record.get("provider") == "minikube" else KindProvider)(toolchain, run)
+    if (context := recorded_context(run.folder)) is not None:
+        return ExistingProvider(toolchain, run, context)
+    return (MinikubeProvider if read_record(run.folder).get("provider") == "minikube" else KindProvider)(toolchain, run)

@@ -13,12 +13,12 @@ GATEWAY_PORT = 1080
 
 CAPABILITIES: Mapping[str, str] = {
     "cluster": "there is a cluster, with an API server",
-    "node": "commands run on the node",
-    "image-load": "images of this machine are loaded onto the node",
+    "node": "commands run on the nodes, through a privileged pod of the suite on each",
+    "image-load": "images of this machine are loaded onto the nodes",
     "releases": "other releases are installed beside the one under test",
     "own-release": "the run installs the release under test, with a database, a model and images of its own",
-    "node-restart": "the node is restarted, with everything on it",
-    "mapped-port": "a port of this machine's loopback is mapped to the gateway's port on the node",
+    "node-restart": "nodes are restarted, drained and lost, with everything on them",
+    "mapped-port": "a port of this machine's loopback is mapped to the gateway's port on the first node",
 }
 """What a cluster may allow beyond reading it and changing the release under test."""
 
@@ -39,8 +39,11 @@ class Provider(Protocol):
         """The context's name in the run's kubeconfig."""
 
     @property
-    def node(self) -> str:
-        """The container that is the node; empty where this engine has none."""
+    def nodes(self) -> tuple[str, ...]:
+        """The containers on this engine that are the nodes, a control plane first; empty where it has none.
+
+        A container of the run's own cluster has the name of its node.
+        """
 
     @property
     def creates_cluster(self) -> bool:
@@ -64,11 +67,17 @@ class Provider(Protocol):
     def create(self) -> None:
         """Make the cluster, or connect to one that is there already. Raises `ToolchainError`."""
 
-    def prepare_node(self) -> None:
-        """Set up on the node what a restart of it undoes. Raises `CommandError`."""
+    def prepare_nodes(self) -> None:
+        """Set up on the nodes what a restart of one undoes. Raises `CommandError`."""
+
+    def nodes_up(self) -> bool:
+        """Whether containerd answers on every node, which it does some time before the API server."""
 
     def load_images(self, references: Sequence[str]) -> None:
-        """Load images of this machine's engine onto the node. Raises `ToolchainError`."""
+        """Load those images of this machine's engine that a node lacks. Raises `ToolchainError`."""
+
+    def registry_credentials(self) -> str:
+        """Return the configuration with which a node pulls the suite's images; empty where it pulls none."""
 
     def versions(self) -> dict[str, str]:
         """Return what the report names of the provider, such as its version."""

@@ -23,9 +23,9 @@ class ContainersProvider:
         return ""
 
     @property
-    def node(self) -> str:
+    def nodes(self) -> tuple[str, ...]:
         """None."""
-        return ""
+        return ()
 
     @property
     def creates_cluster(self) -> bool:
@@ -55,11 +55,19 @@ class ContainersProvider:
     def create(self) -> None:
         """Do nothing."""
 
-    def prepare_node(self) -> None:
+    def prepare_nodes(self) -> None:
         """Do nothing: there is no node."""
+
+    def nodes_up(self) -> bool:
+        """Return whether every one of no nodes answers."""
+        return True
 
     def load_images(self, references: Sequence[str]) -> None:
         """Do nothing: the engine has the images."""
+
+    def registry_credentials(self) -> str:
+        """Return nothing."""
+        return ""
 
     def versions(self) -> dict[str, str]:
         """Return what stands for a cluster in the report."""

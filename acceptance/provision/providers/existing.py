@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from docker.auth import load_config
+
 from acceptance.core.deadlines import API_SERVER, NAMESPACE_GONE
 from acceptance.core.fields import mapping_at, mappings_at
+from acceptance.provision.containerd import CTR
+from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.kind import CONTEXT_PREFIX, load_command
-from acceptance.provision.run import CTR, LABEL, Run, read_record
+from acceptance.provision.run import LABEL, Context, Run, read_record
 from toolchain import Toolchain
-from toolchain.console import CommandError, log, run
+from toolchain.console import CommandError, ToolchainError, log, run
 
 IMAGE_NAME = "io.containerd.image.name"
 """Annotation of an image in an archive's index."""
@@ -22,17 +26,21 @@ CONNECTION_REFUSED = "refused"
 
 @dataclass(frozen=True)
 class ExistingProvider:
-    """A cluster that the run did not make.
-
-    `node` is the container that is the cluster's one node on this engine, or empty, and `node_reason` then says why
-    there is none.
-    """
+    """A cluster that the run did not make."""
 
     toolchain: Toolchain
     run: Run
-    context: str
-    node: str
-    node_reason: str = ""
+    described: Context
+
+    @property
+    def context(self) -> str:
+        """The user's name of the context."""
+        return self.described.name
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The identifiers of the containers that are the nodes of a kind cluster on this engine, else nothing."""
+        return self.described.nodes
 
     @property
     def creates_cluster(self) -> bool:
@@ -51,15 +59,26 @@ class ExistingProvider:
 
     @property
     def lacking(self) -> Mapping[str, str]:
-        """Everything that changes more than the release under test; without a node, its capabilities too."""
+        """Everything that changes more than the release under test, and what the user's options do not permit."""
         whose = f"context {self.context} is an existing cluster"
         lacking = {
             "releases": f"{whose}: no other release is installed in it",
             "own-release": f"{whose}: the release in it was not installed by this run",
-            "node-restart": f"{whose}: its node is not restarted",
-            "mapped-port": f"{whose}: no port of its node is mapped to this machine",
+            "node-restart": f"{whose}: its nodes are not restarted",
+            "mapped-port": f"{whose}: no port of its nodes is mapped to this machine",
         }
-        return lacking if self.node else lacking | {"node": self.node_reason, "image-load": self.node_reason}
+        missing = self.described.missing_rights
+        if missing:
+            lacking["image-load"] = f"{whose}, in which your user may not {missing}"
+        elif not self.nodes and not self.described.registry:
+            lacking["image-load"] = (
+                f"{whose} and no kind cluster on this engine: name a registry for the suite's image with --registry"
+            )
+        if not self.described.node_access:
+            lacking["node"] = f"{whose}: commands run on its nodes only with --allow-node-access"
+        elif "image-load" in lacking:
+            lacking["node"] = lacking["image-load"]
+        return lacking
 
     def environment(self) -> dict[str, str]:
         """Return the variable that keeps Helm from dropping the oldest revisions of the user's release."""
@@ -68,39 +87,72 @@ class ExistingProvider:
     def create(self) -> None:
         """Do nothing: the cluster is there."""
 
-    def prepare_node(self) -> None:
-        """Do nothing: the node is as its owner set it up."""
+    def prepare_nodes(self) -> None:
+        """Do nothing: the nodes are as their owner set them up."""
+
+    def nodes_up(self) -> bool:
+        """Whether containerd answers on every node that is a container."""
+        return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
-        """Load images onto the node of a kind cluster. Raises `CommandError` with kind's words."""
+        """Load images onto the nodes of a kind cluster, or push them to the registry. Raises `ToolchainError`."""
+        engine = self.toolchain.engine
+        if not self.described.registry:
+            node_containers.load(engine, self.nodes, references, self._load)
+            return
+        for reference in references:
+            try:
+                engine.docker("push", "--quiet", reference)
+            except CommandError as error:
+                raise ToolchainError(
+                    f"the registry {self.described.registry} refuses {reference} ({error.summary}): log in with "
+                    "`docker login`, or name another one with --registry"
+                ) from error
+
+    def _load(self, references: Sequence[str]) -> None:
         command = load_command(self.toolchain, self.context.removeprefix(CONTEXT_PREFIX), references)
         run(command, env=self.toolchain.engine.environment)
+
+    def registry_credentials(self) -> str:
+        """Return the user's credentials of the registry as a node needs them; empty where it needs none."""
+        if not self.described.registry:
+            return ""
+        host = self.described.registry.split("/")[0]
+        found = _credentials(host)
+        return json.dumps({"auths": {host: found}}) if found else ""
 
     def versions(self) -> dict[str, str]:
         """Return the context's name."""
         return {"context": self.context}
 
     def remove(self) -> list[str]:
-        """Remove the run's namespace and images from the cluster; nothing is left to remove if it is gone."""
-        if not self.node:
-            return []  # without its node, nothing can have been put there
+        """Remove the run's namespace and images from the cluster; nothing is left to remove if it is gone.
+
+        What nodes have pulled from a registry is left to the kubelet's garbage collection of images.
+        """
+        if "image-load" in self.lacking:
+            return []  # nothing can have been put there
         record = read_record(self.run.folder)
         if release := record.get("release"):
             log("sweep", f"run {self.run.id} ended before it was sure that {release}")
         failures = self._delete_namespace()
         try:
-            engine = self.toolchain.engine
-            found = engine.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={self.node}").split()
-            if not found and failures and CONNECTION_REFUSED in failures[0]:
+            if self._is_gone() and failures and CONNECTION_REFUSED in failures[0]:
                 log(
                     "sweep",
                     f"the cluster of context {self.context} is gone, with everything that run {self.run.id} left",
                 )
                 return []
-            self._remove_images()
+            for node in self.nodes:
+                self._remove_images(node)
         except CommandError as error:
             failures.append(str(error))
         return failures
+
+    def _is_gone(self) -> bool:
+        """Whether the nodes were containers of this engine, and it has none of them any more."""
+        filters = [word for node in self.nodes for word in ("--filter", f"id={node}")]
+        return bool(filters) and not self.toolchain.engine.docker("ps", "--all", "--quiet", *filters).split()
 
     def _delete_namespace(self) -> list[str]:
         seconds = f"{NAMESPACE_GONE.seconds:g}s"
@@ -116,33 +168,39 @@ class ExistingProvider:
             return [f"context {self.context}: {error.summary}"]
         return []
 
-    def _ctr(self, *argv: str) -> str:
-        return self.toolchain.engine.docker("exec", self.node, *CTR, *argv)
+    def _ctr(self, node: str, *argv: str) -> str:
+        return self.toolchain.engine.docker("exec", node, *CTR, *argv)
 
-    def _remove_images(self) -> None:
-        """Remove the run's images from the node by their exact names; content also tagged by others is kept."""
+    def _remove_images(self, node: str) -> None:
+        """Remove the run's images from a node by their exact names; content also tagged by others is kept."""
         names: dict[str, list[str]] = {}
-        for line in self._ctr("images", "ls").splitlines()[1:]:
+        for line in self._ctr(node, "images", "ls").splitlines()[1:]:
             name, _, digest, *_ = line.split()
             names.setdefault(digest, []).append(name)
         if not any(self._is_own(name) for same in names.values() for name in same):
             return
-        removable = [name for digest, same in names.items() for name in self._removable(digest, same)]
-        self._ctr("images", "rm", *removable)
+        removable = [name for digest, same in names.items() for name in self._removable(node, digest, same)]
+        self._ctr(node, "images", "rm", *removable)
 
-    def _removable(self, digest: str, names: Sequence[str]) -> list[str]:
+    def _removable(self, node: str, digest: str, names: Sequence[str]) -> list[str]:
         """Which of the names that the content of a digest has are the run's, and may be removed."""
         removable = [name for name in names if self._is_own(name)]
         tagged = [name for name in names if not name.startswith("sha256:") and "@" not in name]
         if tagged and all(map(self._is_own, tagged)):  # the kubelet's name of the same content
             removable += [name for name in names if name.startswith("sha256:")]
         imported = [name for name in names if name.startswith("import-")]  # what kind has loaded, as a whole
-        if imported and all(map(self._is_own, _image_names(self._ctr("content", "get", digest)))):
+        if imported and all(map(self._is_own, _image_names(self._ctr(node, "content", "get", digest)))):
             removable += imported
         return removable
 
     def _is_own(self, name: str) -> bool:
         return name.endswith(f"-{self.run.id}")
+
+
+def _credentials(host: str) -> dict[str, str]:
+    """The user's credentials for a registry, as the configuration of a node has them; docker-py finds them."""
+    found = load_config().resolve_authconfig(host) or {}
+    return {key: str(found[name]) for key in ("username", "password") for name in (key, key.title()) if found.get(name)}
 
 
 def _image_names(index: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""kind: a cluster of one node for the run alone, made through pytest-kubernetes on this machine's engine."""
+"""kind: a cluster for the run alone, made through pytest-kubernetes on this machine's engine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from typing import Any
 import yaml
 
 from acceptance.core.fields import Object, text_at
+from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.base import GATEWAY_PORT
 from acceptance.provision.providers.managers import KindManager, configure, error_summary
-from acceptance.provision.providers.node import close_node
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
 
 CREATE_SECONDS = 240
 """kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
+POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
+"""kind's defaults."""
 REASON = "ERROR"
 """What is in the line that says why kind gives up."""
 CONTEXT_PREFIX = "kind-"
 """How the name of a kind cluster's context begins."""
+ROLE_LABEL, LOAD_BALANCER = "io.x-k8s.kind.role", "external-load-balancer"
+"""kind's label of a container's role, and that of the one which is no node: it is before several control planes."""
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 """kind's label of every container of a cluster; its value is the cluster's name."""
 
@@ -41,9 +45,10 @@ class KindProvider:
         return f"{CONTEXT_PREFIX}{self.run.cluster_name}"
 
     @property
-    def node(self) -> str:
-        """kind's name of the one node's container."""
-        return f"{self.run.cluster_name}-control-plane"
+    def nodes(self) -> tuple[str, ...]:
+        """kind's names of the nodes: a control plane, and workers."""
+        workers = [f"worker{number if number > 1 else ''}" for number in range(1, self.run.nodes)]
+        return tuple(f"{self.run.cluster_name}-{role}" for role in ("control-plane", *workers))
 
     @property
     def creates_cluster(self) -> bool:
@@ -66,7 +71,7 @@ class KindProvider:
         return {}
 
     def environment(self) -> dict[str, str]:
-        """Return the variable that puts the node on the run's own network."""
+        """Return the variable that puts the nodes on the run's own network."""
         return {"KIND_EXPERIMENTAL_DOCKER_NETWORK": self.run.network}
 
     def create(self) -> None:
@@ -81,16 +86,33 @@ class KindProvider:
             self._manager(path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
             raise ToolchainError(f"kind could not create the cluster: {error_summary(error, REASON)}") from error
-        self.prepare_node()
+        self.prepare_nodes()
+
+    def prepare_nodes(self) -> None:
+        """Reject on each node what is sent to addresses without a pod. Raises `CommandError`."""
+        for node in self.nodes:
+            node_containers.reject_unknown_addresses(self.toolchain.engine, node, POD_SUBNET, SERVICE_SUBNET)
+
+    def nodes_up(self) -> bool:
+        """Whether containerd answers on every node."""
+        return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
-        """Load images, those that share layers in one command. Raises `ToolchainError` with kind's words."""
+        """Load the images that a node lacks. Raises `ToolchainError` with kind's words."""
+        node_containers.load(self.toolchain.engine, self.nodes, references, self._load)
+
+    def _load(self, references: Sequence[str]) -> None:
+        """Load images onto every node, in one command, so that shared layers are loaded once."""
         try:
             self._manager().load_image(" ".join(references))
         except subprocess.SubprocessError as error:
             raise ToolchainError(
                 f"kind could not load {', '.join(references)}: {error_summary(error, REASON)}"
             ) from error
+
+    def registry_credentials(self) -> str:
+        """Return nothing: the nodes have the images."""
+        return ""
 
     def versions(self) -> dict[str, str]:
         """Return the node's image and kind's version."""
@@ -119,26 +141,19 @@ class KindProvider:
     def _manager(self, provider_config: Path | None = None) -> KindManager:
         return configure(KindManager, self.run, seconds=CREATE_SECONDS, provider_config=provider_config)
 
-    def prepare_node(self) -> None:
-        """Reject on the node what has no destination there."""
-        close_node(self.toolchain.engine, self.node)
-
 
 def configuration(toolchain: Toolchain, run: Run) -> dict[str, Any]:
-    """Return kind's configuration: one node, with a port of this machine's loopback mapped to the gateway."""
+    """Return kind's configuration: the run's nodes, the first with a port of this machine's loopback mapped to it."""
+    gateway = {"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}
+    first = {"role": "control-plane", "image": toolchain.node_image, "extraPortMappings": [gateway]}
+    worker = {"role": "worker", "image": toolchain.node_image}
     kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": run.cluster_name,
         "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
-        "nodes": [
-            {
-                "role": "control-plane",
-                "image": toolchain.node_image,
-                "extraPortMappings": [{"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}],
-            }
-        ],
+        "nodes": [first, *(worker for _ in range(1, run.nodes))],
     }
 
 
@@ -147,20 +162,22 @@ def load_command(toolchain: Toolchain, cluster_name: str, references: Sequence[s
     return [toolchain.kind, "load", "docker-image", *references, "--name", cluster_name]
 
 
-def find_node(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> str | None:
-    """Return the container that is the one node of a kind cluster on this engine, or None.
+def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> tuple[str, ...]:
+    """Return the containers that are the nodes of a kind cluster on this engine; nothing if it is none.
 
     Args:
         toolchain: The tools of this machine.
         context: The context's name; kind's begin with `kind-`.
         nodes: The cluster's nodes as its API server lists them.
     """
-    if not context.startswith(CONTEXT_PREFIX) or len(nodes) != 1:
-        return None
+    if not context.startswith(CONTEXT_PREFIX):
+        return ()
     label = f"label={CLUSTER_LABEL}={context.removeprefix(CONTEXT_PREFIX)}"
-    containers = toolchain.engine.docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
-    if len(containers) != 1:
-        return None
+    docker = toolchain.engine.docker
+    form = f'{{{{.ID}}}} {{{{.Label "{ROLE_LABEL}"}}}}'
+    rows = [line.split() for line in docker("ps", "--no-trunc", "--filter", label, "--format", form).splitlines()]
+    containers = [row[0] for row in rows if LOAD_BALANCER not in row]
     # A cluster on another machine may have the same name.
-    machine = toolchain.engine.docker("exec", containers[0], "cat", "/etc/machine-id").strip()
-    return containers[0] if machine == text_at(nodes[0], "status.nodeInfo.machineID") else None
+    machines = {docker("exec", container, "cat", "/etc/machine-id").strip() for container in containers}
+    known = {text_at(node, "status.nodeInfo.machineID") for node in nodes}
+    return tuple(containers) if machines and machines == known and len(containers) == len(nodes) else ()

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.provision.providers import managers
+from acceptance.provision.providers import managers, node_containers
 from acceptance.provision.providers.managers import MinikubeManager
-from acceptance.provision.providers.node import close_node, import_images
 from acceptance.provision.run import Run
 from toolchain import Toolchain, minikube_image, pins
 from toolchain.console import CommandError, ToolchainError, run, succeeds
@@ -45,9 +44,9 @@ class MinikubeProvider:
         return self.run.cluster_name
 
     @property
-    def node(self) -> str:
-        """Minikube's name of the one node's container, which is the profile's."""
-        return self.run.cluster_name
+    def nodes(self) -> tuple[str, ...]:
+        """Minikube's name of the one node, which is the profile's."""
+        return (self.run.cluster_name,)
 
     @property
     def creates_cluster(self) -> bool:
@@ -95,20 +94,34 @@ class MinikubeProvider:
         except (subprocess.SubprocessError, RuntimeError) as error:
             reason = managers.error_summary(error, REASON).rpartition(REASON)[2]
             raise ToolchainError(f"Minikube could not create the cluster: {reason}") from error
-        close_node(self.toolchain.engine, self.node)
+        self.prepare_nodes()
 
-    def prepare_node(self) -> None:
-        """Set up on the node what a restart of it undoes. Raises `CommandError`."""
-        self.toolchain.engine.docker("exec", self.node, "sh", "-euc", AFTER_RESTART)
-        close_node(self.toolchain.engine, self.node)
+    def prepare_nodes(self) -> None:
+        """Set up on the node what a restart of it undoes. Raises `ToolchainError`."""
+        engine, (node,) = self.toolchain.engine, self.nodes
+        engine.docker("exec", node, "sh", "-euc", AFTER_RESTART)
+        node_containers.reject_unknown_addresses(engine, node, *node_containers.subnets(engine, node))
+
+    def nodes_up(self) -> bool:
+        """Whether the node's containerd answers."""
+        return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
-        """Load images, those that share layers in one archive. Raises `CommandError`."""
-        import_images(self.toolchain.engine, self.node, references)
+        """Load the images that the node lacks. Raises `ToolchainError`."""
+        node_containers.load(self.toolchain.engine, self.nodes, references, self._load)
+
+    def _load(self, references: Sequence[str]) -> None:
+        """Load images as one archive, so that shared layers are loaded once."""
+        for node in self.nodes:
+            node_containers.import_images(self.toolchain.engine, node, references)
+
+    def registry_credentials(self) -> str:
+        """Return nothing: the node has the images."""
+        return ""
 
     def versions(self) -> dict[str, str]:
         """Return the base image of the node and Minikube's version."""
-        inspect = ("container", "inspect", "--format", "{{.Config.Image}}", self.node)
+        inspect = ("container", "inspect", "--format", "{{.Config.Image}}", *self.nodes)
         return {"base image": self.toolchain.engine.docker(*inspect).strip(), "minikube": minikube_image.version()}
 
     def remove(self) -> list[str]:

@@ -1,0 +1,68 @@
+"""A port-forward to the gateway's pod that reconnects, for a machine that reaches no node of the cluster."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from acceptance.provision.docker import LOOPBACK
+
+PAUSE_SECONDS = 0.2
+"""Between the end of a port-forward and the next, so that one which can't start does not occupy a core."""
+
+
+@contextmanager
+def forwarded_port(kubectl: Sequence[str | Path], pod: str, port: int) -> Iterator[int]:
+    """Yield a port on loopback from which connections are forwarded to a pod's port until exit.
+
+    Args:
+        kubectl: kubectl with the options that name the cluster and the namespace.
+        pod: The pod's name.
+        port: The pod's port.
+    """
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        local = int(probe.getsockname()[1])
+    command = [*kubectl, "port-forward", f"pod/{pod}", f"{local}:{port}", "--address", LOOPBACK]
+    forward = _PortForward(command)
+    thread = Thread(target=forward.run, daemon=True)
+    thread.start()
+    try:
+        yield local
+    finally:
+        forward.stop()
+        thread.join()
+
+
+class _PortForward:
+    """Runs the command again whenever it ends, as it does when the connection to the pod is lost."""
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        self._command = command
+        self._stopped = Event()
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Forward until `stop` is called."""
+        while True:
+            with self._lock:
+                if self._stopped.is_set():
+                    return
+                # In a session of its own, so that Ctrl-C does not reach it: it is ended here.
+                self._process = subprocess.Popen(
+                    self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                )
+            self._process.wait()
+            self._stopped.wait(PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """End the command; it is not run again."""
+        with self._lock:
+            self._stopped.set()
+            if self._process is not None:
+                self._process.terminate()
