@@ -88,6 +88,7 @@ class MinikubeProvider:
             return
         if self.run.reused and (failures := self.remove()):  # leftovers of an interrupted run would be in the way
             raise ToolchainError(failures[0])
+        self.run.kubeconfig.unlink(missing_ok=True)
         manager = managers.configure(MinikubeManager, self.run, seconds=CREATE_SECONDS, kubernetes=pins.KUBERNETES)
         try:
             manager.create(timeout=CREATE_SECONDS, options=self._options())

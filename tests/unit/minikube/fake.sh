@@ -1,13 +1,13 @@
 #!/bin/sh
-# Answers as Minikube did on a machine without a registry; the folder of this script has its outputs.
-# ANSWERS/start names the output of `start`, ANSWERS/status that of `status`; both hold the exit code too.
+# Answers as Minikube 1.38.1 did on a machine without a registry: FAKE_DATA has its outputs, exit codes and flags, FAKE_START
+# and FAKE_STATUS name the answers.
 echo "minikube $* MINIKUBE_HOME=$MINIKUBE_HOME KUBECONFIG=$KUBECONFIG" >> "$FAKE_LOG"
 command=$1
 profile=
 for word; do
     case "$word" in
     --*)
-        grep -qF -e " ${word%%=*} " -e " ${word%%=*}=" "$FAKE_DATA/$command-flags.txt" || {
+        grep -qxF -e "${word%%=*}" "$FAKE_DATA/$command.flags" "$FAKE_DATA/global.flags" || {
             echo "Error: unknown flag: ${word%%=*}" >&2
             exit 80
         }
