@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from toolchain import binaries, cache, images, pins
-from toolchain.console import ToolchainError, log, run, timed_step
+from toolchain.console import ToolchainError, log, timed_step
 from toolchain.engine import Engine
 
 HERE = Path(__file__).resolve().parent / "minikube"
@@ -80,8 +80,3 @@ def fill_cache(home: Path) -> None:
     for name in KUBERNETES_BINARIES:
         if not (folder / name).exists():
             (folder / name).hardlink_to(source / name)
-
-
-def version() -> str:
-    """Return Minikube's version."""
-    return run([require(), "version", "--short"]).strip()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from acceptance.provision import docker, lifecycle
 from acceptance.provision import run as runs
-from acceptance.provision.providers import provider_of
+from acceptance.provision.providers import minikube, provider_of
 from acceptance.provision.providers.minikube import ALIAS, MinikubeProvider
 from acceptance.provision.provisioner import environment
 from acceptance.provision.run import Run
@@ -145,11 +146,14 @@ def test_stopped_kept_cluster_is_made_again(
     assert machine.commands("docker volume rm") == [f"docker volume rm {NAME}"]
 
 
+DAEMON = "docker: Error response from daemon: "
+
+
 @pytest.mark.parametrize(
     ("recorded", "reason"),
     [
-        ("no-base-image", "INET_LOOKUP_HOST: Failed to start host: "),
-        ("no-subnet", "GUEST_PROVISION: "),
+        ("no-base-image", f'INET_LOOKUP_HOST: {DAEMON}Get "https://registry-1.docker.io/v2/": dial tcp: lookup'),
+        ("no-subnet", f"GUEST_PROVISION: {DAEMON}user specified IP address is supported only when connecting to"),
     ],
 )
 def test_cluster_that_does_not_start_says_why(
@@ -161,6 +165,21 @@ def test_cluster_that_does_not_start_says_why(
     words = str(raised.value)
     assert words.startswith(f"Minikube could not create the cluster: {reason}")
     assert "\n" not in words
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            b"X Exiting due to DRV_NOT_HEALTHY: Found no driver\n\n* Suggestion: start it\n",
+            "DRV_NOT_HEALTHY: Found no driver",
+        ),
+        (b"panic\nit broke\n", "it broke"),
+        (b"", "exit code 1"),
+    ],
+)
+def test_reason_is_one_line(said: bytes, reason: str) -> None:
+    assert minikube._reason(subprocess.CalledProcessError(1, "minikube", stderr=said)) == reason
 
 
 def test_missing_minikube_is_one_sentence_with_the_cure(machine: Machine, provider: MinikubeProvider) -> None:

@@ -13,7 +13,7 @@ import yaml
 from acceptance.core.fields import Object, text_at
 from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.base import GATEWAY_PORT
-from acceptance.provision.providers.managers import KindManager, configure, error_summary
+from acceptance.provision.providers.managers import KindManager, configure, error_lines
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
@@ -22,8 +22,6 @@ CREATE_SECONDS = 240
 """kind's own wait for kubeadm is 4 minutes; here it takes 11 to 25 s."""
 POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
 """kind's defaults."""
-REASON = "ERROR"
-"""What is in the line that says why kind gives up."""
 CONTEXT_PREFIX = "kind-"
 """How the name of a kind cluster's context begins."""
 ROLE_LABEL, LOAD_BALANCER = "io.x-k8s.kind.role", "external-load-balancer"
@@ -85,7 +83,7 @@ class KindProvider:
         try:
             self._manager(path).create(timeout=CREATE_SECONDS)
         except subprocess.SubprocessError as error:
-            raise ToolchainError(f"kind could not create the cluster: {error_summary(error, REASON)}") from error
+            raise ToolchainError(f"kind could not create the cluster: {_error_summary(error)}") from error
         self.prepare_nodes()
 
     def prepare_nodes(self) -> None:
@@ -106,9 +104,7 @@ class KindProvider:
         try:
             self._manager().load_image(" ".join(references))
         except subprocess.SubprocessError as error:
-            raise ToolchainError(
-                f"kind could not load {', '.join(references)}: {error_summary(error, REASON)}"
-            ) from error
+            raise ToolchainError(f"kind could not load {', '.join(references)}: {_error_summary(error)}") from error
 
     def registry_credentials(self) -> str:
         """Return nothing: the nodes have the images."""
@@ -181,3 +177,9 @@ def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> t
     machines = {docker("exec", container, "cat", "/etc/machine-id").strip() for container in containers}
     known = {text_at(node, "status.nodeInfo.machineID") for node in nodes}
     return tuple(containers) if machines and machines == known and len(containers) == len(nodes) else ()
+
+
+def _error_summary(error: subprocess.SubprocessError) -> str:
+    """The line of kind's output that says why it failed."""
+    lines = error_lines(error)
+    return next((line for line in lines if "ERROR" in line), lines[-1])

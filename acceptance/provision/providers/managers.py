@@ -57,9 +57,8 @@ def configure(kind: type[M], run: Run, *, seconds: int, provider_config: Path | 
     return manager
 
 
-def error_summary(error: Exception, marker: str) -> str:
-    """Return the line of a failed command's output that says why it failed: the first with `marker`, or the last."""
+def error_lines(error: Exception) -> list[str]:
+    """Return what a failed command said, by line; at least one line."""
     if not isinstance(error, subprocess.CalledProcessError):
-        return str(error)
-    lines = (error.stderr or b"").decode(errors="replace").strip().splitlines() or [f"exit code {error.returncode}"]
-    return next((line for line in lines if marker in line), lines[-1])
+        return [str(error)]
+    return (error.stderr or b"").decode(errors="replace").strip().splitlines() or [f"exit code {error.returncode}"]

@@ -93,8 +93,7 @@ class MinikubeProvider:
         try:
             manager.create(timeout=CREATE_SECONDS, options=self._options())
         except (subprocess.SubprocessError, RuntimeError) as error:
-            reason = managers.error_summary(error, REASON).rpartition(REASON)[2]
-            raise ToolchainError(f"Minikube could not create the cluster: {reason}") from error
+            raise ToolchainError(f"Minikube could not create the cluster: {_reason(error)}") from error
         self.prepare_nodes()
 
     def prepare_nodes(self) -> None:
@@ -123,7 +122,8 @@ class MinikubeProvider:
     def versions(self) -> dict[str, str]:
         """Return the base image of the node and Minikube's version."""
         inspect = ("container", "inspect", "--format", "{{.Config.Image}}", *self.nodes)
-        return {"base image": self.toolchain.engine.docker(*inspect).strip(), "minikube": minikube_image.version()}
+        version = run([minikube_image.require(), "version", "--short"], env=self._environment())
+        return {"base image": self.toolchain.engine.docker(*inspect).strip(), "minikube": version.strip()}
 
     def remove(self) -> list[str]:
         """Delete the profile, and what Minikube has left of it; the network is removed by the run's label."""
@@ -158,9 +158,22 @@ class MinikubeProvider:
         return ["--profile", self.run.cluster_name]
 
     def _environment(self) -> dict[str, str]:
-        own = {"KUBECONFIG": str(self.run.kubeconfig), **self.environment()}
+        # All but `start` write a log into the folder for temporary files.
+        own = {"KUBECONFIG": str(self.run.kubeconfig), "TMPDIR": str(self.run.folder), **self.environment()}
         return {**os.environ, **self.toolchain.engine.environment, **own}
 
     def _exists(self) -> bool:
         argv: list[str | Path] = [minikube_image.require(), "status", *self._profile()]
         return self.run.kubeconfig.is_file() and succeeds(argv, env=self._environment())
+
+
+def _reason(error: Exception) -> str:
+    """Minikube's identifier of the failure and its cause: what the failed command said, where it quotes one."""
+    lines = managers.error_lines(error)
+    start = next((number for number, line in enumerate(lines) if REASON in line), None)
+    if start is None:
+        return lines[-1]
+    message = lines[start].partition(REASON)[2]
+    quoted = lines[start:][lines[start:].index("stderr:") + 1 :] if "stderr:" in lines[start:] else []
+    cause = next((line for line in quoted if "rror" in line), None)
+    return f"{message.partition(':')[0]}: {cause}" if cause else message
