@@ -6,15 +6,17 @@ import dataclasses
 import json
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
+from acceptance.core.target import load
 from acceptance.provision import docker, lifecycle
 from acceptance.provision import run as runs
 from acceptance.provision.providers import minikube, provider_of
 from acceptance.provision.providers.minikube import ALIAS, MinikubeProvider
-from acceptance.provision.provisioner import environment
+from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.run import Run
 from tests.unit.user_cluster import Machine
 from toolchain import images, minikube_image, pins
@@ -244,6 +246,26 @@ def test_network_leaves_the_nodes_address_free(provider: MinikubeProvider, monke
         f"network rm {NETWORK}",
         f"{create} --subnet=172.20.0.0/16 --ip-range=172.20.128.0/17 --gateway=172.20.0.1 {NETWORK}",
     ]
+
+
+def test_images_wait_until_kubernetes_has_started(
+    machine: Machine, provider: MinikubeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minikube restarts containerd while it starts Kubernetes."""
+    runs.update_record(provider.run, provider="minikube")
+    order: list[str] = []
+
+    def create(_: MinikubeProvider) -> None:
+        threading.Event().wait(0.5)  # what loads early would be first
+        order.append("created")
+
+    monkeypatch.setattr(MinikubeProvider, "create", create)
+    monkeypatch.setattr(MinikubeProvider, "load_images", lambda *_: order.append("loaded"))
+    monkeypatch.setattr(Provisioner, "images", lambda _: {})
+    made = Provisioner(machine.toolchain, provider.run, load(), lambda _: None)
+    made.loaded_images()
+    made.close()
+    assert order == ["created", "loaded"]
 
 
 # ------------------------------------------------------------------------------- its runs
