@@ -29,7 +29,7 @@ from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
 from acceptance.provision.run import Context, Run
 from acceptance.report.results import Limit, OnFailure, RecordMeasurement, RunMetadata
-from toolchain import Toolchain
+from toolchain import Toolchain, minikube_image
 from toolchain.console import ToolchainError
 
 pytest_plugins = ["acceptance.plugin"]
@@ -49,6 +49,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if "toolchain" in needed:
             stash[TOOLCHAIN] = tools.find()
             option = session.config.option
+            if option.cluster_provider == "minikube" and "cluster" in needed:
+                minikube_image.ensure(stash[TOOLCHAIN].engine, stash[TOOLCHAIN].node_image)
             if option.context:
                 stash[CONTEXT] = user_context.read_context(
                     stash[TOOLCHAIN],
@@ -78,7 +80,7 @@ def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
         toolchain,
         keep=option.keep_cluster,
         context=named,
-        clustered=option.cluster_provider != "none",
+        provider=option.cluster_provider,
         nodes=option.nodes,
     ) as current:
         yield current

@@ -62,8 +62,8 @@ def _add_options(parser: pytest.Parser) -> None:
         "--cluster-provider",
         choices=("kind", "none", "minikube", "existing"),
         default="kind",
-        help="cluster provider (default: kind, or existing with --context); none: the release's containers on a Docker "
-        "network, for tests of the application alone",
+        help="cluster provider (default: kind, or existing with --context); minikube: with its docker driver; none: "
+        "the release's containers on a Docker network, for tests of the application alone",
     )
     group.addoption(
         "--context",
@@ -159,10 +159,6 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 def check_options(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options that conflict or are not supported."""
     option = config.option
-    if option.cluster_provider == "minikube":
-        raise pytest.UsageError(
-            "--cluster-provider minikube is not supported yet; omit the option, and the run creates a kind cluster"
-        )
     if option.cluster_provider == "existing" and not option.context:
         raise pytest.UsageError(
             "--cluster-provider existing needs --context NAME, a context of your kubeconfig; "
@@ -177,6 +173,11 @@ def check_options(config: pytest.Config) -> None:
     if option.cluster_provider == "none" and (option.context or option.keep_cluster):
         given = "--context" if option.context else "--keep-cluster"
         raise pytest.UsageError(f"--cluster-provider none has no cluster: omit it, or {given}")
+    if option.cluster_provider == "minikube" and option.context:
+        raise pytest.UsageError(
+            f"--cluster-provider minikube makes a cluster, and context {option.context} is an existing one: omit one "
+            "of the two"
+        )
     if not 1 <= option.nodes <= MOST_NODES:
         raise pytest.UsageError(f"--nodes {option.nodes} is not supported; name 1 to {MOST_NODES}")
     if option.nodes != 1 and (option.context or option.cluster_provider != "kind"):
@@ -214,6 +215,8 @@ def repeat_options(config: pytest.Config) -> list[str]:
     options: list[str] = []
     if config.option.target.resolve() != DEFAULT_TARGET:
         options += ["--target", os.path.relpath(config.option.target, config.rootpath)]
+    if config.option.cluster_provider == "minikube":
+        options += ["--cluster-provider", "minikube"]
     if config.option.context:
         options += ["--context", config.option.context]
     if config.option.nodes != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from docker.types import EndpointConfig
@@ -94,11 +95,25 @@ def host_port(toolchain: Toolchain, name: str, port: int) -> int:
     return int(toolchain.engine.docker("port", name, f"{port}/tcp").split()[0].rpartition(":")[2])
 
 
-def create_network(toolchain: Toolchain, run: Run) -> str:
-    """Create the run's network, unless a kept run has it, and return its name."""
+def create_network(toolchain: Toolchain, run: Run, *, with_subnet: bool = False) -> str:
+    """Create the run's network, unless a kept run has it, and return its name.
+
+    Args:
+        toolchain: The tools of this machine.
+        run: The run that the network belongs to.
+        with_subnet: Whether a container may ask for an address of it: others then get addresses of its upper half.
+    """
     engine = toolchain.engine
+    create = ("network", "create", "--label", f"{LABEL}={run.id}")
     try:
         engine.docker("network", "inspect", run.network)
     except CommandError:
-        engine.docker("network", "create", "--label", f"{LABEL}={run.id}", run.network)
+        engine.docker(*create, run.network)
+        if with_subnet:  # Docker chooses a free one, but grants addresses only of one that was asked for
+            found = json.loads(engine.docker("network", "inspect", run.network))[0]["IPAM"]["Config"][0]
+            subnet = ip_network(found["Subnet"])
+            _, upper = subnet.subnets()
+            engine.docker("network", "rm", run.network)
+            addresses = (f"--subnet={subnet}", f"--ip-range={upper}", f"--gateway={subnet[1]}")
+            engine.docker(*create, *addresses, run.network)
     return run.network

@@ -26,10 +26,18 @@ from acceptance.provision.run import (
 from toolchain import Toolchain, cache
 from toolchain.console import CommandError, ToolchainError, log
 
+DEFAULT_PROVIDER, NO_PROVIDER = "kind", "none"
+"""Names of providers, as the command line has them."""
+
 
 @contextmanager
 def acquire_run(
-    toolchain: Toolchain, *, keep: bool, context: Context | None = None, clustered: bool = True, nodes: int = 1
+    toolchain: Toolchain,
+    *,
+    keep: bool,
+    context: Context | None = None,
+    provider: str = DEFAULT_PROVIDER,
+    nodes: int = 1,
 ) -> Iterator[Run]:
     """Give this process a run, and remove everything that the run made at the end.
 
@@ -37,13 +45,13 @@ def acquire_run(
         toolchain: The tools of this machine.
         keep: Go on with a kept run of this checkout that no process uses, if there is one, and keep the run.
         context: The existing cluster to test; None for a cluster that the run makes.
-        clustered: Whether the run has a cluster.
+        provider: The name of the cluster's provider, as the command line has it.
         nodes: How many nodes a cluster has that the run makes.
     """
     sweep(toolchain)
     with cache.lock("runs"):
-        found = kept_run(nodes) if keep else None
-        run, lock = found or new_run(keep=keep, context=context, clustered=clustered, nodes=nodes)
+        found = kept_run(nodes, provider) if keep else None
+        run, lock = found or new_run(keep=keep, context=context, provider=provider, nodes=nodes)
     with lock:
         try:
             yield run
@@ -54,7 +62,7 @@ def acquire_run(
 
 
 def new_run(
-    *, keep: bool, context: Context | None = None, clustered: bool = True, nodes: int = 1
+    *, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER, nodes: int = 1
 ) -> tuple[Run, TextIO]:
     """Make a run with its folder, record and lock."""
     identifier = secrets.token_hex(4)
@@ -63,28 +71,30 @@ def new_run(
     lock = try_lock(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
-    run = Run(identifier, path, keep, context=context, clustered=clustered, nodes=nodes)
+    run = Run(identifier, path, keep, context=context, clustered=provider != NO_PROVIDER, nodes=nodes)
     cluster: dict[str, object] = {}
     if context is not None:
         run.kubeconfig.touch(mode=0o600)
         run.kubeconfig.write_text(context.kubeconfig, encoding="utf-8")
         cluster = {"context": context.record()}
-    update_record(run, kept=keep, checkout=str(ROOT), nodes=nodes, **cluster)
+    update_record(run, kept=keep, checkout=str(ROOT), provider=provider, nodes=nodes, **cluster)
     return run, lock
 
 
-def kept_run(nodes: int | None = None) -> tuple[Run, TextIO] | None:
+def kept_run(nodes: int | None = None, provider: str | None = None) -> tuple[Run, TextIO] | None:
     """Return a kept run of this checkout and its lock, if there is one that no process uses.
 
     Args:
         nodes: How many nodes its cluster has; None for any number.
+        provider: The name of its cluster's provider; None for any one.
     """
     for path in sorted(runs_folder().iterdir()):
         record = read_record(path)
         if not record.get("kept") or record.get("checkout") != str(ROOT):
             continue
         count = _recorded_nodes(record)
-        if nodes in (None, count) and (lock := try_lock(path)) is not None:
+        same = nodes in (None, count) and provider in (None, record.get("provider", DEFAULT_PROVIDER))
+        if same and (lock := try_lock(path)) is not None:
             return Run(path.name, path, kept=True, reused=True, nodes=count), lock
     return None
 

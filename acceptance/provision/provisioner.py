@@ -54,7 +54,9 @@ class Provisioner:
         self.background = Background()
         self._opened = ExitStack()
         lazy, own = self.background.lazy, self._lazy_own
-        self.network: Lazy[str] = lazy("network", partial(docker.create_network, toolchain, run))
+        fixed = self.provider.fixes_address
+        network = partial(docker.create_network, toolchain, run, with_subnet=fixed)
+        self.network: Lazy[str] = lazy("network", network)
         self.cluster: Lazy[Cluster] = lazy("cluster", self._create_cluster)
         registry = run.context.registry if run.context else ""
         build_tools = partial(images.build_support, toolchain, run, "tools", registry=registry)
@@ -198,13 +200,13 @@ class Provisioner:
         }
 
     def _load_images(self) -> dict[str, BuiltImage]:
-        """Load them in one command, so that shared layers are loaded once, while Kubernetes still starts."""
+        """Load them in one command, so that shared layers are loaded once, if possible while Kubernetes starts."""
         derived = [part() for part in self._derived.values() if part.started]
         references = [image.reference for built in (self.images(), *derived) for image in built.values()]
         creation = self.cluster.start()
 
         def probe() -> None:
-            if creation.done():
+            if creation.done() or not self.provider.loads_early:
                 creation.result()
             elif not self.provider.nodes_up():
                 raise NotYet("it does not answer")

@@ -190,7 +190,7 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
     [
         ("--rollouts=many", "argument --rollouts: invalid int value: 'many'; see pytest --help"),
         ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
-        ("--cluster-provider=minikube", "--cluster-provider minikube is not supported yet"),
+        ("--cluster-provider=minikube --context=mine", "and context mine is an existing one: omit one of the two"),
         ("--cluster-provider=existing", "--cluster-provider existing needs --context NAME"),
         ("--nodes=5", "--nodes 5 is not supported; name 1 to 4"),
         ("--nodes=2 --context=mine", "--nodes applies only to a kind cluster that the run creates"),

@@ -97,7 +97,8 @@ def removal(identifier: str) -> list[str]:
 def test_run_removes_only_what_it_made(machine: Machine) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         assert machine.changes() == []
-        assert json.loads((run.folder / "run.json").read_text()) == {"kept": False, "checkout": str(ROOT), "nodes": 1}
+        recorded = {"kept": False, "checkout": str(ROOT), "provider": "kind", "nodes": 1}
+        assert json.loads((run.folder / "run.json").read_text()) == recorded
         machine.replace(run.id)
     assert machine.changes() == removal(run.id)
     assert f"docker ps --all --quiet --filter label={runs.LABEL}={run.id}" in machine.log.read_text()

@@ -50,6 +50,14 @@ class Provider(Protocol):
         """Whether the cluster is made for the run and removed with it."""
 
     @property
+    def loads_early(self) -> bool:
+        """Whether images can be loaded while Kubernetes starts on the node."""
+
+    @property
+    def fixes_address(self) -> bool:
+        """Whether the node asks for a certain address on the run's network."""
+
+    @property
     def lacking(self) -> Mapping[str, str]:
         """Why a capability is missing, by capability; a capability that is not in it is there."""
 

@@ -33,6 +33,16 @@ class ContainersProvider:
         return False
 
     @property
+    def loads_early(self) -> bool:
+        """Never: nothing is loaded."""
+        return False
+
+    @property
+    def fixes_address(self) -> bool:
+        """Never: there is no node."""
+        return False
+
+    @property
     def lacking(self) -> Mapping[str, str]:
         """Everything but the run's own release."""
         reason = "the release's containers run without a cluster (--cluster-provider none)"

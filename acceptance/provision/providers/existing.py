@@ -48,6 +48,16 @@ class ExistingProvider:
         return False
 
     @property
+    def loads_early(self) -> bool:
+        """Never: Kubernetes runs already."""
+        return False
+
+    @property
+    def fixes_address(self) -> bool:
+        """Never: the node is not made."""
+        return False
+
+    @property
     def lacking(self) -> Mapping[str, str]:
         """Everything that changes more than the release under test, and what the user's options do not permit."""
         whose = f"context {self.context} is an existing cluster"

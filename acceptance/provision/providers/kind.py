@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pytest_kubernetes.options import ClusterOptions
-from pytest_kubernetes.providers.kind import KindManagerBase
 
 from acceptance.core.fields import Object, text_at
 from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.base import GATEWAY_PORT
+from acceptance.provision.providers.managers import KindManager, configure, error_lines
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
@@ -53,6 +52,16 @@ class KindProvider:
     def creates_cluster(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def loads_early(self) -> bool:
+        """Always: kind's node has its containerd before Kubernetes starts."""
+        return True
+
+    @property
+    def fixes_address(self) -> bool:
+        """Never: the node takes what Docker gives it."""
+        return False
 
     @property
     def lacking(self) -> Mapping[str, str]:
@@ -125,24 +134,8 @@ class KindProvider:
         argv: list[str | Path] = [self.toolchain.kind, "delete", "cluster", "--name", self.run.cluster_name]
         run([*argv, "--kubeconfig", self.run.kubeconfig], env=self.toolchain.engine.environment)
 
-    def _manager(self, provider_config: Path | None = None) -> _Manager:
-        """pytest-kubernetes alters what it is given: every call gets a manager of its own."""
-        manager = _Manager(self.run.cluster_name)
-        manager._cluster_options = ClusterOptions(
-            cluster_name=self.run.cluster_name,
-            kubeconfig_path=self.run.kubeconfig,
-            provider_config=provider_config,
-            cluster_timeout=CREATE_SECONDS,
-        )
-        return manager
-
-
-class _Manager(KindManagerBase):  # type: ignore[misc]  # the library is untyped
-    """pytest-kubernetes' manager, which would ask a cluster without a kubeconfig for seconds."""
-
-    def ready(self, timeout: int = 20) -> bool:
-        exists = self.kubeconfig is not None and self.kubeconfig.is_file()
-        return exists and bool(super().ready(timeout))
+    def _manager(self, provider_config: Path | None = None) -> KindManager:
+        return configure(KindManager, self.run, seconds=CREATE_SECONDS, provider_config=provider_config)
 
 
 def configuration(toolchain: Toolchain, run: Run) -> dict[str, Any]:
@@ -188,7 +181,5 @@ def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> t
 
 def _error_summary(error: subprocess.SubprocessError) -> str:
     """The line of kind's output that says why it failed."""
-    if not isinstance(error, subprocess.CalledProcessError):
-        return str(error)
-    lines = (error.stderr or b"").decode(errors="replace").strip().splitlines() or [f"exit code {error.returncode}"]
+    lines = error_lines(error)
     return next((line for line in lines if "ERROR" in line), lines[-1])
