@@ -20,6 +20,7 @@ from acceptance.core.fields import (
     text_at,
 )
 from acceptance.core.target import Autoscaler
+from acceptance.kube.client import NO_METRICS
 from acceptance.kube.pod_templates import pod_of
 from acceptance.kube.quantity import quantity
 from acceptance.kube.status import condition
@@ -158,6 +159,8 @@ def cpu_utilisation(view: ComponentView) -> Iterator[Violation]:
 @check("HPA-08")
 def works_on_real_metrics(view: ComponentView) -> Iterator[Violation]:
     """HPA-08: ScalingActive is True and the current CPU utilisation is a number."""
+    if not view.cluster.metrics:
+        raise Untested(NO_METRICS)
     owner = object_ref(view.autoscaler)
     active = condition(view.autoscaler, "ScalingActive")
     if active.get("status") != "True":

@@ -129,7 +129,8 @@ class ClusterState:
     """Objects that the cluster created for the release, and facts read on the node.
 
     `facts` is keyed by pod and container name, and None if the node can't be read. `refused` has the API server's
-    message for each object that it rejects with dryRun=All. `logs` is keyed by pod.
+    message for each object that it rejects with dryRun=All. `logs` is keyed by pod. `metrics` is whether the metrics of
+    pods are served.
     """
 
     pods: tuple[Object, ...] = ()
@@ -141,6 +142,7 @@ class ClusterState:
     facts: Mapping[tuple[str, str], ContainerFacts] | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
+    metrics: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from kubernetes import client
@@ -109,6 +110,12 @@ class Objects:
         return call
 
 
+METRICS_API = "/apis/metrics.k8s.io/v1beta1"
+"""What a HorizontalPodAutoscaler learns the use of CPU and memory from; metrics-server serves it."""
+NO_METRICS = "the cluster serves no metrics of pods (metrics.k8s.io): install metrics-server in it"
+"""Why autoscaling is untested on a cluster in which the run may not install it."""
+
+
 class ApiServer:
     """Raw requests to the API server, so that objects keep the shape of their JSON."""
 
@@ -138,6 +145,10 @@ class ApiServer:
             return answer.status, json.loads(content)
         except ValueError:
             return answer.status, content.decode("utf-8", "replace")
+
+    def serves_metrics(self) -> bool:
+        """Return whether the cluster serves the metrics of its pods."""
+        return self.call("GET", METRICS_API)[0] == HTTPStatus.OK
 
     def items(self, path: str) -> tuple[Object, ...]:
         """Return the items of a list; empty if the server does not answer with status 200."""

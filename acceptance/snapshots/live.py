@@ -54,6 +54,7 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
         ]
         pods, replica_sets, endpoint_slices, nodes, namespaces, cidrs = (each.result() for each in lists)
         pods = typed(pods, "Pod")
+        served = pool.submit(server.serves_metrics)
         logs = {name_of(pod): pool.submit(log, server, core, pod) for pod in pods}
         facts = container_facts(cluster, pods) if "node" in cluster.capabilities else None
         messages = {object_ref(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
@@ -73,6 +74,7 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
                 facts=facts,
                 refused={name: message for name, message in messages.items() if message is not None},
                 logs={name: each.result() for name, each in logs.items()},
+                metrics=served.result(),
             ),
             manifest_objects=manifest,
             images={name: image_state(cluster, image) for name, image in images.items()},

@@ -17,6 +17,7 @@ from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
+from acceptance.kube.client import NO_METRICS, ApiServer
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
 from acceptance.provision.provisioner import Provisioner
 from acceptance.report import timeline
@@ -147,6 +148,8 @@ def scaling(
     limits, path, backend = target.autoscaler, target.values.hpa_enabled, target.component("backend")
     if limits is None or path is None:
         raise Untested("the target names no autoscaler, or no value that enables it")
+    if not provisioner.installs_release and not ApiServer(experiments.release.cluster.api).serves_metrics():
+        raise Untested(NO_METRICS)
     image = provisioner.tools().reference
     plan = task_writes(writer, SAMPLED_PER_SECOND)
     with experiments.experiment("autoscaling", backend=plan) as experiment, experiment.disturbance(restarts=False):
