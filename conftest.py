@@ -27,7 +27,7 @@ from acceptance.provision.images import BuiltImage
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
-from acceptance.provision.run import Context, Run
+from acceptance.provision.run import Context, OwnCluster, Run
 from acceptance.report.results import Limit, OnFailure, RecordMeasurement, RunMetadata
 from toolchain import Toolchain, minikube_image
 from toolchain.console import ToolchainError
@@ -80,8 +80,7 @@ def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
         toolchain,
         keep=option.keep_cluster,
         context=named,
-        provider=option.cluster_provider,
-        nodes=option.nodes,
+        own_cluster=OwnCluster(option.cluster_provider, option.nodes, option.node_image or ""),
     ) as current:
         yield current
 

@@ -83,6 +83,12 @@ def _add_options(parser: pytest.Parser) -> None:
         help="how many nodes the cluster has that the run creates, 1 to 4 (default: 1)",
     )
     group.addoption(
+        "--node-image",
+        metavar="IMAGE",
+        help="the image of the nodes of a kind cluster, and with it the version of Kubernetes: one that kind's release "
+        "notes name (default: that of the toolchain)",
+    )
+    group.addoption(
         "--allow-node-access",
         action="store_true",
         help="permit privileged pods of the suite on the nodes of the cluster that --context names, for tests that "
@@ -180,9 +186,10 @@ def check_options(config: pytest.Config) -> None:
         )
     if not 1 <= option.nodes <= MOST_NODES:
         raise pytest.UsageError(f"--nodes {option.nodes} is not supported; name 1 to {MOST_NODES}")
-    if option.nodes != 1 and (option.context or option.cluster_provider != "kind"):
-        given = "--context" if option.context else f"--cluster-provider {option.cluster_provider}"
-        raise pytest.UsageError(f"--nodes applies only to a kind cluster that the run creates: omit it, or {given}")
+    for name, changed in (("--nodes", option.nodes != 1), ("--node-image", option.node_image)):
+        if changed and (option.context or option.cluster_provider != "kind"):
+            given = "--context" if option.context else f"--cluster-provider {option.cluster_provider}"
+            raise pytest.UsageError(f"{name} applies only to a kind cluster that the run creates: omit it, or {given}")
     for name, value in (("--allow-node-access", option.allow_node_access), ("--registry", option.registry)):
         if value and not option.context:
             raise pytest.UsageError(
@@ -221,6 +228,8 @@ def repeat_options(config: pytest.Config) -> list[str]:
         options += ["--context", config.option.context]
     if config.option.nodes != 1:
         options += ["--nodes", str(config.option.nodes)]
+    if config.option.node_image:
+        options += ["--node-image", config.option.node_image]
     if config.option.registry:
         options += ["--registry", config.option.registry]
     if config.option.allow_node_access:

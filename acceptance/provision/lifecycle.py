@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import TextIO
 
 from acceptance.core.rules import ROOT
@@ -16,9 +17,11 @@ from acceptance.provision.providers import provider_of
 from acceptance.provision.run import (
     LABEL,
     Context,
+    OwnCluster,
     Run,
     paused_freezers,
     read_record,
+    recorded_cluster,
     runs_folder,
     try_lock,
     update_record,
@@ -26,8 +29,7 @@ from acceptance.provision.run import (
 from toolchain import Toolchain, cache
 from toolchain.console import CommandError, ToolchainError, log
 
-DEFAULT_PROVIDER, NO_PROVIDER = "kind", "none"
-"""Names of providers, as the command line has them."""
+DEFAULT = OwnCluster()
 
 
 @contextmanager
@@ -36,8 +38,7 @@ def acquire_run(
     *,
     keep: bool,
     context: Context | None = None,
-    provider: str = DEFAULT_PROVIDER,
-    nodes: int = 1,
+    own_cluster: OwnCluster = DEFAULT,
 ) -> Iterator[Run]:
     """Give this process a run, and remove everything that the run made at the end.
 
@@ -45,13 +46,12 @@ def acquire_run(
         toolchain: The tools of this machine.
         keep: Go on with a kept run of this checkout that no process uses, if there is one, and keep the run.
         context: The existing cluster to test; None for a cluster that the run makes.
-        provider: The name of the cluster's provider, as the command line has it.
-        nodes: How many nodes a cluster has that the run makes.
+        own_cluster: The cluster that the run makes.
     """
     sweep(toolchain)
     with cache.lock("runs"):
-        found = kept_run(nodes, provider) if keep else None
-        run, lock = found or new_run(keep=keep, context=context, provider=provider, nodes=nodes)
+        found = kept_run(own_cluster) if keep else None
+        run, lock = found or new_run(keep=keep, context=context, own_cluster=own_cluster)
     with lock:
         try:
             yield run
@@ -61,9 +61,7 @@ def acquire_run(
                     remove(toolchain, run)
 
 
-def new_run(
-    *, keep: bool, context: Context | None = None, provider: str = DEFAULT_PROVIDER, nodes: int = 1
-) -> tuple[Run, TextIO]:
+def new_run(*, keep: bool, context: Context | None = None, own_cluster: OwnCluster = DEFAULT) -> tuple[Run, TextIO]:
     """Make a run with its folder, record and lock."""
     identifier = secrets.token_hex(4)
     path = runs_folder() / identifier
@@ -71,31 +69,23 @@ def new_run(
     lock = try_lock(path)
     if lock is None:
         raise RuntimeError(f"the lock of the new run {identifier} is taken")
-    run = Run(identifier, path, keep, context=context, clustered=provider != NO_PROVIDER, nodes=nodes)
-    cluster: dict[str, object] = {}
+    run = Run(identifier, path, keep, context=context, own_cluster=own_cluster)
+    existing: dict[str, object] = {}
     if context is not None:
         run.kubeconfig.touch(mode=0o600)
         run.kubeconfig.write_text(context.kubeconfig, encoding="utf-8")
-        cluster = {"context": context.record()}
-    update_record(run, kept=keep, checkout=str(ROOT), provider=provider, nodes=nodes, **cluster)
+        existing = {"context": context.record()}
+    update_record(run, kept=keep, checkout=str(ROOT), own_cluster=asdict(own_cluster), **existing)
     return run, lock
 
 
-def kept_run(nodes: int | None = None, provider: str | None = None) -> tuple[Run, TextIO] | None:
-    """Return a kept run of this checkout and its lock, if there is one that no process uses.
-
-    Args:
-        nodes: How many nodes its cluster has; None for any number.
-        provider: The name of its cluster's provider; None for any one.
-    """
+def kept_run(own_cluster: OwnCluster = DEFAULT) -> tuple[Run, TextIO] | None:
+    """Return a kept run of this checkout with such a cluster, and its lock, if there is one that no process uses."""
     for path in sorted(runs_folder().iterdir()):
         record = read_record(path)
-        if not record.get("kept") or record.get("checkout") != str(ROOT):
-            continue
-        count = _recorded_nodes(record)
-        same = nodes in (None, count) and provider in (None, record.get("provider", DEFAULT_PROVIDER))
-        if same and (lock := try_lock(path)) is not None:
-            return Run(path.name, path, kept=True, reused=True, nodes=count), lock
+        same = record.get("checkout") == str(ROOT) and recorded_cluster(path) == own_cluster
+        if record.get("kept") and same and (lock := try_lock(path)) is not None:
+            return Run(path.name, path, kept=True, reused=True, own_cluster=own_cluster), lock
     return None
 
 
@@ -121,11 +111,7 @@ def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
     for path, lock in dead:
         with lock:
             log("sweep", f"removing leftovers of run {path.name}")
-            remove(toolchain, Run(path.name, path, kept=False, nodes=_recorded_nodes(read_record(path))))
-
-
-def _recorded_nodes(record: Mapping[str, object]) -> int:
-    return int(str(record.get("nodes") or 1))
+            remove(toolchain, Run(path.name, path, kept=False, own_cluster=recorded_cluster(path)))
 
 
 def remove(toolchain: Toolchain, run: Run) -> None:

@@ -45,6 +45,21 @@ class Context:
 
 
 @dataclass(frozen=True)
+class OwnCluster:
+    """The cluster that a run makes.
+
+    Attributes:
+        provider: The provider's name, as the command line has it; `none` for no cluster.
+        nodes: How many nodes it has.
+        node_image: The image of its nodes; empty for the toolchain's.
+    """
+
+    provider: str = "kind"
+    nodes: int = 1
+    node_image: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """One run: `id` of 8 hexadecimal digits; `folder` holds its files; `kept` is true for one that outlives pytest."""
 
@@ -55,10 +70,13 @@ class Run:
     """Whether this process goes on with a kept run, whose cluster and database may exist already."""
     context: Context | None = None
     """The existing cluster that the run tests; None where the run makes a cluster."""
-    clustered: bool = True
-    """Whether the release is in a cluster, and not in containers on the run's network alone."""
-    nodes: int = 1
-    """How many nodes the cluster has that the run makes."""
+    own_cluster: OwnCluster = OwnCluster()
+    """The cluster that the run makes, where it tests no existing one."""
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the release is in a cluster, and not in containers on the run's network alone."""
+        return self.own_cluster.provider != "none"
 
     @property
     def cluster_name(self) -> str:
@@ -117,6 +135,12 @@ def recorded_context(path: Path) -> Context | None:
     if not isinstance(found, dict):
         return None
     return Context(**{**found, "nodes": tuple(found["nodes"]), "kubeconfig": ""})
+
+
+def recorded_cluster(path: Path) -> OwnCluster:
+    """Return the cluster that a recorded run has made; that of a run which was killed before is the default."""
+    found = read_record(path).get("own_cluster")
+    return OwnCluster(**found) if isinstance(found, dict) else OwnCluster()
 
 
 def update_record(run: Run, **fields: object) -> None:

@@ -78,7 +78,7 @@ def test_component_has_the_names_of_its_service() -> None:
 
 def test_objects_are_those_of_the_rendered_chart(rendered: Snapshot, tmp_path: Path, values: dict[str, Any]) -> None:
     target, machine = load(), Machine(tmp_path)
-    run = runs.Run("0badc0de", tmp_path, kept=False, clustered=False)
+    run = runs.Run("0badc0de", tmp_path, kept=False, own_cluster=runs.OwnCluster("none"))
     cluster = Cluster(provider_of(machine.toolchain, run))
     objects = ContainerObjects(rendered, machine.toolchain)
     release = Release(target, cluster, None, objects, values)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def test_objects_are_those_of_the_rendered_chart(rendered: Snapshot, tmp_path: P
 
 
 def test_what_needs_a_cluster_is_untested(tmp_path: Path) -> None:
-    run = runs.Run("0badc0de", tmp_path, kept=False, clustered=False)
+    run = runs.Run("0badc0de", tmp_path, kept=False, own_cluster=runs.OwnCluster("none"))
     provider = provider_of(Machine(tmp_path).toolchain, run)
     cluster = Cluster(provider)
     assert cluster.capabilities == {"own-release"}

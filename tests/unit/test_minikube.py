@@ -17,13 +17,14 @@ from acceptance.provision import run as runs
 from acceptance.provision.providers import minikube, provider_of
 from acceptance.provision.providers.minikube import ALIAS, MinikubeProvider
 from acceptance.provision.provisioner import Provisioner, environment
-from acceptance.provision.run import Run
+from acceptance.provision.run import OwnCluster, Run
 from tests.unit.user_cluster import Machine
 from toolchain import images, minikube_image, pins
 from toolchain.console import CommandError, ToolchainError
 from toolchain.engine import Engine
 
 DATA = Path(__file__).parent / "minikube"
+MINIKUBE = OwnCluster("minikube")
 NAME = "pytest-todo-0badc0de"
 NETWORK = "todo-0badc0de"
 MANIFEST = "    - --cluster-cidr=10.244.0.0/16\n    - --service-cluster-ip-range=10.96.0.0/12\n"
@@ -52,7 +53,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def provider(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MinikubeProvider:
-    made = MinikubeProvider(machine.toolchain, Run("0badc0de", tmp_path / "run", kept=False))
+    made = MinikubeProvider(machine.toolchain, Run("0badc0de", tmp_path / "run", kept=False, own_cluster=MINIKUBE))
     made.run.folder.mkdir()
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
@@ -252,7 +253,6 @@ def test_images_wait_until_kubernetes_has_started(
     machine: Machine, provider: MinikubeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Minikube restarts containerd while it starts Kubernetes."""
-    runs.update_record(provider.run, provider="minikube")
     order: list[str] = []
 
     def create(_: MinikubeProvider) -> None:
@@ -272,7 +272,7 @@ def test_images_wait_until_kubernetes_has_started(
 
 
 def test_dead_run_is_removed_by_its_provider(machine: Machine) -> None:
-    run, lock = lifecycle.new_run(keep=False, provider="minikube")
+    run, lock = lifecycle.new_run(keep=False, own_cluster=MINIKUBE)
     lock.close()
     name = f"pytest-todo-{run.id}"
     machine.answer("docker", "ps --all --quiet --filter label=name.minikube.sigs.k8s.io", "c1")
@@ -289,7 +289,7 @@ def test_dead_run_is_removed_by_its_provider(machine: Machine) -> None:
 
 
 def test_dead_run_is_removed_without_minikube(machine: Machine) -> None:
-    run, lock = lifecycle.new_run(keep=False, provider="minikube")
+    run, lock = lifecycle.new_run(keep=False, own_cluster=MINIKUBE)
     lock.close()
     (machine.bin / "minikube").unlink()
     machine.answer("docker", "ps --all --quiet --filter label=name.minikube.sigs.k8s.io", "c1")
@@ -299,13 +299,13 @@ def test_dead_run_is_removed_without_minikube(machine: Machine) -> None:
 
 
 def test_kept_run_is_reused_by_its_provider_only(machine: Machine) -> None:
-    with lifecycle.acquire_run(machine.toolchain, keep=True, provider="minikube") as kept:
+    with lifecycle.acquire_run(machine.toolchain, keep=True, own_cluster=MINIKUBE) as kept:
         assert isinstance(provider_of(machine.toolchain, kept), MinikubeProvider)
         variables = environment(machine.toolchain, kept)
         assert variables["MINIKUBE_HOME"] == str(kept.folder / "minikube")
         assert variables["KUBECONFIG"] == str(kept.kubeconfig)
     with lifecycle.acquire_run(machine.toolchain, keep=True) as other:
         assert other.id != kept.id
-        assert runs.read_record(other.folder)["provider"] == "kind"
-    with lifecycle.acquire_run(machine.toolchain, keep=True, provider="minikube") as again:
+        assert runs.recorded_cluster(other.folder).provider == "kind"
+    with lifecycle.acquire_run(machine.toolchain, keep=True, own_cluster=MINIKUBE) as again:
         assert again.id == kept.id

@@ -19,7 +19,7 @@ from acceptance.provision.node import oldest_processes
 from acceptance.provision.port_forward import forwarded_port
 from acceptance.provision.providers import provider_of
 from acceptance.provision.providers.kind import KindProvider, configuration
-from acceptance.provision.run import Run
+from acceptance.provision.run import OwnCluster, Run
 from tests.unit.user_cluster import Machine, run_on
 
 ONE, TWO = "a" * 64, "b" * 64
@@ -58,7 +58,7 @@ def test_container_is_paused_through_its_freezer(tmp_path: Path) -> None:
 
 
 def test_workers_follow_the_control_plane(machine: Machine, tmp_path: Path) -> None:
-    run = Run("0badc0de", tmp_path, kept=False, nodes=3)
+    run = Run("0badc0de", tmp_path, kept=False, own_cluster=OwnCluster(nodes=3))
     roles = [node["role"] for node in configuration(machine.toolchain, run)["nodes"]]
     assert roles == ["control-plane", "worker", "worker"]
     names = [name.removeprefix(run.cluster_name) for name in KindProvider(machine.toolchain, run).nodes]

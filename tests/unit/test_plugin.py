@@ -193,6 +193,10 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
         ("--cluster-provider=minikube --context=mine", "and context mine is an existing one: omit one of the two"),
         ("--cluster-provider=existing", "--cluster-provider existing needs --context NAME"),
         ("--nodes=5", "--nodes 5 is not supported; name 1 to 4"),
+        (
+            "--node-image=kindest/node:v1.36.4 --cluster-provider=minikube",
+            "--node-image applies only to a kind cluster that the run creates: omit it, or --cluster-provider minikube",
+        ),
         ("--nodes=2 --context=mine", "--nodes applies only to a kind cluster that the run creates"),
         ("--allow-node-access", "--allow-node-access applies only to the cluster that --context names"),
         ("--registry=registry.example/team", "--registry applies only to the cluster that --context names"),

@@ -97,7 +97,8 @@ def removal(identifier: str) -> list[str]:
 def test_run_removes_only_what_it_made(machine: Machine) -> None:
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
         assert machine.changes() == []
-        recorded = {"kept": False, "checkout": str(ROOT), "provider": "kind", "nodes": 1}
+        own_cluster = {"provider": "kind", "nodes": 1, "node_image": ""}
+        recorded = {"kept": False, "checkout": str(ROOT), "own_cluster": own_cluster}
         assert json.loads((run.folder / "run.json").read_text()) == recorded
         machine.replace(run.id)
     assert machine.changes() == removal(run.id)

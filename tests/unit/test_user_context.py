@@ -27,7 +27,7 @@ from acceptance.provision.node import Node
 from acceptance.provision.providers import CAPABILITIES, provider_of
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.provisioner import Provisioner, environment
-from acceptance.provision.run import LABEL, Context
+from acceptance.provision.run import LABEL, Context, OwnCluster
 from acceptance.provision.tool_pod import namespace_objects
 from acceptance.traffic import sampler
 from tests.unit.user_cluster import KUBECONFIG, MACHINE, NODE, Machine, context, nodes, run_on
@@ -210,7 +210,9 @@ def test_gateway_of_an_existing_cluster_takes_no_host_port(machine: Machine, tmp
 
 
 def test_gateway_of_the_runs_cluster_is_on_its_first_node(machine: Machine, tmp_path: Path) -> None:
-    own = Cluster(provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False, nodes=3)))
+    own = Cluster(
+        provider_of(machine.toolchain, runs.Run("0badc0de", tmp_path, kept=False, own_cluster=OwnCluster(nodes=3)))
+    )
     pod = gateway.pod(own, "tools:1")
     assert "'hostPort': 1080" in str(pod)
     assert pod["spec"]["nodeName"] == "pytest-todo-0badc0de-control-plane"

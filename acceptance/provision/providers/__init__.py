@@ -5,7 +5,7 @@ from acceptance.provision.providers.containers import ContainersProvider
 from acceptance.provision.providers.existing import ExistingProvider
 from acceptance.provision.providers.kind import KindProvider
 from acceptance.provision.providers.minikube import MinikubeProvider
-from acceptance.provision.run import Run, read_record, recorded_context
+from acceptance.provision.run import Run, recorded_context
 from toolchain import Toolchain
 
 __all__ = ["CAPABILITIES", "GATEWAY_PORT", "Provider", "provider_of"]
@@ -19,4 +19,4 @@ def provider_of(toolchain: Toolchain, run: Run) -> Provider:
         return ContainersProvider(toolchain, run)
     if (context := recorded_context(run.folder)) is not None:
         return ExistingProvider(toolchain, run, context)
-    return (MinikubeProvider if read_record(run.folder).get("provider") == "minikube" else KindProvider)(toolchain, run)
+    return (MinikubeProvider if run.own_cluster.provider == "minikube" else KindProvider)(toolchain, run)

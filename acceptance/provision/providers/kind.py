@@ -45,7 +45,7 @@ class KindProvider:
     @property
     def nodes(self) -> tuple[str, ...]:
         """kind's names of the nodes: a control plane, and workers."""
-        workers = [f"worker{number if number > 1 else ''}" for number in range(1, self.run.nodes)]
+        workers = [f"worker{number if number > 1 else ''}" for number in range(1, self.run.own_cluster.nodes)]
         return tuple(f"{self.run.cluster_name}-{role}" for role in ("control-plane", *workers))
 
     @property
@@ -113,7 +113,7 @@ class KindProvider:
     def versions(self) -> dict[str, str]:
         """Return the node's image and kind's version."""
         return {
-            "node image": self.toolchain.node_image,
+            "node image": self.run.own_cluster.node_image or self.toolchain.node_image,
             "kind": run([self.toolchain.kind, "version", "-q"]).strip(),
         }
 
@@ -140,16 +140,17 @@ class KindProvider:
 
 def configuration(toolchain: Toolchain, run: Run) -> dict[str, Any]:
     """Return kind's configuration: the run's nodes, the first with a port of this machine's loopback mapped to it."""
+    image = run.own_cluster.node_image or toolchain.node_image
     gateway = {"containerPort": GATEWAY_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}
-    first = {"role": "control-plane", "image": toolchain.node_image, "extraPortMappings": [gateway]}
-    worker = {"role": "worker", "image": toolchain.node_image}
+    first = {"role": "control-plane", "image": image, "extraPortMappings": [gateway]}
+    worker = {"role": "worker", "image": image}
     kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": run.cluster_name,
         "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
-        "nodes": [first, *(worker for _ in range(1, run.nodes))],
+        "nodes": [first, *(worker for _ in range(1, run.own_cluster.nodes))],
     }
 
 
