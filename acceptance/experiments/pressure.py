@@ -16,6 +16,7 @@ from acceptance.experiments.faults import main_process
 from acceptance.kube.quantity import quantity
 from acceptance.provision.cgroups import cgroup_paths
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.node import Node
 
 BEYOND = Decimal("1.5")
 """How much of its memory limit is written in a container; the node's memory is used no further."""
@@ -71,7 +72,7 @@ def exhaust_memory(cluster: Cluster, pod: Object, container: str, limit: Decimal
     """Use memory in a container beyond its limit until the kernel ends what uses it. Raises `FaultError`."""
     pid = main_process(cluster, pod, container)
     node = cluster.node_of(pod)
-    groups = cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
+    groups = _cgroups(node, pid)
     group = groups.get("memory") or groups[""]
     # Below the application's, where the node may lower it, so that a Guaranteed pod's process is still chosen first.
     adjustment = max(-1000, min(0, int(node.exec("cat", f"/proc/{pid}/oom_score_adj")) - 1))
@@ -83,7 +84,7 @@ def use_cpu(cluster: Cluster, pod: Object, container: str, processes: int, secon
     """Load a container's CPU with busy processes for some time. Raises `FaultError` or `CommandError`."""
     pid = main_process(cluster, pod, container)
     node = cluster.node_of(pod)
-    groups = cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
+    groups = _cgroups(node, pid)
     if "cpu" in groups:
         usage, joined = f"{groups['cpuacct']}/cpuacct.usage", list(dict.fromkeys((groups["cpu"], groups["cpuacct"])))
     else:
@@ -112,6 +113,10 @@ def _reading(text: str) -> tuple[float, Mapping[str, float]]:
     with suppress(KeyError):
         figures.setdefault("usage", figures["usage_usec"] * 1000)
     return float(moment), figures
+
+
+def _cgroups(node: Node, pid: int) -> dict[str, str]:
+    return cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
 
 
 def most_cores(cluster: Cluster) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -73,10 +73,14 @@ class Cluster:
         settings.retries = False
         return client.ApiClient(settings)
 
+    @property
+    def kubectl_command(self) -> tuple[str | Path, ...]:
+        """kubectl with the options that name this cluster."""
+        return (self.toolchain.kubectl, "--kubeconfig", self.kubeconfig, "--context", self.context)
+
     def kubectl(self, *argv: str | Path, stdin: str | None = None) -> str:
         """Run kubectl against this cluster and return what it printed. Raises `CommandError`."""
-        where: list[str | Path] = ["--kubeconfig", self.kubeconfig, "--context", self.context]
-        return run([self.toolchain.kubectl, *where, *argv], stdin=stdin)
+        return run([*self.kubectl_command, *argv], stdin=stdin)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply objects of the suite, each labelled with the run's id. Raises `CommandError`."""
@@ -88,11 +92,14 @@ class Cluster:
         """Apply a manifest as it is, on the server's side. Raises `CommandError`."""
         self.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
 
+    def node_objects(self) -> Sequence[Object]:
+        """Return the cluster's Node objects. Raises `CommandError`."""
+        return mappings_at(json.loads(self.kubectl("get", "nodes", "--output", "json")), "items")
+
     def nodes(self) -> tuple[Node, ...]:
         """Return every node, by name. Raises `Untested` where commands can't be run on the nodes."""
         self.require_capability("node")
-        listed = json.loads(self.kubectl("get", "nodes", "--output", "json"))
-        return tuple(map(self.node, sorted(map(name_of, mappings_at(listed, "items")))))
+        return tuple(map(self.node, sorted(map(name_of, self.node_objects()))))
 
     def node_of(self, pod: Object) -> Node:
         """Return the node that a pod is bound to. Raises `Untested` where commands can't be run on the nodes."""
@@ -102,8 +109,8 @@ class Cluster:
         """Return the node of this name. Raises `Untested` where commands can't be run on the nodes."""
         self.require_capability("node")
         self.open_agents()
-        where = ("--kubeconfig", self.kubeconfig, "--context", self.context, "--namespace", self.run.namespace)
-        return Node(name, (self.toolchain.kubectl, *where), partial(self._agent_on, name))
+        kubectl = (*self.kubectl_command, "--namespace", self.run.namespace)
+        return Node(name, kubectl, partial(self._agent_on, name))
 
     def _agent_on(self, node: str) -> str:
         pods = Objects(self.api, self.run.namespace).list("Pod").objects
@@ -121,7 +128,7 @@ class Cluster:
         engine = {"docker engine": self.toolchain.engine.docker("version", "--format", "{{.Server.Version}}").strip()}
         if "cluster" not in self.capabilities:
             return {**self.provider.versions(), **engine}
-        nodes = json.loads(self.kubectl("get", "nodes", "--output", "json"))["items"]
+        nodes = self.node_objects()
         helm = run([self.toolchain.helm, "version", "--template", "{{.Version}}"])
 
         def of_nodes(key: str) -> str:

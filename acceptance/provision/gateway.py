@@ -148,16 +148,15 @@ def _reachable_node_port(cluster: Cluster) -> tuple[str, int] | None:
 
 
 def _forwarded(cluster: Cluster, until: ExitStack) -> tuple[str, int]:
-    kubectl = (cluster.toolchain.kubectl, "--kubeconfig", cluster.kubeconfig, "--context", cluster.context)
-    return LOOPBACK, until.enter_context(forwarded_port((*kubectl, *_namespace(cluster)), NAME, GATEWAY_PORT))
+    kubectl = (*cluster.kubectl_command, *_namespace(cluster))
+    return LOOPBACK, until.enter_context(forwarded_port(kubectl, NAME, GATEWAY_PORT))
 
 
 def node_port_addresses(cluster: Cluster) -> list[tuple[str, int]]:
     """Return the internal address of each node with the gateway's node port."""
     service: Object = json.loads(cluster.kubectl("get", "service", NAME, *_namespace(cluster), "--output", "json"))
     port = int(mappings_at(service, "spec.ports")[0]["nodePort"])
-    nodes = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
-    addresses = [each for node in nodes for each in mappings_at(node, "status.addresses")]
+    addresses = [each for node in cluster.node_objects() for each in mappings_at(node, "status.addresses")]
     return [(text_at(each, "address"), port) for each in addresses if each.get("type") == "InternalIP"]
 
 

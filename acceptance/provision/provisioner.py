@@ -67,7 +67,7 @@ class Provisioner:
         self.model: Lazy[ModelStub] = own("model", self._start_model)
         self.metrics: Lazy[None] = own("metrics-server", self._install_metrics_server)
         self.loaded_images: Lazy[dict[str, BuiltImage]] = own("loaded images", self._load_images)
-        self.loaded_tools: Lazy[None] = own("loaded tools", self._load_tools)
+        self.loaded_tools: Lazy[None] = lazy("loaded tools", self._load_tools)
         self.release: Lazy[Release] = own("release", self._install_release)
         self.ready: Lazy[float] = own("ready release", self._wait_ready)
         self._images: dict[str, Lazy[BuiltImage]] = {
@@ -161,23 +161,14 @@ class Provisioner:
         self.network()
         return model_stub.start(self.toolchain, self.run, image.reference)
 
-    def _provide_tools(self) -> str:
-        """Load the suite's image onto the nodes, and return its reference. Raises `Untested` where it can't be."""
-        if self.installs_release:
-            self.loaded_tools()
-        else:
-            self.cluster().require_capability("image-load")
-            self.cluster().load_image(self.tools().reference)
-        return self.tools().reference
-
     def _open_agents(self) -> None:
         """Start the suite's pods on the nodes. The cluster given to it does not wait for them."""
-        image = self._provide_tools()
-        open_agents(Cluster(self.provider), image)
+        self.loaded_tools()
+        open_agents(Cluster(self.provider), self.tools().reference)
 
     def _open_gateway(self) -> Gateway:
-        image = self._provide_tools()
-        return open_gateway(self.cluster(), self.target, image, self._opened)
+        self.loaded_tools()
+        return open_gateway(self.cluster(), self.target, self.tools().reference, self._opened)
 
     def _install_metrics_server(self) -> None:
         """Install it, though it has measured nothing yet."""
@@ -216,7 +207,11 @@ class Provisioner:
         return self.images()
 
     def _load_tools(self) -> None:
-        """Load the suite's images after those that the release waits for."""
+        """Load the suite's images after those that the release waits for; into an existing cluster its tools only."""
+        if not self.installs_release:
+            self.cluster().require_capability("image-load")
+            self.cluster().load_image(self.tools().reference)
+            return
         self.loaded_images()
         self.cluster().load_image(self.tools().reference, self.toolchain.metrics_server_image)
 

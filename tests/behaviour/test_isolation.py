@@ -91,7 +91,7 @@ def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisione
     The kubelet's port, which is open on every node, shows that each place can connect at all.
     """
     cluster = ready_release.cluster
-    objects = mappings_at(json.loads(cluster.kubectl("get", "nodes", "--output", "json")), "items")
+    objects = cluster.node_objects()
     ports = open_ports.release_ports(node_view, release_services(ready_release))
     foreign = open_ports.foreign_ports(cluster, ready_release.target.chart.namespace)
     opened = []

@@ -159,6 +159,16 @@ def lost(experiments: ExperimentRunner, writer: User, reader: User, sampler: Sam
     return NodeFault(experiment, node, pods, Interval(start, end), SKIPPED, recovered)
 
 
+def judge_recovery(
+    fault: NodeFault, component: ComponentName, deadline: Deadline, record_measurement: RecordMeasurement
+) -> None:
+    """Raise the error of a wait that failed, and record how long the component took to be Ready on other nodes."""
+    recovery = fault.recovered[component]
+    recovery.result.raise_if_failed()
+    what = f"{fault.experiment.name}: {component} Ready on other nodes"
+    record_measurement(what, round(recovery.seconds, 1), "s", Limit.of(deadline))
+
+
 def outage_findings(
     fault: NodeFault,
     bounds: Mapping[ComponentName, OutageBound],
@@ -190,10 +200,7 @@ def test_node_can_be_drained(drained: NodeFault) -> None:
 def test_pods_of_a_drained_node_move_in_time(
     drained: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
 ) -> None:
-    recovery = drained.recovered[component]
-    recovery.result.raise_if_failed()
-    what = f"node drained: {component} Ready on other nodes"
-    record_measurement(what, round(recovery.seconds, 1), "s", Limit.of(POD_REPLACED))
+    judge_recovery(drained, component, POD_REPLACED, record_measurement)
 
 
 @pytest.mark.rule("STA-09")
@@ -212,10 +219,7 @@ def test_drained_node_fails_only_requests_without_another_pod(
 def test_pods_of_a_lost_node_are_replaced(
     lost: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
 ) -> None:
-    recovery = lost.recovered[component]
-    recovery.result.raise_if_failed()
-    what = f"node lost: {component} Ready on other nodes"
-    record_measurement(what, round(recovery.seconds, 1), "s", Limit.of(PODS_OF_LOST_NODE_REPLACED))
+    judge_recovery(lost, component, PODS_OF_LOST_NODE_REPLACED, record_measurement)
 
 
 @pytest.mark.rule("STA-09")
