@@ -12,10 +12,11 @@ from acceptance.client.user import User, chat_obstacle, sign_up, wait_answered
 from acceptance.core import signals
 from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
-from acceptance.core.target import COMPONENTS, Target
+from acceptance.core.target import COMPONENTS
 from acceptance.core.values import set_paths
 from acceptance.kube import manifests
 from acceptance.kube.helm import find_helm
+from acceptance.plugin.state import SessionState
 from acceptance.provision import lifecycle, user_context
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.containers import ContainerProvisioner
@@ -58,6 +59,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                     redactor.add,
                     registry=option.registry or "",
                     node_access=option.allow_node_access,
+                    own_release=option.own_release,
                 )
         if "renderer" in needed:
             find_helm()
@@ -87,14 +89,14 @@ def run(toolchain: Toolchain, pytestconfig: pytest.Config) -> Iterator[Run]:
 
 @pytest.fixture(scope="session")
 def provisioner(
-    toolchain: Toolchain, run: Run, target: Target, request: pytest.FixtureRequest
+    toolchain: Toolchain, run: Run, session_state: SessionState, request: pytest.FixtureRequest
 ) -> Iterator[Provisioner]:
     """Provisions in parallel everything that the collected tests need."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(toolchain, run).items():
             patch.setenv(name, value)
         kind = Provisioner if run.clustered else ContainerProvisioner
-        provisioner = kind(toolchain, run, target, redactor.add)
+        provisioner = kind(toolchain, run, session_state.results.target, redactor.add)
         provisioner.archive = request.config.option.images
         needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
         try:
@@ -145,9 +147,9 @@ def database(provisioner: Provisioner) -> Database:
 
 
 @pytest.fixture(scope="session")
-def model(provisioner: Provisioner, target: Target) -> ModelStub:
+def model(provisioner: Provisioner) -> ModelStub:
     """The stub of the language model; raises `Untested` if a chat turn would not reach it."""
-    if obstacle := chat_obstacle(target, own_release=provisioner.installs_release):
+    if obstacle := chat_obstacle(provisioner.target, own_release=provisioner.installs_release):
         raise Untested(obstacle)
     return provisioner.model()
 
@@ -171,12 +173,12 @@ def installation(provisioner: Provisioner) -> Release | RefusedReleaseError:
 def release(
     provisioner: Provisioner,
     cluster: Cluster,
-    target: Target,
     run_metadata: RunMetadata,
     request: pytest.FixtureRequest,
     on_failure: OnFailure,
 ) -> Iterator[Release]:
     """The installed release; its pods need not be Ready. The values of an existing release must not change."""
+    target = provisioner.target
     with on_failure(lambda: provisioner.evidence(target.chart.namespace)):
         shipped = manifests.shipped(target.chart_path)
         if not provisioner.installs_release:

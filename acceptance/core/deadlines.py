@@ -32,6 +32,9 @@ CAUSE_LASTED = Deadline(
 )
 UNINSTALLED = Deadline("uninstall", 120, "grace period 30 s of every pod, one after the other at worst, twice")
 METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s apart here, 60 s by default")
+DEPENDENCY_RUNS = Deadline(
+    "pod of the database or the model runs", 120, "an image that is on the node: 3 s here; one pulls it first"
+)
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
 MODEL_UP = Deadline("model's stub up", 30, "Python's start takes 0.3 s here; a busy machine gets a hundred times that")
 NODE_UP = Deadline("node up", 240, "kind's own wait for a node is as long; here it takes 3 s")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from acceptance.core.signals import uninterrupted
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.database import Database
-from acceptance.provision.node import Node
+from acceptance.provision.database import PORT, Database
+from acceptance.provision.dependency import PacketRule
 from toolchain.console import CommandError
 
 LOST_SHARE = 0.25
@@ -57,26 +58,29 @@ def packets_lost(cluster: Cluster, database: Database, share: float = LOST_SHARE
 
     Args:
         cluster: The cluster, whose nodes drop them.
-        database: PostgreSQL, on the run's network.
+        database: PostgreSQL.
         share: Which share, chosen at random; 1.0 for all of them.
     """
-    address = database.address(cluster.run.network)
     chosen = ("-m", "statistic", "--mode", "random", "--probability", f"{share}", "-j", "DROP")
-    rules = [(node, ("FORWARD", direction, address, *chosen)) for node in cluster.nodes() for direction in ("-d", "-s")]
+    rules = [replace(rule, match=(*rule.match, *chosen)) for rule in database.server.packet_rules(cluster, PORT)]
     try:
-        for node, rule in rules:
-            node.exec("iptables", "-I", *rule)
+        for rule in rules:
+            _iptables(rule, "-I")
         yield time.time()
     finally:
         with uninterrupted():
-            for node, rule in rules:
-                _delete(node, rule)
+            for rule in rules:
+                _delete(rule)
 
 
-def _delete(node: Node, rule: tuple[str, ...]) -> None:
+def _iptables(rule: PacketRule, action: str) -> None:
+    rule.node.exec(*rule.within, "iptables", action, *rule.match)
+
+
+def _delete(rule: PacketRule) -> None:
     """Delete a packet rule; one that was never inserted is none."""
     try:
-        node.exec("iptables", "-C", *rule)
+        _iptables(rule, "-C")
     except CommandError:
         return
-    node.exec("iptables", "-D", *rule)
+    _iptables(rule, "-D")

@@ -83,7 +83,7 @@ def wait_reachable(gateway: Gateway, database: Database) -> None:
     """Wait until pods can reach the database: the cluster's DNS remembers for a while that it had no address."""
     eventually(
         "PostgreSQL to be reachable from the cluster",
-        lambda: gateway.connect(database.container, PORT),
+        lambda: gateway.connect(database.server.host, PORT),
         DATABASE_UP,
     )
 

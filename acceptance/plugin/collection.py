@@ -55,10 +55,10 @@ class CollectionHooks:
         if not all(RULE_BINDING in item.stash for item in session.items):
             return  # their mistakes are being reported
         disruptive = [item.nodeid for item in session.items if any(map(item.get_closest_marker, DISRUPTIVE))]
-        if option.context and disruptive and not option.allow_disruption:
+        if option.context and disruptive and not (option.allow_disruption or option.own_release):
             raise pytest.UsageError(
                 f"{disruptive[0]} disturbs the release in context {option.context}; "
-                "pass --allow-disruption to permit this"
+                "pass --allow-disruption to permit this, or --own-release to test a release of the run's own"
             )
         for item in session.items:
             self._state.results.tests[item.nodeid] = TestResult(item.stash[RULE_BINDING])

@@ -76,6 +76,12 @@ def _add_options(parser: pytest.Parser) -> None:
         help="permit experiments to disturb the release in the context that --context names",
     )
     group.addoption(
+        "--own-release",
+        action="store_true",
+        help="install a release of the run's own beside others in the cluster that --context names, with a database "
+        "and a model, test that one, and remove it at the end; it needs no --allow-disruption",
+    )
+    group.addoption(
         "--nodes",
         metavar="N",
         type=int,
@@ -97,7 +103,7 @@ def _add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--registry",
         metavar="HOST/PREFIX",
-        help="push the suite's image there, for a cluster that --context names and that pulls from it "
+        help="push the run's images there, for a cluster that --context names and that pulls from it "
         "(default: load it onto the nodes of a kind cluster on this engine)",
     )
     group.addoption(
@@ -190,6 +196,11 @@ def check_options(config: pytest.Config) -> None:
         if changed and (option.context or option.cluster_provider != "kind"):
             given = "--context" if option.context else f"--cluster-provider {option.cluster_provider}"
             raise pytest.UsageError(f"{name} applies only to a kind cluster that the run creates: omit it, or {given}")
+    if option.own_release and not option.context:
+        raise pytest.UsageError(
+            "--own-release applies only to the cluster that --context names; in a cluster of the run's own the release "
+            "is always the run's: omit the option, or name the context"
+        )
     for name, value in (("--allow-node-access", option.allow_node_access), ("--registry", option.registry)):
         if value and not option.context:
             raise pytest.UsageError(
@@ -230,6 +241,8 @@ def repeat_options(config: pytest.Config) -> list[str]:
         options += ["--nodes", str(config.option.nodes)]
     if config.option.node_image:
         options += ["--node-image", config.option.node_image]
+    if config.option.own_release:
+        options.append("--own-release")
     if config.option.registry:
         options += ["--registry", config.option.registry]
     if config.option.allow_node_access:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from acceptance.checks.finding import Untested
 
 T = TypeVar("T")
-WORKERS = 16
+WORKERS = 24
 """More than there are values, so that none waits for a worker that waits for it."""
 
 
@@ -75,6 +75,11 @@ class Lazy(Generic[T]):
             if self._future is None:
                 self._future = self._background.submit(self._name, self._make)
             return self._future
+
+    @property
+    def available(self) -> bool:
+        """Whether the value can be asked for."""
+        return not self._unavailable
 
     @property
     def started(self) -> bool:

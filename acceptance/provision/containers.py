@@ -121,9 +121,6 @@ class ContainerProvisioner(Provisioner):
         port = host_port(self.toolchain, name, GATEWAY_PORT)
         return Gateway(self.target, LOOPBACK, port, always_there=(name, GATEWAY_PORT))
 
-    def _install_metrics_server(self) -> None:
-        _needs_kubernetes("metrics-server")
-
     def _install_release(self) -> Release:
         """Run the init containers, then start the containers of every component."""
         cluster, images = self.cluster(), self.images()

@@ -1,4 +1,4 @@
-"""The external PostgreSQL: outside the cluster, TLS on, addressed by one URL as Neon gives it."""
+"""The external PostgreSQL: outside the release, TLS on, addressed by one URL as Neon gives it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from psycopg import sql
 from acceptance.core.deadlines import DATABASE_UP
 from acceptance.core.signals import uninterrupted
 from acceptance.core.wait import NotYet, eventually
-from acceptance.provision import certificates, docker
-from acceptance.provision.run import Run
-from toolchain import Toolchain
+from acceptance.provision import certificates
+from acceptance.provision.dependency import FILES, Dependencies, Dependency
+from acceptance.provision.docker import LOOPBACK
 
 PORT = 5432
 NAME = "todo"
 """The database, and the role that owns it."""
-FILES = "/run/database"
+SERVER, POOLER = "database", "pooler"
+"""Names of PostgreSQL and of the pooler before it, each with its certificate, among the run's dependencies."""
+COMMAND = ("/entrypoint.sh",)
+"""What the suite's image of PostgreSQL starts with."""
+STOP_SECONDS = 5
+"""A fast shutdown takes under 1 s here."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,7 @@ class Database:
     `name` is that of the database within the server, `role` that of its owner, as which the release connects.
     """
 
-    toolchain: Toolchain
-    container: str
+    server: Dependency
     superuser_password: str
     url: str
     ca: str
@@ -42,8 +46,8 @@ class Database:
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a superuser's connection in autocommit from this machine; the caller closes it."""
         return psycopg.connect(
-            host=docker.LOOPBACK,
-            port=docker.host_port(self.toolchain, self.container, PORT),
+            host=LOOPBACK,
+            port=self.server.local_port(PORT),
             user="postgres",
             password=self.superuser_password,
             dbname=self.name,
@@ -55,7 +59,7 @@ class Database:
 
     def role_url(self, role: str, password: str) -> str:
         """Return the URL for another role."""
-        return url(self.container, role, password)
+        return url(self.server.host, role, password)
 
     @contextmanager
     def empty(self, name: str, redact: Callable[[str], None]) -> Iterator[Database]:
@@ -68,37 +72,32 @@ class Database:
         try:
             with self.admin() as admin:
                 admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
-            yield replace(self, name=name, role=name, url=url(self.container, name, password, name))
+            yield replace(self, name=name, role=name, url=url(self.server.host, name, password, name))
         finally:
             with uninterrupted(), self.admin() as admin:
                 admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(owner))
                 admin.execute(sql.SQL("DROP ROLE {}").format(owner))
 
-    def address(self, network: str) -> str:
-        """Return the IP address of PostgreSQL on a network."""
-        query = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
-        return self.toolchain.engine.docker("inspect", "--format", query, self.container).strip()
-
     def stop(self) -> None:
         """Stop PostgreSQL: connections are closed, new ones refused."""
-        self.toolchain.engine.docker("stop", "--time", "5", self.container)
+        self.server.stop(STOP_SECONDS)
 
     def start(self) -> None:
         """Start PostgreSQL again and wait until it answers."""
-        self.toolchain.engine.docker("start", self.container)
+        self.server.start()
         self.wait()
 
     def kill(self) -> None:
         """Kill PostgreSQL as a crash does: nothing is flushed, and connections are reset."""
-        self.toolchain.engine.docker("kill", self.container)
+        self.server.kill()
 
     def pause(self) -> None:
         """Pause PostgreSQL: connections stay open and get no answer."""
-        self.toolchain.engine.docker("pause", self.container)
+        self.server.pause()
 
     def unpause(self) -> None:
         """Resume PostgreSQL."""
-        self.toolchain.engine.docker("unpause", self.container)
+        self.server.unpause()
 
     def alter_role(self, *changes: str) -> None:
         """Alter the release's role, then end its connections, since a change applies to new ones only."""
@@ -143,46 +142,43 @@ def url(host: str, role: str, password: str, name: str = NAME) -> str:
     )
 
 
-def start(toolchain: Toolchain, run: Run, image: str, redact: Callable[[str], None]) -> Database:
+def start(dependencies: Dependencies, image: str, redact: Callable[[str], None]) -> Database:
     """Start the run's PostgreSQL, unless a kept run has it, and wait until it answers.
 
     Args:
-        toolchain: The tools of this machine.
-        run: The run.
+        dependencies: Where it is started.
         image: The reference of the suite's PostgreSQL image.
         redact: Called with every secret that is created or read.
     """
-    name = f"database-{run.id}"
-    engine = toolchain.engine
-    kept = docker.state(toolchain, name) not in (None, "created")
-    if kept:
-        docker.start(toolchain, run, name, image)
-    else:
-        superuser, owner = secrets.token_urlsafe(24), new_password()
-        issued = certificates.issue(name, f"pooler-{run.id}")
-        redact(superuser)
-        redact_password(owner, redact)
-        files = {
-            "superuser-password": superuser.encode(),
-            "url": url(name, NAME, owner).encode(),
-            "ca.crt": issued.authority,
-            "server.crt": issued.certificate,
-            "server.key": issued.key,
-            "init.sql": (
-                f"CREATE ROLE {NAME} LOGIN PASSWORD '{owner}';\n\nCREATE DATABASE {NAME} OWNER {NAME};\n\n"
-            ).encode(),
-        }
-        placed = {f"{FILES}/{path}": content for path, content in files.items()}
-        docker.start(toolchain, run, name, image, files=placed, ports=(PORT,))
-    superuser, address, ca = (
-        engine.docker("exec", name, "cat", f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt")
-    )
+    kept = dependencies.kept(SERVER)
+    files = {} if kept else _new_files(dependencies, redact)
+    server = dependencies.start(SERVER, image, COMMAND, files=files, ports=(PORT,))
+    superuser, address, ca = (server.read(f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt"))
     redact(superuser)
     redact(address)
     redact_password(unquote(urlsplit(address).password or ""), redact)
-    database = Database(toolchain, name, superuser, address, ca)
+    database = Database(server, superuser, address, ca)
     database.wait()
     if kept and database.role_is_altered():
         # A run that was killed during a fault has left it so.
         database.alter_role("CONNECTION LIMIT -1", "RESET ALL")
     return database
+
+
+def _new_files(dependencies: Dependencies, redact: Callable[[str], None]) -> dict[str, bytes]:
+    """Make credentials and a certificate, as the files that PostgreSQL is started with."""
+    host = dependencies.host(SERVER)
+    superuser, owner = secrets.token_urlsafe(24), new_password()
+    issued = certificates.issue(host, dependencies.host(POOLER))
+    redact(superuser)
+    redact_password(owner, redact)
+    return {
+        "superuser-password": superuser.encode(),
+        "url": url(host, NAME, owner).encode(),
+        "ca.crt": issued.authority,
+        "server.crt": issued.certificate,
+        "server.key": issued.key,
+        "init.sql": (
+            f"CREATE ROLE {NAME} LOGIN PASSWORD '{owner}';\n\nCREATE DATABASE {NAME} OWNER {NAME};\n\n"
+        ).encode(),
+    }

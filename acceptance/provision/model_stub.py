@@ -10,26 +10,28 @@ from requests import Response, Session, Timeout
 
 from acceptance.core.deadlines import MODEL_UP, REQUEST
 from acceptance.core.wait import NotYet, eventually
-from acceptance.provision import docker
-from acceptance.provision.run import Run
-from toolchain import Toolchain
+from acceptance.provision.dependency import Dependencies, Dependency
+from acceptance.provision.docker import LOOPBACK
 
 PORT = 8080
 CONTROL_PORT = 8081
 """For tests only; the release does not use it."""
+NAME = "model"
+COMMAND = ("python3", "/opt/tools/model.py")
+STOP_SECONDS = 1
+"""It has nothing to finish."""
 
 
 @dataclass(frozen=True)
 class ModelStub:
     """The running stub. `base_url` is what the release is given as its model's address."""
 
-    toolchain: Toolchain
-    container: str
+    server: Dependency
 
     @property
     def base_url(self) -> str:
         """The base URL of the API, as pods address it."""
-        return f"http://{self.container}:{PORT}/v1"
+        return f"http://{self.server.host}:{PORT}/v1"
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the requests since the last `forget`, oldest first: `path`, `headers`, `body`."""
@@ -46,15 +48,11 @@ class ModelStub:
 
     def stop(self) -> None:
         """Stop the model: connections are refused."""
-        self.toolchain.engine.docker("stop", "--time", "1", self.container)
-
-    def running(self) -> bool:
-        """Whether the stub's container runs."""
-        return docker.state(self.toolchain, self.container) == "running"
+        self.server.stop(STOP_SECONDS)
 
     def start(self) -> None:
         """Start the stub again, and wait until it answers."""
-        self.toolchain.engine.docker("start", self.container)
+        self.server.start()
         self.wait()
 
     def wait(self) -> None:
@@ -69,20 +67,16 @@ class ModelStub:
         eventually("the model's stub to answer", probe, MODEL_UP)
 
     def _control(self, method: str, path: str, body: object = None) -> Response:
-        port = docker.host_port(self.toolchain, self.container, CONTROL_PORT)
+        port = self.server.local_port(CONTROL_PORT)
         with Session() as session:
             session.trust_env = False
-            answer = session.request(
-                method, f"http://{docker.LOOPBACK}:{port}{path}", json=body, timeout=REQUEST.seconds
-            )
+            answer = session.request(method, f"http://{LOOPBACK}:{port}{path}", json=body, timeout=REQUEST.seconds)
         answer.raise_for_status()
         return answer
 
 
-def start(toolchain: Toolchain, run: Run, image: str) -> ModelStub:
+def start(dependencies: Dependencies, image: str) -> ModelStub:
     """Start the run's stub, unless a kept run has it, and wait until it answers."""
-    stub = ModelStub(toolchain, f"model-{run.id}")
-    entrypoint = ["python3", "/opt/tools/model.py"]
-    docker.start(toolchain, run, stub.container, image, entrypoint=entrypoint, ports=(CONTROL_PORT,))
+    stub = ModelStub(dependencies.start(NAME, image, COMMAND, ports=(CONTROL_PORT,)))
     stub.wait()
     return stub

@@ -10,10 +10,9 @@ import psycopg
 
 from acceptance.core.deadlines import DATABASE_UP
 from acceptance.core.wait import NotYet, eventually
-from acceptance.provision import docker
-from acceptance.provision.database import FILES, NAME, PORT, Database
-from acceptance.provision.run import Run
-from toolchain import Toolchain
+from acceptance.provision.database import NAME, POOLER, PORT, Database
+from acceptance.provision.dependency import FILES, Dependencies, Dependency
+from acceptance.provision.docker import LOOPBACK
 
 POOLER_PORT = 6432
 CONFIGURATION = f"""
@@ -41,44 +40,33 @@ server_tls_ca_file = {FILES}/ca.crt
 class Pooler:
     """A running PgBouncer; `url` addresses the same database through it, without channel binding."""
 
-    container: str
+    server: Dependency
     url: str
 
 
-def start(toolchain: Toolchain, run: Run, image: str, database: Database, redact: Callable[[str], None]) -> Pooler:
+def start(dependencies: Dependencies, image: str, database: Database, redact: Callable[[str], None]) -> Pooler:
     """Start the run's PgBouncer with the database's certificate, which is also issued for its name."""
-    name = f"pooler-{run.id}"
     password = unquote(urlsplit(database.url).password or "")
-    address = (
-        f"postgresql://{urlsplit(database.url).netloc.partition('@')[0]}@{name}:{POOLER_PORT}/{NAME}?sslmode=require"
-    )
+    credentials, host = urlsplit(database.url).netloc.partition("@")[0], dependencies.host(POOLER)
+    address = f"postgresql://{credentials}@{host}:{POOLER_PORT}/{NAME}?sslmode=require"
     redact(address)
-    certificate, key = (
-        toolchain.engine.docker("exec", database.container, "cat", f"{FILES}/{path}")
-        for path in ("server.crt", "server.key")
-    )
+    certificate, key = (database.server.read(f"{FILES}/{path}") for path in ("server.crt", "server.key"))
     files = {
-        "pgbouncer.ini": CONFIGURATION.format(database=database.container),
+        "pgbouncer.ini": CONFIGURATION.format(database=database.server.host),
         "userlist.txt": f'"{NAME}" "{password}"\n',
         "ca.crt": database.ca,
         "server.crt": certificate,
         "server.key": key,
     }
-    docker.start(
-        toolchain,
-        run,
-        name,
-        image,
-        entrypoint=["/usr/sbin/pgbouncer", f"{FILES}/pgbouncer.ini"],
-        files={f"{FILES}/{path}": content.encode() for path, content in files.items()},
-        ports=(POOLER_PORT,),
-    )
+    command = ("/usr/sbin/pgbouncer", f"{FILES}/pgbouncer.ini")
+    given = {path: content.encode() for path, content in files.items()}
+    server = dependencies.start(POOLER, image, command, files=given, ports=(POOLER_PORT,))
 
     def probe() -> None:
         try:
             psycopg.connect(
-                host=docker.LOOPBACK,
-                port=docker.host_port(toolchain, name, POOLER_PORT),
+                host=LOOPBACK,
+                port=server.local_port(POOLER_PORT),
                 user=NAME,
                 password=password,
                 dbname=NAME,
@@ -89,4 +77,4 @@ def start(toolchain: Toolchain, run: Run, image: str, database: Database, redact
             raise NotYet(str(error).strip()) from error
 
     eventually("PgBouncer to answer", probe, DATABASE_UP)
-    return Pooler(name, address)
+    return Pooler(server, address)

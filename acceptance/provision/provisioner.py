@@ -19,11 +19,14 @@ from acceptance.kube import diagnostics
 from acceptance.provision import database, docker, images, metrics_server, model_stub, release
 from acceptance.provision.background import Background, Lazy
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.container_dependency import ContainerDependencies
 from acceptance.provision.database import Database
+from acceptance.provision.dependency import Dependencies
 from acceptance.provision.gateway import Gateway, open_gateway
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.node_agent import open_agents
+from acceptance.provision.pod_dependency import PodDependencies
 from acceptance.provision.providers import Provider, provider_of
 from acceptance.provision.release import Release, ReleaseInputs
 from acceptance.provision.run import Run
@@ -41,16 +44,19 @@ at once. They are loaded together with the images whose layers they share."""
 class Provisioner:
     """Everything that a run makes, each part a `Lazy` value; a part that needs another one asks for it.
 
-    On an existing cluster only the gateway and what it needs can be made; the other parts raise `Untested`.
+    Where the release under test is the user's, only the gateway and what it needs can be made; the other parts raise
+    `Untested`.
     """
 
     def __init__(self, toolchain: Toolchain, run: Run, target: Target, redact: Callable[[str], None]) -> None:
         """Start nothing yet; `redact` is called with every secret that is made."""
         self.toolchain = toolchain
         self.run = run
-        self.target = target
         self.redact = redact
         self.provider: Provider = provider_of(toolchain, run)
+        beside_others = self.installs_release and run.context is not None
+        self.target = release.installed_in(target, run.release_namespace) if beside_others else target
+        """What is under test, with the namespace that it is installed in."""
         self.background = Background()
         self._opened = ExitStack()
         lazy, own = self.background.lazy, self._lazy_own
@@ -58,14 +64,21 @@ class Provisioner:
         network = partial(docker.create_network, toolchain, run, with_subnet=fixed)
         self.network: Lazy[str] = lazy("network", network)
         self.cluster: Lazy[Cluster] = lazy("cluster", self._create_cluster)
-        registry = run.context.registry if run.context else ""
-        build_tools = partial(images.build_support, toolchain, run, "tools", registry=registry)
+        lacking = self.provider.lacking
+        build_tools = partial(images.build_support, toolchain, run, "tools", registry=run.registry)
         self.tools: Lazy[BuiltImage] = lazy("tools", build_tools)
-        self.agents: Lazy[None] = lazy("pods on the nodes", self._open_agents)
+        self.agents: Lazy[None] = lazy("pods on the nodes", self._open_agents, lacking.get("node", ""))
         self.gateway: Lazy[Gateway] = lazy("gateway", self._open_gateway)
+        self.engine_database: Lazy[Database] = own("database", self._start_engine_database)
+        """A database on this machine's engine: the release's where pods reach that, else for images alone."""
         self.database: Lazy[Database] = own("database", self._start_database)
+        self.dependencies: Lazy[Dependencies] = own("dependencies", self._find_dependencies)
+        self.postgres: Lazy[BuiltImage] = own("database's image", self._make_postgres)
+        """PostgreSQL and PgBouncer, on the nodes where they run as pods."""
         self.model: Lazy[ModelStub] = own("model", self._start_model)
-        self.metrics: Lazy[None] = own("metrics-server", self._install_metrics_server)
+        self.metrics: Lazy[None] = lazy(
+            "metrics-server", self._install_metrics_server, lacking.get("metrics-server", "")
+        )
         self.loaded_images: Lazy[dict[str, BuiltImage]] = own("loaded images", self._load_images)
         self.loaded_tools: Lazy[None] = lazy("loaded tools", self._load_tools)
         self.release: Lazy[Release] = own("release", self._install_release)
@@ -87,6 +100,10 @@ class Provisioner:
         """Whether the run installs the release under test."""
         return "own-release" not in self.provider.lacking
 
+    @property
+    def _dependencies_are_pods(self) -> bool:
+        return "engine-network" in self.provider.lacking
+
     def images(self) -> dict[str, BuiltImage]:
         """Return the image of every component, built side by side."""
         for image in self._images.values():
@@ -98,7 +115,7 @@ class Provisioner:
         return self._derived[name]()
 
     def prepare(self, fixtures: Collection[str]) -> None:
-        """Start what the fixtures of these names will ask for; on an existing cluster nothing is started unasked."""
+        """Start what the fixtures of these names will ask for; for the user's release nothing is started unasked."""
         if not self.installs_release:
             return
         for name, part in self._derived.items():
@@ -128,7 +145,8 @@ class Provisioner:
         for name in parts:
             if name in fixtures:
                 for part in parts[name]:
-                    part.start()
+                    if part.available:
+                        part.start()
 
     def evidence(self, namespace: str) -> dict[str, str]:
         """Return what explains a failure: the problems of a namespace."""
@@ -151,15 +169,35 @@ class Provisioner:
         self.provider.create()
         return Cluster(self.provider, self.agents)
 
-    def _start_database(self) -> Database:
-        image = images.build_support(self.toolchain, self.run, "postgres")
+    def _find_dependencies(self) -> Dependencies:
+        """Where the release's dependencies run: on the run's network, else in the suite's namespace."""
+        if self._dependencies_are_pods:
+            return PodDependencies(self.cluster(), self._opened)
+        return self._on_engine()
+
+    def _on_engine(self) -> Dependencies:
         self.network()
-        return database.start(self.toolchain, self.run, image.reference, self.redact)
+        return ContainerDependencies(self.toolchain, self.run)
+
+    def _make_postgres(self) -> BuiltImage:
+        image = images.build_support(self.toolchain, self.run, "postgres", registry=self.run.registry)
+        if self._dependencies_are_pods:
+            self.cluster().load_image(image.reference)
+        return image
+
+    def _start_engine_database(self) -> Database:
+        return database.start(self._on_engine(), self.postgres().reference, self.redact)
+
+    def _start_database(self) -> Database:
+        if not self._dependencies_are_pods:
+            return self.engine_database()
+        return database.start(self.dependencies(), self.postgres().reference, self.redact)
 
     def _start_model(self) -> ModelStub:
         image = self.tools()
-        self.network()
-        return model_stub.start(self.toolchain, self.run, image.reference)
+        if self._dependencies_are_pods:
+            self.loaded_tools()
+        return model_stub.start(self.dependencies(), image.reference)
 
     def _open_agents(self) -> None:
         """Start the suite's pods on the nodes. The cluster given to it does not wait for them."""
@@ -177,12 +215,14 @@ class Provisioner:
 
     def _component_image(self, name: str, component: Component) -> BuiltImage:
         if self.archive is None:
-            return images.build_component(self.toolchain, self.run, self.target.root, component)
+            return images.build_component(
+                self.toolchain, self.run, self.target.root, component, registry=self.run.registry
+            )
         return self._archived()[name]
 
     def _load_archive(self) -> dict[str, BuiltImage]:
         assert self.archive is not None
-        return images.load(self.toolchain, self.run, self.archive, self.target.components)
+        return images.load(self.toolchain, self.run, self.archive, self.target.components, registry=self.run.registry)
 
     def _build_derived(self, instructions: str) -> dict[str, BuiltImage]:
         return {
@@ -208,8 +248,7 @@ class Provisioner:
 
     def _load_tools(self) -> None:
         """Load the suite's images after those that the release waits for; into an existing cluster its tools only."""
-        if not self.installs_release:
-            self.cluster().require_capability("image-load")
+        if not self.provider.creates_cluster:
             self.cluster().load_image(self.tools().reference)
             return
         self.loaded_images()

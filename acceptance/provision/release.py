@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import DNS_UP, RELEASE_READY
-from acceptance.core.fields import at, name_of
+from acceptance.core.fields import Object, at, name_of, object_ref, text_at
 from acceptance.core.target import Target
 from acceptance.core.values import ROUND_TRIP, set_paths, values_by_path
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnosis
 from acceptance.kube.client import Objects
-from acceptance.kube.manifests import shipped
+from acceptance.kube.manifests import documents, shipped
 from acceptance.kube.status import endpoint_readiness, unfinished_reason
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import service_url
 from acceptance.provision.helm import HelmRelease, RefusedReleaseError
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.run import Run
+from acceptance.provision.tool_pod import namespace_objects
 from toolchain import cache
 
 DNS = "kube-dns"
@@ -109,6 +111,7 @@ def install(
 
     Raises:
         ToolchainError: Helm refused; the message holds its words.
+        Untested: The chart can't be installed in a namespace of the run.
     """
     run = cluster.run
     helm = HelmRelease(cluster, target.chart.release, target.chart.namespace)
@@ -120,11 +123,38 @@ def install(
     objects = Objects(cluster.api, target.chart.namespace)
     if kept == values and chart_is_unchanged(run, target):
         return Release(target, cluster, helm, objects, values)
+    if not cluster.provider.creates_cluster:
+        require_own_namespace(target, render(helm, target, values))
+        cluster.apply(*namespace_objects(cluster, target.chart.namespace))
     wait_resolving(cluster, raise_if_closing)
     release = Release(target, cluster, helm, objects, values)
     installed_at = upgrade_or_replace(release, kept=kept is not None)
     (run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
     return replace(release, installed_at=installed_at)
+
+
+def installed_in(target: Target, namespace: str) -> Target:
+    """Return the target with another namespace, which every rendering of its chart has too."""
+    values = set_paths(target.chart.values, values_by_path(target, {"namespace": namespace}))
+    chart = target.chart.model_copy(update={"namespace": namespace, "values": values})
+    return target.model_copy(update={"chart": chart})
+
+
+def render(helm: HelmRelease, target: Target, values: Mapping[str, Any]) -> list[Object]:
+    """Return the objects of a release as Helm renders them, in its order."""
+    return documents(helm("template", helm.release, target.chart_path, "--values", "-", values=dict(values)))
+
+
+def require_own_namespace(target: Target, objects: Iterable[Object]) -> None:
+    """Raise `Untested` where the chart would put an object into another namespace, or make one."""
+    own = target.chart.namespace
+    for item in objects:
+        place = name_of(item) if item.get("kind") == "Namespace" else text_at(item, "metadata.namespace", own)
+        if place != own:
+            raise Untested(
+                f"the chart renders {object_ref(item)} into the namespace {place}, wherever it is installed, which "
+                "is not this run's; name the value that changes that as values.namespace in the target"
+            )
 
 
 def upgrade_or_replace(release: Release, *, kept: bool) -> float:
@@ -193,10 +223,12 @@ def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, s
 
 
 def wait_resolving(cluster: Cluster, raise_if_closing: Callable[[], None]) -> None:
-    """Wait until the cluster serves DNS, as every cluster does that users are given. Raises `WaitError`.
+    """Wait until a cluster of the run serves DNS, as every cluster does that users are given. Raises `WaitError`.
 
     A container that exits for want of DNS is restarted with a back-off, which would be blamed on the chart.
     """
+    if not cluster.provider.creates_cluster:
+        return
     system = Objects(cluster.api, "kube-system")
 
     def probe() -> None:

@@ -30,6 +30,7 @@ class Context:
         registry: Where images for the cluster are pushed, as `HOST/PREFIX`; empty for none.
         node_access: Whether the user permits privileged pods of the suite on the nodes.
         missing_rights: What the context's user may not do, of what the suite's own namespace needs.
+        own_release: Whether the run installs a release of its own, and tests that one.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Context:
     registry: str = ""
     node_access: bool = False
     missing_rights: str = ""
+    own_release: bool = False
 
     def record(self) -> dict[str, object]:
         """Return what the run's record keeps of it: all but the credentials."""
@@ -97,6 +99,16 @@ class Run:
     def namespace(self) -> str:
         """The suite's namespace in the cluster."""
         return f"acceptance-{self.id}"
+
+    @property
+    def release_namespace(self) -> str:
+        """The namespace of a release that the run installs in an existing cluster."""
+        return f"{self.namespace}-release"
+
+    @property
+    def registry(self) -> str:
+        """Where images for the cluster are pushed, as `HOST/PREFIX`; empty where they are loaded onto its nodes."""
+        return self.context.registry if self.context else ""
 
 
 def runs_folder() -> Path:

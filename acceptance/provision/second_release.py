@@ -13,10 +13,10 @@ from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import merge_values, set_paths
 from acceptance.kube.client import Objects
-from acceptance.kube.manifests import documents
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease, RefusedReleaseError
-from acceptance.provision.release import Release, ReleaseInputs, required_values, run_secrets, run_values
+from acceptance.provision.release import Release, ReleaseInputs, render, required_values, run_secrets, run_values
+from acceptance.provision.tool_pod import namespace_objects
 
 NAME = "second"
 SERVICE_PORT_SHIFT, CONTAINER_PORT_SHIFT = 111, 222
@@ -59,6 +59,7 @@ def second_release(
     target = renamed(target, render(first.helm, first.target, first.values), render(helm, target, values_for(target)))
     values = values_for(target)
     try:
+        cluster.apply(*namespace_objects(cluster, namespace))
         try:
             helm.upgrade(target.chart_path, values)
         except RefusedReleaseError as error:
@@ -105,11 +106,6 @@ def other_values(target: Target) -> dict[str, Any]:
         }
         changes |= {path: value for path, value in known.items() if path}
     return changes
-
-
-def render(helm: HelmRelease, target: Target, values: Mapping[str, Any]) -> list[Object]:
-    """Return the objects of a release as Helm renders them, in its order."""
-    return documents(helm("template", helm.release, target.chart_path, "--values", "-", values=dict(values)))
 
 
 def renamed(target: Target, before: list[Object], after: list[Object]) -> Target:

@@ -12,11 +12,17 @@ PULL_SECRET = "registry"  # noqa: S105
 """The name of the Secret with which pods of the suite pull from the user's registry."""
 
 
-def namespace_objects(cluster: Cluster) -> list[dict[str, Any]]:
-    """Return the manifests of the suite's namespace and, for a registry, of what lets its pods pull from there."""
-    name = cluster.run.namespace
+def namespace_objects(cluster: Cluster, name: str = "") -> list[dict[str, Any]]:
+    """Return the manifests of a namespace of the run and, for a registry, of what lets its pods pull from there.
+
+    Args:
+        cluster: The cluster.
+        name: The namespace's name; the suite's own by default, in which its pods on the nodes are.
+    """
     # Without the label, a cluster that enforces Pod Security refuses the pods on the nodes.
-    labels = {"pod-security.kubernetes.io/enforce": "privileged"} if "node" in cluster.capabilities else {}
+    privileged = not name and "node" in cluster.capabilities
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"} if privileged else {}
+    name = name or cluster.run.namespace
     objects: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     ]

@@ -22,6 +22,18 @@ RIGHTS = ("create namespaces", "delete namespaces", "create pods", "delete pods"
 """What the suite's own namespace needs, with the gateway's pod in it: verbs and resources."""
 NODE_RIGHTS = ("create daemonsets.apps", "list pods", "create pods/exec")
 """What the suite's pods on the nodes need further."""
+RELEASE_RIGHTS = (
+    "list namespaces",
+    "create secrets",
+    "patch serviceaccounts",
+    "create configmaps",
+    "create deployments.apps",
+    "create horizontalpodautoscalers.autoscaling",
+    "list pods",
+    "create pods/exec",
+    "create pods/portforward",
+)
+"""What a release of the run's own needs further, with its database and model: the kinds of the specification."""
 CREDENTIALS = ("token", "password", "client-key-data")
 """Fields of a kubeconfig's user that are secret."""
 
@@ -33,6 +45,7 @@ def read_context(
     *,
     registry: str = "",
     node_access: bool = False,
+    own_release: bool = False,
 ) -> Context:
     """Read a context of the user's kubeconfig, `KUBECONFIG` in the environment counting.
 
@@ -42,10 +55,11 @@ def read_context(
         redact: Called with every secret that the kubeconfig holds.
         registry: Where images for the cluster are pushed, as `HOST/PREFIX`; empty for none.
         node_access: Whether the user permits privileged pods of the suite on the nodes.
+        own_release: Whether the run installs a release of its own.
 
     Raises:
-        ToolchainError: There is no such context, its API server does not answer in time, or its user may not do what
-            access to the nodes needs.
+        ToolchainError: There is no such context, its API server does not answer in time, its user may not do what
+            an option needs, or images can't get to the nodes of a release of the run's own.
     """
     view: list[str | Path] = [toolchain.kubectl, "config", "view", "--minify", "--flatten", "--raw", "--context", name]
     try:
@@ -64,12 +78,19 @@ def read_context(
         server = _Server(toolchain, name, path)
         nodes = find_nodes(toolchain, name, server.nodes())
         missing = server.missing_rights(RIGHTS)
-        if node_access and (denied := [*missing, *server.missing_rights(NODE_RIGHTS)]):
-            raise ToolchainError(
-                f"--allow-node-access needs rights that the user of context {name} lacks: {', '.join(denied)}; "
-                "grant them, or omit the option"
-            )
-    return Context(name, text, nodes, registry, node_access, ", ".join(missing))
+        options = (("--allow-node-access", node_access, NODE_RIGHTS), ("--own-release", own_release, RELEASE_RIGHTS))
+        for option, given, rights in options:
+            if given and (denied := [*missing, *server.missing_rights(rights)]):
+                raise ToolchainError(
+                    f"{option} needs rights that the user of context {name} lacks: {', '.join(denied)}; "
+                    "grant them, or omit the option"
+                )
+    if own_release and not nodes and not registry:
+        raise ToolchainError(
+            f"--own-release needs its images on the nodes, and context {name} is no kind cluster on this engine: "
+            "name a registry with --registry"
+        )
+    return Context(name, text, nodes, registry, node_access, ", ".join(missing), own_release)
 
 
 def _credentials(kubeconfig: str) -> list[str]:

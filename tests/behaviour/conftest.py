@@ -31,6 +31,7 @@ from acceptance.traffic.plans import new_token
 from acceptance.traffic.preflight import plan_obstacle
 from acceptance.traffic.sampler import Sampler, open_sampler
 from acceptance.traffic.write_ledger import Ledger, settle
+from tests.installed_target import target as target
 
 NODE_FAULTS = "test_node_faults.py"
 LEAST_NODES = 3

@@ -148,7 +148,8 @@ def scaling(
     limits, path, backend = target.autoscaler, target.values.hpa_enabled, target.component("backend")
     if limits is None or path is None:
         raise Untested("the target names no autoscaler, or no value that enables it")
-    if not provisioner.installs_release and not ApiServer(experiments.release.cluster.api).serves_metrics():
+    cluster = experiments.release.cluster
+    if "metrics-server" not in cluster.capabilities and not ApiServer(cluster.api).serves_metrics():
         raise Untested(NO_METRICS)
     image = provisioner.tools().reference
     plan = task_writes(writer, SAMPLED_PER_SECOND)

@@ -20,6 +20,7 @@ from acceptance.kube import diagnosis, diagnostics
 from acceptance.kube.client import Objects
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.tool_pod import namespace_objects
 from acceptance.report.results import Limit, RecordMeasurement
 
 LAST_LINE = "the last line of its log"
@@ -162,7 +163,8 @@ def diagnoses(cluster: Cluster, provisioner: Provisioner) -> Iterator[dict[str, 
     namespaces = {name: f"{cluster.run.namespace}-{name}-{suffix}" for name in BROKEN_PODS}
     try:
         cluster.apply(
-            *(each for name, broken in BROKEN_PODS.items() for each in objects(namespaces[name], image, broken))
+            *(each for namespace in namespaces.values() for each in namespace_objects(cluster, namespace)),
+            *(each for name, broken in BROKEN_PODS.items() for each in objects(namespaces[name], image, broken)),
         )
         with ThreadPoolExecutor(len(namespaces)) as pool:
             waits = {name: pool.submit(diagnose, cluster, namespace) for name, namespace in namespaces.items()}

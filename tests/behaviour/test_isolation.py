@@ -100,9 +100,9 @@ def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisione
         checked = sorted(ports.keys() - foreign - open_ports.host_listeners(node))
         pairs = [(address, port) for address in open_ports.node_addresses(node) for port in checked]
         found = {FROM_NODE.format(node.name): open_ports.connected_from_node(node, [*pairs, control])}
-        if provisioner.installs_release:
+        if "engine-network" in cluster.capabilities:
             outside = [(control[0], port) for port in checked]
-            neighbour = provisioner.model().container
+            neighbour = provisioner.model().server.host
             found[FROM_NEIGHBOUR] = open_ports.connected_from_neighbour(cluster, neighbour, [*outside, control])
         for source, connected in found.items():
             if control not in connected:

@@ -15,6 +15,7 @@ from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.release import Release
+from acceptance.provision.tool_pod import namespace_objects
 
 WATCHED = ("Deployment", "ReplicaSet", "Pod")
 SERVER_ERROR = 500
@@ -65,7 +66,7 @@ def test_uninstall_removes_everything_but_the_data(
     title = f"survives {secrets.token_hex(8)}"
     task = user.add_task(title)
     namespace, empty = ready_release.target.chart.namespace, f"{cluster.run.namespace}-empty"
-    cluster.kubectl("create", "namespace", empty)
+    cluster.apply(*namespace_objects(cluster, empty))
     try:
         ready_release.helm.uninstall()
 

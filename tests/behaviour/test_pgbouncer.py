@@ -14,7 +14,6 @@ from acceptance.core.redaction import redactor
 from acceptance.experiments.experiment import ExperimentRunner
 from acceptance.provision import pgbouncer
 from acceptance.provision.database import NAME, Database
-from acceptance.provision.images import build_support
 from acceptance.provision.pgbouncer import Pooler
 from acceptance.provision.provisioner import Provisioner
 
@@ -29,14 +28,14 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
     path = experiments.target.values.database_url
     if path is None:
         raise Untested("the target names no value for the database's URL")
-    image = build_support(provisioner.toolchain, provisioner.run, "postgres")
-    pooler = pgbouncer.start(provisioner.toolchain, provisioner.run, image.reference, database, redactor.add)
+    image = provisioner.postgres().reference
+    pooler = pgbouncer.start(provisioner.dependencies(), image, database, redactor.add)
     with experiments.experiment("pooled address") as experiment:
         with experiment.disturbance(restarts=False):
             experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
             experiment.wait_for("rollout", experiments.wait_rolled_out).raise_if_failed()
         yield pooler
-    provisioner.toolchain.engine.docker("rm", "--force", pooler.container)
+    pooler.server.remove()
 
 
 @pytest.mark.rule("PER-01")
@@ -51,9 +50,7 @@ def test_application_works_through_a_pooler(pooled: Pooler, users: Callable[[], 
         user.send_message(f"add task: chat {marker}")
         stored = {task[user.target.api.title_field] for task in user.tasks()}
         assert f"chat {marker}" in stored, "the chat turn stored no task"
-    address = database.toolchain.engine.docker(
-        "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", pooled.container
-    ).strip()
+    address = pooled.server.address()
     with database.admin() as connection:
         rows = connection.execute(
             "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = %s", [NAME]

@@ -70,6 +70,7 @@ def named_images(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
 @contextmanager
 def tagged(cluster: Cluster, images: Mapping[str, BuiltImage], names: Mapping[str, str]) -> Iterator[None]:
     """Give the built images further names on the nodes, which no registry and no engine has, until exit."""
+    cluster.require_capability("image-names")
     added = []
     try:
         for component, name in names.items():

@@ -18,7 +18,6 @@ from acceptance.core.target import COMPONENTS, ComponentName, Target
 from acceptance.kube.pod_templates import Container
 from acceptance.provision import docker
 from acceptance.provision.containers import render
-from acceptance.provision.database import Database
 from acceptance.provision.gateway import service_url
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
@@ -122,10 +121,9 @@ def signed_up(target: Target, answer: Answer) -> tuple[str, str] | None:
 
 
 @pytest.fixture(scope="module")
-def images_alone(
-    images: Mapping[str, BuiltImage], provisioner: Provisioner, database: Database, target: Target
-) -> Alone:
+def images_alone(images: Mapping[str, BuiltImage], provisioner: Provisioner, target: Target) -> Alone:
     """The images side by side on one network, with an empty database of their own."""
+    database = provisioner.engine_database()
     if missing := [name for name in COMPONENTS if name not in images]:
         raise Untested(f"the target names no {missing[0]}")
     observed, addresses = Alone(), {}
@@ -136,7 +134,7 @@ def images_alone(
             redactor.add(secret)
         values = run_values(target, ReleaseInputs(images, empty.url, database.ca, NO_MODEL), credentials)
         rendered = render(target, values)
-        alone = stack.enter_context(IsolatedNetwork(toolchain.engine, provisioner.run, database.container, client))
+        alone = stack.enter_context(IsolatedNetwork(toolchain.engine, provisioner.run, database.server.host, client))
         for name in COMPONENTS:
             view = ComponentView(rendered, target, name)
             container = serve(Place(alone, toolchain, stack), view, name, images[name].reference, observed)

@@ -19,9 +19,10 @@ from acceptance.kube.client import ApiServer
 from acceptance.kube.helm import find_helm
 from acceptance.kube.status import condition, has_condition
 from acceptance.provision.images import BuiltImage
+from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
-from acceptance.provision.run import Run
 from acceptance.snapshots import live
+from tests.installed_target import target as target
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +46,7 @@ def release_at_rest(release: Release, request: pytest.FixtureRequest) -> Release
 
     with suppress(WaitError):
         request.getfixturevalue("ready_release")
-        if not ApiServer(release.cluster.api).serves_metrics() and "own-release" not in release.cluster.capabilities:
+        if not ApiServer(release.cluster.api).serves_metrics() and "metrics-server" not in release.cluster.capabilities:
             return release  # its cluster has no metrics-server, and the run installs none
         eventually("every HPA to have metrics", active, METRICS)
         eventually("every HPA to desire its minReplicas", at_rest, SCALED_TO_REST)
@@ -53,9 +54,9 @@ def release_at_rest(release: Release, request: pytest.FixtureRequest) -> Release
 
 
 @pytest.fixture(scope="session")
-def snapshot(release_at_rest: Release, run: Run, request: pytest.FixtureRequest) -> Snapshot:
+def snapshot(release_at_rest: Release, provisioner: Provisioner, request: pytest.FixtureRequest) -> Snapshot:
     """The installed release, read once."""
-    images: dict[str, BuiltImage] = {} if run.context else request.getfixturevalue("images")
+    images: dict[str, BuiltImage] = request.getfixturevalue("images") if provisioner.installs_release else {}
     return live.read_snapshot(release_at_rest, images)
 
 

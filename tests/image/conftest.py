@@ -47,7 +47,7 @@ def image_contents(
 def rendered(provisioner: Provisioner, target: Target) -> Snapshot:
     """The chart's defaults, rendered with the URL of the images' database."""
     renderer = Renderer(find_helm(), target)
-    renderer.credentials[target.secret.database_url] = provisioner.database().url
+    renderer.credentials[target.secret.database_url] = provisioner.engine_database().url
     for secret in renderer.credentials.values():
         redactor.add(secret)
     return renderer.snapshot()
@@ -58,7 +58,7 @@ def standalone_runs(
     images: Mapping[str, BuiltImage], provisioner: Provisioner, rendered: Snapshot, target: Target
 ) -> dict[str, ImageRun]:
     """Each image run with only its database, with the environment that the chart sets."""
-    database = provisioner.database()
+    database = provisioner.engine_database()
 
     def environment(name: str) -> dict[str, str]:
         view = ComponentView(rendered, target, name)
@@ -71,7 +71,7 @@ def standalone_runs(
         return alone.start(name, images[name].reference, environment(name), part.port, part.probes.liveness)
 
     engine, client = provisioner.toolchain.engine, provisioner.tools().reference
-    with IsolatedNetwork(engine, provisioner.run, database.container, client) as alone, ThreadPoolExecutor() as pool:
+    with IsolatedNetwork(engine, provisioner.run, database.server.host, client) as alone, ThreadPoolExecutor() as pool:
         runs = {name: pool.submit(start, alone, name) for name in images}
         return {name: each.result() for name, each in runs.items()}
 

@@ -14,6 +14,7 @@ from acceptance.client.browser_user import BrowserUser
 from acceptance.core.target import Target
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
+from tests.installed_target import target as target
 from toolchain import Toolchain
 
 

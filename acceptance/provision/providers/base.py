@@ -18,6 +18,9 @@ CAPABILITIES: Mapping[str, str] = {
     "releases": "other releases are installed beside the one under test",
     "own-release": "the run installs the release under test, with a database, a model and images of its own",
     "node-restart": "nodes are restarted, drained and lost, with everything on them",
+    "metrics-server": "metrics-server is installed where an HPA learns nothing without it",
+    "engine-network": "pods reach containers of this machine's engine by their names",
+    "image-names": "images on the nodes get the further names that shipped values have",
     "mapped-port": "a port of this machine's loopback is mapped to the gateway's port on the first node",
 }
 """What a cluster may allow beyond reading it and changing the release under test."""

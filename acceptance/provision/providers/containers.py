@@ -44,9 +44,9 @@ class ContainersProvider:
 
     @property
     def lacking(self) -> Mapping[str, str]:
-        """Everything but the run's own release."""
+        """Everything but the run's own release, whose containers reach others by their names."""
         reason = "the release's containers run without a cluster (--cluster-provider none)"
-        return dict.fromkeys(CAPABILITIES.keys() - {"own-release"}, reason)
+        return dict.fromkeys(CAPABILITIES.keys() - {"own-release", "engine-network"}, reason)
 
     def environment(self) -> dict[str, str]:
         """Return nothing."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from docker.auth import load_config
 
-from acceptance.core.deadlines import API_SERVER, NAMESPACE_GONE
+from acceptance.core.deadlines import API_SERVER, NAMESPACE_GONE, UNINSTALLED, Deadline
 from acceptance.core.fields import mapping_at, mappings_at
+from acceptance.kube.helm import Helm
 from acceptance.provision.containerd import CTR
 from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.kind import CONTEXT_PREFIX, load_command
@@ -62,11 +63,17 @@ class ExistingProvider:
         """Everything that changes more than the release under test, and what the user's options do not permit."""
         whose = f"context {self.context} is an existing cluster"
         lacking = {
-            "releases": f"{whose}: no other release is installed in it",
-            "own-release": f"{whose}: the release in it was not installed by this run",
             "node-restart": f"{whose}: its nodes are not restarted",
             "mapped-port": f"{whose}: no port of its nodes is mapped to this machine",
+            "metrics-server": f"{whose}: metrics-server is not installed in it",
+            "engine-network": f"{whose}: its pods need not reach containers of this machine",
+            "image-names": f"{whose}: images on its nodes get no names but those with the run's id",
         }
+        if not self.described.own_release:
+            lacking |= {
+                "releases": f"{whose}: no other release is installed in it",
+                "own-release": f"{whose}: the release in it was not installed by this run",
+            }
         missing = self.described.missing_rights
         if missing:
             lacking["image-load"] = f"{whose}, in which your user may not {missing}"
@@ -122,11 +129,12 @@ class ExistingProvider:
         return json.dumps({"auths": {host: found}}) if found else ""
 
     def versions(self) -> dict[str, str]:
-        """Return the context's name."""
-        return {"context": self.context}
+        """Return the context's name, and whose release is in it."""
+        own = {"namespace of the run's release": self.run.release_namespace} if self.described.own_release else {}
+        return {"context": self.context, **own}
 
     def remove(self) -> list[str]:
-        """Remove the run's namespace and images from the cluster; nothing is left to remove if it is gone.
+        """Remove the run's releases, namespaces and images from the cluster; nothing is left to remove if it is gone.
 
         What nodes have pulled from a registry is left to the kubelet's garbage collection of images.
         """
@@ -135,7 +143,7 @@ class ExistingProvider:
         record = read_record(self.run.folder)
         if release := record.get("release"):
             log("sweep", f"run {self.run.id} ended before it was sure that {release}")
-        failures = self._delete_namespace()
+        failures = self._delete_namespaces()
         try:
             if self._is_gone() and failures and CONNECTION_REFUSED in failures[0]:
                 log(
@@ -154,19 +162,45 @@ class ExistingProvider:
         filters = [word for node in self.nodes for word in ("--filter", f"id={node}")]
         return bool(filters) and not self.toolchain.engine.docker("ps", "--all", "--quiet", *filters).split()
 
-    def _delete_namespace(self) -> list[str]:
-        seconds = f"{NAMESPACE_GONE.seconds:g}s"
-        wait = ("--timeout", seconds, f"--request-timeout={seconds}")
-        where: list[str | Path] = ["--kubeconfig", self.run.kubeconfig, "--context", self.context]
-        selector = ("--selector", f"{LABEL}={self.run.id}")
+    def _delete_namespaces(self) -> list[str]:
+        failures = []
+        chosen: tuple[str, ...] = ("--selector", f"{LABEL}={self.run.id}")
+        deadline = NAMESPACE_GONE
         try:
-            run(
-                [self.toolchain.kubectl, *where, "delete", "namespace", *selector, *wait],
-                seconds=NAMESPACE_GONE.seconds + API_SERVER.seconds,
-            )
+            if self.described.own_release:
+                failures += self._uninstall_releases()
+                chosen, deadline = self._namespaces(), UNINSTALLED
+            if chosen:
+                self._kubectl("delete", "namespace", *chosen, deadline=deadline)
         except CommandError as error:
-            return [f"context {self.context}: {error.summary}"]
-        return []
+            failures.append(f"context {self.context}: {error.summary}")
+        return failures
+
+    def _namespaces(self) -> tuple[str, ...]:
+        """The run's namespaces, by name: a chart makes its own without the run's label."""
+        names = self._kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}").split()
+        own = self.run.namespace
+        return tuple(name for name in names if name == own or name.startswith(f"{own}-"))
+
+    def _uninstall_releases(self) -> list[str]:
+        """Uninstall what was installed in the run's namespaces: a chart may have objects in no namespace."""
+        helm, failures = Helm(self.toolchain.helm, self.run.kubeconfig, self.context), []
+        for namespace in self._namespaces():
+            where = ("--namespace", namespace)
+            try:
+                for release in helm("list", "--all", "--short", *where).split():
+                    helm("uninstall", release, "--ignore-not-found", *where)
+            except CommandError as error:
+                failures.append(f"context {self.context}: {error.summary}")
+        return failures
+
+    def _kubectl(self, *argv: str, deadline: Deadline = API_SERVER) -> str:
+        """Run kubectl on the cluster, which is asked to answer in time and given a while more."""
+        seconds = f"{deadline.seconds:g}s"
+        where: list[str | Path] = ["--kubeconfig", self.run.kubeconfig, "--context", self.context]
+        wait = ("--timeout", seconds) if argv[0] == "delete" else ()
+        command = [self.toolchain.kubectl, *where, *argv, *wait, f"--request-timeout={seconds}"]
+        return run(command, seconds=deadline.seconds + API_SERVER.seconds)
 
     def _ctr(self, node: str, *argv: str) -> str:
         return self.toolchain.engine.docker("exec", node, *CTR, *argv)
