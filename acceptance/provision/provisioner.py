@@ -249,6 +249,7 @@ class Provisioner:
     def _load_tools(self) -> None:
         """Load the suite's images after those that the release waits for; into an existing cluster its tools only."""
         if not self.provider.creates_cluster:
+            self.cluster().require_capability("image-load")
             self.cluster().load_image(self.tools().reference)
             return
         self.loaded_images()

@@ -140,6 +140,13 @@ def test_requests_get_an_error_instead_of_hanging(
 
 
 @pytest.mark.rule("PER-08")
+def test_lost_packets_are_among_the_faults(database_faults: DatabaseFaults, experiments: ExperimentRunner) -> None:
+    """Nodes lose them, so without access to those the two faults of the network are untested."""
+    experiments.release.cluster.require_capability("node")
+    assert {"unreachable", "slow"} <= {outage.fault.name for outage in database_faults.outages}
+
+
+@pytest.mark.rule("PER-08")
 def test_pages_are_answered_without_the_database(
     database_faults: DatabaseFaults, experiments: ExperimentRunner
 ) -> None:

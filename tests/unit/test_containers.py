@@ -96,7 +96,7 @@ def test_what_needs_a_cluster_is_untested(tmp_path: Path) -> None:
     run = runs.Run("0badc0de", tmp_path, kept=False, own_cluster=runs.OwnCluster("none"))
     provider = provider_of(Machine(tmp_path).toolchain, run)
     cluster = Cluster(provider)
-    assert cluster.capabilities == {"own-release"}
+    assert cluster.capabilities == {"own-release", "engine-network"}
     assert not provider.creates_cluster
     assert provider.remove() == []
     for use in (lambda: cluster.api, lambda: cluster.kubectl("version"), cluster.nodes):

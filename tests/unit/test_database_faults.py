@@ -19,6 +19,7 @@ from acceptance.experiments.connections import excess_findings, most, most_at_on
 from acceptance.experiments.database_outages import Fault, Outage, during, unanswered_findings
 from acceptance.experiments.experiment import SKIPPED
 from acceptance.experiments.polling import polled
+from acceptance.provision.dependency import PacketRule
 from acceptance.provision.run import Run
 from acceptance.traffic.records import Record
 from toolchain.console import CommandError
@@ -27,14 +28,19 @@ FAILED = Interval(100.0, 110.0)
 
 
 class FakeDatabase:
-    """A database that notes what is done to it."""
+    """A database, and its server, that note what is done to them."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def address(self, network: str) -> str:
-        assert network
-        return "10.0.0.9"
+    @property
+    def server(self) -> FakeDatabase:
+        return self
+
+    def packet_rules(self, cluster: FakeCluster, port: int) -> list[PacketRule]:
+        assert port
+        nodes: Any = cluster.nodes()
+        return [PacketRule(node, ("FORWARD", way, "10.0.0.9"), ("enter",)) for node in nodes for way in ("-d", "-s")]
 
     def alter_role(self, *changes: str) -> None:
         self.calls += changes
@@ -54,7 +60,8 @@ class FakeCluster:
         return self, self
 
     def exec(self, *argv: str) -> str:
-        _, action, *rule = argv
+        entered, program, action, *rule = argv
+        assert (entered, program) == ("enter", "iptables")
         match action:
             case "-I":
                 self.rules.append(tuple(rule))

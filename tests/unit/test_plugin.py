@@ -199,6 +199,7 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
         ),
         ("--nodes=2 --context=mine", "--nodes applies only to a kind cluster that the run creates"),
         ("--allow-node-access", "--allow-node-access applies only to the cluster that --context names"),
+        ("--own-release", "--own-release applies only to the cluster that --context names"),
         ("--registry=registry.example/team", "--registry applies only to the cluster that --context names"),
         (
             "--cluster-provider=none --keep-cluster",
@@ -239,6 +240,7 @@ def test_contract_tests_need_no_permission_to_disrupt(pytester: pytest.Pytester,
 def test_allow_disruption_permits_experiments(pytester: pytest.Pytester, write: Write) -> None:
     write("behaviour", '@pytest.mark.rule("POD-10")\ndef test_it(): pass\n')
     assert run(pytester, "--context", "mine", "--allow-disruption").ret == 0
+    assert run(pytester, "--context", "mine", "--own-release").ret == 0
 
 
 # ---------------------------------------------------------------------- exit codes

@@ -168,8 +168,8 @@ class ExistingProvider:
         deadline = NAMESPACE_GONE
         try:
             if self.described.own_release:
-                failures += self._uninstall_releases()
                 chosen, deadline = self._namespaces(), UNINSTALLED
+                failures += self._uninstall_releases(chosen)
             if chosen:
                 self._kubectl("delete", "namespace", *chosen, deadline=deadline)
         except CommandError as error:
@@ -182,10 +182,10 @@ class ExistingProvider:
         own = self.run.namespace
         return tuple(name for name in names if name == own or name.startswith(f"{own}-"))
 
-    def _uninstall_releases(self) -> list[str]:
+    def _uninstall_releases(self, namespaces: Sequence[str]) -> list[str]:
         """Uninstall what was installed in the run's namespaces: a chart may have objects in no namespace."""
         helm, failures = Helm(self.toolchain.helm, self.run.kubeconfig, self.context), []
-        for namespace in self._namespaces():
+        for namespace in namespaces:
             where = ("--namespace", namespace)
             try:
                 for release in helm("list", "--all", "--short", *where).split():
