@@ -15,11 +15,12 @@ from kubernetes import client, config
 from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.kube.client import Objects
+from acceptance.provision import networking
 from acceptance.provision.node import AGENT, Node
 from acceptance.provision.providers import CAPABILITIES, Provider
 from acceptance.provision.run import LABEL, Run
 from toolchain import Toolchain
-from toolchain.console import CommandError, ToolchainError, run
+from toolchain.console import ToolchainError, run
 
 
 def _no_agents() -> None:
@@ -140,21 +141,11 @@ class Cluster:
             "container runtime": of_nodes("containerRuntimeVersion"),
             "kernel": of_nodes("kernelVersion"),
             "operating system": of_nodes("osImage"),
-            "kube-proxy": self._proxy_mode(),
+            **networking.versions(self.kubectl),
             **self.provider.versions(),
             "helm": helm.strip(),
             **engine,
         }
-
-    def _proxy_mode(self) -> str:
-        """kube-proxy's mode as kubeadm's ConfigMap states it; a cluster may have another proxy."""
-        where = ("--namespace", "kube-system", "--ignore-not-found", "--output", r"jsonpath={.data.config\.conf}")
-        try:
-            text = self.kubectl("get", "configmap", "kube-proxy", *where)
-        except CommandError:
-            return "not readable"
-        configuration = yaml.safe_load(text) if text else None
-        return str(configuration.get("mode") or "iptables") if isinstance(configuration, dict) else "not found"
 
     def load_image(self, *references: str) -> None:
         """Load those of the images that a node lacks. Raises `ToolchainError`, or `Untested` where none can be."""
