@@ -13,6 +13,16 @@ from acceptance.provision.docker import LOOPBACK
 
 PAUSE_SECONDS = 0.2
 """Between the end of a port-forward and the next, so that one which can't start does not occupy a core."""
+UNTIL_INPUT_ENDS = r"""
+exec 3<&0
+"$@" &
+child=$!
+(while read -r _; do :; done <&3; kill "$child") &
+watch=$!
+wait "$child"
+kill "$watch"
+"""
+"""Runs a command until it ends or its own standard input does, which a killed run's does too."""
 
 
 @contextmanager
@@ -55,14 +65,22 @@ class _PortForward:
                     return
                 # In a session of its own, so that Ctrl-C does not reach it: it is ended here.
                 self._process = subprocess.Popen(
-                    self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                    ["sh", "-c", UNTIL_INPUT_ENDS, "sh", *self._command],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
                 )
             self._process.wait()
+            self._close_input()
             self._stopped.wait(PAUSE_SECONDS)
 
     def stop(self) -> None:
         """End the command; it is not run again."""
         with self._lock:
             self._stopped.set()
-            if self._process is not None:
-                self._process.terminate()
+            self._close_input()
+
+    def _close_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()

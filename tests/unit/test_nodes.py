@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,34 @@ def test_agents_are_privileged_and_tolerate_every_taint(machine: Machine, tmp_pa
     assert spec["hostPID"]
     assert spec["tolerations"] == [{"operator": "Exists"}]
     assert spec["containers"][0]["securityContext"]["privileged"]
+
+
+def test_port_forward_ends_with_a_killed_run(tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    kubectl.chmod(0o755)
+    script = (
+        "import sys, time\n"
+        "from acceptance.provision.port_forward import forwarded_port\n"
+        "with forwarded_port(sys.argv[1:], 'gateway', 1080): time.sleep(60)\n"
+    )
+    deadline = Deadline("test", 20, "a start of Python")
+
+    def started() -> int:
+        try:
+            return int((tmp_path / "pid").read_text())
+        except (OSError, ValueError) as error:
+            raise NotYet(str(error)) from error
+
+    with subprocess.Popen([sys.executable, "-c", script, kubectl]) as owner:
+        forward = eventually("the port-forward to start", started, deadline)
+        owner.kill()
+
+    def ended() -> None:
+        if Path(f"/proc/{forward}").exists():
+            raise NotYet("it runs")
+
+    eventually("the port-forward to end", ended, deadline)
 
 
 def test_port_forward_is_started_again_when_it_ends(tmp_path: Path) -> None:
