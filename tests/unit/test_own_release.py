@@ -23,7 +23,7 @@ from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import installed_in, require_own_namespace
 from acceptance.provision.run import Context
 from acceptance.provision.tool_pod import namespace_objects
-from tests.unit.user_cluster import KUBECONFIG, MACHINE, NODE, Machine, context, nodes, run_on
+from tests.unit.user_cluster import NODE, Machine, context, machine_of_kind_cluster, run_on
 from toolchain.console import ToolchainError
 
 OWN = "acceptance-0badc0de"
@@ -32,12 +32,7 @@ OWN = "acceptance-0badc0de"
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    made = Machine(tmp_path)
-    made.answer("kubectl", "config view", KUBECONFIG)
-    made.answer("kubectl", "get nodes", nodes())
-    made.answer("docker", "label=io.x-k8s.kind.cluster=mine", NODE)
-    made.answer("docker", f"exec {NODE} cat /etc/machine-id", MACHINE)
-    return made
+    return machine_of_kind_cluster(tmp_path)
 
 
 @pytest.fixture

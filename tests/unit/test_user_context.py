@@ -30,7 +30,7 @@ from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.run import LABEL, Context, OwnCluster
 from acceptance.provision.tool_pod import namespace_objects
 from acceptance.traffic import sampler
-from tests.unit.user_cluster import KUBECONFIG, MACHINE, NODE, Machine, context, nodes, run_on
+from tests.unit.user_cluster import KUBECONFIG, NODE, Machine, context, machine_of_kind_cluster, nodes, run_on
 from toolchain.console import ToolchainError
 
 OTHER = "d1ce" * 16
@@ -42,12 +42,7 @@ REASON = "context kind-mine is an existing cluster and no kind cluster on this e
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "of-the-user"))
-    made = Machine(tmp_path)
-    made.answer("kubectl", "config view", KUBECONFIG)
-    made.answer("kubectl", "get nodes", nodes())
-    made.answer("docker", "label=io.x-k8s.kind.cluster=mine", NODE)
-    made.answer("docker", f"exec {NODE} cat /etc/machine-id", MACHINE)
-    return made
+    return machine_of_kind_cluster(tmp_path)
 
 
 @pytest.fixture

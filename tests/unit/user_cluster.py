@@ -59,6 +59,16 @@ class Machine:
         script.chmod(0o755)
 
 
+def machine_of_kind_cluster(home: Path) -> Machine:
+    """Return a machine whose engine runs the one node of the kind cluster `mine`, and whose kubeconfig names that."""
+    made = Machine(home)
+    made.answer("kubectl", "config view", KUBECONFIG)
+    made.answer("kubectl", "get nodes", nodes())
+    made.answer("docker", "label=io.x-k8s.kind.cluster=mine", NODE)
+    made.answer("docker", f"exec {NODE} cat /etc/machine-id", MACHINE)
+    return made
+
+
 def nodes(machine_id: str = MACHINE, count: int = 1) -> dict[str, Any]:
     """Return the API server's list of the cluster's nodes."""
     addresses = [{"type": "Hostname", "address": "node"}, {"type": "InternalIP", "address": "172.18.0.9"}]
