@@ -6,8 +6,9 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,19 +120,25 @@ class Mutant:
 
 
 def findings(rule: str, renderer: Renderer) -> list[Finding]:
-    """Return the first findings of the rule at the static level; its checks come first."""
+    """Return the first findings of the rule at the static level, of what takes the fewest renderings first."""
     renderer.probes_secrets = rule.startswith(("SCY", "SEC"))
-    chart = RenderedChart(renderer)
-    for assertion in assertions():
-        if rule not in assertion.rules:
-            continue
-        try:
-            found = [each for each in assertion.findings(chart) if each.rule == rule]
-        except Untested:
-            continue
-        if found:
-            return found
+    for ask in _assertions(rule, renderer):
+        with suppress(Untested):
+            if found := [each for each in ask() if each.rule == rule]:
+                return found
     return []
+
+
+def _assertions(rule: str, renderer: Renderer) -> Iterator[Callable[[], list[Finding]]]:
+    """Yield what is asserted of a rule: its checks on the defaults, its bounds, then everything."""
+    defaults = renderer.snapshot()
+    if defaults.chart is not None and defaults.chart.rendering.error is None:
+        yield from (
+            partial(each, defaults, renderer.target) for each in checks.for_level("static") if each.rule == rule
+        )
+    chart = RenderedChart(renderer)
+    chosen = [each for each in assertions() if rule in each.rules]
+    yield from (partial(each.findings, chart) for each in sorted(chosen, key=lambda each: each.group != "bounds"))
 
 
 _mutants: list[Mutant] = []
