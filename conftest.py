@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import toolchain as tools
+from acceptance.chart.packaging import package_digest
 from acceptance.checks.finding import Untested
 from acceptance.client.user import User, chat_obstacle, sign_up, wait_answered
-from acceptance.core import signals
+from acceptance.core import digests, signals
 from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
-from acceptance.core.target import COMPONENTS
+from acceptance.core.rules import RULES_FILE
+from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
 from acceptance.kube import manifests
 from acceptance.kube.helm import find_helm
@@ -24,7 +26,7 @@ from acceptance.provision.database import Database
 from acceptance.provision.existing_release import adopt_release, assert_values_unchanged
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.helm import RefusedReleaseError
-from acceptance.provision.images import BuiltImage
+from acceptance.provision.images import BuiltImage, base_images
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment
 from acceptance.provision.release import Release
@@ -114,6 +116,17 @@ def start_provisioning(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("provisioner")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def artefact_digests(request: pytest.FixtureRequest, run_metadata: RunMetadata, target: Target) -> None:
+    """Record the digests of what a run of the release's tests is about: chart, target and specification."""
+    if not all(item.get_closest_marker("unit") for item in request.session.items):
+        run_metadata.subject["digests"] = {
+            "chart": package_digest(find_helm(), target.chart_path),
+            "target": digests.of_file(request.config.option.target),
+            "specification": digests.of_file(RULES_FILE),
+        }
+
+
 @pytest.fixture(scope="session")
 def cluster(
     provisioner: Provisioner,
@@ -137,6 +150,8 @@ def images(provisioner: Provisioner, run_metadata: RunMetadata) -> dict[str, Bui
     run_metadata.subject["images"] = {
         name: {"reference": image.reference, "id": image.config_digest} for name, image in images.items()
     }
+    if provisioner.archive is None:
+        run_metadata.subject["base_images"] = base_images(provisioner.toolchain, provisioner.target)
     return images
 
 

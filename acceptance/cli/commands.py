@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import toolchain
 from acceptance.chart import propose_target
 from acceptance.cli import bench, testing
 from acceptance.cli import merge as merging
+from acceptance.cli import verify as verifying
 from acceptance.core.target import DEFAULT_TARGET, Target, TargetError, load
 from acceptance.kube.helm import find_helm
 from acceptance.provision import images, lifecycle
-from acceptance.report import job_summary, overview, recorded_durations
+from acceptance.report import job_summary, overview, recorded_durations, signoff
 from acceptance.report.history import HistoryError
 from acceptance.report.recorded import RecordError
 from toolchain.console import ToolchainError
@@ -65,6 +64,15 @@ def parser() -> argparse.ArgumentParser:
     summary.add_argument(
         "--folder", default="", metavar="DIR", help="the target file's folder in the repository, for annotations"
     )
+    signed = commands.add_parser(
+        "verify", help="compare a report and what it is about with its signoff.json", description=verifying.__doc__
+    )
+    signed.add_argument(
+        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
+    )
+    signed.add_argument("--target", type=Path, metavar="FILE", help="default: the one that signoff.json names")
+    signed.add_argument("--chart", type=Path, metavar="PATH", help="folder or .tgz (default: the target's)")
+    signed.add_argument("--images", type=Path, metavar="FILE", help="an archive of the images")
     of_runs = commands.add_parser("report", help="make the overview of many runs", description=report.__doc__)
     of_runs.add_argument(
         "--history",
@@ -104,12 +112,12 @@ def summarize(run: Path, folder: str) -> None:
     Raises:
         RecordError: The folder has no signoff.json.
     """
-    signoff = read_signoff(run)
-    text = job_summary.markdown(signoff)
+    data = signoff.read(run)
+    text = job_summary.markdown(data)
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as output:
             output.write(text)
-        for annotation in job_summary.github_annotations(signoff, folder):
+        for annotation in job_summary.github_annotations(data, folder):
             print(annotation)  # noqa: T201
     else:
         sys.stdout.write(text)
@@ -120,18 +128,9 @@ def report(reports: Path) -> None:
     print(overview.write(reports))  # noqa: T201
 
 
-def read_signoff(run: Path) -> dict[str, Any]:
-    """Return the data of a run's signoff.json. Raises `RecordError`."""
-    try:
-        data: dict[str, Any] = json.loads((run / "signoff.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{run} has no results of a run: signoff.json can't be read") from error
-    return data
-
-
 def record_durations(run: Path) -> None:
     """Record the durations of a run's modules, as its signoff.json has them. Raises `RecordError`."""
-    durations = recorded_durations.record(read_signoff(run))
+    durations = recorded_durations.record(signoff.read(run))
     print(f"{len(durations)} modules, {sum(durations.values()):.0f} s")  # noqa: T201
 
 
@@ -174,6 +173,8 @@ def main() -> int:
             return bench.bench()
         if options.command == "merge":
             return merging.merge(options.folders, options.reports)
+        if options.command == "verify":
+            return verifying.verify(options.run, options.target, options.chart, options.images)
         if options.command in ("static", "e2e"):
             testing.run(options.command, options.arguments)
         elif options.command == "summary":

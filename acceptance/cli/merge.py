@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from acceptance.report import history, html, merging, recorded, run_folder
+from acceptance.report import history, html, merging, recorded, run_folder, signoff
 from acceptance.report.changes import changes
 from acceptance.report.judging import judge
 from acceptance.report.verdict import Exit, exit_code
@@ -28,17 +28,18 @@ def merge(folders: Sequence[Path], reports: Path) -> Exit:
     with run_folder.open_folder(folder):
         merging.copy_evidence(shards, folder)
         merging.merge_junit(shards, folder / merging.JUNIT)
-        signoff = judge(results, merged.missing, merged.checkout, merged.ended)
-        file = history.path_of(reports, signoff)
-        signoff["changes"] = changes(signoff, history.load(file))
-        html.write(folder, signoff, results.pictures)
+        data = judge(results, merged.missing, merged.checkout, merged.ended)
+        file = history.path_of(reports, data)
+        data["changes"] = changes(data, history.load(file))
+        html.write(folder, data, results.pictures)
         recorded.write(folder, recorded.record(results, merged.missing, merged.checkout, merged.ended))
-        history.append(file, signoff)
+        signoff.write(folder, data)
+        history.append(file, data)
         run_folder.publish(folder, keep=shards)
     for line in (
-        f"release {signoff['verdict']}: {len(shards)} shards, {len(results.tests)} tests",
-        *signoff["reasons"],
+        f"release {data['verdict']}: {len(shards)} shards, {len(results.tests)} tests",
+        *data["reasons"],
         f"report: {os.path.relpath(reports / run_folder.LATEST / 'index.html')}",
     ):
         print(line)  # noqa: T201
-    return exit_code(signoff["verdict"], results.tests.values(), signoff=True, interrupted=False, suite_error=False)
+    return exit_code(data["verdict"], results.tests.values(), signoff=True, interrupted=False, suite_error=False)

@@ -27,7 +27,7 @@ from acceptance.plugin.progress import Progress
 from acceptance.plugin.sharding import ShardHooks
 from acceptance.plugin.state import STATE, SessionState
 from acceptance.plugin.summary import SummaryHooks
-from acceptance.report import history, html, recorded, run_folder
+from acceptance.report import history, html, recorded, run_folder, signoff
 from acceptance.report.changes import changes
 from acceptance.report.coverage import load_coverage_gaps
 from acceptance.report.judging import judge
@@ -230,4 +230,5 @@ class SessionHooks:
             text = redactor.text(junit.read_text(encoding="utf-8"))
             junit.write_text(text, encoding="utf-8")
             (folder / "junit.xml").write_text(text, encoding="utf-8")
+        signoff.write(folder, data)
         run_folder.publish(folder)

@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from acceptance.core import digests
 from acceptance.core.rules import ROOT
-from acceptance.core.target import Component, ComponentName
+from acceptance.core.target import Component, ComponentName, Target
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
+from toolchain.images import DEBIAN, NODEJS, PYTHON, Image
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,10 @@ class BuiltImage:
 def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, context: Path) -> BuiltImage:
     """Build an image. Raises `ToolchainError` with the last lines of the build's output."""
     engine = toolchain.engine
-    bases = {
-        "PYTHON_IMAGE": toolchain.python_image,
-        "NODE_IMAGE": toolchain.nodejs_image,
-        "DEBIAN_IMAGE": toolchain.debian_image,
-    }
-    recipe = dockerfile.read_text(encoding="utf-8")
     arguments = [
-        word for name, value in bases.items() if f"ARG {name}" in recipe for word in ("--build-arg", f"{name}={value}")
+        word
+        for name, (_, reference) in _bases(toolchain, dockerfile).items()
+        for word in ("--build-arg", f"{name}={reference}")
     ]
     with tempfile.TemporaryDirectory(dir=run.folder) as folder:
         identity = Path(folder) / "iid"
@@ -50,6 +49,44 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
         engine.build("--tag", name, "--iidfile", identity, *arguments, "--file", dockerfile, context)
         digest = identity.read_text(encoding="ascii").strip()
     return _tagged(toolchain, run, repository, digest)
+
+
+def _bases(toolchain: Toolchain, dockerfile: Path) -> dict[str, tuple[Image, str]]:
+    """The base images that a Dockerfile takes as arguments, by their names, each with the engine's reference."""
+    bases = {
+        "PYTHON_IMAGE": (PYTHON, toolchain.python_image),
+        "NODE_IMAGE": (NODEJS, toolchain.nodejs_image),
+        "DEBIAN_IMAGE": (DEBIAN, toolchain.debian_image),
+    }
+    recipe = dockerfile.read_text(encoding="utf-8")
+    return {name: base for name, base in bases.items() if f"ARG {name}" in recipe}
+
+
+def base_images(toolchain: Toolchain, target: Target) -> dict[str, dict[str, str]]:
+    """Return the identifier and the origin of each base image that the target's Dockerfiles take as an argument."""
+    found = {}
+    for component in target.components.values():
+        if component.image.dockerfile is None:
+            continue
+        for base, reference in _bases(toolchain, target.root / component.image.dockerfile).values():
+            described = json.loads(toolchain.engine.docker("image", "inspect", reference))[0]
+            origin = "built on this machine" if reference == base.local_reference else "pulled"
+            found[base.reference.partition("@")[0]] = {"id": str(described["Id"]), "origin": origin}
+    return found
+
+
+def archived_ids(archive: Path) -> frozenset[str]:
+    """Return the identifiers of the images in an archive. Raises `ToolchainError` for a file that is none."""
+    return frozenset(f"{digests.PREFIX}{Path(entry['Config']).stem}" for entry in _manifest(archive))
+
+
+def _manifest(archive: Path) -> list[dict[str, Any]]:
+    try:
+        with tarfile.open(archive) as file:
+            manifest: list[dict[str, Any]] = json.loads(file.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
+        raise ToolchainError(f"{archive} is no archive of images: write one with `make images`") from error
+    return manifest
 
 
 def _tagged(toolchain: Toolchain, run: Run, repository: str, reference: str) -> BuiltImage:
@@ -112,12 +149,7 @@ def load(
         ToolchainError: The archive can't be read, or lacks an image.
     """
     engine = toolchain.engine
-    try:
-        with tarfile.open(archive) as file:
-            manifest = json.loads(file.extractfile("manifest.json").read())  # type: ignore[union-attr]
-    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
-        raise ToolchainError(f"{archive} is no archive of images: write one with `make images`") from error
-    references = [reference for entry in manifest for reference in entry["RepoTags"] or ()]
+    references = [reference for entry in _manifest(archive) for reference in entry["RepoTags"] or ()]
     engine.docker("load", "--input", archive.resolve())
     loaded: dict[str, BuiltImage] = {}
     for name, component in components.items():

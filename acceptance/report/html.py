@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from acceptance.core.rules import LEVELS
 from acceptance.report.results import Picture
 from acceptance.report.run_folder import safe_file_name
 from acceptance.report.sections import SECTIONS
+from acceptance.report.signoff import results_digest
 from acceptance.report.trend import trend_line
 from acceptance.report.verdict import OUTCOMES
 
@@ -36,6 +36,7 @@ def format_figure(value: float) -> str:
     return f"{value:.4g}"
 
 
+FILE = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -75,10 +76,8 @@ _TEMPLATES.globals |= {
 
 
 def write(folder: Path, signoff: Mapping[str, Any], pictures: Sequence[Picture]) -> None:
-    """Write signoff.json and index.html into `folder`; secrets must be redacted already."""
-    data = json.dumps(signoff, indent=2, ensure_ascii=False)
-    (folder / "signoff.json").write_text(data + "\n", encoding="utf-8")
-    (folder / "index.html").write_text(render(signoff, pictures), encoding="utf-8")
+    """Write index.html into `folder`; secrets must be redacted already."""
+    (folder / FILE).write_text(render(signoff, pictures), encoding="utf-8")
 
 
 def template(name: str) -> jinja2.Template:
@@ -93,7 +92,8 @@ def render(signoff: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> str:
         context |= section.context(signoff, pictures)
     return template("index.html").render(
         signoff=signoff,
-        sections=SECTIONS,
+        sections=[section for section in SECTIONS if section.is_shown(signoff)],
+        results_digest=results_digest(signoff),
         counts=Counter(level["result"] for rule in signoff["rules"].values() for level in rule["levels"].values()),
         **context,
     )

@@ -74,6 +74,7 @@ def _check_same(found: Mapping[Path, Record]) -> None:
             ("checkouts, one with uncommitted changes", record.checkout, one.checkout),
             ("targets", (record.target_file, record.target), (one.target_file, one.target)),
             ("versions of the rules", record.rules, one.rules),
+            ("charts or targets", _digests(record), _digests(one)),
             ("numbers of shards", record.shard.of, one.shard.of),
             ("selections of tests", record.selection, one.selection),
         ):
@@ -87,6 +88,12 @@ def _check_same(found: Mapping[Path, Record]) -> None:
             earlier, identifier = seen.setdefault(name, (folder, image))
             if identifier != image:
                 raise RecordError(f"{earlier} and {folder} tested different images of the {name}: they can't be merged")
+
+
+def _digests(record: Record) -> Mapping[str, str | None]:
+    """The digests of what was tested; every shard of a release has them."""
+    found: Mapping[str, str | None] = record.metadata.subject.get("digests", {})
+    return found
 
 
 def _images(record: Record) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 LATEST = "latest"
-_LOCK = ".lock"
+LOCK = ".lock"
 _MAX_NAME_LENGTH = 120
 
 
@@ -30,9 +30,9 @@ def open_folder(folder: Path) -> TextIO:
         The lock file; the folder is locked while it is open.
     """
     folder.mkdir(parents=True)
-    lock = (folder / _LOCK).open("w")
+    lock = (folder / LOCK).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    for other in folder.parent.glob(f"*/{_LOCK}"):
+    for other in folder.parent.glob(f"*/{LOCK}"):
         if other.parent not in (folder, folder.parent / LATEST) and _is_unlocked(other):
             shutil.rmtree(other.parent)
     return lock
@@ -54,7 +54,7 @@ def publish(folder: Path, keep: Container[Path] = ()) -> None:
     fresh = folder.parent / f".{LATEST}-{folder.name}"
     fresh.symlink_to(folder.name)
     fresh.replace(latest)
-    (folder / _LOCK).unlink()
+    (folder / LOCK).unlink()
     if (
         previous
         and previous not in keep

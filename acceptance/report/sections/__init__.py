@@ -8,6 +8,7 @@ from acceptance.report.sections.findings import FINDINGS
 from acceptance.report.sections.measurements import MEASUREMENTS
 from acceptance.report.sections.rules import GLANCE, RULES
 from acceptance.report.sections.section import Evaluation, Section
+from acceptance.report.sections.sign import SIGN
 from acceptance.report.sections.subject import OVERRIDES, SUBJECT
 from acceptance.report.sections.waivers import WAIVERS
 
@@ -23,7 +24,7 @@ SECTIONS = (
     ATTEMPTS,
     MEASUREMENTS,
     DURATIONS,
-    Section("sign", "Sign-off"),
+    SIGN,
 )
 """In the order of the page."""
 

@@ -31,6 +31,11 @@ def no_data(_results: Results, _evaluation: Evaluation) -> dict[str, Any]:
     return {}
 
 
+def always(_signoff: Mapping[str, Any]) -> bool:
+    """Return True: the page has the section whatever the results are."""
+    return True
+
+
 def no_context(_signoff: Mapping[str, Any], _pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return nothing: the section's template needs signoff.json's data only."""
     return {}
@@ -41,10 +46,12 @@ class Section:
     """One section of the report, in the order of the page.
 
     `anchor` is its identifier on the page and names its template, `sections/<anchor>.html`; `title` stands in the
-    page's navigation. `data` returns its keys of signoff.json; `context` what its template needs beyond them.
+    page's navigation. `data` returns its keys of signoff.json; `context` what its template needs beyond them;
+    `is_shown` whether the page has it.
     """
 
     anchor: str
     title: str
     data: Callable[[Results, Evaluation], dict[str, Any]] = no_data
     context: Callable[[Mapping[str, Any], Sequence[Picture]], dict[str, Any]] = no_context
+    is_shown: Callable[[Mapping[str, Any]], bool] = always

@@ -1,0 +1,191 @@
+"""What a run was about and what it left, compared with the digests in its signoff.json."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from acceptance.chart.packaging import package_digest
+from acceptance.cli import commands
+from acceptance.core import digests
+from acceptance.core.rules import ROOT, RULES_FILE
+from acceptance.kube.helm import Helm, find_helm
+from acceptance.report import html, signoff, verification
+from tests.unit.test_html import finished
+
+IMAGE = "sha256:" + "1f" * 32
+Verify = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def helm() -> Helm:
+    return find_helm()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, helm: Helm) -> Path:
+    """The folder of an accepted run of this repository's target."""
+    data = finished(broken=False)
+    data["subject"]["digests"] = {
+        "chart": package_digest(helm, ROOT / "chart"),
+        "target": digests.of_file(ROOT / "target.toml"),
+        "specification": digests.of_file(RULES_FILE),
+    }
+    data["subject"]["images"] = {"backend": {"reference": "todo-backend:1", "id": IMAGE}}
+    place = tmp_path / "run"
+    (place / "evidence").mkdir(parents=True)
+    (place / "evidence" / "pods.txt").write_text("all Ready\n")
+    (place / ".lock").touch()
+    html.write(place, data, ())
+    signoff.write(place, data)
+    (place / ".lock").unlink()
+    return place
+
+
+@pytest.fixture
+def verify(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
+    def run(*options: str | Path) -> tuple[int, str]:
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr(sys, "argv", ["acceptance", "verify", str(folder), *map(str, options)])
+        code = commands.main()
+        output = capsys.readouterr()
+        return code, output.out + output.err
+
+    return run
+
+
+def archive_of(path: Path, *identifiers: str) -> Path:
+    """An archive of images as `docker save` writes it."""
+    entries = [{"Config": f"blobs/sha256/{each.partition(':')[2]}", "RepoTags": None} for each in identifiers]
+    content = json.dumps(entries).encode()
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_untouched_run_is_verified(verify: Verify, tmp_path: Path) -> None:
+    code, output = verify("--images", archive_of(tmp_path / "images.tar", IMAGE))
+    assert (code, output) == (0, "run 20260714-091502-7be1, accepted: 7 same, 0 different, 0 not compared\n")
+
+
+def test_what_is_not_at_hand_is_named(verify: Verify, folder: Path) -> None:
+    code, output = verify()
+    assert code == 0
+    assert "image of the backend: not compared, name an archive of images with --images\n" in output
+    data = signoff.read(folder)
+    data["subject"]["target"] = "other.toml"
+    html.write(folder, data, ())
+    signoff.write(folder, data)
+    code, output = verify()
+    assert code == 0
+    assert "chart: not compared, it is not at hand\ntarget: not compared, it is not at hand\n" in output
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("index.html", "index.html: different"), ("evidence/pods.txt", "evidence/pods.txt: different")],
+)
+def test_altered_file_is_found(verify: Verify, folder: Path, path: str, expected: str) -> None:
+    (folder / path).write_text((folder / path).read_text().replace("a", "b"))
+    code, output = verify()
+    assert code == 1
+    assert expected in output
+
+
+def test_file_that_is_gone_or_new_is_found(verify: Verify, folder: Path) -> None:
+    (folder / "evidence" / "pods.txt").rename(folder / "evidence" / "nodes.txt")
+    code, output = verify()
+    assert code == 1
+    assert "evidence/nodes.txt: different, expected absent, actual sha256:" in output
+    assert "evidence/pods.txt: different, expected sha256:" in output
+
+
+def test_altered_results_differ_from_the_page(verify: Verify, folder: Path) -> None:
+    data = signoff.read(folder)
+    data["verdict"] = "rejected"
+    signoff.write(folder, data)
+    code, output = verify()
+    assert code == 1
+    assert "results on index.html: different" in output
+
+
+def test_other_artefacts_are_found(verify: Verify, tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    shutil.copytree(ROOT / "chart", chart)
+    (chart / "templates" / "more.yaml").write_text("# nothing\n")
+    target = tmp_path / "target.toml"
+    target.write_text((ROOT / "target.toml").read_text() + "\n# changed\n")
+    target.with_name("app").symlink_to(ROOT / "app")
+    for name in ("dockerfiles", "support"):
+        target.with_name(name).symlink_to(ROOT / name)
+    code, output = verify(
+        "--chart", chart, "--target", target, "--images", archive_of(tmp_path / "images.tar", "sha256:" + "0" * 64)
+    )
+    assert code == 1
+    for what in ("chart", "target", "image of the backend"):
+        assert f"{what}: different, expected sha256:" in output
+
+
+def test_results_that_are_none_are_refused(verify: Verify, folder: Path) -> None:
+    data = json.loads((folder / "signoff.json").read_text())
+    del data["verdict"]
+    (folder / "signoff.json").write_text(json.dumps(data))
+    assert verify() == (
+        2,
+        f"ERROR: {folder}/signoff.json is not what signoff.schema.json describes: 'verdict' is a required property\n",
+    )
+    (folder / "signoff.json").unlink()
+    code, output = verify()
+    assert code == 2
+    assert "has no results of a run" in output
+
+
+def test_archive_without_images_is_refused(verify: Verify, tmp_path: Path) -> None:
+    (tmp_path / "images.tar").write_text("no archive")
+    code, output = verify("--images", tmp_path / "images.tar")
+    assert code == 2
+    assert "is no archive of images" in output
+
+
+def test_package_has_the_digest_of_its_chart(helm: Helm, tmp_path: Path) -> None:
+    helm("package", ROOT / "chart", "--destination", tmp_path)
+    (package,) = tmp_path.glob("*.tgz")
+    assert package_digest(helm, package) == package_digest(helm, ROOT / "chart")
+
+
+def test_chart_that_helm_cannot_package_has_no_digest(helm: Helm, tmp_path: Path) -> None:
+    (tmp_path / "Chart.yaml").write_text("name: {}\n")
+    assert package_digest(helm, tmp_path) is None
+
+
+def test_file_that_is_no_package_is_refused(helm: Helm, tmp_path: Path) -> None:
+    (tmp_path / "chart.tgz").write_text("no archive")
+    with pytest.raises(OSError, match="is no packaged chart"):
+        package_digest(helm, tmp_path / "chart.tgz")
+
+
+def test_digest_does_not_depend_on_order() -> None:
+    assert digests.of_data({"a": 1, "b": [2]}) == digests.of_data({"b": [2], "a": 1})
+    assert digests.of_data({"b": [2, 3]}) != digests.of_data({"b": [3, 2]})
+    one, other = ("a", b"1"), ("b", b"2")
+    assert digests.of_named([one, other]) == digests.of_named([other, one])
+    assert digests.of_named([one]) != digests.of_named([("a", b"2")])
+
+
+def test_sign_off_block_is_on_the_page_of_an_accepted_run_alone() -> None:
+    assert 'id="sign"' in html.render(finished(broken=False))
+    assert 'id="sign"' not in html.render(finished(broken=True))
+
+
+def test_comparison_names_what_is_absent() -> None:
+    assert str(verification.compare("chart", None, None)) == "chart: same"
+    assert str(verification.compare("chart", None, "sha256:1")) == "chart: different, expected absent, actual sha256:1"
