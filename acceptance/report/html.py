@@ -36,6 +36,11 @@ def format_figure(value: float) -> str:
     return f"{value:.4g}"
 
 
+def format_time(seconds: float) -> str:
+    """Format a short time with three significant digits at most: `12.3 ms`, or `1.23 s` from a second on."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
 FILE = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -68,6 +73,7 @@ _TEMPLATES.globals |= {
     "marks": {"passed": "✓", "failed": "✗", "error": "!", "untested": "–", "waived": "~"},
     "duration": format_duration,
     "figure": format_figure,
+    "time": format_time,
     "trend_line": trend_line,
     "anchor": anchor,
     "source": source,

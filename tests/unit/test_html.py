@@ -148,7 +148,7 @@ def test_page_has_every_rule_with_its_text(accepted: Page) -> None:
         assert rule.id in accepted.ids
         assert " ".join(rule.text.split()) in accepted.words
         for level in rule.levels:
-            assert f"{level}: passed" in accepted.words
+            assert f"{level} : passed" in accepted.words
     assert set(LEVELS) <= set(accepted.words.split())
 
 

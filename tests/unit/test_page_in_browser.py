@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,12 @@ from acceptance.checks.finding import Untested
 from acceptance.report import html, overview
 from acceptance.report.history import entry
 from tests.unit.test_html import PICTURE, finished
+from tests.unit.test_measurements import measured, of_experiment
 from toolchain import browser
 
 RULES = {"wcag2a", "wcag2aa", "wcag21aa", "best-practice"}
 DESK = {"width": 1280, "height": 900}
+PRINTED_PAGE = re.compile(rb"/Type\s*/Page\b")
 PHONE = {"width": 390, "height": 844}
 
 
@@ -86,6 +90,21 @@ def visible(page: Page, selector: str) -> list[str]:
     script = "found => found.filter(each => each.checkVisibility()).map(each => each.id)"
     names: list[str] = page.eval_on_selector_all(selector, script)
     return names
+
+
+def test_long_report_prints_on_eight_pages(chromium: Browser, tmp_path: Path) -> None:
+    """It has about as many figures as a complete run, with findings of each kind."""
+    signoff = finished(broken=True)
+    names = ["rollout", "kills", "freeze", "outages of the database", "autoscaling", "upgrade", "uninstallation"]
+    kinds = ("backend", "frontend", "writes through the frontend")
+    signoff["measurements"] = [each for name in names for each in of_experiment(name, kinds)]
+    signoff["measurements"] += [measured(f"kill {number}: Ready again", 12.3, "s", 60) for number in range(60)]
+    pictures = [replace(PICTURE, name=name) for name in names]
+    (tmp_path / "long.html").write_text(html.render(signoff, pictures), encoding="utf-8")
+    with chromium.new_page() as page:
+        page.goto(f"file://{tmp_path}/long.html")
+        printed = page.pdf(prefer_css_page_size=True)
+    assert 4 <= len(PRINTED_PAGE.findall(printed)) <= 8
 
 
 def test_findings_and_rules_are_searched_and_filtered(show: Callable[..., Page]) -> None:

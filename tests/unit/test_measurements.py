@@ -1,0 +1,99 @@
+"""Figures on the page: a row for each kind of traffic and of writes, and every other figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from acceptance.report import html
+from acceptance.report.html import format_time
+from acceptance.report.results import Picture
+from acceptance.report.sections.measurements import measurements_context
+from tests.unit.test_html import finished
+
+TRAFFIC = {"requests": 1833.0, "new_connections": 920.0, "reused_connections": 913.0, "failed": 3.0}
+TIMES = {"longest_outage": 0.25, "p50": 0.0123, "p95": 0.123, "p99": 1.234}
+WRITES = {"acknowledged": 412.0, "unacknowledged": 3.0, "stored": 413.0, "lost": 0.0, "duplicated": 0.0}
+UNDISTURBED = "failed while nothing was disturbed"
+TEST = "tests/behaviour/test_STA-08.py::test_it"
+
+
+def measured(name: str, value: float, unit: str, limit: float | None = None) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "limit": limit, "source": "STA-08", "test": TEST}
+
+
+def of_experiment(
+    name: str, kinds: tuple[str, ...] = ("backend", "frontend"), failed: float = 0
+) -> list[dict[str, Any]]:
+    """The measurements of an experiment with traffic and one ledger."""
+    found = []
+    for kind in kinds:
+        found += [measured(f"{name}: {kind}: {figure}", value, "requests") for figure, value in TRAFFIC.items()]
+        found += [measured(f"{name}: {kind}: {figure}", value, "seconds") for figure, value in TIMES.items()]
+        found.append(measured(f"{name}: {kind}: {UNDISTURBED}", failed, "requests", 0))
+    for figure, value in WRITES.items():
+        limit = 0 if figure in ("lost", "duplicated") else None
+        found.append(measured(f"{name}: tasks: {figure}", value, "writes", limit))
+    return found
+
+
+@pytest.fixture
+def signoff() -> dict[str, Any]:
+    data = finished(broken=False)
+    data["measurements"] = [
+        *of_experiment("rollout"),
+        *of_experiment("kills", ("backend",), failed=2),
+        measured("node restart: backend Ready again", 41.0, "s", 120),
+        measured("time to diagnosis: image", 21.0, "s", 20),
+        measured("slow start", 3.0, "s"),
+    ]
+    return data
+
+
+def test_kinds_of_traffic_and_writes_are_rows(signoff: dict[str, Any]) -> None:
+    (_, _, traffic), (_, _, writes) = measurements_context(signoff, ())["tables"]
+    assert [(row.experiment, row.kind, row.result, row.rules) for row in traffic] == [
+        ("rollout", "backend", "passed", ("STA-08",)),
+        ("rollout", "frontend", "passed", ("STA-08",)),
+        ("kills", "backend", "failed", ("STA-08",)),
+    ]
+    assert {*traffic[0].figures} == {*TRAFFIC, *TIMES, UNDISTURBED}
+    assert [(row.experiment, row.kind, {*row.figures}) for row in writes] == [
+        ("rollout", "tasks", {*WRITES}),
+        ("kills", "tasks", {*WRITES}),
+    ]
+
+
+def test_other_figures_are_judged_one_by_one(signoff: dict[str, Any]) -> None:
+    context = measurements_context(signoff, ())
+    assert [(each["name"], context["result_of"](each)) for each in context["other_measurements"]] == [
+        ("node restart: backend Ready again", "passed"),
+        ("time to diagnosis: image", "failed"),
+        ("slow start", "not judged"),
+    ]
+
+
+def test_every_measurement_is_on_the_page_once(signoff: dict[str, Any]) -> None:
+    context = measurements_context(signoff, ())
+    in_rows = [each for _, _, rows in context["tables"] for row in rows for each in row.figures.values()]
+    assert sorted(each["name"] for each in (*in_rows, *context["other_measurements"])) == sorted(
+        each["name"] for each in signoff["measurements"]
+    )
+
+
+def test_row_links_to_its_figure(signoff: dict[str, Any]) -> None:
+    page = html.render(signoff, [Picture("rollout", "<svg/>", "No request failed.")])
+    assert page.count('href="#figure-rollout"') == 3
+    assert 'id="figure-rollout"' in page
+
+
+def test_run_without_measurements_says_so() -> None:
+    assert "Nothing was measured in this run." in html.render(finished(broken=False))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.0123, "12.3 ms"), (0.25, "250 ms"), (1.234, "1.23 s"), (0, "0 ms")]
+)
+def test_times_have_humane_units(seconds: float, expected: str) -> None:
+    assert format_time(seconds) == expected
