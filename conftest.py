@@ -14,7 +14,7 @@ from acceptance.core import digests, signals
 from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
 from acceptance.core.rules import RULES_FILE
-from acceptance.core.target import COMPONENTS, Target
+from acceptance.core.target import COMPONENTS
 from acceptance.core.values import set_paths
 from acceptance.kube import manifests
 from acceptance.kube.helm import find_helm
@@ -117,11 +117,11 @@ def start_provisioning(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def artefact_digests(request: pytest.FixtureRequest, run_metadata: RunMetadata, target: Target) -> None:
+def artefact_digests(request: pytest.FixtureRequest, session_state: SessionState) -> None:
     """Record the digests of what a run of the release's tests is about: chart, target and specification."""
     if not all(item.get_closest_marker("unit") for item in request.session.items):
-        run_metadata.subject["digests"] = {
-            "chart": package_digest(find_helm(), target.chart_path),
+        session_state.results.metadata.subject["digests"] = {
+            "chart": package_digest(find_helm(), session_state.results.target.chart_path),
             "target": digests.of_file(request.config.option.target),
             "specification": digests.of_file(RULES_FILE),
         }

@@ -67,15 +67,21 @@ class Gateway:
     def connect(self, host: str, port: int) -> None:
         """Connect to a port through the proxy, and disconnect. Raises `NotYet` where no connection is established."""
         try:
-            socks.create_connection(
-                (host, port),
-                timeout=int(REQUEST.seconds),
-                proxy_type=socks.SOCKS5,
-                proxy_addr=self.host,
-                proxy_port=self.port,
-            ).close()
-        except (OSError, socks.ProxyError) as error:
+            self.open_connection(host, port).close()
+        except OSError as error:
             raise NotYet(str(error)) from error
+
+    def open_connection(self, host: str, port: int) -> socket.socket:
+        """Return a connection to a port through the proxy. Raises `OSError` where none is established in time."""
+        connection: socket.socket = socks.create_connection(
+            (host, port),
+            timeout=int(REQUEST.seconds),
+            proxy_type=socks.SOCKS5,
+            proxy_addr=self.host,
+            proxy_port=self.port,
+        )
+        connection.settimeout(None)
+        return connection
 
 
 def service_host(target: Target, component: str) -> str:

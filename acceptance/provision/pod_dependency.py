@@ -7,9 +7,10 @@ program can be stopped, killed and paused by signals from within, and its data o
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from acceptance.core.deadlines import DEPENDENCY_RUNS
@@ -20,8 +21,10 @@ from acceptance.kube.client import Objects
 from acceptance.kube.status import container_status
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.dependency import FILES, Dependency, PacketRule
-from acceptance.provision.port_forward import forwarded_port
+from acceptance.provision.gateway import NAME as GATEWAY
+from acceptance.provision.gateway import Gateway
 from acceptance.provision.tool_pod import namespace_objects, tool_pod
+from acceptance.provision.tunnel import open_tunnel
 
 DATA = "/var/lib/postgresql"
 """Where the suite's image of PostgreSQL has its data; other programs of the suite keep none."""
@@ -54,7 +57,7 @@ class PodDependency:
     cluster: Cluster
     name: str
     ports: Mapping[int, int] = field(default_factory=dict)
-    """The port on loopback that is forwarded to each port of the pod."""
+    """The port on loopback that leads to each port of the pod."""
 
     @property
     def host(self) -> str:
@@ -62,7 +65,7 @@ class PodDependency:
         return service_host(self.cluster, self.name)
 
     def local_port(self, port: int) -> int:
-        """Return the port on loopback that is forwarded to the pod."""
+        """Return the port on loopback that leads to the pod's."""
         return self.ports[port]
 
     def address(self) -> str:
@@ -98,19 +101,19 @@ class PodDependency:
         self._kubectl("delete", f"pod/{self.name}", f"service/{self.name}", f"secret/{self.name}", "--ignore-not-found")
 
     def packet_rules(self, cluster: Cluster, port: int) -> Sequence[PacketRule]:
-        """Return rules of the pod's own network, which end with the pod; a port-forward passes on its loopback."""
-        pod = self._pod()
+        """Return rules of the pod's own network, which end with the pod; this machine's connections are left alone."""
+        pod, gateway = self._pod(), text_at(self._pod(GATEWAY), "status.podIP")
         node = cluster.node_of(pod)
         identifier = text_at(container_status(pod, self.name), "containerID").rpartition("/")[2]
         within = ("nsenter", "--target", str(node.main_processes()[identifier]), "--net", "--")
         return [
-            PacketRule(node, ("INPUT", "!", "-i", "lo", "-p", "tcp", "--dport", str(port)), within),
-            PacketRule(node, ("OUTPUT", "!", "-o", "lo", "-p", "tcp", "--sport", str(port)), within),
+            PacketRule(node, ("INPUT", "-p", "tcp", "!", "-s", gateway, "--dport", str(port)), within),
+            PacketRule(node, ("OUTPUT", "-p", "tcp", "!", "-d", gateway, "--sport", str(port)), within),
         ]
 
-    def _pod(self) -> Object:
+    def _pod(self, name: str = "") -> Object:
         pods = Objects(self.cluster.api, self.cluster.run.namespace).list("Pod").objects
-        return next(pod for pod in pods if name_of(pod) == self.name)
+        return next(pod for pod in pods if name_of(pod) == (name or self.name))
 
     def _kubectl(self, *argv: str) -> str:
         return self.cluster.kubectl(*argv, "--namespace", self.cluster.run.namespace)
@@ -121,9 +124,10 @@ class PodDependency:
 
 @dataclass(frozen=True)
 class PodDependencies:
-    """Starts pods in the suite's namespace; `until` ends their port-forwards when it is closed."""
+    """Starts pods in the suite's namespace, which this machine reaches through the gateway until `until` is closed."""
 
     cluster: Cluster
+    gateway: Callable[[], Gateway]
     until: ExitStack
 
     def host(self, name: str) -> str:
@@ -156,9 +160,11 @@ class PodDependencies:
 
         cause = diagnosis.current_cause
         eventually(f"the suite's pod {name} to run", probe, DEPENDENCY_RUNS, cause=lambda: cause(objects))
-        kubectl = (*self.cluster.kubectl_command, "--namespace", self.cluster.run.namespace)
-        forwarded = {port: self.until.enter_context(forwarded_port(kubectl, name, port)) for port in ports}
-        return PodDependency(self.cluster, name, forwarded)
+        gateway, host = self.gateway(), self.host(name)
+        tunnels = {port: open_tunnel(partial(gateway.open_connection, host, port)) for port in ports}
+        return PodDependency(
+            self.cluster, name, {port: self.until.enter_context(tunnel) for port, tunnel in tunnels.items()}
+        )
 
 
 def service_host(cluster: Cluster, name: str) -> str:

@@ -172,7 +172,7 @@ class Provisioner:
     def _find_dependencies(self) -> Dependencies:
         """Where the release's dependencies run: on the run's network, else in the suite's namespace."""
         if self._dependencies_are_pods:
-            return PodDependencies(self.cluster(), self._opened)
+            return PodDependencies(self.cluster(), self.gateway, self._opened)
         return self._on_engine()
 
     def _on_engine(self) -> Dependencies:

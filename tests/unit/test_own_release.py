@@ -15,6 +15,7 @@ from acceptance.kube.client import Listing, Objects
 from acceptance.provision import database, lifecycle, pod_dependency, user_context
 from acceptance.provision import run as runs
 from acceptance.provision.cluster import Cluster
+from acceptance.provision.gateway import Gateway
 from acceptance.provision.images import in_registry
 from acceptance.provision.node import Node
 from acceptance.provision.pod_dependency import PodDependencies, PodDependency
@@ -149,7 +150,8 @@ def test_database_is_a_pod_with_its_secrets_in_a_secret(
     for name in ("superuser-password", "url", "ca.crt"):
         machine.answer("kubectl", f"cat /run/database/{name}", f"{name}-of-the-pod")
     with ExitStack() as until:
-        dependencies = PodDependencies(cluster_of(machine, tmp_path), until)
+        gateway = Gateway(load(), "127.0.0.1", 1080)
+        dependencies = PodDependencies(cluster_of(machine, tmp_path), lambda: gateway, until)
         made = database.start(dependencies, "postgres:1", hidden.append)
         assert made.server.local_port(database.PORT)
     assert made.url == "url-of-the-pod"
@@ -182,14 +184,15 @@ def test_faults_of_a_pod_are_signals_from_within(machine: Machine, tmp_path: Pat
 def test_packets_are_lost_in_the_pods_own_network(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rules end with the pod, whatever becomes of the run."""
+    """Its rules end with the pod, whatever becomes of the run; what comes through the gateway is not lost."""
     statuses = [{"name": "database", "containerID": "containerd://abc"}]
     pod = {
         "metadata": {"name": "database"},
         "spec": {"nodeName": "n"},
         "status": {"containerStatuses": statuses, "podIP": "10.0.0.7"},
     }
-    monkeypatch.setattr(Objects, "list", lambda *_: Listing("1", (pod,)))
+    gateway = {"metadata": {"name": "gateway"}, "status": {"podIP": "10.0.0.9"}}
+    monkeypatch.setattr(Objects, "list", lambda *_: Listing("1", (gateway, pod)))
     monkeypatch.setattr(Node, "main_processes", lambda _: {"abc": 4711})
     monkeypatch.setattr(Cluster, "api", None)
     found = cluster_of(machine, tmp_path, node_access=True)
@@ -197,8 +200,10 @@ def test_packets_are_lost_in_the_pods_own_network(
     assert dependency.address() == "10.0.0.7"
     rules = dependency.packet_rules(found, 5432)
     assert {rule.within for rule in rules} == {("nsenter", "--target", "4711", "--net", "--")}
-    assert [rule.match[0] for rule in rules] == ["INPUT", "OUTPUT"]
-    assert all("lo" in rule.match and "5432" in rule.match for rule in rules)
+    assert [" ".join(rule.match) for rule in rules] == [
+        "INPUT -p tcp ! -s 10.0.0.9 --dport 5432",
+        "OUTPUT -p tcp ! -d 10.0.0.9 --sport 5432",
+    ]
 
 
 # ------------------------------------------------------------------------- what is undone
