@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from acceptance import checks
-from acceptance.chart.assessment import RenderedChart, assertions
+from acceptance.chart.assessment import RenderedChart, assertions, renders
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding, Untested
 from acceptance.core.target import Target
@@ -131,12 +131,11 @@ def findings(rule: str, renderer: Renderer) -> list[Finding]:
 
 def _assertions(rule: str, renderer: Renderer) -> Iterator[Callable[[], list[Finding]]]:
     """Yield what is asserted of a rule: its checks on the defaults, its bounds, then everything."""
-    defaults = renderer.snapshot()
-    if defaults.chart is not None and defaults.chart.rendering.error is None:
-        yield from (
-            partial(each, defaults, renderer.target) for each in checks.for_level("static") if each.rule == rule
-        )
     chart = RenderedChart(renderer)
+    if renders(chart.defaults):
+        yield from (
+            partial(each, chart.defaults, renderer.target) for each in checks.for_level("static") if each.rule == rule
+        )
     chosen = [each for each in assertions() if rule in each.rules]
     yield from (partial(each.findings, chart) for each in sorted(chosen, key=lambda each: each.group != "bounds"))
 

@@ -42,7 +42,8 @@ class RenderedChart:
     @cached_property
     def snapshots(self) -> list[Snapshot]:
         """The chart with its default values, then with each shipped values file."""
-        return self.renderer.snapshots()
+        files = self.renderer.target.chart.values_files
+        return [self.defaults, *(self.renderer.snapshot(path) for path in files)]
 
     @cached_property
     def generated(self) -> GeneratedValues:
@@ -57,10 +58,10 @@ class RenderedChart:
         """
         if rule in FILES_ALONE or (rule == "CHT-10" and self.renderer.readable):
             # What keeps the defaults from rendering is said once.
-            chosen = self.snapshots if rule == "CHT-10" or _renders(self.defaults) else [self.defaults]
+            chosen = self.snapshots if rule == "CHT-10" or renders(self.defaults) else [self.defaults]
         else:
             self.require_rendered()
-            chosen = [each for each in self.snapshots if _renders(each)]
+            chosen = [each for each in self.snapshots if renders(each)]
         return [(snapshot, self.renderer.target) for snapshot in chosen]
 
     def require_rendered(self) -> None:
@@ -83,7 +84,7 @@ class RenderedChart:
 
     def others(self, rule: str) -> list[Subject]:
         """Return the further renderings that a rule is asserted of, each with the target that fits it."""
-        if not _renders(self.defaults):
+        if not renders(self.defaults):
             return []
         found = [each.subject for each in self.variations if each.applies(rule)]
         if self.renderer.target.strict and rule in SOUND:
@@ -91,13 +92,14 @@ class RenderedChart:
                 found += self.generated.subjects()
         return found
 
-    @property
+    @cached_property
     def defaults(self) -> Snapshot:
         """The chart with its default values."""
-        return self.snapshots[0]
+        return self.renderer.snapshot()
 
 
-def _renders(snapshot: Snapshot) -> bool:
+def renders(snapshot: Snapshot) -> bool:
+    """Whether the chart renders with the snapshot's values."""
     return snapshot.chart is not None and snapshot.chart.rendering.error is None
 
 

@@ -254,10 +254,6 @@ class Renderer:
                 ),
             )
 
-    def snapshots(self) -> list[Snapshot]:
-        """Return a snapshot of the defaults, then of each shipped values file."""
-        return [self.snapshot(), *(self.snapshot(path) for path in self.target.chart.values_files)]
-
     def with_values(
         self,
         base: Snapshot,

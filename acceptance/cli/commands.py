@@ -58,18 +58,14 @@ def parser() -> argparse.ArgumentParser:
     archive.add_argument("--target", type=Path, default=DEFAULT_TARGET, metavar="FILE", help="default: target.toml")
     archive.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive, for pytest --images")
     summary = commands.add_parser("summary", help="sum a run up for CI: Markdown, and annotations of GitHub Actions")
-    summary.add_argument(
-        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
-    )
+    _add_run(summary)
     summary.add_argument(
         "--folder", default="", metavar="DIR", help="the target file's folder in the repository, for annotations"
     )
     signed = commands.add_parser(
         "verify", help="compare a report and what it is about with its signoff.json", description=verifying.__doc__
     )
-    signed.add_argument(
-        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
-    )
+    _add_run(signed)
     signed.add_argument("--target", type=Path, metavar="FILE", help="default: the one that signoff.json names")
     signed.add_argument("--chart", type=Path, metavar="PATH", help="folder or .tgz (default: the target's)")
     signed.add_argument("--images", type=Path, metavar="FILE", help="an archive of the images")
@@ -86,11 +82,15 @@ def parser() -> argparse.ArgumentParser:
         help="record how long a run's test modules took, by which --shard divides them",
         description=recorded_durations.__doc__,
     )
-    durations.add_argument(
-        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
-    )
+    _add_run(durations)
     commands.add_parser("clean", help="remove the leftovers of runs, kept clusters too", description=clean.__doc__)
     return result
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
+    )
 
 
 def clean() -> None:

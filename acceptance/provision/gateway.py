@@ -84,9 +84,14 @@ class Gateway:
         return connection
 
 
+def cluster_host(service: str, namespace: str) -> str:
+    """Return the DNS name of a Service in the cluster."""
+    return f"{service}.{namespace}.svc.cluster.local"
+
+
 def service_host(target: Target, component: str) -> str:
     """Return the DNS name of a component's Service in the cluster."""
-    return f"{target.component(component).service}.{target.chart.namespace}.svc.cluster.local"
+    return cluster_host(target.component(component).service, target.chart.namespace)
 
 
 def service_url(target: Target, component: str) -> str:

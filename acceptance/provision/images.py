@@ -105,14 +105,12 @@ def in_registry(registry: str, repository: str) -> str:
     return f"{registry}/{repository.rpartition('/')[2]}" if registry else repository
 
 
-def build_component(
-    toolchain: Toolchain, run: Run, root: Path, component: Component, *, registry: str = ""
-) -> BuiltImage:
+def build_component(toolchain: Toolchain, run: Run, root: Path, component: Component) -> BuiltImage:
     """Build a component's image from the Dockerfile and context that the target names. Raises `ValueError` without."""
     dockerfile, context = component.image.dockerfile, component.image.context
     if dockerfile is None or context is None:
         raise ValueError(f"the target names no Dockerfile and context for {component.image.repository}")
-    repository = in_registry(registry, component.image.repository)
+    repository = in_registry(run.registry, component.image.repository)
     return build(toolchain, run, repository, root / dockerfile, root / context)
 
 
@@ -124,10 +122,10 @@ def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instruction
         return build(toolchain, run, image.repository, recipe, Path(folder))
 
 
-def build_support(toolchain: Toolchain, run: Run, name: str, *, registry: str = "") -> BuiltImage:
-    """Build one of the suite's images from `support/`; for a registry, `HOST/PREFIX`, under a name of it."""
+def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
+    """Build one of the suite's images from `support/`; where the run has a registry, under a name of it."""
     context = ROOT / "support" / name
-    return build(toolchain, run, in_registry(registry, f"acceptance-{name}"), context / "Dockerfile", context)
+    return build(toolchain, run, in_registry(run.registry, f"acceptance-{name}"), context / "Dockerfile", context)
 
 
 def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> None:
@@ -136,12 +134,7 @@ def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> N
 
 
 def load(
-    toolchain: Toolchain,
-    run: Run,
-    archive: Path,
-    components: Mapping[ComponentName, Component],
-    *,
-    registry: str = "",
+    toolchain: Toolchain, run: Run, archive: Path, components: Mapping[ComponentName, Component]
 ) -> dict[str, BuiltImage]:
     """Load the image of each component from an archive that `save` has written, and tag it for the run.
 
@@ -157,6 +150,6 @@ def load(
         reference = next((each for each in references if each.rpartition(":")[0] == repository), None)
         if reference is None:
             raise ToolchainError(f"{archive} has no image of {repository}: write it with the same target")
-        loaded[name] = _tagged(toolchain, run, in_registry(registry, repository), reference)
+        loaded[name] = _tagged(toolchain, run, in_registry(run.registry, repository), reference)
     engine.docker("rmi", *references)  # the tags of the run that wrote them; the images stay under this run's
     return loaded

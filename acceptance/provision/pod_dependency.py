@@ -22,7 +22,7 @@ from acceptance.kube.status import container_status
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.dependency import FILES, Dependency, PacketRule
 from acceptance.provision.gateway import NAME as GATEWAY
-from acceptance.provision.gateway import Gateway
+from acceptance.provision.gateway import Gateway, cluster_host
 from acceptance.provision.tool_pod import namespace_objects, tool_pod
 from acceptance.provision.tunnel import open_tunnel
 
@@ -62,7 +62,7 @@ class PodDependency:
     @property
     def host(self) -> str:
         """The Service's name in the cluster's DNS."""
-        return service_host(self.cluster, self.name)
+        return cluster_host(self.name, self.cluster.run.namespace)
 
     def local_port(self, port: int) -> int:
         """Return the port on loopback that leads to the pod's."""
@@ -132,7 +132,7 @@ class PodDependencies:
 
     def host(self, name: str) -> str:
         """Return the name of a Service in the cluster's DNS."""
-        return service_host(self.cluster, name)
+        return cluster_host(name, self.cluster.run.namespace)
 
     def kept(self, name: str) -> bool:
         """Never: no run on an existing cluster is kept."""
@@ -165,11 +165,6 @@ class PodDependencies:
         return PodDependency(
             self.cluster, name, {port: self.until.enter_context(tunnel) for port, tunnel in tunnels.items()}
         )
-
-
-def service_host(cluster: Cluster, name: str) -> str:
-    """Return the DNS name of a Service in the suite's namespace."""
-    return f"{name}.{cluster.run.namespace}.svc.cluster.local"
 
 
 def manifests(

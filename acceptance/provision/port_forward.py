@@ -1,4 +1,4 @@
-"""A port-forward to a pod of the suite that reconnects, for a machine that reaches no node of the cluster."""
+"""A port-forward to the gateway's pod that reconnects, for a machine that reaches no node of the cluster."""
 
 from __future__ import annotations
 

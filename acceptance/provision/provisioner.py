@@ -65,7 +65,7 @@ class Provisioner:
         self.network: Lazy[str] = lazy("network", network)
         self.cluster: Lazy[Cluster] = lazy("cluster", self._create_cluster)
         lacking = self.provider.lacking
-        build_tools = partial(images.build_support, toolchain, run, "tools", registry=run.registry)
+        build_tools = partial(images.build_support, toolchain, run, "tools")
         self.tools: Lazy[BuiltImage] = lazy("tools", build_tools)
         self.agents: Lazy[None] = lazy("pods on the nodes", self._open_agents, lacking.get("node", ""))
         self.gateway: Lazy[Gateway] = lazy("gateway", self._open_gateway)
@@ -180,7 +180,7 @@ class Provisioner:
         return ContainerDependencies(self.toolchain, self.run)
 
     def _make_postgres(self) -> BuiltImage:
-        image = images.build_support(self.toolchain, self.run, "postgres", registry=self.run.registry)
+        image = images.build_support(self.toolchain, self.run, "postgres")
         if self._dependencies_are_pods:
             self.cluster().load_image(image.reference)
         return image
@@ -215,14 +215,12 @@ class Provisioner:
 
     def _component_image(self, name: str, component: Component) -> BuiltImage:
         if self.archive is None:
-            return images.build_component(
-                self.toolchain, self.run, self.target.root, component, registry=self.run.registry
-            )
+            return images.build_component(self.toolchain, self.run, self.target.root, component)
         return self._archived()[name]
 
     def _load_archive(self) -> dict[str, BuiltImage]:
         assert self.archive is not None
-        return images.load(self.toolchain, self.run, self.archive, self.target.components, registry=self.run.registry)
+        return images.load(self.toolchain, self.run, self.archive, self.target.components)
 
     def _build_derived(self, instructions: str) -> dict[str, BuiltImage]:
         return {

@@ -8,7 +8,7 @@ from acceptance.core.target import Component
 from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.undisturbed import undisturbed
 from acceptance.report import timeline
-from acceptance.report.results import Attempt, Limit, NotJudged, Picture, RecordMeasurement
+from acceptance.report.results import UNDISTURBED, Attempt, Limit, NotJudged, Picture, RecordMeasurement
 
 FAILED = "STA-08: failed = not connected, reset, cut short, late, wrong status or without its token"
 AT_REST_FAILED = Limit(0, f"{FAILED}; while nothing was disturbed")
@@ -48,7 +48,7 @@ def record_availability(experiment: Experiment, record: RecordMeasurement) -> No
                 figure, unit = name, "requests"
             record(f"{experiment.name}: {label}: {figure}", value, unit, LIMITS.get(name, DISTURBED))
         failed = len(undisturbed(experiment, sampled.availability).failures)
-        record(f"{experiment.name}: {label}: failed while nothing was disturbed", failed, "requests", AT_REST_FAILED)
+        record(f"{experiment.name}: {label}: {UNDISTURBED}", failed, "requests", AT_REST_FAILED)
 
 
 def attempt_at(experiment: Experiment, earlier: Iterable[Attempt]) -> Attempt:

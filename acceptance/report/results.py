@@ -34,6 +34,10 @@ class Limit:
         return cls(deadline.seconds, deadline.source)
 
 
+UNDISTURBED = "failed while nothing was disturbed"
+"""The figure of traffic that counts what failed outside of an experiment's disturbances."""
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """Why a figure is compared with nothing."""

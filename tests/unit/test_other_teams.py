@@ -19,6 +19,7 @@ import pytest
 
 from acceptance import checks
 from acceptance.chart import propose_target
+from acceptance.chart.assessment import RenderedChart
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import ClassifiedFinding, classify
 from acceptance.checks.snapshot import DEFAULTS
@@ -62,7 +63,7 @@ def expectations(name: str) -> dict[str, Any]:
 def judge(chart: Path, expected: Mapping[str, Any], helm: Helm, folder: Path) -> Judged:
     target = propose(chart, expected, helm, folder)
     found: list[tuple[ClassifiedFinding, str]] = []
-    for snapshot in Renderer(helm, target).snapshots():
+    for snapshot in RenderedChart(Renderer(helm, target)).snapshots:
         variant = "" if snapshot.variant == DEFAULTS else f" ({snapshot.variant})"
         found += [
             (classify(each, target, date.today()), f"{each}{variant}")

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from acceptance.report.results import Picture, Results
+from acceptance.report.results import UNDISTURBED, Picture, Results
 from acceptance.report.run_folder import safe_file_name
 from acceptance.report.sections.section import Evaluation, Section
 
 Data = Mapping[str, Any]
 """A measurement of signoff.json."""
-UNDISTURBED = "failed while nothing was disturbed"
 TABLES: Mapping[str, Mapping[str, str]] = {
     "Traffic": {
         "requests": "Requests",
