@@ -26,11 +26,21 @@ def repeat_if_inconclusive(make: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(make)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return make(*args, **kwargs)
-        except InconclusiveError as error:
-            runner: ExperimentRunner = signature.bind(*args, **kwargs).arguments["experiments"]
-            runner.progress(f"repeated once, since it was inconclusive: {error}")
-        return make(*args, **kwargs)
+        runner: ExperimentRunner = signature.bind(*args, **kwargs).arguments["experiments"]
+        return attempt_twice(lambda: make(*args, **kwargs), runner.progress)
 
     return repeated
+
+
+def attempt_twice(make: Callable[[], T], progress: Callable[[str], None]) -> T:
+    """Return what `make` returns, at the second attempt if the first raises `InconclusiveError`.
+
+    Args:
+        make: A measurement; its second `InconclusiveError` propagates, and so does any other exception.
+        progress: Is told why there is a second attempt.
+    """
+    try:
+        return make()
+    except InconclusiveError as error:
+        progress(f"repeated once, since it was inconclusive: {error}")
+    return make()
