@@ -21,6 +21,8 @@ DIRS :=
 CALLER := $(PWD)
 
 export UV
+# Without its cache of compiled modules pytest needs twice as long to start, and unit tests start it often.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A failed command makes make exit with 2; with --question, which runs the lines that start with +, 1 stays 1.
 ifeq ($(MAKECMDGOALS),static)

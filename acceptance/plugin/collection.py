@@ -26,6 +26,12 @@ class CollectionHooks:
         self._config = config
         self._state = state
 
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Skip the unit tests, half of all modules, where `-m` is `e2e` or another folder, which never selects them."""
+        others = {"e2e", *FOLDERS} - {"unit"}
+        is_unit = collection_path == self._config.rootpath / "tests" / "unit"
+        return True if is_unit and self._config.option.markexpr in others else None
+
     @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
     def pytest_bind_rules(self, items: list[pytest.Item]) -> None:
         """Bind every test to its rules, before options select tests by marker. Raises `pytest.UsageError`."""
