@@ -1,15 +1,23 @@
-"""How long fixtures take, without the fixtures that they request."""
+"""How long fixtures take, without the fixtures that they request; on the terminal they are the steps of the set-up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import pytest
 
 from acceptance.plugin.state import SessionState
+from acceptance.report import history
 from acceptance.report.results import FixtureTime
+
+SHARED_BY: dict[str, type[pytest.Collector]] = {
+    "package": pytest.Package,
+    "module": pytest.Module,
+    "class": pytest.Class,
+}
+"""What a fixture of a scope belongs to, unless it belongs to the session or to a test."""
 
 
 class DurationHooks:
@@ -17,6 +25,17 @@ class DurationHooks:
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count the steps of the selected tests' set-up, and look up what each took in earlier runs of the target."""
+        target = self._state.results.target
+        path = history.path_of(self._state.parent, target.chart.name, self._state.results.target_file)
+        try:
+            usual = history.usual_steps(history.load(path))
+        except history.HistoryError:  # the report says so
+            usual = {}
+        self._state.progress.plan(planned_steps(session.items), usual)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -31,11 +50,26 @@ class DurationHooks:
         # Finalizers run last in, first out: the fixture's own run between these two.
         fixturedef.addfinalizer(timer.teardown_ended)
         try:
-            with self._state.progress.step(fixturedef.argname):
+            with self._state.progress.step(history.step_name(*key)):
                 return (yield)
         finally:
             timer.setup_ended()
             fixturedef.addfinalizer(timer.teardown_started)
+
+
+def planned_steps(items: Iterable[pytest.Item]) -> int:
+    """Return how many fixtures above function scope the tests request, by any path, each parameter counted."""
+    steps = set()
+    for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        for name, definitions in item._fixtureinfo.name2fixturedefs.items():  # pytest has no public name for it
+            scope = definitions[-1].scope
+            if scope != "function":
+                node = item.getparent(SHARED_BY[scope]) if scope in SHARED_BY else None
+                steps.add((name, node, repr(params.get(name))))
+    return len(steps)
 
 
 class _Timer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -23,12 +23,22 @@ class Progress:
         self._status = self._console.status("")
         self._end_line = end_line
         self._steps: list[str] = []
+        self._planned = self._begun = 0
+        self._usual: Mapping[str, float] = {}
+
+    def plan(self, steps: int, usual: Mapping[str, float]) -> None:
+        """Announce how many steps follow, and the seconds that they usually take, by name."""
+        self._planned, self._begun, self._usual = steps, 0, usual
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Show `name` once it has run for `QUIET_SECONDS`, and its duration when it ends; steps nest."""
         started = time.monotonic()
-        self._steps.append(name)
+        self._begun += 1
+        number = f"step {self._begun} of {max(self._planned, self._begun)}, " if self._planned else ""
+        usual = f" (usually {self._usual[name]:.0f} s)" if name in self._usual else ""
+        shown = name.partition(" of ")[0].replace("_", " ")
+        self._steps.append(f"{number}{shown}{usual}")
         self.note("")
         timer = threading.Timer(QUIET_SECONDS, self._show)
         timer.daemon = True
@@ -42,7 +52,7 @@ class Progress:
             self._steps.pop()
             if (elapsed := time.monotonic() - started) >= QUIET_SECONDS:
                 self._end_line()
-                self._console.print(f"{escape(name)}: {elapsed:.1f} s")
+                self._console.print(escape(f"{number}{shown}: {elapsed:.1f} s{usual}"))
 
     def note(self, text: str) -> None:
         """Show the state of the current step; only on a terminal."""

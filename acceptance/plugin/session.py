@@ -206,14 +206,14 @@ class SessionHooks:
     def _add_changes(self) -> None:
         data = self._state.signoff
         try:
-            data["changes"] = changes(data, history.load(history.path_of(self._state.parent, data)))
+            data["changes"] = changes(data, history.load(history.path_for(self._state.parent, data)))
         except history.HistoryError as error:
             self._config.issue_config_time_warning(pytest.PytestWarning(str(error)), stacklevel=2)
 
     def _write_report(self) -> None:
         try:
             self._write(self._state.signoff)
-            history.append(history.path_of(self._state.parent, self._state.signoff), self._state.signoff)
+            history.append(history.path_for(self._state.parent, self._state.signoff), self._state.signoff)
         except OSError as error:
             pytest.exit(f"the report can't be written to {self._state.folder}: {error.strerror}", Exit.INCONCLUSIVE)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Mapping
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +18,8 @@ from acceptance.report.verdict import Outcome, Verdict
 FOLDER = "history"
 WINDOW = 50
 """How many runs back a figure's usual range and the flaky levels are computed from."""
+LONG_STEP_SECONDS = 1.0
+"""A shorter step of the set-up is not kept."""
 
 
 class HistoryError(Exception):
@@ -65,6 +69,8 @@ class Entry(BaseModel):
     findings: tuple[PastFinding, ...]
     images: dict[str, str]
     figures: dict[str, Figure]
+    steps: dict[str, float] = {}
+    """Seconds of each long step of the set-up."""
 
     @property
     def blocking(self) -> int:
@@ -102,13 +108,28 @@ def entry(signoff: Mapping[str, Any]) -> Entry:
         ),
         images={name: image["id"] for name, image in subject.get("images", {}).items() if "id" in image},
         figures=figures,
+        steps={
+            step_name(each["name"], each["where"]): each["setup"]
+            for each in signoff["durations"]["fixtures"]
+            if each["setup"] >= LONG_STEP_SECONDS
+        },
     )
 
 
-def path_of(reports: Path, signoff: Mapping[str, Any]) -> Path:
-    """Return the file of a target's history in a folder for reports."""
+def step_name(fixture: str, where: str) -> str:
+    """Return the name of a step of the set-up: a fixture, of the module `where` unless the session shares it."""
+    return f"{fixture} of {where}" if where else fixture
+
+
+def path_of(reports: Path, chart: str, target: str) -> Path:
+    """Return the history of a target, named by its chart and its file, in a folder for reports."""
+    return reports / FOLDER / f"{run_folder.safe_file_name(f'{chart}-{target}')}.jsonl"
+
+
+def path_for(reports: Path, signoff: Mapping[str, Any]) -> Path:
+    """Return the history that a run belongs to, in a folder for reports."""
     subject = signoff["subject"]
-    return reports / FOLDER / f"{run_folder.safe_file_name(subject['chart']['name'] + '-' + subject['target'])}.jsonl"
+    return path_of(reports, subject["chart"]["name"], subject["target"])
 
 
 def load(path: Path) -> list[Entry]:
@@ -138,3 +159,12 @@ def append(path: Path, signoff: Mapping[str, Any]) -> None:
 def levels_of(entries: Iterable[Entry]) -> dict[str, tuple[Entry, Outcome]]:
     """Return the last run that tested each level, and its result; `entries` are in the order of time."""
     return {level: (each, result) for each in entries for level, result in each.levels.items()}
+
+
+def usual_steps(entries: Sequence[Entry]) -> dict[str, float]:
+    """Return the median seconds of each long step of the set-up, in the last `WINDOW` runs."""
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    for each in entries[-WINDOW:]:
+        for name, value in each.steps.items():
+            seconds[name].append(value)
+    return {name: statistics.median(values) for name, values in seconds.items()}

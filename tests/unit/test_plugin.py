@@ -19,6 +19,7 @@ import pytest
 
 from acceptance.core.redaction import PLACEHOLDER
 from acceptance.core.rules import ROOT
+from acceptance.plugin.durations import planned_steps
 
 pytest_plugins = ["pytester"]
 
@@ -599,3 +600,24 @@ def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Writ
         assert slow.wait(30) == 0
     assert (pytester.path / "reports" / "latest").resolve().name == during
     assert entries(pytester.path / "reports") == {"history", "latest", during}
+
+
+def test_planned_steps_are_the_shared_fixtures_of_all_modules(pytester: pytest.Pytester, write: Write) -> None:
+    source = """
+    @pytest.fixture(scope="session")
+    def cluster(request): pass
+    @pytest.fixture(scope="module", params=["backend", "frontend"])
+    def rollout(cluster): pass
+    @pytest.fixture
+    def own(): pass
+    @pytest.mark.rule("POD-04")
+    def test_one(rollout, own): pass
+    @pytest.mark.rule("POD-04")
+    def test_another(rollout): pass
+    """
+    write("contract", "def test_nothing(): pass")
+    write("behaviour", source)
+    write("behaviour", source)
+    items, _ = pytester.inline_genitems(*LEFT_OUT)
+    without, _ = pytester.inline_genitems(*LEFT_OUT, "tests/contract")
+    assert planned_steps(items) - planned_steps(without) == 5  # `cluster` once, `rollout` twice in each of two modules

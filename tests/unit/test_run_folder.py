@@ -85,3 +85,18 @@ def test_only_a_long_step_prints_its_duration(monkeypatch: pytest.MonkeyPatch) -
     with shown.step("images [backend]"), shown.step("layer"):
         pass
     assert file.getvalue() == "layer: 0.0 s\nimages [backend]: 0.0 s\n"
+
+
+def test_planned_step_is_numbered_beside_its_usual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    file = io.StringIO()
+    shown = Progress(file, lambda: None)
+    shown.plan(2, {"rollouts of tests/behaviour/test_rollout.py": 155.2})
+    for name in ("ready_release", "rollouts of tests/behaviour/test_rollout.py", "unforeseen"):
+        with shown.step(name):
+            pass
+    assert file.getvalue().splitlines() == [
+        "step 1 of 2, ready release: 0.0 s",
+        "step 2 of 2, rollouts: 0.0 s (usually 155 s)",
+        "step 3 of 3, unforeseen: 0.0 s",
+    ]

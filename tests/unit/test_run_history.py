@@ -21,7 +21,7 @@ from acceptance.core.target import load
 from acceptance.report import history, html
 from acceptance.report.changes import changes, usual_range
 from acceptance.report.judging import judge
-from acceptance.report.results import Limit, Measurement, Results
+from acceptance.report.results import FixtureTime, Limit, Measurement, Results
 from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
 
 SCHEMA = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
@@ -57,9 +57,11 @@ def signoff(
                 test.outcome, test.reason = "error", "setup: WaitError: no metrics"
             results.tests[name] = test
     results.measurements.append(Measurement.of(LONGEST, outage, "seconds", Limit(30, "STA-09")))
+    results.fixtures["cluster", ""] = FixtureTime("cluster", "", setup=40.0 + number)
+    results.fixtures["quick", "test_x.py"] = FixtureTime("quick", "test_x.py", setup=0.2)
     checkout = Checkout(commit, clean=True)
     data = judge(results, {}, checkout, results.started + timedelta(seconds=900 + number))
-    path = history.path_of(reports, data)
+    path = history.path_for(reports, data)
     data["changes"] = changes(data, history.load(path))
     jsonschema.validate({**data, "files": {}}, SCHEMA, format_checker=jsonschema.FormatChecker())
     history.append(path, data)
@@ -146,7 +148,7 @@ def test_usual_range_is_that_of_the_quartiles() -> None:
 
 def test_shards_and_runs_without_rules_are_no_history(tmp_path: Path) -> None:
     data = signoff(0, tmp_path, outage=0.3)
-    path = history.path_of(tmp_path, data)
+    path = history.path_for(tmp_path, data)
     history.append(path, {**data, "shard": Shard(1, 3)._asdict()})
     history.append(path, {**data, "rules": {}})
     assert [each.run for each in history.load(path)] == ["run-0"]
@@ -181,3 +183,12 @@ def test_folder_without_history_is_refused_in_one_sentence(
     (tmp_path / "history" / "x.jsonl").write_text("{}\n", encoding="utf-8")
     assert commands.main() == 2
     assert "is no run of a history" in capsys.readouterr().err
+
+
+def test_usual_time_of_a_step_is_the_median_of_the_runs_that_had_it(tmp_path: Path) -> None:
+    data = [signoff(number, tmp_path, outage=0.1, chosen="POD-0") for number in (1, 2, 6)][-1]
+    path = history.path_for(tmp_path, data)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[0] = json.dumps({key: value for key, value in json.loads(lines[0]).items() if key != "steps"})
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert history.usual_steps(history.load(path)) == {"cluster": 44.0}
