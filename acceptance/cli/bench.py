@@ -31,8 +31,8 @@ FACTOR = 1.25
 MAX_SETUP_SECONDS = 120.0
 """Limit from pytest's command to every pod Ready, with warm caches."""
 TRIVIAL_TEST = "tests/behaviour/test_release.py::test_pods_are_ready_within_three_minutes"
-READY_LINE = "ready_release: "
-"""Start of the progress line that is printed when the setup of the fixture `ready_release` has finished."""
+READY_LINE = "ready release: "
+"""Part of the progress line that is printed when the setup of the fixture `ready_release` has finished."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def time_setup() -> float:
         with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout or ():
                 lines.append(line)
-                if line.startswith(READY_LINE):
+                if READY_LINE in line:
                     ready = time.monotonic() - start
     if process.returncode or ready is None:
         raise ToolchainError(f"pytest exited with {process.returncode}: {''.join(lines[-20:])}")
