@@ -26,10 +26,15 @@ def new_id() -> str:
 def open_folder(folder: Path) -> TextIO:
     """Create and lock a run's folder, and remove the folders of killed runs.
 
+    A folder for reports that is created with it is ignored by git: a run must not change the checkout that it tests.
+
     Returns:
         The lock file; the folder is locked while it is open.
     """
+    is_first = not folder.parent.exists()
     folder.mkdir(parents=True)
+    if is_first:
+        (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     lock = (folder / LOCK).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     for other in folder.parent.glob(f"*/{LOCK}"):

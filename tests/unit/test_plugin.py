@@ -61,7 +61,7 @@ def signoff(pytester: pytest.Pytester) -> dict[str, Any]:
 
 
 def entries(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+    return {path.name for path in folder.iterdir()} - {".gitignore"} if folder.exists() else set()
 
 
 # -------------------------------------------------------------------------- setup

@@ -59,6 +59,8 @@ def test_checkout_has_commit_and_changes(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("2")
     assert "changes" in str(checkout(tmp_path).obstacle)
     git("checkout", "--quiet", "file")
+    with run_folder.open_folder(tmp_path / "shard-1" / "one"):
+        assert checkout(tmp_path).clean, "expected a run's report to be ignored by git"
     (tmp_path / "another").touch()
     assert not checkout(tmp_path).clean
 
