@@ -37,7 +37,7 @@ NOWHERE = "localhost:1/nothing:1"
 
 @dataclass(frozen=True)
 class BrokenPod:
-    """What is wrong with a container or its volumes, and a part of the sentence that must diagnose it."""
+    """What is wrong with a container or its volumes, and a pattern that the sentence of the diagnosis must contain."""
 
     sentence: str
     container: dict[str, Any]
@@ -51,7 +51,8 @@ BROKEN_PODS = {
         {"env": [{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "settings", "key": "URL"}}}]},
     ),
     "request": BrokenPod(
-        "can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu", {"resources": {"requests": {"cpu": "1000"}}}
+        r"can't be scheduled: 0/\d nodes are available: .*\d Insufficient cpu",
+        {"resources": {"requests": {"cpu": "1000"}}},
     ),
     "security": BrokenPod("can't create its pods: violates PodSecurity \"restricted", {"securityContext": {}}),
     "crash": BrokenPod(
@@ -182,7 +183,7 @@ def test_pod_failure_is_diagnosed_in_one_sentence(
     found = diagnoses[broken]
     limit = Limit(round(DIAGNOSIS.seconds + found.slowest_reading, 2), DIAGNOSIS.source)
     record_measurement(f"time to diagnosis: {broken}", round(found.seconds, 2), "s", limit)
-    assert BROKEN_PODS[broken].sentence in found.sentence
+    assert re.search(BROKEN_PODS[broken].sentence, found.sentence)
     assert "\n" not in found.sentence
     assert found.seconds <= limit.most
 
@@ -192,7 +193,7 @@ def test_pod_failure_is_diagnosed_in_one_sentence(
 def test_evidence_covers_unhealthy_pods_only(diagnoses: dict[str, Diagnosis], broken: str) -> None:
     evidence = diagnoses[broken].evidence
     text = "\n".join([*evidence, *evidence.values()])
-    assert BROKEN_PODS[broken].sentence in text.splitlines()[len(evidence)]
+    assert re.search(BROKEN_PODS[broken].sentence, text.splitlines()[len(evidence)])
     assert "/broken-" in text
     assert not re.search(r"\bhealthy-", text)
 
