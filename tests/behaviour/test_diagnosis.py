@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -127,10 +128,11 @@ def diagnose(cluster: Cluster, namespace: str) -> Diagnosis:
     reader, start = Objects(cluster.api, namespace), time.time()
     readings: list[float] = []
 
-    def probe() -> None:
+    def wait_available(*names: str) -> None:
         deployments = reader.list("Deployment").objects
-        if unavailable := [name_of(each) for each in deployments if not at(each, "status.availableReplicas")]:
-            raise NotYet(f"no pod of {', '.join(unavailable)} is available")
+        available = {name_of(each) for each in deployments if at(each, "status.availableReplicas")}
+        if missing := [name for name in names if name not in available]:
+            raise NotYet(f"no pod of {', '.join(missing)} is available")
 
     def cause() -> str | None:
         began = time.monotonic()
@@ -139,8 +141,11 @@ def diagnose(cluster: Cluster, namespace: str) -> Diagnosis:
         return found
 
     with pytest.raises(WaitError) as raised:
-        eventually("every pod to be available", probe, RELEASE_READY, cause=cause)
+        eventually(
+            "every pod to be available", partial(wait_available, "healthy", "broken"), RELEASE_READY, cause=cause
+        )
     seconds = time.time() - max(start, first_warning(reader))
+    eventually("the healthy pod to be available", partial(wait_available, "healthy"), RELEASE_READY)
     return Diagnosis(str(raised.value), seconds, max(readings), diagnostics.collect(cluster.api, namespace))
 
 
