@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
@@ -153,7 +152,7 @@ class SessionHooks:
         if self._state.writes and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             self._state.writes = False
             yield
-            shutil.rmtree(self._state.folder, ignore_errors=True)  # JUnit's file is in it by now
+            run_folder.discard(self._state.folder)  # JUnit's file is in it by now
             return None
         if not self._state.writes:
             return (yield)

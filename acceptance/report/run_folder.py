@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 LATEST = "latest"
+IGNORED = ".gitignore"
 LOCK = ".lock"
 _MAX_NAME_LENGTH = 120
 
@@ -34,13 +35,20 @@ def open_folder(folder: Path) -> TextIO:
     is_first = not folder.parent.exists()
     folder.mkdir(parents=True)
     if is_first:
-        (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+        (folder.parent / IGNORED).write_text("*\n", encoding="utf-8")
     lock = (folder / LOCK).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     for other in folder.parent.glob(f"*/{LOCK}"):
         if other.parent not in (folder, folder.parent / LATEST) and _is_unlocked(other):
             shutil.rmtree(other.parent)
     return lock
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a run that did not start, and the folder for reports if there is nothing else in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if [path.name for path in folder.parent.glob("*")] == [IGNORED]:
+        shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def _is_unlocked(lock: Path) -> bool:
