@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,17 +26,18 @@ class DurationHooks:
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
+        self._usual: Mapping[str, float] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count the steps of the selected tests' set-up, and look up what each took in earlier runs of the target."""
-        target = self._state.results.target
-        path = history.path_of(self._state.parent, target.chart.name, self._state.results.target_file)
-        try:
-            usual = history.usual_steps(history.load(path))
-        except history.HistoryError:  # the report says so
-            usual = {}
-        self._state.progress.plan(planned_steps(session.items), usual)
+        if not self._state.writes:
+            return
+        results = self._state.results
+        path = history.path_of(self._state.parent, results.target.chart.name, results.target_file)
+        with suppress(history.HistoryError):  # the report says so
+            self._usual = history.usual_steps(history.load(path))
+        self._state.progress.plan(planned_steps(session.items))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -50,7 +52,8 @@ class DurationHooks:
         # Finalizers run last in, first out: the fixture's own run between these two.
         fixturedef.addfinalizer(timer.teardown_ended)
         try:
-            with self._state.progress.step(history.step_name(*key)):
+            shown = fixturedef.argname.replace("_", " ")
+            with self._state.progress.step(shown, self._usual.get(history.step_name(*key))):
                 return (yield)
         finally:
             timer.setup_ended()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
 
-QUIET_SECONDS = 1.0
+from acceptance.report.history import LONG_STEP_SECONDS
+
+QUIET_SECONDS = LONG_STEP_SECONDS
 """A shorter step prints nothing."""
 
 
@@ -24,21 +26,19 @@ class Progress:
         self._end_line = end_line
         self._steps: list[str] = []
         self._planned = self._begun = 0
-        self._usual: Mapping[str, float] = {}
 
-    def plan(self, steps: int, usual: Mapping[str, float]) -> None:
-        """Announce how many steps follow, and the seconds that they usually take, by name."""
-        self._planned, self._begun, self._usual = steps, 0, usual
+    def plan(self, steps: int) -> None:
+        """Announce how many steps follow."""
+        self._planned, self._begun = steps, 0
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, usual_seconds: float | None = None) -> Iterator[None]:
         """Show `name` once it has run for `QUIET_SECONDS`, and its duration when it ends; steps nest."""
         started = time.monotonic()
         self._begun += 1
         number = f"step {self._begun} of {max(self._planned, self._begun)}, " if self._planned else ""
-        usual = f" (usually {self._usual[name]:.0f} s)" if name in self._usual else ""
-        shown = name.partition(" of ")[0].replace("_", " ")
-        self._steps.append(f"{number}{shown}{usual}")
+        usual = f" (usually {usual_seconds:.0f} s)" if usual_seconds is not None else ""
+        self._steps.append(f"{number}{name}{usual}")
         self.note("")
         timer = threading.Timer(QUIET_SECONDS, self._show)
         timer.daemon = True
@@ -52,7 +52,7 @@ class Progress:
             self._steps.pop()
             if (elapsed := time.monotonic() - started) >= QUIET_SECONDS:
                 self._end_line()
-                self._console.print(escape(f"{number}{shown}: {elapsed:.1f} s{usual}"))
+                self._console.print(escape(f"{number}{name}: {elapsed:.1f} s{usual}"))
 
     def note(self, text: str) -> None:
         """Show the state of the current step; only on a terminal."""

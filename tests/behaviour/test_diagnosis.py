@@ -40,7 +40,7 @@ NOWHERE = "localhost:1/nothing:1"
 class BrokenPod:
     """What is wrong with a container or its volumes, and a pattern that the sentence of the diagnosis must contain."""
 
-    sentence: str
+    pattern: str
     container: dict[str, Any]
     volumes: tuple[dict[str, Any], ...] = ()
 
@@ -188,7 +188,7 @@ def test_pod_failure_is_diagnosed_in_one_sentence(
     found = diagnoses[broken]
     limit = Limit(round(DIAGNOSIS.seconds + found.slowest_reading, 2), DIAGNOSIS.source)
     record_measurement(f"time to diagnosis: {broken}", round(found.seconds, 2), "s", limit)
-    assert re.search(BROKEN_PODS[broken].sentence, found.sentence)
+    assert re.search(BROKEN_PODS[broken].pattern, found.sentence)
     assert "\n" not in found.sentence
     assert found.seconds <= limit.most
 
@@ -198,7 +198,7 @@ def test_pod_failure_is_diagnosed_in_one_sentence(
 def test_evidence_covers_unhealthy_pods_only(diagnoses: dict[str, Diagnosis], broken: str) -> None:
     evidence = diagnoses[broken].evidence
     text = "\n".join([*evidence, *evidence.values()])
-    assert re.search(BROKEN_PODS[broken].sentence, text.splitlines()[len(evidence)])
+    assert re.search(BROKEN_PODS[broken].pattern, text.splitlines()[len(evidence)])
     assert "/broken-" in text
     assert not re.search(r"\bhealthy-", text)
 
