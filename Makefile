@@ -10,7 +10,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requirements.txt \
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
-APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts plain_forms,tests/behaviour/test_$(name).py)
+APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts plain_forms concurrency,tests/behaviour/test_$(name).py)
 ARGS :=
 TARGET :=
 RULES :=

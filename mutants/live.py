@@ -219,7 +219,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if chosen.check:
             return check([(mutant,) for mutant in mutants] if chosen.separately else plan(mutants), console)
-        outcomes = run_all(mutants, console, separately=chosen.separately)
+        with signals.interrupted_by_sigterm():
+            outcomes = run_all(mutants, console, separately=chosen.separately)
     except ToolchainError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2

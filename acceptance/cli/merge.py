@@ -29,7 +29,7 @@ def merge(folders: Sequence[Path], reports: Path) -> Exit:
         merging.copy_evidence(shards, folder)
         merging.merge_junit(shards, folder / merging.JUNIT)
         data = judge(results, merged.missing, merged.checkout, merged.ended)
-        file = history.path_for(reports, data)
+        file = history.path_of(reports, results.target.chart.name, results.target_file)
         data["changes"] = changes(data, history.load(file))
         html.write(folder, data, results.pictures)
         recorded.write(folder, recorded.record(results, merged.missing, merged.checkout, merged.ended))

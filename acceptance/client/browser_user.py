@@ -16,6 +16,8 @@ from acceptance.core.wait import NotYet, eventually
 
 TOO_MANY = 429
 MILLISECONDS = 1000
+FILES = ("script", "stylesheet", "font", "image")
+"""What a page consists of besides its HTML, as Playwright names it."""
 TABS = 30
 """More than the number of focusable elements on any page."""
 
@@ -28,6 +30,7 @@ class BrowserUser:
         keep: Saves a screenshot as evidence.
         requests: The URLs of all requests and WebSockets of the page.
         page_errors: Uncaught errors of the page's scripts.
+        missing_files: The scripts, styles, fonts and images of the page that were answered with an error.
     """
 
     target: Target
@@ -37,6 +40,7 @@ class BrowserUser:
     keep: Callable[[str, bytes], Path]
     requests: list[str] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    missing_files: list[str] = field(default_factory=list)
     _screenshots: int = 0
 
     def __post_init__(self) -> None:
@@ -46,8 +50,13 @@ class BrowserUser:
         def record_socket(socket: WebSocket) -> None:
             self.requests.append(socket.url)
 
+        def record_file(answer: Response) -> None:
+            if answer.request.resource_type in FILES and answer.status >= 400:
+                self.missing_files.append(f"{answer.status} {answer.url}")
+
         self.page.set_default_timeout(SHOWN.seconds * MILLISECONDS)
         self.page.context.on("request", record_request)
+        self.page.context.on("response", record_file)
         self.page.on("websocket", record_socket)
         self.page.on("pageerror", lambda error: self.page_errors.append(str(error)))
 

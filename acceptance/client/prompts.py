@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from acceptance.core.deadlines import MODEL_ASKED
 from acceptance.core.fields import mapping_at, mappings_at, text_at
+from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.model_stub import ModelStub
 
 SPEAKERS = ("user", "assistant")
@@ -20,6 +22,17 @@ def recorded(model: ModelStub) -> Iterator[list[Mapping[str, Any]]]:
     before = len(model.requests())
     yield bodies
     bodies.extend(mapping_at(each, "body") for each in model.requests()[before:])
+
+
+def wait_asked(model: ModelStub, markers: Sequence[str]) -> None:
+    """Wait until the model has been asked for a turn with each marker. Raises `WaitError`."""
+
+    def probe() -> None:
+        asked = json.dumps(model.requests())
+        if missing := [marker for marker in markers if marker not in asked]:
+            raise NotYet(f"it has not been asked for {missing}")
+
+    eventually("the model to be asked for every turn", probe, MODEL_ASKED)
 
 
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Faults of the external PostgreSQL beyond its stop and pause: crash, refused connections, lost packets, read-only.
+"""Faults of the external PostgreSQL beyond its stop and pause, such as a crash, lost packets or unanswered commits.
 
 Each is a context manager that applies the fault at entry, yields the moment, and undoes it at exit.
 """
@@ -40,6 +40,17 @@ def database_read_only(database: Database) -> AbstractContextManager[float]:
     """Refuse writes, as on a standby after a failover; the release's connections are ended at entry and at exit."""
     read_only = "default_transaction_read_only"
     return _role_altered(database, f"SET {read_only} = on", f"RESET {read_only}")
+
+
+@contextmanager
+def commits_unanswered(database: Database) -> Iterator[float]:
+    """Let no commit be answered, though each is stored; at exit those that waited are answered."""
+    database.hold_commits(held=True)
+    try:
+        yield time.time()
+    finally:
+        with uninterrupted():
+            database.hold_commits(held=False)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Follows container logs from their start, so that the logs of removed containers stay available."""
+"""Follows container logs from their start, so that the logs of removed containers stay available.
+
+Every line is searched for the run's secrets, also those that are not kept.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,14 @@ import urllib3
 from kubernetes.client import ApiException
 
 from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.redaction import Redactor, redactor
 from acceptance.kube.history import Version
 from acceptance.kube.status import statuses
 
 MAX_LOG_BYTES = 65536
 """Kept of one container's log: its last bytes."""
+MAX_LEAKS = 3
+"""Lines with a secret that are kept of one container."""
 MAX_ENDED_LOGS = 48
 """Terminated containers whose logs are kept: 3 MiB in total, and more containers than any experiment replaces."""
 
@@ -38,12 +44,15 @@ class ContainerLog:
         container: The container's name.
         restart: The container's restart count when this instance started.
         ended: When the log ended, in seconds since the epoch; 0 while the container runs.
+        leaks: The first lines that have a secret of the run, redacted.
     """
 
     pod: str
     container: str
     restart: int
     ended: float = 0.0
+    leaks: list[str] = field(default_factory=list)
+    _unsearched: bytes = b""
     _lines: deque[bytes] = field(default_factory=deque)
     _bytes: int = 0
 
@@ -61,9 +70,23 @@ class ContainerLog:
         """Append a line and drop the oldest lines above `MAX_LOG_BYTES`."""
         kept = line[-MAX_LOG_BYTES:]
         self._lines.append(kept)
+        self._unsearched += kept
         self._bytes += len(kept)
         while self._bytes > MAX_LOG_BYTES:
             self._bytes -= len(self._lines.popleft())
+
+    def search(self, secrets: Redactor) -> None:
+        """Search the lines since the last search for secrets."""
+        lines, self._unsearched = self._unsearched, b""
+        if secrets.content(lines) != lines:
+            leaking = [line for line in lines.splitlines() if secrets.content(line) != line]
+            self.leaks += [secrets.content(line).decode(errors="replace") for line in leaking]
+            del self.leaks[MAX_LEAKS:]
+
+    @property
+    def searchable(self) -> bool:
+        """Whether the lines since the last search are many enough for the next one."""
+        return len(self._unsearched) > MAX_LOG_BYTES
 
     def clear(self) -> None:
         """Drop all lines."""
@@ -74,8 +97,9 @@ class ContainerLog:
 class LogFollower:
     """Follows the log of every container in the pod versions it receives."""
 
-    def __init__(self, source: Source, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: Source, now: Callable[[], float] = time.time, secrets: Redactor = redactor) -> None:
         self._source = source
+        self._secrets = secrets
         self._now = now
         self._lock = threading.Lock()
         self._logs: dict[tuple[str, str], ContainerLog] = {}
@@ -101,11 +125,20 @@ class LogFollower:
             found = [log for log in self._logs.values() if log.ended and log.ended >= since]
         return sorted(found, key=lambda log: log.ended)
 
+    def leaking(self) -> list[ContainerLog]:
+        """Return the logs that have a secret of the run; the line may be one that is no longer kept."""
+        with self._lock:
+            for log in self._logs.values():
+                log.search(self._secrets)
+            return [log for log in self._logs.values() if log.leaks]
+
     def _follow(self, log: ContainerLog) -> None:
         try:
             for line in self._source.log(log.pod, log.container):
                 with self._lock:
                     log.add(line)
+                    if log.searchable:
+                        log.search(self._secrets)
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             with self._lock:
                 log.add(f"(not followed to its end: {type(error).__name__})\n".encode())

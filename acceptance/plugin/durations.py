@@ -33,10 +33,8 @@ class DurationHooks:
         """Count the steps of the selected tests' set-up, and look up what each took in earlier runs of the target."""
         if not self._state.writes:
             return
-        results = self._state.results
-        path = history.path_of(self._state.parent, results.target.chart.name, results.target_file)
         with suppress(history.HistoryError):  # the report says so
-            self._usual = history.usual_steps(history.load(path))
+            self._usual = history.usual_steps(history.load(self._state.history))
         self._state.progress.plan(planned_steps(session.items))
 
     @pytest.hookimpl(wrapper=True)

@@ -15,7 +15,7 @@ import pytest
 from acceptance.core import rules
 from acceptance.core.git import Checkout, checkout
 from acceptance.core.redaction import filtered_logging, redactor
-from acceptance.core.signals import uninterrupted
+from acceptance.core.signals import interrupted_by_sigterm, uninterrupted
 from acceptance.core.target import Target, TargetError, load
 from acceptance.plugin.collection import CollectionHooks
 from acceptance.plugin.durations import DurationHooks
@@ -49,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     check_options(config)
     _redact_output(config)
     state = SessionState(config, _progress(config))
+    terminable = ExitStack()
+    terminable.enter_context(interrupted_by_sigterm())
+    config.add_cleanup(terminable.close)
     config.stash[STATE] = state
     for concern, hooks in {
         "session": SessionHooks(config, state),
@@ -205,14 +208,14 @@ class SessionHooks:
     def _add_changes(self) -> None:
         data = self._state.signoff
         try:
-            data["changes"] = changes(data, history.load(history.path_for(self._state.parent, data)))
+            data["changes"] = changes(data, history.load(self._state.history))
         except history.HistoryError as error:
             self._config.issue_config_time_warning(pytest.PytestWarning(str(error)), stacklevel=2)
 
     def _write_report(self) -> None:
         try:
             self._write(self._state.signoff)
-            history.append(history.path_for(self._state.parent, self._state.signoff), self._state.signoff)
+            history.append(self._state.history, self._state.signoff)
         except OSError as error:
             pytest.exit(f"the report can't be written to {self._state.folder}: {error.strerror}", Exit.INCONCLUSIVE)
 

@@ -12,7 +12,7 @@ import pytest
 from acceptance.core.redaction import redactor
 from acceptance.core.rules import INSTALLED
 from acceptance.plugin.progress import Progress
-from acceptance.report import run_folder
+from acceptance.report import history, run_folder
 from acceptance.report.results import Collector, Results
 from acceptance.report.verdict import RuleBinding, TestResult
 
@@ -47,6 +47,11 @@ class SessionState:
         if self._results is None:
             raise RuntimeError("the session has not started")
         return self._results
+
+    @property
+    def history(self) -> Path:
+        """The file with the earlier runs of the target. Raises `RuntimeError` before the session starts."""
+        return history.path_of(self.parent, self.results.target.chart.name, self.results.target_file)
 
     @property
     def started(self) -> bool:

@@ -25,6 +25,8 @@ SERVER, POOLER = "database", "pooler"
 """Names of PostgreSQL and of the pooler before it, each with its certificate, among the run's dependencies."""
 COMMAND = ("/entrypoint.sh",)
 """What the suite's image of PostgreSQL starts with."""
+ABSENT_STANDBY = "absent"
+"""A synchronous standby that never answers."""
 STOP_SECONDS = 5
 """A fast shutdown takes under 1 s here."""
 
@@ -106,6 +108,24 @@ class Database:
                 connection.execute(sql.SQL("ALTER ROLE {} " + change).format(sql.Identifier(self.role)))
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [self.role])
 
+    def hold_commits(self, *, held: bool) -> None:
+        """Store commits without answering them, as when a synchronous standby is gone; or answer them again.
+
+        Those that were held are then answered too.
+        """
+        with self.admin() as connection:
+            standby = sql.Literal(ABSENT_STANDBY if held else "")
+            connection.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(standby))
+            connection.execute("SELECT pg_reload_conf()")
+
+    def held_commits(self) -> int:
+        """How many sessions of the release wait for the answer to their commit."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND wait_event = 'SyncRep'"
+        with self.admin() as connection:
+            row = connection.execute(query, [self.role]).fetchone()
+        assert row is not None
+        return int(str(row[0]))
+
     def role_is_altered(self) -> bool:
         """Whether the release's role has a limit or settings, which it has during a fault only."""
         query = "SELECT 1 FROM pg_roles WHERE rolname = %s AND (rolconnlimit <> -1 OR rolconfig IS NOT NULL)"
@@ -159,9 +179,11 @@ def start(dependencies: Dependencies, image: str, redact: Callable[[str], None])
     redact_password(unquote(urlsplit(address).password or ""), redact)
     database = Database(server, superuser, address, ca)
     database.wait()
-    if kept and database.role_is_altered():
+    if kept:
         # A run that was killed during a fault has left it so.
-        database.alter_role("CONNECTION LIMIT -1", "RESET ALL")
+        database.hold_commits(held=False)
+        if database.role_is_altered():
+            database.alter_role("CONNECTION LIMIT -1", "RESET ALL")
     return database
 
 

@@ -126,12 +126,6 @@ def path_of(reports: Path, chart: str, target: str) -> Path:
     return reports / FOLDER / f"{run_folder.safe_file_name(f'{chart}-{target}')}.jsonl"
 
 
-def path_for(reports: Path, signoff: Mapping[str, Any]) -> Path:
-    """Return the history that a run belongs to, in a folder for reports."""
-    subject = signoff["subject"]
-    return path_of(reports, subject["chart"]["name"], subject["target"])
-
-
 def load(path: Path) -> list[Entry]:
     """Return the runs of a history by their end; none without the file. Raises `HistoryError`."""
     if not path.is_file():

@@ -22,6 +22,7 @@ MODULES = tuple(
         "caching",
         "accounts",
         "plain_forms",
+        "concurrency",
     )
 )
 """The tests of the application alone: none needs Kubernetes."""

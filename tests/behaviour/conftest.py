@@ -66,19 +66,25 @@ def reader(users: Callable[[], User]) -> User:
 
 
 @pytest.fixture(scope="package")
+def log_follower(ready_release: Release) -> LogFollower:
+    """The logs of the release's containers, from the first experiment on."""
+    return LogFollower(ready_release.objects)
+
+
+@pytest.fixture(scope="package")
 def recorder(
     ready_release: Release,
+    log_follower: LogFollower,
     on_failure: OnFailure,
     record_evidence: Callable[[str, str | bytes], Path],
 ) -> Iterator[Recorder]:
     """Records every version of the release's objects, and the logs of containers that end."""
-    logs = LogFollower(ready_release.objects)
 
     def collect() -> dict[str, str]:
         now = time.time()
-        return summarize_ended(logs.ended(now - RECENT.total_seconds()), record_evidence, now)
+        return summarize_ended(log_follower.ended(now - RECENT.total_seconds()), record_evidence, now)
 
-    with Recorder(ready_release.objects, on_version=logs.on_version) as recorder, on_failure(collect):
+    with Recorder(ready_release.objects, on_version=log_follower.on_version) as recorder, on_failure(collect):
         yield recorder
 
 

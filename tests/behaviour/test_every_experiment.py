@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from acceptance.checks.finding import Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.undisturbed import pod_findings, request_findings
+from acceptance.kube.log_follower import LogFollower
 
 pytestmark = pytest.mark.experiment(last=True)
 
@@ -42,3 +43,14 @@ def test_nothing_restarts_or_becomes_unready_by_itself(
 ) -> None:
     target = experiments.target
     report_findings([each for one in ended_experiments for each in pod_findings(one, target)], target)
+
+
+@pytest.mark.rule("SCY-10")
+@pytest.mark.usefixtures("ended_experiments")
+def test_no_container_logs_a_secret(log_follower: LogFollower, experiments: ExperimentRunner) -> None:
+    """Also of slow and failed requests, of starts without the database, and of containers that are gone."""
+    findings = [
+        Finding("SCY-10", f"Pod/{log.pod}", log.title, "no password, token or key", f"{log.leaks}")
+        for log in log_follower.leaking()
+    ]
+    report_findings(findings, experiments.target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,10 +9,9 @@ import pytest
 import requests
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.prompts import wait_asked
 from acceptance.client.user import User
-from acceptance.core.deadlines import MODEL_ASKED
 from acceptance.core.fields import Object, at, name_of, text_at
-from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.faults import delete, model_slow
 from acceptance.experiments.recovery import uids, wait_replaced
@@ -61,17 +59,6 @@ def send_turn(writer: User, pod: Object, port: int, marker: str) -> Turn:
     return Turn(name_of(pod), marker, answer.status_code, answer.text)
 
 
-def wait_model_asked(model: ModelStub, markers: list[str]) -> None:
-    """Wait until the model has been asked for each of the turns."""
-
-    def probe() -> None:
-        asked = json.dumps(model.requests())
-        if missing := [marker for marker in markers if marker not in asked]:
-            raise NotYet(f"it has not been asked for {missing}")
-
-    eventually("the model to be asked for every turn", probe, MODEL_ASKED)
-
-
 def stored_rows(writer: User, turn: Turn, database: Database) -> dict[str, int]:
     """How many rows of each kind have the turn's marker."""
     tables = writer.target.tables
@@ -107,7 +94,7 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
                 pool.submit(send_turn, writer, pod, backend.port, marker)
                 for pod, marker in zip(pods, markers, strict=True)
             ]
-            wait_model_asked(model, markers)
+            wait_asked(model, markers)
             with experiment.disturbance("backend", restarts=False):
                 experiment.annotate("backend pod deleted")
                 delete(experiments.release.cluster, pods[0])

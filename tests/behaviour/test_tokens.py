@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,16 +14,21 @@ from psycopg import Connection
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import describe
 from acceptance.client.endpoints import Endpoint, UserResources, endpoints, require_resources
-from acceptance.client.forged_tokens import BAD_TOKENS, ODD_TOKENS, UNKNOWN_USER, Forge
+from acceptance.client.forged_tokens import BAD_TOKENS, ODD_TOKENS, SECONDS, UNKNOWN_USER, Forge
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
 from acceptance.client.rows import user_rows
 from acceptance.client.user import User, send
+from acceptance.core.redaction import redactor
 from acceptance.core.target import Target
+from acceptance.core.wait import dwell
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
 
 CARRIERS = ("bearer", "cookie")
+LIFETIME = 8
+"""Seconds for which a token is valid: one request to each pod takes less than one."""
+OK = 200
 SIGNED_OUT = (302, 303, 307, 308, 401)
 """Statuses of a page for somebody who is not signed in: redirects, and a refusal."""
 
@@ -187,6 +193,45 @@ def test_token_of_a_deleted_user_reads_nothing(
             if answer.status_code >= 500 or "protected" in answer.text:
                 expected = "no error of the server, and nothing of other users"
                 findings.append(Finding("STA-05", each.route, "deleted user", expected, describe(target, answer)))
+    report_findings(findings, target)
+
+
+def statuses(release: Release, user: User, token: str) -> dict[str, int]:
+    """How each pod of each component answers a token, by the pod and how the token is sent."""
+    target, found = release.target, {}
+    headers = {
+        "bearer": {"Authorization": f"Bearer {token}"},
+        "cookie": {"Cookie": f"{target.auth.cookie}={token}"},
+    }
+    for component, carriers, path in (
+        ("backend", target.auth.carriers, user.path(target.api.tasks)),
+        ("frontend", ("cookie",), target.pages.tasks),
+    ):
+        for pod, origin in origins(release, component).items():
+            for carrier in carriers:
+                answer = send(user.gateway, "GET", origin + path, headers=headers[carrier], allow_redirects=False)
+                found[f"Pod/{pod} as {carrier}"] = answer.status_code
+    return found
+
+
+@pytest.mark.rule("STA-05")
+def test_accepted_token_expires_on_every_pod(ready_release: Release, forge: Forge) -> None:
+    """What a pod has accepted it refuses once it has expired: the result of a verification is not kept."""
+    target = ready_release.target
+    end = int(time.time()) + LIFETIME
+    token = forge.with_claims(exp=end - target.auth.leeway_seconds)
+    redactor.add(token)
+    before = statuses(ready_release, forge.user, token)
+    if time.time() >= end:
+        raise Untested(f"the first requests took longer than the token's {LIFETIME} s")
+    assert set(before.values()) == {OK}, f"a new token: expected {OK} of every pod, got {before}"
+    dwell(end + SECONDS - time.time(), "the token expires")
+    refused = {target.api.invalid_token, *SIGNED_OUT}
+    findings = [
+        Finding("STA-05", where, "accepted token after its expiry", f"one of {sorted(refused)}", str(status))
+        for where, status in statuses(ready_release, forge.user, token).items()
+        if status not in refused
+    ]
     report_findings(findings, target)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 from psycopg import Connection
+from requests import Response
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client import prompts
@@ -16,14 +18,18 @@ from acceptance.client.answers import describe
 from acceptance.client.endpoints import UserResources, endpoints, require_resources, task_lists
 from acceptance.client.pods import origins
 from acceptance.client.rows import changed_tables, user_rows
+from acceptance.client.simultaneous import send_together
 from acceptance.client.user import User, send
 from acceptance.core.target import Target
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
+Read = Callable[[], Response]
 OK = 200
 SHARED = "shared"
 """What begins the text of every resource here, whoever owns it, and is the name of a tag of every user."""
+READERS = 5
+"""How often each of two users reads at the same moment."""
 CONVERSATIONS = "conversations"
 """The list that need not show the text of what it lists."""
 
@@ -165,6 +171,34 @@ def test_pages_contain_nothing_of_other_users(ready_release: Release, owners: tu
     report_findings(findings, target)
     if not rendered:
         raise Untested("no page's first HTML has a user's own task (STA-10)")
+
+
+def reads_of_each(release: Release, owners: tuple[Owner, Owner]) -> Iterator[tuple[str, str, list[Read]]]:
+    """For every list and page: the component's first pod, what is listed, and the read of each owner."""
+    for component, paths in (
+        ("backend", [owner.lists() for owner in owners]),
+        ("frontend", [owner.pages() for owner in owners]),
+    ):
+        pod, origin = next(iter(origins(release, component).items()))
+        for what in sorted(paths[0].keys() & paths[1].keys()):
+            reads: list[Read] = [
+                partial(owner.user.call, "GET", path[what], origin, headers=owner.user.cookie)
+                for owner, path in zip(owners, paths, strict=True)
+            ]
+            yield pod, what, reads
+
+
+@pytest.mark.rule("STA-05")
+def test_simultaneous_reads_contain_nothing_of_other_users(ready_release: Release, owners: tuple[Owner, Owner]) -> None:
+    """Every list and page, read by two users at the same moment at one pod: neither gets what the other asked for."""
+    target, findings = ready_release.target, []
+    expected = "the user's own data only"
+    for pod, what, reads in reads_of_each(ready_release, owners):
+        for answer, other in zip(send_together(reads * READERS), owners[::-1] * READERS, strict=True):
+            if not answer.ok or other.marker in answer.text:
+                actual = f"another user's: {other.marker}" if answer.ok else describe(target, answer)
+                findings.append(Finding("STA-05", f"Pod/{pod}", f"{what} at the same moment", expected, actual))
+    report_findings(findings, target)
 
 
 @pytest.mark.rule("STA-05")

@@ -38,7 +38,7 @@ def signed_in(person: BrowserUser, user: User) -> BrowserUser:
 def test_forms_change_the_rows_that_they_name(signed_in: BrowserUser, user: User, postgres: Connection[Any]) -> None:
     """Two tasks are added; one is completed, opened again and deleted, while the other stays as it was."""
     screens, tables, page = signed_in.screens, user.target.tables, signed_in.page
-    text = f"O'Brien's <b>list</b> {secrets.token_hex(6)}"
+    text = f"O'Brien's <b>list</b> & 1+1=2, 100%20 #? {secrets.token_hex(6)}"
     kept, gone = f"{text} kept", f"{text} gone"
     before = user_rows(postgres, tables, user.id)
 

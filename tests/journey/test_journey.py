@@ -34,10 +34,11 @@ def session_cookie(person: BrowserUser) -> Mapping[str, Any]:
     return found[0]
 
 
-def assert_only_frontend_requests(person: BrowserUser) -> None:
-    """The browser sent requests to the frontend only, and its pages had no script errors."""
+def assert_sound_pages(person: BrowserUser) -> None:
+    """The browser sent requests to the frontend only, got each file of its pages, and their scripts had no errors."""
     expected = {urlsplit(person.origin).netloc}
     assert person.hosts() == expected, f"expected requests to {expected} only, got requests to {person.hosts()}"
+    assert not person.missing_files, f"expected every script, style, font and image, got {person.missing_files}"
     assert not person.page_errors, f"expected no script errors, got {person.page_errors}"
 
 
@@ -46,9 +47,9 @@ def assert_only_frontend_requests(person: BrowserUser) -> None:
 def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, ready_release: Release) -> None:
     assert ready_release
     screens = person.screens
-    email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
+    email, password = f"person-{secrets.token_hex(6)}@example.com", f"{secrets.token_urlsafe(18)}&+=%41#"
     redactor.add(password)
-    title = f"water the plants {secrets.token_hex(4)}"
+    title = f"buy bread & butter + 100% = {secrets.token_hex(4)}"
 
     person.sign_up("Ada Person", email, password)
     person.screenshot("signed up")
@@ -84,7 +85,7 @@ def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, r
     person.click(person.link(screens.tasks_link))
     expect(task).to_be_checked()
     person.screenshot("signed in again")
-    assert_only_frontend_requests(person)
+    assert_sound_pages(person)
 
 
 @pytest.mark.rule("STA-02", "STA-04", "PER-04", "SCY-06")
@@ -134,7 +135,7 @@ def test_open_tab_works_after_every_pod_is_replaced(
         for name, origin in origins(ready_release, component).items():
             status = send(user.gateway, "GET", origin + path, headers=headers, allow_redirects=False).status_code
             assert status == 200, f"{name}: expected 200 for the earlier token, got {status}"
-    assert_only_frontend_requests(person)
+    assert_sound_pages(person)
 
 
 @pytest.mark.rule("SCY-06", "STA-04")
@@ -162,4 +163,4 @@ def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, user: User) -> N
     person.screenshot("task completed by keyboard")
     excess = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert excess <= 0, f"expected the page to fit the screen's width, got {excess} px more"
-    assert_only_frontend_requests(person)
+    assert_sound_pages(person)

@@ -41,10 +41,14 @@ def test_target_is_one_word_and_the_tests_are_the_suites(tmp_path: Path, monkeyp
     assert not names_target(["-m", "unit", "--targets"])
 
 
-@pytest.mark.parametrize("option", ["--images", "--reports"])
+@pytest.mark.parametrize("option", ["--images", "--reports", "--upgrade-from"])
 def test_path_elsewhere_as_a_word_of_its_own_is_the_options_value(tmp_path: Path, option: str) -> None:
     existing = tmp_path / "here"
-    existing.touch()
+    if option == "--upgrade-from":
+        existing.mkdir()
+        (existing / "Chart.yaml").touch()
+    else:
+        existing.touch()
     done = run(ROOT, *SELECTED, "--collect-only", option, str(existing))
     assert done.returncode == 0, done.stderr
 

@@ -14,6 +14,7 @@ import pytest
 
 from acceptance.core import rules
 from acceptance.core.rules import ROOT
+from acceptance.core.signals import interrupted_by_sigterm
 from acceptance.kube.helm import find_helm
 from mutants import confined, deployments, live, outcomes, releases
 from mutants.applying import problems
@@ -241,11 +242,13 @@ except KeyboardInterrupt:
 """
 
 
-def test_interrupted_pytest_ends_by_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_interrupted_pytest_ends_by_itself(tmp_path: Path, name: str) -> None:
+    program = INTERRUPTED.replace("getppid(), signal.SIGINT", f"getppid(), signal.{name}")
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
-        with pytest.raises(KeyboardInterrupt):
-            live.run([sys.executable, "-c", INTERRUPTED], tmp_path / "log")
+        with pytest.raises(KeyboardInterrupt), interrupted_by_sigterm():
+            live.run([sys.executable, "-c", program], tmp_path / "log")
     finally:
         signal.signal(signal.SIGINT, previous)
     assert (tmp_path / "log").read_text() == "restored\n"

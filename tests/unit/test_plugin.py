@@ -312,10 +312,11 @@ def test_interrupt_and_timeout_are_reported_as_errors(pytester: pytest.Pytester,
     assert "pytest-timeout" in data["rules"]["POD-06"]["levels"]["static"]["tests"][0]["reason"]
 
 
-def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester, write: Write) -> None:
+@pytest.mark.parametrize("interrupt", ["SIGINT", "SIGTERM"])
+def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester, write: Write, interrupt: str) -> None:
     write(
         "static",
-        """
+        f"""
         import os, signal
 
         @pytest.fixture(scope="session")
@@ -326,7 +327,7 @@ def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester,
         @pytest.mark.rule("POD-06")
         def test_interrupted(release):
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.{interrupt})
         """,
     )
     done = pytest_in(pytester.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ START = datetime(2026, 7, 14, 2, 0, 0, tzinfo=UTC)
 LONGEST = "rollout: backend: longest_outage"
 FOLDER_OF = {level: folder for folder, level in reversed(list(FOLDERS.items())) if level}
 REGRESSION = Finding("STA-08", "Deployment/todo-backend", "requests while it rolls out", "none failed", "14 failed")
+
+
+def path_of(reports: Path, data: Mapping[str, Any]) -> Path:
+    """The history of a run's target."""
+    return history.path_of(reports, data["subject"]["chart"]["name"], data["subject"]["target"])
 
 
 def signoff(
@@ -61,7 +67,7 @@ def signoff(
     results.fixtures["quick", "test_x.py"] = FixtureTime("quick", "test_x.py", setup=0.2)
     checkout = Checkout(commit, clean=True)
     data = judge(results, {}, checkout, results.started + timedelta(seconds=900 + number))
-    path = history.path_for(reports, data)
+    path = path_of(reports, data)
     data["changes"] = changes(data, history.load(path))
     jsonschema.validate({**data, "files": {}}, SCHEMA, format_checker=jsonschema.FormatChecker())
     history.append(path, data)
@@ -148,7 +154,7 @@ def test_usual_range_is_that_of_the_quartiles() -> None:
 
 def test_shards_and_runs_without_rules_are_no_history(tmp_path: Path) -> None:
     data = signoff(0, tmp_path, outage=0.3)
-    path = history.path_for(tmp_path, data)
+    path = path_of(tmp_path, data)
     history.append(path, {**data, "shard": Shard(1, 3)._asdict()})
     history.append(path, {**data, "rules": {}})
     assert [each.run for each in history.load(path)] == ["run-0"]
@@ -187,7 +193,7 @@ def test_folder_without_history_is_refused_in_one_sentence(
 
 def test_usual_time_of_a_step_is_the_median_of_the_runs_that_had_it(tmp_path: Path) -> None:
     data = [signoff(number, tmp_path, outage=0.1, chosen="POD-0") for number in (1, 2, 6)][-1]
-    path = history.path_for(tmp_path, data)
+    path = path_of(tmp_path, data)
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[0] = json.dumps({key: value for key, value in json.loads(lines[0]).items() if key != "steps"})
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -124,7 +124,7 @@ def test_interrupted_run_removes_what_it_made(machine: Machine, interruption: ty
 def test_second_interrupt_does_not_stop_removal(machine: Machine) -> None:
     before = signal.getsignal(signal.SIGINT)
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
-        machine.replace(run.id, more="kill -INT $PPID; kill -INT $$")
+        machine.replace(run.id, more="kill -INT $PPID; kill -INT $$; kill -TERM $PPID")
     assert machine.changes() == removal(run.id)
     assert not run.folder.exists()
     assert signal.getsignal(signal.SIGINT) == before

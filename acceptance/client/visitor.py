@@ -1,0 +1,86 @@
+"""A browser without scripts: it keeps cookies, and sends the pages' own forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from requests import Response
+
+from acceptance.checks.finding import Untested
+from acceptance.client.answers import describe, set_cookies
+from acceptance.client.documents import Document
+from acceptance.client.forms import Form, form_with_button, from_browser, post
+from acceptance.client.user import TOO_MANY, send
+from acceptance.core.deadlines import RATE_LIMIT
+from acceptance.core.target import Screens
+from acceptance.core.wait import NotYet, eventually
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
+
+SEE_OTHER = (302, 303, 307, 308)
+"""Statuses that lead to another page."""
+
+
+class Visitor:
+    """Its cookies, and what it reads and presses."""
+
+    def __init__(self, release: Release, gateway: Gateway, cookies: Mapping[str, str]) -> None:
+        """`cookies` are those that it sends."""
+        if release.target.screens is None:
+            raise Untested("the target names no screens")
+        self.screens: Screens = release.target.screens
+        self.target = release.target
+        self.gateway = gateway
+        self.origin = release.origin
+        self.cookies = dict(cookies)
+
+    def headers(self, origin: str = "") -> dict[str, str]:
+        """What it sends with each request, from a page of this release or of another origin."""
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent = from_browser(self.origin) | ({"Origin": origin} if origin else {})
+        return sent | ({"Cookie": cookie} if cookie else {})
+
+    def read(self, path: str) -> Response:
+        """Open a page, without following redirects."""
+        url = self.gateway.url("frontend", path)
+        return send(self.gateway, "GET", url, headers=self.headers(), allow_redirects=False)
+
+    def form(self, path: str, button: str) -> Form:
+        """Find the form with a button on a page; raises `Untested` if the first HTML has none that is posted."""
+        form = form_with_button(self.read(path).text, button)
+        if form is None:
+            raise Untested(f"the first HTML of {path} has no posted form with the button {button}")
+        return form
+
+    def has_form(self, path: str, button: str) -> bool:
+        """Whether the first HTML of a page has a posted form with a button."""
+        return form_with_button(self.read(path).text, button) is not None
+
+    def press(self, path: str, button: str, values: Mapping[str, str] | None = None) -> Response:
+        """Fill in the form with a button, by its labels, and press it; the cookies of the response are kept."""
+        form = self.form(path, button)
+        named = {form.labels.get(label, label): text for label, text in (values or {}).items()}
+        answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers())
+        for name, cookie in set_cookies(answer):
+            self.cookies.pop(name, None)
+            if cookie.value and cookie["max-age"] != "0":
+                self.cookies[name] = cookie.value
+        return answer
+
+    def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:
+        """The same, again while the application's rate limit answers 429."""
+
+        def probe() -> Response:
+            answer = self.press(path, button, values)
+            if answer.status_code == TOO_MANY:
+                raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
+            return answer
+
+        return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+
+    def shown(self, answer: Response) -> str:
+        """The text of the page that a form's response leads to; `AssertionError` if it leads to none."""
+        if answer.status_code in SEE_OTHER:
+            answer = self.read(answer.headers["Location"].removeprefix(self.origin))
+        assert answer.ok, f"expected a page after the form, got {describe(self.target, answer)}"
+        return Document(answer.text).text

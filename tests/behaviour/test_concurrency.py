@@ -1,0 +1,159 @@
+"""Many users at once: slow chat turns hold nobody else up, and writes at the same moment are all stored."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+from psycopg import Connection
+from requests import Response
+
+from acceptance.checks.finding import Finding, report_findings
+from acceptance.client.answers import describe
+from acceptance.client.prompts import wait_asked
+from acceptance.client.rows import rows
+from acceptance.client.simultaneous import send_together
+from acceptance.client.user import User, send
+from acceptance.client.visitor import Visitor
+from acceptance.core.deadlines import AT_REST
+from acceptance.core.target import ComponentName, Target
+from acceptance.experiments.faults import model_slow
+from acceptance.provision.gateway import Gateway
+from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
+
+Call = Callable[[], Response]
+TURNS = 5
+"""Chat turns that wait for the model at once, of each way to send them: more than one pod has workers by default."""
+MODEL_SECONDS = 6.0
+"""How long the model takes for each: the reads meanwhile take a second, and a request's limit is 10 s."""
+ROUNDS = 3
+"""How often the list and the page are read meanwhile."""
+WRITES = 12
+"""Writes at the same moment: six for each of two pods, more than a pool of connections has by default."""
+
+
+def outcome_of(call: Call) -> Response | AssertionError:
+    """The response, or why there was none."""
+    try:
+        return call()
+    except AssertionError as error:
+        return error
+
+
+def failures(target: Target, outcomes: Sequence[Response | AssertionError]) -> Iterator[str]:
+    """What was answered instead of 2xx or a redirect."""
+    for outcome in outcomes:
+        if isinstance(outcome, AssertionError):
+            yield str(outcome)[:300]
+        elif not outcome.ok:
+            yield describe(target, outcome)
+
+
+def turns_by_api(user: User, markers: Sequence[str]) -> list[Call]:
+    field = user.target.api.message_field
+    return [partial(user.call, "POST", user.chat_path, json={field: marker}) for marker in markers]
+
+
+def turns_by_page(release: Release, user: User, markers: Sequence[str]) -> list[Call]:
+    """None where the target names no page for chat, or its form needs scripts."""
+    screens, path = release.target.screens, release.target.pages.chat
+    if screens is None or path is None:
+        return []
+    visitors = [Visitor(release, user.gateway, {user.target.auth.cookie: user.token}) for _ in markers]
+    if not visitors[0].has_form(path, screens.send_button):
+        return []
+    return [
+        partial(visitor.press, path, screens.send_button, {screens.message: marker})
+        for visitor, marker in zip(visitors, markers, strict=True)
+    ]
+
+
+def late_reads(target: Target, reads: Mapping[ComponentName, Call], meanwhile: str) -> list[Finding]:
+    """Send each read `ROUNDS` times; a finding for each that fails or is late."""
+    findings = []
+    for component, read in list(reads.items()) * ROUNDS:
+        start = time.monotonic()
+        outcome = outcome_of(read)
+        seconds = time.monotonic() - start
+        failed = "".join(failures(target, [outcome]))
+        if failed or seconds > AT_REST.seconds:
+            expected = f"an answer within {AT_REST.seconds:g} s"
+            actual = f"after {seconds:.1f} s {failed or 'an answer'}"
+            service = f"Service/{target.component(component).service}"
+            findings.append(Finding("STA-13", service, f"a read while {meanwhile}", expected, actual))
+    return findings
+
+
+@pytest.mark.rule("STA-13")
+def test_slow_chat_turns_hold_nobody_up(
+    ready_release: Release, gateway: Gateway, user: User, other_user: User, model: ModelStub
+) -> None:
+    """Turns of one user through the API and through the page, while another one reads tasks and a page."""
+    target = ready_release.target
+    markers = [[f"slow {secrets.token_hex(6)}" for _ in range(TURNS)] for _ in range(2)]
+    ways = [turns_by_api(user, markers[0]), turns_by_page(ready_release, user, markers[1])]
+    turns = [turn for way in ways for turn in way]
+    url = gateway.url("frontend", target.pages.tasks)
+    reads: dict[ComponentName, Call] = {
+        "backend": partial(other_user.call, "GET", other_user.path(target.api.tasks)),
+        "frontend": partial(send, gateway, "GET", url, headers=other_user.cookie, allow_redirects=False),
+    }
+    with model_slow(model, MODEL_SECONDS), ThreadPoolExecutor(len(turns)) as pool:
+        sent = [pool.submit(outcome_of, turn) for turn in turns]
+        wait_asked(model, [of_way[0] for way, of_way in zip(ways, markers, strict=True) if way])
+        findings = late_reads(target, reads, f"{len(turns)} chat turns wait for the model")
+        answers = [each.result() for each in sent]
+    service = f"Service/{target.component('backend').service}"
+    field, expected = f"{len(turns)} chat turns at once", "each answered as a single one"
+    findings += [Finding("STA-13", service, field, expected, failed) for failed in failures(target, answers)]
+    report_findings(findings, target)
+
+
+def simultaneous_writes(user: User, token: str) -> Iterator[tuple[str, list[Call]]]:
+    """What is written, and the writes of each kind that the target offers; each task's title begins with `token`."""
+    api, tasks = user.target.api, user.path(user.target.api.tasks)
+    titles = [f"{token} {number}" for number in range(WRITES)]
+
+    def write(method: str, path: str, body: Mapping[str, object]) -> Call:
+        return partial(user.call, method, path, json=body)
+
+    yield "new tasks", [write("POST", tasks, {api.title_field: title}) for title in titles]
+    if api.complete is not None:
+        path = user.path(api.complete, id=user.add_task(f"{token} one")[api.id_field])
+        yield "completions of one task", [write(api.complete_method, path, {api.completed_field: True})] * WRITES
+    if api.task_tags_field is not None:
+        paths = {title: user.path(api.task, id=user.add_task(f"{title} tagged")[api.id_field]) for title in titles}
+        for what, tags in (
+            ("a new tag of each task", {title: [title] for title in titles}),
+            ("one new tag of every task", {title: [f"{token} same"] for title in titles}),
+        ):
+            bodies = {title: {api.title_field: f"{title} tagged", api.task_tags_field: tags[title]} for title in titles}
+            yield what, [write(api.update_method, paths[title], bodies[title]) for title in titles]
+
+
+@pytest.mark.rule("STA-13")
+def test_writes_at_the_same_moment_are_all_stored(
+    user: User, target: Target, admin_connection: Connection[Any]
+) -> None:
+    """New tasks, completions of one task, and tags, which tasks may share; counted in PostgreSQL."""
+    tables, token = target.tables, f"at once {secrets.token_hex(6)}"
+    service, findings = f"Service/{target.component('backend').service}", []
+    for what, calls in simultaneous_writes(user, token):
+        outcomes = send_together([partial(outcome_of, call) for call in calls])
+        for failed in failures(target, outcomes):
+            field, expected = f"{len(calls)} at the same moment: {what}", "each answered as a single one"
+            findings.append(Finding("STA-13", service, field, expected, failed))
+    report_findings(findings, target)
+    titles = [str(row[tables.task_title]) for row in rows(admin_connection, tables.task, {tables.owner: user.id})]
+    counts = {f"{token} {number}": titles.count(f"{token} {number}") for number in range(WRITES)}
+    assert set(counts.values()) == {1}, f"{tables.task}: expected one row of each title, got {counts}"
+    if target.api.task_tags_field is not None:
+        tags = rows(admin_connection, tables.tag, {tables.owner: user.id})
+        same = [tag for tag in tags if f"{token} same" in tag.values()]
+        assert len(same) == 1, f"{tables.tag}: expected one row of the tag that all tasks have, got {len(same)}"
