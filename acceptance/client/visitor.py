@@ -58,7 +58,10 @@ class Visitor:
 
     def press(self, path: str, button: str, values: Mapping[str, str] | None = None) -> Response:
         """Fill in the form with a button, by its labels, and press it; the cookies of the response are kept."""
-        form = self.form(path, button)
+        return self.submit(self.form(path, button), path, values)
+
+    def submit(self, form: Form, path: str, values: Mapping[str, str] | None = None) -> Response:
+        """Fill in a form of the page, by its labels, and send it; the cookies of the response are kept."""
         named = {form.labels.get(label, label): text for label, text in (values or {}).items()}
         answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers())
         for name, cookie in set_cookies(answer):

@@ -62,10 +62,10 @@ CAUSE_TOLD = Deadline(
 MODEL_ASKED = Deadline(
     "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
 )
-WRITE_COMMITTED = Deadline("commit of a form", 5, "0.1 s after the form here; a busy machine gets seconds")
-WRITE_REPEATED = Deadline(
-    "repeated write", 2, "a client sees a reset connection at once; a frontend gives up after 8 s"
+WRITES_COMMITTED = Deadline(
+    "commits of eight forms", 6, "1 s here; a busy machine gets seconds, and a frontend waits for 8 s"
 )
+WRITE_REPEATED = Deadline("repeated write", 2, "a client sees a reset connection at once; a busy machine gets seconds")
 NODE_RESTARTED = Deadline(
     "release Ready after a restart of its node", 180, "37 s from the restart here; a busy machine gets five times that"
 )

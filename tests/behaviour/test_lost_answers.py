@@ -1,8 +1,10 @@
-"""A write is stored, but its backend dies before it answers: the frontend must not send the write again."""
+"""Writes are stored, but their backend dies before it answers: the frontend must not send them again."""
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +13,11 @@ import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import describe
+from acceptance.client.forms import Form
 from acceptance.client.rows import rows
 from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
-from acceptance.core.deadlines import WRITE_COMMITTED, WRITE_REPEATED, Deadline
+from acceptance.core.deadlines import WRITE_REPEATED, WRITES_COMMITTED, Deadline
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.experiments.database_faults import commits_unanswered
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
@@ -23,73 +26,80 @@ from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.kube.status import is_ready
 from acceptance.provision.database import Database
 
+FORMS = 8
+"""Of two pods each has four: a form that is sent again reaches the living pod every second time."""
+
 
 @dataclass(frozen=True)
-class LostAnswer:
-    """A form that adds a task: its response, or why there was none, and the rows that it made."""
+class LostAnswers:
+    """Forms that add tasks, by their titles: their responses, or why there was none, and how many rows they made."""
 
     experiment: Experiment
-    answer: str
-    stored: int
+    answers: dict[str, str]
+    stored: Counter[str]
     recovered: WaitResult[None]
 
 
-def wait_commits(database: Database, count: int, form: Future[str], deadline: Deadline) -> None:
-    """Wait until so many commits wait for their answer, or the form was answered. Raises `WaitError`."""
+def wait_commits(database: Database, count: int, sent: Sequence[Future[str]], deadline: Deadline) -> None:
+    """Wait until so many commits wait for their answer, or every form was answered. Raises `WaitError`."""
 
     def probe() -> None:
         held = database.held_commits()
-        if held < count and not form.done():
+        if held < count and not all(form.done() for form in sent):
             raise NotYet(f"{held} wait")
 
-    eventually(f"{count} commits to wait for their answer, or the form's response", probe, deadline)
+    eventually(f"{count} commits to wait for their answer", probe, deadline)
 
 
-def press_add(visitor: Visitor, title: str) -> str:
+def add_task(visitor: Visitor, form: Form, title: str) -> str:
     """Add a task by the page's form; the response in words, or why there was none."""
     screens = visitor.screens
     try:
-        return describe(visitor.target, visitor.press(screens.tasks, screens.add_button, {screens.new_task: title}))
+        return describe(visitor.target, visitor.submit(form, screens.tasks, {screens.new_task: title}))
     except AssertionError as error:
         return str(error)
 
 
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
-def lost_answer(experiments: ExperimentRunner, user: User, database: Database) -> LostAnswer:
-    """PostgreSQL holds the answer to the form's commit; then the backend's pods are killed, one after the other."""
+def lost_answers(experiments: ExperimentRunner, user: User, database: Database) -> LostAnswers:
+    """PostgreSQL stores the tasks and does not say so; then the backend's pods are killed, one after the other."""
     release, tables = experiments.release, user.target.tables
-    backend, title = experiments.target.component("backend"), f"lost answer {secrets.token_hex(6)}"
-    visitor = Visitor(release, user.gateway, {user.target.auth.cookie: user.token})
-    visitor.form(visitor.screens.tasks, visitor.screens.add_button)
+    backend, token = experiments.target.component("backend"), f"lost answer {secrets.token_hex(6)}"
+    titles = [f"{token} {number}" for number in range(FORMS)]
+    visitors = [Visitor(release, user.gateway, {user.target.auth.cookie: user.token}) for _ in titles]
+    form = visitors[0].form(visitors[0].screens.tasks, visitors[0].screens.add_button)
     with experiments.experiment("backend killed between commit and answer") as experiment:
-        with experiment.disturbance("backend"), ThreadPoolExecutor(1) as pool:
+        with experiment.disturbance("backend"), ThreadPoolExecutor(FORMS) as pool:
             pods = [pod for pod in experiments.pods(backend) if is_ready(pod)]
             with commits_unanswered(database):
-                form = pool.submit(press_add, visitor, title)
-                wait_commits(database, 1, form, WRITE_COMMITTED)
-                if form.done():
-                    raise Untested(f"the form is answered without a commit: {form.result()}")
+                sent = [
+                    pool.submit(add_task, visitor, form, title) for visitor, title in zip(visitors, titles, strict=True)
+                ]
+                wait_commits(database, FORMS, sent, WRITES_COMMITTED)
+                if not database.held_commits():
+                    raise Untested(f"the form is answered without a commit: {sent[0].result()}")
                 for pod in pods:
                     experiment.annotate("backend killed")
                     kill(release.cluster, pod, backend.container)
-                    with suppress(WaitError):  # this pod did not have the write, or the frontend does not repeat it
-                        wait_commits(database, 2, form, WRITE_REPEATED)
-                    if form.done() or database.held_commits() > 1:
-                        break
-            answer = form.result()
+                    with suppress(WaitError):  # no form is sent again, as it should be
+                        wait_commits(database, FORMS + 1, sent, WRITE_REPEATED)
+            answers = {title: each.result() for title, each in zip(titles, sent, strict=True)}
             recovered = experiment.wait_for("rolled out", experiments.wait_rolled_out)
         with database.admin() as connection:
-            stored = len(rows(connection, tables.task, {tables.owner: user.id, tables.task_title: title}))
-    return LostAnswer(experiment, answer, stored, recovered)
+            owned = rows(connection, tables.task, {tables.owner: user.id})
+    stored = Counter(str(row[tables.task_title]) for row in owned if row[tables.task_title] in titles)
+    return LostAnswers(experiment, answers, stored, recovered)
 
 
 @pytest.mark.rule("PER-05")
-def test_write_whose_answer_is_lost_is_not_repeated(lost_answer: LostAnswer, experiments: ExperimentRunner) -> None:
-    lost_answer.recovered.raise_if_failed()
-    tables, findings = experiments.target.tables, []
-    if lost_answer.stored != 1:
-        what = "rows of a form whose backend was killed between commit and answer"
-        actual = f"{lost_answer.stored}; the form was answered {lost_answer.answer}"
-        findings.append(Finding("PER-05", f"Table/{tables.task}", what, "1", actual))
+def test_write_whose_answer_is_lost_is_not_repeated(lost_answers: LostAnswers, experiments: ExperimentRunner) -> None:
+    lost_answers.recovered.raise_if_failed()
+    table, stored = experiments.target.tables.task, lost_answers.stored
+    what = "rows of a form whose backend was killed between commit and answer"
+    findings = [
+        Finding("PER-05", f"Table/{table}", what, "1", f"{stored[title]}; the form was answered {answer}")
+        for title, answer in lost_answers.answers.items()
+        if stored[title] > 1
+    ]
     report_findings(findings, experiments.target)
