@@ -62,10 +62,12 @@ CAUSE_TOLD = Deadline(
 MODEL_ASKED = Deadline(
     "request to the model", 5, "a turn asks the model within 0.1 s here; a busy machine gets seconds"
 )
-WRITES_COMMITTED = Deadline(
-    "commits of eight forms", 6, "1 s here; a busy machine gets seconds, and a frontend waits for 8 s"
+WRITES_COMMITTED = Deadline("commits of a few forms", 5, "1 s here; a busy machine gets seconds")
+WRITE_REPEATED = Deadline(
+    "repeated write",
+    6,
+    "a pod without grace period is killed after 2 s, and a client repeats at once; three times that",
 )
-WRITE_REPEATED = Deadline("repeated write", 2, "a client sees a reset connection at once; a busy machine gets seconds")
 NODE_RESTARTED = Deadline(
     "release Ready after a restart of its node", 180, "37 s from the restart here; a busy machine gets five times that"
 )
