@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.chart.bounds import HPA_OFF, Values, value_path
+from acceptance.chart.bounds import HPA_OFF, NOT_LOCAL, Values, value_path
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested
@@ -161,6 +161,11 @@ def cases() -> Iterator[Given]:
         for tag in ("1.10", "20260101", "1e5"):
             yield Given("IMG-02", f"tag {tag}", "image_tag", tag, _tag, component)
         yield Given("DEP-03", "3 replicas", "replicas", 3, _replicas, component, others=HPA_OFF)
+        beyond = {**HPA_OFF, **NOT_LOCAL}
+        yield Given("DEP-03", "8 replicas", "replicas", 8, _replicas, component, required=False, others=beyond)
         yield Given("SVC-05", "port 8123", "service_port", 8123, _service_port, component)
     yield Given("HPA-04", "a minimum of 3", "hpa_min", 3, _scaler("minReplicas"), "backend")
     yield Given("HPA-05", "a maximum of 4", "hpa_max", 4, _scaler("maxReplicas"), "backend")
+    yield Given(
+        "HPA-05", "a maximum of 12", "hpa_max", 12, _scaler("maxReplicas"), "backend", required=False, others=NOT_LOCAL
+    )

@@ -22,7 +22,7 @@ from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import ELSEWHERE, Snapshot
 from acceptance.core.fields import name_of, text_at
 from acceptance.core.target import Component, ComponentName, Target
-from acceptance.core.values import merge_values, nested
+from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.schema import KUBERNETES_VERSION
 
 TEMPLATE_ERROR = re.compile(
@@ -46,6 +46,14 @@ REGISTRY = "registry.example.com:5000/team"
 OTHER_TAG = "1.10.2"
 SMALL_PERCENTAGE = "10%"
 """Of the replicas, which rounds to no pod for maxUnavailable and to one for maxSurge."""
+OPTIONAL: dict[str, Any] = {
+    "digest": f"sha256:{'0123456789abcdef' * 4}",
+    **{key: {"example.com/enabled": "true"} for key in ("podAnnotations", "annotations", "commonAnnotations")},
+    **{key: {"example.com/number": "1"} for key in ("podLabels", "commonLabels")},
+    "nodeSelector": {"example.com/enabled": "true"},
+    "tolerations": [{"key": "example.com/enabled", "operator": "Equal", "value": "true", "effect": "NoSchedule"}],
+}
+"""Legal values by the last part of a value's path; texts that YAML takes for something else show a missing quote."""
 MODEL_URL = "https://model.acceptance.example.com/v1"
 
 
@@ -100,7 +108,8 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
             namespace = ELSEWHERE
         return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory))
 
-    every = [*_fixed(renderer.target), *_versions(renderer.target), *_accepted(renderer.target)]
+    target = renderer.target
+    every = [*_fixed(target), *_optional(renderer), *_versions(target), *_accepted(target)]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(render, every))
     return [fitted for each in found if (fitted := _fitted(each)) is not None]
@@ -201,6 +210,17 @@ def _fixed(target: Target) -> Iterator[Variation]:
     yield Variation("the longest release name", {}, target, How(release=LONGEST), only=("CHT-09",), advisory=True)
     for name, component in target.components.items():
         yield from _component(target, name, component)
+
+
+def _optional(renderer: Renderer) -> Iterator[Variation]:
+    """Yield a rendering with the usual optional values that ship empty, by the names that most charts give them."""
+    given = {
+        ".".join(keys): OPTIONAL[keys[-1]]
+        for keys, value in leaves(renderer.shipped)
+        if keys[-1] in OPTIONAL and not value
+    }
+    if given:
+        yield Variation("optional values", set_paths({}, given), renderer.target, only=("CHT-09", "IMG-01", "IMG-02"))
 
 
 def _component(target: Target, name: ComponentName, component: Component) -> Iterator[Variation]:

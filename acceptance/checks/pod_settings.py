@@ -118,6 +118,7 @@ def mounts_leave_the_image(view: ComponentView) -> Iterator[Violation]:
                     expected = "no volume over files of the image"
                     yield Violation(pod.object, f"{container.field}.volumeMounts", expected, format_value(path))
             yield from _files_not_mounted(view, pod, container)
+            yield from _absent_files(view, pod, container)
         yield from _empty_dirs(pod, volumes)
         yield from _temporary_files(view, pod)
 
@@ -168,6 +169,41 @@ def _empty_dirs(pod: Pod, volumes: dict[str, Object]) -> Iterator[Violation]:
             if memory is not None and (limit is None or limit >= memory):
                 expected = f"less than the memory limit of {container.name} ({format_value(stated)})"
                 yield Violation(pod.object, f"{field}.sizeLimit", expected, format_value(written))
+
+
+def _volume_files(view: ComponentView, volume: Object) -> set[str] | None:
+    """The paths of the files in a volume of ConfigMaps and Secrets, or None if they can't be known."""
+    sources = mappings_at(volume, "projected.sources") or [volume]
+    found: set[str] = set()
+    for source in sources:
+        kind = next((kind for kind in ("configMap", "secret") if kind in source), None)
+        if kind is None:
+            return None
+        if items := mappings_at(source, f"{kind}.items"):
+            found |= {text_at(item, "path") for item in items}
+            continue
+        name = text_at(source, f"{kind}.name") or text_at(source, f"{kind}.secretName")
+        object_kind = {"configMap": "ConfigMap", "secret": "Secret"}[kind]
+        data = next((item for item in view.snapshot.of_kind(object_kind) if name_of(item) == name), None)
+        if data is None:
+            return None
+        found |= {key for part in ("data", "stringData", "binaryData") for key in mapping_at(data, part)}
+    return found
+
+
+def _absent_files(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:
+    """Yield a violation for each variable that names a file which its volume does not have."""
+    volumes = {text_at(volume, "name"): volume for volume in mappings_at(pod.spec, "volumes")}
+    for mount in mappings_at(container.body, "volumeMounts"):
+        folder = text_at(mount, "mountPath").rstrip("/")
+        files = _volume_files(view, volumes.get(text_at(mount, "name"), {}))
+        if not folder or files is None or at(mount, "subPath") or at(mount, "subPathExpr"):
+            continue
+        for variable in view.environment(container):
+            value = view.value_of(variable) if variable.source == "literal" else None
+            if value and value.startswith(f"{folder}/") and value.removeprefix(f"{folder}/") not in files:
+                expected = f"a file of {folder}: {', '.join(sorted(files))}"
+                yield Violation(pod.object, f"{container.field}.env[{variable.name}]", expected, format_value(value))
 
 
 def _files_not_mounted(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:

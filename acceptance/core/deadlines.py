@@ -66,7 +66,7 @@ WRITES_COMMITTED = Deadline("commits of a few forms", 5, "1 s here; a busy machi
 WRITE_REPEATED = Deadline(
     "repeated write",
     6,
-    "a pod without grace period is killed after 2 s, and a client repeats at once; three times that",
+    "a pod without grace period ends after 2 s, and a client repeats at once; three times that",
 )
 NODE_RESTARTED = Deadline(
     "release Ready after a restart of its node", 180, "37 s from the restart here; a busy machine gets five times that"

@@ -4,7 +4,7 @@ import { useRouter } from "next/navigation";
 import { useState, useTransition, type FormEvent } from "react";
 import type { Answer } from "@/lib/action";
 
-const UNREACHABLE = "The service is currently unreachable. Please try again shortly.";
+const UNREACHABLE = "The service is currently unreachable. Look whether your change was made before you try again.";
 
 async function post(form: HTMLFormElement): Promise<Answer> {
   try {

@@ -64,9 +64,9 @@ export async function callBackend<T>(session: Session, path: string, options: Op
     answer = await send(url, session.token, options);
   } catch (error) {
     log("error", `backend: ${String(error)} (${options.method ?? "GET"} ${url.pathname})`);
-    throw new BackendError(503, "The service is currently unavailable. Please try again shortly.");
+    throw new BackendError(503, unavailable(options));
   }
-  if (answer.status < 200 || answer.status > 299) throw new BackendError(answer.status, explain(answer));
+  if (answer.status < 200 || answer.status > 299) throw new BackendError(answer.status, explain(answer, options));
   return (answer.body ? JSON.parse(answer.body) : undefined) as T;
 }
 
@@ -75,9 +75,15 @@ export function sendMessage(session: Session, conversation: number | null, messa
   return callBackend<Turn>(session, "/chat", { method: "POST", body, timeout: CHAT_MILLISECONDS });
 }
 
+/** A write that was not answered, or with an error of the server, may be stored all the same. */
+function unavailable({ method = "GET" }: Options): string {
+  const advice = method === "GET" ? "Please try again shortly." : "Look whether your change was made before you try again.";
+  return `The service is currently unavailable. ${advice}`;
+}
+
 /** FastAPI's `detail`: a string, or for invalid input a list of {msg}. */
-function explain({ status, body }: { status: number; body: string }): string {
-  if (status >= 500) return "The service is currently unavailable. Nothing was changed; please try again shortly.";
+function explain({ status, body }: { status: number; body: string }, options: Options): string {
+  if (status >= 500) return unavailable(options);
   try {
     const { detail } = JSON.parse(body) as { detail: string | { msg: string }[] };
     return typeof detail === "string" ? detail : detail.map(({ msg }) => msg).join(". ");
