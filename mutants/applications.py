@@ -13,6 +13,7 @@ SCHEMAS = "app/backend/todo_backend/schemas.py"
 TAGS = "app/backend/todo_backend/tags.py"
 TASKS = "app/backend/todo_backend/tasks.py"
 FRONTEND_AUTH = "app/frontend/lib/auth.ts"
+FRONTEND_BACKEND = "app/frontend/lib/backend.ts"
 SESSION = "app/frontend/lib/session.ts"
 TASKS_PAGE = "app/frontend/app/(signed-in)/tasks/page.tsx"
 SQLITE = (

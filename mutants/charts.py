@@ -403,6 +403,35 @@ for name, source in (("chart", "Chart.Version"), ("app", "Chart.AppVersion"), ("
         replace(HELPERS, SELECTOR, f"version: {{{{ .root.{source} | quote }}}}\n{SELECTOR}"),
     )
 mutant(
+    "DEP-04",
+    "a selector with a setting",
+    replace(HELPERS, SELECTOR, f"environment: {{{{ .root.Values.config.environment }}}}\n{SELECTOR}"),
+)
+mutant(
+    "DEP-03",
+    "no more replicas than five",
+    replace(BACKEND, "int .Values.backend.replicas", "min 5 (int .Values.backend.replicas)"),
+)
+mutant(
+    "IMG-01",
+    "a digest after a colon",
+    replace(
+        HELPERS,
+        '{{ if .digest }}@{{ .digest }}{{ else }}:{{ include "todo-chatbot.imageTag" $ }}{{ end }}',
+        ':{{ if .digest }}{{ .digest }}{{ else }}{{ include "todo-chatbot.imageTag" $ }}{{ end }}',
+    ),
+)
+mutant(
+    "CHT-09",
+    "annotations without quotes",
+    replace(
+        HELPERS,
+        "{{- with (get .root.Values .component).podAnnotations }}\n{{ toYaml . }}\n",
+        "{{- range $key, $value := (get .root.Values .component).podAnnotations }}\n{{ $key }}: {{ $value }}\n",
+    ),
+)
+mutant("POD-25", "a CA in a file of another name", replace(HELPERS, "path: ca.crt", "path: ca.pem"))
+mutant(
     "CHT-17",
     "a Deployment named by the version",
     replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.applications import FRONTEND_AUTH, SESSION, TASKS_PAGE
+from mutants.applications import FRONTEND_AUTH, FRONTEND_BACKEND, SESSION, TASKS_PAGE
 from mutants.charts import replace
 from mutants.mutant import mutant
 
@@ -139,5 +139,66 @@ MUTANTS = (
         "PER-09",
         "behaviour/test_texts.py::test_search_page_shows_what_was_found_only",
         replace(TASKS_PAGE, "`/tasks${search && `?${new URLSearchParams({ q: search })}`}`", '"/tasks"'),
+    ),
+    mutant(
+        "form that the browser encodes as an address",
+        "PER-09",
+        FORMS,
+        replace(
+            "app/frontend/components/use-submit.ts",
+            '      headers: { Accept: "application/json" },\n'
+            "      body: new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)])),\n",
+            '      headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },\n'
+            "      body: [...new FormData(form)].map(([name, value]) => `${name}=${encodeURI(String(value))}`)"
+            '.join("&"),\n',
+        ),
+    ),
+    mutant(
+        "scripts and styles left in the build stage",
+        "SCY-06",
+        "journey/test_journey.py::test_user_signs_up_and_completes_a_task_from_the_chat",
+        replace("dockerfiles/frontend.Dockerfile", " && cp -r .next/static .next/standalone/.next/static \\\n", ""),
+    ),
+    mutant(
+        "reads under way that users share",
+        "STA-05",
+        "behaviour/test_users.py::test_simultaneous_reads_contain_nothing_of_other_users",
+        replace(
+            FRONTEND_BACKEND,
+            "    answer = await send(url, session.token, options);\n",
+            "    const known = options.method ? undefined : underWay.get(path);\n"
+            "    const sent = known ?? send(url, session.token, options).finally(() => underWay.delete(path));\n"
+            "    if (!options.method) underWay.set(path, sent);\n"
+            "    answer = await sent;\n",
+        ),
+        replace(
+            FRONTEND_BACKEND,
+            "/** Sends a request to the backend as the user.",
+            "const underWay = new Map<string, ReturnType<typeof send>>();\n\n"
+            "/** Sends a request to the backend as the user.",
+        ),
+    ),
+    mutant(
+        "four connections to the backend",
+        "STA-13",
+        "behaviour/test_concurrency.py::test_slow_chat_turns_hold_nobody_up",
+        replace(
+            FRONTEND_BACKEND,
+            '"http:": new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS })',
+            '"http:": new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS, maxSockets: 4 })',
+        ),
+    ),
+    mutant(
+        "writes sent again after a reset",
+        "PER-05",
+        "behaviour/test_lost_answers.py::test_write_whose_answer_is_lost_is_not_repeated",
+        replace(
+            FRONTEND_BACKEND,
+            "    answer = await send(url, session.token, options);\n",
+            "    answer = await send(url, session.token, options).catch((error: NodeJS.ErrnoException) => {\n"
+            '      if (error.code !== "ECONNRESET") throw error;\n'
+            "      return send(url, session.token, options);\n"
+            "    });\n",
+        ),
     ),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from mutants.applications import FRONTEND_BACKEND
 from mutants.charts import replace
 from mutants.deployments import BACKEND, FRONTEND_SERVICE, HELPERS
 from mutants.mutant import mutant
 
 DOCKERFILE = "dockerfiles/backend.Dockerfile"
-FRONTEND_BACKEND = "app/frontend/lib/backend.ts"
 ISOLATION = "behaviour/test_isolation.py"
 REPLACED = "behaviour/test_replaced_pods.py"
 LIMITS = "behaviour/test_limits.py"
@@ -84,8 +84,8 @@ MUTANTS = (
         f"{LIMITS}::test_only_the_container_beyond_its_memory_restarts",
         replace(
             FRONTEND_BACKEND,
-            '    throw new BackendError(503, "The',
-            '    process.exit(1);\n    throw new BackendError(503, "The',
+            "    throw new BackendError(503,",
+            "    process.exit(1);\n    throw new BackendError(503,",
         ),
     ),
     mutant(

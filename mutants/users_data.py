@@ -31,6 +31,8 @@ VARY = "behaviour/test_caching.py::test_answers_that_depend_on_the_origin_vary_b
 ODD_TAGS = "behaviour/test_texts.py::test_odd_tags_are_stored_and_found"
 ONE_CHARACTER = "behaviour/test_texts.py::test_one_character_is_enough"
 LOGS = "behaviour/test_accounts.py::test_logs_contain_no_password_and_no_token"
+ACCEPTED_TOKEN = "behaviour/test_tokens.py::test_accepted_token_expires_on_every_pod"  # noqa: S105 - a test's name
+AT_ONCE = "behaviour/test_concurrency.py::test_writes_at_the_same_moment_are_all_stored"
 API_CACHED = "behaviour/test_caching.py::test_no_shared_cache_keeps_an_answer_of_the_api"
 
 MUTANTS = (
@@ -331,6 +333,51 @@ MUTANTS = (
         "PER-09",
         ONE_CHARACTER,
         replace(SCHEMAS, "Title = Annotated[str, _text(1, 200)", "Title = Annotated[str, _text(2, 200)"),
+    ),
+    mutant(
+        "token accepted for ever by a pod that has verified it",
+        "STA-05",
+        ACCEPTED_TOKEN,
+        replace(
+            AUTH,
+            "from typing import Annotated, cast\n",
+            "from functools import lru_cache\nfrom typing import Annotated, cast\n",
+        ),
+        replace(
+            AUTH, "def user_of(token: str, key: bytes)", "@lru_cache(maxsize=4096)\ndef user_of(token: str, key: bytes)"
+        ),
+    ),
+    mutant(
+        "tags created on a second connection",
+        "STA-13",
+        AT_ONCE,
+        replace(
+            TAGS,
+            "from todo_backend.auth import Owner\n",
+            "from todo_backend.auth import Owner\nfrom todo_backend.database import Database\n",
+        ),
+        replace(TAGS, "async def named(session", "async def named(database: Database, session"),
+        replace(
+            TAGS,
+            "    await session.execute(insert(Tag).values(rows).on_conflict_do_nothing())\n",
+            "    async with database.transaction() as creation:\n"
+            "        await creation.execute(insert(Tag).values(rows).on_conflict_do_nothing())\n",
+        ),
+        replace(TASKS, "tags.named(session, owner, body.tags)", "tags.named(database, session, owner, body.tags)"),
+        replace(TASKS, "tags.named(session, owner, change.tags)", "tags.named(database, session, owner, change.tags)"),
+    ),
+    mutant(
+        "headers of slow requests in the log",
+        "SCY-10",
+        "behaviour/test_every_experiment.py::test_no_container_logs_a_secret",
+        replace(
+            MIDDLEWARE,
+            '            log.info("request", extra={"fields": fields})\n',
+            '            log.info("request", extra={"fields": fields})\n'
+            '            if fields["duration_ms"] > 2000:\n'
+            '                log.warning("slow", extra={"fields": {"headers": str(scope["headers"])}})\n',
+        ),
+        experiment="behaviour/test_database_faults.py",
     ),
     mutant(
         "tokens in the log",

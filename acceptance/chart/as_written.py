@@ -17,7 +17,7 @@ from acceptance.checks.finding import Finding, Place
 from acceptance.core.fields import mapping_at, object_ref
 from acceptance.core.secret_scan import strings
 from acceptance.core.values import merge_values, nested
-from acceptance.kube.manifests import Loader, read_text_or_empty
+from acceptance.kube.manifests import loader_of, read_text_or_empty
 
 TEXTS = re.compile(
     r"(?P<float>[-+]?\d+\.\d*0)|(?P<octal>0[0-7]+|0o[0-7]+)|(?P<hex>0x[0-9a-fA-F]+)|(?P<underscore>\d[\d_]*_\d+)"
@@ -43,7 +43,8 @@ def unquoted_texts(renderer: Renderer) -> list[Finding]:
 def plain_texts(file: Path) -> Iterator[tuple[str, str, int]]:
     """Yield path, text and line of each unquoted value of a values file that YAML reads as another text."""
     try:
-        root = yaml.compose(read_text_or_empty(file), Loader)
+        text = read_text_or_empty(file)
+        root = yaml.compose(text, loader_of(text))
     except yaml.YAMLError:
         return  # CHT-09 reports it
     yield from _plain(root, "")

@@ -5,6 +5,7 @@ The API server's own code says what it refuses to change.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from acceptance.chart.renderer import Renderer
+from acceptance.chart.value_changes import changed_values
 from acceptance.checks.api_server import by_names
 from acceptance.checks.finding import Finding, Untested
 from acceptance.core.fields import Object, at, format_value, mapping_at, object_ref, text_at
@@ -24,6 +26,10 @@ from acceptance.kube.hooks import HOOK
 from toolchain.console import ToolchainError
 
 NEXT = "9.8.7"
+SELECTING = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds whose selector can't be changed."""
+NAMING = re.compile(r"name|label|partof|component", re.I)
+"""The last part of the path of a value that names or labels objects."""
 LASTING = ("Namespace", "Deployment", "StatefulSet", "DaemonSet", "Service", "PersistentVolumeClaim")
 """Kinds whose objects an upgrade must not replace by others of another name."""
 Key = tuple[str, str, str]
@@ -45,6 +51,7 @@ def upgrade_findings(renderer: Renderer) -> list[Finding]:
             found += _refused(before, after, namespace, change, advice=advice)
         except ToolchainError as error:
             reason = error
+    found += _reselected(before, renderer, advice=advice)
     if reason is not None and not found:
         raise Untested(f"the API server's own rules are not at hand: {reason}") from reason
     return found
@@ -91,6 +98,24 @@ def _replaced(before: Iterable[Object], after: Iterable[Object], change: str, *,
         if key not in kept and key[0] in LASTING:
             new = "another name: the object is deleted and another made"
             yield _finding(item, "metadata.name", change, key[2], new, advice=advice)
+
+
+def _reselected(before: Iterable[Object], renderer: Renderer, *, advice: bool) -> Iterator[Finding]:
+    """Yield a finding for each selector that a setting changes: the API server refuses every later change of it.
+
+    Names and labels are no settings: whoever changes them means other objects.
+    """
+    old = {key: item for key, item in _objects(before).items() if key[0] in SELECTING}
+    found = set()
+    for path, after in changed_values(renderer):
+        if NAMING.search(path.rpartition(".")[2]):
+            continue
+        for key, item in _objects(after.objects).items():
+            if key in old and key not in found:
+                was, now = at(old[key], "spec.selector"), at(item, "spec.selector")
+                if was != now:
+                    found.add(key)
+                    yield _finding(item, "spec.selector", path, *_innermost(was, now), advice=advice)
 
 
 def _refused(

@@ -28,20 +28,22 @@ def unnoticed_changes(renderer: Renderer, kind: str) -> list[Finding]:
         renderer: Renders the target's chart.
         kind: `ConfigMap` or `Secret`.
     """
-    required = renderer.required()
-    before = renderer.render(required)
+    before = renderer.render(renderer.required())
     found: dict[tuple[str, str], Finding] = {}
-    with ThreadPoolExecutor(WORKERS) as pool:
-        changes = _changes(renderer)
-        for path, after in pool.map(lambda change: _change(renderer, *change), changes):
-            if after is None or after.error is not None:
-                continue
-            for workload, reference in _unnoticed(before, after, kind):
-                expected = f"a template that changes with {path}, such as by a checksum of {reference}"
-                actual = "the same template, so that running pods keep the old value"
-                finding = Finding(RULES[kind], workload, "spec.template", expected, actual, not renderer.target.strict)
-                found.setdefault((workload, reference), finding)
+    for path, after in changed_values(renderer):
+        for workload, reference in _unnoticed(before, after, kind):
+            expected = f"a template that changes with {path}, such as by a checksum of {reference}"
+            actual = "the same template, so that running pods keep the old value"
+            finding = Finding(RULES[kind], workload, "spec.template", expected, actual, not renderer.target.strict)
+            found.setdefault((workload, reference), finding)
     return list(found.values())
+
+
+def changed_values(renderer: Renderer) -> list[tuple[str, Rendering]]:
+    """Return the path of each value that has an accepted change, and the chart as rendered with that change alone."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        changes = pool.map(lambda change: _change(renderer, *change), _changes(renderer))
+    return [(path, after) for path, after in changes if after is not None]
 
 
 def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:

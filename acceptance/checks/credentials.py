@@ -23,7 +23,7 @@ from acceptance.core.secret_scan import (
     strings,
 )
 from acceptance.core.values import leaves
-from acceptance.kube.manifests import Loader
+from acceptance.kube.manifests import loader_of
 from acceptance.kube.pod_templates import Container, pod_of
 from acceptance.kube.secrets import decoded
 
@@ -73,7 +73,7 @@ def kinds_in_values(text: str, names: tuple[str, ...]) -> tuple[tuple[str, str],
 
 def _in_values(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     try:
-        values = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+        values = yaml.load(text, loader_of(text))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
         values = None
     if not isinstance(values, Mapping):

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import yaml
 
+from acceptance.kube.manifests import loader_of
+
 KEY = re.compile(r"""^(?:"([^"]+)"|'([^']+)'|([^\s"'{}#:-][^\s:{}]*)):(?:\s|$)""")
 VALUES = re.compile(r"\.Values((?:\.\w+)+)")
 COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.S)
@@ -236,7 +238,7 @@ def _value(line: Line, below: Lines, *, complete: bool) -> str:
 def values_line(text: str, path: str, *, exact: bool = False) -> int | None:
     """Return the line of a key of a YAML mapping by its dotted path, or of its nearest parent unless it is `exact`."""
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = yaml.compose(text, loader_of(text))
     except yaml.YAMLError:
         return None
     line: int | None = None

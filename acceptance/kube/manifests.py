@@ -14,6 +14,7 @@ from acceptance.core.fields import Object, object_ref
 
 SOURCE = re.compile(r"^# Source: (\S.*?)\s*$", re.M)
 """Helm's comment above each document."""
+ANCHOR = re.compile(r"(?:^|[\s\[{,])&([^\s\[\]{},]+)", re.M)
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
@@ -25,6 +26,24 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
     }
 
 
+class RepeatingLoader(yaml.SafeLoader):
+    """The same in Python for texts that define an anchor twice, which YAML allows: the last definition counts."""
+
+    yaml_implicit_resolvers = Loader.yaml_implicit_resolvers
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Forget an earlier definition of the next node's anchor."""
+        if not self.check_event(yaml.AliasEvent):
+            self.anchors.pop(self.peek_event().anchor, None)  # type: ignore[no-untyped-call] # PyYAML's
+        return super().compose_node(parent, index)
+
+
+def loader_of(text: str) -> type[Loader | RepeatingLoader]:
+    """Return the loader for a text: PyYAML's own refuse what defines an anchor twice."""
+    anchors = ANCHOR.findall(text)
+    return Loader if len(set(anchors)) == len(anchors) else RepeatingLoader
+
+
 @lru_cache(256)
 def duplicate_keys(text: str) -> tuple[tuple[str, str], ...]:
     """Return (`Kind/name`, dotted path) of each key that a YAML stream's mappings have twice; of values, ("", path)."""
@@ -32,10 +51,11 @@ def duplicate_keys(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _duplicate_keys(text: str) -> Iterator[tuple[str, str]]:
-    loader = Loader(text)
+    loader = loader_of(text)(text)
     try:
         while loader.check_node():
             node = loader.get_node()
+            assert node is not None
             paths = list(_duplicates(node, ""))
             if paths:
                 document = loader.construct_document(node)
@@ -78,7 +98,7 @@ def sources(text: str) -> dict[str, str]:
 def documents(text: str) -> list[Object]:
     """Return every object in a YAML stream, Lists expanded into their items; raises `yaml.YAMLError`."""
     found: list[Object] = []
-    for document in yaml.load_all(text, Loader):
+    for document in yaml.load_all(text, loader_of(text)):
         if document is None:
             continue
         if not isinstance(document, dict):
@@ -106,7 +126,7 @@ def shipped(chart: Path) -> dict[str, Any]:
 def parse_mapping(text: str) -> dict[str, Any]:
     """Parse a YAML mapping; empty if the text is not one."""
     try:
-        loaded = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+        loaded = yaml.load(text, loader_of(text))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
         return {}
     return loaded if isinstance(loaded, dict) else {}

@@ -15,7 +15,7 @@ import yaml
 
 from acceptance.core.archive import ArchiveError, is_archive, unpacked
 from acceptance.core.fields import text_at
-from acceptance.kube.manifests import read_text_or_empty
+from acceptance.kube.manifests import loader_of, read_text_or_empty
 
 SEARCH_DEPTH = 5
 """Levels of folders in which charts are looked for."""
@@ -180,7 +180,8 @@ def _ignored(folder: Path) -> str:
 def given_values(path: Path) -> dict[str, Any]:
     """Return the values of a user's values file. Raises `InitError` where it has none."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        loaded = yaml.load(text, loader_of(text))  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise InitError(f"cannot read the values file {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
