@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from acceptance.chart.optional_values import OPTIONAL_VALUES
 from acceptance.chart.renderer import USUAL, WITH_NOTES, WORKERS, How, Renderer
 from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
@@ -169,7 +170,8 @@ def _schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]:
 
 def alternatives(renderer: Renderer, keys: tuple[str, ...], value: Any) -> list[Any]:
     """Return other values to try for a key, the likeliest to be accepted first."""
-    return list(_others(value, _schema(renderer, keys)))
+    usual = OPTIONAL_VALUES.get(keys[-1])
+    return [*([usual] if usual and not value else []), *_others(value, _schema(renderer, keys))]
 
 
 def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:

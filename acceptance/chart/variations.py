@@ -15,6 +15,7 @@ from typing import Any
 
 from acceptance.chart import bounds
 from acceptance.chart.generated_values import SOUND
+from acceptance.chart.optional_values import OPTIONAL_VALUES
 from acceptance.chart.renderer import USUAL, WORKERS, How, Renderer
 from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
@@ -46,14 +47,6 @@ REGISTRY = "registry.example.com:5000/team"
 OTHER_TAG = "1.10.2"
 SMALL_PERCENTAGE = "10%"
 """Of the replicas, which rounds to no pod for maxUnavailable and to one for maxSurge."""
-OPTIONAL: dict[str, Any] = {
-    "digest": f"sha256:{'0123456789abcdef' * 4}",
-    **{key: {"example.com/enabled": "true"} for key in ("podAnnotations", "annotations", "commonAnnotations")},
-    **{key: {"example.com/number": "1"} for key in ("podLabels", "commonLabels")},
-    "nodeSelector": {"example.com/enabled": "true"},
-    "tolerations": [{"key": "example.com/enabled", "operator": "Equal", "value": "true", "effect": "NoSchedule"}],
-}
-"""Legal values by the last part of a value's path; texts that YAML takes for something else show a missing quote."""
 MODEL_URL = "https://model.acceptance.example.com/v1"
 
 
@@ -215,9 +208,9 @@ def _fixed(target: Target) -> Iterator[Variation]:
 def _optional(renderer: Renderer) -> Iterator[Variation]:
     """Yield a rendering with the usual optional values that ship empty, by the names that most charts give them."""
     given = {
-        ".".join(keys): OPTIONAL[keys[-1]]
+        ".".join(keys): OPTIONAL_VALUES[keys[-1]]
         for keys, value in leaves(renderer.shipped)
-        if keys[-1] in OPTIONAL and not value
+        if keys[-1] in OPTIONAL_VALUES and not value
     }
     if given:
         yield Variation("optional values", set_paths({}, given), renderer.target, only=("CHT-09", "IMG-01", "IMG-02"))
