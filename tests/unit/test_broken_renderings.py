@@ -81,6 +81,13 @@ def test_key_twice(tmp_path: Path) -> None:
     assert ASSERTIONS["SVC-03-frontend"].findings(chart) == []
 
 
+def test_anchor_that_a_text_defines_twice_has_its_last_value() -> None:
+    text = "kind: A\nfirst: &x {k: 'yes'}\nsecond: *x\nthird: &x 2020-01-01\nfourth: *x\nfifth: on\n"
+    (document,) = documents(text)
+    values = [document[key] for key in ("first", "second", "third", "fourth", "fifth")]
+    assert values == [{"k": "yes"}, {"k": "yes"}, "2020-01-01", "2020-01-01", True]
+
+
 def test_paths_of_keys_that_occur_twice() -> None:
     text = "kind: A\nmetadata: {name: x}\nlist:\n- a: 1\n  a: 2\n---\na: 1\n"
     assert list(duplicate_keys(text)) == [("A/x", "list[0].a")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import pytest
@@ -12,6 +14,7 @@ from acceptance.checks.finding import Untested
 from acceptance.client import user
 from acceptance.client.endpoints import UserResources, endpoints
 from acceptance.client.port_forward import require_port_forward
+from acceptance.client.simultaneous import send_together
 from acceptance.client.user import send
 from acceptance.core.deadlines import Deadline
 from acceptance.core.target import Api, Target
@@ -136,3 +139,21 @@ def test_notes_for_minikube_are_untested_elsewhere(notes: str, reason: str | Non
         return
     with pytest.raises(Untested, match=reason):
         require_port_forward(notes)
+
+
+def test_requests_that_are_sent_together_start_together_and_keep_their_order() -> None:
+    waiting = threading.Barrier(3, timeout=10)
+
+    def request(number: int) -> int:
+        waiting.wait()  # breaks unless all three are under way
+        return number
+
+    assert send_together([partial(request, number) for number in range(3)]) == [0, 1, 2]
+
+
+def test_first_error_of_requests_that_are_sent_together_is_raised() -> None:
+    def refuse() -> int:
+        raise AssertionError("refused")
+
+    with pytest.raises(AssertionError, match="refused"):
+        send_together([lambda: 1, refuse])

@@ -12,6 +12,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client import ApiException
 
+from acceptance.core.redaction import Redactor
 from acceptance.kube import log_follower
 from acceptance.kube.client import Listing, Objects
 from acceptance.kube.history import History, Version
@@ -108,6 +109,25 @@ def test_end_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert log.text == "5678\n90\n"
     log.add(b"x" * 100)
     assert log.text == "x" * 10
+
+
+def test_secret_is_found_in_a_line_that_is_no_longer_kept(logs: FakeLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_follower, "MAX_LOG_BYTES", 100)
+    secrets = Redactor()
+    secrets.add("a-long-password")
+    followed = LogFollower(logs, secrets=secrets)
+    followed.on_version(version(healthy()))
+    end(logs, b"connecting with a-long-password\n", *[b"a line without it\n"] * 20, None)
+    (log,) = followed.leaking()
+    assert log.leaks == ["connecting with [redacted]"]
+    assert "redacted" not in log.text
+    assert followed.leaking() == [log]
+
+
+def test_log_without_a_secret_has_no_finding(logs: FakeLogs, followed: LogFollower) -> None:
+    followed.on_version(version(healthy()))
+    end(logs, b"started\n", None)
+    assert followed.leaking() == []
 
 
 def test_most_recently_ended_logs_are_kept(
