@@ -24,15 +24,15 @@ def recorded(model: ModelStub) -> Iterator[list[Mapping[str, Any]]]:
     bodies.extend(mapping_at(each, "body") for each in model.requests()[before:])
 
 
-def wait_asked(model: ModelStub, markers: Sequence[str]) -> None:
-    """Wait until the model has been asked for a turn with each marker. Raises `WaitError`."""
+def wait_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
+    """Wait until the model has been asked for a turn with a marker of each group. Raises `WaitError`."""
 
     def probe() -> None:
         asked = json.dumps(model.requests())
-        if missing := [marker for marker in markers if marker not in asked]:
-            raise NotYet(f"it has not been asked for {missing}")
+        if missing := [group for group in groups if not any(marker in asked for marker in group)]:
+            raise NotYet(f"it has not been asked for one of {' and of '.join(map(str, missing))}")
 
-    eventually("the model to be asked for every turn", probe, MODEL_ASKED)
+    eventually("the model to be asked for the turns", probe, MODEL_ASKED)
 
 
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -94,7 +94,7 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
                 pool.submit(send_turn, writer, pod, backend.port, marker)
                 for pod, marker in zip(pods, markers, strict=True)
             ]
-            wait_asked(model, markers)
+            wait_asked(model, [[marker] for marker in markers])
             with experiment.disturbance("backend", restarts=False):
                 experiment.annotate("backend pod deleted")
                 delete(experiments.release.cluster, pods[0])

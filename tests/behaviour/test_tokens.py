@@ -26,7 +26,7 @@ from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
 
 CARRIERS = ("bearer", "cookie")
-LIFETIME = 8
+LIFETIME = 12
 """Seconds for which a token is valid: one request to each pod takes less than one."""
 OK = 200
 SIGNED_OUT = (302, 303, 307, 308, 401)
