@@ -5,6 +5,7 @@ The tests in tests/static are made from `assertions`; `assess` makes all of them
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from acceptance.checks.finding import Finding, Untested, Waived
 from acceptance.checks.places import with_places
 from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
+from acceptance.core.target import COMPONENTS, CREDENTIALS
 
 FILES_ALONE = ("CHT-01", "CHT-02", "CHT-03", "CHT-04", "CHT-05", "CHT-06", "CHT-07", "CHT-09")
 """Rules of the chart's files, and the rule that the chart renders."""
@@ -154,6 +156,9 @@ def _bounds() -> Iterator[Assertion]:
         chart.require_rendered()
         return run(bounds.total_size(chart.renderer, chart.defaults, excess), chart)
 
+    def shadowed(credential: str, component: str, chart: RenderedChart) -> list[Finding]:
+        return run(bounds.shadowed_credential(chart.renderer.target, credential, component), chart)
+
     def long_name(excess: int, chart: RenderedChart) -> list[Finding]:
         chart.require_rendered()
         case = long_names.longest_name(chart.renderer, chart.defaults, excess)
@@ -167,6 +172,9 @@ def _bounds() -> Iterator[Assertion]:
         yield Assertion(f"CFG-08-total size-{outcome}", "bounds", ("CFG-08",), None, partial(total_size, excess))
     for excess, outcome in ((0, "accepted"), (1, "refused")):
         yield Assertion(f"DEP-01-longest name-{outcome}", "bounds", ("DEP-01",), None, partial(long_name, excess))
+    for credential, component in itertools.product(CREDENTIALS, COMPONENTS):
+        identifier = f"SEC-11-{component}-{credential} among the settings-refused"
+        yield Assertion(identifier, "bounds", ("SEC-11",), component, partial(shadowed, credential, component))
     for rule, name, function in (
         ("CFG-07", "text survives", bounds.round_trip),
         ("CHT-10", "unknown keys", bounds.unknown_keys),

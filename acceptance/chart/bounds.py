@@ -306,6 +306,16 @@ def total_size(renderer: Renderer, base: Snapshot, excess: int) -> Case:
     return Case("CFG-08", name, "extra_config", fill, refused=excess > 0)
 
 
+def shadowed_credential(target: Target, credential: str, component: str) -> Case:
+    """Return a case in which a free key of the ConfigMap has the name of a credential's variable.
+
+    Either it is refused, or the component's containers still get the credential from the Secret.
+    """
+    key = getattr(target.secret, credential)
+    value = {key: "a setting of that name"}
+    return Case("SEC-11", f"{credential} among the settings", "extra_config", value, refused=True, component=component)
+
+
 def round_trip(renderer: Renderer, base: Snapshot) -> list[Finding]:
     """Return a finding for each text with quotes and non-ASCII characters that the ConfigMap does not contain."""
     target = renderer.target

@@ -192,6 +192,7 @@ def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
         case _:
             yield f"{value or ''}1"
             yield from ("acceptance", "1", "acceptance.example.com", "https://acceptance.example.com", "1Mi")
+            yield "https://acceptance.example.org"
 
 
 def _finding(renderer: Renderer, rule: str, field: str, expected: str) -> Finding:

@@ -107,7 +107,7 @@ def _reselected(before: Iterable[Object], renderer: Renderer, *, advice: bool) -
     """
     old = {key: item for key, item in _objects(before).items() if key[0] in SELECTING}
     found = set()
-    for path, after in changed_values(renderer):
+    for path, _, after in changed_values(renderer):
         if NAMING.search(path.rpartition(".")[2]):
             continue
         for key, item in _objects(after.objects).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, pairwise
 from typing import Any
 
 from acceptance.chart.renderer import WORKERS, Renderer, new_credentials
@@ -28,9 +29,8 @@ def unnoticed_changes(renderer: Renderer, kind: str) -> list[Finding]:
         renderer: Renders the target's chart.
         kind: `ConfigMap` or `Secret`.
     """
-    before = renderer.render(renderer.required())
     found: dict[tuple[str, str], Finding] = {}
-    for path, after in changed_values(renderer):
+    for path, before, after in changed_values(renderer):
         for workload, reference in _unnoticed(before, after, kind):
             expected = f"a template that changes with {path}, such as by a checksum of {reference}"
             actual = "the same template, so that running pods keep the old value"
@@ -39,11 +39,19 @@ def unnoticed_changes(renderer: Renderer, kind: str) -> list[Finding]:
     return list(found.values())
 
 
-def changed_values(renderer: Renderer) -> list[tuple[str, Rendering]]:
-    """Return the path of each value that has an accepted change, and the chart as rendered with that change alone."""
+def changed_values(renderer: Renderer) -> list[tuple[str, Rendering, Rendering]]:
+    """Return the path of each value that has an accepted change, and the chart as rendered before and after it alone.
+
+    What ships empty is set, and then changed.
+    """
+    defaults = renderer.render(renderer.required())
     with ThreadPoolExecutor(WORKERS) as pool:
-        changes = pool.map(lambda change: _change(renderer, *change), _changes(renderer))
-    return [(path, after) for path, after in changes if after is not None]
+        accepted = pool.map(lambda change: (change[0], _accepted(renderer, *change)), _changes(renderer))
+        return [
+            (path, before, after)
+            for path, renderings in accepted
+            for before, after in pairwise((defaults, *renderings))
+        ]
 
 
 def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:
@@ -60,12 +68,11 @@ def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:
     ]
 
 
-def _change(renderer: Renderer, path: str, values: list[Any]) -> tuple[str, Rendering | None]:
-    for value in values:
-        rendering = renderer.render(merge_values(renderer.required(), nested(path, value)))
-        if rendering.error is None:
-            return path, rendering
-    return path, None
+def _accepted(renderer: Renderer, path: str, values: list[Any]) -> list[Rendering]:
+    """The chart with the first value that it accepts; where the shipped one is an empty text, with the first two."""
+    wanted = 2 if at(renderer.shipped, path) == "" else 1
+    renderings = (renderer.render(merge_values(renderer.required(), nested(path, value))) for value in values)
+    return list(islice((each for each in renderings if each.error is None), wanted))
 
 
 def _unnoticed(before: Rendering, after: Rendering, kind: str) -> Iterator[tuple[str, str]]:
