@@ -430,6 +430,30 @@ mutant(
         "{{- range $key, $value := (get .root.Values .component).podAnnotations }}\n{{ $key }}: {{ $value }}\n",
     ),
 )
+mutant(
+    "CHT-12",
+    "local and remote port exchanged",
+    replace(
+        "templates/NOTES.txt",
+        "{{ $service }} {{ $port }}:{{ $servicePort }}",
+        "{{ $service }} {{ $servicePort }}:{{ $port }}",
+    ),
+)
+SETTINGS = 'include "todo-chatbot.configKeys" . | fromJsonArray'
+mutant(
+    "CFG-10",
+    "a checksum without the model's URL",
+    replace(
+        HELPERS,
+        f"range {SETTINGS} }}}}{{{{ $_ := set $used",
+        f'range without ({SETTINGS}) "OPENAI_BASE_URL" }}}}{{{{ $_ := set $used',
+    ),
+)
+mutant(
+    "SEC-11",
+    "a setting that replaces a credential",
+    replace(VALIDATION, '"BETTER_AUTH_SECRET" "OPENAI_API_KEY"\n  "POD_NAME"', '"BETTER_AUTH_SECRET"\n  "POD_NAME"'),
+)
 mutant("POD-25", "a CA in a file of another name", replace(HELPERS, "path: ca.crt", "path: ca.pem"))
 mutant(
     "CHT-17",

@@ -16,7 +16,7 @@ from typing import Any
 from acceptance.chart import bounds
 from acceptance.chart.generated_values import SOUND
 from acceptance.chart.optional_values import OPTIONAL_VALUES
-from acceptance.chart.renderer import USUAL, WORKERS, How, Renderer
+from acceptance.chart.renderer import USUAL, WITH_NOTES, WORKERS, How, Renderer
 from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
@@ -227,7 +227,7 @@ def _component(target: Target, name: ComponentName, component: Component) -> Ite
     for what, path in (("service_port", paths.service_port), ("port", paths.container_port)):
         if path:
             values, stated = nested(path, OTHER_PORT), stating(**{what: OTHER_PORT})
-            yield Variation(f"another {what.replace('_', ' ')} of the {name}", values, stated)
+            yield Variation(f"another {what.replace('_', ' ')} of the {name}", values, stated, WITH_NOTES)
     if paths.image_repository and paths.image_tag:
         repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
         values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
