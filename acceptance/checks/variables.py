@@ -118,17 +118,24 @@ def source_of(view: ComponentView, container: Container) -> SourceNames | None:
 
 
 def _misspelt(name: str, missing: frozenset[str]) -> str | None:
-    """Return the missing name of which this one is a misspelling: of the same words but a long one that is similar."""
+    """Return the missing name of which this one is a misspelling."""
     return next((each for each in sorted(missing) if is_misspelt(name, each)), None)
 
 
 def is_misspelt(name: str, meant: str) -> bool:
-    """Whether two names consist of the same words but for underscores, or for one long word that is similar."""
+    """Whether two names consist of the same words but for underscores, or for one that is similar or abbreviated."""
     words, others = name.split("_"), meant.split("_")
     if len(words) != len(others):
         return name.replace("_", "") == meant.replace("_", "")
     different = [pair for pair in zip(words, others, strict=True) if pair[0] != pair[1]]
     return len(different) == 1 and all(
-        min(len(word), len(other)) >= LONG_WORD and SequenceMatcher(None, word, other).ratio() > SIMILAR
-        for word, other in different
+        _abbreviates(*sorted(pair, key=len))
+        or (min(map(len, pair)) >= LONG_WORD and SequenceMatcher(None, *pair).ratio() > SIMILAR)
+        for pair in different
     )
+
+
+def _abbreviates(short: str, word: str) -> bool:
+    """Whether the letters of a short word are those of a long one in their order, from its first: DB of DATABASE."""
+    letters = iter(word)
+    return len(word) >= LONG_WORD and short[:1] == word[:1] and all(letter in letters for letter in short)
