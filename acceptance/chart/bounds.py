@@ -276,7 +276,7 @@ def cases() -> list[Case]:
 
 
 LENIENT = ("CFG-08", "IMG-01")
-"""Rules of which a chart may accept less: it may stay below what an object can hold, and take the registry elsewhere."""
+"""Of these a chart may accept less: it may stay below what an object can hold, and take the registry elsewhere."""
 STATED = ("image_repository", "name_override", "service_port", "container_port", "max_surge")
 """Values that the target states, so that other rules refuse what the bounds accept."""
 VARIABLE = "ACCEPTANCE_SIZE"
