@@ -129,7 +129,7 @@ def is_misspelt(name: str, meant: str) -> bool:
         return name.replace("_", "") == meant.replace("_", "")
     different = [pair for pair in zip(words, others, strict=True) if pair[0] != pair[1]]
     return len(different) == 1 and all(
-        _abbreviates(*sorted(pair, key=len))
+        (len(words) > 1 and _abbreviates(*sorted(pair, key=len)))
         or (min(map(len, pair)) >= LONG_WORD and SequenceMatcher(None, *pair).ratio() > SIMILAR)
         for pair in different
     )

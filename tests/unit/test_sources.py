@@ -48,6 +48,7 @@ def test_what_a_program_reads_is_unknown(text: str, tmp_path: Path) -> None:
         ("DB_POOL_SIZE", "DATABASE_POOL_SIZE", True),
         ("API_VERSION", "APP_VERSION", False),
         ("PG_HOST", "PORT_HOST", False),
+        ("PGSSLROOTCERT", "PORT", False),
         ("OPENAI_API_BASE", "OPENAI_API_KEY", False),
         ("SMTP_HOST", "SMTP_PORT", False),
         ("FRONTEND_URL", "BACKEND_URL", False),
