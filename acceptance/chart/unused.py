@@ -191,8 +191,8 @@ def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
             yield from ("acceptance", True, 1, {"acceptance": "1"}, ["acceptance"], [ENTRY])
         case _:
             yield f"{value or ''}1"
-            yield from ("acceptance", "1", "acceptance.example.com", "https://acceptance.example.com", "1Mi")
-            yield "https://acceptance.example.org"
+            yield from ("acceptance", "1", "acceptance.example.com")
+            yield from ("https://acceptance.example.com", "1Mi", "https://acceptance.example.org")
 
 
 def _finding(renderer: Renderer, rule: str, field: str, expected: str) -> Finding:

@@ -174,7 +174,7 @@ def _empty_dirs(pod: Pod, volumes: dict[str, Object]) -> Iterator[Violation]:
 def _volume_files(view: ComponentView, volume: Object) -> set[str] | None:
     """The paths of the files in a volume of ConfigMaps and Secrets, or None if they can't be known."""
     sources = mappings_at(volume, "projected.sources") or [volume]
-    found: set[str] = set()
+    keys, found = view.keyed(), set[str]()
     for source in sources:
         kind = next((kind for kind in ("configMap", "secret") if kind in source), None)
         if kind is None:
@@ -183,11 +183,10 @@ def _volume_files(view: ComponentView, volume: Object) -> set[str] | None:
             found |= {text_at(item, "path") for item in items}
             continue
         name = text_at(source, f"{kind}.name") or text_at(source, f"{kind}.secretName")
-        object_kind = {"configMap": "ConfigMap", "secret": "Secret"}[kind]
-        data = next((item for item in view.snapshot.of_kind(object_kind) if name_of(item) == name), None)
-        if data is None:
+        held = keys.get(({"configMap": "ConfigMap", "secret": "Secret"}[kind], name))
+        if held is None:
             return None
-        found |= {key for part in ("data", "stringData", "binaryData") for key in mapping_at(data, part)}
+        found.update(held)
     return found
 
 

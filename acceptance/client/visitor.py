@@ -10,7 +10,7 @@ from acceptance.checks.finding import Untested
 from acceptance.client.answers import describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
-from acceptance.client.user import TOO_MANY, send
+from acceptance.client.user import TOO_MANY, User, send
 from acceptance.core.deadlines import RATE_LIMIT
 from acceptance.core.target import Screens
 from acceptance.core.wait import NotYet, eventually
@@ -33,6 +33,11 @@ class Visitor:
         self.gateway = gateway
         self.origin = release.origin
         self.cookies = dict(cookies)
+
+    @classmethod
+    def signed_in(cls, release: Release, user: User) -> Visitor:
+        """The browser of a user, with the session's cookie."""
+        return cls(release, user.gateway, {user.target.auth.cookie: user.token})
 
     def headers(self, origin: str = "") -> dict[str, str]:
         """What it sends with each request, from a page of this release or of another origin."""

@@ -6,9 +6,10 @@ Each is a context manager that applies the fault at entry, yields the moment, an
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from acceptance.core.signals import uninterrupted
 from acceptance.provision.cluster import Cluster
@@ -42,25 +43,23 @@ def database_read_only(database: Database) -> AbstractContextManager[float]:
     return _role_altered(database, f"SET {read_only} = on", f"RESET {read_only}")
 
 
-@contextmanager
-def commits_unanswered(database: Database) -> Iterator[float]:
+def commits_unanswered(database: Database) -> AbstractContextManager[float]:
     """Let no commit be answered, though each is stored; at exit those that waited are answered."""
-    database.hold_commits(held=True)
-    try:
-        yield time.time()
-    finally:
-        with uninterrupted():
-            database.hold_commits(held=False)
+    return _undone(partial(database.hold_commits, held=True), partial(database.hold_commits, held=False))
+
+
+def _role_altered(database: Database, change: str, undo: str) -> AbstractContextManager[float]:
+    return _undone(partial(database.alter_role, change), partial(database.alter_role, undo))
 
 
 @contextmanager
-def _role_altered(database: Database, change: str, undo: str) -> Iterator[float]:
-    database.alter_role(change)
+def _undone(apply: Callable[[], None], undo: Callable[[], None]) -> Iterator[float]:
+    apply()
     try:
         yield time.time()
     finally:
         with uninterrupted():
-            database.alter_role(undo)
+            undo()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -49,9 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     check_options(config)
     _redact_output(config)
     state = SessionState(config, _progress(config))
-    terminable = ExitStack()
-    terminable.enter_context(interrupted_by_sigterm())
-    config.add_cleanup(terminable.close)
+    _enter_until_unconfigured(config, interrupted_by_sigterm())
     config.stash[STATE] = state
     for concern, hooks in {
         "session": SessionHooks(config, state),
@@ -70,9 +68,13 @@ def _redact_output(config: pytest.Config) -> None:
     sys.stdout, sys.stderr = redactor.stream(stdout), redactor.stream(stderr)
     config.add_cleanup(lambda: setattr(sys, "stdout", stdout))
     config.add_cleanup(lambda: setattr(sys, "stderr", stderr))
-    filters = ExitStack()
-    filters.enter_context(filtered_logging(redactor))
-    config.add_cleanup(filters.close)
+    _enter_until_unconfigured(config, filtered_logging(redactor))
+
+
+def _enter_until_unconfigured(config: pytest.Config, manager: AbstractContextManager[None]) -> None:
+    stack = ExitStack()
+    stack.enter_context(manager)
+    config.add_cleanup(stack.close)
 
 
 def _progress(config: pytest.Config) -> Progress:
@@ -138,9 +140,7 @@ class SessionHooks:
         """Note the interrupt, and ignore further ones: what the run made is now removed."""
         self._interrupted = True
         if excinfo.errisinstance(KeyboardInterrupt):
-            ignored = ExitStack()
-            ignored.enter_context(uninterrupted())
-            self._config.add_cleanup(ignored.close)
+            _enter_until_unconfigured(self._config, uninterrupted())
         if self._state.started:
             self._state.results.suite_errors.append(f"the run was interrupted: {excinfo.exconly()}")
 

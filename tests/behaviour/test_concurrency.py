@@ -66,7 +66,7 @@ def turns_by_page(release: Release, user: User, markers: Sequence[str]) -> list[
     screens, path = release.target.screens, release.target.pages.chat
     if screens is None or path is None:
         return []
-    visitors = [Visitor(release, user.gateway, {user.target.auth.cookie: user.token}) for _ in markers]
+    visitors = [Visitor.signed_in(release, user) for _ in markers]
     if not visitors[0].has_form(path, screens.send_button):
         return []
     return [

@@ -72,7 +72,7 @@ def lost_answers(experiments: ExperimentRunner, user: User, database: Database) 
     release, tables = experiments.release, user.target.tables
     backend, token = experiments.target.component("backend"), f"lost answer {secrets.token_hex(6)}"
     titles = [f"{token} {number}" for number in range(FORMS)]
-    visitors = [Visitor(release, user.gateway, {user.target.auth.cookie: user.token}) for _ in titles]
+    visitors = [Visitor.signed_in(release, user) for _ in titles]
     form = visitors[0].form(visitors[0].screens.tasks, visitors[0].screens.add_button)
     with experiments.experiment("backend pod gone between commit and answer") as experiment:
         with experiment.disturbance("backend", restarts=False), ThreadPoolExecutor(FORMS) as pool:

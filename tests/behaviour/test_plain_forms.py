@@ -20,9 +20,9 @@ from acceptance.provision.release import Release
 
 
 @pytest.fixture
-def visitor(ready_release: Release, gateway: Gateway, user: User) -> Visitor:
+def visitor(ready_release: Release, user: User) -> Visitor:
     """The user's browser."""
-    return Visitor(ready_release, gateway, {user.target.auth.cookie: user.token})
+    return Visitor.signed_in(ready_release, user)
 
 
 @pytest.fixture
