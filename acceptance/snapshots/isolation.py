@@ -78,31 +78,35 @@ def identifiers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
 
 
 def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
-    """Read the running containers of the pods, and try to write into each as its user. Raises `Untested`."""
+    """Read the running containers of the pods, and try to write into each as its user. Raises `Untested`.
+
+    A container that ends meanwhile is left out.
+    """
     known = identifiers(pods)
     namespaces: dict[str, Mapping[str, str]] = {}
     containers = []
     for node in cluster.nodes():
         namespaces[node.name], processes = parse_processes(node.exec("sh", "-c", READ, "sh", *known))
-        for identifier, found in processes.items():
-            containers.append(_container(node, *known[identifier], tuple(found)))
+        main_processes = node.main_processes()
+        for identifier in processes.keys() & main_processes.keys():
+            found = tuple(processes[identifier])
+            containers.append(_container(node, *known[identifier], found, main_processes[identifier]))
     return NodeView(namespaces, tuple(containers))
 
 
-def _container(node: Node, pod: Object, name: str, processes: tuple[Process, ...]) -> RunningContainer:
-    main = min(processes, key=lambda process: process.pid)
-    folder = f"/proc/{main.pid}"
+def _container(
+    node: Node, pod: Object, name: str, processes: tuple[Process, ...], main_process: int
+) -> RunningContainer:
+    folder = f"/proc/{main_process}"
     mounts = parse_mounts(node.exec("cat", f"{folder}/mountinfo"))
     lines = node.exec(
         "sh", "-c", 'awk \'$4 == "0A" {print $2}\' "$0/net/tcp" "$0/net/tcp6"; readlink "$0/cwd"', folder
     ).split()
-    identity = node.exec("grep", "-E", "^(Gid|Groups):", f"{folder}/status").splitlines()
-    gid, groups = identity[0].split()[2], ",".join(identity[1].split()[1:])
+    identity = node.exec("grep", "-E", "^(Uid|Gid|Groups):", f"{folder}/status").splitlines()
+    uid, gid, groups = identity[0].split()[2], identity[1].split()[2], ",".join(identity[2].split()[1:])
     paths = dict.fromkeys([*(each.point for each in mounts if each.writable), *FOLDERS, lines[-1]])
     candidates = [path for path in paths if not path.startswith(("/proc", "/sys"))]
-    written = node.exec(
-        *("sh", "-c", WRITE, "sh", str(main.uids[1]), gid, groups, str(main.pid)), *candidates
-    ).splitlines()
+    written = node.exec(*("sh", "-c", WRITE, "sh", uid, gid, groups, str(main_process)), *candidates).splitlines()
     ports = listening(" ".join(lines[:-1]), loopback=False)
     return RunningContainer(pod, name, processes, mounts, tuple(written), ports)
 

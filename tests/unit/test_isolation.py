@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from acceptance.checks import isolation
 from acceptance.checks.finding import Finding
 from acceptance.checks.isolation import Mount, Process, RunningContainer
-from acceptance.snapshots.isolation import parse_mounts, parse_processes
+from acceptance.snapshots.isolation import READ, WRITE, parse_mounts, parse_processes, read_containers
+from toolchain.console import ToolchainError
 
 NODE = {kind: f"{kind}:[1]" for kind in isolation.SHARED_BY_PODS}
 OWN = {kind: f"{kind}:[2]" for kind in isolation.SHARED_BY_PODS}
@@ -91,6 +93,41 @@ def test_process_that_ended_while_it_was_read_is_left_out(cut: str) -> None:
     whole = f"{start}process abc 42{end}"
     _, found = parse_processes(whole[: whole.rindex(cut) + len(cut)])
     assert [process.pid for process in found["abc"]] == [41]
+
+
+class FakeNode:
+    """A node whose PIDs began again at 1: a probe's command, since ended, has a lower one than the container."""
+
+    name = "node-1"
+
+    def main_processes(self) -> dict[str, int]:
+        return {"abc": 42}
+
+    def exec(self, *argv: str) -> str:
+        command = " ".join(argv)
+        if READ in argv:
+            return PRINTED
+        if "/proc/42" not in command and "42" not in argv:
+            raise ToolchainError("No such file or directory")
+        if "mountinfo" in command:
+            return "1 2 0:1 / /scratch rw - tmpfs tmpfs rw"
+        if argv[0] == "grep":
+            return "Uid:\t1000\t1001\t1001\t1001\nGid:\t1000\t1002\t1002\t1002\nGroups:\t7 8"
+        if WRITE in argv:
+            assert argv[4:8] == ("1001", "1002", "7,8", "42")
+            return "/scratch"
+        return "00000000:1F40\n/app"
+
+
+def test_container_is_read_through_its_main_process() -> None:
+    """Of a container that runs a probe's command, the oldest process is read, not that of the lowest PID."""
+    status = {"name": "api", "containerID": "containerd://abc", "state": {"running": {}}}
+    pod = {**POD, "status": {"containerStatuses": [status]}}
+    cluster: Any = SimpleNamespace(nodes=lambda: (FakeNode(),))
+    (container,) = read_containers(cluster, [pod]).containers
+    assert [process.pid for process in container.processes] == [41, 42]
+    assert (container.mounts, container.written) == ((Mount("/scratch", True),), ("/scratch",))
+    assert container.listening == {8000}
 
 
 def test_user_of_each_process_is_judged() -> None:
