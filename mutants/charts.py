@@ -541,6 +541,16 @@ mutant(
 mutant(
     "POD-13", "the host's disk", replace(HELPERS, "  emptyDir:\n    sizeLimit: 64Mi\n", "  hostPath:\n    path: /tmp\n")
 )
+mutant(
+    "POD-06",
+    "no room for the log",
+    replace(
+        HELPERS,
+        '    {{ $resource }}: {{ include "todo-chatbot.quantity" $quantity | quote }}\n    {{- end }}\n',
+        '    {{ $resource }}: {{ include "todo-chatbot.quantity" $quantity | quote }}\n    {{- end }}\n'
+        '    ephemeral-storage: {{ ternary "1Mi" "4Mi" (eq $kind "requests") }}\n',
+    ),
+)
 mutant("SCY-01", "root", replace(HELPERS, "  runAsUser: 1000\n", "  runAsUser: 0\n"))
 mutant("SCY-02", "a writable root", replace(HELPERS, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"))
 mutant("SCY-03", "privileged", replace(HELPERS, "privileged: false", "privileged: true"))

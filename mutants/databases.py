@@ -10,6 +10,7 @@ from mutants.mutant import mutant
 MIGRATE = "app/backend/todo_backend/migrate.py"
 FAULTS = "behaviour/test_database_faults.py"
 FIVE = "behaviour/test_five_backends.py"
+IDLE = "behaviour/test_idle_connections.py"
 ALONE = "behaviour/test_standalone.py"
 AUTH = "app/frontend/lib/auth.ts"
 RUN = "    server.run()\n"
@@ -30,6 +31,31 @@ MUTANTS = (
             "        async with app.state.database.transaction() as session:\n"
             '            await session.execute(text("select 1"))\n'
             '        return {"status": "ok"}\n',
+        ),
+    ),
+    mutant(
+        "liveness path that wants a transaction every minute",
+        "STA-12",
+        f"{IDLE}::test_release_that_nobody_uses_stays_ready",
+        replace(DATABASE, "import asyncio\n", "import asyncio\nimport time\n"),
+        replace(
+            DATABASE,
+            "        self._inactivity = InactivityTimeout()\n",
+            "        self._inactivity = InactivityTimeout()\n        self.used = time.monotonic()\n",
+        ),
+        replace(
+            DATABASE,
+            "            self._inactivity.reset()\n",
+            "            self._inactivity.reset()\n            self.used = time.monotonic()\n",
+        ),
+        replace(APP, "import logging\n", "import logging\nimport time\n"),
+        replace(APP, "async def health() -> dict[str, str]:", "async def health() -> JSONResponse:"),
+        replace(
+            APP,
+            '        return {"status": "ok"}\n',
+            "        if time.monotonic() - app.state.database.used > 60:\n"
+            '            return JSONResponse({"status": "stuck"}, 503)\n'
+            '        return JSONResponse({"status": "ok"})\n',
         ),
     ),
     mutant(

@@ -37,6 +37,7 @@ CREATE = (
     "async def create_task(owner: Owner, body: TaskIn, database: DatabaseDep) -> TaskOut:\n"
     "    async with database.transaction() as session:\n"
 )
+HELD = "behaviour/test_rest.py::test_pods_hold_no_more_after_requests"
 ROLLOUT = "behaviour/test_rollout.py::test_rolling_update_fails_no_request"
 NO_PRE_STOP = replace(
     HELPERS, "lifecycle:\n  preStop:\n    sleep:\n      seconds: {{ int $values.preStopSeconds }}\n", ""
@@ -441,6 +442,39 @@ MUTANTS = (
             CREATE + "        CREATED.append(owner)\n        if len(CREATED) > 250:\n            os._exit(3)\n",
         ),
         experiment="behaviour/test_balance.py::test_load_is_balanced_over_ready_pods",
+    ),
+    mutant(
+        "file that each request leaves open",
+        "STA-14",
+        HELD,
+        replace(
+            MIDDLEWARE,
+            '            log.info("request", extra={"fields": fields})\n',
+            '            log.info("request", extra={"fields": fields})\n'
+            '            self.__dict__.setdefault("files", []).append(open("/proc/self/status"))\n',
+        ),
+    ),
+    mutant(
+        "thread that each request leaves behind",
+        "STA-14",
+        HELD,
+        replace(MIDDLEWARE, "import logging\n", "import logging\nimport threading\n"),
+        replace(
+            MIDDLEWARE,
+            '            log.info("request", extra={"fields": fields})\n',
+            '            log.info("request", extra={"fields": fields})\n'
+            "            threading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+        ),
+    ),
+    mutant(
+        "log copied to a file in an emptyDir",
+        "STA-14",
+        HELD,
+        replace(
+            "dockerfiles/backend.Dockerfile",
+            'CMD ["python3", "-m", "todo_backend"]\n',
+            'CMD ["bash", "-c", "exec python3 -m todo_backend > >(tee -a /tmp/backend.log)"]\n',
+        ),
     ),
     mutant(
         "idle connections are closed after three seconds",

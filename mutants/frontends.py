@@ -179,6 +179,21 @@ MUTANTS = (
         ),
     ),
     mutant(
+        "file that each page leaves open",
+        "STA-14",
+        "behaviour/test_rest.py::test_pods_hold_no_more_after_requests",
+        replace(
+            FRONTEND_BACKEND,
+            'import http from "node:http";\n',
+            'import fs from "node:fs";\nimport http from "node:http";\n',
+        ),
+        replace(
+            FRONTEND_BACKEND,
+            "  request.end(payload);\n",
+            '  request.end(payload);\n  fs.openSync("/proc/self/status");\n',
+        ),
+    ),
+    mutant(
         "four connections to the backend",
         "STA-13",
         "behaviour/test_concurrency.py::test_slow_chat_turns_hold_nobody_up",

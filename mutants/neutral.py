@@ -140,7 +140,8 @@ variant("other labels", component="tier")(nothing)
 def _units(objects: Objects) -> None:
     for body in containers(objects):
         for kind in ("requests", "limits"):
-            put(body, f"resources.{kind}", {"cpu": "0.5" if kind == "requests" else 0.5, "memory": "536870912"})
+            amounts = {"cpu": "0.5" if kind == "requests" else 0.5, "memory": "536870912", "ephemeral-storage": "20M"}
+            put(body, f"resources.{kind}", amounts)
 
 
 @variant("limits alone")

@@ -1,4 +1,8 @@
-"""Idle connections: a server that closes them sooner than its callers do loses the requests that are on their way."""
+"""Idle connections, and a release that nobody uses.
+
+A server that closes connections sooner than its callers do loses the requests that are on their way, and a pod that
+takes silence for a fault stops although nothing is wrong.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.undisturbed import pod_findings
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.plans import new_token, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError, Record
@@ -21,19 +26,22 @@ from acceptance.traffic.sampler import Plan
 
 PAUSES = (1.0, 2.0, 5.0, 10.0)
 """Seconds that a connection is idle: a person reads a page for that long, and common servers close after 5 s."""
+UNUSED_SECONDS = 120.0
+"""Pools, proxies and watchdogs commonly act after 60 or 90 s; three probes that fail in a row take up to 30 s more."""
 PAGES = 8
 """Pages that are asked for at the same time, each of which takes a connection of the frontend to the backend."""
 
 
 @dataclass(frozen=True)
 class IdleConnections:
-    """The experiment, in which clients hold connections; and the pages after the longest pause of the frontend's own.
+    """The experiment in which clients hold connections, and the one in which nobody uses the release.
 
-    `pages` has the status of each page, or why there was none.
+    `pages` has by the pause before them, in seconds, the status of each page, or why there was none.
     """
 
     experiment: Experiment
-    pages: list[str]
+    unused: Experiment
+    pages: dict[float, list[str]]
 
 
 def held(plan: Plan, pause: float) -> Plan:
@@ -71,7 +79,11 @@ def idle_connections(experiments: ExperimentRunner, writer: User, reader: User) 
         dwell(1.1 * max(PAUSES), "every connection is used again after its pause")
     view_pages(reader)
     dwell(max(PAUSES), "the frontend's connections to the backend are idle")
-    return IdleConnections(experiment, view_pages(reader))
+    pages = {max(PAUSES): view_pages(reader)}
+    with experiments.experiment("unused release") as unused:
+        dwell(UNUSED_SECONDS, "nobody uses the release")
+        pages[UNUSED_SECONDS] = view_pages(reader)
+    return IdleConnections(experiment, unused, pages)
 
 
 @pytest.mark.rule("STA-12")
@@ -101,10 +113,17 @@ def idle_findings(again: list[Record], plan: Plan, pause: float) -> list[Finding
 @pytest.mark.rule("STA-08")
 def test_page_is_served_after_idle_time(idle_connections: IdleConnections, experiments: ExperimentRunner) -> None:
     """The frontend's own connections to the backend were idle meanwhile."""
-    failed = [page for page in idle_connections.pages if page != str(requests.codes.ok)]
+    object_ = f"Service/{experiments.target.component('frontend').service}"
     findings = []
-    if failed:
-        object_ = f"Service/{experiments.target.component('frontend').service}"
-        field, actual = f"{PAGES} pages after {max(PAUSES):g} s", f"{len(failed)} were not: {failed[0]}"
-        findings.append(Finding("STA-08", object_, field, "each answered 200", actual))
+    for pause, pages in idle_connections.pages.items():
+        if failed := [page for page in pages if page != str(requests.codes.ok)]:
+            field, actual = f"{PAGES} pages after {pause:g} s", f"{len(failed)} were not: {failed[0]}"
+            findings.append(Finding("STA-08", object_, field, "each answered 200", actual))
     report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("STA-12", "POD-05")
+def test_release_that_nobody_uses_stays_ready(idle_connections: IdleConnections, experiments: ExperimentRunner) -> None:
+    interval = idle_connections.unused.interval
+    assert list(idle_connections.unused.history.states("Pod", interval.start, interval.end))
+    report_findings(pod_findings(idle_connections.unused, experiments.target), experiments.target)
