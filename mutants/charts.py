@@ -532,6 +532,11 @@ mutant(
 )
 mutant(
     "REL-05",
+    "arguments without a program",
+    replace(BACKEND, 'command: ["python3", "-m", "todo_backend.migrate"]', 'args: ["-m", "todo_backend.migrate"]'),
+)
+mutant(
+    "REL-05",
     "a URL of another port",
     replace(HELPERS, "(int $values.backend.service.port)", "(int $values.frontend.service.port)"),
 )
@@ -549,6 +554,24 @@ mutant(
         '    {{ $resource }}: {{ include "todo-chatbot.quantity" $quantity | quote }}\n    {{- end }}\n',
         '    {{ $resource }}: {{ include "todo-chatbot.quantity" $quantity | quote }}\n    {{- end }}\n'
         '    ephemeral-storage: {{ ternary "1Mi" "4Mi" (eq $kind "requests") }}\n',
+    ),
+)
+mutant(
+    "CHT-14",
+    "a Secret that a hook makes",
+    replace(
+        "templates/secrets.yaml",
+        '    {{- include "todo-chatbot.labels" . | nindent 4 }}\n',
+        '    {{- include "todo-chatbot.labels" . | nindent 4 }}\n'
+        "  annotations:\n    helm.sh/hook: pre-install,pre-upgrade\n"
+        "    helm.sh/hook-delete-policy: before-hook-creation\n",
+    ),
+)
+mutant(
+    "CHT-14",
+    "a ConfigMap that is kept",
+    replace(
+        "templates/configmap.yaml", "  labels:\n", "  annotations:\n    helm.sh/resource-policy: keep\n  labels:\n"
     ),
 )
 mutant("SCY-01", "root", replace(HELPERS, "  runAsUser: 1000\n", "  runAsUser: 0\n"))

@@ -390,7 +390,7 @@ def _probe_query(objects: Objects) -> None:
 def _listening(objects: Objects) -> None:
     for item in deployments(objects):
         for body in item["spec"]["template"]["spec"]["containers"]:
-            body["args"] = ["--host", "::", "--origin", "http://localhost:3000"]
+            body["command"], body["args"] = ["todo-server"], ["--host", "::", "--origin", "http://localhost:3000"]
             others = [each for each in body["env"] if each["name"] != "HOSTNAME"]
             body["env"] = [*others, {"name": "HOSTNAME", "value": "::"}]
 

@@ -111,6 +111,7 @@ def _resembling(objects: Objects) -> None:
             "NEXT_PUBLIC_STRIPE_KEY": "pk_live_Qx7Lw2Zr9Tn4Vb6Ym1Kc",
         }
     for body in containers(objects, init=False):
+        body["command"] = ["todo-server"]
         body["args"] = ["--token-file=/run/secrets/token", "--password=$(DB_PASSWORD)", "--secret-name", "todo"]
 
 

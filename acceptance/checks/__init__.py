@@ -26,6 +26,7 @@ from acceptance.checks import (
     secret,
     service,
     state,
+    uninstall,
     variables,
 )
 from acceptance.checks.registry import Check, CheckResults, for_level, run_checks
@@ -57,5 +58,6 @@ __all__ = [
     "secret",
     "service",
     "state",
+    "uninstall",
     "variables",
 ]

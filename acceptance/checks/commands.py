@@ -8,17 +8,20 @@ from collections.abc import Iterator, Sequence
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.snapshot import SourceNames
-from acceptance.checks.variables import source_of
+from acceptance.checks.variables import component_of, source_of
+from acceptance.core.dockerfile import final_stage
 from acceptance.core.fields import format_value, list_at, mappings_at, text_at
 from acceptance.core.shell import option, program, simple_commands
 from acceptance.kube import hooks
-from acceptance.kube.pod_templates import Container, Pod
+from acceptance.kube.pod_templates import Container, Pod, image_reference
 
 PYTHON = re.compile(r"(?:python|pypy)(?:[23](?:\.\d+)?t?)?(?:-\w+)?")
 ALONE = re.compile(r"-[bBdEiIOPqsSuvx]+|--check-hash-based-pycs=\w+")
 """Options of Python that are one word."""
 WITH_VALUE = re.compile(r"-[bBdEiIOPqsSuvx]*([WXmc])(.*)", re.DOTALL)
 """Options of Python whose value is the rest of the word, or the next word; the last two end the options."""
+WITHOUT_ENTRYPOINT = ("alpine", "debian", "python", "ubuntu")
+"""Official base images that run what they are told; that of Node.js takes options of its own."""
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
@@ -27,10 +30,24 @@ def commands_begin_with_a_program(view: ComponentView) -> Iterator[Violation]:
     """REL-05: the first word of a command is a program, not an option of one."""
     for pod in view.workloads():
         for container in pod.containers():
-            words = list_at(container.body, "command")
+            name = "command" if list_at(container.body, "command") else "args"
+            words = list_at(container.body, name)
+            if name == "args" and not _has_no_entrypoint(view, container):
+                continue
             if words and (not isinstance(words[0], str) or not words[0] or words[0].startswith("-")):
-                field, shown = f"{container.field}.command", format_value(words[0])
+                field, shown = f"{container.field}.{name}", format_value(words[0])
                 yield Violation(pod.object, field, "a program before its options", shown, derived=True)
+
+
+def _has_no_entrypoint(view: ComponentView, container: Container) -> bool:
+    """Whether the Dockerfile of a container's image is known, and sets no ENTRYPOINT on a base that has none."""
+    chart, component = view.snapshot.chart, component_of(view, container)
+    stage = final_stage(chart.dockerfiles.get(component, "")) if chart and component else None
+    return (
+        stage is not None
+        and not stage.command.entrypoint
+        and image_reference(stage.base)[0].rpartition("/")[2] in WITHOUT_ENTRYPOINT
+    )
 
 
 @check("REL-05", "static")

@@ -12,6 +12,7 @@ from acceptance.checks.references import mounted
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.snapshot import SourceNames
 from acceptance.core.fields import at, format_value, mappings_at, name_of, object_ref, text_at
+from acceptance.core.target import ComponentName
 from acceptance.kube.pod_templates import Container, Pod, image_reference
 
 LONG_WORD = 5
@@ -107,14 +108,17 @@ def servers_are_told_their_port(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(pod.object, field, expected, format_value(value), derived=True)
 
 
+def component_of(view: ComponentView, container: Container) -> ComponentName | None:
+    """Return the component whose image a container runs; None if it is of none."""
+    repository = image_reference(container.image)[0].rpartition("/")[2]
+    components = view.target.components.items()
+    return next((name for name, each in components if each.image.repository.rpartition("/")[2] == repository), None)
+
+
 def source_of(view: ComponentView, container: Container) -> SourceNames | None:
     """Return the names in the source of a container's image; None if it is of no component or not at hand."""
-    chart = view.snapshot.chart
-    repository = image_reference(container.image)[0].rpartition("/")[2]
-    for name, component in view.target.components.items() if chart else ():
-        if chart and component.image.repository.rpartition("/")[2] == repository:
-            return chart.sources.get(str(name))
-    return None
+    chart, component = view.snapshot.chart, component_of(view, container)
+    return chart.sources.get(component) if chart and component else None
 
 
 def _misspelt(name: str, missing: frozenset[str]) -> str | None:
