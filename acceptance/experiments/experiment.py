@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ from acceptance.kube.client import Objects
 from acceptance.kube.history import History
 from acceptance.kube.recorder import Recorder
 from acceptance.kube.status import pods_of
+from acceptance.provision.kube_proxy import longest_delay
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.changes import Changes
+from acceptance.traffic.late_rules import raise_if_rules_were_late
 from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
 from acceptance.traffic.sampler import Plan, Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
@@ -188,6 +191,7 @@ class ExperimentRunner:
     `progress` shows a line while an experiment runs.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
     `settle` compares with PostgreSQL what an experiment wrote; `ended` are the experiments so far.
+    `rule_delays` counts how late the rules for Services on the sampler's node have been, by upper bound.
     """
 
     release: Release
@@ -201,6 +205,7 @@ class ExperimentRunner:
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
     progress: Callable[[str], None] = lambda _: None
     settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
+    rule_delays: Callable[[], Counter[float]] = Counter
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
@@ -272,6 +277,7 @@ class ExperimentRunner:
         accepted = {label: plan for label, plan in plans.items() if label not in refused}
         if refused and not accepted:
             raise Untested(next(iter(refused.values())))
+        delays = self.rule_delays() if accepted else Counter[float]()
         experiment = Experiment(name, self.recorder.history, time.time())
         try:
             with self.sampler.sample_all(accepted) as runs:
@@ -287,7 +293,7 @@ class ExperimentRunner:
         if experiment.inconclusive is None:
             self._attribute(experiment)
             experiment.ledgers = self.settle(experiment)
-            experiment.inconclusive = self._inconclusive(experiment)
+            experiment.inconclusive = self._inconclusive(experiment, delays)
         if experiment.inconclusive is None:
             self.ended.append(experiment)
         self.publish(experiment)
@@ -308,7 +314,7 @@ class ExperimentRunner:
             self.baseline_error = f"the experiment {experiment.name} did not restore the baseline: {error}"
             raise BaselineError(self.baseline_error) from error
 
-    def _inconclusive(self, experiment: Experiment) -> InconclusiveError | None:
+    def _inconclusive(self, experiment: Experiment, delays: Counter[float]) -> InconclusiveError | None:
         """Why the experiment can't be judged, by its own evidence; None if it can.
 
         A write that was lost or stored twice is a finding on any machine.
@@ -317,7 +323,10 @@ class ExperimentRunner:
             return None
         try:
             experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)
-            raise_if_starved(experiment.load, [run.availability for run in experiment.traffic.values() if run.records])
+            traffic = [run.availability for run in experiment.traffic.values() if run.records]
+            raise_if_starved(experiment.load, traffic)
+            if any(availability.failures for availability in traffic):
+                raise_if_rules_were_late(longest_delay(delays, self.rule_delays()), traffic)
         except InconclusiveError as error:
             return error
         return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.images import BuiltImage
+from acceptance.provision.kube_proxy import read_delays
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
 from acceptance.report.experiments import attempt_at, availability_picture, record_availability, record_ledgers
@@ -103,6 +106,7 @@ def conntrack(cluster: Cluster, sampler: Sampler) -> Iterator[ConnectionTracker]
 @pytest.fixture(scope="package")
 def experiments(
     ready_release: Release,
+    cluster: Cluster,
     recorder: Recorder,
     sampler: Sampler,
     gateway: Gateway,
@@ -116,7 +120,7 @@ def experiments(
     progress: Callable[[str], None],
 ) -> Iterator[ExperimentRunner]:
     """The release without its autoscaler, which experiments disturb; at the end it is as it was installed."""
-    target = ready_release.target
+    target, reads_nodes = ready_release.target, "node" in cluster.capabilities
 
     def publish(experiment: Experiment) -> None:
         attempts.append(attempt_at(experiment, attempts))
@@ -149,6 +153,7 @@ def experiments(
         conntrack.connections,
         lambda plan: plan_obstacle(plan, gateway),
         settle=settle_writes,
+        rule_delays=partial(read_delays, cluster.node_of(sampler.pod)) if reads_nodes else Counter,
         progress=progress,
     )
     yield runner
