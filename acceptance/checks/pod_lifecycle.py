@@ -94,6 +94,13 @@ def _start(pod: Pod, container: Container) -> Iterator[Violation]:
         if delay >= REPLACED_WITHIN:
             expected = f"less than {REPLACED_WITHIN}, in which a replacement is Ready"
             yield Violation(pod.object, f"{container.field}.{kind}.initialDelaySeconds", expected, str(delay))
+    readiness = mapping_at(container.body, "readinessProbe")
+    successes = integer_at(readiness, "successThreshold", 1) or 1
+    waits = (successes - 1) * (integer_at(readiness, "periodSeconds", 10) or 10)
+    if waits >= REPLACED_WITHIN:
+        expected = f"less than {REPLACED_WITHIN} s from the first success to Ready"
+        actual = f"{successes}, which takes {waits} s"
+        yield Violation(pod.object, f"{container.field}.readinessProbe.successThreshold", expected, actual)
 
 
 def _failure(pod: Pod, container: Container) -> Iterator[Violation]:

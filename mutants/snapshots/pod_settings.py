@@ -35,6 +35,7 @@ field("POD-22", "restarted before it is unready", Draft.main_containers, "livene
 field("POD-22", "hung for 10 minutes", Draft.main_containers, "livenessProbe", timings(period=60, threshold=10))
 field("POD-22", "unready after 2 minutes", Draft.main_containers, "readinessProbe", timings(period=30, threshold=4))
 field("POD-22", "first asked after a minute", Draft.main_containers, "readinessProbe", timings(delay=60))
+field("POD-22", "twelve successes", Draft.main_containers, "readinessProbe.successThreshold", 12)
 
 
 @mutant("POD-22", "killed while it starts, without a startup probe")
