@@ -16,6 +16,7 @@ FRONTEND_AUTH = "app/frontend/lib/auth.ts"
 FRONTEND_BACKEND = "app/frontend/lib/backend.ts"
 SESSION = "app/frontend/lib/session.ts"
 TASKS_PAGE = "app/frontend/app/(signed-in)/tasks/page.tsx"
+MANY = "behaviour/test_api.py::test_every_one_of_many_tasks_is_listed_and_found"
 SQLITE = (
     replace(TASKS, "from typing import", "import sqlite3\nfrom datetime import UTC, datetime\nfrom typing import"),
     replace(
@@ -89,6 +90,24 @@ def stored_later(seconds: int) -> tuple[Edit, Edit]:
 
 
 MUTANTS = (
+    mutant(
+        "lists that end at thirty tasks",
+        "PER-01",
+        MANY,
+        replace(TASKS, ".limit(limit).offset(offset)", ".limit(min(limit, 30)).offset(offset)"),
+    ),
+    mutant(
+        "search in the newest hundred tasks",
+        "PER-01",
+        MANY,
+        replace(
+            TASKS,
+            "    if q:\n",
+            "    if q:\n"
+            "        newest = select(Task.id).where(Task.user_id == owner).order_by(Task.id.desc()).limit(100)\n"
+            "        statement = statement.where(Task.id.in_(newest))\n",
+        ),
+    ),
     mutant(
         "acknowledged before it is stored",
         "PER-05",

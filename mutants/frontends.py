@@ -138,7 +138,7 @@ MUTANTS = (
         "page that ignores what is searched for",
         "PER-09",
         "behaviour/test_texts.py::test_search_page_shows_what_was_found_only",
-        replace(TASKS_PAGE, "`/tasks${search && `?${new URLSearchParams({ q: search })}`}`", '"/tasks"'),
+        replace(TASKS_PAGE, "String(offset), ...shown };", "String(offset) };"),
     ),
     mutant(
         "form that the browser encodes as an address",
@@ -191,6 +191,20 @@ MUTANTS = (
             FRONTEND_BACKEND,
             "  request.end(payload);\n",
             '  request.end(payload);\n  fs.openSync("/proc/self/status");\n',
+        ),
+    ),
+    mutant(
+        "second account of an email that replaces the first",
+        "SCY-10",
+        "behaviour/test_accounts.py::test_second_account_of_an_email_opens_nothing",
+        replace(
+            FRONTEND_AUTH,
+            "    const response = await auth().handler(request);\n",
+            '    if (request.url.endsWith("/sign-up/email")) {\n'
+            "      const { email } = (await request.clone().json()) as { email: string };\n"
+            '      await createPool().query(`delete from "user" where email = $1`, [email.toLowerCase()]);\n'
+            "    }\n"
+            "    const response = await auth().handler(request);\n",
         ),
     ),
     mutant(

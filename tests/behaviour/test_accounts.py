@@ -16,7 +16,7 @@ from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows
-from acceptance.client.user import User, random_account, send, send_account, session_token, sign_up
+from acceptance.client.user import User, random_account, send, send_account, session_token, sign_up, user_id
 from acceptance.core.deadlines import LOGGED
 from acceptance.core.redaction import redactor, written_forms
 from acceptance.core.target import COMPONENTS, Target
@@ -100,6 +100,39 @@ def test_password_without_its_spaces_is_refused(
     described = describe(target, answer)
     assert 400 <= answer.status_code < 500, f"another password: expected it refused, got {described}"
     assert session_token(target, answer) is None, "another password: expected no session, got one"
+
+
+@pytest.mark.rule("SCY-10")
+@pytest.mark.parametrize("written", ["as it is", "in capitals"])
+def test_second_account_of_an_email_opens_nothing(
+    ready_release: Release, gateway: Gateway, admin_connection: Connection[Any], written: str
+) -> None:
+    """The second one may be refused or pretended; its password must not open the first, whose own still does."""
+    target, tables, findings = ready_release.target, ready_release.target.tables, []
+    account = random_account()
+    first = sign_up(target, gateway, ready_release.origin, redactor.add, account=account)
+    email = account["email"] if written == "as it is" else account["email"].upper()
+    second = random_account() | {"email": email}
+    redactor.add(second["password"])
+    answers = [send_account(gateway, target.auth.sign_up, second, ready_release.origin)]
+    signing_in = [second, second | {"email": account["email"]}, account]
+    answers += [send_account(gateway, target.auth.sign_in, each, ready_release.origin) for each in signing_in]
+    tokens = [session_token(target, answer) for answer in answers]
+    for token in filter(None, tokens):
+        redactor.add(token)
+    *others, own = [token and user_id(token) for token in tokens]
+    object_, field = target.auth.sign_up, f"an email that has an account, {written}"
+    if first.id in others:
+        actual = "the session of the first account"
+        findings.append(Finding("SCY-10", object_, field, "nothing of the first account", actual))
+    if own != first.id:
+        actual = describe(target, answers[-1])
+        findings.append(Finding("SCY-10", target.auth.sign_in, field, "the first password still signs in", actual))
+    stored = rows(admin_connection, tables.user, {tables.user_email: account["email"]})
+    if len(stored) != 1 or account["name"] not in stored[0].values():
+        expected = f"the one row, of {account['name']}"
+        findings.append(Finding("SCY-10", tables.user, field, expected, f"{len(stored)} rows, or another name"))
+    report_findings(findings, target)
 
 
 @pytest.mark.rule("PER-09")

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from acceptance.checks.finding import Untested
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import describe
+from acceptance.client.documents import Document
 from acceptance.client.endpoints import UserResources, create_resources, endpoints, require_resources
 from acceptance.client.pods import origins, ready_pods
 from acceptance.client.rows import rows, user_rows
@@ -155,6 +157,51 @@ def test_lists_begin_with_the_newest(user: User, kind: str) -> None:
     path, field, created = new_items(user, kind)
     found = [each[api.id_field] for each in user.items(path, field)][:NEW_ITEMS]
     assert found == created[::-1], f"{kind}: expected {created[::-1]} first, got {found}"
+
+
+MANY = 120
+"""Tasks of one user: more than common pages of 10, 20, 50 and 100."""
+
+
+@pytest.mark.rule("PER-01")
+def test_every_one_of_many_tasks_is_listed_and_found(users: Callable[[], User], ready_release: Release) -> None:
+    """In parts, where the target names a query for them; the oldest is found by a search, and on the page for it."""
+    target, user = ready_release.target, users()
+    api, path = target.api, user.path(target.api.tasks)
+    titles = [f"many {number} {secrets.token_hex(6)}" for number in range(MANY)]
+    for title in titles:
+        user.add_task(title)
+    listed = list_all(user, path)
+    findings = []
+    if missing := [title for title in titles if title not in listed]:
+        actual = f"{len(missing)} are missing, such as {missing[0]}"
+        findings.append(Finding("PER-01", f"GET {path}", "tasks of a user", f"all {MANY}", actual))
+    oldest = titles[0].rpartition(" ")[2]
+    if api.search_query is not None:
+        found = user.items(f"{path}?{api.search_query.format(text=oldest)}", api.tasks_field)
+        if [each[api.title_field] for each in found] != titles[:1]:
+            what, actual = f"search for the oldest of {MANY}", f"{len(found)} tasks"
+            findings.append(Finding("PER-01", f"GET {path}", what, "this task alone", actual))
+    page = user.target.pages.search.format(token=oldest)
+    shown = send(user.gateway, "GET", user.gateway.url("frontend", page), headers=user.cookie)
+    if titles[0] not in Document(shown.text).text:
+        actual = f"not there, {describe(target, shown)}"
+        findings.append(Finding("PER-01", f"GET {page}", f"the oldest of {MANY} tasks", "shown", actual))
+    report_findings(findings, target)
+
+
+def list_all(user: User, path: str) -> set[object]:
+    """Return the titles of a user's tasks, read in parts where the target names a query for them."""
+    api, size = user.target.api, 50
+    if api.page_query is None:
+        return {each[api.title_field] for each in user.tasks()}
+    found: set[object] = set()
+    for offset in range(0, 2 * MANY, size):
+        part = user.items(f"{path}?{api.page_query.format(limit=size, offset=offset)}", api.tasks_field)
+        found |= {each[api.title_field] for each in part}
+        if len(part) < size:
+            break
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,20 @@ import { Unavailable } from "@/components/unavailable";
 import { callBackend, type Task } from "@/lib/backend";
 import { requireSession } from "@/lib/session";
 
+const PAGE = 100; // tasks on one page
+
 export const metadata: Metadata = { title: "Tasks" };
 
 export default async function TasksPage({ searchParams }: PageProps<"/tasks">) {
   const session = await requireSession();
-  const { q } = await searchParams;
+  const { q, from } = await searchParams;
   const search = typeof q === "string" ? q.trim() : "";
+  const offset = Math.max(0, Number.parseInt(String(from), 10) || 0);
+  const shown = search ? { q: search } : undefined;
+  const query = { limit: String(PAGE), offset: String(offset), ...shown };
   let tasks: Task[];
   try {
-    tasks = await callBackend<Task[]>(session, `/tasks${search && `?${new URLSearchParams({ q: search })}`}`);
+    tasks = await callBackend<Task[]>(session, `/tasks?${new URLSearchParams(query)}`);
   } catch (error) {
     return <Unavailable error={error} />;
   }
@@ -40,6 +45,10 @@ export default async function TasksPage({ searchParams }: PageProps<"/tasks">) {
           <TaskItem key={task.id} task={task} />
         ))}
       </ul>
+      <nav aria-label="More tasks" className="row">
+        {offset > 0 && <a href={`?${new URLSearchParams({ ...shown, from: String(offset - PAGE) })}`}>Newer</a>}
+        {tasks.length === PAGE && <a href={`?${new URLSearchParams({ ...shown, from: String(offset + PAGE) })}`}>Older</a>}
+      </nav>
     </>
   );
 }
