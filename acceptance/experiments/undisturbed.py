@@ -54,11 +54,16 @@ def request_findings(experiment: Experiment) -> list[Finding]:
 
 
 def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
-    """POD-05 for each restart, and STA-12 for each pod that became unready, that the experiment did not cause."""
+    """POD-05 for each restart, and STA-12 for each pod that became unready, that the experiment did not cause.
+
+    Pods that are to end, those of Jobs, are not judged.
+    """
     before: dict[str, Object] = {}
     findings: list[Finding] = []
     for state in experiment.history.states("Pod", experiment.start, experiment.end):
         for pod in state.objects:
+            if text_at(pod, "spec.restartPolicy", "Always") != "Always":
+                continue
             uid = text_at(pod, "metadata.uid")
             if uid in before and before[uid] is not pod:
                 findings += _changes(experiment, target, before[uid], pod, state)

@@ -107,6 +107,12 @@ def test_pod_that_becomes_unready_by_itself_is_found() -> None:
     assert found_of_pods(5.0, pod("frontend", ready=False, deleted=True)) == []
 
 
+def test_pod_that_is_to_end_is_not_judged() -> None:
+    """A Job's pod that completes is no longer Ready, and may be started again."""
+    job = {**pod("backend", restarts=1, ready=False), "spec": {"restartPolicy": "OnFailure"}}
+    assert found_of_pods(5.0, job) == []
+
+
 def test_one_slow_pod_of_two_is_found() -> None:
     records = [request(n, n / 10, seconds=5.0 if n % 20 == 1 else 0.1, pod=f"api-{n % 2}") for n in range(200)]
     findings = latency_findings(records, "Service/api", "writes")
