@@ -11,6 +11,7 @@ from acceptance.core.target import COMPONENTS
 from acceptance.plugin.state import RULE_BINDING, SessionState
 from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
 
+RULES = "test_rules.py"
 DISRUPTIVE = ("behaviour", "journey")
 """Folders whose tests disturb the release."""
 FOLDER_ORDER = ("static", "image", "behaviour", "contract", "journey", "unit")
@@ -70,16 +71,17 @@ class CollectionHooks:
             self._state.results.tests[item.nodeid] = TestResult(item.stash[RULE_BINDING])
 
 
-def collection_key(item: pytest.Item) -> tuple[bool, bool, int, bool]:
+def collection_key(item: pytest.Item) -> tuple[bool, bool, int, bool, bool]:
     """Return a test's place in the order: what needs no release comes first, experiments come last.
 
-    Of these, the ones marked `experiment(last=True)` judge all earlier ones, or end what later ones would need.
+    Of a folder's tests those come first that read one rendering, image or release for all rules. Of the experiments,
+    the ones marked `experiment(last=True)` judge all earlier ones, or end what later ones would need.
     """
     folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
     late = folder == "static" and not LATE_RULES.isdisjoint(item.stash[RULE_BINDING].rules)
     marks = [mark.kwargs for mark in item.iter_markers("experiment")]
     last = any(kwargs.get("last") for kwargs in marks)
-    return bool(marks), last, FOLDER_ORDER.index(folder), late
+    return bool(marks), last, FOLDER_ORDER.index(folder), late, item.path.name != RULES
 
 
 def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:

@@ -29,6 +29,8 @@ from acceptance.report.finding_text import format_findings, repeat_command
 from acceptance.report.verdict import Outcome, Phase, PhaseEnd, RuleBinding, TestResult, add_phase
 from toolchain.console import ToolchainError
 
+REPEATED = "setup failed with the same error as"
+"""How an error begins that an earlier test has shown."""
 STATUS_LETTERS: Mapping[Outcome, tuple[str, str, str]] = {
     "error": ("error", "E", "ERROR"),
     "untested": ("untested", "u", "UNTESTED"),
@@ -152,7 +154,7 @@ class OutcomeHooks:
         """Show a setup error that fails many tests in full once, and of a wait or a tool the sentence only."""
         first = next((test for known, test in self._setup_errors if known is error), None)
         if first is not None:
-            report.longrepr = f"setup failed with the same error as {first}: {str(error).partition(chr(10))[0]}"
+            report.longrepr = f"{REPEATED} {first}: {str(error).partition(chr(10))[0]}"
             return
         self._setup_errors.append((error, item.nodeid))
         if isinstance(error, ToolchainError | WaitError):

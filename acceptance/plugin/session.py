@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "outcomes": OutcomeHooks(config, state, EvidenceGatherer(state)),
         "durations": DurationHooks(state),
         "sharding": ShardHooks(config, state),
-        "summary": SummaryHooks(state),
+        "summary": SummaryHooks(config, state),
     }.items():
         config.pluginmanager.register(hooks, f"acceptance-{concern}")
 

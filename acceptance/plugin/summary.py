@@ -1,4 +1,4 @@
-"""The summary on the terminal: verdict, reasons, advice, and what was not tested."""
+"""The terminal: each finding when it is made; at the end verdict, reasons, advice, and what was not tested."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ from collections import Counter
 import pytest
 
 from acceptance.core.redaction import redactor
+from acceptance.plugin.outcomes import REPEATED
 from acceptance.plugin.state import SessionState
 from acceptance.report import run_folder
 from acceptance.report.finding_text import finding_line
 
 
 class SummaryHooks:
-    """Writes the release's section of pytest's summary."""
+    """Writes findings, and the release's section of pytest's summary."""
 
-    def __init__(self, state: SessionState) -> None:
+    def __init__(self, config: pytest.Config, state: SessionState) -> None:
+        self._config = config
         self._state = state
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write what a test of a rule found, or why it could not judge, at once; the details follow at the end."""
+        terminal: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        if not report.failed or terminal is None or self._state.results.tests[report.nodeid].binding.level is None:
+            return
+        crash = getattr(report.longrepr, "reprcrash", None)
+        first, *others = str(crash.message if crash is not None else report.longrepr).splitlines() or [""]
+        if not first.startswith(REPEATED):
+            more = " …" if others else ""
+            terminal.ensure_newline()
+            terminal.write_line(f"{report.nodeid.rpartition('::')[2]}: {first}{more}", red=True)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the section, unless the run leaves no folder."""

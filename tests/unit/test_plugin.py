@@ -96,6 +96,14 @@ def test_setup_error_of_many_tests_is_shown_once(pytester: pytest.Pytester, writ
     assert "def cluster" not in text
 
 
+def test_finding_is_written_when_it_is_made(pytester: pytest.Pytester, write: Write) -> None:
+    write("static", FAILING)
+    write("static", PASSING)
+    lines = run(pytester).stdout.str().splitlines()
+    at_once = lines[: next(number for number, line in enumerate(lines) if " FAILURES " in line)]
+    assert [line for line in at_once if line.startswith("test_it: ")] == ["test_it: assert (1 + 1) == 3"]
+
+
 def test_refused_upgrade_is_a_finding_of_the_rule(pytester: pytest.Pytester, write: Write) -> None:
     write(
         "behaviour",
