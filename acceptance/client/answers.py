@@ -15,6 +15,11 @@ _NO_WORDS = re.compile(r"\[object \w+\]|\b(undefined|null|None|NaN)\b")
 _MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
 """Tags, and the whole of a title or link."""
 
+SEE_OTHER = (302, 303, 307, 308)
+"""Statuses that lead to another page."""
+SIGNED_OUT = (200, *SEE_OTHER, 401, 403)
+"""Statuses of a page for somebody who is not signed in: a form to sign in, a redirect to it, or a refusal."""
+
 
 def pod_of(target: Target, answer: requests.Response) -> str:
     """Return the name of the pod that a response names in the header of one of the target's components, or empty."""

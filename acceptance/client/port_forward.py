@@ -19,7 +19,10 @@ from acceptance.core.wait import NotYet, eventually
 
 COMMAND = re.compile(r"^\s*(?:\$ )?((?:kubectl|minikube)\b.*)$")
 ASSIGNMENT = re.compile(r"^\s*(?:\$ )?((?:export\s+)?[A-Z_]+=.*)$")
-PORTS = re.compile(r"\s(?:(\d+):\d+|(\d+))\s*$")
+PORTS = re.compile(r"\s(?:(\d+):(?:\d+|[a-z][\w-]*|\$\{?\w+\}?)|(\d+))(?=\s|$)")
+"""A local port, and a port, the name of one or a variable after it; options may follow."""
+FURTHER = re.compile(r"\s+(?:#|[>|;&]).*$")
+"""A comment, or what a shell does besides."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def find_port_forward(notes: str) -> PortForward | None:
         if found := ASSIGNMENT.match(line):
             assignments.append(found[1])
         elif (found := COMMAND.match(line)) and "port-forward" in found[1]:
-            foreground = found[1].rstrip("& ")
+            foreground = FURTHER.sub("", found[1])
             if ports := PORTS.search(foreground):
                 return PortForward("\n".join([*assignments, f"exec {foreground}"]), int(ports[1] or ports[2]))
     return None

@@ -34,13 +34,23 @@ def changed_tables(before: Mapping[str, list[Row]], after: Mapping[str, list[Row
     return "; ".join(found)[:1000]
 
 
+def exists(postgres: Connection[Any], table: str) -> bool:
+    """Whether there is a table of this name, with or without its schema."""
+    name = sql.Identifier(*table.split(".")).as_string(postgres)
+    return postgres.execute("SELECT to_regclass(%s) IS NOT NULL", [name]).fetchone() == (True,)
+
+
 def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
-    """Return every row of a user by table, to compare them before and after a request."""
-    found = {name: rows(postgres, name, {tables.owner: user_id}) for name in (tables.task, tables.tag)}
-    conversations = rows(postgres, tables.conversation, {tables.owner: user_id})
+    """Return every row of a user by table, to compare them before and after a request.
+
+    An application without tags or chat has not all of the tables.
+    """
+    owned = [name for name in (tables.task, tables.tag, tables.conversation) if exists(postgres, name)]
+    found = {name: rows(postgres, name, {tables.owner: user_id}) for name in owned}
+    conversations = found.get(tables.conversation, []) if exists(postgres, tables.message) else []
     messages = [
         row
         for conversation in conversations
         for row in rows(postgres, tables.message, {tables.message_conversation: conversation[tables.conversation_id]})
     ]
-    return {**found, tables.conversation: conversations, tables.message: messages}
+    return {**found, tables.message: messages}

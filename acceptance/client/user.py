@@ -13,6 +13,7 @@ import requests
 from acceptance.checks.finding import Untested
 from acceptance.client.answers import describe
 from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
+from acceptance.core.fields import text_at
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
@@ -206,8 +207,14 @@ def session_token(target: Target, answer: requests.Response) -> str | None:
 
 
 def user_id(token: str) -> str:
-    """Return the identifier of a token's user."""
-    return str(jwt.decode(token, options={"verify_signature": False})["user"]["id"])
+    """Return the identifier of a token's user, its `user.id` or `sub`; raises `AssertionError` if it has neither."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError as error:
+        raise AssertionError(f"the session's cookie is no JWT: {error}") from error
+    found = text_at(claims, "user.id") or claims.get("sub")
+    assert found, f"expected a token with user.id or sub, got one with {sorted(claims)}"
+    return str(found)
 
 
 def sign_up(
@@ -237,8 +244,11 @@ def sign_up(
     redact(account["password"])
     answer = send_account(gateway, target.auth.sign_up, account, origin)
     assert answer.ok, f"sign-up was answered {describe(target, answer)}"
+    if session_token(target, answer) is None:  # signing up need not sign in
+        answer = send_account(gateway, target.auth.sign_in, account, origin)
     token = session_token(target, answer)
-    assert token, f"sign-up set no cookie {target.auth.cookie}, but {[cookie.name for cookie in answer.cookies]}"
+    cookies = [cookie.name for cookie in answer.cookies]
+    assert token, f"neither sign-up nor sign-in set the cookie {target.auth.cookie}, but {cookies}"
     redact(token)
     obstacle = chat_obstacle(target, own_release=own_release)
     return User(target, gateway, user_id(token), account["email"], account["password"], token, obstacle)

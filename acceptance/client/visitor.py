@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from requests import Response
 
 from acceptance.checks.finding import Untested
-from acceptance.client.answers import describe, set_cookies
+from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
 from acceptance.client.user import TOO_MANY, User, send
@@ -16,9 +16,6 @@ from acceptance.core.target import Screens
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
-
-SEE_OTHER = (302, 303, 307, 308)
-"""Statuses that lead to another page."""
 
 
 class Visitor:

@@ -91,7 +91,7 @@ STARTED = Deadline(
 SCALED_UP = Deadline(
     "scaled up", 240, "metrics each 15 s, a sync each 15 s, at most doubled at a time, and pods' starts"
 )
-SCALED_DOWN = Deadline("scaled down", 240, "the run's window of 30 s, syncs each 15 s, and pods' drains; twice that")
+SCALED_DOWN = Deadline("scaled down", 210, "beyond its window: syncs each 15 s, and pods' drains; twice that")
 SCALED_TO_REST = Deadline(
     "scaled back after the start", 420, "a window of 300 s by default, syncs each 15 s, and pods' drains"
 )

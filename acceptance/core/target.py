@@ -214,7 +214,7 @@ class Api(Model):
     message_field: str = "message"
     conversation_field: str | None = "conversation_id"
     response_field: str = "response"
-    tool_calls_field: str = "tool_calls"
+    tool_calls_field: str | None = "tool_calls"
     role_field: str = "role"
     content_field: str = "content"
     task_field: str | None = None
@@ -249,7 +249,8 @@ class Api(Model):
     """How many earlier messages of a conversation reach the model at most; None if all do."""
 
     @field_validator(
-        *("complete", "tags", "tag", "chat", "conversations", "messages", "conversation_field"), mode="before"
+        *("complete", "tags", "tag", "chat", "conversations", "messages", "conversation_field", "tool_calls_field"),
+        mode="before",
     )
     @classmethod
     def _not_offered(cls, value: Any) -> Any:

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from acceptance.checks.finding import Finding
+from acceptance.client.answers import describe
 from acceptance.client.pods import origins
-from acceptance.client.user import User
+from acceptance.client.user import User, send
 from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, DATABASE_UP
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component
@@ -89,18 +90,20 @@ def wait_reachable(gateway: Gateway, database: Database) -> None:
 
 
 def wait_serving(runner: ExperimentRunner, user: User) -> None:
-    """Wait until each backend pod writes a task."""
-    api = user.target.api
+    """Wait until each backend pod writes a task, and the frontend shows the page of tasks."""
+    api, page = user.target.api, user.gateway.url("frontend", user.target.pages.tasks)
 
     def probe() -> None:
         try:
             for origin in origins(runner.release, "backend").values():
                 body = {api.title_field: new_token()}
                 user.request_json("POST", user.path(api.tasks), body, api.created, origin=origin)
+            shown = send(user.gateway, "GET", page, headers=user.cookie, allow_redirects=False)
+            assert shown.ok, f"GET {page}: {describe(user.target, shown)}"
         except AssertionError as error:
             raise NotYet(str(error)) from error
 
-    eventually("each backend pod to write a task", probe, DATABASE_RECOVERY)
+    eventually("each backend pod to write a task, and the frontend to show tasks", probe, DATABASE_RECOVERY)
 
 
 def during(records: Iterable[Record], interval: Interval) -> list[Record]:

@@ -30,5 +30,6 @@ def cpu_utilisation(history: History, autoscaler: str, interval: Interval) -> Cu
         for item in state.objects
         if name_of(item) == autoscaler
         for metric in mappings_at(item, "status.currentMetrics")
-        if isinstance(value := at(metric, "resource.current.averageUtilization"), int)
+        for kind in ("resource", "containerResource")
+        if isinstance(value := at(metric, f"{kind}.current.averageUtilization"), int)
     ]

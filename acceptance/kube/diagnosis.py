@@ -24,8 +24,13 @@ CRASH_LOOP_RESTARTS = 2
 """Restarts from which a container that runs, but is not ready, counts as crash-looping."""
 
 
-def container_cause(status: Object) -> str | None:
-    """Return why a container does not run, or None; the sentence is the same for every retry."""
+def container_cause(status: Object, *, may_end: bool = False) -> str | None:
+    """Return why a container does not run, or None; the sentence is the same for every retry.
+
+    Args:
+        status: The container's status.
+        may_end: Whether it is no cause that the container ended.
+    """
     name = text_at(status, "name")
     waiting = mapping_at(status, "state.waiting")
     reason = text_at(waiting, "reason")
@@ -33,7 +38,7 @@ def container_cause(status: Object) -> str | None:
         return f"container {name}: the image {text_at(status, 'image')} {IMAGE_REASONS[reason]}"
     if reason in CONFIG_REASONS:
         return f"container {name} can't be created: {text_at(waiting, 'message')}"
-    return None if status.get("ready") is True else _start_or_exit_cause(name, status)
+    return None if may_end or status.get("ready") is True else _start_or_exit_cause(name, status)
 
 
 def _start_or_exit_cause(name: str, status: Object) -> str | None:
@@ -62,8 +67,9 @@ def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
     message = text_at(scheduled, "message")
     if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in message:
         return f"Pod/{name_of(pod)} can't be scheduled: {message}"
+    may_end = text_at(pod, "spec.restartPolicy", "Always") != "Always"  # a Job's pod, which others may follow
     for status in statuses(pod):
-        if (cause := container_cause(status)) is not None:
+        if (cause := container_cause(status, may_end=may_end)) is not None:
             return f"Pod/{name_of(pod)}: {cause}"
     if awaiting_sandbox(pod):
         messages = sorted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -81,7 +82,10 @@ class OutcomeHooks:
         if isinstance(error, RefusedReleaseError):
             add_phase(result, phase, self._refusal(error, result))
         else:
-            add_phase(result, phase, phase_end(error, phase) if error else None)
+            end = phase_end(error, phase) if error else None
+            if end is not None and end.outcome == "failed" and not end.findings:
+                end = self._assertion(end, result)
+            add_phase(result, phase, end)
         if isinstance(error, Untested) and error.cause is not None and result.binding.level is not None:
             self._add_cause(error.cause, result.binding.level)
         result.seconds[phase] = report.duration
@@ -106,6 +110,19 @@ class OutcomeHooks:
         result.classified += [each for each in classified if each.severity != "blocking"]
         blocking = tuple(each.finding for each in classified if each.severity == "blocking")
         return PhaseEnd("failed" if blocking else "untested", actual, blocking)
+
+    def _assertion(self, end: PhaseEnd, result: TestResult) -> PhaseEnd:
+        """Return how a plain assertion ends a test: as advice where it would be advice as a finding of each rule."""
+        target = self._state.results.target
+        release = f"Release/{target.chart.release}"
+        found = [
+            classify(Finding(rule, release, "assertion", "to hold", end.reason), target, date.today())
+            for rule in result.binding.rules
+        ]
+        if not found or any(each.severity == "blocking" for each in found):
+            return end
+        result.classified += found
+        return replace(end, outcome="untested")
 
     def _add_cause(self, cause: Finding, level: Level) -> None:
         """Add the finding that leaves a test nothing to assert, unless a selected test reports it itself."""

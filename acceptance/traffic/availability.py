@@ -62,6 +62,11 @@ class Availability:
         return sum(record.reused for record in self.records)
 
     @property
+    def keeps_connections(self) -> bool:
+        """Whether the server left a connection open after a response, so that it could be used again."""
+        return any(record.status and not record.close for record in self.records)
+
+    @property
     def new(self) -> int:
         """Requests on a new connection."""
         return len(self.records) - self.reused

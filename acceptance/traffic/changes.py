@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from acceptance.client.answers import SEE_OTHER
 from acceptance.client.forms import submit, text_form
 from acceptance.client.user import User, send
 from acceptance.core.target import Tables
@@ -19,8 +20,6 @@ from acceptance.traffic.write_ledger import Ledger, Write, count, reconcile
 PAUSE = 0.5
 """Seconds between two changes: each takes two or three requests."""
 SUCCESS = range(200, 300)
-SEE_OTHER = range(302, 309)
-"""Statuses that answer a form whose effect has been made."""
 
 
 @dataclass

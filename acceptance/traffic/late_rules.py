@@ -1,4 +1,4 @@
-"""Failed connections that a node explains whose rules still led to a pod that had gone."""
+"""Failed connections that kube-proxy explains: it was late to route to pods that had become Ready."""
 
 from __future__ import annotations
 

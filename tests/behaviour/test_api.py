@@ -26,8 +26,8 @@ from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
 
 OK = 200
-BAD_REQUEST = 400
-"""HTTP's status for a body that can't be parsed."""
+UNREADABLE = (400, 413, 415)
+"""HTTP's statuses for a body that can't be decoded, is too large, or is of no known type."""
 
 
 def unique_text(what: str) -> str:
@@ -48,7 +48,8 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
             listed = user.items(user.path(api.tasks), api.tasks_field, origin=origin)
             actual = one[api.title_field], one[api.completed_field]
             assert actual == (title, completed), f"{pod}: expected the task {(title, completed)}, got {actual}"
-            assert listed.count(one) == 1, f"{pod}: expected the task once in the list, got {listed.count(one)} times"
+            count = [each[api.id_field] for each in listed].count(one[api.id_field])
+            assert count == 1, f"{pod}: expected the task once in the list, got it {count} times"
         stored = [(r[tables.task_title], r[tables.task_completed]) for r in rows(admin_connection, tables.task, whose)]
         assert stored == [(title, completed)], f"{tables.task}: expected {[(title, completed)]}, got {stored}"
 
@@ -81,14 +82,16 @@ def test_tag_lifecycle(ready_release: Release, user: User, admin_connection: Con
     tag = user.request_json("POST", path, {api.tag_field: name}, api.created, origin=next(turn))
     for pod, origin in pods.items():
         tags = user.items(path, api.tags_field, origin=origin)
-        assert tag in tags, f"{pod}: expected {tag} among the tags, got {tags}"
+        found = [each[api.id_field] for each in tags]
+        assert tag[api.id_field] in found, f"{pod}: expected {tag} among the tags, got {tags}"
     count = len(rows(admin_connection, tables.tag, whose))
     assert count == 1, f"{tables.tag}: expected one row {name}, got {count}"
     one = user.path(api.tag, "one tag", id=tag[api.id_field])
     user.request_json("DELETE", one, None, api.deleted, origin=next(turn))
     for pod, origin in pods.items():
         tags = user.items(path, api.tags_field, origin=origin)
-        assert tag not in tags, f"{pod}: expected no deleted tag, got {tag}"
+        found = [each[api.id_field] for each in tags]
+        assert tag[api.id_field] not in found, f"{pod}: expected no deleted tag, got {tag}"
     assert not rows(admin_connection, tables.tag, whose), f"{tables.tag}: expected no row of the deleted tag"
 
 
@@ -198,11 +201,13 @@ def list_all(user: User, path: str) -> set[object]:
     if api.page_query is None:
         return {each[api.title_field] for each in user.tasks()}
     found: set[object] = set()
-    for offset in range(0, 2 * MANY, size):
+    offset = 0
+    while offset < 2 * MANY:
         part = user.items(f"{path}?{api.page_query.format(limit=size, offset=offset)}", api.tasks_field)
-        found |= {each[api.title_field] for each in part}
-        if len(part) < size:
+        if not part:
             break
+        found |= {each[api.title_field] for each in part}
+        offset += len(part)  # an API may give fewer than were asked for
     return found
 
 
@@ -231,19 +236,19 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
     "task: title of a megabyte": lambda api: BadInput("POST", api.tasks, {api.title_field: "x" * 2**20}),
     "task: new title an object": lambda api: BadInput(api.update_method, api.task, {api.title_field: {"a": 1}}),
     "task: completed an object": lambda api: BadInput(
-        api.complete_method, api.complete, {api.completed_field: {"a": 1}}
+        api.complete_method, None if api.complete_toggles else api.complete, {api.completed_field: {"a": 1}}
     ),
     "task: read by a word": lambda api: BadInput("GET", api.task.replace("{id}", "no-id"), by_path=True),
     "task: deleted by a word": lambda api: BadInput("DELETE", api.task.replace("{id}", "no-id"), by_path=True),
     "task: read by a huge number": lambda api: BadInput("GET", api.task.replace("{id}", "9" * 40), by_path=True),
     "tag: no name": lambda api: BadInput("POST", api.tags, {}),
     "tag: name empty": lambda api: BadInput("POST", api.tags, {api.tag_field: ""}),
-    "tag: name a number": lambda api: BadInput("POST", api.tags, {api.tag_field: 5}),
+    "tag: name an object": lambda api: BadInput("POST", api.tags, {api.tag_field: {"a": 1}}),
     "chat: no message": lambda api: BadInput("POST", api.chat, {}),
     "chat: message empty": lambda api: BadInput("POST", api.chat, {api.message_field: ""}),
     "chat: message an object": lambda api: BadInput("POST", api.chat, {api.message_field: {"a": 1}}),
     "chat: conversation an object": lambda api: BadInput(
-        "POST", api.chat, {api.message_field: "hello", str(api.conversation_field): {"a": 1}}
+        "POST", api.conversation_field and api.chat, {api.message_field: "hello", str(api.conversation_field): {"a": 1}}
     ),
     "messages: of a word": lambda api: BadInput(
         "GET", api.messages and api.messages.replace("{id}", "no-id"), by_path=True
@@ -269,7 +274,7 @@ def test_invalid_input_is_refused_and_not_stored(
     before = user_rows(admin_connection, tables, user.id)
     content = {"data": bad.raw, "headers": {"Content-Type": "application/json"}} if bad.raw else {"json": bad.body}
     answer = user.call(bad.method, path, **content)
-    expected = {api.bad_input} | ({api.absent} if bad.by_path else set()) | ({BAD_REQUEST} if bad.raw else set())
+    expected = {api.bad_input, *UNREADABLE} | ({api.absent} if bad.by_path else set())
     assert answer.status_code in expected, f"expected one of {expected}, got {answer.status_code}: {answer.text[:300]}"
     assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import METRICS, SCALED_DOWN, SCALED_UP, Deadline
-from acceptance.core.fields import Object, at, name_of
+from acceptance.core.fields import Object, at, integer_at, name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import Autoscaler, Component
 from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
-from acceptance.kube.client import NO_METRICS, ApiServer
+from acceptance.kube.client import NO_METRICS, ApiServer, Objects
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
 from acceptance.provision.provisioner import Provisioner
 from acceptance.report import timeline
@@ -27,8 +27,10 @@ from acceptance.traffic.load_test import Load, run_load, stored_tasks
 from acceptance.traffic.plans import on_held_connections, task_writes
 from toolchain.console import CommandError
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 """Metrics, scale-up, scale-down and the restored baseline, each to its deadline; and the setup."""
+WINDOW, DEFAULT_WINDOW = "spec.behavior.scaleDown.stabilizationWindowSeconds", 300
+"""Where an autoscaler states its window, in seconds, and Kubernetes' default."""
 CLIENTS = 12
 """Of 10 requests per second each: 480 m CPU and more, where 70 % of five requests of 100 m are 350 m."""
 SAMPLED_PER_SECOND = 5.0
@@ -61,13 +63,37 @@ class Scaling:
     scaled_down: WaitResult[None] = SKIPPED
     replicas: tuple[int, int] = (0, 0)
     acknowledged: int = 0
+    deadline: Deadline = SCALED_DOWN
+    """Of the scale-down."""
     stored: int | None = None
     """Of the load's tasks; None where the database is not the run's."""
 
     def require_scaled_up(self) -> float:
-        """Seconds from the start of the load to maxReplicas; raises `WaitError` if it was not reached."""
+        """Seconds from the start of the load to maxReplicas.
+
+        Raises:
+            WaitError: It was not reached.
+            Untested: The backend serves the load with less CPU than the autoscaler's target.
+        """
         self.metrics.raise_if_failed()
+        if not self.scaled_up.ok:
+            used = [cpu for _, cpu in cpu_utilisation(self.experiment.history, self.limits.name, self.load)]
+            if used and max(used) <= self.limits.cpu_percent:
+                raise Untested(
+                    f"the load takes {max(used)} % CPU at most, and the target is {self.limits.cpu_percent} %"
+                )
         return self.scaled_up.seconds
+
+    def require_maximum(self) -> None:
+        """Raise `Untested` if maxReplicas was not reached, which HPA-09 judges."""
+        if not self.scaled_up.ok:
+            raise Untested("the backend was not scaled up to maxReplicas (HPA-09)")
+
+    def scale_down_deadline(self, objects: Objects) -> Deadline:
+        """How long the scale-down may take, with the window that the autoscaler in the cluster has."""
+        autoscalers = {name_of(item): item for item in objects.list("HorizontalPodAutoscaler").objects}
+        window = integer_at(autoscalers.get(self.limits.name, {}), WINDOW, DEFAULT_WINDOW)
+        return replace(SCALED_DOWN, seconds=SCALED_DOWN.seconds + (DEFAULT_WINDOW if window is None else window))
 
     def desired_replicas(self) -> list[tuple[float, int]]:
         """When the autoscaler desired how many replicas, from the start of the load."""
@@ -130,7 +156,7 @@ def scale_down(experiments: ExperimentRunner, scaling: Scaling, writer: User) ->
     with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD_CONNECTIONS, HELD_PAUSE)) as held:
         experiment.traffic["held connections"] = held
         scaling.scaled_down = experiment.wait_for(
-            "scaled down", lambda: wait_scaled(experiments, backend, minimum, SCALED_DOWN)
+            "scaled down", lambda: wait_scaled(experiments, backend, minimum, scaling.deadline)
         )
         dwell(HOLD_SECONDS, "the count stays at minReplicas")
 
@@ -159,9 +185,10 @@ def scaling(
         scaling.metrics = experiment.wait_for("metrics", lambda: wait_metrics(experiments, limits))
         if not scaling.metrics.ok:
             return scaling
+        scaling.deadline = scaling.scale_down_deadline(experiments.objects)
         experiment.wait_for(
             "minReplicas before the load",
-            lambda: wait_scaled(experiments, backend, limits.min_replicas, SCALED_DOWN),
+            lambda: wait_scaled(experiments, backend, limits.min_replicas, scaling.deadline),
         )
         start = experiment.annotate("load starts")
         database = provisioner.database() if provisioner.installs_release else None
@@ -249,15 +276,15 @@ def phase_ends(scaling: Scaling) -> dict[str, float]:
 def test_scales_down_to_min_replicas(
     scaling: Scaling, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
-    scaling.require_scaled_up()
+    scaling.require_maximum()
     seconds = scaling.scaled_down.seconds
-    record_measurement("autoscaling: end of load to minReplicas", seconds, "s", Limit.of(SCALED_DOWN))
+    record_measurement("autoscaling: end of load to minReplicas", seconds, "s", Limit.of(scaling.deadline))
     report_findings(limit_findings("HPA-10", scaling), experiments.target)
 
 
 @pytest.mark.rule("HPA-11")
 def test_upgrade_keeps_the_replica_count(scaling: Scaling, experiments: ExperimentRunner) -> None:
-    scaling.require_scaled_up()
+    scaling.require_maximum()
     scaling.upgraded.raise_if_failed()
     before, after = scaling.replicas
     findings = []
@@ -269,7 +296,7 @@ def test_upgrade_keeps_the_replica_count(scaling: Scaling, experiments: Experime
 
 @pytest.mark.rule("HPA-12")
 def test_no_request_fails_while_scaling(scaling: Scaling, experiments: ExperimentRunner) -> None:
-    scaling.require_scaled_up()
+    scaling.require_maximum()
     scaling.scaled_down.raise_if_failed()
     findings = [
         finding
@@ -282,7 +309,7 @@ def test_no_request_fails_while_scaling(scaling: Scaling, experiments: Experimen
 @pytest.mark.rule("PER-05")
 def test_load_is_stored(scaling: Scaling, experiments: ExperimentRunner) -> None:
     """Locust reports once a second, so that more may be stored than it has counted."""
-    scaling.require_scaled_up()
+    scaling.require_maximum()
     if scaling.stored is None:
         raise Untested("the tasks can't be counted: the database is not this run's")
     findings = []

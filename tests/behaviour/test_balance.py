@@ -73,7 +73,8 @@ def test_half_a_share_would_be_found(balanced_traffic: Experiment, experiments: 
 def test_write_on_one_pod_is_read_on_every_other(experiments: ExperimentRunner, user: User, gateway: Gateway) -> None:
     part, api = experiments.target.component("backend"), experiments.target.api
     addresses = {name_of(pod): text_at(pod, "status.podIP") for pod in experiments.pods(part)}
-    assert len(addresses) >= 2
+    if len(addresses) < 2:
+        raise Untested("the backend has one pod")
     path = user.path(api.tasks)
     headers = {"Authorization": f"Bearer {user.token}"}
     findings = []

@@ -59,6 +59,12 @@ def test_configured_origins_are_allowed(user: User, allowed_origins: list[str]) 
             assert allowed.ok, f"{what} from {origin}: expected 2xx, got {allowed.status_code}: {allowed.text}"
             found = {name.strip() for name in allowed.headers.get("Access-Control-Allow-Methods", "").split(",")}
             assert found & {method, "*"}, f"{what} from {origin}: expected it among the methods, got {found}"
+            asked = {
+                name.strip().lower() for name in allowed.headers.get("Access-Control-Allow-Headers", "").split(",")
+            }
+            assert "authorization" in asked, (
+                f"{what} from {origin}: expected Authorization among the headers, got {asked}"
+            )
         for what, answer in answers:
             actual = answer.headers.get(ALLOWED)
             assert actual == origin, f"{what} from {origin}: expected {ALLOWED}: {origin}, got {actual}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from acceptance.checks.finding import Finding, report_findings
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import READINESS
 from acceptance.core.fields import Object, name_of
@@ -105,6 +105,8 @@ def test_requests_fail_only_until_paused_pod_is_unready(
     short_freeze: ShortFreeze, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
     backend = experiments.target.component("backend")
+    if backend.replicas < 2:
+        raise Untested("the backend has one pod: requests to it have no other while it is paused")
     longest = require_probe(experiments.objects, experiments.target, "backend", "readinessProbe").longest_detection
     pause = short_freeze.pauses["backend"]
     pause.unready.raise_if_failed()

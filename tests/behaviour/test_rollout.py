@@ -108,7 +108,8 @@ def require_enough_requests(availability: Availability, name: str, turnovers: li
     """Raise `InconclusiveSampleError` if there are too few requests, in all, while both versions ran, or of a kind."""
     minimum, during = MIN_REQUESTS[name], availability.sent_within(turnovers)
     too_few = len(availability.records) < minimum or during < minimum / 2
-    too_few_of_a_kind = min(availability.new, availability.reused) < 0.4 * len(availability.records)
+    kinds = [availability.new, *([availability.reused] if availability.keeps_connections else [])]
+    too_few_of_a_kind = min(kinds) < 0.4 * len(availability.records)
     if too_few or too_few_of_a_kind:
         raise InconclusiveSampleError(
             f"not enough requests to judge: {availability.figures()}, {during} of them while both versions ran"

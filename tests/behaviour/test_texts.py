@@ -51,11 +51,15 @@ def test_odd_titles_are_stored_found_and_shown(
     """In the response, on every pod, in PostgreSQL, by search, and as text on the page."""
     api, tables = user.target.api, user.target.tables
     texts = {(marker := f"t{secrets.token_hex(6)}"): odd_text(kind, marker) for kind in ODD_TEXTS}
+    texts = {key: text for key, text in texts.items() if api.title_limit is None or len(text) <= api.title_limit}
+    if not texts:
+        raise Untested(f"titles of {api.title_limit} characters are too short for what is asked here")
     identifiers, findings = {}, []
     for text in texts.values():
         answer = user.call("POST", user.path(api.tasks), json={api.title_field: text})
         if answer.status_code != api.created:
-            findings.append(Finding(RULE, f"POST {api.tasks}", repr(text), "201", describe(user.target, answer)))
+            expected, actual = str(api.created), describe(user.target, answer)
+            findings.append(Finding(RULE, f"POST {api.tasks}", repr(text), expected, actual))
             continue
         task = user.task(answer.json())
         identifiers[text] = task[api.id_field]
@@ -95,6 +99,8 @@ def test_search_takes_wildcards_literally(user: User) -> None:
 
 @pytest.mark.rule("PER-09")
 def test_search_page_shows_what_was_found_only(ready_release: Release, user: User) -> None:
+    if user.target.api.search_query is None:
+        raise Untested("the target names no search")
     found, other = (f"{what} {secrets.token_hex(6)}" for what in ("found", "other"))
     for title in (found, other):
         user.add_task(title)

@@ -9,13 +9,13 @@ import pytest
 import requests
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import SEE_OTHER
 from acceptance.client.forms import from_browser, submit, text_form
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import REQUEST
 from acceptance.core.redaction import redactor
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
-from acceptance.traffic.changes import SEE_OTHER
 from acceptance.traffic.plans import new_token
 
 REPLICAS = 2

@@ -104,6 +104,20 @@ def test_finding_is_written_when_it_is_made(pytester: pytest.Pytester, write: Wr
     assert [line for line in at_once if line.startswith("test_it: ")] == ["test_it: assert (1 + 1) == 3"]
 
 
+@pytest.mark.parametrize(("rule", "exit_code"), [("STA-13", 0), ("STA-01", 1)])
+def test_assertion_of_a_derived_rule_is_advice_on_a_lenient_target(
+    pytester: pytest.Pytester, write: Write, rule: str, exit_code: int
+) -> None:
+    text = (ROOT / "target.toml").read_text(encoding="utf-8")
+    (pytester.path / "target.toml").write_text(text.replace("strict = true", "strict = false"), encoding="utf-8")
+    for name in ("chart", "app", "dockerfiles"):
+        (pytester.path / name).symlink_to(ROOT / name)
+    write("behaviour", FAILING.replace("POD-04", rule))
+    assert run(pytester, "tests", "--target", "target.toml").ret == exit_code
+    advice = [each["rule"] for each in signoff(pytester)["findings"] if each["severity"] == "advice"]
+    assert advice == ([] if exit_code else [rule])
+
+
 def test_refused_upgrade_is_a_finding_of_the_rule(pytester: pytest.Pytester, write: Write) -> None:
     write(
         "behaviour",
