@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from acceptance.checks.finding import Finding
+from acceptance.checks.isolation import container_spec
 from acceptance.client.user import User
-from acceptance.core.fields import name_of
+from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
@@ -56,13 +57,27 @@ def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
 
 
 def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """The variables of these names in the environment of each running container, by component."""
+    """What each running container has of these keys of the ConfigMap or Secret in its environment, by component."""
     cluster, found = experiments.release.cluster, {}
     for name in COMPONENTS:
         part = experiments.target.component(name)
-        processes = [process_environment(cluster, pod, part.container) for pod in experiments.pods(part)]
-        found[str(name)] = [{key: process[key] for key in keys if key in process} for process in processes]
+        found[str(name)] = [
+            values_by_key(container_spec(pod, part.container), process_environment(cluster, pod, part.container), keys)
+            for pod in experiments.pods(part)
+        ]
     return found
+
+
+def values_by_key(container: Object, environment: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
+    """Return what a container's environment has of each key, whose variable may have another name or a prefix."""
+    prefixes = [text_at(source, "prefix") for source in mappings_at(container, "envFrom")]
+    names = {key: [*(f"{prefix}{key}" for prefix in prefixes), key] for key in keys}
+    for variable in mappings_at(container, "env"):
+        for kind in ("configMapKeyRef", "secretKeyRef"):
+            if (key := text_at(variable, f"valueFrom.{kind}.key")) in names:
+                names[key].insert(0, text_at(variable, "name"))
+    known = {key: next((name for name in candidates if name in environment), None) for key, candidates in names.items()}
+    return {key: environment[name] for key, name in known.items() if name is not None}
 
 
 def make_change(
