@@ -149,16 +149,6 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "second deletion answered as the first",
-        "PER-09",
-        DELETED,
-        replace(
-            TASKS,
-            '    if deleted is None:\n        raise HTTPException(404, "no such task")\n',
-            "    del deleted\n",
-        ),
-    ),
-    mutant(
         "tasks in the prompt as they once were",
         "PER-09",
         NO_PROMPT,
