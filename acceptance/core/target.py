@@ -199,6 +199,8 @@ class Api(Model):
     complete_toggles: bool = False
     """Whether completing a task without a body turns its state over."""
     created: int = 201
+    updated: int = 200
+    """The status of a task that was changed or completed; with 204 there is no body."""
     deleted: int = 204
     bad_input: int = 422
     absent: int = 404

@@ -59,11 +59,11 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
     path = user.path(api.task, id=created[api.id_field])
     whose = {tables.owner: user.id, tables.task_id: created[api.id_field]}
     assert_same(first, completed=False)
-    user.request_json(api.update_method, path, {api.title_field: second}, origin=next(turn))
+    user.request_json(api.update_method, path, {api.title_field: second}, api.updated, origin=next(turn))
     assert_same(second, completed=False)
     if api.complete:
         done = user.path(api.complete, id=created[api.id_field])
-        user.request_json(api.complete_method, done, {api.completed_field: True}, origin=next(turn))
+        user.request_json(api.complete_method, done, {api.completed_field: True}, api.updated, origin=next(turn))
         assert_same(second, completed=True)
     user.request_json("DELETE", path, None, api.deleted, origin=next(turn))
     for origin in pods.values():
