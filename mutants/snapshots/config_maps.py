@@ -59,7 +59,7 @@ def _no_value(draft: Draft) -> None:
     draft.change_facts(lambda fact: replace(fact, environment={}))
 
 
-@mutant("CFG-10", "no variable from the ConfigMap", "live")
+@mutant("CFG-10", "no variable from the ConfigMap", "live", component="backend")
 def _no_variables(draft: Draft) -> None:
     for body in draft.containers():
         body.pop("env", None)
