@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from acceptance.checks.clauses import timestamp
 from acceptance.checks.finding import Finding, Untested
 from acceptance.core.deadlines import ROLLED_OUT, Deadline
 from acceptance.core.fields import Object, at, name_of, text_at
@@ -14,9 +15,19 @@ from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.kube.history import GapError, History
 from acceptance.kube.quantity import resolved
-from acceptance.kube.status import has_condition, is_ready, is_terminating, pods_of, revision, unfinished_reason
+from acceptance.kube.status import (
+    condition,
+    has_condition,
+    is_ready,
+    is_terminating,
+    pods_of,
+    revision,
+    unfinished_reason,
+)
 
 BOUNDS = ("maxSurge", "maxUnavailable")
+WATCH_LAG = 0.5
+"""Seconds by which a pod's status may reach the recorder later than its endpoint reaches the node."""
 
 
 def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:
@@ -128,10 +139,16 @@ def revisions(history: History, component: Component, interval: Interval) -> dic
 
 
 def ready_since(history: History, component: Component, interval: Interval) -> dict[str, float]:
-    """When each of the component's pods was first observed Ready, by name; the interval's start if it already was."""
+    """The earliest moment at which each of the component's pods may have been Ready, by name.
+
+    A busy machine delivers the watch late, and the kubelet states whole seconds: before the earlier of both moments the
+    pod was not Ready. It is not after the interval's start if the pod was Ready then.
+    """
     moments: dict[str, float] = {}
     for state in history.states("Pod", interval.start, interval.end):
         for pod in pods_of(state.objects, component):
             if has_condition(pod, "Ready"):
-                moments.setdefault(name_of(pod), state.moment)
+                stated = timestamp(condition(pod, "Ready").get("lastTransitionTime"))
+                seen = state.moment - WATCH_LAG
+                moments.setdefault(name_of(pod), min(seen, stated.timestamp()) if stated else seen)
     return moments

@@ -9,7 +9,7 @@ import pytest
 
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Image
-from acceptance.experiments.rollout import bounds_findings, revisions, turnover
+from acceptance.experiments.rollout import bounds_findings, ready_since, revisions, turnover
 from acceptance.kube.history import GapError, History, Version
 from acceptance.kube.status import unfinished_reason
 
@@ -213,3 +213,15 @@ def test_turnover_without_replacement_is_a_gap() -> None:
 def test_revisions_are_by_pod() -> None:
     found = revisions(history(*GOOD), COMPONENT, Interval(5.0, 30.0))
     assert found == {"a": "old", "b": "old", "c": "new", "d": "new"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "earliest"),
+    [("1970-01-01T00:00:11Z", 11.0), ("1970-01-01T00:00:12Z", 11.5), (None, 11.5)],
+)
+def test_pod_is_not_ready_before_the_watch_and_its_status_say_so(stated: str | None, earliest: float) -> None:
+    """The watch delivers the condition at 12 s; a status of an earlier second shows that it was late."""
+    ready = pod("c")
+    ready["status"]["conditions"][0]["lastTransitionTime"] = stated
+    since = ready_since(history((10.0, pod("c", ready=False)), (12.0, ready)), COMPONENT, Interval(5.0, 30.0))
+    assert since == {"c": earliest}
