@@ -57,7 +57,7 @@ def _plain(node: yaml.Node | None, path: str) -> Iterator[tuple[str, str, int]]:
         where = f"{path}.{key.value}" if path else str(key.value)
         if isinstance(value, yaml.ScalarNode):
             kind = TEXTS.fullmatch(value.value)
-            plain = value.style is None and kind is not None and value.tag != "tag:yaml.org,2002:str"
+            plain = not value.style and kind is not None and value.tag != "tag:yaml.org,2002:str"
             if plain and kind is not None and (kind.lastgroup != "float" or VERSION.search(str(key.value))):
                 yield where, value.value, value.start_mark.line + 1
         else:

@@ -28,7 +28,8 @@ from acceptance.checks.finding import Finding, Untested, Waived
 from acceptance.checks.places import with_places
 from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.target import COMPONENTS, CREDENTIALS
+from acceptance.core.fields import at
+from acceptance.core.target import COMPONENTS, CREDENTIALS, Target
 
 FILES_ALONE = ("CHT-01", "CHT-02", "CHT-03", "CHT-04", "CHT-05", "CHT-06", "CHT-07", "CHT-09")
 """Rules of the chart's files, and the rule that the chart renders."""
@@ -64,7 +65,16 @@ class RenderedChart:
         else:
             self.require_rendered()
             chosen = [each for each in self.snapshots if renders(each)]
-        return [(snapshot, self.renderer.target) for snapshot in chosen]
+        return [(snapshot, self._target_of(snapshot)) for snapshot in chosen]
+
+    def _target_of(self, snapshot: Snapshot) -> Target:
+        """Return the target as a values file changes it: one for an environment may name another namespace."""
+        target, chart = self.renderer.target, snapshot.chart
+        path = target.values.namespace
+        stated = at(chart.values, path) if path and chart else None
+        if snapshot.shipped or not isinstance(stated, str) or not stated:
+            return target
+        return target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": stated})})
 
     def require_rendered(self) -> None:
         """Raise `Untested`, with the finding that is its cause, if the chart's defaults do not render."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -65,12 +66,17 @@ def _of_type(name: object, body: Object) -> st.SearchStrategy[Any] | None:
         case "boolean":
             return st.booleans()
         case "integer":
-            return st.integers(int(body.get("minimum", 0)), int(body.get("maximum", 1000)))
+            least = int(body.get("minimum", min(0, int(body.get("maximum", 0)))))
+            return st.integers(least, int(body.get("maximum", least + 1000)))
         case "number":
             return st.sampled_from([0.25, 0.5, 1, 2.5])
         case "string":
             longest = min(int(body.get("maxLength", MAX_LENGTH)), MAX_LENGTH)
-            text = st.from_regex(str(body.get("pattern", "^[ -~]*$")), alphabet=PRINTABLE)
+            try:
+                pattern = re.compile(str(body.get("pattern", "^[ -~]*$")))
+            except re.error:
+                return None  # ECMAScript's, which Python does not know
+            text = st.from_regex(pattern, alphabet=PRINTABLE)
             return text.filter(lambda drawn: int(body.get("minLength", 0)) <= len(drawn) <= longest)
     return None
 

@@ -210,7 +210,7 @@ def _optional(renderer: Renderer) -> Iterator[Variation]:
     given = {
         ".".join(keys): OPTIONAL_VALUES[keys[-1]]
         for keys, value in leaves(renderer.shipped)
-        if keys[-1] in OPTIONAL_VALUES and not value
+        if keys[-1] in OPTIONAL_VALUES and not value and isinstance(value, type(OPTIONAL_VALUES[keys[-1]]))
     }
     if given:
         yield Variation("optional values", set_paths({}, given), renderer.target, only=("CHT-09", "IMG-01", "IMG-02"))

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from jsonschema.validators import validator_for
+from referencing.exceptions import Unresolvable
 
 from acceptance.checks.clauses import wrong_namespace
 from acceptance.checks.component_view import ComponentView
@@ -119,8 +121,9 @@ def templates_define_every_entity(view: ComponentView) -> Iterator[Violation]:
     required: list[tuple[str, bool]] = [
         ("helpers (a template file whose name starts with _)", any(f.startswith("_") for f in files)),
         ("NOTES.txt", "NOTES.txt" in files),
-        (f"ConfigMap/{target.config_map.name}", view.find_config_map() is not None),
-        (f"Secret/{target.secret.name}", view.find_secret() is not None),
+        # A values file may name existing ones.
+        (f"ConfigMap/{target.config_map.name}", not view.shipped or view.find_config_map() is not None),
+        (f"Secret/{target.secret.name}", not view.shipped or view.find_secret() is not None),
         ("a Namespace, at least when its value is set", renders_namespace(view)),
     ]
     for component in ("backend", "frontend"):
@@ -258,12 +261,17 @@ def values_fit_the_schema(view: ComponentView) -> Iterator[Violation]:
     if schema is None:
         yield Violation("values.schema.json", "file", "present", "none", derived=True)
         return
+    dialect = validator_for(schema, default=Draft202012Validator)
     try:
-        Draft202012Validator.check_schema(schema)
+        dialect.check_schema(dict(schema))
     except SchemaError as error:
         yield Violation("values.schema.json", "file", "a valid JSON Schema", error.message)
         return
-    for mistake in Draft202012Validator(schema).iter_errors(chart.values):
+    try:
+        mistakes = list(dialect(schema).iter_errors(chart.values))
+    except Unresolvable as error:
+        raise Untested(f"values.schema.json refers to another schema that can't be read: {error}") from error
+    for mistake in mistakes:
         path = ".".join(map(str, mistake.absolute_path)) or "values"
         # The value may be a secret, so only the violated keyword is quoted.
         expected = f"valid under the schema's {mistake.validator} ({format_value(mistake.validator_value, 60)})"

@@ -144,13 +144,19 @@ def given_texts(view: ComponentView) -> Iterator[str]:
             yield value
 
 
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^@\s]*|[\w-]+(\.[\w-]+)+(:\d+)?")
+"""A URL without a password, or the name of a host."""
+
+
 def is_credential(key: str, value: str) -> bool:
     """Whether a Secret's entry is a credential: a user name, a host, a port or a switch is none."""
     if key == ".dockerconfigjson":
         return re.search(r'"(auth|password|identitytoken)"\s*:\s*"[^"]', value) is not None
     if holds_credential(key, value) or any(credential_kinds(value)):
         return True
-    if re.search(r"(?i)public|publishable|checksum|hash|\.crt$", key):
+    if re.search(r"(?i)public|publishable|checksum|hash|\.crt$|(url|uri|host|origins?|model|user(name)?|email)$", key):
+        return False
+    if ADDRESS.fullmatch(value):
         return False
     secretive = re.search(r"(?i)(key|salt|pepper|jwt|seed)$", key)
     return bool(secretive and holds_credential("secret", value)) or looks_random(value)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from acceptance.checks.component_view import ComponentView
+from acceptance.checks.processes import listeners
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, integer_at, list_at, mapping_at
 from acceptance.kube.pod_templates import Container, Pod
@@ -127,12 +128,13 @@ def listens_on_the_address_of_the_pod(view: ComponentView) -> Iterator[Violation
         container = view.main_container(pod)
         command = " ".join(str(word) for field in ("command", "args") for word in list_at(container.body, field))
         proxied = any(each.ports() for each in pod.containers() if each.field != container.field)
-        if (found := LISTENS_ON_LOOPBACK.search(command)) and not proxied:
+        reached = proxied or any(not each.loopback for each in listeners(view, pod))
+        if (found := LISTENS_ON_LOOPBACK.search(command)) and not reached:
             yield Violation(pod.object, f"{container.field}.command", expected, found.group().strip())
         for variable in view.environment(container):
             value = view.value_of(variable) or ""
             bound = variable.name in BIND_VARIABLES and re.fullmatch(rf"{LOOPBACK}(:\d+)?", value)
             bound = bound or (variable.name in COMMAND_VARIABLES and LISTENS_ON_LOOPBACK.search(value))
-            if bound and not proxied:
+            if bound and not reached:
                 field = f"{container.field}.env[{variable.name}]"
                 yield Violation(pod.object, field, expected, bound.group().strip(), derived=True)

@@ -73,6 +73,12 @@ def any_node_and_the_clusters_dns(view: ComponentView) -> Iterator[Violation]:
         scheduler = at(pod.spec, "schedulerName")
         if scheduler not in (None, "default-scheduler"):
             yield Violation(pod.object, pod.path("spec.schedulerName"), "the default", format_value(scheduler))
+        for name in ("schedulingGates", "readinessGates", "resourceClaims"):
+            if not view.live and (gates := list_at(pod.spec, name)):
+                expected = "absent: a local cluster has nothing that opens or fills it"
+                yield Violation(pod.object, pod.path(f"spec.{name}"), expected, format_value(gates), derived=True)
+        if (system := at(pod.spec, "os.name")) not in (None, "linux"):
+            yield Violation(pod.object, pod.path("spec.os.name"), "linux", format_value(system))
         if at(pod.spec, "activeDeadlineSeconds") is not None:
             actual = format_value(at(pod.spec, "activeDeadlineSeconds"))
             yield Violation(pod.object, pod.path("spec.activeDeadlineSeconds"), "absent: a server does not end", actual)
@@ -102,6 +108,9 @@ def _is_internal(server: object) -> bool:
         return False
 
 
+OTHERS_READ = 0o004
+
+
 @check("POD-25")
 def mounts_leave_the_image(view: ComponentView) -> Iterator[Violation]:
     """POD-25: no volume hides the image's files, an emptyDir can be used, and stated files are mounted."""
@@ -120,7 +129,24 @@ def mounts_leave_the_image(view: ComponentView) -> Iterator[Violation]:
             yield from _files_not_mounted(view, pod, container)
             yield from _absent_files(view, pod, container)
         yield from _empty_dirs(pod, volumes)
+        yield from _unreadable_files(pod, volumes)
         yield from _temporary_files(view, pod)
+
+
+def _unreadable_files(pod: Pod, volumes: dict[str, Object]) -> Iterator[Violation]:
+    """Yield a violation for each mounted volume whose files only root may read, in a pod without an fsGroup."""
+    if at(pod.spec, "securityContext.fsGroup") is not None:
+        return
+    mounted = {text_at(mount, "name") for each in pod.containers() for mount in mappings_at(each.body, "volumeMounts")}
+    for name in sorted(volumes.keys() & mounted):
+        for kind in ("configMap", "secret", "projected", "downwardAPI"):
+            source = at(volumes[name], kind)
+            modes = [at(source, "defaultMode"), *(at(item, "mode") for item in mappings_at(source, "items"))]
+            for mode in modes if source is not None else ():
+                if isinstance(mode, int) and not mode & OTHERS_READ:
+                    field = pod.path(f"spec.volumes[{name}].{kind}")
+                    expected = "files that a user other than root may read, by their mode or an fsGroup"
+                    yield Violation(pod.object, field, expected, f"mode {mode:04o}", derived=True)
 
 
 def _temporary_files(view: ComponentView, pod: Pod) -> Iterator[Violation]:

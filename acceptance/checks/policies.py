@@ -29,7 +29,7 @@ DIRECTIONS: tuple[Direction, Direction] = ("Egress", "Ingress")
 def selectors_match(view: ComponentView) -> Iterator[Violation]:
     """REL-06: what selects pods or Services of the release selects some."""
     view.require_rendered()
-    own = [item for item in view.snapshot.custom_objects if at(item, "kind") not in ("ServiceMonitor", "PodMonitor")]
+    own = view.snapshot.custom_objects
     for kind, path in SELECTORS.items():
         for item in view.snapshot.of_kind(kind) if not own else ():
             if list_at(item, "spec.namespaceSelector.matchNames") or at(item, "spec.namespaceSelector.any"):
@@ -79,8 +79,9 @@ def policies_let_the_release_work(view: ComponentView) -> Iterator[Violation]:
     for port, purpose in _outside(view):
         if not reaches_outside(outgoing, port):
             yield _blocked(outgoing, "spec.egress", f"port {port} of {purpose} for {pod.object}")
-    if incoming and not policy_rules(incoming, "Ingress"):
-        yield _blocked(incoming, "spec.ingress", f"traffic to {pod.object}")
+    port = view.component.port
+    if incoming and not any(has_port(ports, port, pod.ports()) for _, ports in policy_rules(incoming, "Ingress")):
+        yield _blocked(incoming, "spec.ingress", f"traffic to port {port} of {pod.object}")
     if view.component_name == "frontend" and policies:
         yield from _frontend_to_backend(view, policies)
 

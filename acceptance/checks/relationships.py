@@ -32,6 +32,7 @@ from acceptance.core.fields import (
     object_ref,
     text_at,
 )
+from acceptance.core.secret_scan import strings
 from acceptance.kube import hooks
 from acceptance.kube.pod_templates import Pod, image_reference
 
@@ -42,7 +43,9 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
     expected = view.component.init_container
     for pod in view.pods:
         field = pod.path("spec.initContainers")
-        init_containers = [container for container in pod.containers() if container.init]
+        # A sidecar that is not named as the migrations' runs beside the backend, such as a proxy of the database.
+        inits = [container for container in pod.containers() if container.init]
+        init_containers = [each for each in inits if expected is not None or not each.sidecar]
         chosen = [container for container in init_containers if expected is None or container.name == expected]
         if not chosen:
             actual = ", ".join(container.name for container in init_containers) or "none"
@@ -186,8 +189,22 @@ def is_broken(view: ComponentView, ref: Reference) -> bool:
     chart = view.snapshot.chart
     if ref.built_in or (chart is not None and ref.name in given_names(chart.values)):
         return False
+    if ref.kind in MADE_KINDS and is_made(view, ref.name):
+        return False
     # What a cluster offers beside the release is known of a plain one only, for which the defaults are.
     return ref.kind not in CLUSTER_SCOPED or view.shipped
+
+
+MADE_KINDS = ("ConfigMap", "Secret")
+"""Kinds that controllers make: cert-manager, external-secrets, sealed-secrets."""
+
+
+def is_made(view: ComponentView, name: str) -> bool:
+    """Whether an object of a controller's kind names an object, so that the controller may make it."""
+    customs = view.snapshot.custom_objects
+    return any(name == text for item in customs for _, text in strings(item)) or any(
+        name == name_of(item) for item in customs
+    )
 
 
 @check("REL-05")
@@ -197,7 +214,8 @@ def objects_given_by_name(view: ComponentView) -> Iterator[Violation]:
     present = {name_of(item) for item in view.snapshot.objects}
     for item in view.snapshot.objects:
         for ref in of_object(item, view.namespaced(item)):
-            if ref.name in names - present:
+            made = ref.kind in MADE_KINDS and is_made(view, ref.name)
+            if ref.name not in present and (ref.name in names or made):
                 raise Untested(f"{ref.kind}/{ref.name} is given by its name and not part of this release")
     yield from ()
 
@@ -256,6 +274,7 @@ def addresses_of_other_namespaces(view: ComponentView) -> Iterator[Violation]:
 def probe_ports(view: ComponentView) -> Iterator[Violation]:
     """Yield violations where a probe or hook names a port that its container does not declare."""
     for pod in view.workloads():
+        mains = [each for each in view.for_each_component() if each.find_deployment() is pod.owner]
         for container in pod.containers():
             for kind in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.preStop", "lifecycle.postStart"):
                 for action in ("httpGet", "tcpSocket"):
@@ -265,4 +284,11 @@ def probe_ports(view: ComponentView) -> Iterator[Violation]:
                         expected = f"a declared port ({', '.join(filter(None, names)) or 'none has a name'})"
                         yield Violation(
                             pod.object, f"{container.field}.{kind}.{action}.port", expected, format_value(port)
+                        )
+                    number = int(port) if isinstance(port, str) and port.isdecimal() else port
+                    main = any(container.field == each.main_container(pod).field for each in mains)
+                    if main and kind.endswith("Probe") and isinstance(number, int) and number not in pod.ports():
+                        expected = f"a declared port ({', '.join(str(each) for each in set(pod.ports().values()))})"
+                        yield Violation(
+                            pod.object, f"{container.field}.{kind}.{action}.port", expected, str(number), derived=True
                         )

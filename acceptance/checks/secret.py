@@ -18,7 +18,7 @@ from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, object_ref
 from acceptance.core.urls import database_url_error
-from acceptance.kube.pod_templates import Container, Pod
+from acceptance.kube.pod_templates import Container, EnvVar, Pod
 from acceptance.kube.secrets import decode, decoded
 
 MODEL_KEY_START = "sk-proj-"
@@ -151,6 +151,15 @@ def plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
+def is_altered(view: ComponentView, variable: EnvVar, role: str) -> bool:
+    """Whether a credential comes from a Secret beside the target's, which has another value than was given."""
+    given = view.snapshot.injected_values.get(role)
+    if not given or variable.source != "Secret" or variable.source_name == view.target.secret.name:
+        return False
+    actual = view.value_of(variable)
+    return actual is not None and actual != given
+
+
 @check("SEC-11")
 def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
     """SEC-11: containers get the secrets by reference, each from its own key, never as a literal."""
@@ -169,6 +178,9 @@ def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
                     yield Violation(pod.object, field, "secretKeyRef or secretRef", actual)
                 elif variable.source == "Secret" and role and by_name.get(plain(variable.key), role) != role:
                     yield Violation(pod.object, field, f"the key {role}", f"the key {variable.key}")
+                elif role and is_altered(view, variable, role):
+                    expected = f"the value given for {role}"
+                    yield Violation(pod.object, field, expected, f"another one, of Secret/{variable.source_name}")
             yield from literals(view, pod, container, secrets)
             if container.field == main.field:
                 referenced = {each.key for variable in variables for each in variable.origins()}

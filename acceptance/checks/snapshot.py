@@ -182,6 +182,12 @@ class ImageState:
     run: ImageRun | None = None
 
 
+DOTTED_GROUPS = ("rbac.authorization.k8s.io", "flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io")
+"""API groups of Kubernetes' own whose names have more than one word before k8s.io."""
+MONITORING = "monitoring.coreos.com"
+"""The group of the Prometheus operator, whose objects make no workload."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything that a check may read.
@@ -225,8 +231,11 @@ class Snapshot:
     @cached_property
     def custom_objects(self) -> list[Object]:
         """The objects of kinds that are not Kubernetes' own; a controller may make others for them."""
+        groups = [(item, text_at(item, "apiVersion").partition("/")[0]) for item in self.objects]
         return [
-            item for item in self.objects if "." in text_at(item, "apiVersion").partition("/")[0].replace(".k8s.io", "")
+            item
+            for item, group in groups
+            if group not in DOTTED_GROUPS and "." in group.replace(".k8s.io", "") and group != MONITORING
         ]
 
     def namespace_of(self, item: Object) -> str:

@@ -108,15 +108,32 @@ def _nodes(pod: Pod, architecture: str) -> Iterator[Violation]:
         yield Violation(pod.object, pod.path(f"spec.{ON_NODES}"), expected, format_value(terms), derived=True)
 
 
+def _least_pods(view: ComponentView) -> int:
+    """Return the smallest number of pods: the HPA's minimum, where it scales the component, or the configured one."""
+    scaler = view.find_autoscaler() if view.component_name == "backend" else None
+    return view.replicas() if scaler is None else integer_at(scaler, "spec.minReplicas", 1) or 1
+
+
+def _is_budget_of(budget: Object, view: ComponentView) -> bool:
+    """Whether a PodDisruptionBudget selects the component's pods."""
+    deployment, selector = view.find_deployment(), at(budget, "spec.selector")
+    return (
+        deployment is not None
+        and selector is not None
+        and view.namespaced(budget) == view.namespaced(deployment)
+        and selects(mapping_at(budget, "spec.selector"), view.pods[0].labels)
+    )
+
+
 @check("STA-11")
 def nodes_can_be_drained(view: ComponentView) -> Iterator[Violation]:
-    """STA-11: no PodDisruptionBudget keeps all pods of the component from being evicted."""
-    namespace, replicas = view.namespaced(view.deployment), view.replicas()
-    for budget in view.snapshot.of_kind("PodDisruptionBudget"):
-        selector = at(budget, "spec.selector")
-        same = view.namespaced(budget) == namespace and selector is not None
-        if not same or not selects(mapping_at(budget, "spec.selector"), view.pods[0].labels):
-            continue
+    """STA-11: no PodDisruptionBudget, nor a second one, keeps all pods of the component from being evicted."""
+    budgets = [each for each in view.snapshot.of_kind("PodDisruptionBudget") if _is_budget_of(each, view)]
+    for budget in budgets[1:]:
+        expected = f"no other than {object_ref(budgets[0])}: pods of two budgets are never evicted"
+        yield Violation(object_ref(budget), "spec.selector", expected, f"selects {view.pods[0].object} too")
+    for budget in budgets:
+        replicas = sum(_least_pods(part) for part in view.for_each_component() if _is_budget_of(budget, part))
         for field, rest in (("minAvailable", True), ("maxUnavailable", False)):
             written = at(budget, f"spec.{field}")
             number = resolved(written, replicas, up=True)

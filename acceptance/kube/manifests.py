@@ -18,12 +18,22 @@ ANCHOR = re.compile(r"(?:^|[\s\[{,])&([^\s\[\]{},]+)", re.M)
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml where PyYAML has it
-    """YAML loader with Helm's rules: of a duplicate key the last value counts, and a date is a string."""
+    """YAML loader with Helm's rules: of a duplicate key the last value counts, dates and times are strings.
+
+    Numbers are those of Go's library, of which 1e3 is one.
+    """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's attribute
-        first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
+        first: [entry for entry in entries if entry[0].rpartition(":")[2] not in ("timestamp", "int", "float")]
         for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+for _kind, _pattern in (
+    ("int", r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"),
+):
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list("-+.0123456789"))
 
 
 class RepeatingLoader(yaml.SafeLoader):

@@ -13,6 +13,8 @@ from acceptance.kube.pod_templates import Pod, selects
 
 Direction = Literal["Ingress", "Egress"]
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
+DNS_LABELS = {"k8s-app": "kube-dns"}
+"""Labels of the cluster's DNS as kubeadm installs it, for every name of its Deployment."""
 
 
 def governing(policies: Iterable[Object], pod: Pod, direction: Direction) -> list[Object]:
@@ -67,11 +69,21 @@ def is_peer(peers: list[Object], pod: Pod, namespace_labels: Object) -> bool:
 def reaches_dns(policies: list[Object]) -> bool:
     """Whether a pod that these policies isolate may ask the cluster's DNS, which is in another namespace."""
     for peers, ports in rules(policies, "Egress"):
-        if has_port(ports, 53, {}, "UDP") and (
-            not peers or any(at(peer, "namespaceSelector") is not None or at(peer, "ipBlock") for peer in peers)
-        ):
+        if has_port(ports, 53, {}, "UDP") and (not peers or any(map(_may_be_dns, peers))):
             return True
     return not policies
+
+
+def _may_be_dns(peer: Object) -> bool:
+    """Whether a peer contains the cluster's DNS: pods of kube-system with kubeadm's label, or addresses."""
+    if at(peer, "ipBlock"):
+        return True
+    if (namespaces := at(peer, "namespaceSelector")) is None or not selects(
+        namespaces, {NAMESPACE_NAME: "kube-system"}
+    ):
+        return False
+    pods = at(peer, "podSelector")
+    return pods is None or selects(pods, DNS_LABELS)
 
 
 def reaches_outside(policies: list[Object], port: int) -> bool:

@@ -120,8 +120,12 @@ class Pod:
         ]
 
     def ports(self) -> dict[str | int, int]:
-        """Return the declared ports of all containers by number and by name."""
-        return {key: port for container in self.containers() for key, port in container.ports().items()}
+        """Return the declared ports of all containers by number and by name, of which Kubernetes takes the first."""
+        found: dict[str | int, int] = {}
+        for container in sorted(self.containers(), key=lambda container: container.init):
+            for key, port in container.ports().items():
+                found.setdefault(key, port)
+        return found
 
 
 def pod_of(item: Object) -> Pod | None:

@@ -93,6 +93,9 @@ def _restarted(draft: Draft) -> None:
 
 field("POD-24", "a fixed node", Draft.pod_specs, "nodeName", "node-1", "static")
 field("POD-24", "another scheduler", Draft.pod_specs, "schedulerName", "volcano")
+field("POD-24", "a gate that nothing opens", Draft.pod_specs, "readinessGates", [{"conditionType": "x.y/z"}], "static")
+field("POD-24", "held back from scheduling", Draft.pod_specs, "schedulingGates", [{"name": "x.y/z"}], "static")
+field("POD-24", "another system", Draft.pod_specs, "os", {"name": "windows"})
 field("POD-24", "a deadline", Draft.pod_specs, "activeDeadlineSeconds", 3600)
 ALIAS = [{"ip": "10.0.0.1", "hostnames": ["todo-backend-service"]}]
 field("POD-24", "a Service's name for an address", Draft.pod_specs, "hostAliases", ALIAS)
@@ -127,6 +130,8 @@ for clause, limit in {"of 0.064 bytes": "64m", "of 64 bytes": "64"}.items():
         [{"name": "tmp", "emptyDir": {"sizeLimit": limit}}],
     )
 IN_MEMORY = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}]
+OF_ROOT = [{"name": "tmp", "secret": {"secretName": "todo-chatbot-secrets", "defaultMode": 0o400}}]
+field("POD-25", "files that only root may read", Draft.pod_specs, "volumes", OF_ROOT)
 field("POD-25", "more memory than the limit", Draft.pod_specs, "volumes", IN_MEMORY)
 
 

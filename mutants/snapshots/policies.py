@@ -40,11 +40,18 @@ BUDGETS: dict[str, Body] = {
     "none unavailable": {"maxUnavailable": 0},
     "0 % unavailable": {"maxUnavailable": "0%"},
     "all available": {"minAvailable": "100%"},
-    "two of two available": {"minAvailable": 2},
-    "rounded up to all": {"minAvailable": "51%"},
+    "three of three available": {"minAvailable": 3},
+    "rounded up to all": {"minAvailable": "67%"},
 }
 for clause, stated in BUDGETS.items():
     mutant("STA-11", clause)(budget(APPLICATION, **stated))
+
+
+@mutant("STA-11", "two budgets for a pod")
+def _two_budgets(draft: Draft) -> None:
+    budget(APPLICATION, maxUnavailable=1)(draft)
+    budget(BACKEND if draft.component_name == "backend" else FRONTEND, maxUnavailable=1)(draft)
+
 
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}], "to": [{"namespaceSelector": {}}]}
 OUTSIDE = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 5432}, {"port": 443}]}
@@ -53,12 +60,19 @@ EGRESS: dict[str, list[Body]] = {
     "nothing goes out": [],
     "no DNS": [ANY, OUTSIDE],
     "DNS over TCP alone": [ANY, OUTSIDE, {**DNS, "ports": [{"port": 53}]}],
+    "DNS of a namespace without that label": [
+        *(ANY, OUTSIDE),
+        {**DNS, "to": [{"namespaceSelector": {"matchLabels": {"name": "kube-system"}}}]},
+    ],
     "DNS of the own namespace": [ANY, OUTSIDE, {**DNS, "to": [{"podSelector": {}}]}],
     "no database": [ANY, DNS],
 }
 for clause, rules in EGRESS.items():
     mutant("REL-07", clause)(with_object(policy(APPLICATION, policyTypes=["Egress"], egress=rules)))
 mutant("REL-07", "nothing comes in")(with_object(policy(APPLICATION, policyTypes=["Ingress"])))
+mutant("REL-07", "another port comes in")(
+    with_object(policy(APPLICATION, policyTypes=["Ingress"], ingress=[{"ports": [{"port": 81}]}]))
+)
 INGRESS: dict[str, Body] = {
     "the backend lets in another component": {"from": [{"podSelector": {"matchLabels": {"component": "x"}}}]},
     "the backend lets in another port": {"from": [{"podSelector": {"matchLabels": FRONTEND}}], "ports": [{"port": 80}]},

@@ -92,3 +92,6 @@ mutant("REL-05", "a hook before its Secret")(with_object(migration(hook("pre-ins
 def _too_early(draft: Draft) -> None:
     hooked("Secret", hook("pre-install,pre-upgrade", weight=1))(draft)
     draft.add_objects(migration(hook("pre-install,pre-upgrade")))
+
+
+field("REL-05", "a probe of a port that nobody declares", Draft.main_containers, "readinessProbe.httpGet.port", 9999)

@@ -38,9 +38,9 @@ def describe_component(draft: Draft, role: ComponentName, workload: Workload, ob
     """Add a component's section."""
     main, place = workload.main, ("components", role)
     service = next(iter(workload.services), None) or _service_named_like(workload, objects)
-    serving = _serving_port(workload, service)
+    serving, entry = _serving_port(workload, service, PORTS[role])
     port = serving or PORTS[role]
-    ports = mappings_at(service, "spec.ports") if service else []
+    ports = [entry, *(mappings_at(service, "spec.ports") if service else [])]
     service_port = next((number for each in ports if isinstance(number := at(each, "port"), int)), port)
     draft.set((*place, "deployment"), workload.name)
     draft.set((*place, "service"), name_of(service) if service else f"{workload.name}-service")
@@ -79,17 +79,24 @@ def _service_named_like(workload: Workload, objects: Sequence[Object]) -> Object
     return next((item for name in names for item in objects if _is(item, "Service", name)), None)
 
 
-def _serving_port(workload: Workload, service: Object | None) -> int | None:
-    """Return the port at which the main container serves: the Service's target, else the first declared port."""
+def _serving_port(workload: Workload, service: Object | None, usual: int) -> tuple[int | None, Object]:
+    """Return the port at which the main container serves, and the Service's port for it.
+
+    Of several targets of the Service it is the usual one, else the first; without any the first declared port.
+    """
     declared = workload.main.ports() if workload.main else {}
-    for each in mappings_at(service, "spec.ports") if service else []:
-        target = at(each, "targetPort") or at(each, "port")
-        if target in declared:
-            return declared[target]
+    entries = mappings_at(service, "spec.ports") if service else []
+    served = [
+        (declared[target], each)
+        for each in entries
+        if (target := at(each, "targetPort") or at(each, "port")) in declared
+    ]
+    if served:
+        return next((each for each in served if each[0] == usual), served[0])
     if declared:
-        return next(iter(declared.values()))
-    target = at(next(iter(mappings_at(service, "spec.ports")), {}), "targetPort") if service else None
-    return target if isinstance(target, int) else None
+        return next(iter(declared.values())), {}
+    target = at(next(iter(entries), {}), "targetPort")
+    return (target if isinstance(target, int) else None), {}
 
 
 def _replicas(draft: Draft, role: ComponentName, workload: Workload, objects: Sequence[Object]) -> None:
