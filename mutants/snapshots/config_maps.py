@@ -68,3 +68,6 @@ def _no_variables(draft: Draft) -> None:
 
 for key in ("ENVIRONMENT", "DEBUG", "CORS_ORIGINS"):
     field("CFG-11", f"no {key}", Draft.config_map, f"data.{key}", REMOVE)
+
+field("CHT-14", "kept", Draft.config_map, "metadata.annotations", {"helm.sh/resource-policy": "keep"}, "static")
+field("CHT-14", "made by a hook", Draft.config_map, "metadata.annotations", {"helm.sh/hook": "pre-install"}, "static")
