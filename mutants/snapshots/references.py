@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mutants.draft import Alter, Body, Draft
-from mutants.snapshots.registry import field, mutant, of_backend, with_object
+from mutants.snapshots.registry import field, for_component, mutant, of_backend, with_object
 
 main, spec = of_backend(Draft.main_containers), of_backend(Draft.pod_specs)
 CONFIG = {"name": "settings", "configMap": {"name": "todo-chatbot-config"}}
@@ -94,4 +94,7 @@ def _too_early(draft: Draft) -> None:
     draft.add_objects(migration(hook("pre-install,pre-upgrade")))
 
 
-field("REL-05", "a probe of a port that nobody declares", Draft.main_containers, "readinessProbe.httpGet.port", 9999)
+@mutant("REL-05", "a probe of a port that nobody declares")
+def _undeclared_port(draft: Draft) -> None:
+    for body in for_component(draft, "frontend").main_containers():
+        body["readinessProbe"]["httpGet"]["port"] = 9999
