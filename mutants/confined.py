@@ -86,7 +86,6 @@ SHOWS_IN: Mapping[str, str] = {
     "task that can't be opened again": "fields::test_task_is forms journey",
     "filter of open tasks that shows all": "fields::test_task_is fields::test_deleted_task users",
     "deletion of every task of the same title": "fields::test_deleted_task users api forms",
-    "second deletion answered as the first": "fields::test_deleted_task users api tokens",
     "deleted task remains stored": "api fields users texts history forms journey",
     "deleted tag remains stored": "api fields users texts",
     "tag that takes its tasks' other tags with it": "fields::test_deleted_tag api users texts::test_one_character",
