@@ -34,7 +34,8 @@ from acceptance.core.fields import (
 )
 from acceptance.core.secret_scan import strings
 from acceptance.kube import hooks
-from acceptance.kube.pod_templates import Pod, image_reference
+from acceptance.kube.pod_security import HANDLERS
+from acceptance.kube.pod_templates import Container, Pod, image_reference
 
 
 @check("REL-01", "static")
@@ -166,10 +167,9 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
     snapshot = view.snapshot
     if not snapshot.objects:
         raise Untested("the release has no objects")
-    objects = {(text_at(i, "kind"), snapshot.namespace_of(i), name_of(i)): i for i in snapshot.objects}
     for item in snapshot.objects:
         for ref in of_object(item, snapshot.namespace_of(item)):
-            actual = find(ref, objects)
+            actual = find(ref, snapshot.by_identity)
             if actual is None:
                 if is_broken(view, ref):
                     yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
@@ -182,6 +182,7 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
         yield from backend_ports(view, item)
     yield from dead_addresses(view)
     yield from probe_ports(view)
+    yield from frontend_probe_ports(view)
 
 
 def is_broken(view: ComponentView, ref: Reference) -> bool:
@@ -189,7 +190,7 @@ def is_broken(view: ComponentView, ref: Reference) -> bool:
     chart = view.snapshot.chart
     if ref.built_in or (chart is not None and ref.name in given_names(chart.values)):
         return False
-    if ref.kind in MADE_KINDS and is_made(view, ref.name):
+    if may_be_made(view, ref):
         return False
     # What a cluster offers beside the release is known of a plain one only, for which the defaults are.
     return ref.kind not in CLUSTER_SCOPED or view.shipped
@@ -199,11 +200,10 @@ MADE_KINDS = ("ConfigMap", "Secret")
 """Kinds that controllers make: cert-manager, external-secrets, sealed-secrets."""
 
 
-def is_made(view: ComponentView, name: str) -> bool:
-    """Whether an object of a controller's kind names an object, so that the controller may make it."""
-    customs = view.snapshot.custom_objects
-    return any(name == text for item in customs for _, text in strings(item)) or any(
-        name == name_of(item) for item in customs
+def may_be_made(view: ComponentView, ref: Reference) -> bool:
+    """Whether an object of a controller's kind names what a reference is to, so that the controller may make it."""
+    return ref.kind in MADE_KINDS and any(
+        text == ref.name for item in view.snapshot.custom_objects for _, text in strings(item)
     )
 
 
@@ -214,8 +214,7 @@ def objects_given_by_name(view: ComponentView) -> Iterator[Violation]:
     present = {name_of(item) for item in view.snapshot.objects}
     for item in view.snapshot.objects:
         for ref in of_object(item, view.namespaced(item)):
-            made = ref.kind in MADE_KINDS and is_made(view, ref.name)
-            if ref.name not in present and (ref.name in names or made):
+            if ref.name not in present and (ref.name in names or may_be_made(view, ref)):
                 raise Untested(f"{ref.kind}/{ref.name} is given by its name and not part of this release")
     yield from ()
 
@@ -274,23 +273,33 @@ def addresses_of_other_namespaces(view: ComponentView) -> Iterator[Violation]:
 def probe_ports(view: ComponentView) -> Iterator[Violation]:
     """Yield violations where a probe or hook names a port that its container does not declare."""
     for pod in view.workloads():
-        # The backend's probes are POD-08's and POD-09's.
-        parts = [each for each in view.for_each_component() if each.component_name == "frontend"]
-        mains = [each for each in parts if each.find_deployment() is pod.owner]
         for container in pod.containers():
-            for kind in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.preStop", "lifecycle.postStart"):
-                for action in ("httpGet", "tcpSocket"):
-                    port = at(container.body, f"{kind}.{action}.port")
-                    if isinstance(port, str) and not port.isdecimal() and port not in container.ports():
-                        names = [text_at(entry, "name") for entry in mappings_at(container.body, "ports")]
-                        expected = f"a declared port ({', '.join(filter(None, names)) or 'none has a name'})"
-                        yield Violation(
-                            pod.object, f"{container.field}.{kind}.{action}.port", expected, format_value(port)
-                        )
-                    number = int(port) if isinstance(port, str) and port.isdecimal() else port
-                    main = any(container.field == each.main_container(pod).field for each in mains)
-                    if main and kind.endswith("Probe") and isinstance(number, int) and number not in pod.ports():
-                        expected = f"a declared port ({', '.join(str(each) for each in set(pod.ports().values()))})"
-                        yield Violation(
-                            pod.object, f"{container.field}.{kind}.{action}.port", expected, str(number), derived=True
-                        )
+            for field, port in handler_ports(container):
+                if isinstance(port, str) and not port.isdecimal() and port not in container.ports():
+                    names = [text_at(entry, "name") for entry in mappings_at(container.body, "ports")]
+                    expected = f"a declared port ({', '.join(filter(None, names)) or 'none has a name'})"
+                    yield Violation(pod.object, f"{container.field}.{field}", expected, format_value(port))
+
+
+def frontend_probe_ports(view: ComponentView) -> Iterator[Violation]:
+    """Yield violations where a probe of the frontend asks a port by a number that its pod does not declare.
+
+    The backend's probes are POD-08's and POD-09's.
+    """
+    frontends = [each for each in view.for_each_component() if each.component_name == "frontend"]
+    for pod in view.workloads():
+        declared = pod.ports()
+        for container in [each.main_container(pod) for each in frontends if each.find_deployment() is pod.owner]:
+            for field, port in handler_ports(container):
+                number = int(port) if isinstance(port, str) and port.isdecimal() else port
+                if not field.startswith("lifecycle") and isinstance(number, int) and number not in declared:
+                    expected = f"a declared port ({', '.join(str(each) for each in set(declared.values()))})"
+                    yield Violation(pod.object, f"{container.field}.{field}", expected, str(number), derived=True)
+
+
+def handler_ports(container: Container) -> Iterator[tuple[str, object]]:
+    """Yield field and port of each request and connection that a container's probes and hooks make."""
+    for kind in HANDLERS:
+        for action in ("httpGet", "tcpSocket"):
+            if (port := at(container.body, f"{kind}.{action}.port")) is not None:
+                yield f"{kind}.{action}.port", port

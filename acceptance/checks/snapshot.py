@@ -229,6 +229,11 @@ class Snapshot:
         return next((item for item in found if self.namespace_of(item) == namespace), found[0] if found else None)
 
     @cached_property
+    def by_identity(self) -> dict[tuple[str, str, str], Object]:
+        """The objects by kind, namespace and name."""
+        return {(text_at(item, "kind"), self.namespace_of(item), name_of(item)): item for item in self.objects}
+
+    @cached_property
     def custom_objects(self) -> list[Object]:
         """The objects of kinds that are not Kubernetes' own; a controller may make others for them."""
         groups = [(item, text_at(item, "apiVersion").partition("/")[0]) for item in self.objects]

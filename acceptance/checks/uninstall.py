@@ -8,7 +8,7 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.references import find, of_object
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, mapping_at, name_of, object_ref, text_at
+from acceptance.core.fields import Object, mapping_at, object_ref, text_at
 from acceptance.kube import hooks
 
 POLICY = "helm.sh/resource-policy"
@@ -30,11 +30,10 @@ def uninstall_deletes_every_object(view: ComponentView) -> Iterator[Violation]:
         if kept == "keep" and text_at(item, "kind") not in MAY_STAY:
             expected = "an object that is deleted with the release"
             yield Violation(object_ref(item), f"metadata.annotations[{POLICY}]", expected, "keep")
-    objects = {(text_at(i, "kind"), snapshot.namespace_of(i), name_of(i)): i for i in snapshot.objects}
     users: dict[str, list[Object]] = {}
     for item in snapshot.objects:
         for ref in of_object(item, snapshot.namespace_of(item)):
-            if (used := find(ref, objects)) is not None:
+            if (used := find(ref, snapshot.by_identity)) is not None:
                 users.setdefault(object_ref(used), []).append(item)
     for item in snapshot.objects:
         own = users.get(object_ref(item), [])

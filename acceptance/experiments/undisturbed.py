@@ -12,7 +12,7 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import Target
 from acceptance.experiments.experiment import FAILED_WAIT, Disturbance, Experiment
 from acceptance.kube.history import State
-from acceptance.kube.status import is_ready, is_terminating, pods_of, restart_count, statuses
+from acceptance.kube.status import is_ready, is_terminating, may_end, pods_of, restart_count, statuses
 from acceptance.traffic.availability import UNATTRIBUTED, Availability, failed_request_findings
 from acceptance.traffic.records import Record, percentile
 
@@ -62,7 +62,7 @@ def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
     findings: list[Finding] = []
     for state in experiment.history.states("Pod", experiment.start, experiment.end):
         for pod in state.objects:
-            if text_at(pod, "spec.restartPolicy", "Always") != "Always":
+            if may_end(pod):
                 continue
             uid = text_at(pod, "metadata.uid")
             if uid in before and before[uid] is not pod:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
 from acceptance.kube.client import Objects
-from acceptance.kube.status import condition, has_condition, statuses
+from acceptance.kube.status import condition, has_condition, may_end, statuses
 
 IMAGE_REASONS = {
     "ErrImagePull": "can't be pulled",
@@ -67,9 +67,8 @@ def pod_cause(pod: Object, events: Iterable[Object] = ()) -> str | None:
     message = text_at(scheduled, "message")
     if scheduled.get("reason") == "Unschedulable" and "node.kubernetes.io/not-ready" not in message:
         return f"Pod/{name_of(pod)} can't be scheduled: {message}"
-    may_end = text_at(pod, "spec.restartPolicy", "Always") != "Always"  # a Job's pod, which others may follow
     for status in statuses(pod):
-        if (cause := container_cause(status, may_end=may_end)) is not None:
+        if (cause := container_cause(status, may_end=may_end(pod))) is not None:
             return f"Pod/{name_of(pod)}: {cause}"
     if awaiting_sandbox(pod):
         messages = sorted(

@@ -23,6 +23,11 @@ def condition(item: Object, kind: str) -> Object:
     return next((entry for entry in mappings_at(item, "status.conditions") if entry.get("type") == kind), {})
 
 
+def may_end(pod: Object) -> bool:
+    """Return whether a pod is to end, as a Job's: another one may follow it."""
+    return text_at(pod, "spec.restartPolicy", "Always") != "Always"
+
+
 def has_condition(item: Object, kind: str) -> bool:
     """Return whether the object's status condition of a type is `True`."""
     return text_at(condition(item, kind), "status") == "True"

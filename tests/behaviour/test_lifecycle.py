@@ -11,10 +11,11 @@ from psycopg import sql
 from acceptance.client import port_forward
 from acceptance.client.user import User
 from acceptance.core.deadlines import UNINSTALLED
-from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.fields import at, name_of
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.repeat import attempt_twice
+from acceptance.kube.status import may_end
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.release import Release
@@ -51,7 +52,7 @@ def object_versions(release: Release) -> dict[str, tuple[object, object]]:
         f"{kind}/{name_of(item)}": (at(item, "metadata.uid"), at(item, "metadata.generation"))
         for kind in WATCHED
         for item in release.objects.list(kind).objects
-        if text_at(item, "spec.restartPolicy", "Always") == "Always"
+        if not may_end(item)
     }
 
 
