@@ -105,9 +105,17 @@ def check_case(
     if error is None:
         violations = checks[case.rule, case.component](renderer.with_values(base, values), target)
         return [finding(f"{case.name} refused", f"rendered in {each.object} {each.field}") for each in violations[:1]]
-    if not all(word in error for word in path.split(".")):
+    if not _names(error, case, path, target):
         return [finding(f"{case.name} refused with the key's path", error)]
     return []
+
+
+def _names(error: str, case: Case, path: str, target: Target) -> bool:
+    """Whether a message names the value's path, the key that it sets, or one that it adds to a mapping."""
+    keys = {path, *(map(str, case.value) if isinstance(case.value, Mapping) else ())}
+    if case.path in CREDENTIALS:
+        keys.add(getattr(target.secret, case.path))
+    return all(word in error for word in path.split(".")) or any(key in error for key in keys if key)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import ELSEWHERE, Snapshot
-from acceptance.core.fields import name_of, text_at
+from acceptance.core.fields import mapping_at, name_of, text_at
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.schema import KUBERNETES_VERSION
@@ -155,8 +155,26 @@ def _renamed(varied: Varied) -> Target | None:
         other = f"{new_prefix}{name[len(prefix) :]}"
         return other if other in rendered or (target.strict and name.startswith(prefix)) else name
 
+    def relabelled(each: Component) -> dict[str, str]:
+        """The labels, of which those whose values begin with the prefix follow the names if they are rendered so."""
+        named = mapped(each.deployment)
+        deployment = next((item for item in varied.snapshot.of_kind("Deployment") if name_of(item) == named), {})
+        rendered_labels = mapping_at(deployment, "spec.template.metadata.labels")
+        others = {
+            key: f"{new_prefix}{value[len(prefix) :]}"
+            for key, value in each.labels.items()
+            if value == prefix or value.startswith(f"{prefix}-")
+        }
+        return each.labels | {key: value for key, value in others.items() if rendered_labels.get(key) == value}
+
     components = {
-        name: each.model_copy(update={"deployment": mapped(each.deployment), "service": mapped(each.service)})
+        name: each.model_copy(
+            update={
+                "deployment": mapped(each.deployment),
+                "service": mapped(each.service),
+                "labels": relabelled(each),
+            }
+        )
         for name, each in target.components.items()
     }
     scaler = target.autoscaler

@@ -44,7 +44,7 @@ def differences(declared: Any, actual: Any, path: str) -> Iterator[str]:
     An empty value equals an absent one, and quantities are compared as such. The number of replicas is left out: the
     HPA and `kubectl scale` set it.
     """
-    if path == "spec.replicas" or (not declared and not actual):
+    if path == "spec.replicas" or declared in (None, "") or (not declared and not actual):
         return
     if isinstance(declared, dict) and isinstance(actual, dict):
         for key, value in declared.items():
@@ -62,8 +62,6 @@ def differences(declared: Any, actual: Any, path: str) -> Iterator[str]:
 def _equal(declared: Any, actual: Any) -> bool:
     if isinstance(declared, dict | list) or isinstance(actual, dict | list):
         return False
-    if declared is None or declared == "":
-        return True
     if "".join(str(declared).split()) == "".join(str(actual).split()):
         return True
     amounts = quantity(declared), quantity(actual)

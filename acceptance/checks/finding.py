@@ -57,6 +57,11 @@ class Finding:
         return f"{self.rule}: {self.object}: {self.field}: expected {self.expected}, actual {self.actual}"
 
 
+def of_derived_part(findings: Iterable[Finding], target: Target) -> list[Finding]:
+    """Return findings of the derived part of a rule: advice, unless the target is strict."""
+    return [replace(each, advice=each.advice or not target.strict) for each in findings]
+
+
 def merge_renderings(findings: Iterable[Finding], judged: int) -> list[Finding]:
     """Return the findings; those that all of the `judged` renderings show appear once and name none."""
     found = list(findings)

@@ -17,6 +17,7 @@ REPOSITORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TAG = re.compile(r"[A-Za-z0-9.-]+")
 PLATFORM = "linux/amd64"
 SHELLS = ("sh", "bash", "dash", "ash", "busybox")
+PROXY = re.compile(r"(https?|all|ftp|grpc)_proxy", re.I)
 CLOCK_SKEW = timedelta(minutes=5)
 GRACE_SECONDS = 30
 """Kubernetes' default termination grace period."""
@@ -178,6 +179,16 @@ def starts_without_egress(view: ComponentView) -> Iterator[Violation]:
         path = view.component.probes.liveness
         actual = f"{run.health_status or 'no response'}; last lines: {run.log_tail[-300:]}"
         yield Violation(view.image.reference, f"GET {path} without egress", "2xx", actual)
+
+
+@check("IMG-09")
+def keeps_no_proxy_of_the_build(view: ComponentView) -> Iterator[Violation]:
+    """IMG-09: no environment variable of the image sends its requests through a proxy."""
+    for entry in list_at(view.image.config, "config.Env"):
+        name, _, value = str(entry).partition("=")
+        if PROXY.fullmatch(name) and value:
+            expected = "no proxy: that of the build is not where the image runs"
+            yield Violation(view.image.reference, f"config.Env {name}", expected, "set", derived=True)
 
 
 @check("IMG-10")

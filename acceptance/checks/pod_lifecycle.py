@@ -26,6 +26,8 @@ DEFAULT_GRACE = 30
 LEAST_GRACE = 2
 LEAST_START = 10
 """Seconds in which a Python or Node server starts on half a CPU."""
+PATIENT_SECONDS = 3
+"""Of a probe that may fail once only: three times as long as Kubernetes' default timeout."""
 MOST_UNREADY = 60
 MOST_HUNG = 300
 REPLACED_WITHIN = 30
@@ -112,6 +114,11 @@ def _failure(pod: Pod, container: Container) -> Iterator[Violation]:
     if liveness and seconds(liveness) > MOST_HUNG:
         expected = f"a restart at most {MOST_HUNG} s after the process hangs"
         yield Violation(pod.object, f"{container.field}.livenessProbe", expected, f"{seconds(liveness)} s")
+    timeout = integer_at(readiness, "timeoutSeconds", 1) or 1
+    if readiness and integer_at(readiness, "failureThreshold", 3) == 1 and timeout < PATIENT_SECONDS:
+        expected = f"at least 2, or a timeout of {PATIENT_SECONDS} s: under load one slow response is usual"
+        actual = f"1, with a timeout of {timeout} s"
+        yield Violation(pod.object, f"{container.field}.readinessProbe.failureThreshold", expected, actual)
     if readiness and seconds(readiness) > MOST_UNREADY:
         expected = f"unready at most {MOST_UNREADY} s after the first failure"
         yield Violation(pod.object, f"{container.field}.readinessProbe", expected, f"{seconds(readiness)} s")

@@ -82,6 +82,10 @@ def any_node_and_the_clusters_dns(view: ComponentView) -> Iterator[Violation]:
         if at(pod.spec, "activeDeadlineSeconds") is not None:
             actual = format_value(at(pod.spec, "activeDeadlineSeconds"))
             yield Violation(pod.object, pod.path("spec.activeDeadlineSeconds"), "absent: a server does not end", actual)
+        for toleration in mappings_at(pod.spec, "tolerations"):
+            if not toleration.get("key") and toleration.get("tolerationSeconds") is None:
+                expected = "a key: without one its pods stay on lost nodes, and start on those that are drained"
+                yield Violation(pod.object, pod.path("spec.tolerations"), expected, format_value(toleration))
         yield from _dns(view, pod)
         for entry in mappings_at(pod.spec, "hostAliases"):
             for host in list_at(entry, "hostnames"):

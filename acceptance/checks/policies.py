@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
+from acceptance.checks.service_addresses import Address, Setting, environment, hosts, resolve
 from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, mappings_at, name_of, object_ref
 from acceptance.core.urls import split
+from acceptance.kube import hooks
 from acceptance.kube.network_policy import (
     NAMESPACE_NAME,
     Direction,
@@ -84,6 +86,8 @@ def policies_let_the_release_work(view: ComponentView) -> Iterator[Violation]:
         yield _blocked(incoming, "spec.ingress", f"traffic to port {port} of {pod.object}")
     if view.component_name == "frontend" and policies:
         yield from _frontend_to_backend(view, policies)
+    if policies and not view.live:
+        yield from _tests_to_component(view, policies)
 
 
 def _blocked(policies: list[Object], field: str, expected: str) -> Violation:
@@ -104,9 +108,35 @@ def _outside(view: ComponentView) -> Iterator[tuple[int, str]]:
 
 def _frontend_to_backend(view: ComponentView, policies: list[Object]) -> Iterator[Violation]:
     backend = view.for_component("backend")
-    if backend.find_deployment() is None:
-        return
-    one, other, port = view.pods[0], backend.pods[0], backend.component.port
+    if backend.find_deployment() is not None:
+        yield from _not_let_through(view, policies, view.pods[0], backend)
+
+
+def _tests_to_component(view: ComponentView, policies: list[Object]) -> Iterator[Violation]:
+    """Yield a violation for each pod of `helm test` that names the component's Service and can't reach it."""
+    service, namespace = view.find_service(), view.namespaced(view.deployment)
+    tests = [each for each in view.extra_workloads() if hooks.is_test(each.owner)]
+    for pod in tests:
+        if view.namespaced(pod.owner) == namespace and any(each is service for each in _named_services(view, pod)):
+            yield from _not_let_through(view, policies, pod, view)
+
+
+def _named_services(view: ComponentView, pod: Pod) -> list[Object]:
+    """The Services of the release that URLs in a pod's environment, commands and arguments name."""
+    found = []
+    for container in pod.containers():
+        words = [*list_at(container.body, "command"), *list_at(container.body, "args")]
+        for text in [*environment(view, container).values(), *map(str, words)]:
+            setting = Setting(pod.object, container.field, "", text, view.namespaced(pod.owner))
+            found += [resolve(view, Address(setting, host, port)).service for host, port in hosts(text)]
+    return [each for each in found if each is not None]
+
+
+def _not_let_through(
+    view: ComponentView, policies: list[Object], one: Pod, component: ComponentView
+) -> Iterator[Violation]:
+    """Yield a violation for each direction in which policies keep a pod from a component's port."""
+    other, port = component.pods[0], component.component.port
     namespace = view.namespaced(view.deployment)
     own = view.snapshot.named("Namespace", namespace) or {}
     labels = {**mapping_at(own, "metadata.labels"), NAMESPACE_NAME: namespace}

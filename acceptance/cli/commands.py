@@ -9,7 +9,7 @@ from pathlib import Path
 
 import toolchain
 from acceptance.chart import propose_target
-from acceptance.cli import bench, testing
+from acceptance.cli import bench, reference, testing
 from acceptance.cli import merge as merging
 from acceptance.cli import verify as verifying
 from acceptance.core.target import DEFAULT_TARGET, Target, TargetError, load
@@ -40,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
     propose.add_argument("--release", metavar="NAME", help="the release's name (default: the chart's)")
     propose.add_argument("--namespace", metavar="NAME", help="the release's namespace (default: what the chart says)")
     propose.add_argument("--output", type=Path, metavar="FILE", help="output file (default: standard output)")
+    commands.add_parser(
+        "fields", help="print the reference of the target file, as Markdown", description=reference.__doc__
+    )
     commands.add_parser(
         "bench", help="compare the time of the setup with that of the raw commands", description=bench.__doc__
     )
@@ -185,6 +188,8 @@ def main() -> int:
             report(options.history)
         elif options.command == "durations":
             record_durations(options.run)
+        elif options.command == "fields":
+            sys.stdout.write(reference.reference())
         elif options.command == "clean":
             clean()
         else:

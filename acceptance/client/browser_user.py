@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, Locator, Page, Response, WebSocket, expect
 from playwright.sync_api import Request as BrowserRequest
 
+from acceptance.checks.finding import Untested
+from acceptance.client.user import TOO_MANY
 from acceptance.core.deadlines import RATE_LIMIT, SHOWN
 from acceptance.core.target import Screens, Target
 from acceptance.core.wait import NotYet, eventually
 
-TOO_MANY = 429
 MILLISECONDS = 1000
 FILES = ("script", "stylesheet", "font", "image")
 """What a page consists of besides its HTML, as Playwright names it."""
@@ -82,8 +83,31 @@ class BrowserUser:
         return self.page.get_by_label(name, exact=True)
 
     def task(self, title: str) -> Locator:
-        """Locate a task's checkbox."""
-        return self.page.get_by_role("checkbox", name=title, exact=True)
+        """Locate a task: its checkbox or, where buttons complete tasks, its list item."""
+        if self.screens.complete_button is None:
+            return self.page.get_by_role("checkbox", name=title, exact=True)
+        return self.page.get_by_role("listitem").filter(has_text=title)
+
+    def completion(self, title: str, *, completed: bool) -> Locator:
+        """Locate what completes a task, or opens it again.
+
+        Raises:
+            Untested: The target names no button that opens a task again.
+        """
+        if self.screens.complete_button is None:
+            return self.task(title)
+        name = self.screens.completion(title, completed=completed)
+        if name is None:
+            raise Untested("the target names no button that opens a task again")
+        return self.button(name)
+
+    def expect_completed(self, title: str, *, completed: bool) -> None:
+        """Assert that a task is shown as completed, or as open."""
+        if self.screens.complete_button is None:
+            expect(self.task(title)).to_be_checked(checked=completed)
+        else:
+            expect(self.task(title)).to_have_count(1)
+            expect(self.completion(title, completed=True)).to_have_count(0 if completed else 1)
 
     def messages_by(self, author: str) -> Locator:
         """Locate the chat messages by an author, oldest first."""

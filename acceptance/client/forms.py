@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from requests import Response
 
 from acceptance.client.user import User, send
+from acceptance.core.deadlines import REQUEST
 from acceptance.provision.gateway import Gateway
 
 TEXT = ("text", "")
@@ -24,7 +25,7 @@ class Form:
 
     Attributes:
         labels: The names of the fields that can be written into, by their labels.
-        buttons: The accessible names of its buttons.
+        buttons: The names of its buttons, with what each adds to the fields: its own name and value, if it has any.
     """
 
     action: str
@@ -33,7 +34,7 @@ class Form:
     hidden: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict, compare=False)
-    buttons: list[str] = field(default_factory=list, compare=False)
+    buttons: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
 
 
 class FormParser(HTMLParser):
@@ -48,6 +49,8 @@ class FormParser(HTMLParser):
         self._for: dict[str, str] = {}
         """Labels by the identifiers of the elements that they are for."""
         self._button: str | None = None
+        self._sent: dict[str, str] = {}
+        """What the open button adds to the fields."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open a form, or add a field or button to the open one."""
@@ -60,8 +63,9 @@ class FormParser(HTMLParser):
             self._label, self._label_of = "", given.get("for", "")
         elif self._open and tag == "button":
             self._button = ""
+            self._sent = {given["name"]: given.get("value", "")} if given.get("name") else {}
             if name := given.get("aria-label"):
-                self.forms[-1].buttons.append(name)
+                self.forms[-1].buttons[name] = self._sent
         elif self._open and tag in ("input", "textarea") and (name := given.get("name")):
             kind = given.get("type", "")
             if kind == "hidden":
@@ -85,7 +89,7 @@ class FormParser(HTMLParser):
                 self._for[self._label_of] = self._label.strip()
             self._label = ""
         elif tag == "button" and self._button is not None:
-            self.forms[-1].buttons.append(self._button.strip())
+            self.forms[-1].buttons.setdefault(self._button.strip(), self._sent)
             self._button = None
         self._open = self._open and tag != "form"
 
@@ -103,8 +107,9 @@ def text_form(html: str) -> Form | None:
 
 
 def form_with_button(html: str, button: str) -> Form | None:
-    """The page's first form that is posted and has a button of this name; else None."""
-    return next((form for form in posted_forms(html) if button in form.buttons), None)
+    """The page's first form that is posted and has a button of this name, as it sends it; else None."""
+    form = next((form for form in posted_forms(html) if button in form.buttons), None)
+    return form and replace(form, hidden=form.hidden | form.buttons[button])
 
 
 def from_browser(origin: str) -> dict[str, str]:
@@ -131,6 +136,7 @@ def post(
     page: str,
     values: Mapping[str, str],
     headers: Mapping[str, str],
+    timeout: float = REQUEST.seconds,
 ) -> Response:
     """Send a form, and return the response without following redirects.
 
@@ -140,11 +146,12 @@ def post(
         page: The URL of the form's page.
         values: What is entered, by the fields' names.
         headers: Those of the request.
+        timeout: In seconds.
     """
     given = {**form.hidden, **values}
     url = urljoin(page, form.action)
     if form.multipart:
         files = {name: (None, value) for name, value in given.items()}
-        return send(gateway, "POST", url, files=files, headers=dict(headers), allow_redirects=False)
+        return send(gateway, "POST", url, files=files, headers=dict(headers), allow_redirects=False, timeout=timeout)
     typed = {**headers, "Content-Type": "application/x-www-form-urlencoded"}  # without a field too
-    return send(gateway, "POST", url, data=given, headers=typed, allow_redirects=False)
+    return send(gateway, "POST", url, data=given, headers=typed, allow_redirects=False, timeout=timeout)

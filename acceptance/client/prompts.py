@@ -1,4 +1,4 @@
-"""What reaches the model: the messages, tools and text of a recorded request of either of OpenAI's APIs."""
+"""What reaches the model: the messages, tool calls and text of a recorded request of either of OpenAI's APIs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import MODEL_ASKED
 from acceptance.core.fields import mapping_at, mappings_at, text_at
+from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.model_stub import ModelStub
 
@@ -57,10 +59,36 @@ def text(body: Mapping[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False)
 
 
-def tools(body: Mapping[str, Any]) -> set[str]:
-    """Return the names of the tools that a request offers."""
-    found = mappings_at(body, "tools")
-    return {text_at(tool, "name") or text_at(tool, "function.name") for tool in found}
+def calls(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and arguments of each tool call that the model has made in this turn."""
+    items = mappings_at(body, "input") or mappings_at(body, "messages")
+    last = max((number for number, item in enumerate(items) if item.get("role") == "user"), default=-1)
+    made = [call for item in items[last + 1 :] for call in (item, *mappings_at(item, "tool_calls"))]
+    functions = [mapping_at(call, "function") or call for call in made]
+    return [(text_at(each, "name"), text_at(each, "arguments")) for each in functions if text_at(each, "arguments")]
+
+
+def check_reported_calls(answer: Mapping[str, Any], api: Api, bodies: Sequence[Mapping[str, Any]], action: str) -> None:
+    """Assert that the response to a turn has each call that the model made in it.
+
+    Args:
+        answer: The response.
+        api: The target's.
+        bodies: Those of the requests that reached the model in the turn.
+        action: What the turn does to a task, such as `delete`.
+
+    Raises:
+        Untested: if the model made no call, as the agent offers it no tool for this.
+    """
+    made = calls(bodies[-1])
+    if not made:
+        raise Untested(f"the agent offers the model no tool to {action} tasks")
+    if api.tool_calls_field is not None:
+        reported = json.dumps(answer.get(api.tool_calls_field))
+        for name, arguments in made:
+            values = [value for value in json.loads(arguments).values() if isinstance(value, str) and value]
+            missing = [part for part in (name, *values) if json.dumps(part)[1:-1] not in reported]
+            assert not missing, f"expected {missing} of the call of {name} in the response, got {reported}"
 
 
 def _content(item: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
@@ -14,12 +15,16 @@ Row = dict[str, Any]
 
 
 def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> list[Row]:
-    """Return the rows of `table` or `schema.table` with these column values, ordered by the first column."""
+    """Return the rows of `table` or `schema.table` with these column values, ordered by the first column.
+
+    UUIDs are text, as the API has them.
+    """
     conditions = [sql.SQL("{}::text = {}").format(sql.Identifier(name), str(value)) for name, value in where.items()]
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(
         sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)
     )
-    return postgres.cursor(row_factory=dict_row).execute(query).fetchall()
+    found = postgres.cursor(row_factory=dict_row).execute(query).fetchall()
+    return [{name: str(value) if isinstance(value, UUID) else value for name, value in row.items()} for row in found]
 
 
 def changed_tables(before: Mapping[str, list[Row]], after: Mapping[str, list[Row]]) -> str:

@@ -18,6 +18,7 @@ ODD_TEXTS: Mapping[str, str] = {
     "JSON": '{"a": null, "b": [1, "two"]}',
     "emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 ✓",
     "other scripts": "Zoë 漢字 שלום العربية 𠮷𝒳",
+    "compatibility characters": "5 m² ½ ① ™ ﬁ Ⅳ",
 }
 
 

@@ -22,7 +22,7 @@ TOO_MANY = 429
 
 
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
-    """Send one request on a new connection, without retries and with the timeout of `REQUEST`.
+    """Send one request on a new connection, without retries and with the timeout of `REQUEST` unless another is given.
 
     Raises:
         AssertionError: The release sent no response.
@@ -30,7 +30,7 @@ def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Res
     """
     try:
         with gateway.session() as session:
-            return session.request(method, url, timeout=REQUEST.seconds, **kwargs)
+            return session.request(method, url, **{"timeout": REQUEST.seconds, **kwargs})
     except requests.RequestException as error:
         try:
             gateway.check_connection()

@@ -11,7 +11,7 @@ from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
 from acceptance.client.user import TOO_MANY, User, send
-from acceptance.core.deadlines import RATE_LIMIT
+from acceptance.core.deadlines import RATE_LIMIT, REQUEST
 from acceptance.core.target import Screens
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
@@ -62,10 +62,12 @@ class Visitor:
         """Fill in the form with a button, by its labels, and press it; the cookies of the response are kept."""
         return self.submit(self.form(path, button), path, values)
 
-    def submit(self, form: Form, path: str, values: Mapping[str, str] | None = None) -> Response:
+    def submit(
+        self, form: Form, path: str, values: Mapping[str, str] | None = None, timeout: float = REQUEST.seconds
+    ) -> Response:
         """Fill in a form of the page, by its labels, and send it; the cookies of the response are kept."""
         named = {form.labels.get(label, label): text for label, text in (values or {}).items()}
-        answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers())
+        answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers(), timeout)
         for name, cookie in set_cookies(answer):
             self.cookies.pop(name, None)
             if cookie.value and cookie["max-age"] != "0":

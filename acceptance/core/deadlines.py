@@ -77,10 +77,12 @@ PODS_OF_LOST_NODE_REPLACED = Deadline(
     "pods of a lost node replaced", 420, "noticed after 50 s, tolerated for 300 s by default, then a start; 1.1 times"
 )
 NODE_BACK = Deadline("lost node Ready again", 180, "24 s here; a busy machine gets seven times that")
+MODEL_GONE = Deadline("turn without the model", 60, "twice the 30 s after which most proxies and clients give up")
 MODEL_BACK = Deadline("turn after the model's return", 40, "the cluster's DNS remembers an absent name for up to 30 s")
 READINESS = Deadline(
     "readiness follows", 60, "period times threshold, shipped up to 15 s, Kubernetes' 30 s; twice that"
 )
+LOAD_ENDED = Deadline("load ended", 30, "requests in flight are answered within 10 s; Locust ends 1 s later here")
 ENDPOINTS = Deadline("endpoints follow", 5, "within 0.1 s of a pod's readiness here; a busy machine gets seconds")
 LIVENESS = Deadline(
     "liveness acts", 150, "period times threshold, shipped 30 s, then a grace period of 30 s; twice that"

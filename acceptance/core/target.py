@@ -6,9 +6,10 @@ import base64
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from acceptance.core.archive import ArchiveError, with_unpacked_chart
@@ -32,19 +33,36 @@ class TargetError(Exception):
 
 
 class Model(BaseModel):
-    """A part of the target; unknown keys are refused."""
+    """A part of the target; unknown keys are refused, and `false` stands for no value, since TOML has no null."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_for_false(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        optional = {
+            name
+            for name, field in cls.model_fields.items()
+            if NoneType in get_args(field.annotation) and bool not in get_args(field.annotation)
+        }
+        return {name: None if value is False and name in optional else value for name, value in given.items()}
 
 
 class Chart(Model):
     """The chart, a folder or a .tgz, and where it is installed. Paths are relative to the target file."""
 
     path: Path
+    """The chart: a folder or a .tgz."""
     name: str = "todo-chatbot"
+    """The chart's name, as in Chart.yaml."""
     version: str | None = None
+    """The chart's version; without it any SemVer will do."""
     app_version: str | None = None
+    """The appVersion; without it any will do."""
     release: str = "todo"
+    """The release's name, with which the chart is rendered and installed."""
     namespace: str = "todo-chatbot"
     """The namespace that every object of the release names."""
     values_files: tuple[Path, ...] = ()
@@ -57,79 +75,133 @@ class Values(Model):
     """Paths of the chart's values that a run sets; without a path, a value can't be set."""
 
     database_url: ValuePath | None = None
+    """The URL of PostgreSQL, `postgresql://…`."""
     auth_secret: ValuePath | None = None
+    """The key that signs sessions."""
     model_key: ValuePath | None = None
+    """The key of the model's API; a run gives one that begins with `sk-proj-`."""
     model_base_url: ValuePath | None = None
+    """The base URL of the model's API, which ends with `/v1`. Without it no chat turn is sent."""
+    model: ValuePath | None = None
+    """The model's name, of which the application takes any."""
     ca_certificate: ValuePath | None = None
+    """The CA certificate of the database, as PEM text. Without it the run's database has no TLS."""
     public_url: ValuePath | None = None
+    """The address at which browsers reach the frontend."""
     namespace: ValuePath | None = None
+    """The namespace that the objects name."""
     namespace_create: ValuePath | None = None
+    """Whether the chart makes its namespace."""
     local_cluster: ValuePath | None = None
+    """What the chart needs to know about a small cluster on one machine; set to true."""
     name_override: ValuePath | None = None
+    """A prefix or override of the names of all objects, so that two releases can differ."""
     environment: ValuePath | None = None
+    """The setting that the target calls `config_map.environment`."""
     debug: ValuePath | None = None
+    """The setting `config_map.debug`, true or false."""
     cors_origins: ValuePath | None = None
+    """The setting `config_map.cors_origins`: origins with commas between them."""
     extra_config: ValuePath | None = None
+    """A mapping of further keys of the ConfigMap."""
     hpa_enabled: ValuePath | None = None
+    """Whether there is an autoscaler."""
     hpa_min: ValuePath | None = None
+    """Its minReplicas."""
     hpa_max: ValuePath | None = None
+    """Its maxReplicas."""
     hpa_metrics: ValuePath | None = None
+    """Its list of metrics."""
     hpa_behavior: ValuePath | None = None
+    """Its behavior."""
 
 
 class ComponentValues(Model):
     """Paths of a component's settings in the chart's values."""
 
     image_repository: ValuePath | None = None
+    """The image's repository."""
     image_tag: ValuePath | None = None
+    """The image's tag."""
     replicas: ValuePath | None = None
+    """The number of pods, where no autoscaler sets it."""
     resources: ValuePath | None = None
+    """The main container's requests and limits."""
     service_port: ValuePath | None = None
+    """The Service's port."""
     container_port: ValuePath | None = None
+    """The port that the container listens on."""
     max_surge: ValuePath | None = None
+    """How many pods a rollout may add."""
     max_unavailable: ValuePath | None = None
+    """How many pods a rollout may take away first."""
     startup_probe: ValuePath | None = None
+    """A mapping with the settings of the startup probe, such as `failureThreshold`."""
     pre_stop_seconds: ValuePath | None = None
+    """How long the preStop hook waits."""
     drain_seconds: ValuePath | None = None
+    """How long the process still accepts requests after SIGTERM."""
 
 
 class Image(Model):
     """A component's image and how it is built; sizes in bytes as a registry holds the layers."""
 
     repository: str
+    """Its repository as shipped; the last part of the path counts."""
     dockerfile: Path | None = None
+    """From which a run builds it. Without it nothing of the image is tested and nothing installed."""
     context: Path | None = None
+    """The folder that the build is given."""
     max_bytes: int
+    """The largest size."""
     platform: str = "linux/amd64"
+    """The platform that it must be of."""
 
 
 class Probes(Model):
     """The paths of a component's probes."""
 
     liveness: HttpPath = "/health"
+    """Of the liveness probe."""
     readiness: HttpPath = "/health"
+    """Of the readiness probe."""
     startup: HttpPath = "/health"
+    """Of the startup probe."""
 
 
 class Component(Model):
     """One workload and its Service."""
 
     deployment: str
+    """The Deployment's name."""
     service: str
+    """The Service's name."""
     container: str
+    """The name of the application's container."""
     init_container: str | None = None
+    """The name of the init container that migrates the database, if there is one."""
     port: Port
+    """The port that the container listens on."""
     service_port: Port
+    """The Service's port."""
     labels: dict[str, str]
+    """Labels that the pods have, by which they are told from the other component's."""
     replicas: int
+    """The number of pods as shipped, without an autoscaler."""
     max_surge: int | str = 1
+    """As shipped: a count or a percentage."""
     max_unavailable: int | str = 0
+    """As shipped: a count or a percentage."""
     revision_history_limit: int = 10
+    """As shipped."""
     resources: dict[str, dict[str, str]] | None = None
     """Shipped requests and limits, compared as quantities; absent means only requests = limits."""
     probes: Probes = Probes()
+    """The paths of its probes."""
     image: Image
+    """Its image."""
     values: ComponentValues = ComponentValues()
+    """Paths of its settings in the chart's values."""
     secret_keys: tuple[str, ...] = ()
     """The keys of the Secret that the component needs."""
     pool_size: Annotated[int, Field(ge=1)] | None = None
@@ -142,18 +214,26 @@ class ConfigMap(Model):
     """The name of the ConfigMap, and its keys."""
 
     name: str
+    """Its name."""
     environment: str = "ENVIRONMENT"
+    """The key with the name of the environment."""
     debug: str = "DEBUG"
+    """The key with `true` or `false`."""
     cors_origins: str = "CORS_ORIGINS"
+    """The key with the allowed origins."""
 
 
 class Secret(Model):
     """The name of the Secret, and its keys."""
 
     name: str
+    """Its name."""
     database_url: str = "DATABASE_URL"
+    """The key with the database's URL."""
     auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
+    """The key with the key that signs sessions."""
     model_key: str = "OPENAI_API_KEY"
+    """The key with that of the model's API."""
     encoded: bool = False
     """Whether the chart wants the values of these keys base64-encoded already."""
 
@@ -173,59 +253,95 @@ class Autoscaler(Model):
     """The backend's HorizontalPodAutoscaler and its shipped figures."""
 
     name: str
+    """Its name."""
     min_replicas: int = 2
+    """As shipped."""
     max_replicas: int = 5
+    """As shipped."""
     cpu_percent: int = 70
+    """The target utilisation of CPU, as shipped."""
 
 
 class Api(Model):
     """The backend's paths, `{user_id}` and `{id}` filled in, and what they answer.
 
-    A path that is None is not offered, and what it would serve is untested. TOML has no null: `false` stands for it.
+    A path that is `false` is not offered, and what it would serve is untested.
     """
 
     tasks: HttpPath = "/api/{user_id}/tasks"
+    """GET lists the tasks, POST creates one."""
     task: HttpPath = "/api/{user_id}/tasks/{id}"
+    """One task: GET, the methods of changes, DELETE."""
     complete: HttpPath | None = "/api/{user_id}/tasks/{id}/complete"
+    """Completes a task."""
     tags: HttpPath | None = "/api/{user_id}/tags"
+    """The user's tags: GET and POST."""
     tag: HttpPath | None = "/api/{user_id}/tags/{id}"
+    """One tag."""
     chat: HttpPath | None = "/api/{user_id}/chat"
+    """POST with a message is a chat turn."""
     conversations: HttpPath | None = "/api/{user_id}/conversations"
+    """The user's conversations."""
     messages: HttpPath | None = "/api/{user_id}/conversations/{id}/messages"
+    """A conversation's messages."""
     update_method: Literal["PUT", "PATCH"] = "PUT"
+    """The method on a task that replaces its title."""
     partial_method: Literal["PATCH", "PUT", "POST"] | None = None
     """The method on a task's path that changes the given fields and leaves the others."""
     complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
+    """The method on `complete`."""
     complete_toggles: bool = False
     """Whether completing a task without a body turns its state over."""
+    complete_only: bool = False
+    """Whether `complete` does no more than complete a task, whatever its body says."""
     created: int = 201
+    """The status of a task that was created."""
     updated: int = 200
     """The status of a task that was changed or completed; with 204 there is no body."""
     deleted: int = 204
+    """The status of a deletion."""
     bad_input: int = 422
+    """The status for invalid input."""
     absent: int = 404
+    """The status for what does not exist."""
     missing_token: Literal[401, 403, 422] = 401
+    """The status of a request without a token."""
     invalid_token: Literal[401, 403, 422] = 401
+    """The status of a request with a token that is not valid."""
     other_user: Literal[403, 404] = 403
+    """The status of a request for another user's resource. A path without `{user_id}` is the token's own user's."""
     model_failing: tuple[int, ...] = (502, 503)
     """Statuses of a chat turn while the model fails or is unavailable."""
     id_field: str = "id"
+    """A task's, tag's and conversation's identifier."""
     title_field: str = "title"
+    """A task's title."""
     completed_field: str = "completed"
+    """Whether a task is completed."""
     tag_field: str = "name"
+    """A tag's name."""
     message_field: str = "message"
+    """The message of a chat turn."""
     conversation_field: str | None = "conversation_id"
+    """The conversation, in a turn and in its response."""
     response_field: str = "response"
+    """The assistant's text in the response to a turn."""
     tool_calls_field: str | None = "tool_calls"
+    """The tool calls in the response to a turn: any JSON with the names and arguments."""
     role_field: str = "role"
+    """Who wrote a message: `user` or `assistant`."""
     content_field: str = "content"
+    """A message's text."""
     task_field: str | None = None
     """The field of a response that holds one task; None if the response is the task itself."""
     tasks_field: str | None = None
     """The field of the response that holds the list of tasks; None if the response is the list itself."""
     tags_field: str | None = None
+    """As `tasks_field`, of tags."""
     conversations_field: str | None = None
+    """As `tasks_field`, of conversations."""
     messages_field: str | None = None
+    """As `tasks_field`, of messages."""
     task_fields: dict[str, tuple[Any, Any]] = {}
     """Further fields that can be written with a task, each with two valid values; the order in a list is free."""
     task_tags_field: str | None = None
@@ -233,6 +349,7 @@ class Api(Model):
     pending_query: str | None = None
     """The query of the tasks' path for open tasks: `status=pending`."""
     completed_query: str | None = None
+    """As `pending_query`, for completed tasks."""
     tag_query: str | None = None
     """The query for a tag's tasks, with the name as `{text}`: `tag={text}`."""
     search_query: str | None = None
@@ -246,26 +363,24 @@ class Api(Model):
     title_limit: int | None = None
     """The longest title in characters; a longer one is bad input."""
     tag_limit: int | None = None
+    """The longest name of a tag in characters."""
     message_limit: int | None = None
+    """The longest message of a chat turn in characters."""
     history_limit: int | None = None
     """How many earlier messages of a conversation reach the model at most; None if all do."""
-
-    @field_validator(
-        *("complete", "tags", "tag", "chat", "conversations", "messages", "conversation_field", "tool_calls_field"),
-        mode="before",
-    )
-    @classmethod
-    def _not_offered(cls, value: Any) -> Any:
-        return None if value is False else value
 
 
 class Pages(Model):
     """A page that holds a signed-in user's tasks, and how it shows what was searched for."""
 
     search: HttpPath = "/tasks?q={token}"
+    """The page of the tasks that contain `{token}`."""
     echo: str = 'value="{token}"'
+    """What that page then has."""
     tasks: HttpPath = "/tasks"
+    """The page of the signed-in user's tasks."""
     chat: HttpPath | None = None
+    """The page of a new chat."""
     conversation: HttpPath | None = None
     """A page with the messages of the conversation `{id}`."""
 
@@ -274,34 +389,67 @@ class Screens(Model):
     """The frontend's screens: paths, and the accessible names of fields, buttons and links."""
 
     sign_up: HttpPath
+    """The path of the page for signing up."""
     sign_in: HttpPath
+    """The path of the page for signing in, to which others lead."""
     tasks: HttpPath
+    """The path of the page of tasks."""
     name: str
+    """The field for the user's name."""
     email: str
+    """The field for the email."""
     password: str
+    """The field for the password."""
     sign_up_button: str
+    """Signs up."""
     sign_in_button: str
+    """Signs in."""
     sign_out_button: str
+    """Signs out."""
     tasks_link: str
+    """Leads to the tasks."""
     chat_link: str
+    """Leads to the chat."""
     new_task: str
+    """The field for a new task's title."""
     add_button: str
+    """Adds it."""
     message: str
+    """The field for a message."""
     send_button: str
+    """Sends it."""
     you: str
     """The accessible name of an article of the chat's log that the user wrote."""
     assistant: str
+    """The same of the assistant."""
+    complete_button: str | None = None
+    """The button that completes the task `{title}` in its list item; without one, a checkbox named by the title."""
+    reopen_button: str | None = None
+    """The button that opens the completed task `{title}` again, where `complete_button` is another one."""
     delete_button: str | None = None
     """The button that deletes the task `{title}`."""
+
+    def completion(self, title: str, *, completed: bool) -> str | None:
+        """Return the name of what completes a task or opens it again; None where the target names no such button."""
+        if self.complete_button is None:
+            return title
+        template = self.complete_button if completed else self.reopen_button
+        return template and template.replace("{title}", title)
 
 
 class Auth(Model):
     """How a user signs up and is authenticated: Better Auth's cookie of strategy `jwt`."""
 
     kind: Literal["better-auth"] = "better-auth"
+    """Sessions are JWTs as Better Auth makes them: HS256 by the auth secret, claims `user.id` and `session.userId`."""
     sign_up: HttpPath = "/api/auth/sign-up/email"
+    """POST of name, email and password as JSON; the response sets the cookie."""
     sign_in: HttpPath = "/api/auth/sign-in/email"
+    """POST of email and password as JSON; the response sets the cookie."""
+    session: HttpPath | None = None
+    """GET of the frontend returns the session of the cookie."""
     cookie: str = "better-auth.session_data"
+    """The cookie that holds the token."""
     carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
     """How the backend takes the token: in an Authorization header, in the cookie, or either."""
     refuses_other_sites: bool = False
@@ -314,21 +462,37 @@ class Tables(Model):
     """Tables and columns of the entities in PostgreSQL; `schema.table` where not in `public`."""
 
     user: str = "user"
+    """The table of users."""
     user_id: str = "id"
+    """Their identifier."""
     user_email: str = "email"
+    """Their email."""
     task: str = "task"
+    """The table of tasks."""
     task_id: str = "id"
+    """Their identifier."""
     task_title: str = "title"
+    """Their title."""
     task_completed: str = "completed"
+    """Whether they are completed."""
     tag: str = "tag"
+    """The table of tags."""
     tag_name: str = "name"
+    """Their name."""
     conversation: str = "conversation"
+    """The table of conversations."""
     conversation_id: str = "id"
+    """Their identifier."""
     message: str = "message"
+    """The table of messages."""
     message_conversation: str = "conversation_id"
+    """Their conversation."""
     message_content: str = "content"
+    """Their text."""
     message_role: str = "role"
+    """Who wrote them."""
     message_tool_calls: str | None = "tool_calls"
+    """The tool calls of a message."""
     owner: str = "user_id"
     """The column of tasks, tags and conversations that holds their user's id."""
 
@@ -337,31 +501,48 @@ class Waiver(Model):
     """A rule whose findings on one object are accepted until a day."""
 
     rule: str
+    """The rule's identifier."""
     object: str
+    """The object, as `Kind/name`."""
     reason: str
+    """Why it is accepted."""
     until: date
+    """The last day."""
 
 
 class Target(Model):
     """The whole target; `root` is the folder that its paths are relative to."""
 
     root: Path
+    """The folder of the target file."""
     strict: bool = False
     """Whether a broken `derived` rule rejects the release, or is advice."""
     chart: Chart
+    """The chart."""
     values: Values = Values()
+    """Paths of the chart's values."""
     components: dict[ComponentName, Component]
+    """The backend and the frontend."""
     config_map: ConfigMap
+    """The ConfigMap."""
     secret: Secret
+    """The Secret."""
     autoscaler: Autoscaler | None = None
+    """The backend's autoscaler."""
     overrides: dict[str, Any] = {}
     """Values by dotted path that make the release fit a small cluster; the report lists each."""
     api: Api = Api()
+    """The backend's API."""
     pages: Pages = Pages()
+    """The frontend's pages."""
     screens: Screens | None = None
+    """What a browser sees; without it no browser test is run."""
     auth: Auth = Auth()
+    """How users are authenticated."""
     tables: Tables = Tables()
+    """The tables in PostgreSQL."""
     waivers: tuple[Waiver, ...] = ()
+    """Findings that are accepted for a time."""
 
     @property
     def chart_path(self) -> Path:

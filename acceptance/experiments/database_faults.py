@@ -15,11 +15,20 @@ from acceptance.core.signals import uninterrupted
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import PORT, Database
 from acceptance.provision.dependency import PacketRule
-from toolchain.console import CommandError
 
 LOST_SHARE = 0.25
 """Of the packets in either direction: each is sent again after 0.2 s, then 0.4 s and so on, so one exchange of
 statement and result takes 0.2 s on average and some take a second."""
+
+IPTABLES = ("iptables", "-w", "10")
+"""It waits for its lock, which kube-proxy may hold, for 10 s."""
+DELETE = f"""
+{" ".join(IPTABLES)} -C "$@"; code=$?
+[ $code = 1 ] && exit 0
+[ $code = 0 ] && exec {" ".join(IPTABLES)} -D "$@"
+exit $code
+"""
+"""Deletes a rule; exit code 0 too for one that does not exist, which is iptables' exit code 1."""
 
 
 @contextmanager
@@ -75,7 +84,7 @@ def packets_lost(cluster: Cluster, database: Database, share: float = LOST_SHARE
     rules = [replace(rule, match=(*rule.match, *chosen)) for rule in database.server.packet_rules(cluster, PORT)]
     try:
         for rule in rules:
-            _iptables(rule, "-I")
+            rule.node.exec(*rule.within, *IPTABLES, "-I", *rule.match)
         yield time.time()
     finally:
         with uninterrupted():
@@ -83,14 +92,6 @@ def packets_lost(cluster: Cluster, database: Database, share: float = LOST_SHARE
                 _delete(rule)
 
 
-def _iptables(rule: PacketRule, action: str) -> None:
-    rule.node.exec(*rule.within, "iptables", action, *rule.match)
-
-
 def _delete(rule: PacketRule) -> None:
-    """Delete a packet rule; one that was never inserted is none."""
-    try:
-        _iptables(rule, "-C")
-    except CommandError:
-        return
-    _iptables(rule, "-D")
+    """Delete a packet rule; one that was never inserted is none. Raises `CommandError` if it may still be there."""
+    rule.node.exec(*rule.within, "sh", "-c", DELETE, "sh", *rule.match)

@@ -131,6 +131,8 @@ class Experiment:
     """Updates, deletions and forms that were sent besides the traffic."""
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     """What its traffic and changes wrote, compared with PostgreSQL; set at its end."""
+    unrecovered: str = ""
+    """Why the release did not return to its baseline by itself, so that its pods were deleted; empty if it did."""
 
     @property
     def interval(self) -> Interval:
@@ -190,8 +192,10 @@ class ExperimentRunner:
     `connections` returns the sampler's connections that the node has tracked so far.
     `progress` shows a line while an experiment runs.
     `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
-    `settle` compares with PostgreSQL what an experiment wrote; `ended` are the experiments so far.
+    `settle` compares with PostgreSQL what an experiment wrote. `ended` are the experiments so far, inconclusive ones
+    too: a write that was lost or stored twice is a finding on any machine.
     `rule_delays` counts how late the rules for Services on the sampler's node have been, by upper bound.
+    `delete_pods` deletes every pod of the components: what an operator does if a release does not recover.
     """
 
     release: Release
@@ -206,6 +210,7 @@ class ExperimentRunner:
     progress: Callable[[str], None] = lambda _: None
     settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
     rule_delays: Callable[[], Counter[float]] = Counter
+    delete_pods: Callable[[], None] = lambda: None
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
@@ -223,16 +228,21 @@ class ExperimentRunner:
         return self.release.objects
 
     def pods(self, component: Component) -> list[Object]:
-        """The component's pods as they are now, oldest first."""
+        """The component's pods as they are now, oldest first.
+
+        Before the first experiment the baseline is set: otherwise the autoscaler could remove one of them meanwhile.
+        """
+        if self.unmodified:
+            self.restore()
         pods = pods_of(self.objects.list("Pod").objects, component)
         return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def upgrade(self, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to the baseline with further changes of values, without waiting for the pods."""
         self._leave_baseline()
-        self._at_baseline = not changes
         self.record_override({**self.baseline_values, **changes})
         self.release.upgrade({**self.baseline_values, **changes})
+        self._at_baseline = not changes
 
     def upgrade_to_chart(self, chart: Path, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to another chart, with the run's values and changes to them, without waiting for the pods."""
@@ -261,7 +271,8 @@ class ExperimentRunner:
     def experiment(self, name: str, **plans: Plan) -> Iterator[Experiment]:
         """Send requests by `plans`, which the report labels so, while the body disturbs the release.
 
-        Afterwards the baseline is restored and verified.
+        Afterwards the baseline is restored and verified. If the release does not recover, its pods are deleted, which
+        the experiment records as `unrecovered`.
 
         Raises:
             BaselineError: if this experiment or an earlier one could not restore the baseline.
@@ -271,7 +282,7 @@ class ExperimentRunner:
         """
         if self.baseline_error:
             raise BaselineError(self.baseline_error)
-        if self.unmodified:
+        if not self._at_baseline:
             self.restore()
         refused = {label: reason for label, plan in plans.items() if (reason := self.plan_obstacle(plan))}
         accepted = {label: plan for label, plan in plans.items() if label not in refused}
@@ -286,16 +297,20 @@ class ExperimentRunner:
         except InconclusiveError as error:
             experiment.inconclusive = error
         finally:
-            experiment.end = self.recorder.wait_until_current()
-            self._restore_after(experiment)
+            experiment.end = time.time()
+            try:
+                experiment.end = self.recorder.wait_until_current()
+            except WaitError as error:
+                experiment.inconclusive = InconclusiveError(str(error))
+            finally:
+                self._restore_after(experiment)
         if experiment.traffic:
             experiment.load = self.sampler.machine_load(experiment.start)
+        self._attribute(experiment)
+        experiment.ledgers = self.settle(experiment)
         if experiment.inconclusive is None:
-            self._attribute(experiment)
-            experiment.ledgers = self.settle(experiment)
             experiment.inconclusive = self._inconclusive(experiment, delays)
-        if experiment.inconclusive is None:
-            self.ended.append(experiment)
+        self.ended.append(experiment)
         self.publish(experiment)
         if experiment.inconclusive is not None:
             raise experiment.inconclusive
@@ -310,16 +325,22 @@ class ExperimentRunner:
     def _restore_after(self, experiment: Experiment) -> None:
         try:
             self.restore()
+        except Exception as error:  # noqa: BLE001 - whatever kept it from recovering
+            experiment.unrecovered = str(error)
+            self._restore_with_new_pods(experiment)
+
+    def _restore_with_new_pods(self, experiment: Experiment) -> None:
+        self._at_baseline = False  # a part of it may have been changed by hand
+        try:
+            self.delete_pods()
+            self.restore()
         except Exception as error:
             self.baseline_error = f"the experiment {experiment.name} did not restore the baseline: {error}"
             raise BaselineError(self.baseline_error) from error
 
     def _inconclusive(self, experiment: Experiment, delays: Counter[float]) -> InconclusiveError | None:
-        """Why the experiment can't be judged, by its own evidence; None if it can.
-
-        A write that was lost or stored twice is a finding on any machine.
-        """
-        if not experiment.traffic or any(ledger.findings("PER-05") for ledger in experiment.ledgers.values()):
+        """Why the experiment can't be judged, by its own evidence; None if it can."""
+        if not experiment.traffic:
             return None
         try:
             experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acceptance.checks.finding import Untested
+from acceptance.core.deadlines import Deadline
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.kube.client import Objects
@@ -35,6 +36,12 @@ class ProbeTimes:
         """
         least = self.initial_delay + self.period * (self.failure_threshold - 1)
         return least, self.initial_delay + max(self.period, self.timeout) * self.failure_threshold
+
+
+def detection_deadline(deadline: Deadline, times: ProbeTimes | None, further: float) -> Deadline:
+    """Return a deadline that is as long as the probe's own settings take, and `further` seconds, if that is longer."""
+    seconds = times.longest_detection + further if times else 0.0
+    return replace(deadline, seconds=max(deadline.seconds, seconds))
 
 
 def probe_times(objects: Objects, component: Component, kind: str) -> ProbeTimes | None:

@@ -31,5 +31,6 @@ def cpu_utilisation(history: History, autoscaler: str, interval: Interval) -> Cu
         if name_of(item) == autoscaler
         for metric in mappings_at(item, "status.currentMetrics")
         for kind in ("resource", "containerResource")
+        if at(metric, f"{kind}.name") == "cpu"
         if isinstance(value := at(metric, f"{kind}.current.averageUtilization"), int)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from acceptance.checks.finding import Finding
+from acceptance.checks.finding import Finding, Untested, of_derived_part
 from acceptance.checks.isolation import container_spec
 from acceptance.client.user import User
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
@@ -83,10 +83,14 @@ def values_by_key(container: Object, environment: Mapping[str, str], keys: Colle
 def make_change(
     experiments: ExperimentRunner, experiment: Experiment, step: Step[None, None], keys: Collection[str]
 ) -> Change:
-    """Change settings, wait for the rollout, and read the variables `keys` in the containers before and after."""
+    """Change settings, wait for the rollout, and read the variables `keys` in the containers before and after.
+
+    After a rollout that failed nothing is read: its containers may not run.
+    """
     old_pods, before = pod_names(experiments), environments(experiments, keys)
     result = run_step(experiment, step)
-    new_pods, after = pod_names(experiments), environments(experiments, keys)
+    new_pods = pod_names(experiments)
+    after = environments(experiments, keys) if result.recovery.ok else {}
     return Change(result.interval, result.recovery, old_pods, new_pods, before, after)
 
 
@@ -101,13 +105,16 @@ def change_findings(
     """Findings if pods were not replaced, or do not all have the new value of each key that they use.
 
     Values may be secret and are not shown.
+
+    Raises:
+        Untested: if no container of the component has one of the keys.
     """
     part = experiments.target.component(component)
     object_ = f"Deployment/{part.deployment}"
     used = {key: value for key, value in given.items() if change.uses(component, key)}
-    findings = []
     if not used:
-        findings.append(Finding(rule, object_, "environment", f"one of {sorted(given)}", "none of them before"))
+        raise Untested(f"the {component} has none of {sorted(given)} in its environment")
+    findings = []
     if kept := sorted(change.old_pods[component] & change.new_pods[component]):
         findings.append(Finding(rule, object_, "pods", "replaced by the change", f"kept: {', '.join(kept)}"))
     for key, value in used.items():
@@ -116,7 +123,7 @@ def change_findings(
         if stale or not values:
             expected = f"the new value in each of {part.replicas} pods"
             findings.append(Finding(rule, object_, f"environment {key}", expected, f"another one in {stale}"))
-    return findings
+    return of_derived_part(findings, experiments.target) if kept else findings
 
 
 def request_findings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from acceptance.checks.finding import Finding
+from acceptance.checks.finding import Finding, of_derived_part
 from acceptance.core.deadlines import AT_REST
 from acceptance.core.fields import Object, mapping_at, name_of, text_at
 from acceptance.core.interval import Interval
@@ -14,10 +14,9 @@ from acceptance.experiments.experiment import FAILED_WAIT, Disturbance, Experime
 from acceptance.kube.history import State
 from acceptance.kube.status import is_ready, is_terminating, may_end, pods_of, restart_count, statuses
 from acceptance.traffic.availability import UNATTRIBUTED, Availability, failed_request_findings
+from acceptance.traffic.late_rules import MAX_RULE_DELAY
 from acceptance.traffic.records import Record, percentile
 
-REQUEST_LAG = 2.0
-"""Seconds from the end of a disturbance to every node's rules: kube-proxy writes them once a second."""
 STATUS_LAG = 5.0
 """Seconds by which the status of a pod may follow a disturbance on a busy machine."""
 MIN_REQUESTS = 50
@@ -38,24 +37,26 @@ def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
 
 def undisturbed(experiment: Experiment, availability: Availability) -> Availability:
     """The availability as of the requests that no disturbance overlaps."""
-    times = [Interval(each.interval.start, each.interval.end + REQUEST_LAG) for each in disturbances(experiment)]
+    times = [Interval(each.interval.start, each.interval.end + MAX_RULE_DELAY) for each in disturbances(experiment)]
     return availability.where(lambda record: not any(map(Interval(record.sent, record.done).overlaps, times)))
 
 
-def request_findings(experiment: Experiment) -> list[Finding]:
+def request_findings(experiment: Experiment, target: Target) -> list[Finding]:
     """STA-08 for each kind of traffic of which requests failed while nothing was disturbed."""
     if not experiment.availability:
         return []
-    return [
+    found = [
         replace(finding, field=f"{experiment.name}: {label}: requests while nothing was disturbed")
         for label, run in experiment.traffic.items()
         for finding in failed_request_findings("STA-08", run.plan.service, undisturbed(experiment, run.availability))
     ]
+    return of_derived_part(found, target)
 
 
 def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
     """POD-05 for each restart, and STA-12 for each pod that became unready, that the experiment did not cause.
 
+    STA-12 too for a release that did not recover from what the experiment did.
     Pods that are to end, those of Jobs, are not judged.
     """
     before: dict[str, Object] = {}
@@ -68,7 +69,12 @@ def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
             if uid in before and before[uid] is not pod:
                 findings += _changes(experiment, target, before[uid], pod, state)
             before[uid] = pod
-    return findings
+    if experiment.unrecovered:
+        expected = "Ready and serving again by itself"
+        findings.append(
+            Finding("STA-12", "Release", f"{experiment.name}: afterwards", expected, experiment.unrecovered)
+        )
+    return of_derived_part(findings, target)
 
 
 def _changes(experiment: Experiment, target: Target, before: Object, after: Object, state: State) -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def write_markers(cluster: Cluster, pod: Object) -> list[Marker]:
             kind = kinds.get(volume, "")
             if volume in markers or kind in READ_ONLY or mount.get("readOnly") is True:
                 continue
-            marker = Marker(pod, volume, kind, f"{PREFIX}{secrets.token_hex(6)}")
+            marker = Marker(pod, volume, kind, f"{PREFIX}{cluster.run.id}-{secrets.token_hex(6)}")
             folder = f"/proc/{main_process(cluster, pod, name)}/root{text_at(mount, 'mountPath')}"
             cluster.node_of(pod).exec("touch", f"{folder}/{marker.name}")
             markers[volume] = marker
@@ -94,9 +94,9 @@ def write_markers(cluster: Cluster, pod: Object) -> list[Marker]:
 
 
 def find_markers(cluster: Cluster) -> dict[Node, list[str]]:
-    """Return by node the paths of every marker that exists, in volumes of running pods too."""
+    """Return by node the paths of every marker of the run that exists, in volumes of running pods too."""
     pruned = [part for path in PRUNED for part in ("-path", path, "-o")][:-1]
-    search = ("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", f"{PREFIX}*", "-print")
+    search = ("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", f"{PREFIX}{cluster.run.id}-*", "-print")
     command = ("sh", "-c", '"$@" 2> /dev/null; true', "sh", *search)
     return {node: node.exec(*command).splitlines() for node in cluster.nodes()}
 
@@ -119,7 +119,7 @@ def wait_gone(cluster: Cluster, markers: Iterable[Marker]) -> None:
 
 
 def remove_markers(cluster: Cluster) -> None:
-    """Remove what a volume that outlives its pod has kept."""
+    """Remove what a volume that outlives its pod has kept of the run's markers."""
     for node, paths in find_markers(cluster).items():
         if paths:
             node.exec("rm", "-f", *paths)

@@ -71,17 +71,19 @@ class CollectionHooks:
             self._state.results.tests[item.nodeid] = TestResult(item.stash[RULE_BINDING])
 
 
-def collection_key(item: pytest.Item) -> tuple[bool, bool, int, bool, bool]:
+def collection_key(item: pytest.Item) -> tuple[bool, bool, bool, int, bool, bool]:
     """Return a test's place in the order: what needs no release comes first, experiments come last.
 
     Of a folder's tests those come first that read one rendering, image or release for all rules. Of the experiments,
-    the ones marked `experiment(last=True)` judge all earlier ones, or end what later ones would need.
+    the ones marked `experiment(last=True)` end what later ones would need, and those marked `every_experiment` judge
+    all others.
     """
     folder = next(folder for folder in FOLDERS if item.get_closest_marker(folder))
     late = folder == "static" and not LATE_RULES.isdisjoint(item.stash[RULE_BINDING].rules)
     marks = [mark.kwargs for mark in item.iter_markers("experiment")]
     last = any(kwargs.get("last") for kwargs in marks)
-    return bool(marks), last, FOLDER_ORDER.index(folder), late, item.path.name != RULES
+    every = item.get_closest_marker("every_experiment") is not None
+    return bool(marks), every, last, FOLDER_ORDER.index(folder), late, item.path.name != RULES
 
 
 def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:

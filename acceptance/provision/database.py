@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
@@ -39,8 +39,8 @@ class Database:
     """
 
     server: Dependency
-    superuser_password: str
-    url: str
+    superuser_password: str = field(repr=False)
+    url: str = field(repr=False)
     ca: str
     name: str = NAME
     role: str = NAME

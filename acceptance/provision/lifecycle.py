@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TextIO
 
@@ -27,7 +27,7 @@ from acceptance.provision.run import (
     update_record,
 )
 from toolchain import Toolchain, cache
-from toolchain.console import CommandError, ToolchainError, log
+from toolchain.console import CommandError, log
 
 DEFAULT = OwnCluster()
 
@@ -150,8 +150,10 @@ def resume_paused(toolchain: Toolchain, run: Run) -> None:
     """Resume the containers that a killed run left paused: on cgroup v1 their node could not be deleted."""
     provider = provider_of(toolchain, run)
     for freezer, node in paused_freezers(read_record(run.folder)).items():
-        with suppress(ToolchainError):  # its node is gone
+        try:
             if node in provider.nodes:  # a container of this engine, which needs no API server
                 toolchain.engine.docker("exec", node, *resume_command(freezer))
             else:
                 Cluster(provider).node(node).exec(*resume_command(freezer))
+        except Exception as error:  # noqa: BLE001 - its node or cluster may be gone, in any way
+            log("sweep", f"run {run.id}: a container that it paused on {node} is not resumed: {error}")

@@ -21,6 +21,8 @@ AGENT = "node-agent"
 ON_NODE = ("nsenter", "--target", "1", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--")
 """Enters the namespaces of the node's first process; the pod shares that of the processes."""
 STREAM = '"$@" & cat > /dev/null; kill $!'
+STREAM_ENDS_SECONDS = 10.0
+"""How long a command on a node has to end: it takes 0.1 s here."""
 """Runs a command until its own standard input ends: a command outlives the client that started it."""
 
 PROCESSES = r"""
@@ -65,7 +67,11 @@ class Node:
             yield process.stdout
         finally:
             process.stdin.close()
-            process.wait()
+            try:
+                process.wait(STREAM_ENDS_SECONDS)
+            except subprocess.TimeoutExpired:  # its connection is half open
+                process.kill()
+                process.wait()
 
     def main_processes(self) -> dict[str, int]:
         """Return the PID of the oldest process of each container, by the container's identifier in the runtime."""

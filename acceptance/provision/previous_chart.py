@@ -17,10 +17,17 @@ VERSION, APP_VERSION = "0.0.0-previous", "previous"
 
 @dataclass(frozen=True)
 class PreviousChart:
-    """A chart as a folder or an archive; `origin` says for the report where it is from."""
+    """A chart as a folder or an archive.
+
+    Attributes:
+        path: Where it is.
+        origin: Where it is from, for the report.
+        renumbered: Whether it is the chart under test with another version, so that its faults are the release's.
+    """
 
     path: Path
     origin: str
+    renumbered: bool = False
 
 
 def previous_chart(chart: Path, named: Path | None, folder: Path) -> PreviousChart:
@@ -33,13 +40,15 @@ def previous_chart(chart: Path, named: Path | None, folder: Path) -> PreviousCha
     """
     if named is not None:
         return PreviousChart(named, f"{named}, as --upgrade-from names it")
-    tag = _git(chart, "describe", "--tags", "--abbrev=0", "HEAD")
+    # The commit itself may have the tag of the release that is under test.
+    tag = _git(chart, "describe", "--tags", "--abbrev=0", "HEAD^")
     archive = tag and _git_archive(chart, tag.decode().strip())
     if tag and archive:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(folder, filter="data")
         return PreviousChart(folder, f"the chart of tag {tag.decode().strip()}")
-    return PreviousChart(_renumbered(chart, folder / chart.name), "the same chart with another version and appVersion")
+    origin = "the same chart with another version and appVersion"
+    return PreviousChart(_renumbered(chart, folder / chart.name), origin, renumbered=True)
 
 
 def _renumbered(chart: Path, copy: Path) -> Path:

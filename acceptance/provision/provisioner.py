@@ -35,7 +35,7 @@ from toolchain import Toolchain
 T = TypeVar("T")
 DERIVED_IMAGES = {
     "rebuilt_images": "COPY Dockerfile /release",
-    "crashing_rollout": 'ENTRYPOINT []\nCMD ["false"]',
+    "crashing_rollout": 'ENTRYPOINT ["false"]\nCMD []',
 }
 """Further images of each component by the fixture that needs them: with other content, and with a command that exits
 at once. They are loaded together with the images whose layers they share."""
@@ -160,7 +160,7 @@ class Provisioner:
     def _lazy_own(self, name: str, make: Callable[[], T]) -> Lazy[T]:
         unavailable = ""
         if not self.installs_release:
-            unavailable = f"the {name} of a release in context {self.provider.context} are not this run's"
+            unavailable = f"the run makes no {name}: the release in context {self.provider.context} is not its own"
         return self.background.lazy(name, make, unavailable)
 
     def _create_cluster(self) -> Cluster:

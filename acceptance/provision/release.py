@@ -27,6 +27,8 @@ from acceptance.provision.run import Run
 from acceptance.provision.tool_pod import namespace_objects
 from toolchain import cache
 
+MODEL = "gpt-acceptance"
+"""The model's name: not the default of any application."""
 DNS = "kube-dns"
 """kubeadm's name for the Service, whichever DNS server is behind it."""
 
@@ -186,6 +188,9 @@ def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[st
         # Two, so that a list that is parsed wrongly shows.
         "cors_origins": f"{public_url},http://localhost:3000",
         "extra_config": ROUND_TRIP,
+        "model": MODEL,
+        # The run makes the namespace, since Helm keeps its record of the release in it.
+        "namespace_create": False,
     }
     changes = {
         **target.overrides,

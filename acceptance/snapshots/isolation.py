@@ -12,6 +12,7 @@ from acceptance.kube.status import statuses
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.node import Node
 from acceptance.snapshots.live import listening
+from toolchain.console import CommandError
 
 READ = r"""
 namespaces() {
@@ -80,7 +81,7 @@ def identifiers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
 def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
     """Read the running containers of the pods, and try to write into each as its user. Raises `Untested`.
 
-    A container that ends meanwhile is left out.
+    A container that ends meanwhile is left out. Raises `CommandError` if one that runs can't be read.
     """
     known = identifiers(pods)
     namespaces: dict[str, Mapping[str, str]] = {}
@@ -90,7 +91,16 @@ def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
         main_processes = node.main_processes()
         for identifier in processes.keys() & main_processes.keys():
             found = tuple(processes[identifier])
-            containers.append(_container(node, *known[identifier], found, main_processes[identifier]))
+            try:
+                container = _container(node, *known[identifier], found, main_processes[identifier])
+            except (
+                CommandError
+            ):  # the process has ended: it was another one's beside the main one, or the container has
+                main_process = node.main_processes().get(identifier)
+                if main_process is None:
+                    continue
+                container = _container(node, *known[identifier], found, main_process)
+            containers.append(container)
     return NodeView(namespaces, tuple(containers))
 
 

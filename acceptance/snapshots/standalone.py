@@ -109,14 +109,19 @@ class IsolatedNetwork:
         """Wait until the container's process has ended; its exit code. Raises `WaitError`."""
 
         def probe() -> int:
-            state, code = self.engine.docker(
-                "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container
-            ).split()
-            if state != "exited":
-                raise NotYet(f"it is {state}: {self.log(container)[-300:]}")
-            return int(code)
+            code = self.exit_code(container)
+            if code is None:
+                raise NotYet(f"it still runs: {self.log(container)[-300:]}")
+            return code
 
         return eventually(f"the end of {container}", probe, IMAGE_ANSWERS)
+
+    def exit_code(self, container: str) -> int | None:
+        """Return the exit code of the container's process; None while it runs."""
+        state, code = self.engine.docker(
+            "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container
+        ).split()
+        return int(code) if state == "exited" else None
 
     def health(self, container: str, port: int, path: str) -> int | None:
         """Return the status with which the container answers a path, at the latest after its start; None without."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from requests import Response
+
 from acceptance.client.answers import SEE_OTHER
 from acceptance.client.forms import submit, text_form
 from acceptance.client.user import User, send
@@ -63,13 +65,16 @@ class Changer:
         self._note(changes, marker, lambda: user.call("DELETE", path).status_code in SUCCESS)
 
     def add(self) -> None:
-        """Add a task by the form of the frontend's page, if it has one that works without scripts."""
+        """Add a task by the form of the frontend's page, if it has one that works without scripts.
+
+        A redirect acknowledges it, unless it leads to the message of an error.
+        """
         user, changes = self._user, self.changes["submitted"]
         marker = changes.marker()
         url = user.gateway.url("frontend", user.target.pages.search.replace("{token}", marker))
         form = text_form(send(user.gateway, "GET", url, headers=user.cookie).text)
         if form is not None:
-            self._note(changes, marker, lambda: submit(user, form, url, marker, self._origin).status_code in SEE_OTHER)
+            self._note(changes, marker, lambda: is_accepted(submit(user, form, url, marker, self._origin)))
 
     def _note(self, changes: Changes, marker: str, change: Callable[[], bool]) -> None:
         acknowledged = False
@@ -99,6 +104,11 @@ class Changer:
         finally:
             ended.set()
             thread.join()
+
+
+def is_accepted(answer: Response) -> bool:
+    """Whether the response to a form leads to another page, and not to one with an error."""
+    return answer.status_code in SEE_OTHER and "error" not in answer.headers.get("Location", "").lower()
 
 
 def settle_changes(changes: Iterable[Changes], tables: Tables, database: Database) -> dict[str, Ledger]:

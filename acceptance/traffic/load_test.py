@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from typing import Any
 from psycopg import sql
 
 from acceptance.client.user import User
+from acceptance.core.deadlines import LOAD_ENDED, REQUEST
+from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.wait import NotYet, eventually
+from acceptance.kube.client import Objects
+from acceptance.kube.status import container_status
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import service_url
@@ -26,7 +32,7 @@ TITLE = "load"
 
 
 @dataclass(frozen=True)
-class LoadSample:
+class RequestCounts:
     """Locust's counts at a moment (seconds since the epoch), of all requests since its start."""
 
     moment: float
@@ -40,7 +46,7 @@ class LoadSample:
 class Load:
     """A load test; its samples, one per second, are available after its end."""
 
-    samples: tuple[LoadSample, ...] = ()
+    samples: tuple[RequestCounts, ...] = ()
 
     @property
     def requests(self) -> int:
@@ -70,10 +76,11 @@ class Load:
         ]
 
 
-def stored_tasks(user: User, database: Database) -> int:
-    """How many of the tasks that Locust writes as `user` PostgreSQL has."""
+def stored_tasks(user: User, database: Database) -> Counter[str]:
+    """How often PostgreSQL has each title of the tasks that Locust writes as `user`."""
     tables = user.target.tables
-    query = sql.SQL("SELECT count(*) FROM {} WHERE {}::text = {} AND {} LIKE {}").format(
+    query = sql.SQL("SELECT {} FROM {} WHERE {}::text = {} AND {} LIKE {}").format(
+        sql.Identifier(tables.task_title),
         sql.Identifier(*tables.task.split(".")),
         sql.Identifier(tables.owner),
         sql.Literal(user.id),
@@ -81,13 +88,12 @@ def stored_tasks(user: User, database: Database) -> int:
         sql.Literal(f"{TITLE} %"),
     )
     with database.admin() as connection:
-        (number,) = connection.execute(query).fetchone() or (0,)
-    return int(str(number))
+        return Counter(str(title) for (title,) in connection.execute(query).fetchall())
 
 
-def parse_samples(log: str) -> tuple[LoadSample, ...]:
+def parse_samples(log: str) -> tuple[RequestCounts, ...]:
     """The samples in the pod's log; lines of Locust's own are skipped."""
-    return tuple(LoadSample(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
+    return tuple(RequestCounts(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
 
 
 @contextmanager
@@ -105,9 +111,23 @@ def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator
     load = Load()
     try:
         yield load
+        _stop(cluster)
         load.samples = parse_samples(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
     finally:
         cluster.kubectl("delete", "pod,secret", NAME, "--namespace", cluster.run.namespace, "--ignore-not-found")
+
+
+def _stop(cluster: Cluster) -> None:
+    """End Locust, whose last requests are answered first, so that its last counts are complete."""
+    namespace = cluster.run.namespace
+    cluster.kubectl("exec", NAME, "--namespace", namespace, "--", "sh", "-c", "kill 1")
+
+    def probe() -> None:
+        pod = next(item for item in Objects(cluster.api, namespace).list("Pod").objects if name_of(item) == NAME)
+        if at(container_status(pod, NAME), "state.terminated") is None:
+            raise NotYet(f"it is {text_at(pod, 'status.phase')}")
+
+    eventually("the load to end", probe, LOAD_ENDED)
 
 
 def _plan(cluster: Cluster, user: User) -> dict[str, Any]:
@@ -125,6 +145,7 @@ def _plan(cluster: Cluster, user: User) -> dict[str, Any]:
 def _pod(cluster: Cluster, image: str, user: User, clients: int) -> dict[str, Any]:
     host = service_url(user.target, "backend")
     options = ["--headless", "--users", str(clients), "--spawn-rate", str(clients), "--host", host, "--only-summary"]
+    options += ["--stop-timeout", f"{REQUEST.seconds:g}"]
     return tool_pod(
         cluster,
         NAME,

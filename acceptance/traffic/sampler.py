@@ -125,7 +125,8 @@ class Sampler:
         Their records are available after exit. If the body raises, the sampler is stopped and that error propagates.
 
         Raises:
-            InconclusiveSampleError: at exit, if the records are not reliable.
+            InconclusiveSampleError: at exit, if the records are not reliable. Those that are complete but late are
+                available nevertheless, since they say what was written.
         """
         offset = self.clock_offset()
         numbered: dict[int, SampleRun] = {}
@@ -141,10 +142,16 @@ class Sampler:
             self._stop(numbered)
             raise
         stopped = time.monotonic()
+        late: list[InconclusiveSampleError] = []
         for number, totals in self._stop(numbered).items():
-            records = decode(self._blocks(number, totals.blocks), totals, offset)
-            require_steady_rate(records, numbered[number].plan.rate, stopped - started[number])
-            numbered[number].records = records
+            run = numbered[number]
+            run.records = decode(self._blocks(number, totals.blocks), totals, offset)
+            try:
+                require_steady_rate(run.records, run.plan.rate, stopped - started[number])
+            except InconclusiveSampleError as error:
+                late.append(error)
+        if late:
+            raise late[0]
 
     def _start(self, plan: Plan) -> tuple[int, SampleRun]:
         document = asdict(plan)

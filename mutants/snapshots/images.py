@@ -104,6 +104,7 @@ def run(**fields: Any) -> Alter:
 
 
 mutant("IMG-09", "no answer", "image")(run(health_status=None, log_tail="Traceback"))
+field("IMG-09", "a proxy", Draft.image_config, "config.Env", ["PATH=/bin", "https_proxy=http://proxy:3128"], "image")
 mutant("IMG-09", "503", "image")(run(health_status=503))
 mutant("IMG-10", "runs beyond its grace period", "image")(run(term_seconds=30.0, exit_code=0))
 mutant("IMG-10", "had to be killed", "image")(run(term_seconds=10.0, exit_code=137))

@@ -35,6 +35,8 @@ field("POD-22", "restarted before it is unready", Draft.main_containers, "livene
 field("POD-22", "hung for 10 minutes", Draft.main_containers, "livenessProbe", timings(period=60, threshold=10))
 field("POD-22", "unready after 2 minutes", Draft.main_containers, "readinessProbe", timings(period=30, threshold=4))
 field("POD-22", "first asked after a minute", Draft.main_containers, "readinessProbe", timings(delay=60))
+HASTY = {"failureThreshold": 1, "timeoutSeconds": 1}
+field("POD-22", "unready by one slow answer", Draft.main_containers, "readinessProbe", lambda old: {**old, **HASTY})
 field("POD-22", "twelve successes", Draft.main_containers, "readinessProbe.successThreshold", 12)
 
 
@@ -96,6 +98,7 @@ field("POD-24", "another scheduler", Draft.pod_specs, "schedulerName", "volcano"
 field("POD-24", "a gate that nothing opens", Draft.pod_specs, "readinessGates", [{"conditionType": "x.y/z"}], "static")
 field("POD-24", "held back from scheduling", Draft.pod_specs, "schedulingGates", [{"name": "x.y/z"}], "static")
 field("POD-24", "another system", Draft.pod_specs, "os", {"name": "windows"})
+field("POD-24", "every taint", Draft.pod_specs, "tolerations", [{"operator": "Exists"}])
 field("POD-24", "a deadline", Draft.pod_specs, "activeDeadlineSeconds", 3600)
 ALIAS = [{"ip": "10.0.0.1", "hostnames": ["todo-backend-service"]}]
 field("POD-24", "a Service's name for an address", Draft.pod_specs, "hostAliases", ALIAS)

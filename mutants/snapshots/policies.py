@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mutants.draft import Alter, Body, Draft
-from mutants.snapshots.registry import field, fields, mutant, with_object
+from acceptance.kube.pod_templates import pod_of
+from mutants.draft import REMOVE, Alter, Body, Draft, put
+from mutants.snapshots.registry import field, fields, mutable, mutant, with_object
 
 HOSTNAME = "kubernetes.io/hostname"
 BACKEND, FRONTEND, APPLICATION = {"component": "backend"}, {"component": "frontend"}, {"app": "todo-chatbot"}
@@ -80,6 +81,11 @@ INGRESS: dict[str, Body] = {
 }
 for clause, rule in INGRESS.items():
     mutant("REL-07", clause, component="frontend")(with_object(policy(BACKEND, ingress=[rule])))
+ONLY_FRONTENDS: Body = {"from": [{"podSelector": {"matchLabels": FRONTEND}}]}
+for labels, each in ((BACKEND, "backend"), (FRONTEND, "frontend")):
+    mutant("REL-07", "the pod of helm test is kept out", "static", component=each)(
+        with_object(policy(labels, ingress=[ONLY_FRONTENDS]))
+    )
 mutant("REL-07", "the frontend goes elsewhere", component="frontend")(
     with_object(policy(FRONTEND, egress=[DNS, OUTSIDE, {"to": [{"podSelector": {"matchLabels": {"component": "x"}}}]}]))
 )
@@ -177,3 +183,33 @@ field(
     lambda old: f"{old.rpartition(':')[0]}:0.9",
     "static",
 )
+
+QUOTAS: dict[str, Body] = {
+    "fewer pods than the autoscaler's maximum": {"pods": "6"},
+    "no room for a rollout": {"pods": "7"},
+    "memory for the least pods": {"requests.memory": "2Gi"},
+    "CPU by its short name": {"cpu": "1"},
+    "limits of memory": {"limits.memory": "1Gi"},
+    "fewer Deployments": {"count/deployments.apps": "1"},
+    "no room for Helm's record": {"secrets": "1"},
+    "no room for the CA": {"configmaps": "1"},
+}
+for clause, hard in QUOTAS.items():
+    mutant("REL-08", clause)(with_object(item("ResourceQuota", "v1", hard=hard)))
+
+
+@mutant("REL-08", "an amount that a container lacks")
+def _uncounted(draft: Draft) -> None:
+    with_object(item("ResourceQuota", "v1", hard={"limits.ephemeral-storage": "100Gi"}))(draft)
+    for each in draft.objects():
+        for container in pod.containers() if (pod := pod_of(each)) else ():
+            put(mutable(container.body), "resources.limits.ephemeral-storage", REMOVE)
+
+
+RANGES: dict[str, Body] = {
+    "a limit above the most": {"max": {"memory": "64Mi"}},
+    "a request below the least": {"min": {"cpu": "2"}},
+    "a ratio above the most": {"maxLimitRequestRatio": {"cpu": "0.5"}},
+}
+for clause, bounds in RANGES.items():
+    mutant("REL-08", clause)(with_object(item("LimitRange", "v1", limits=[{"type": "Container", **bounds}])))

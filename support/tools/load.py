@@ -3,8 +3,8 @@
 What they send is read from files in the folder LOAD_PLAN, since others can read arguments and environment: `path` of
 the tasks, `token`, `title` (the title's field).
 
-Each second a line on stdout has Locust's counts: {"moment": seconds since the epoch, "requests": since the start,
-"failures": among them, "p95": seconds, of the last 10 s}.
+Each second, and when it has stopped, a line on stdout has Locust's counts: {"moment": seconds since the epoch,
+"requests": since the start, "failures": among them, "p95": seconds, of the last 10 s}.
 """
 
 import json
@@ -32,11 +32,17 @@ def start_reporting(environment: Environment, **_: object) -> None:
 def report(environment: Environment) -> None:
     """Print Locust's counts each second, until the process ends."""
     while True:
-        total = environment.stats.total
-        counts = {"requests": total.num_requests, "failures": total.num_failures}
-        p95 = (total.get_current_response_time_percentile(0.95) or 0) / 1000
-        print(json.dumps({"moment": time.time(), **counts, "p95": p95}), flush=True)  # noqa: T201
+        print_counts(environment)
         gevent.sleep(1)
+
+
+@events.quitting.add_listener
+def print_counts(environment: Environment, **_: object) -> None:
+    """Print Locust's counts; at the end they are complete, since the last requests have been answered."""
+    total = environment.stats.total
+    counts = {"requests": total.num_requests, "failures": total.num_failures}
+    p95 = (total.get_current_response_time_percentile(0.95) or 0) / 1000
+    print(json.dumps({"moment": time.time(), **counts, "p95": p95}), flush=True)  # noqa: T201
 
 
 class Writer(FastHttpUser):

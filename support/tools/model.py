@@ -1,16 +1,13 @@
 """A stub of OpenAI's API: the API's formats over HTTP, deterministic and stateless.
 
-The response depends on the request only: the last user message names a tool to call ("add task: X"), the tool's
-result is quoted, and any other message is echoed. A second port is for tests only: it returns the received requests,
-and makes the stub slow, failing or malformed. It needs the standard library only, so it runs in any image with Python.
+What it answers depends on the request only (`decision.py`). A second port is for tests only: it returns the received
+requests, and makes the stub slow, failing or malformed. It needs the standard library only.
 
     python3 model.py [--port 8080] [--control-port 8081]
 """
 
 import argparse
-import hashlib
 import json
-import re
 import threading
 import time
 from collections import deque
@@ -18,19 +15,11 @@ from dataclasses import asdict, dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from decision import BadRequestError, decide, read_turn
+from formats import Event, as_completion, as_response, completion_events, response_events
+
 # A turn with a tool needs two requests: this is far more than any run sends.
 KEPT_REQUESTS = 20_000
-
-_COMMANDS = (
-    (re.compile(r"add (?:a )?task:\s*(?P<title>.+)", re.I | re.S), "add_task"),
-    (re.compile(r"complete (?:the )?task:\s*(?P<title>.+)", re.I | re.S), "complete_task"),
-    (re.compile(r"delete (?:the )?task:\s*(?P<title>.+)", re.I | re.S), "delete_task"),
-    (re.compile(r"(?:list (?:my )?tasks|what are my tasks)\W*", re.I), "list_tasks"),
-)
-
-
-class BadRequestError(Exception):
-    """A request is invalid; the message tells its sender why."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +50,6 @@ class Behaviour:
         return behaviour
 
 
-@dataclass(frozen=True)
-class Turn:
-    """A request's user messages, oldest first, and the tools' results since the last one."""
-
-    messages: list[str]
-    results: list[str]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A tool call."""
-
-    name: str
-    arguments: dict[str, str]
-
-
 @dataclass
 class State:
     """The received requests, and the behaviour that tests have set."""
@@ -86,135 +59,24 @@ class State:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def decide(turn: Turn) -> Call | str:
-    """A tool to call, or the text to answer with."""
-    if turn.results:
-        return "Done: " + "; ".join(turn.results)
-    message = turn.messages[-1].strip()
-    for pattern, name in _COMMANDS:
-        if match := pattern.fullmatch(message):
-            return Call(name, {key: value.strip() for key, value in match.groupdict().items()})
-    remembered = f" (I remember: {turn.messages[0]})" if len(turn.messages) > 1 else ""
-    return f"You said: {message}{remembered}"
+# By path: the field of the conversation, and the formats of the response and of its events.
+_APIS = {
+    "/v1/responses": ("input", as_response, response_events),
+    "/v1/chat/completions": ("messages", as_completion, completion_events),
+}
 
 
-def read_turn(items: object) -> Turn:
-    """The turn in `input` of a Responses request, or in `messages` of a chat completions request.
+def answer(path: str, request: object) -> dict[str, Any] | list[Event]:
+    """The response to a request to one of the two APIs, or its events if it asks for a stream.
 
     Raises:
-        BadRequestError: if it is no conversation with a user message.
+        BadRequestError: if it is invalid.
     """
-    if isinstance(items, str):
-        items = [{"role": "user", "content": items}]
-    messages: list[str] = []
-    results: list[str] = []
-    for item in items if isinstance(items, list) else []:
-        if not isinstance(item, dict):
-            raise BadRequestError("every item of the conversation must be an object")
-        if item.get("role") == "user":
-            messages.append(_text(item.get("content")))
-            results = []
-        elif item.get("type") == "function_call_output":
-            results.append(_text(item.get("output")))
-        elif item.get("role") == "tool":
-            results.append(_text(item.get("content")))
-    if not messages:
-        raise BadRequestError("the conversation has no user message")
-    return Turn(messages, results)
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
-
-
-def as_response(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
-    """A response to `POST /v1/responses`."""
-    identity = _identity(request)
-    item: dict[str, Any]
-    if isinstance(decision, Call):
-        item = {
-            "type": "function_call",
-            "id": f"fc_{identity}",
-            "call_id": f"call_{identity}",
-            "name": decision.name,
-            "arguments": json.dumps(decision.arguments, ensure_ascii=False),
-            "status": "completed",
-        }
-    else:
-        item = {
-            "type": "message",
-            "id": f"msg_{identity}",
-            "role": "assistant",
-            "status": "completed",
-            "content": [{"type": "output_text", "text": decision, "annotations": [], "logprobs": []}],
-        }
-    return {
-        "id": f"resp_{identity}",
-        "object": "response",
-        "created_at": int(time.time()),
-        "status": "completed",
-        "error": None,
-        "incomplete_details": None,
-        "instructions": request.get("instructions"),
-        "model": request.get("model"),
-        "output": [item],
-        "parallel_tool_calls": request.get("parallel_tool_calls", True),
-        "tool_choice": request.get("tool_choice", "auto"),
-        "tools": request.get("tools", []),
-        "usage": {
-            "input_tokens": 1,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": 1,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": 2,
-        },
-    }
-
-
-def as_completion(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
-    """A response to `POST /v1/chat/completions`."""
-    identity = _identity(request)
-    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-    if isinstance(decision, Call):
-        arguments = json.dumps(decision.arguments, ensure_ascii=False)
-        function = {"name": decision.name, "arguments": arguments}
-        message["tool_calls"] = [{"id": f"call_{identity}", "type": "function", "function": function}]
-    else:
-        message["content"] = decision
-    finish = "tool_calls" if isinstance(decision, Call) else "stop"
-    return {
-        "id": f"chatcmpl-{identity}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": request.get("model"),
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-    }
-
-
-def _identity(request: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
-
-
-# By path: the field of the conversation, and the format of the response.
-_APIS = {"/v1/responses": ("input", as_response), "/v1/chat/completions": ("messages", as_completion)}
-
-
-def answer(path: str, request: object) -> dict[str, Any]:
-    """The response to a request to one of the two APIs.
-
-    Raises:
-        BadRequestError: if it is invalid, or asks for a stream.
-    """
-    place, shape = _APIS[path]
+    place, whole, events = _APIS[path]
     if not isinstance(request, dict):
         raise BadRequestError("the body is not a JSON object")
-    if request.get("stream"):
-        raise BadRequestError("streaming is not supported: omit stream")
-    return shape(request, decide(read_turn(request.get(place))))
+    decision = decide(read_turn(request.get(place), request.get("tools"), request.get("instructions")))
+    return (events if request.get("stream") else whole)(request, decision)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -233,6 +95,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def send(self, answer: dict[str, Any] | list[Event]) -> None:
+        if isinstance(answer, dict):
+            self.reply(200, answer)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in answer:
+            name = f"event: {event.name}\n" if event.name else ""
+            self.wfile.write(f"{name}data: {event.data}\n\n".encode())
+            self.wfile.flush()
+        self.close_connection = True
 
     def refuse(self, status: int, message: str) -> None:
         kind = "server_error" if status >= 500 else "invalid_request_error"
@@ -264,7 +140,7 @@ class _ModelHandler(_Handler):
             self.refuse(404, f"There is no POST {self.path}.")
         else:
             try:
-                self.reply(200, answer(self.path, request))
+                self.send(answer(self.path, request))
             except BadRequestError as error:
                 self.refuse(400, str(error))
 

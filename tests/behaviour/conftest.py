@@ -13,12 +13,14 @@ import pytest
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
-from acceptance.client.user import User
+from acceptance.client.user import User, wait_answered
 from acceptance.core.values import set_paths
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.faults import delete
 from acceptance.kube.diagnostics import RECENT
 from acceptance.kube.log_follower import LogFollower, summarize_ended
 from acceptance.kube.recorder import Recorder
+from acceptance.kube.status import pods_of
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
@@ -141,18 +143,28 @@ def experiments(
     def record_override(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")
 
+    def verify_serving() -> None:
+        wait_answered(gateway, "backend")
+        reader.add_task(new_token())
+
+    def delete_pods() -> None:
+        for part in target.components.values():
+            for pod in pods_of(ready_release.objects.list("Pod").objects, part):
+                delete(cluster, pod, 0)
+
     baseline_values = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
     runner = ExperimentRunner(
         ready_release,
         recorder,
         sampler,
-        lambda: reader.add_task(new_token()),
+        verify_serving,
         publish,
         record_override,
         baseline_values,
         conntrack.connections,
         lambda plan: plan_obstacle(plan, gateway),
         settle=settle_writes,
+        delete_pods=delete_pods,
         rule_delays=partial(read_delays, cluster.node_of(sampler.pod)) if reads_nodes else Counter,
         progress=progress,
     )

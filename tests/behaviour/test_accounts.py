@@ -17,6 +17,7 @@ from acceptance.client.documents import Document
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows
 from acceptance.client.user import User, random_account, send, send_account, session_token, sign_up, user_id
+from acceptance.client.visitor import Visitor
 from acceptance.core.deadlines import LOGGED
 from acceptance.core.redaction import redactor, written_forms
 from acceptance.core.target import COMPONENTS, Target
@@ -193,17 +194,40 @@ def test_session_cookie_is_closed_to_scripts_and_other_sites(ready_release: Rele
     report_findings(findings, target)
 
 
+@pytest.fixture(scope="module")
+def refused_password(ready_release: Release, gateway: Gateway, person: User | AssertionError) -> str:
+    """A wrong password, which was refused at sign-in with JSON and by the page's form."""
+    password = f"wrong {secrets.token_urlsafe(18)}"
+    redactor.add(password)
+    target, email = ready_release.target, "nobody@example.com" if isinstance(person, AssertionError) else person.email
+    send_account(gateway, target.auth.sign_in, {"email": email, "password": password}, ready_release.origin)
+    if (screens := target.screens) is not None:
+        visitor = Visitor(ready_release, gateway, {})
+        if visitor.has_form(screens.sign_in, screens.sign_in_button):
+            entered = {screens.email: email, screens.password: password}
+            visitor.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
+    return password
+
+
 @pytest.mark.rule("SCY-10")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_logs_contain_no_password_and_no_token(
-    ready_release: Release, person: User | AssertionError, signed_in: Response, component: str
+    ready_release: Release,
+    person: User | AssertionError,
+    signed_in: Response,
+    refused_password: str,
+    component: str,
 ) -> None:
-    """After sign-up, sign-in and requests with the token in a header and in a cookie, good and altered."""
+    """After sign-up, sign-in, a refused one, and requests with the token in header and cookie, good and altered."""
     if isinstance(person, AssertionError):
         raise Untested("nobody can sign up with such a password (PER-09)")
     target, part, findings = ready_release.target, ready_release.target.component(component), []
     tokens = [token for token in (person.token, session_token(target, signed_in)) if token]
-    secret = {"a password": written_forms(person.password.strip()), "a session's token": set(tokens)}
+    secret = {
+        "a password": written_forms(person.password.strip()),
+        "a refused password": written_forms(refused_password),
+        "a session's token": set(tokens),
+    }
     for pod, origin in origins(ready_release, component).items():
         path = person.path(target.api.tasks) if component == "backend" else target.pages.tasks
         for token in (person.token, f"{person.token}x"):

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from psycopg import Connection
 
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.answers import describe
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import UserResources, create_resources, endpoints, require_resources
@@ -162,6 +163,8 @@ def test_lists_begin_with_the_newest(user: User, kind: str) -> None:
     assert found == created[::-1], f"{kind}: expected {created[::-1]} first, got {found}"
 
 
+MOST_PAGES = 20
+"""Pages of ten tasks each have all of them."""
 MANY = 120
 """Tasks of one user: more than common pages of 10, 20, 50 and 100."""
 
@@ -192,7 +195,31 @@ def test_every_one_of_many_tasks_is_listed_and_found(users: Callable[[], User], 
         if titles[0] not in Document(shown.text).text:
             actual = f"not there, {describe(target, shown)}"
             findings.append(Finding("PER-01", f"GET {page}", f"the oldest of {MANY} tasks", "shown", actual))
+    texts = linked_pages(user)
+    unseen = [title for title in titles if not any(title in text for text in texts)]
+    if unseen and len(texts) > 1:
+        what, expected = f"{MANY} tasks on {len(texts)} pages that lead to each other", "each on one of them"
+        found_ = Finding("PER-01", f"GET {target.pages.tasks}", what, expected, f"{len(unseen)} on none: {unseen[0]}")
+        findings += of_derived_part([found_], target)
     report_findings(findings, target)
+
+
+def linked_pages(user: User) -> list[str]:
+    """Return the texts of the page of tasks and of those of the same path that it leads to, `MOST_PAGES` at most."""
+    start = user.target.pages.tasks
+    pending, texts = [start], dict[str, str]()
+    while pending and len(texts) < MOST_PAGES:
+        page = pending.pop(0)
+        url = user.gateway.url("frontend", page)
+        document = Document(send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False).text)
+        texts[page] = document.text
+        for link in document.links:
+            target = urlsplit(urljoin(page, link))
+            if target.path == urlsplit(start).path and not target.netloc:
+                leads_to = target.path + (f"?{target.query}" if target.query else "")
+                if leads_to not in texts and leads_to not in pending:
+                    pending.append(leads_to)
+    return list(texts.values())
 
 
 def list_all(user: User, path: str) -> set[object]:
@@ -264,6 +291,8 @@ def resources(user: User) -> UserResources:
 def reads_the_state(user: User, resources: UserResources) -> bool:
     """Whether completing a task twice with the same state leaves it as it is, so that the body is read."""
     api = user.target.api
+    if api.complete_only:
+        return False
     path = user.path(api.complete, id=resources.task)
     states = []
     for _ in range(2):

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.isolation import container_spec
 from acceptance.client.user import User
 from acceptance.core.deadlines import CAUSE_TOLD, ROLLED_OUT
 from acceptance.core.fields import Object, name_of
@@ -25,6 +26,7 @@ from acceptance.kube import diagnosis
 from acceptance.kube.status import endpoint_readiness, is_ready
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
+from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.provisioner import Provisioner
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.plans import page_views, task_writes
@@ -46,6 +48,8 @@ class StuckRollout:
     """The ready endpoints while it was stuck."""
     new_ready: dict[str, set[str]] = field(default_factory=dict)
     rollback: WaitResult[None] = SKIPPED
+    refused: str = ""
+    """Why Helm ended the upgrade before any new pod: a hook that uses what can't work failed."""
 
 
 def pods(experiments: ExperimentRunner, component: str) -> list[Object]:
@@ -94,7 +98,13 @@ def roll_out_and_back(
         revision = experiments.release.helm.revision()
         with experiment.disturbance():
             experiment.annotate("bad upgrade")
-            experiments.upgrade(changes)
+            try:
+                experiments.upgrade(changes)
+            except RefusedReleaseError as error:
+                if "hook" not in str(error):
+                    raise
+                stuck.refused = str(error)
+                experiment.annotate("a hook failed")
             for component in affected:
                 stuck.causes[component] = wait_for_cause(experiments, stuck, component)
             dwell(STUCK_SECONDS, "the rollout stays stuck")
@@ -105,6 +115,9 @@ def roll_out_and_back(
 
 
 def wait_for_cause(experiments: ExperimentRunner, stuck: StuckRollout, component: str) -> WaitResult[str]:
+    """Wait for the cause at a component; where a hook failed, that is the cause."""
+    if stuck.refused:
+        return WaitResult(0.0, stuck.refused)
     old_pods = stuck.old_pods[component]
     return stuck.experiment.wait_for(f"cause at the {component}", lambda: wait_cause(experiments, component, old_pods))
 
@@ -120,7 +133,12 @@ def unpullable_rollout(experiments: ExperimentRunner, writer: User, reader: User
 def crashing_rollout(
     experiments: ExperimentRunner, writer: User, reader: User, provisioner: Provisioner, cluster: Cluster
 ) -> StuckRollout:
-    """Both components to an image whose main process exits at once."""
+    """Both components to an image whose main process exits at once, whatever its arguments."""
+    for name in COMPONENTS:
+        part = experiments.target.component(name)
+        for pod in experiments.pods(part)[:1]:
+            if container_spec(pod, part.container).get("command"):
+                raise Untested(f"the chart states the {name}'s command, so that no image makes it exit")
     images = provisioner.derived_images("crashing_rollout")
     cluster.load_image(*(image.reference for image in images.values()))
     changes = {image_tag_path(experiments.target, name): image.tag for name, image in images.items()}
@@ -179,6 +197,8 @@ def test_old_pods_serve_while_the_image_crashes(
 def test_stuck_rollout_is_diagnosed(
     unpullable_rollout: StuckRollout, crashing_rollout: StuckRollout, component: str, experiments: ExperimentRunner
 ) -> None:
+    if refused := unpullable_rollout.refused or crashing_rollout.refused:
+        raise Untested(f"a hook failed before any new pod was created: {refused}")
     object_ = f"Deployment/{experiments.target.component(component).deployment}"
     expected = {"can't be pulled": unpullable_rollout, "exit code": crashing_rollout}
     causes = {words: stuck.causes[component].value for words, stuck in expected.items()}

@@ -27,7 +27,7 @@ def resources(user: User) -> UserResources:
 def test_no_shared_cache_keeps_a_signed_in_page(ready_release: Release, user: User, resources: UserResources) -> None:
     """Every page, with a session, without one, and with a bad one, from every pod."""
     pages, findings = user.target.pages, []
-    paths = [pages.tasks, pages.search.format(token=SEARCHED), pages.chat]
+    paths = [pages.tasks, pages.search.format(token=SEARCHED), pages.chat, user.target.auth.session]
     if pages.conversation and resources.conversation is not None:
         paths.append(pages.conversation.format(id=resources.conversation))
     cookies = {"signed in": user.cookie, "signed out": {}, "bad session": {"Cookie": f"{user.target.auth.cookie}=bad"}}

@@ -19,7 +19,8 @@ from acceptance.client.answers import describe, explains
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User
-from acceptance.core.deadlines import MODEL_ASKED, MODEL_BACK
+from acceptance.core.deadlines import MODEL_ASKED, MODEL_BACK, MODEL_GONE
+from acceptance.core.fields import at
 from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.faults import model_failing, model_slow, model_stopped
@@ -55,6 +56,18 @@ def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> N
     if tables.message_tool_calls:
         stored = [json.dumps(row[tables.message_tool_calls]) for row in messages]
         assert any(title in each for each in stored), f"{tables.message}: expected the tool call in a row, got {stored}"
+
+
+@pytest.mark.rule("CFG-10")
+def test_model_is_the_configured_one(user: User, model: ModelStub, ready_release: Release) -> None:
+    path = ready_release.target.values.model
+    if path is None:
+        raise Untested("the target names no value for the model's name")
+    configured = at(ready_release.values, path)
+    with prompts.recorded(model) as bodies:
+        user.send_message("which model are you?")
+    asked = {body.get("model") for body in bodies}
+    assert asked == {configured}, f"expected requests for the model {configured}, got {asked}"
 
 
 def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -119,8 +132,8 @@ def test_model_hears_which_tasks_are_open(user: User, model: ModelStub) -> None:
     def heard() -> str:
         with prompts.recorded(model) as bodies:
             user.send_message("what are my tasks?")
-        if not bodies or "list_tasks" not in prompts.tools(bodies[0]):
-            raise Untested("the agent offers the model no tool list_tasks")
+        if not bodies or not prompts.calls(bodies[-1]):
+            raise Untested("the agent offers the model no tool to list tasks")
         said = "\n".join(prompts.results(bodies[-1]))
         missing = [title for title in titles if title not in said]
         assert not missing, f"expected {missing} in what the tool answers, got {said[:1000]}"
@@ -133,22 +146,17 @@ def test_model_hears_which_tasks_are_open(user: User, model: ModelStub) -> None:
 
 
 @pytest.mark.rule("PER-04")
-@pytest.mark.parametrize("tool", ["complete_task", "delete_task"])
+@pytest.mark.parametrize("action", ["complete", "delete"])
 def test_turn_about_no_task_has_its_call_and_no_effect(
-    user: User, model: ModelStub, admin_connection: Connection[Any], tool: str
+    user: User, model: ModelStub, admin_connection: Connection[Any], action: str
 ) -> None:
     api, tables = user.target.api, user.target.tables
     user.add_task(f"there {secrets.token_hex(6)}")
     title = f"nowhere {secrets.token_hex(6)}"
     before = rows(admin_connection, tables.task, {tables.owner: user.id})
     with prompts.recorded(model) as bodies:
-        answer = user.send_message(f"{tool.replace('_', ' ')}: {title}")
-    if tool not in prompts.tools(bodies[0]):
-        raise Untested(f"the agent offers the model no tool {tool}")
-    if api.tool_calls_field is not None:
-        calls = json.dumps(answer.get(api.tool_calls_field))
-        assert tool in calls, f"expected the call of {tool} in the response, got {calls}"
-        assert title in calls, f"expected the call's title {title} in the response, got {calls}"
+        answer = user.send_message(f"{action} task: {title}")
+    prompts.check_reported_calls(answer, api, bodies, action)
     after = rows(admin_connection, tables.task, {tables.owner: user.id})
     assert after == before, f"{tables.task}: expected the user's rows unchanged, got {after}"
 
@@ -178,7 +186,8 @@ def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
 
     def probe() -> None:
         api = user.target.api
-        answer = user.call("POST", user.chat_path, json={api.message_field: "are you available?"})
+        question = {api.message_field: "are you available?"}
+        answer = user.call("POST", user.chat_path, json=question, timeout=MODEL_GONE.seconds)
         if answer.status_code in api.model_failing:
             raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
         assert answer.status_code == OK, f"expected {OK}, got {answer.status_code}: {answer.text}"
@@ -214,7 +223,7 @@ def test_turn_with_a_failing_model_stores_nothing(
     with FAULTS[fault](faulty_model):
         for turn in ({}, {str(api.conversation_field): conversation}):
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
-            answer = user.call("POST", user.chat_path, json=message | turn)
+            answer = user.call("POST", user.chat_path, json=message | turn, timeout=MODEL_GONE.seconds)
             assert_failed(user, answer)
             assert explains(answer), f"expected an explanation, got {answer.status_code}: {answer.text[:100]}"
         assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
@@ -246,3 +255,58 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
             assert count > 1, f"expected a second request with the tool's result, got {count} requests"
             assert_failed(user, answer)
             assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
+
+
+@pytest.mark.rule("PER-04", "PER-05")
+def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
+    user: User, admin_connection: Connection[Any], faulty_model: ModelStub
+) -> None:
+    """The request with the tool's result is refused once (429): whoever tries again does not call the tool again."""
+    api, tables = user.target.api, user.target.tables
+    title = f"moment {secrets.token_hex(6)}"
+
+    def asked(number: int) -> None:
+        ended = turn.done()
+        count = sum(title in json.dumps(each["body"]) for each in faulty_model.requests())
+        if count < number and ended:
+            raise Untested(f"the turn ended after {count} requests to the model: it offers it no tool to add tasks")
+        if count < number:
+            raise NotYet(f"{count} requests")
+
+    with model_slow(faulty_model, 1), ThreadPoolExecutor(1) as pool:
+        turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: f"add task: {title}"})
+        eventually("the turn's first request to the model", lambda: asked(1), MODEL_ASKED)
+        with model_failing(faulty_model, status=429):
+            eventually("the turn's second request to the model", lambda: asked(2), MODEL_ASKED)
+        answer = turn.result()
+    stored = [row for row in rows(admin_connection, tables.task, {tables.owner: user.id}) if title in row.values()]
+    expected = 1 if answer.ok else 0
+    assert len(stored) == expected, f"{tables.task}: expected {expected} rows after {answer.status_code}, got {stored}"
+
+
+@pytest.mark.rule("PER-04")
+def test_turn_about_a_task_that_is_deleted_meanwhile_is_whole(
+    user: User, admin_connection: Connection[Any], faulty_model: ModelStub
+) -> None:
+    """Either it is answered, and its messages are stored once, or it is refused and nothing of it is stored."""
+    api, tables = user.target.api, user.target.tables
+    title = f"going {secrets.token_hex(6)}"
+    before = user_rows(admin_connection, tables, user.id)
+    task = user.add_task(title)
+
+    def asked() -> None:
+        if not any(title in json.dumps(each["body"]) for each in faulty_model.requests()):
+            raise NotYet("no request")
+
+    with model_slow(faulty_model, 1.5), ThreadPoolExecutor(1) as pool:
+        turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: f"complete task: {title}"})
+        eventually("the turn's first request to the model", asked, MODEL_ASKED)
+        user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
+        answer = turn.result()
+    after = user_rows(admin_connection, tables, user.id)
+    if answer.ok:
+        said = [row for row in after[tables.message] if title in str(row[tables.message_content])]
+        asking = [row for row in said if row[tables.message_role] == "user"]
+        assert len(asking) == 1, f"{tables.message}: expected the user's message once after 200, got {said}"
+    else:
+        assert after == before, f"expected nothing of the turn after {answer.status_code}, got {after}"

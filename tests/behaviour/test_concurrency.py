@@ -13,7 +13,7 @@ import pytest
 from psycopg import Connection
 from requests import Response
 
-from acceptance.checks.finding import Finding, report_findings
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import describe
 from acceptance.client.prompts import wait_asked
 from acceptance.client.rows import rows
@@ -35,6 +35,8 @@ READ_SECONDS = MODEL_SECONDS / 2
 """Whoever waits for a turn waits longer; on a busy machine, which starts ten turns, a read takes a second or two."""
 ROUNDS = 3
 """How often the list and the page are read meanwhile."""
+PAIRS = 10
+"""Pairs of changes of one task each: of a lost update that shows in every third pair, one shows 98 times of 100."""
 WRITES = 12
 """Writes at the same moment: six for each of two pods, more than a pool of connections has by default."""
 
@@ -158,3 +160,27 @@ def test_writes_at_the_same_moment_are_all_stored(
         tags = rows(admin_connection, tables.tag, {tables.owner: user.id})
         same = [tag for tag in tags if f"{token} same" in tag.values()]
         assert len(same) == 1, f"{tables.tag}: expected one row of the tag that all tasks have, got {len(same)}"
+
+
+@pytest.mark.rule("STA-13", "PER-09")
+def test_changes_of_different_fields_at_the_same_moment_are_both_kept(user: User, target: Target) -> None:
+    """A change that writes back what it has read before takes the other one away."""
+    api = target.api
+    if api.partial_method is None:
+        raise Untested("the target names no method that changes single fields of a task")
+    service, findings = f"Service/{target.component('backend').service}", []
+    for number in range(PAIRS):
+        title, changed = f"pair {number} {secrets.token_hex(6)}", f"changed {number} {secrets.token_hex(6)}"
+        path = user.path(api.task, id=user.add_task(title)[api.id_field])
+        bodies = ({api.title_field: changed}, {api.completed_field: True})
+        calls = [partial(outcome_of, partial(user.call, api.partial_method, path, json=body)) for body in bodies]
+        failed = list(failures(target, send_together(calls)))
+        task = user.task(user.request_json("GET", path))
+        kept = (task.get(api.title_field), task.get(api.completed_field))
+        if failed or kept != (changed, True):
+            actual = failed[0] if failed else f"title and state {kept}"
+            expected = "both stored"
+            findings.append(
+                Finding("STA-13", service, "changes of title and state at the same moment", expected, actual)
+            )
+    report_findings(findings[:1], target)

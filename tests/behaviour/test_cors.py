@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.client.live_config import setting
 from acceptance.client.user import User, send
 from acceptance.core.target import Api
@@ -77,14 +78,17 @@ OTHER_ORIGINS: dict[str, Callable[[str], str]] = {
     "another port": lambda origin: f"{urlsplit(origin).scheme}://{urlsplit(origin).hostname}:4444",
     "a subdomain": lambda origin: origin.replace("://", "://attacker."),
     "a sandboxed page": lambda _: "null",
+    "another character for a dot": lambda origin: origin.replace(".", "-", 1),
 }
 
 
 @pytest.mark.rule("SCY-07")
 @pytest.mark.parametrize("kind", OTHER_ORIGINS)
 def test_other_origins_are_not_allowed(user: User, allowed_origins: list[str], kind: str) -> None:
-    for known in allowed_origins:
-        origin = OTHER_ORIGINS[kind](known)
+    others = {known: origin for known in allowed_origins if (origin := OTHER_ORIGINS[kind](known)) != known}
+    if not others:
+        raise Untested("no configured origin has a dot")
+    for origin in others.values():
         assert origin not in allowed_origins, f"{origin} is a configured origin"
         for what, answer in (("preflight", preflight(user, origin)), ("request", request(user, origin))):
             actual = answer.headers.get(ALLOWED)

@@ -52,11 +52,11 @@ def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
                 drain.deleted_at[name] = experiment.annotate(f"{name} pod deleted")
                 delete(experiments.release.cluster, pod)
             for name in COMPONENTS:
-                drain.replaced[name] = wait_replaced(experiments, experiment, name)
+                drain.replaced[name] = wait_rollout(experiments, experiment, name)
     return drain
 
 
-def wait_replaced(
+def wait_rollout(
     experiments: ExperimentRunner, experiment: Experiment, name: ComponentName
 ) -> WaitResult[tuple[str, ...]]:
     component = experiments.target.component(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Any
 
@@ -110,7 +109,7 @@ def test_task_is_completed_and_opened_again(
     }
     task, other = (StoredTask(ready_release, user, admin_connection, fields) for _ in range(2))
     other.expected[api.completed_field] = False
-    for completed in (True, False):
+    for completed in (True,) if api.complete_only else (True, False):
         task.expected[api.completed_field] = completed
         path = user.path(api.complete, id=task.id)
         user.request_json(api.complete_method, path, {api.completed_field: completed}, api.updated)
@@ -208,7 +207,7 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, use
         said = [prompts.text(body) for body in bodies]
         if any(gone in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "no deleted task", gone))
-        if "list_tasks" in prompts.tools(bodies[0]) and not any(kept in each for each in said):
+        if prompts.calls(bodies[-1]) and not any(kept in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "the user's tasks", f"not {kept}"))
     report_findings(findings, ready_release.target)
 
@@ -247,21 +246,20 @@ def absent_statuses(api: Api, method: str) -> set[int]:
 
 
 CHAT_EFFECTS = {
-    "add_task": ("add task", [(0, False), (1, False), (2, False)]),
-    "complete_task": ("complete task", [(0, True), (1, False)]),
-    "delete_task": ("delete task", [(1, False)]),
+    "add": [(0, False), (1, False), (2, False)],
+    "complete": [(0, True), (1, False)],
+    "delete": [(1, False)],
 }
-"""By tool: the message's command, and which of the titles are stored after it, with their state."""
+"""By what a turn does: which of the titles are stored after it, with their state."""
 
 
 @pytest.mark.rule("PER-04", "PER-09")
-@pytest.mark.parametrize("tool", CHAT_EFFECTS)
+@pytest.mark.parametrize("action", CHAT_EFFECTS)
 def test_chat_changes_only_the_named_task(
-    target: Target, user: User, model: ModelStub, admin_connection: Connection[Any], tool: str
+    target: Target, user: User, model: ModelStub, admin_connection: Connection[Any], action: str
 ) -> None:
     """The other task's title begins with the same words; every other row of the user stays."""
     tables = target.tables
-    command, expected = CHAT_EFFECTS[tool]
     text = f"walk {secrets.token_hex(6)}"
     titles = [text, f"{text} again", f'{text}\'s "new" <one>']
 
@@ -275,16 +273,11 @@ def test_chat_changes_only_the_named_task(
         user.add_task(title)
     before = user_rows(admin_connection, tables, user.id)[tables.task]
     with prompts.recorded(model) as bodies:
-        answer = user.send_message(f"{command}: {titles[2 if tool == 'add_task' else 0]}")
-    if tool not in prompts.tools(bodies[0]):
-        raise Untested(f"the agent offers the model no tool {tool}")
-    if target.api.tool_calls_field is not None:
-        calls = json.dumps(answer.get(target.api.tool_calls_field))
-        assert tool in calls, f"expected the call of {tool} in the response, got {calls}"
-        assert text in calls, f"expected the call's title {text} in the response, got {calls}"
+        answer = user.send_message(f"{action} task: {titles[2 if action == 'add' else 0]}")
+    prompts.check_reported_calls(answer, target.api, bodies, action)
     after = user_rows(admin_connection, tables, user.id)[tables.task]
     mine = sorted((row[tables.task_title], row[tables.task_completed]) for row in after if of_titles(row))
-    wanted = sorted((titles[n], completed) for n, completed in expected)
-    assert mine == wanted, f"{tables.task}: expected {wanted} after {command}, got {mine}"
+    wanted = sorted((titles[n], completed) for n, completed in CHAT_EFFECTS[action])
+    assert mine == wanted, f"{tables.task}: expected {wanted} after the turn, got {mine}"
     changed = changed_tables({tables.task: others(before)}, {tables.task: others(after)})
-    assert not changed, f"expected the user's other tasks unchanged after {command}, got {changed}"
+    assert not changed, f"expected the user's other tasks unchanged after the turn, got {changed}"

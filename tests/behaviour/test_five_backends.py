@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,7 @@ import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.contents import Column, checksums, columns, connected, slots, tables
+from acceptance.client.endpoints import create_resources
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import CONNECTIONS_FELL, EVERY_POD, ROLLED_OUT
 from acceptance.core.fields import Object, at, mappings_at, name_of, text_at
@@ -54,10 +55,13 @@ class FiveBackends:
         reference: The columns of the database that the release was installed with.
         schema: The columns of the empty database while the pods started, each with the moment.
         started: How the wait for the first start ended.
+        used: How the first user's requests ended.
+        used_schema: The columns after them: the frontend may add its own at its first request.
         pods: The backend's pods after each start.
         before: The rows before the second start, without tables that the idle release changes.
         after: The rows after it.
         restarted: How the wait for the second start ended.
+        loaded: How the wait for connections of the load ended.
         load: Connections under load.
         slots: How many connections the server allows.
         fell: The connections after the load and with fewer pods.
@@ -67,10 +71,13 @@ class FiveBackends:
     reference: frozenset[Column]
     schema: list[tuple[float, frozenset[Column]]] = field(default_factory=list)
     started: WaitResult[None] = SKIPPED
+    used: WaitResult[User] = SKIPPED
+    used_schema: frozenset[Column] = frozenset()
     pods: list[list[Object]] = field(default_factory=list)
     before: Rows = field(default_factory=dict)
     after: Rows = field(default_factory=dict)
     restarted: WaitResult[None] = SKIPPED
+    loaded: WaitResult[None] = SKIPPED
     load: list[Sample] = field(default_factory=list)
     slots: int = 0
     fell: WaitResult[int] = SKIPPED
@@ -124,6 +131,15 @@ def start_again(experiments: ExperimentRunner, backend: Component) -> None:
     experiments.wait_rolled_out()
 
 
+def first_user(gateway: Gateway, users: Callable[[], User]) -> User:
+    """Sign a user up, who adds a task, a tag and a conversation."""
+    for component in COMPONENTS:
+        wait_answered(gateway, component)
+    user = users()
+    create_resources(user, "Row of a USER")
+    return user
+
+
 def wait_fallen(database: Database, limit: int) -> int:
     """Wait until there are at most `limit` connections; how many there are then."""
     with database.admin() as connection:
@@ -138,11 +154,15 @@ def wait_fallen(database: Database, limit: int) -> int:
 
 
 def load_and_scale_down(
-    experiments: ExperimentRunner, observed: FiveBackends, empty: Database, user: User, image: str, url: str
+    experiments: ExperimentRunner,
+    observed: FiveBackends,
+    empty: Database,
+    image: str,
+    fewer: Mapping[str, object],
 ) -> None:
-    """Sample connections under load, then with the baseline's replicas."""
+    """Sample connections under load, then with the baseline's replicas, as the values `fewer` set them."""
     experiment = observed.experiment
-    with empty.admin() as connection, run_load(experiments.release.cluster, image, user, CLIENTS):
+    with empty.admin() as connection, run_load(experiments.release.cluster, image, observed.used.value, CLIENTS):
         observed.slots = slots(connection)
         experiment.annotate("load starts")
 
@@ -150,15 +170,19 @@ def load_and_scale_down(
             if not connected(connection, empty.role):
                 raise NotYet("there is none")
 
-        eventually("the load's first connections", probe, EVERY_POD)
+        observed.loaded = experiment.wait_for(
+            "connections of the load", lambda: eventually("the load's first connections", probe, EVERY_POD)
+        )
+        if not observed.loaded.ok:
+            return
         with polled(lambda: connected(connection, empty.role)) as samples:
             dwell(LOAD_SECONDS, "connections are sampled under load")
         observed.load = samples
     experiment.annotate("load ends")
-    experiments.upgrade({url: experiments.target.secret.as_given(empty.url)})
-    experiments.wait_rolled_out()
+    experiments.upgrade(fewer)
     limit = promised(experiments.target, experiments.target.component("backend").replicas)
-    if limit is not None:
+    scaled = experiment.wait_for("fewer backends", experiments.wait_rolled_out)
+    if limit is not None and scaled.ok:
         observed.fell = experiment.wait_for("fewer connections", lambda: wait_fallen(empty, limit))
 
 
@@ -197,9 +221,10 @@ def five_backends(
         observed.schema = schema
         observed.pods.append(experiments.pods(backend))
         if observed.started.ok:
-            wait_answered(gateway, "frontend")
-            user = users()
-            user.add_task("row of a user")
+            observed.used = experiment.wait_for("the first user", lambda: first_user(gateway, users))
+        if observed.used.ok:
+            with empty.admin() as connection:
+                observed.used_schema = columns(connection)
             observed.before = rows_unless_changing(empty)
             experiment.annotate("all backends are started again")
             observed.restarted = experiment.wait_for("five again", lambda: start_again(experiments, backend))
@@ -207,7 +232,8 @@ def five_backends(
             with empty.admin() as connection:
                 observed.after = checksums(connection)
             if observed.restarted.ok:
-                load_and_scale_down(experiments, observed, empty, user, provisioner.tools().reference, url)
+                fewer = {**changes, replicas: backend.replicas}
+                load_and_scale_down(experiments, observed, empty, provisioner.tools().reference, fewer)
     return observed
 
 
@@ -271,7 +297,8 @@ def test_five_migrations_at_once_complete_the_schema(
         "five backends on an empty database: all Ready", five_backends.started.elapsed, "s", Limit.of(ROLLED_OUT)
     )
     findings = failed_start_findings(five_backends.pods[0])
-    complete = five_backends.schema[-1][1]
+    five_backends.used.raise_if_failed()
+    complete = five_backends.schema[-1][1] | five_backends.used_schema
     if missing := sorted(five_backends.reference - complete):
         shown = ", ".join(f"{table}.{column}" for table, column, _ in missing[:5])
         expected = f"{len(five_backends.reference)} columns, as in the database of the installation"
@@ -282,8 +309,8 @@ def test_five_migrations_at_once_complete_the_schema(
 
 @pytest.mark.rule("REL-02")
 def test_migrations_run_again_change_no_row(five_backends: FiveBackends, experiments: ExperimentRunner) -> None:
-    five_backends.started.raise_if_failed()
-    five_backends.restarted.raise_if_failed()
+    for wait in (five_backends.started, five_backends.used, five_backends.restarted):
+        wait.raise_if_failed()
     before, after = five_backends.before, five_backends.after
     assert any(count for count, _ in before.values()), "no table had a row"
     findings = failed_start_findings(five_backends.pods[1])
@@ -316,7 +343,7 @@ def test_connections_stay_within_the_pools(
     limit, size = promised(target, number), target.component("backend").pool_size
     if limit is None or size is None:
         raise Untested("the target does not name the pool_size of each component")
-    for wait in (five_backends.started, five_backends.restarted):
+    for wait in (five_backends.started, five_backends.used, five_backends.restarted, five_backends.loaded):
         wait.raise_if_failed()
     highest = most_at_once(five_backends.load)
     assert highest > 0

@@ -14,15 +14,14 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.faults import paused_container
-from acceptance.experiments.probes import require_probe
+from acceptance.experiments.probes import detection_deadline, probe_times, require_probe
 from acceptance.experiments.recovery import wait_endpoint_removed, wait_readiness
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.kube.status import restarts, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
+from acceptance.traffic.late_rules import MAX_RULE_DELAY
 from acceptance.traffic.plans import task_writes
 
-ENDPOINT_LAG = 2.0
-"""Seconds from an unready pod to every node without its endpoint: kube-proxy writes its rules once a second."""
 READINESS_LAG = 5.0
 """Seconds that the readiness probes and the pod's status may be late on a busy machine; 0 s measured."""
 
@@ -42,7 +41,7 @@ class ShortPause:
 
 @dataclass(frozen=True)
 class ShortFreeze:
-    """The experiment with one paused container of each component, and its pod's restarts afterwards."""
+    """The experiment with one paused container per component with a readiness probe, and its restarts afterwards."""
 
     experiment: Experiment
     pauses: dict[ComponentName, ShortPause]
@@ -53,33 +52,41 @@ def pause_until_unready(
     experiments: ExperimentRunner, experiment: Experiment, name: ComponentName, pod: Object
 ) -> ShortPause:
     component = experiments.target.component(name)
-    paused = paused_container(experiments.release.cluster, pod, component.container)
-    with experiment.disturbance(name, restarts=False), paused as start:
-        experiment.annotate(f"{name} paused")
-        unready = experiment.wait_for(
-            f"{name} unready", lambda: wait_readiness(experiments, component, pod, READINESS, ready=False)
+    times = probe_times(experiments.objects, component, "readinessProbe")
+    deadline = detection_deadline(READINESS, times, READINESS_LAG)
+    with experiment.disturbance(name, restarts=False):
+        with paused_container(experiments.release.cluster, pod, component.container) as start:
+            experiment.annotate(f"{name} paused")
+            unready = experiment.wait_for(
+                f"{name} unready", lambda: wait_readiness(experiments, component, pod, deadline, ready=False)
+            )
+            end = experiment.annotate(f"{name} unready")
+            endpoint_removed = experiment.wait_for(
+                f"{name} endpoint removed", lambda: wait_endpoint_removed(experiments, component, pod)
+            )
+        experiment.annotate(f"{name} resumed")
+        ready_again = experiment.wait_for(
+            f"{name} ready again", lambda: wait_readiness(experiments, component, pod, READINESS, ready=True)
         )
-        end = experiment.annotate(f"{name} unready")
-        endpoint_removed = experiment.wait_for(
-            f"{name} endpoint removed", lambda: wait_endpoint_removed(experiments, component, pod)
-        )
-    experiment.annotate(f"{name} resumed")
-    ready_again = experiment.wait_for(
-        f"{name} ready again", lambda: wait_readiness(experiments, component, pod, READINESS, ready=True)
-    )
     return ShortPause(pod, Interval(start, end), unready, endpoint_removed, ready_again)
 
 
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def short_freeze(experiments: ExperimentRunner, writer: User) -> ShortFreeze:
-    """One container of each component, in turn, is paused until its pod is unready."""
+    """One container of each component that has a readiness probe, in turn, is paused until its pod is unready."""
     target = experiments.target
-    pods = {name: experiments.pods(target.component(name))[0] for name in COMPONENTS}
+    pods = {
+        name: experiments.pods(part)[0]
+        for name in COMPONENTS
+        if probe_times(experiments.objects, part := target.component(name), "readinessProbe")
+    }
+    if not pods:
+        raise Untested("no component has a readiness probe")
     with experiments.experiment("freeze", backend=task_writes(writer)) as experiment:
-        pauses = {name: pause_until_unready(experiments, experiment, name, pods[name]) for name in COMPONENTS}
+        pauses = {name: pause_until_unready(experiments, experiment, name, pods[name]) for name in pods}
         restarts_after = {
-            name: restarts(experiments.pods(target.component(name))).get(name_of(pods[name]), -1) for name in COMPONENTS
+            name: restarts(experiments.pods(target.component(name))).get(name_of(pod), -1) for name, pod in pods.items()
         }
     return ShortFreeze(experiment, pauses, restarts_after)
 
@@ -120,7 +127,7 @@ def test_requests_fail_only_until_paused_pod_is_unready(
             Finding("POD-10", f"Deployment/{backend.deployment}", "paused pod", expected, f"{unready:.1f} s")
         )
     availability = short_freeze.experiment.traffic["backend"].availability
-    affected = Interval(pause.interval.start, pause.interval.end + ENDPOINT_LAG)
+    affected = Interval(pause.interval.start, pause.interval.end + MAX_RULE_DELAY)
     outside = [
         failure
         for failure in availability.failures

@@ -6,20 +6,28 @@ takes silence for a fault stops although nothing is wrong.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 import requests
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.pods import origins
 from acceptance.client.user import User, send
+from acceptance.core.deadlines import AT_REST
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.undisturbed import pod_findings
+from acceptance.provision.release import Release
+from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.availability import failure_reason
+from acceptance.traffic.machine_load import StarvedMachineError, describe
 from acceptance.traffic.plans import new_token, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError, Record
 from acceptance.traffic.sampler import Plan
@@ -33,15 +41,28 @@ PAGES = 8
 
 
 @dataclass(frozen=True)
+class FirstRequest:
+    """The first request to a pod that nobody has used, with its answer's status, or why there was none."""
+
+    pod: str
+    what: str
+    expected: int
+    actual: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class IdleConnections:
     """The experiment in which clients hold connections, and the one in which nobody uses the release.
 
     `pages` has by the pause before them, in seconds, the status of each page, or why there was none.
+    `first` are the first requests after nobody has used the release.
     """
 
     experiment: Experiment
     unused: Experiment
     pages: dict[float, list[str]]
+    first: list[FirstRequest]
 
 
 def held(plan: Plan, pause: float) -> Plan:
@@ -64,6 +85,30 @@ def view_pages(reader: User) -> list[str]:
         return list(pool.map(view, range(PAGES)))
 
 
+def first_requests(release: Release, writer: User, reader: User) -> Iterator[FirstRequest]:
+    """Send a write to each backend pod, then ask each frontend pod for a page, one after the other."""
+    api, pages = writer.target.api, writer.target.pages
+    for pod, origin in origins(release, "backend").items():
+        send_write = partial(
+            writer.call, "POST", writer.path(api.tasks), json={api.title_field: "first"}, origin=origin
+        )
+        yield timed(pod, "a write", api.created, send_write)
+    for pod, origin in origins(release, "frontend").items():
+        url = origin + pages.search.replace("{token}", new_token())
+        get_page = partial(send, reader.gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+        yield timed(pod, "a page", requests.codes.ok, get_page)
+
+
+def timed(pod: str, what: str, expected: int, request: Callable[[], requests.Response]) -> FirstRequest:
+    """Send a request to a pod."""
+    start = time.monotonic()
+    try:
+        actual = str(request().status_code)
+    except AssertionError as error:
+        actual = str(error)
+    return FirstRequest(pod, what, expected, actual, time.monotonic() - start)
+
+
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def idle_connections(experiments: ExperimentRunner, writer: User, reader: User) -> IdleConnections:
@@ -82,8 +127,13 @@ def idle_connections(experiments: ExperimentRunner, writer: User, reader: User) 
     pages = {max(PAUSES): view_pages(reader)}
     with experiments.experiment("unused release") as unused:
         dwell(UNUSED_SECONDS, "nobody uses the release")
+        start = time.time()
+        first = list(first_requests(experiments.release, writer, reader))
         pages[UNUSED_SECONDS] = view_pages(reader)
-    return IdleConnections(experiment, unused, pages)
+    starved = experiments.sampler.machine_load(start).starved
+    if starved and any(each.seconds > AT_REST.seconds for each in first):
+        raise StarvedMachineError(f"requests were slow while the machine was starved of CPU time, {describe(starved)}")
+    return IdleConnections(experiment, unused, pages, first)
 
 
 @pytest.mark.rule("STA-12")
@@ -121,6 +171,31 @@ def test_page_is_served_after_idle_time(idle_connections: IdleConnections, exper
         if failed := [page for page in pages if page != str(requests.codes.ok)]:
             field, actual = f"{PAGES} pages after {pause:g} s", f"{len(failed)} were not: {failed[0]}"
             findings.append(Finding("STA-08", object_, field, "each answered 200", actual))
+    report_findings(findings, experiments.target)
+
+
+@pytest.mark.rule("STA-12")
+def test_first_requests_after_idle_time_are_answered_in_time(
+    idle_connections: IdleConnections, experiments: ExperimentRunner, record_measurement: RecordMeasurement
+) -> None:
+    """A pool whose connections died silently makes the first request wait for its timeout."""
+    first = idle_connections.first
+    assert first, "no pod was Ready"
+    findings = [
+        Finding("STA-12", f"Pod/{each.pod}", f"{each.what} after {UNUSED_SECONDS:g} s", f"{each.expected}", each.actual)
+        for each in first
+        if each.actual != str(each.expected)
+    ]
+    expected = f"answered within {AT_REST.seconds:g} s"
+    findings += [
+        Finding(
+            "STA-12", f"Pod/{each.pod}", f"{each.what} after {UNUSED_SECONDS:g} s", expected, f"{each.seconds:.2f} s"
+        )
+        for each in first
+        if each.seconds > AT_REST.seconds
+    ]
+    longest = max(each.seconds for each in first)
+    record_measurement("unused release: slowest first request", round(longest, 3), "s", Limit.of(AT_REST))
     report_findings(findings, experiments.target)
 
 

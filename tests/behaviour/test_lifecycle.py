@@ -20,6 +20,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.release import Release
 from acceptance.provision.tool_pod import namespace_objects
+from toolchain.console import CommandError
 
 WATCHED = ("Deployment", "ReplicaSet", "Pod")
 SERVER_ERROR = 500
@@ -90,7 +91,10 @@ def test_uninstall_removes_everything_but_the_data(
     namespace, empty = ready_release.target.chart.namespace, f"{cluster.run.namespace}-empty"
     cluster.apply(*namespace_objects(cluster, empty))
     try:
-        ready_release.helm.uninstall()
+        try:
+            ready_release.helm.uninstall()
+        except CommandError as error:
+            raise AssertionError(f"helm uninstall failed: {error.summary}") from error
 
         def probe() -> None:
             if remaining := listed(cluster, namespace) - listed(cluster, empty):

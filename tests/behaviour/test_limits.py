@@ -100,8 +100,6 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
     cluster = experiments.release.cluster
     cluster.require_capability("node")
-    if experiments.unmodified:
-        experiments.restore()
     cores = most_cores(cluster)
     with experiments.experiment("limits", **plans(experiments, writer, reader)) as experiment:
         experiment.availability = False

@@ -19,6 +19,7 @@ from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
 from acceptance.core.deadlines import WRITE_REPEATED, WRITES_COMMITTED, Deadline
 from acceptance.core.fields import Object
+from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.experiments.database_faults import commits_unanswered
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
@@ -27,6 +28,7 @@ from acceptance.experiments.recovery import uids, wait_replaced
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.kube.status import is_ready
 from acceptance.provision.database import Database
+from acceptance.traffic.changes import is_accepted
 
 FORMS = 5
 """Sent at once, so that the pod that dies has some of them: all but once in 32 times with two pods.
@@ -45,7 +47,7 @@ class LostAnswers:
     recovered: WaitResult[list[Object]]
 
 
-def wait_commits(database: Database, count: int, sent: Sequence[Future[str]], deadline: Deadline) -> None:
+def wait_commits(database: Database, count: int, sent: Sequence[Future[tuple[str, bool]]], deadline: Deadline) -> None:
     """Wait until so many commits wait for their answer, or every form was answered. Raises `WaitError`."""
 
     def probe() -> None:
@@ -56,13 +58,14 @@ def wait_commits(database: Database, count: int, sent: Sequence[Future[str]], de
     eventually(f"{count} commits to wait for their answer", probe, deadline)
 
 
-def add_task(visitor: Visitor, form: Form, title: str) -> str:
-    """Add a task by the page's form; the response in words, or why there was none."""
+def add_task(visitor: Visitor, form: Form, title: str) -> tuple[str, bool]:
+    """Add a task by the page's form; the response in words, or why there was none, and whether it says added."""
     screens = visitor.screens
     try:
-        return describe(visitor.target, visitor.submit(form, screens.tasks, {screens.new_task: title}))
+        answer = visitor.submit(form, screens.tasks, {screens.new_task: title})
     except AssertionError as error:
-        return str(error)
+        return str(error), False
+    return describe(visitor.target, answer), is_accepted(answer)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def lost_answers(experiments: ExperimentRunner, user: User, database: Database) 
                 ]
                 wait_commits(database, FORMS, sent, WRITES_COMMITTED)
                 if not database.held_commits():
-                    raise Untested(f"the form is answered without a commit: {sent[0].result()}")
+                    raise Untested(f"the form is answered without a commit: {sent[0].result()[0]}")
                 experiment.annotate("backend pod deleted")
                 delete(release.cluster, pod, 0)
                 with suppress(WaitError):  # no form is sent again, as it should be
@@ -93,7 +96,10 @@ def lost_answers(experiments: ExperimentRunner, user: User, database: Database) 
         with database.admin() as connection:
             owned = rows(connection, tables.task, {tables.owner: user.id})
     stored = Counter(str(row[tables.task_title]) for row in owned if row[tables.task_title] in titles)
-    return LostAnswers(experiment, answers, stored, recovered)
+    if all(added and stored[title] == 1 for title, (_, added) in answers.items()):
+        raise InconclusiveError("the deleted pod had none of the forms: each was answered")
+    texts = {title: text for title, (text, _) in answers.items()}
+    return LostAnswers(experiment, texts, stored, recovered)
 
 
 @pytest.mark.rule("PER-05")

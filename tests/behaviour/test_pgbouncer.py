@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from acceptance.checks.finding import Untested
 from acceptance.client.user import User
 from acceptance.core.redaction import redactor
-from acceptance.experiments.experiment import ExperimentRunner
+from acceptance.experiments.experiment import ExperimentRunner, WaitResult
 from acceptance.provision import pgbouncer
 from acceptance.provision.database import NAME, Database
 from acceptance.provision.pgbouncer import Pooler
@@ -22,8 +23,16 @@ WRITERS = 12
 """More than the pods' pools have connections, so that many writers share a few."""
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """The release's pooler, and how the rollout to its address ended."""
+
+    pooler: Pooler
+    rollout: WaitResult[None]
+
+
 @pytest.fixture(scope="module")
-def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Database) -> Iterator[Pooler]:
+def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Database) -> Iterator[Pooled]:
     """The release on the pooled address, which its migration uses too."""
     path = experiments.target.values.database_url
     if path is None:
@@ -33,13 +42,14 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
     with experiments.experiment("pooled address") as experiment:
         with experiment.disturbance(restarts=False):
             experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
-            experiment.wait_for("rollout", experiments.wait_rolled_out).raise_if_failed()
-        yield pooler
+            rollout = experiment.wait_for("rollout", experiments.wait_rolled_out)
+        yield Pooled(pooler, rollout)
     pooler.server.remove()
 
 
 @pytest.mark.rule("PER-01")
-def test_application_works_through_a_pooler(pooled: Pooler, users: Callable[[], User], database: Database) -> None:
+def test_application_works_through_a_pooler(pooled: Pooled, users: Callable[[], User], database: Database) -> None:
+    pooled.rollout.raise_if_failed()
     user = users()
     marker = secrets.token_hex(6)
     titles = [f"pooled {marker} {number}" for number in range(WRITES)]
@@ -50,7 +60,7 @@ def test_application_works_through_a_pooler(pooled: Pooler, users: Callable[[], 
         user.send_message(f"add task: chat {marker}")
         stored = {task[user.target.api.title_field] for task in user.tasks()}
         assert f"chat {marker}" in stored, "the chat turn stored no task"
-    address = pooled.server.address()
+    address = pooled.pooler.server.address()
     with database.admin() as connection:
         rows = connection.execute(
             "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = %s", [NAME]

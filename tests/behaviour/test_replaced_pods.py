@@ -54,13 +54,13 @@ def replaced_pods(experiments: ExperimentRunner) -> ReplacedPods:
     parts = [experiments.target.component(name) for name in COMPONENTS]
     with experiments.experiment("replaced pods") as experiment:
         deleted = [experiments.pods(part)[0] for part in parts]
-        markers = [marker for pod in deleted for marker in write_markers(cluster, pod)]
-        with observed_processes(cluster) as observed, experiment.disturbance(restarts=False):
-            for pod in deleted:
-                faults.delete(cluster, pod)
-                experiment.annotate(f"{name_of(pod)} deleted")
-            replaced = experiment.wait_for("pods replaced", experiments.wait_rolled_out)
         try:
+            markers = [marker for pod in deleted for marker in write_markers(cluster, pod)]
+            with observed_processes(cluster) as observed, experiment.disturbance(restarts=False):
+                for pod in deleted:
+                    faults.delete(cluster, pod)
+                    experiment.annotate(f"{name_of(pod)} deleted")
+                replaced = experiment.wait_for("pods replaced", experiments.wait_rolled_out)
             gone = experiment.wait_for("files gone", lambda: wait_gone(cluster, markers))
             left = {} if gone.ok else remaining(markers, find_markers(cluster))
         finally:

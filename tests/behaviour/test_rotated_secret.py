@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-import requests
 from psycopg import sql
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import SIGNED_OUT
 from acceptance.client.user import User, send
 from acceptance.core.interval import Interval
 from acceptance.core.redaction import redactor
-from acceptance.core.target import COMPONENTS
+from acceptance.core.target import COMPONENTS, Target
+from acceptance.core.wait import POLL_SECONDS, dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.settings import (
@@ -29,12 +30,16 @@ from acceptance.experiments.settings import (
 from acceptance.experiments.steps import rollout_step, run_step
 from acceptance.provision.database import Database
 from acceptance.traffic.availability import ExpectedRefusals
+from acceptance.traffic.plans import new_token
 
-REFUSED = {
-    "backend": frozenset({requests.codes.unauthorized}),
-    "frontend": frozenset({302, 303, 307, 308, 401, 403}),
-}
-"""How requests of an ended session are answered."""
+OK = 200
+SESSION_SECONDS = 5.0
+"""How long a role's sessions are looked for: a pool that keeps none opens one for each of the requests."""
+
+
+def refusals(target: Target) -> dict[str, frozenset[int]]:
+    """How requests of an ended session are answered; a page with 200 has a form to sign in, and nothing of the user."""
+    return {"backend": frozenset({target.api.invalid_token}), "frontend": frozenset(SIGNED_OUT)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Role:
     """A database role, and the URL that connects as it."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +66,7 @@ def second_role(database: Database) -> Iterator[Role]:
             )
         )
         yield Role(name, database.role_url(name, password))
+        admin.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(name), sql.Identifier(str(owner[0]))))
         admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
         admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
@@ -73,18 +79,22 @@ class RotatedDatabaseUrl:
     role: Role
     given: dict[str, str] = field(repr=False)
     """The rotated keys of the Secret, with their new values."""
-    session_roles: set[str]
-    """The roles of the sessions in PostgreSQL after the rollout."""
+    session_roles: list[set[str]]
+    """The roles of the sessions in PostgreSQL, at each of several moments after the rollout."""
 
 
 @dataclass(frozen=True)
 class RotatedAuthSecret:
-    """BETTER_AUTH_SECRET rotated: the status of the old session's requests, and of a new session's."""
+    """BETTER_AUTH_SECRET rotated: the status of the old session's requests, and of a new session's.
+
+    `shows_user` is whether the old session's page shows what that of its user does.
+    """
 
     start: float
     rollout: WaitResult[None]
     old_session: dict[str, int]
-    new_session: int
+    shows_user: bool
+    new_session: WaitResult[int]
 
 
 @dataclass(frozen=True)
@@ -136,8 +146,8 @@ def rotated_secret(
                 changes[paths.model_key] = secret.as_given(given[secret.model_key])
             step = rollout_step(experiments, " and ".join(given), lambda: experiments.upgrade(changes))
             change = make_change(experiments, experiment, step, given)
-            database_url = RotatedDatabaseUrl(change, second_role, given, session_roles(database))
-            experiment.run_until(MIN_SECONDS)
+            database_url = RotatedDatabaseUrl(change, second_role, given, list(session_roles(database)))
+            experiment.run_until(change.interval.start - experiment.start + MIN_SECONDS)
         if paths.auth_secret is not None:
             auth_key = secrets.token_urlsafe(48)
             redactor.add(auth_key)
@@ -147,14 +157,16 @@ def rotated_secret(
     return RotatedSecret(experiment, database_url, auth_secret)
 
 
-def session_roles(database: Database) -> set[str]:
-    """The roles of the sessions in PostgreSQL, without the suite's."""
+def session_roles(database: Database) -> Iterator[set[str]]:
+    """Yield the roles of the sessions in PostgreSQL, without the suite's, several times within `SESSION_SECONDS`."""
     with database.admin() as admin:
-        rows = admin.execute(
-            "SELECT DISTINCT usename FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND usename <> current_user"
-        ).fetchall()
-    return {str(row[0]) for row in rows}
+        for _ in range(int(SESSION_SECONDS / POLL_SECONDS)):
+            rows = admin.execute(
+                "SELECT DISTINCT usename FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND usename <> current_user"
+            ).fetchall()
+            yield {str(row[0]) for row in rows}
+            dwell(POLL_SECONDS, "requests open sessions")
 
 
 def rotate_auth_secret(
@@ -165,22 +177,29 @@ def rotate_auth_secret(
     users: Callable[[], User],
 ) -> RotatedAuthSecret:
     """Rotate the auth secret under traffic, and send requests with an old session and with a new one."""
+    refused = refusals(experiments.target)
 
     def rotate() -> None:
         now = time.time()
         for component in experiment.traffic:
-            experiment.traffic[component].expected_refusals = ExpectedRefusals(REFUSED[component], since=now)
+            experiment.traffic[component].expected_refusals = ExpectedRefusals(refused[component], since=now)
         experiments.upgrade(changes)
 
     result = run_step(experiment, rollout_step(experiments, "BETTER_AUTH_SECRET", rotate))
     writer, reader = old_sessions
-    api, gateway = experiments.target.api, reader.gateway
-    url = gateway.url("frontend", experiments.target.pages.search.replace("{token}", "x"))
+    api, pages, gateway, token = experiments.target.api, experiments.target.pages, reader.gateway, new_token()
+    url = gateway.url("frontend", pages.search.replace("{token}", token))
     page = send(gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
     old_session = {"backend": writer.call("GET", writer.path(api.tasks)).status_code, "frontend": page.status_code}
-    new_user = users()
-    new_session = new_user.call("POST", new_user.path(api.tasks), json={api.title_field: "after"}).status_code
-    return RotatedAuthSecret(result.interval.start, result.recovery, old_session, new_session)
+
+    shows_user = page.status_code == OK and pages.echo.replace("{token}", token) in page.text
+
+    def begin_session() -> int:
+        user = users()
+        return user.call("POST", user.path(api.tasks), json={api.title_field: "after"}).status_code
+
+    new_session = experiment.wait_for("a new session", begin_session)
+    return RotatedAuthSecret(result.interval.start, result.recovery, old_session, shows_user, new_session)
 
 
 @pytest.mark.rule("SEC-11")
@@ -191,8 +210,9 @@ def test_rotated_secret_reaches_new_pods(
     rotated = rotated_secret.require_database_url()
     rotated.change.rollout.raise_if_failed()
     findings = change_findings("SEC-11", experiments, rotated.change, component, rotated.given)
-    if rotated.session_roles != {rotated.role.name}:
-        expected, actual = f"only {rotated.role.name}", f"sessions of {sorted(rotated.session_roles)}"
+    seen = set().union(*rotated.session_roles)
+    if rotated.role.name not in seen or rotated.session_roles[-1] - {rotated.role.name}:
+        expected, actual = f"only {rotated.role.name}", f"sessions of {sorted(seen)}"
         findings.append(Finding("SEC-11", "database", "roles of sessions", expected, actual))
     report_findings(findings, experiments.target)
 
@@ -215,14 +235,16 @@ def test_rotated_auth_secret_ends_old_sessions_only(
 ) -> None:
     rotated, api = rotated_secret.require_auth_secret(), experiments.target.api
     rotated.rollout.raise_if_failed()
-    refused, served = REFUSED[component], {"backend": api.created, "frontend": 200}[component]
+    refused, served = refusals(experiments.target)[component], {"backend": api.created, "frontend": OK}[component]
     object_ = f"Service/{experiments.target.component(component).service}"
     findings = []
-    if rotated.old_session[component] not in refused:
-        expected, actual = f"one of {sorted(refused)}", str(rotated.old_session[component])
-        findings.append(Finding("SEC-11", object_, "old session", expected, actual))
-    if rotated.new_session != api.created:
-        findings.append(Finding("SEC-11", object_, "new session", f"{api.created}", str(rotated.new_session)))
+    old = rotated.old_session[component]
+    if old not in refused:
+        findings.append(Finding("SEC-11", object_, "old session", f"one of {sorted(refused)}", str(old)))
+    elif component == "frontend" and rotated.shows_user:
+        findings.append(Finding("SEC-11", object_, "old session", "no page of the user", f"{old} with the user's page"))
+    if rotated.new_session.value != api.created:
+        findings.append(Finding("SEC-11", object_, "new session", f"{api.created}", str(rotated.new_session.value)))
     experiment = rotated_secret.experiment
     records = experiment.traffic[component].availability.between(Interval(rotated.start, experiment.end)).records
     answers = {(record.status, record.error) for record in records}

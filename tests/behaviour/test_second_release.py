@@ -107,7 +107,7 @@ def test_second_release_serves_a_person_in_the_browser(
             person.click(person.link(target.screens.tasks_link))
             person.type_into(target.screens.new_task, title)
             person.submit(lambda: person.click(person.button(person.screens.add_button)))
-            expect(person.task(title)).not_to_be_checked()
+            person.expect_completed(title, completed=False)
             person.page.reload()
             expect(person.task(title)).to_be_visible()
         finally:

@@ -12,12 +12,14 @@ import pytest
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.snapshot import Snapshot
 from acceptance.client.user import random_account, user_id
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
 from acceptance.kube.pod_templates import Container
 from acceptance.provision import docker
 from acceptance.provision.containers import render
+from acceptance.provision.database import PORT
 from acceptance.provision.gateway import service_url
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
@@ -26,6 +28,7 @@ from acceptance.provision.release import ReleaseInputs, run_secrets, run_values
 from acceptance.snapshots.standalone import Answer, IsolatedNetwork
 from toolchain import Toolchain
 
+CLOSED_PORT = PORT + 1
 NO_MODEL = "http://model.invalid/v1"
 """A model that can't be reached; `.invalid` resolves nowhere (RFC 6761)."""
 
@@ -42,6 +45,8 @@ class Alone:
     written: Answer | None = None
     """A user's task at the backend; None if nobody could sign up."""
     listed: Answer | None = None
+    lost_database: dict[str, int | None] = field(default_factory=dict)
+    """The exit codes of the backend's init containers without a database; None for one that still tries."""
 
 
 def init_containers(view: ComponentView) -> list[Container]:
@@ -58,10 +63,10 @@ class Place:
     stack: ExitStack
 
 
-def start(place: Place, container: Container, view: ComponentView, image: str) -> str:
-    """Start a container of the component's pods on the network; its name."""
+def start(place: Place, container: Container, view: ComponentView, image: str, suffix: str = "") -> str:
+    """Start a container of the component's pods on the network; its name, which ends with the suffix."""
     alone, toolchain = place.alone, place.toolchain
-    name = f"{alone.network}-{view.component.container}-{container.name}"
+    name = f"{alone.network}-{view.component.container}-{container.name}{suffix}"
     made = recipe(view, container, name, image)
     place.stack.callback(toolchain.engine.docker, "rm", "--force", "--volumes", name)
     docker.start(
@@ -132,15 +137,23 @@ def images_alone(images: Mapping[str, BuiltImage], provisioner: Provisioner, tar
         credentials = run_secrets(target, None)
         for secret in credentials.values():
             redactor.add(secret)
-        values = run_values(target, ReleaseInputs(images, empty.url, database.ca, NO_MODEL), credentials)
-        rendered = render(target, values)
+
+        def render_with(url: str) -> Snapshot:
+            return render(target, run_values(target, ReleaseInputs(images, url, database.ca, NO_MODEL), credentials))
+
+        rendered = render_with(empty.url)
         alone = stack.enter_context(IsolatedNetwork(toolchain.engine, provisioner.run, database.server.host, client))
+        place = Place(alone, toolchain, stack)
+        lost = ComponentView(render_with(empty.url.replace(f":{PORT}/", f":{CLOSED_PORT}/")), target, "backend")
+        image = images["backend"].reference
+        without = {each.name: start(place, each, lost, image, "-lost") for each in init_containers(lost)}
         for name in COMPONENTS:
             view = ComponentView(rendered, target, name)
-            container = serve(Place(alone, toolchain, stack), view, name, images[name].reference, observed)
+            container = serve(place, view, name, images[name].reference, observed)
             addresses[name] = f"http://{container}:{view.component.port}"
         if all(observed.health.values()):
             use(alone, target, addresses, observed)
+        observed.lost_database = {each: alone.exit_code(container) for each, container in without.items()}
     return observed
 
 
@@ -163,6 +176,21 @@ def test_image_starts_without_egress(
     report_findings(findings, target)
 
 
+@pytest.mark.rule("REL-03")
+def test_migration_without_its_database_does_not_succeed(
+    images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
+) -> None:
+    """A migration that gives up quietly lets a backend serve without its tables. One that still tries is right."""
+    name = target.component("backend").init_container
+    if name is None or name not in images_alone.lost_database:
+        raise Untested("the target names no init container of the backend, of the backend's own image")
+    findings = []
+    if images_alone.lost_database[name] == 0:
+        what, expected = f"init container {name} without a database", "another exit code than 0, or none yet"
+        findings.append(Finding("REL-03", images["backend"].reference, what, expected, "exit code 0"))
+    report_findings(findings, target)
+
+
 @pytest.mark.rule("IMG-09")
 def test_images_serve_users_without_egress(
     images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
@@ -170,6 +198,10 @@ def test_images_serve_users_without_egress(
     """A user signs up at the frontend, and writes and lists a task at the backend."""
     if target.component("backend").init_container is None:
         raise Untested("the target names no init container of the backend, so its database stays empty here")
+    if target.secret.database_url not in target.component("frontend").secret_keys:
+        raise Untested(
+            "the frontend has no database: it signs users up through the backend's Service, which is not here"
+        )
     if images_alone.sign_up is None:
         raise Untested("an image does not start without egress, which another test reports")
     requests = {

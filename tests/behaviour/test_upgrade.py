@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from acceptance.checks.finding import Finding, report_findings
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.target import COMPONENTS
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
+from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.previous_chart import PreviousChart, previous_chart
 from acceptance.report.results import RunMetadata
@@ -85,7 +86,18 @@ def upgrades(
             steps[name] = run_step(experiment, rollout_step(experiments, name, change), QUIET_SECONDS)
             return steps[name].recovery.ok
 
-        if make(SETUP, lambda: experiments.upgrade_to_chart(previous.path, tags)):
+        def install_previous() -> None:
+            try:
+                experiments.upgrade_to_chart(previous.path, tags)
+            except RefusedReleaseError as error:
+                if previous.renumbered:
+                    raise
+                raise Untested(f"{previous.origin} is refused with this run's values: {error}") from error
+
+        installed = make(SETUP, install_previous)
+        if not installed and not previous.renumbered:
+            raise Untested(f"{previous.origin} can't be started: {steps[SETUP].recovery.outcome}")
+        if installed:
             revision = helm.revision()
             if make(UPGRADE, lambda: experiments.upgrade({})) and make(
                 ROLLBACK, lambda: experiments.rollback(revision)

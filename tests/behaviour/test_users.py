@@ -22,6 +22,7 @@ from acceptance.client.rows import changed_tables, user_rows
 from acceptance.client.simultaneous import send_together
 from acceptance.client.user import User, send
 from acceptance.core.target import Target
+from acceptance.experiments.faults import model_slow
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
@@ -232,6 +233,30 @@ def test_prompts_contain_nothing_of_other_users(
                 what = f"turn that asks to {command} of another user"
                 expected, actual = "no effect", changed or describe(target, answer)
                 findings.append(Finding("STA-05", "the other user's rows", what, expected, actual))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("STA-05")
+def test_simultaneous_turns_contain_nothing_of_other_users(
+    ready_release: Release, owners: tuple[Owner, Owner], model: ModelStub
+) -> None:
+    """Two users' turns wait for the model at the same pod: no request for one has the other's message or tasks."""
+    target, findings = ready_release.target, []
+    field, expected = target.api.message_field, "nothing of another user"
+    for pod, origin in origins(ready_release, "backend").items():
+        messages = {owner.marker: f"add task: {owner.marker} {secrets.token_hex(6)}" for owner in owners}
+        turns: list[Read] = [
+            partial(owner.user.call, "POST", owner.user.chat_path, origin, json={field: messages[owner.marker]})
+            for owner in owners
+        ]
+        with model_slow(model, 1), prompts.recorded(model) as bodies:
+            send_together(turns)
+        assert bodies, f"{pod}: expected requests to the model, got none"
+        for body in bodies:
+            said = prompts.text(body)
+            if all(owner.marker in said for owner in owners):
+                actual = f"{owners[0].marker} and {owners[1].marker}"
+                findings.append(Finding("STA-05", f"Pod/{pod}", "request to the model", expected, actual))
     report_findings(findings, target)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from acceptance import checks
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
 from acceptance.client import port_forward
+from acceptance.core.fields import at, object_ref
 from acceptance.core.target import Target
 from acceptance.core.values import set_paths
 from acceptance.kube.client import ApiServer
@@ -19,9 +21,20 @@ from acceptance.provision.release import Release
 from acceptance.snapshots.live import manifest_objects
 
 
+@dataclass(frozen=True)
+class ReleaseWithNamespace:
+    """A second release that creates its own Namespace.
+
+    `lost` are the objects that an upgrade with the same values has deleted.
+    """
+
+    snapshot: Snapshot
+    target: Target
+    lost: list[str]
+
+
 @pytest.fixture(scope="module")
-def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[tuple[Snapshot, Target]]:
-    """A second release that creates its own Namespace: its snapshot, and its target."""
+def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[ReleaseWithNamespace]:
     target, cluster = release.target, release.cluster
     cluster.require_capability("releases")
     paths = target.values
@@ -33,19 +46,34 @@ def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[
     values = set_paths(release.values, {paths.namespace_create: True, paths.namespace: namespace})
     helm.upgrade(target.chart_path, values)
     try:
-        objects = [api_server.get(item, helm.namespace) for item in manifest_objects(helm)]
-        existing = tuple(item for item in objects if item is not None)
-        assert len(existing) == len(objects), "an object of the release does not exist"
-        yield Snapshot("live", existing, release_namespace=helm.namespace), expected
+        declared = manifest_objects(helm)
+        existing = tuple(item for each in declared if (item := api_server.get(each, helm.namespace)) is not None)
+        assert len(existing) == len(declared), "an object of the release does not exist"
+        helm.upgrade(target.chart_path, values)
+        after = {object_ref(each): api_server.get(each, helm.namespace) for each in declared}
+        lost = [name for name, item in after.items() if item is None or at(item, "metadata.deletionTimestamp")]
+        snapshot = Snapshot("live", existing, release_namespace=helm.namespace)
+        yield ReleaseWithNamespace(snapshot, expected, lost)
     finally:
         helm("uninstall", helm.release)
 
 
 @pytest.mark.rule("CHT-16")
-def test_chart_creates_its_namespace(release_with_namespace: tuple[Snapshot, Target]) -> None:
-    snapshot, expected = release_with_namespace
+def test_chart_creates_its_namespace(release_with_namespace: ReleaseWithNamespace) -> None:
     check = next(each for each in checks.for_level("live") if each.rule == "CHT-16")
-    assert_no_findings(check, "release", [snapshot], expected)
+    assert_no_findings(check, "release", [release_with_namespace.snapshot], release_with_namespace.target)
+
+
+@pytest.mark.rule("CHT-16")
+def test_upgrade_keeps_the_namespace_and_what_is_in_it(
+    release_with_namespace: ReleaseWithNamespace, target: Target
+) -> None:
+    """With the same values: a template that leaves out what exists already has Helm delete it."""
+    findings = [
+        Finding("CHT-16", name, "after an upgrade with the same values", "there", "deleted")
+        for name in release_with_namespace.lost
+    ]
+    report_findings(of_derived_part(findings, target), target)
 
 
 @pytest.mark.rule("CHT-12")

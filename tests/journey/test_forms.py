@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,8 +61,11 @@ def test_forms_change_the_rows_that_they_name(signed_in: BrowserUser, user: User
         expect(signed_in.task(title)).to_have_count(1)
     assert_stored("adding", (gone, False), (kept, False))
     for completed in (True, False):
-        signed_in.submit(lambda: signed_in.click(signed_in.task(gone)))
-        expect(signed_in.task(gone)).to_be_checked(checked=completed)
+        if not completed and screens.complete_button and not screens.reopen_button:
+            continue  # a completed task stays so
+        toggle = signed_in.completion(gone, completed=completed)
+        signed_in.submit(partial(signed_in.click, toggle))
+        signed_in.expect_completed(gone, completed=completed)
         assert_stored("completing" if completed else "opening", (gone, completed), (kept, False))
     if screens.delete_button is None:
         raise Untested("the target names no button that deletes a task")

@@ -60,13 +60,13 @@ def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, r
 
     person.click(person.link(screens.tasks_link))
     task = person.task(title)
-    expect(task).not_to_be_checked()
+    person.expect_completed(title, completed=False)
     person.screenshot("task in the list")
-    answered = person.submit(lambda: person.click(task))
+    answered = person.submit(lambda: person.click(person.completion(title, completed=True)))
     assert answered.status < 400, f"completing the task: expected 2xx or a redirect, got {answered.status}"
-    expect(task).to_be_checked()
+    person.expect_completed(title, completed=True)
     person.page.reload()
-    expect(task).to_be_checked()
+    person.expect_completed(title, completed=True)
     person.screenshot("completed and reloaded")
 
     cookie = session_cookie(person)
@@ -83,7 +83,7 @@ def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, r
 
     person.sign_in(email, password)
     person.click(person.link(screens.tasks_link))
-    expect(task).to_be_checked()
+    person.expect_completed(title, completed=True)
     person.screenshot("signed in again")
     assert_sound_pages(person)
 
@@ -155,11 +155,10 @@ def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, user: User) -> N
     person.tab_to(person.text_field(screens.new_task))
     keyboard.type(title)
     person.submit(lambda: keyboard.press("Enter"))
-    task = person.task(title)
-    expect(task).not_to_be_checked()
-    person.tab_to(task)
+    person.expect_completed(title, completed=False)
+    person.tab_to(person.completion(title, completed=True))
     person.submit(lambda: keyboard.press("Space"))
-    expect(task).to_be_checked()
+    person.expect_completed(title, completed=True)
     person.screenshot("task completed by keyboard")
     excess = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert excess <= 0, f"expected the page to fit the screen's width, got {excess} px more"

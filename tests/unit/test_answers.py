@@ -80,15 +80,16 @@ def test_prompts_of_both_apis_are_read_alike() -> None:
     said = [("user", "a"), ("assistant", "b"), ("user", "ä")]
     items = [{"role": role, "content": text} for role, text in said]
     parts = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in said]
-    call = {"type": "function_call_output", "output": "x"}
-    responses = {"input": [*items, call], "tools": [{"type": "function", "name": "add_task"}]}
+    call = {"name": "add_task", "arguments": '{"title": "y"}'}
+    old, new = ({"type": "function_call", **call}, {"role": "assistant", "tool_calls": [{"function": call}]})
+    responses = {"input": [old, *items, old, {"type": "function_call_output", "output": "x"}]}
     completions = {
-        "messages": [{"role": "system", "content": "be kind"}, *parts, {"role": "tool", "content": "x"}],
-        "tools": [{"type": "function", "function": {"name": "add_task"}}],
+        "messages": [{"role": "system", "content": "be kind"}, new, *parts, new, {"role": "tool", "content": "x"}],
     }
     for body in (responses, completions):
         assert prompts.messages(body) == said
-        assert prompts.tools(body) == {"add_task"}
+        assert prompts.calls(body) == [("add_task", '{"title": "y"}')]
+        assert prompts.results(body) == ["x"]
         assert "ä" in prompts.text(body)
     assert prompts.messages({}) == []
 

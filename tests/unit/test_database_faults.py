@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ from acceptance.experiments.polling import polled
 from acceptance.provision.dependency import PacketRule
 from acceptance.provision.run import Run
 from acceptance.traffic.records import Record
-from toolchain.console import CommandError
 
 FAILED = Interval(100.0, 110.0)
 
@@ -60,15 +60,13 @@ class FakeCluster:
         return self, self
 
     def exec(self, *argv: str) -> str:
-        entered, program, action, *rule = argv
-        assert (entered, program) == ("enter", "iptables")
-        match action:
-            case "-I":
+        match argv:
+            case "enter", "iptables", "-w", _, "-I", *rule:
                 self.rules.append(tuple(rule))
-            case "-D":
-                self.rules.remove(tuple(rule))
-            case "-C" if tuple(rule) not in self.rules:
-                raise CommandError(["iptables"], 1, "", "no such rule")
+            case "enter", "sh", "-c", database_faults.DELETE, "sh", *rule:
+                self.rules = [each for each in self.rules if each != tuple(rule)]
+            case _:
+                pytest.fail(f"unexpected: {argv}")
         return ""
 
 
@@ -107,6 +105,20 @@ def test_lost_packets_are_those_between_pods_and_database(tmp_path: Path) -> Non
         assert all("0.25" in rule for rule in cluster.rules)
         cluster.rules.pop()  # one that another has deleted
     assert cluster.rules == []
+
+
+@pytest.mark.parametrize(
+    ("checked", "code", "actions"),
+    [(0, 0, ["-C", "-D"]), (1, 0, ["-C"]), (4, 4, ["-C"])],
+    ids=["there", "never inserted", "locked"],
+)
+def test_packet_rule_is_deleted_if_it_is_there(tmp_path: Path, checked: int, code: int, actions: list[str]) -> None:
+    program, told = tmp_path / "iptables", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\necho "$3" >> {told}\n[ "$3" = -C ] && exit {checked}\nexit 0\n')
+    program.chmod(0o755)
+    command = ["sh", "-c", database_faults.DELETE, "sh", "FORWARD", "-j", "DROP"]
+    assert subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False).returncode == code
+    assert told.read_text().split() == actions
 
 
 def record(number: int, sent: float, seconds: float, status: int = 201, error: str = "") -> Record:

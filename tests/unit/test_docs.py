@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.cli.reference import reference
 from acceptance.core.rules import ROOT
 
 FOLDERS = sorted(
@@ -34,6 +35,18 @@ def test_links_resolve(document: Path) -> None:
         link for link in LINK.findall(document.read_text(encoding="utf-8")) if not (document.parent / link).exists()
     ]
     assert not broken
+
+
+def test_reference_of_the_target_file_is_current() -> None:
+    assert (ROOT / "docs" / "target-file.md").read_text(encoding="utf-8") == reference(), (
+        "run: python -m acceptance fields > docs/target-file.md"
+    )
+
+
+def test_every_field_of_the_target_is_described() -> None:
+    rows = [line for line in reference().splitlines() if line.startswith("| `")]
+    assert len(rows) > 150
+    assert not [row for row in rows if row.endswith("|  |")]
 
 
 def missing_files(text: str, *folders: Path) -> list[str]:

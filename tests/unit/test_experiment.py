@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from acceptance.checks.finding import Untested
+from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.rules import ROOT
 from acceptance.core.target import Component, Image
 from acceptance.core.wait import WaitError
@@ -27,7 +28,8 @@ from acceptance.traffic.attribution import Connection
 from acceptance.traffic.availability import Availability, ExpectedRefusals
 from acceptance.traffic.machine_load import LoadSample, MachineLoad, StarvedMachineError
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, SampleRun
+from acceptance.traffic.sampler import Plan, SampleRun, StoredIn
+from acceptance.traffic.write_ledger import Ledger, Write, reconcile
 
 COMPONENT = Component(
     deployment="shop-api",
@@ -161,7 +163,7 @@ def test_experiment_without_changed_values_needs_no_upgrade(
 
 
 def test_unrestored_baseline_is_an_error_of_later_experiments(make: Callable[..., ExperimentRunner]) -> None:
-    answers = iter([None, WaitError("expected an answer")])
+    answers = iter([None, WaitError("expected an answer"), WaitError("expected an answer of new pods")])
 
     def verify_serving() -> None:
         if error := next(answers):
@@ -179,6 +181,65 @@ def test_unrestored_baseline_is_an_error_of_later_experiments(make: Callable[...
     ):
         pytest.fail("it must not start")
     assert not issubclass(BaselineError, AssertionError)
+
+
+def test_release_that_recovers_with_new_pods_only_is_recorded(make: Callable[..., ExperimentRunner]) -> None:
+    answers: list[WaitError | None] = [None, WaitError("expected an answer"), None, None]
+    deleted: list[int] = []
+
+    def verify_serving() -> None:
+        if error := answers.pop(0):
+            raise error
+
+    runner = make(verify_serving)
+    runner.delete_pods = lambda: deleted.append(len(answers))
+    with runner.experiment("one") as first:
+        pass
+    with runner.experiment("two") as second:
+        pass
+    assert (first.unrecovered, second.unrecovered) == ("expected an answer", "")
+    assert deleted == [2]
+
+
+def test_late_recorder_makes_an_experiment_inconclusive_and_the_baseline_is_restored(
+    make: Callable[..., ExperimentRunner], release: FakeRelease
+) -> None:
+    def wait_until_current() -> float:
+        raise WaitError("expected the recorder to have every Pod")
+
+    runner = make()
+    runner.recorder.wait_until_current = wait_until_current  # type: ignore[method-assign]
+    with pytest.raises(InconclusiveError, match="to have every Pod"), runner.experiment("one"):
+        runner.upgrade({"tag": "other"})
+    assert release.upgrades[-1] == {"hpa": False}
+
+
+def test_refused_upgrade_to_the_baseline_is_tried_again(
+    make: Callable[..., ExperimentRunner], release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = make()
+    with runner.experiment("one"):
+        pass
+    runner.upgrade({"tag": "other"})
+    upgrade = release.upgrade
+    monkeypatch.setattr(release, "upgrade", lambda _: pytest.fail("refused"))
+    with pytest.raises(pytest.fail.Exception):
+        runner.upgrade({})
+    monkeypatch.setattr(release, "upgrade", upgrade)
+    with runner.experiment("two"):
+        pass
+    assert release.upgrades[-1] == {"hpa": False}
+
+
+def test_lost_write_of_an_inconclusive_attempt_is_kept(make: Callable[..., ExperimentRunner]) -> None:
+    ledger = Ledger(StoredIn("tasks", "task", "title"), reconcile([Write("t-0", acknowledged=True)], {}))
+    runner = make(sampler=FakeSampler(inconclusive=True))
+    runner.settle = lambda _: {"backend: tasks": ledger}
+    with pytest.raises(InconclusiveSampleError), runner.experiment("one", backend=PLAN):
+        pass
+    (ended,) = runner.ended
+    assert ended.inconclusive
+    assert ended.ledgers["backend: tasks"].findings("PER-05")
 
 
 def test_baseline_is_restored_if_the_disturbance_fails(

@@ -12,7 +12,7 @@ from acceptance.checks import isolation
 from acceptance.checks.finding import Finding
 from acceptance.checks.isolation import Mount, Process, RunningContainer
 from acceptance.snapshots.isolation import READ, WRITE, parse_mounts, parse_processes, read_containers
-from toolchain.console import ToolchainError
+from toolchain.console import CommandError, ToolchainError
 
 NODE = {kind: f"{kind}:[1]" for kind in isolation.SHARED_BY_PODS}
 OWN = {kind: f"{kind}:[2]" for kind in isolation.SHARED_BY_PODS}
@@ -128,6 +128,29 @@ def test_container_is_read_through_its_main_process() -> None:
     assert [process.pid for process in container.processes] == [41, 42]
     assert (container.mounts, container.written) == ((Mount("/scratch", True),), ("/scratch",))
     assert container.listening == {8000}
+
+
+class EndingNode(FakeNode):
+    """A node on which the container's process ends between two readings; then it is gone, or another one is found."""
+
+    def __init__(self, *later: int) -> None:
+        self.found = [{"abc": 41}, *({"abc": pid} for pid in later), {}]
+
+    def main_processes(self) -> dict[str, int]:
+        return self.found.pop(0)
+
+    def exec(self, *argv: str) -> str:
+        if any("41" in word for word in argv) and READ not in argv:
+            raise CommandError(argv, 1, "", "No such file or directory")
+        return super().exec(*argv)
+
+
+@pytest.mark.parametrize(("later", "read"), [((), 0), ((42,), 1)], ids=["container ended", "another process"])
+def test_process_that_ends_between_two_readings(later: tuple[int, ...], read: int) -> None:
+    status = {"name": "api", "containerID": "containerd://abc", "state": {"running": {}}}
+    pod = {**POD, "status": {"containerStatuses": [status]}}
+    cluster: Any = SimpleNamespace(nodes=lambda: (EndingNode(*later),))
+    assert len(read_containers(cluster, [pod]).containers) == read
 
 
 def test_user_of_each_process_is_judged() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acceptance.traffic.load_test import Load, LoadSample, parse_samples
+from acceptance.traffic.load_test import Load, RequestCounts, parse_samples
 
 LOG = """\
 [2026-11-25 08:31:10,000] load/INFO/locust.main: Starting Locust
@@ -17,7 +17,7 @@ LOG = """\
 
 def test_samples_are_parsed_from_the_log() -> None:
     samples = parse_samples(LOG)
-    assert samples[-1] == LoadSample(103.0, 140, 20, 0.45)
+    assert samples[-1] == RequestCounts(103.0, 140, 20, 0.45)
     assert len(samples) == 3
 
 

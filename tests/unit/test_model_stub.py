@@ -47,6 +47,51 @@ def user(content: object) -> dict[str, object]:
     return {"role": "user", "content": content}
 
 
+def offered(name: str, *required: str, optional: tuple[str, ...] = (), kind: object = "string") -> dict[str, Any]:
+    """A tool as the Responses API has it; parameters whose name ends with `id` are of the JSON type `kind`."""
+    types = {each: kind if each.lower().endswith("id") else "string" for each in (*required, *optional)}
+    properties = {each: {"type": type_} for each, type_ in types.items()}
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return {"type": "function", "name": name, "parameters": schema}
+
+
+BY_TITLE = [
+    offered("list_tasks", optional=("status",)),
+    offered("add_tag", "name"),
+    *(offered(f"{verb}_task", "title") for verb in ("add", "complete", "delete")),
+]
+BY_ID = [
+    offered("getTodos", "user_id"),
+    offered("createTodo", "user_id", "text", optional=("note",)),
+    offered("removeTodo", "todoId", kind="integer"),
+    {
+        "type": "function",
+        "name": "updateTodo",
+        "parameters": {
+            "properties": {"todoId": {"type": "integer"}, "text": {"type": "string"}, "done": {"type": "boolean"}},
+            "required": ["todoId"],
+        },
+    },
+]
+
+
+def calls_of(stub: Stub, messages: list[Any], tools: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The calls that the stub makes in both APIs, which are the same."""
+    found = stub.post("/v1/responses", model="m", input=messages, tools=tools).json()["output"]
+    first = [(item["name"], json.loads(item["arguments"])) for item in found if item["type"] == "function_call"]
+    functions = [{"type": "function", "function": {k: v for k, v in each.items() if k != "type"}} for each in tools]
+    history = [
+        {"role": "tool", "tool_call_id": "c", "content": each["output"]} if "output" in each else each
+        for each in messages
+    ]
+    body = stub.post("/v1/chat/completions", model="m", messages=history, tools=functions).json()
+    (choice,) = body["choices"]
+    made = [each["function"] for each in choice["message"].get("tool_calls", [])]
+    assert first == [(each["name"], json.loads(each["arguments"])) for each in made]
+    assert choice["finish_reason"] == ("tool_calls" if made else "stop")
+    return first
+
+
 @pytest.mark.parametrize(
     ("message", "name", "arguments"),
     [
@@ -59,14 +104,31 @@ def user(content: object) -> dict[str, object]:
     ],
 )
 def test_command_calls_its_tool_in_both_apis(stub: Stub, message: str, name: str, arguments: dict[str, str]) -> None:
-    (item,) = stub.post("/v1/responses", model="m", input=message).json()["output"]
-    assert (item["type"], item["name"], json.loads(item["arguments"])) == ("function_call", name, arguments)
-    assert item["call_id"]
+    assert calls_of(stub, [user(message)], BY_TITLE) == [(name, arguments)]
+    assert calls_of(stub, [user(message)], []) == []
 
-    (choice,) = stub.post("/v1/chat/completions", model="m", messages=[user(message)]).json()["choices"]
-    (call,) = choice["message"]["tool_calls"]
-    assert choice["finish_reason"] == "tool_calls"
-    assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (name, arguments)
+
+@pytest.mark.parametrize(
+    ("message", "calls"),
+    [
+        ("add task: Buy milk", [("createTodo", {"user_id": "", "text": "Buy milk"})]),
+        ("what are my tasks?", [("getTodos", {"user_id": ""})]),
+        ("delete task: Buy milk", [("getTodos", {"user_id": ""}), ("removeTodo", {"todoId": 7})]),
+        ("complete task: Buy milk", [("getTodos", {"user_id": ""}), ("updateTodo", {"todoId": 7, "done": True})]),
+        ("delete task: Walk", [("getTodos", {"user_id": ""})]),
+    ],
+)
+@pytest.mark.parametrize(
+    "listed",
+    ['{"items": [{"todoId": 3, "text": "Buy milk again"}, {"todoId": 7, "text": "Buy milk"}]}', "- Buy milk (#7)"],
+)
+def test_tools_of_other_names_are_called(stub: Stub, message: str, calls: list[Any], listed: str) -> None:
+    history: list[Any] = [user(message)]
+    made = []
+    while call := calls_of(stub, history, BY_ID):
+        made += call
+        history.append({"type": "function_call_output", "call_id": "c", "output": listed})
+    assert made == calls
 
 
 def test_tool_result_is_quoted_in_both_apis(stub: Stub) -> None:
@@ -108,8 +170,6 @@ def test_same_request_gets_the_same_response(stub: Stub) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/v1/responses", {"input": "hello", "stream": True}),
-        ("/v1/chat/completions", {"messages": [user("hello")], "stream": True}),
         ("/v1/responses", {"input": []}),
         ("/v1/responses", {"input": ["hello"]}),
         ("/v1/responses", {}),
@@ -119,6 +179,48 @@ def test_unsupported_request_is_rejected_with_a_message(stub: Stub, path: str, b
     response = stub.post(path, **body)
     assert response.status_code == 400
     assert response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "told", ["user_id: u-42ab", "The user's ID is `u-42ab`.", 'Act for userId="u-42ab"', "userId u-42ab"]
+)
+def test_user_is_the_one_that_the_instructions_name(stub: Stub, told: str) -> None:
+    tool = offered("complete_task", "user_id", "task_id")
+    listing = offered("list_tasks", "user_id")
+    said: list[Any] = [{"role": "system", "content": told}, user("complete task: Buy milk")]
+    assert calls_of(stub, said, [tool, listing]) == [("list_tasks", {"user_id": "u-42ab"})]
+    said.append({"type": "function_call_output", "call_id": "c", "output": '[{"title": "Buy milk", "id": "t1"}]'})
+    assert calls_of(stub, said, [tool, listing]) == [("complete_task", {"user_id": "u-42ab", "task_id": "t1"})]
+
+
+def events_of(response: requests.Response) -> list[dict[str, Any]]:
+    lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+@pytest.mark.parametrize("message", ["add task: Buy milk", "who are  you? "])
+def test_streams_add_up_to_the_response(stub: Stub, message: str) -> None:
+    request = {"model": "m", "input": message, "tools": BY_TITLE}
+    (whole,) = stub.post("/v1/responses", **request).json()["output"]
+    streamed = stub.post("/v1/responses", **request, stream=True)
+    assert streamed.headers["Content-Type"] == "text/event-stream"
+    events = events_of(streamed)
+    deltas = "".join(each["delta"] for each in events if each["type"].endswith(".delta"))
+    assert deltas == whole.get("arguments", whole.get("content", [{}])[0].get("text"))
+    types = [each["type"] for each in events]
+    assert (types[0], types[-1]) == ("response.created", "response.completed")
+    assert [each["sequence_number"] for each in events] == list(range(len(events)))
+
+    chat = {"model": "m", "messages": [user(message)], "tools": [{"function": each} for each in BY_TITLE]}
+    spoken = stub.post("/v1/chat/completions", **chat).json()["choices"][0]["message"]
+    streamed = stub.post("/v1/chat/completions", **chat, stream=True, stream_options={"include_usage": True})
+    assert streamed.text.endswith("data: [DONE]\n\n")
+    *chunks, usage = events_of(streamed)
+    assert usage["usage"]["total_tokens"] == 2
+    parts = [chunk["choices"][0]["delta"] for chunk in chunks]
+    assert "".join(part.get("content") or "" for part in parts) == (spoken["content"] or "")
+    calls = [call["function"] for part in parts for call in part.get("tool_calls", [])]
+    assert calls == [call["function"] for call in spoken.get("tool_calls", [])]
 
 
 def test_requests_are_recorded_without_key_until_deleted(stub: Stub) -> None:

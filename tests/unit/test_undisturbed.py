@@ -38,11 +38,11 @@ def experiment(*failed_at: float, disturbances: tuple[Disturbance, ...] = (KILL,
 
 @pytest.mark.parametrize(
     ("failed_at", "found"),
-    [(5.0, True), (9.95, False), (15.0, False), (21.5, False), (22.5, True), (39.0, True)],
+    [(5.0, True), (9.95, False), (15.0, False), (24.5, False), (25.5, True), (39.0, True)],
     ids=["before", "in flight", "during", "endpoints follow", "after", "at the end"],
 )
 def test_request_that_fails_outside_a_disturbance_is_found(failed_at: float, found: bool) -> None:
-    findings = request_findings(experiment(failed_at))
+    findings = request_findings(experiment(failed_at), TARGET)
     assert [(finding.rule, finding.object) for finding in findings] == [("STA-08", "Service/shop-api")] * found
     assert all("kills: backend" in finding.field and "api-1" in finding.actual for finding in findings)
 
@@ -50,17 +50,31 @@ def test_request_that_fails_outside_a_disturbance_is_found(failed_at: float, fou
 def test_undeclared_annotation_is_a_disturbance_to_the_end() -> None:
     run = experiment(5.0, 30.0, disturbances=())
     run.annotations.append(Annotation(9.0, "pod deleted"))
-    (finding,) = request_findings(run)
+    (finding,) = request_findings(run, TARGET)
     assert "1 failed" in finding.actual
     run.annotations = [Annotation(9.0, "failed: chat turn")]
-    (finding,) = request_findings(run)
+    (finding,) = request_findings(run, TARGET)
     assert "2 failed" in finding.actual
+
+
+def test_release_that_does_not_recover_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = experiment()
+    run.unrecovered = "expected an answer"
+    monkeypatch.setattr(run.history, "states", lambda *_: ())
+    (finding,) = pod_findings(run, TARGET)
+    assert (finding.rule, finding.actual) == ("STA-12", "expected an answer")
+
+
+def test_findings_of_derived_parts_are_advice_on_targets_that_are_not_strict() -> None:
+    relaxed = TARGET.model_copy(update={"strict": False})
+    assert [each.advice for each in request_findings(experiment(5.0), relaxed)] == [True]
+    assert [each.advice for each in request_findings(experiment(5.0), TARGET)] == [False]
 
 
 def test_traffic_past_the_services_says_nothing_about_them() -> None:
     run = experiment(5.0)
     run.availability = False
-    assert request_findings(run) == []
+    assert request_findings(run, TARGET) == []
 
 
 def pod(component: str, restarts: int = 0, ready: bool = True, deleted: bool = False) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def test_existing_cluster_gets_nothing_unasked(machine: Machine, tmp_path: Path,
         ("model", made.model),
         ("images", made.images),
     ):
-        with pytest.raises(Untested, match=f"the {what} of a release in context kind-mine are not this run's"):
+        with pytest.raises(Untested, match=f"the run makes no {what}: the release in context kind-mine is not its own"):
             ask()
     with pytest.raises(Untested, match="metrics-server is not installed in it"):
         made.metrics()

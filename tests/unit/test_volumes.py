@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from acceptance.experiments import volumes
@@ -47,6 +48,7 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.touched: list[str] = []
+        self.run = SimpleNamespace(id="0badc0de")
 
     def node_of(self, _: object) -> FakeNode:
         return self

@@ -145,8 +145,14 @@ def _new_values(message: str, result: Completion) -> dict[str, Any]:
     credentials = [path for path in paths if credential_of(path) is not None]
     for path in credentials or paths[:1]:
         if not (current := at(values, path)) or credential_of(path) is not None:
-            return {path: guess(path, current)}
+            return {path: _as_demanded(message) or guess(path, current)}
     return {}
+
+
+def _as_demanded(message: str) -> str | None:
+    """Return a credential of the format that a message names; None if it names none."""
+    formats = {"postgresql://": "database_url", "sk-proj-": "model_key"}
+    return next((new_credential(name) for start, name in formats.items() if start in message), None)
 
 
 def guess(path: str, current: Any = None) -> Any:

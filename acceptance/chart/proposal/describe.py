@@ -30,6 +30,8 @@ DATABASE_PART = re.compile(
     r".*(postgres|postgresql|pg|database|db|sql|neon).*(user|username|password|pass|host|port|name|db)"
 )
 """Names of variables that hold a part of the database's URL."""
+AUTH_URL = re.compile(r"(better|next)authur[li]")
+"""Names of the variable with which libraries for sessions are told the frontend's own URL."""
 VERSION_LABELS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "version", "chart", "pod-template-hash"})
 """Labels that follow the version; no selector should have them."""
 
@@ -214,7 +216,7 @@ def _elsewhere(meaning: str, name: str, backend: Workload | None) -> set[str]:
 def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str, str]) -> None:
     """Add the keys that a component needs: a backend all, a frontend those that it uses, never the model's.
 
-    A frontend that is told its own URL keeps sessions itself, and needs the database and the key to sign with.
+    A frontend with the URL of Better Auth or NextAuth keeps sessions itself, and needs the database and the key for it.
     """
     variables = [each for each in workload.all_variables if each.source == "Secret"]
     names = {**SPECIFIED_KEYS, **keys}
@@ -225,7 +227,7 @@ def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str,
         if "database_url" not in needed:
             parts = sorted({str(each.key) for each in variables if DATABASE_PART.fullmatch(normalized(each.name))})
     else:
-        signs_in = any(rank(each.name, "public_url") >= 8 for each in workload.main_variables)
+        signs_in = any(AUTH_URL.fullmatch(normalized(each.name)) for each in workload.main_variables)
         needed = [name for name in CREDENTIALS[:2] if signs_in or name in rendered]
     comment = None
     if rendered != set(needed):

@@ -18,7 +18,7 @@ from acceptance.core.target import CREDENTIALS, ComponentName
 from acceptance.kube.pod_templates import image_reference
 from acceptance.kube.secrets import decoded
 
-TEXT_MEANINGS = ("environment", "cors_origins", "model_base_url", "public_url")
+TEXT_MEANINGS = ("environment", "cors_origins", "model_base_url", "model", "public_url")
 HPA = "HorizontalPodAutoscaler"
 
 

@@ -14,6 +14,7 @@ from acceptance.chart.proposal.completion import new_credential
 from acceptance.chart.proposal.vocabulary import credential_of, normalized, path_rank
 from acceptance.chart.renderer import WORKERS, How, Renderer
 from acceptance.checks.snapshot import ELSEWHERE, Rendering
+from acceptance.core.target import CREDENTIALS
 from acceptance.core.values import leaves, merge_values, nested
 
 FEW = 4
@@ -92,6 +93,7 @@ def _texts(path: str, name: str, value: str) -> Iterator[Any]:
     yield f"acceptance-{secrets.token_hex(4)}"
     yield ORIGIN
     yield secrets.token_hex(24)
+    yield from (new_credential(name) for name in CREDENTIALS)
     if not value:
         yield 31
 

@@ -13,13 +13,14 @@ MEANINGS: dict[str, tuple[tuple[str, int], ...]] = {
         (r".*databaseur[li]", 7),
         (r".*(postgres|postgresql|pg|neon|db|sql)(connection|database)?(ur[li]|dsn)", 6),
         (r".*(database|db|postgres|postgresql|pg|neon).*(connectionstring|dsn)|databaseconnection|connectionstring", 5),
+        (r"(credentials?|secrets?)(database|db|postgres|postgresql)", 4),
     ),
     "auth_secret": (
         (r"betterauthsecret(key)?", 9),
         (r".*betterauthsecret(key)?", 8),
         (r"(next|app)?authsecret(key)?", 7),
         (r".*jwt(signing|auth)?(secret|key|secretkey)", 6),
-        (r".*(authsecret|authkey|sessionsecret|signingkey|signingsecret|tokensecret)(key)?", 5),
+        (r".*(authsecret|authkey|sessionsecret|sessionkey|signingkey|signingsecret|tokensecret)(key)?", 5),
         (r"(app|application)?secretkey|appsecret|authtoken", 4),
     ),
     "model_key": (
@@ -27,6 +28,7 @@ MEANINGS: dict[str, tuple[tuple[str, int], ...]] = {
         (r".*openai(api)?(key|token)", 8),
         (rf".*({PROVIDERS}|llm|model|agent)(api)?(key|token)", 6),
         (r"aiapikey|aikey", 5),
+        (rf"(credentials?|secrets?)({PROVIDERS}|llm|model)", 5),
     ),
     "environment": (
         (r"environment", 9),
@@ -44,6 +46,11 @@ MEANINGS: dict[str, tuple[tuple[str, int], ...]] = {
     "model_base_url": (
         (r"openaibaseur[li]", 9),
         (rf".*({PROVIDERS}|llm|model|ai|agent)(api)?(base|baseur[li]|endpoint|apibase|apiur[li]|ur[li]|host)", 7),
+    ),
+    "model": (
+        (r"openaimodel(name|id)?", 9),
+        (rf".*({PROVIDERS}|llm|ai|agent|chat)model(name|id)?", 7),
+        (r"model(name|id)?", 5),
     ),
     "public_url": (
         (r"betterauthur[li]|publicur[li]", 9),

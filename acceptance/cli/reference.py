@@ -1,0 +1,95 @@
+"""The reference of the target file: every field, its type, its default and what it means, from the model itself."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator
+from types import NoneType
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from acceptance.core.target import Target
+
+INTRODUCTION = """\
+# The target file
+
+Every field of a target file, in TOML. Paths of files are relative to it. What has no default is required; `false`
+stands for none. The text is printed by `python -m acceptance fields`.
+"""
+NOT_WRITTEN = ("root",)
+"""Fields that are not written in the file."""
+
+
+def reference() -> str:
+    """Return the reference as Markdown: one table for each section of the file."""
+    return "\n".join([INTRODUCTION, *_sections(Target, "")])
+
+
+def _sections(model: type[BaseModel], path: str) -> Iterator[str]:
+    own, nested = [], []
+    for name, field in model.model_fields.items():
+        inner = _model_of(field.annotation)
+        if inner is None:
+            own.append((name, field))
+        elif name not in NOT_WRITTEN:
+            nested.append((_section_name(path, name, field.annotation), inner))
+    yield _section(model, path, [(name, field) for name, field in own if name not in NOT_WRITTEN])
+    for section, inner in nested:
+        yield from _sections(inner, section)
+
+
+def _section(model: type[BaseModel], path: str, fields: list[tuple[str, FieldInfo]]) -> str:
+    title = f"## `[{path}]`" if path else "## At the top"
+    rows = [
+        f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_one_line(field.description)} |"
+        for name, field in fields
+    ]
+    table = ["| field | type | default | |", "|---|---|---|---|", *rows]
+    return "\n".join([title, "", _one_line(model.__doc__), "", *table, ""])
+
+
+def _section_name(path: str, name: str, annotation: Any) -> str:
+    whole = f"{path}.{name}" if path else name
+    if typing.get_origin(annotation) is dict:
+        return f"{whole}.backend"
+    return f"[{whole}]" if typing.get_origin(annotation) is tuple else whole
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, alone, as an option, in a list, or by name; None if it holds none."""
+    candidates = [annotation, *typing.get_args(annotation)]
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
+
+
+def _type(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0])
+    if origin is typing.Literal:
+        return " or ".join(f"`{each}`" for each in arguments)
+    if origin is dict:
+        return "table"
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    if arguments:
+        return " or ".join(_type(each) for each in arguments if each is not NoneType)
+    words = {"str": "text", "int": "number", "bool": "`true` or `false`", "Path": "path"}
+    return words.get(getattr(annotation, "__name__", ""), "any")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is None or value in ((), {}):
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{each}`" for each in value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _one_line(text: str | None) -> str:
+    return re.sub(r"\s+", " ", text or "").strip().replace("|", "\\|")
