@@ -128,6 +128,21 @@ SHOWS_IN: Mapping[str, str] = {
     "form that completes and never opens again": "forms journey",
     "form that escapes a title": "forms journey",
     "statements prepared behind a pooler": "pgbouncer",
+    # At certain moments.
+    "instructions shared by all turns": "users chat fields texts",
+    "change that writes what it has read before": "concurrency::test_changes",
+    "turn repeated with the same draft": "chat::test_turn_whose_model chat::test_turn_that_fails",
+    "messages stored before their effect": "chat::test_turn_about_a_task",
+    "model that is not the configured one": "chat::test_model_is",
+    "origins taken as patterns": "cors",
+    "title in another Unicode form": "texts::test_odd_titles",
+    "migration that gives up quietly": "standalone",
+    "refused passwords in the log": "accounts every_experiment",
+    "session that a shared cache may keep": "caching",
+    "page that waits less long than a turn takes": "in_flight",
+    "task between two pages": "api::test_every_one",
+    "form that turns over what it finds": "plain_forms",
+    "Namespace left out once it exists": "chart",
 }
 """By mutant: the modules of tests in which its fault may show, without `test_`; its own is among them.
 

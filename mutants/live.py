@@ -33,7 +33,7 @@ from acceptance.core.rules import ROOT
 from acceptance.core.shard import parse_shard
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
-from mutants import applications, databases, deployments, frontends, isolation, options, users_data
+from mutants import applications, databases, deployments, frontends, isolation, moments, options, users_data
 from mutants.applying import problems
 from mutants.copies import COPIED, mutated
 from mutants.mutant import Mutant
@@ -48,6 +48,7 @@ MUTANTS = (
     *isolation.MUTANTS,
     *users_data.MUTANTS,
     *frontends.MUTANTS,
+    *moments.MUTANTS,
 )
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")
 """The code of every test of a release, besides the test's module."""

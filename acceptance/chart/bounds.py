@@ -115,7 +115,7 @@ def _names(error: str, case: Case, path: str, target: Target) -> bool:
     keys = {path, *(map(str, case.value) if isinstance(case.value, Mapping) else ())}
     if case.path in CREDENTIALS:
         keys.add(getattr(target.secret, case.path))
-    return all(word in error for word in path.split(".")) or any(key in error for key in keys if key)
+    return all(word in error for word in path.split(".")) or any(key in error for key in keys if len(key) > 2)
 
 
 @dataclass(frozen=True)

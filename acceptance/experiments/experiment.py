@@ -325,8 +325,10 @@ class ExperimentRunner:
     def _restore_after(self, experiment: Experiment) -> None:
         try:
             self.restore()
-        except Exception as error:  # noqa: BLE001 - whatever kept it from recovering
+        except AssertionError as error:
             experiment.unrecovered = str(error)
+            self._restore_with_new_pods(experiment)
+        except Exception:  # noqa: BLE001 - such as a command that failed, which says nothing of the release
             self._restore_with_new_pods(experiment)
 
     def _restore_with_new_pods(self, experiment: Experiment) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ PAGE = """
 class Answer:
     status_code: int
     text: str = PAGE
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -94,14 +95,19 @@ def test_change_without_a_response_is_noted_as_not_acknowledged() -> None:
     assert [write.acknowledged for write in one.changes["deleted"].writes] == [False]
 
 
-@pytest.mark.parametrize(("status", "acknowledged"), [(303, True), (200, False), (503, False)])
-def test_only_a_redirect_acknowledges_a_form(status: int, acknowledged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("status", "location", "acknowledged"),
+    [(303, "/tasks", True), (303, "/tasks?error=too-long", False), (200, "", False), (503, "", False)],
+)
+def test_only_a_redirect_acknowledges_a_form(
+    status: int, location: str, acknowledged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Gateway:
         def url(self, _component: str, path: str) -> str:
             return f"http://shop:3000{path}"
 
     monkeypatch.setattr(changes, "send", lambda *_args, **_kwargs: Answer(200))
-    monkeypatch.setattr(changes, "submit", lambda *_: Answer(status))
+    monkeypatch.setattr(changes, "submit", lambda *_: Answer(status, headers={"Location": location}))
     one = changer(FakeUser(gateway=Gateway()))
     one.add()
     assert [write.acknowledged for write in one.changes["submitted"].writes] == [acknowledged]
