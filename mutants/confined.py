@@ -142,7 +142,6 @@ SHOWS_IN: Mapping[str, str] = {
     "page that waits less long than a turn takes": "in_flight",
     "task between two pages": "api::test_every_one",
     "form that turns over what it finds": "plain_forms",
-    "Namespace left out once it exists": "chart",
 }
 """By mutant: the modules of tests in which its fault may show, without `test_`; its own is among them.
 

@@ -9,8 +9,6 @@ from mutants.frontends import ACCOUNT, COMPLETE_ACTION
 from mutants.mutant import mutant
 from mutants.users_data import AGENT
 
-NAMESPACE = "chart/templates/namespace.yaml"
-
 MUTANTS = (
     mutant(
         "instructions shared by all turns",
@@ -296,20 +294,6 @@ MUTANTS = (
                 "  return userAction(async (_form, session) => {\n"
                 "    await callBackend(session, `/tasks/${encodeURIComponent(id)}/complete`, { "
                 'method: "PATCH" });\n'
-            ),
-        ),
-    ),
-    mutant(
-        "Namespace left out once it exists",
-        "CHT-16",
-        "contract/test_chart.py::test_upgrade_keeps_the_namespace_and_what_is_in_it",
-        replace(
-            NAMESPACE,
-            "{{- if .Values.namespace.create }}\n",
-            (
-                "{{- /* One that exists already is used as it is. */}}\n"
-                '{{- if and .Values.namespace.create (not (lookup "v1" "Namespace" "" '
-                ".Values.namespace.name)) }}\n"
             ),
         ),
     ),
