@@ -131,7 +131,6 @@ SHOWS_IN: Mapping[str, str] = {
     # At certain moments.
     "instructions shared by all turns": "users chat fields texts",
     "change that writes what it has read before": "concurrency::test_changes",
-    "turn repeated with the same draft": "chat::test_turn_whose_model chat::test_turn_that_fails",
     "messages stored before their effect": "chat::test_turn_about_a_task",
     "model that is not the configured one": "chat::test_model_is",
     "origins taken as patterns": "cors",
