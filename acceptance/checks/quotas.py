@@ -106,11 +106,9 @@ def _too_many_pods(view: ComponentView, quota: Object, pods: list[Pod], entries:
                 if _amount(container, side, resource, entries) is None
             ]
             for container in without:
-                field, reason = (
-                    f"{container.field}.resources.{side}.{resource}",
-                    "the quota demands it of each container",
-                )
-                yield Violation(container.object, field, f"an amount: {object_ref(quota)} counts it", f"none; {reason}")
+                field = f"{container.field}.resources.{side}.{resource}"
+                actual = "none; the quota demands it of each container"
+                yield Violation(container.object, field, f"an amount: {object_ref(quota)} counts it", actual)
             total = sum((number * _peak(pod, side, resource, entries) for pod, number in numbers), Decimal(0))
             needed |= dict.fromkeys(names, total)
     for name, amount in needed.items():
@@ -152,20 +150,16 @@ def _too_many_objects(view: ComponentView, quota: Object) -> Iterator[Violation]
     for name, kind in COUNTED.items():
         allowed = quantity(mapping_at(quota, "spec.hard").get(name))
         own = [each for each in view.snapshot.of_kind(kind) if _together(view, each, quota)]
-        needed = len(own) + UNRENDERED.get(name, 0)
+        others = UNRENDERED.get(name, 0)
+        needed = len(own) + others
         if allowed is not None and allowed < needed:
-            others = UNRENDERED.get(name, 0)
-            expected = f"{needed} or more: {len(own)} of the release" + (
-                f" and {others} of the namespace" if others else ""
-            )
+            besides = f" and {others} of the namespace" if others else ""
+            expected = f"{needed} or more: {len(own)} of the release{besides}"
             yield Violation(object_ref(quota), f"spec.hard.{name}", expected, format_value(allowed))
 
 
 def _plain(amount: Decimal) -> str:
     """An amount without exponent; bytes as mebibytes where that is exact."""
     mebibytes = amount / 1024**2
-    return (
-        f"{mebibytes:f}Mi"
-        if amount >= 1024**2 and mebibytes == mebibytes.to_integral_value()
-        else f"{amount.normalize():f}"
-    )
+    whole = mebibytes >= 1 and mebibytes == mebibytes.to_integral_value()
+    return f"{mebibytes:f}Mi" if whole else f"{amount.normalize():f}"

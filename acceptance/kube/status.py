@@ -38,6 +38,11 @@ def is_ready(pod: Object) -> bool:
     return has_condition(pod, "Ready") and not is_terminating(pod)
 
 
+def grace_period(pod: Object) -> float:
+    """Return the seconds that the pod's containers have to end."""
+    return float(str(at(pod, "spec.terminationGracePeriodSeconds")))
+
+
 def is_terminating(pod: Object) -> bool:
     """Return whether the pod is being deleted; it may still serve requests."""
     return at(pod, "metadata.deletionTimestamp") is not None

@@ -241,14 +241,10 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
     def requests() -> list[dict[str, Any]]:
         return [each for each in faulty_model.requests() if message in json.dumps(each["body"])]
 
-    def first_request() -> None:
-        if not requests():
-            raise NotYet("no request")
-
     # Slow enough that the fault is injected before the next request, and after this one.
     with model_slow(faulty_model, 1), ThreadPoolExecutor(1) as pool:
         turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: message})
-        eventually("the turn's first request to the model", first_request, MODEL_ASKED)
+        prompts.wait_asked(faulty_model, [[message]])
         with model_failing(faulty_model, status=500):
             answer = turn.result()
             count = len(requests())
@@ -294,13 +290,9 @@ def test_turn_about_a_task_that_is_deleted_meanwhile_is_whole(
     before = user_rows(admin_connection, tables, user.id)
     task = user.add_task(title)
 
-    def asked() -> None:
-        if not any(title in json.dumps(each["body"]) for each in faulty_model.requests()):
-            raise NotYet("no request")
-
     with model_slow(faulty_model, 1.5), ThreadPoolExecutor(1) as pool:
         turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: f"complete task: {title}"})
-        eventually("the turn's first request to the model", asked, MODEL_ASKED)
+        prompts.wait_asked(faulty_model, [[title]])
         user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
         answer = turn.result()
     after = user_rows(admin_connection, tables, user.id)

@@ -13,10 +13,11 @@ from acceptance.client.forms import Form, form_with_button
 from acceptance.client.prompts import wait_asked
 from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
-from acceptance.core.fields import Object, at, name_of, text_at
+from acceptance.core.fields import Object, name_of, text_at
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.faults import delete, model_slow
 from acceptance.experiments.recovery import uids, wait_replaced
+from acceptance.kube.status import grace_period
 from acceptance.provision.database import Database
 from acceptance.provision.model_stub import ModelStub
 from acceptance.traffic.plans import new_token
@@ -100,7 +101,6 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
     pods = experiments.pods(backend)[:2]
     if len(pods) < 2:
         raise Untested("the target has one backend pod: no other shows that a long turn is answered at all")
-    grace_period = float(str(at(pods[0], "spec.terminationGracePeriodSeconds")))
     assert writer.chat_path
     markers = [f"{new_token()}-0" for _ in pods]
     release, page = experiments.release, experiments.target.pages.chat
@@ -129,7 +129,7 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
         experiment,
         turn,
         stored_rows(writer, turn, database),
-        grace_period,
+        grace_period(pods[0]),
         (paged, stored_rows(writer, paged, database)) if paged else None,
     )
 

@@ -19,7 +19,7 @@ from acceptance.experiments.faults import kill, paused_container
 from acceptance.experiments.probes import detection_deadline, probe_times, require_probe
 from acceptance.experiments.recovery import current, wait_container_started, wait_readiness
 from acceptance.experiments.repeat import repeat_if_inconclusive
-from acceptance.kube.status import container_status, restarts, restarts_of
+from acceptance.kube.status import container_status, grace_period, restarts, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
 
 SLOW_START_SECONDS = 10.0
@@ -51,11 +51,6 @@ class SlowStart:
     restarts_after: int = 0
     paused: str = ""
     """The identifier of the container that was paused while it started."""
-
-
-def grace_period(pod: Object) -> float:
-    """Seconds that the pod's containers have to end."""
-    return float(str(at(pod, "spec.terminationGracePeriodSeconds")))
 
 
 def last_lifetime(pod: Object, container: str) -> float:
