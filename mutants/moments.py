@@ -89,6 +89,27 @@ MUTANTS = (
         ),
     ),
     mutant(
+        "turn repeated with the same draft",
+        "PER-04",
+        "behaviour/test_chat.py::test_turn_whose_model_fails_for_a_moment_adds_its_task_once",
+        replace(
+            CHAT,
+            "from todo_backend.agent import Agent, Draft\n",
+            "from todo_backend.agent import Agent, Draft, ModelUnavailableError\n",
+        ),
+        replace(
+            CHAT,
+            "    response = await agent.answer(history, body.message, draft)\n",
+            (
+                "    try:\n"
+                "        response = await agent.answer(history, body.message, draft)\n"
+                "    except ModelUnavailableError:\n"
+                "        # Overloaded for a moment. Nothing is stored yet, so it is safe to try again.\n"
+                "        response = await agent.answer(history, body.message, draft)\n"
+            ),
+        ),
+    ),
+    mutant(
         "model that is not the configured one",
         "CFG-10",
         "behaviour/test_chat.py::test_model_is_the_configured_one",

@@ -14,12 +14,22 @@ from acceptance.core.target import Tables
 Row = dict[str, Any]
 
 
-def rows(postgres: Connection[Any], table: str, where: Mapping[str, object]) -> list[Row]:
+def not_deleted(column: str | None) -> sql.Composable:
+    """Return the condition for rows that are not marked as deleted; without such a column, that is every row."""
+    if column is None:
+        return sql.SQL("true")
+    return sql.SQL("coalesce({}::text, 'false') IN ('false', '0')").format(sql.Identifier(column))
+
+
+def rows(
+    postgres: Connection[Any], table: str, where: Mapping[str, object], *, deleted: str | None = None
+) -> list[Row]:
     """Return the rows of `table` or `schema.table` with these column values, ordered by the first column.
 
-    UUIDs are text, as the API has them.
+    UUIDs are text, as the API has them. Rows that the column `deleted` marks are left out.
     """
-    conditions = [sql.SQL("{}::text = {}").format(sql.Identifier(name), str(value)) for name, value in where.items()]
+    values = [sql.SQL("{}::text = {}").format(sql.Identifier(name), str(value)) for name, value in where.items()]
+    conditions = [*values, not_deleted(deleted)]
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(
         sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)
     )

@@ -495,6 +495,8 @@ class Tables(Model):
     """The tool calls of a message."""
     owner: str = "user_id"
     """The column of tasks, tags and conversations that holds their user's id."""
+    deleted: str | None = None
+    """The column that marks deleted tasks and tags, by a time or `true`; absent if their rows are gone."""
 
 
 class Waiver(Model):

@@ -190,9 +190,11 @@ def model_stopped(model: ModelStub) -> Iterator[float]:
 
 
 @contextmanager
-def model_failing(model: ModelStub, *, status: int = 200, malformed: bool = False) -> Iterator[float]:
-    """Make the model answer with an error status or without meaning; yields the moment."""
-    model.behave(status=status, malformed=malformed)
+def model_failing(
+    model: ModelStub, *, status: int = 200, malformed: bool = False, seconds: float = 0
+) -> Iterator[float]:
+    """Make the model answer with an error status or without meaning, `seconds` late; yields the moment."""
+    model.behave(status=status, malformed=malformed, delay_seconds=seconds)
     try:
         yield time.time()
     finally:

@@ -119,7 +119,7 @@ def settle_changes(changes: Iterable[Changes], tables: Tables, database: Databas
             if not any(write.acknowledged for write in each.writes):
                 continue
             stored = StoredIn(each.what, tables.task, tables.task_title)
-            counted = count(connection, stored.table, stored.column, each.token)
+            counted = count(connection, stored.table, stored.column, each.token, deleted=tables.deleted)
             if each.removed:
                 counted = type(counted)(write.marker for write in each.writes if not counted[write.marker])
             ledgers[f"changes: {each.what}"] = Ledger(stored, reconcile(each.writes, counted))

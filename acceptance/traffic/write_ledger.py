@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from acceptance.checks.finding import Finding
+from acceptance.client.rows import not_deleted
 from acceptance.provision.database import Database
 from acceptance.traffic.records import Record
 from acceptance.traffic.sampler import SampleRun, StoredIn
@@ -130,6 +131,8 @@ def count(
     column: str,
     token: str,
     where: Mapping[str, str] | None = None,
+    *,
+    deleted: str | None = None,
 ) -> Counter[str]:
     """How often each marker of `token` occurs in a text column, as counted in PostgreSQL.
 
@@ -139,10 +142,14 @@ def count(
         column: The column that contains the markers.
         token: The token of the sample run.
         where: Further columns with the values that a row must have.
+        deleted: The column that marks deleted rows, which do not count.
     """
-    conditions = [sql.SQL("{} LIKE {}").format(sql.Identifier(column), sql.Literal(f"%{token}-%"))]
+    conditions: list[sql.Composable] = [
+        sql.SQL("{} LIKE {}").format(sql.Identifier(column), sql.Literal(f"%{token}-%"))
+    ]
     for name, value in (where or {}).items():
         conditions.append(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    conditions.append(not_deleted(deleted))
     query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
         sql.Identifier(column), sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)
     )
