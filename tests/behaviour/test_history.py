@@ -7,7 +7,7 @@ from itertools import cycle
 
 import pytest
 
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client import prompts
 from acceptance.client.pods import origins
 from acceptance.client.user import User
@@ -58,4 +58,4 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
         if read[: len(expected)] != expected or len(read) != len(expected) + 2:
             shown = first_difference(expected, read)
             findings.append(Finding("STA-03", f"GET {api.messages}", f"conversation of {turns} turns", *shown))
-    report_findings(findings, ready_release.target)
+    report_findings(of_derived_part(findings, ready_release.target), ready_release.target)

@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 import requests
 
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import AT_REST
@@ -171,7 +171,7 @@ def test_page_is_served_after_idle_time(idle_connections: IdleConnections, exper
         if failed := [page for page in pages if page != str(requests.codes.ok)]:
             field, actual = f"{PAGES} pages after {pause:g} s", f"{len(failed)} were not: {failed[0]}"
             findings.append(Finding("STA-08", object_, field, "each answered 200", actual))
-    report_findings(findings, experiments.target)
+    report_findings(of_derived_part(findings, experiments.target), experiments.target)
 
 
 @pytest.mark.rule("STA-12")

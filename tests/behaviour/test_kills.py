@@ -15,6 +15,7 @@ from acceptance.core.deadlines import ENDPOINT_GONE, POD_REPLACED
 from acceptance.core.fields import Object, name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
+from acceptance.core.wait import WaitError
 from acceptance.experiments import faults
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
@@ -83,6 +84,12 @@ class PodKills:
         return [each for each in self.steps if each.step.component == component and each.step.kind in kinds]
 
 
+def require_disturbed(pods: list[Object], component: str) -> None:
+    """Raise `WaitError` if there was no pod to disturb: the release has not recovered from the step before."""
+    if not pods:
+        raise WaitError(f"expected a Ready pod of the {component} after the step before, got none")
+
+
 def deletion(experiments: ExperimentRunner, name: str, component: str, kind: str, pods: int) -> PodStep:
     """Delete the oldest Ready pods; recovered when as many others are Ready."""
     part, cluster = experiments.target.component(component), experiments.release.cluster
@@ -94,6 +101,7 @@ def deletion(experiments: ExperimentRunner, name: str, component: str, kind: str
         return chosen
 
     def replaced(deleted: list[Object]) -> list[Object]:
+        require_disturbed(deleted, component)
         return wait_replaced(experiments, part, uids(deleted))
 
     return Step(f"{component}: {name} {kind}", delete_pods, replaced, component, kind, restarts=False)
@@ -104,11 +112,13 @@ def process_kill(experiments: ExperimentRunner, component: str) -> PodStep:
     part, cluster = experiments.target.component(component), experiments.release.cluster
 
     def kill_process() -> list[Object]:
-        pod = next(pod for pod in experiments.pods(part) if is_ready(pod))
-        faults.kill(cluster, pod, part.container)
-        return [pod]
+        chosen = [pod for pod in experiments.pods(part) if is_ready(pod)][:1]
+        for pod in chosen:
+            faults.kill(cluster, pod, part.container)
+        return chosen
 
     def restarted(killed: list[Object]) -> list[Object]:
+        require_disturbed(killed, component)
         return [wait_restarted(experiments, part, pod) for pod in killed]
 
     return Step(f"{component}: {KILLED}", kill_process, restarted, component, KILLED)
@@ -192,12 +202,13 @@ def test_conversation_survives_kills(pod_kills: PodKills, reader: User, experime
             object_ = f"Service/{experiments.target.component('backend').service}"
             expected = "answered as soon as the backend has recovered"
             findings.append(Finding("PER-04", object_, "chat turn", expected, str(turn.outcome)))
-    assert len(pod_kills.turns) > 4
     if counts != [1] * len(counts) or len(texts) != 2 * len(counts):
         expected = f"each of {len(counts)} turns once, with one answer"
         actual = f"{counts}, {len(texts)} messages"
         findings.append(Finding("PER-04", f"Table/{tables.message}", "messages of one conversation", expected, actual))
     report_findings(findings, experiments.target)
+    turns = len(pod_kills.turns)
+    assert turns > 4, f"expected a turn at first and after each recovery of the backend, got {turns}"
 
 
 @pytest.mark.rule("POD-17")
@@ -206,7 +217,7 @@ def test_deleted_pod_is_replaced_in_time(
     pod_kills: PodKills, component: str, record_measurement: RecordMeasurement
 ) -> None:
     deletions = pod_kills.of(component, GRACEFUL, IMMEDIATE)
-    assert len(deletions) >= 3
+    assert len(deletions) >= 3, f"expected three deletions at least, got {len(deletions)}"
     for each in deletions:
         limit = Limit.of(POD_REPLACED)
         record_measurement(f"{each.step.name}: Ready again", each.recovery.seconds, "s", limit)

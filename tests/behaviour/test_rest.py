@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from acceptance.checks import growth
-from acceptance.checks.finding import report_findings
+from acceptance.checks.finding import of_derived_part, report_findings
 from acceptance.checks.growth import Held, growth_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import AT_REST
@@ -76,7 +76,8 @@ def test_requests_are_answered_in_time_at_rest(
     rest: Rest, component: ComponentName, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
     run, part, what = rest.experiment.traffic[component], experiments.target.component(component), KINDS[component]
-    findings = failed_request_findings("STA-08", run.plan.service, run.availability)
+    failed = failed_request_findings("STA-08", run.plan.service, run.availability)
+    findings = of_derived_part(failed, experiments.target)
     percentiles = slowest(run.records)
     for pod, seconds in percentiles.items():
         record_measurement(f"rest: {what}{pod and f' by {pod}'}: p99", round(seconds, 4), "s", Limit.of(AT_REST))
