@@ -105,12 +105,15 @@ class LogFollower:
         self._logs: dict[tuple[str, str], ContainerLog] = {}
 
     def on_version(self, version: Version) -> None:
-        """Start following the running containers of a pod version that are not followed yet."""
+        """Start following the containers of a pod version that are not followed yet.
+
+        An init container that ends within a second is often never seen running.
+        """
         if version.kind != "Pod":
             return
         for status in statuses(version.object):
             key = text_at(version.object, "metadata.uid"), text_at(status, "containerID")
-            if at(status, "state.running") is None:
+            if at(status, "state.running") is None and at(status, "state.terminated") is None:
                 continue
             with self._lock:
                 if key in self._logs:

@@ -103,9 +103,9 @@ def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]
 
 
 def log(server: ApiServer, core: str, pod: Object) -> str:
-    """Return the last log lines of a pod's started containers."""
+    """Return the last log lines of a pod's started containers, init containers first."""
     texts = []
-    for container in mappings_at(pod, "spec.containers"):
+    for container in (*mappings_at(pod, "spec.initContainers"), *mappings_at(pod, "spec.containers")):
         query = {"container": text_at(container, "name"), "tailLines": str(LOG_LINES)}
         status, answer = server.call("GET", f"{core}/pods/{name_of(pod)}/log", query)
         if status == 200:
@@ -162,6 +162,8 @@ def _node_facts(
     images: dict[str, tuple[str, tuple[str, ...]]] = {}
     facts = {}
     for identifier, pid in processes.items():
+        if pid not in parsed:
+            continue
         pod, status = identifiers[identifier]
         name = text_at(status, "name")
         bodies = mappings_at(pod, "spec.containers")
@@ -183,7 +185,7 @@ def running_image(node: Node, image: str) -> tuple[str, tuple[str, ...]]:
 
 
 def parse_facts(text: str) -> dict[str, ContainerFacts]:
-    """Parse what `READ_PROCESS` printed, by process."""
+    """Parse what `READ_PROCESS` printed, by process; one that ended meanwhile has no facts."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
     for line in text.splitlines():
@@ -207,6 +209,7 @@ def parse_facts(text: str) -> dict[str, ContainerFacts]:
             loopback=listening(facts["listen"], loopback=True) - listening(facts["listen"], loopback=False),
         )
         for pid, facts in found.items()
+        if facts["uid"]
     }
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from acceptance.checks.image import GRACE_SECONDS
 from acceptance.checks.snapshot import ImageRun
 from acceptance.core.deadlines import IMAGE_ANSWERS
 from acceptance.core.deadlines import REQUEST as REQUEST_DEADLINE
 from acceptance.core.wait import NotYet, eventually
+from acceptance.provision import docker
+from acceptance.provision.recipes import Recipe
 from acceptance.provision.run import LABEL, Run
+from toolchain import Toolchain
 from toolchain.console import CommandError
-from toolchain.engine import Engine
 
 LOG_BYTES = 2000
 REQUEST = """
@@ -71,8 +71,9 @@ class Answer:
 class IsolatedNetwork:
     """A network of the run without egress, on which only the container `neighbour` can be reached."""
 
-    def __init__(self, engine: Engine, run: Run, neighbour: str, client: str) -> None:
-        self.engine = engine
+    def __init__(self, toolchain: Toolchain, run: Run, neighbour: str, client: str) -> None:
+        self.toolchain = toolchain
+        self.engine = toolchain.engine
         self.run = run
         self.neighbour = neighbour
         self.client = client
@@ -87,23 +88,35 @@ class IsolatedNetwork:
         self.engine.docker("network", "disconnect", "--force", self.network, self.neighbour)
         self.engine.docker("network", "rm", self.network)
 
-    def start(self, name: str, image: str, environment: Mapping[str, str], port: int, path: str) -> ImageRun:
-        """Run the image as the chart does (UID 1000, read-only root, writable /tmp), send a request, and stop it."""
-        container = f"{self.network}-{name}"
-        hardened = ["--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "--user", "1000:1000"]  # noqa: S108
-        with tempfile.NamedTemporaryFile("w", dir=self.run.folder, encoding="utf-8") as settings:
-            # In a file that only root can read, since values are secret.
-            Path(settings.name).chmod(0o600)
-            settings.writelines(f"{key}={value}\n" for key, value in environment.items() if "\n" not in value)
-            settings.flush()
-            where = ["--network", self.network, "--env-file", settings.name]
-            self.engine.docker("run", "--detach", "--name", container, *self._label, *where, *hardened, image)
+    def start(self, made: Recipe, *, hardened: bool = False) -> None:
+        """Start a container; hardened, as user 1000 without capabilities, and with a read-only root filesystem.
+
+        Files can't be copied to one that is read-only.
+        """
+        restricted = {"user": "1000:1000", "cap_drop": ["ALL"], "read_only": not made.files}
+        docker.start(
+            self.toolchain,
+            self.run,
+            made.name,
+            made.image,
+            entrypoint=list(made.entrypoint) or None,
+            files=made.files,
+            command=list(made.command) or None,
+            environment=made.environment,
+            tmpfs=made.tmpfs,
+            limits=restricted if hardened else None,
+            network=self.network,
+        )
+
+    def try_out(self, made: Recipe, port: int, path: str) -> ImageRun:
+        """Start a hardened container, send a request, and stop it."""
         try:
-            status = self.health(container, port, path)
-            seconds, code = self._end(container)
-            return ImageRun(status, self.log(container), seconds, code)
+            self.start(made, hardened=True)
+            status = self.health(made.name, port, path)
+            seconds, code = self._end(made.name)
+            return ImageRun(status, self.log(made.name), seconds, code)
         finally:
-            self.engine.docker("rm", "--force", "--volumes", container)
+            self.engine.docker("rm", "--force", "--volumes", made.name)
 
     def wait_ended(self, container: str) -> int:
         """Wait until the container's process has ended; its exit code. Raises `WaitError`."""

@@ -64,7 +64,7 @@ def test_application_works_through_a_pooler(
     else:
         with database.admin() as connection:
             query = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = %s"
-            callers = sorted(host for (host,) in connection.execute(query, [NAME]).fetchall())
+            callers = sorted(str(host) for (host,) in connection.execute(query, [NAME]).fetchall())
         address = pooled.pooler.server.address()
         if callers != [address]:
             findings.append(Finding("PER-01", object_, "connections to PostgreSQL", f"from {address}", f"{callers}"))

@@ -17,7 +17,6 @@ from acceptance.client.user import random_account, user_id
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
 from acceptance.kube.pod_templates import Container
-from acceptance.provision import docker
 from acceptance.provision.containers import render
 from acceptance.provision.database import PORT
 from acceptance.provision.gateway import service_url
@@ -26,7 +25,6 @@ from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.recipes import recipe
 from acceptance.provision.release import ReleaseInputs, run_secrets, run_values
 from acceptance.snapshots.standalone import Answer, IsolatedNetwork
-from toolchain import Toolchain
 
 CLOSED_PORT = PORT + 1
 NO_MODEL = "http://model.invalid/v1"
@@ -59,28 +57,14 @@ class Place:
     """Where containers are started, and what removes them at the end."""
 
     alone: IsolatedNetwork
-    toolchain: Toolchain
     stack: ExitStack
 
 
 def start(place: Place, container: Container, view: ComponentView, image: str, suffix: str = "") -> str:
     """Start a container of the component's pods on the network; its name, which ends with the suffix."""
-    alone, toolchain = place.alone, place.toolchain
-    name = f"{alone.network}-{view.component.container}-{container.name}{suffix}"
-    made = recipe(view, container, name, image)
-    place.stack.callback(toolchain.engine.docker, "rm", "--force", "--volumes", name)
-    docker.start(
-        toolchain,
-        alone.run,
-        name,
-        made.image,
-        entrypoint=list(made.entrypoint) or None,
-        files=made.files,
-        command=list(made.command) or None,
-        environment=made.environment,
-        tmpfs=made.tmpfs,
-        network=alone.network,
-    )
+    name = f"{place.alone.network}-{view.component.container}-{container.name}{suffix}"
+    place.stack.callback(place.alone.engine.docker, "rm", "--force", "--volumes", name)
+    place.alone.start(recipe(view, container, name, image))
     return name
 
 
@@ -142,8 +126,8 @@ def images_alone(images: Mapping[str, BuiltImage], provisioner: Provisioner, tar
             return render(target, run_values(target, ReleaseInputs(images, url, database.ca, NO_MODEL), credentials))
 
         rendered = render_with(empty.url)
-        alone = stack.enter_context(IsolatedNetwork(toolchain.engine, provisioner.run, database.server.host, client))
-        place = Place(alone, toolchain, stack)
+        alone = stack.enter_context(IsolatedNetwork(toolchain, provisioner.run, database.server.host, client))
+        place = Place(alone, stack)
         lost = ComponentView(render_with(empty.url.replace(f":{PORT}/", f":{CLOSED_PORT}/")), target, "backend")
         image = images["backend"].reference
         without = {each.name: start(place, each, lost, image, "-lost") for each in init_containers(lost)}

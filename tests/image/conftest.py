@@ -11,6 +11,7 @@ import pytest
 
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
+from acceptance.checks.finding import Untested
 from acceptance.checks.secret import stated_keys
 from acceptance.checks.snapshot import ImageRun, ImageState, Snapshot
 from acceptance.core.redaction import redactor
@@ -18,8 +19,12 @@ from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.recipes import recipe
 from acceptance.snapshots.image import read
 from acceptance.snapshots.standalone import IsolatedNetwork
+
+TMP = "/tmp"  # noqa: S108
+"""Writable where the chart mounts nothing there, too: the image is judged here, not the chart."""
 
 
 @pytest.fixture(scope="session")
@@ -56,29 +61,30 @@ def rendered(provisioner: Provisioner, target: Target) -> Snapshot:
 @pytest.fixture(scope="session")
 def standalone_runs(
     images: Mapping[str, BuiltImage], provisioner: Provisioner, rendered: Snapshot, target: Target
-) -> dict[str, ImageRun]:
-    """Each image run with only its database, with the environment that the chart sets."""
+) -> dict[str, ImageRun | None]:
+    """Each image run with only its database, as the chart starts it; none where that takes what only a pod has."""
     database = provisioner.engine_database()
 
-    def environment(name: str) -> dict[str, str]:
+    def try_out(alone: IsolatedNetwork, name: str) -> ImageRun | None:
         view = ComponentView(rendered, target, name)
         container = view.main_container(view.pods[0])
-        given = {each.name: view.value_of(each) for each in view.environment(container)}
-        return {key: value for key, value in given.items() if value is not None} | {"POD_NAME": f"{name}-alone"}
+        try:
+            made = recipe(view, container, f"{alone.network}-{name}", images[name].reference)
+        except Untested:
+            return None
+        part, tmpfs = view.component, dict.fromkeys((TMP, *made.tmpfs))
+        return alone.try_out(replace(made, tmpfs=tuple(tmpfs)), part.port, part.probes.liveness)
 
-    def start(alone: IsolatedNetwork, name: str) -> ImageRun:
-        part = target.component(name)
-        return alone.start(name, images[name].reference, environment(name), part.port, part.probes.liveness)
-
-    engine, client = provisioner.toolchain.engine, provisioner.tools().reference
-    with IsolatedNetwork(engine, provisioner.run, database.server.host, client) as alone, ThreadPoolExecutor() as pool:
-        runs = {name: pool.submit(start, alone, name) for name in images}
+    toolchain, client = provisioner.toolchain, provisioner.tools().reference
+    alone = IsolatedNetwork(toolchain, provisioner.run, database.server.host, client)
+    with alone, ThreadPoolExecutor() as pool:
+        runs = {name: pool.submit(try_out, alone, name) for name in images}
         return {name: each.result() for name, each in runs.items()}
 
 
 @pytest.fixture(scope="session")
 def snapshot(
-    image_contents: Mapping[str, ImageState], standalone_runs: Mapping[str, ImageRun], rendered: Snapshot
+    image_contents: Mapping[str, ImageState], standalone_runs: Mapping[str, ImageRun | None], rendered: Snapshot
 ) -> Snapshot:
     """The contents and the runs of all images, and the objects that run them."""
     images = {name: replace(image, run=standalone_runs[name]) for name, image in image_contents.items()}

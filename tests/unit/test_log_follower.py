@@ -85,12 +85,19 @@ def test_each_container_instance_is_followed_once(logs: FakeLogs, followed: LogF
     ]
 
 
+def test_container_that_was_never_seen_running_is_followed(logs: FakeLogs, followed: LogFollower) -> None:
+    ended = {"terminated": {"exitCode": 0}}
+    followed.on_version(version(pod("broken", status(ready=True), init={**status("i", ended), "containerID": "x://2"})))
+    end(logs, None, None)
+    assert sorted(logs.followed) == [("broken", "c"), ("broken", "i")]
+
+
 @pytest.mark.parametrize(
     "item",
     [version(pod("broken", status(state=waiting("ImagePullBackOff")))), version(healthy(), kind="Event")],
-    ids=["not running", "not a pod"],
+    ids=["not started", "not a pod"],
 )
-def test_only_running_containers_are_followed(logs: FakeLogs, followed: LogFollower, item: Version) -> None:
+def test_only_started_containers_are_followed(logs: FakeLogs, followed: LogFollower, item: Version) -> None:
     followed.on_version(item)
     assert logs.followed == []
 
