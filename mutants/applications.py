@@ -130,7 +130,7 @@ MUTANTS = (
     mutant(
         "tasks that are not stored in PostgreSQL",
         "PER-01",
-        "behaviour/test_release.py::test_task_is_stored_in_postgresql",
+        "behaviour/test_api.py::test_task_lifecycle",
         *SQLITE,
     ),
     mutant(

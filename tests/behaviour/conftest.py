@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from acceptance.checks.finding import Untested
 from acceptance.client.user import User, wait_answered
+from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.faults import delete
@@ -50,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("experiment")
         if "ended_experiments" in getattr(item, "fixturenames", ()):
             item.add_marker("every_experiment")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def both_components(target: Target) -> None:
+    """Raise `Untested` without a frontend or a backend: users sign up at the one, and their tasks are at the other."""
+    if missing := [name for name in COMPONENTS if name not in target.components]:
+        raise Untested(f"the target names no {missing[0]}, and behaviour is judged as users see it")
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ BROKEN_PODS = {
         {"env": [{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "settings", "key": "URL"}}}]},
     ),
     "request": BrokenPod(
-        r"can't be scheduled: 0/\d nodes are available: .*\d Insufficient cpu",
+        r"can't be scheduled: 0/\d+ nodes are available: .*\d Insufficient cpu",
         {"resources": {"requests": {"cpu": "1000"}}},
     ),
     "security": BrokenPod("can't create its pods: violates PodSecurity \"restricted", {"securityContext": {}}),

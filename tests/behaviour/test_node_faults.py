@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -116,6 +116,12 @@ def wait_all_moved(
     return recovered
 
 
+def moved_in(pods: Mapping[ComponentName, frozenset[str]]) -> Deadline:
+    """How long the pods of a drained node may take: a PodDisruptionBudget may evict those of a component in turn."""
+    seconds = POD_REPLACED.seconds * max(1, *map(len, pods.values()))
+    return replace(POD_REPLACED, seconds=seconds, source=f"{POD_REPLACED.source}; one pod after the other")
+
+
 def spread_again(experiments: ExperimentRunner) -> None:
     """Delete a pod of each component; the scheduler prefers the node that was drained for its replacement."""
     for name in COMPONENTS:
@@ -134,7 +140,7 @@ def drained(experiments: ExperimentRunner, writer: User, reader: User, sampler: 
         with experiment.disturbance(restarts=False):
             start = experiment.annotate(f"{node} drained")
             with faults.drained_node(cluster, node, NODE_DRAINED) as wait_evicted:
-                recovered = wait_all_moved(experiments, experiment, node, POD_REPLACED, start)
+                recovered = wait_all_moved(experiments, experiment, node, moved_in(pods), start)
                 evicted = experiment.wait_for("every pod evicted", wait_evicted)
                 dwell(QUIET_SECONDS, "requests after the recovery")
             interval = Interval(start, experiment.annotate(f"{node} schedulable again"))
@@ -200,7 +206,7 @@ def test_node_can_be_drained(drained: NodeFault) -> None:
 def test_pods_of_a_drained_node_move_in_time(
     drained: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
 ) -> None:
-    judge_recovery(drained, component, POD_REPLACED, record_measurement)
+    judge_recovery(drained, component, moved_in(drained.pods), record_measurement)
 
 
 @pytest.mark.rule("STA-09")
@@ -209,7 +215,8 @@ def test_drained_node_fails_only_requests_without_another_pod(
 ) -> None:
     """No request fails while a pod of the component is Ready on another node."""
     kept = OutageBound(0.0, "a pod that is evicted answers until no request reaches it")
-    moved = OutageBound(POD_REPLACED.seconds, POD_REPLACED.source)
+    deadline = moved_in(drained.pods)
+    moved = OutageBound(deadline.seconds, deadline.source)
     bounds = {name: kept if drained.keeps_a_pod(experiments, name) else moved for name in COMPONENTS}
     report_findings(outage_findings(drained, bounds, record_measurement), experiments.target)
 

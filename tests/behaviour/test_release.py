@@ -5,13 +5,11 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from psycopg import sql
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
-from acceptance.core.fields import at, name_of
+from acceptance.core.fields import integer_at, name_of
 from acceptance.core.target import Target
-from acceptance.provision.database import Database
 from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
@@ -34,8 +32,9 @@ def test_pods_are_ready_within_three_minutes(
         raise Untested("the release was not installed by this run")
     deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}
     for part in ready.target.components.values():
-        replicas = at(deployments[part.deployment], "spec.replicas")
-        assert at(deployments[part.deployment], "status.readyReplicas") == replicas > 0
+        # The autoscaler may just have added one.
+        actual = integer_at(deployments[part.deployment], "status.readyReplicas", 0) or 0
+        assert actual >= part.replicas, f"{part.deployment}: expected {part.replicas} Ready pods, got {actual}"
 
 
 @pytest.mark.rule("SCY-06")
@@ -47,15 +46,3 @@ def test_person_signs_up_through_the_frontend(first_user: User | AssertionError)
     task = first_user.add_task(f"first {secrets.token_hex(6)}")
     tasks = first_user.tasks()
     assert task[key] in [each[key] for each in tasks], f"expected {task} in the new user's tasks, got {tasks}"
-
-
-@pytest.mark.rule("PER-01")
-def test_task_is_stored_in_postgresql(ready_release: Release, user: User, database: Database) -> None:
-    title = f"row {secrets.token_hex(8)}"
-    user.add_task(title)
-    tables = ready_release.target.tables
-    query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
-        sql.Identifier(*tables.task.split(".")), sql.Identifier(tables.task_title)
-    )
-    with database.admin() as connection:
-        assert connection.execute(query, [title]).fetchone() == (1,)
