@@ -27,10 +27,12 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
 Call = Callable[[], Response]
-TURNS = 5
-"""Chat turns that wait for the model at once, of each way to send them: more than one pod has workers by default."""
+TURNS_BY_API, TURNS_BY_PAGE = 5, 10
+"""Chat turns that wait for the model at once: more than one pod has workers, or connections to another, by default."""
 MODEL_SECONDS = 6.0
 """How long the model takes for each: the reads meanwhile take a second, and a request's limit is 10 s."""
+SHORT_SECONDS = 1.5
+"""The same for a turn during which only one request is sent."""
 READ_SECONDS = MODEL_SECONDS / 2
 """Whoever waits for a turn waits longer; on a busy machine, which starts ten turns, a read takes a second or two."""
 ROUNDS = 3
@@ -99,7 +101,7 @@ def test_slow_chat_turns_hold_nobody_up(
 ) -> None:
     """Turns of one user through the API and through the page, while another one reads tasks and a page."""
     target = ready_release.target
-    markers = [[f"slow {secrets.token_hex(6)}" for _ in range(TURNS)] for _ in range(2)]
+    markers = [[f"slow {secrets.token_hex(6)}" for _ in range(turns)] for turns in (TURNS_BY_API, TURNS_BY_PAGE)]
     ways = [turns_by_api(user, markers[0]), turns_by_page(ready_release, user, markers[1])]
     turns = [turn for way in ways for turn in way]
     url = gateway.url("frontend", target.pages.tasks)
@@ -184,3 +186,25 @@ def test_changes_of_different_fields_at_the_same_moment_are_both_kept(user: User
                 Finding("STA-13", service, "changes of title and state at the same moment", expected, actual)
             )
     report_findings(findings[:1], target)
+
+
+@pytest.mark.rule("STA-13", "PER-09")
+def test_change_during_a_chat_turn_is_kept(user: User, target: Target, model: ModelStub) -> None:
+    """A turn that stores every task as it was before the model answered takes the change away."""
+    api, token = target.api, secrets.token_hex(6)
+    service = f"Service/{target.component('backend').service}"
+    one = user.add_task(f"one {token}")
+    path, changed = user.path(api.task, id=one[api.id_field]), f"changed {token}"
+    with model_slow(model, SHORT_SECONDS), ThreadPoolExecutor(1) as pool:
+        message = f"add task: another {token}"
+        turn = pool.submit(outcome_of, partial(user.call, "POST", user.chat_path, json={api.message_field: message}))
+        wait_asked(model, [[message]])
+        user.request_json(api.update_method, path, {api.title_field: changed}, api.updated)
+        outcome = turn.result()
+    field = "a chat turn while a task is changed"
+    findings = [Finding("STA-13", service, field, "answered", failed) for failed in failures(target, [outcome])]
+    title = user.task(user.request_json("GET", path))[api.title_field]
+    if title != changed:
+        field, expected = "a task that is changed during a chat turn", f"the title {changed!r}"
+        findings += [Finding(rule, service, field, expected, repr(title)) for rule in ("STA-13", "PER-09")]
+    report_findings(findings, target)
