@@ -1,13 +1,20 @@
-"""Draining: connections held open to one pod are used again right after its SIGTERM."""
+"""Draining: connections held open to one pod are used again right after its SIGTERM.
+
+Before it, clients go away without waiting for their responses: a pod that counts on sending them never stops by itself,
+which `test_deleted_pods_stop_within_their_grace_period` judges.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.user import User
+from acceptance.client.pods import origin
+from acceptance.client.user import User, send
+from acceptance.core.deadlines import REQUEST
 from acceptance.core.fields import text_at
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
@@ -18,10 +25,13 @@ from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.plans import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
 from acceptance.traffic.records import InconclusiveSampleError, Record
+from acceptance.traffic.sampler import Plan
 
 HELD_CONNECTIONS = 20
 WARM_UP_SECONDS = 3 * CLIENT_PAUSE
 """Every connection has carried two requests by then."""
+ABANDONED, ABANDONED_AFTER = 10, 0.01
+"""Requests whose clients go away, and after how many seconds: most responses take longer."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
     with experiments.experiment("drain", **plans) as experiment:
         experiment.availability = False
         dwell(WARM_UP_SECONDS, "every connection is used")
+        for name, pod in pods.items():
+            abandon_requests(reader, plans[name], origin(experiments.release, name, pod))
         drain = Drain(experiment, {}, {})
         with experiment.disturbance(restarts=False):
             for name, pod in pods.items():
@@ -54,6 +66,14 @@ def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
             for name in COMPONENTS:
                 drain.replaced[name] = wait_rollout(experiments, experiment, name)
     return drain
+
+
+def abandon_requests(user: User, plan: Plan, address: str) -> None:
+    """Send requests to a pod, and close each connection before the response can have arrived."""
+    headers = {**user.cookie, "Authorization": f"Bearer {user.token}"}
+    for _ in range(ABANDONED):
+        with suppress(AssertionError):  # no response, as intended
+            send(user.gateway, "GET", address + plan.path, headers=headers, timeout=(REQUEST.seconds, ABANDONED_AFTER))
 
 
 def wait_rollout(

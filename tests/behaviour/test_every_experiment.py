@@ -9,6 +9,7 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.termination import stopped_pods, termination_findings
 from acceptance.experiments.undisturbed import pod_findings, request_findings
 from acceptance.kube.log_follower import LogFollower
 
@@ -51,6 +52,17 @@ def test_nothing_restarts_or_becomes_unready_by_itself(
 ) -> None:
     target = experiments.target
     report_findings([each for one in conclusive(ended_experiments) for each in pod_findings(one, target)], target)
+
+
+@pytest.mark.rule("POD-21")
+def test_deleted_pods_stop_within_their_grace_period(
+    ended_experiments: list[Experiment], experiments: ExperimentRunner
+) -> None:
+    """Whatever they were doing: a process that is killed loses what it was about to answer."""
+    target, judged = experiments.target, conclusive(ended_experiments)
+    if not any(stopped_pods(each, target) for each in judged):
+        raise Untested("no experiment saw a Ready pod deleted with a grace period")
+    report_findings([each for one in judged for each in termination_findings(one, target)], target)
 
 
 @pytest.mark.rule("SCY-10")
