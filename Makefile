@@ -24,20 +24,38 @@ export UV
 # Without its cache of compiled modules pytest needs twice as long to start, and unit tests start it often.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A failed command makes make exit with 2; with --question, which runs the lines that start with +, 1 stays 1.
-ifeq ($(MAKECMDGOALS),static)
-MAKEFLAGS += --question
+GOALS := $(or $(MAKECMDGOALS),e2e)
+ifneq ($(TARGET),)
+ifneq ($(filter-out static e2e images app-tests,$(GOALS)),)
+$(error TARGET applies to static, e2e, images and app-tests; $(GOALS) would ignore it)
 endif
+endif
+
+# A failed command makes make exit with 2; with --question, which runs the lines that start with +, 1 stays 1. A dry run
+# (make -n) would run these lines too, so they start with + in no dry run.
+ifneq ($(if $(word 2,$(GOALS)),,$(filter static e2e merge,$(GOALS))),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+MAKEFLAGS += --question
+RUN := +
+endif
+endif
+# No command that a recipe runs is a question or a dry run.
+unexport MAKEFLAGS
+PREPARE = $(MAKE) --silent --no-print-directory --jobs=2
+# Where make was called, or else here: the file that TARGET names.
+WITH_TARGET = target='$(TARGET)'; [ -n "$$target" ] && [ -e "$(CALLER)/$$target" ] && target="$(CALLER)/$$target"; exec
+TARGET_OPTION = $${target:+"--target=$$target"}
 
 .PHONY: e2e images job-summary wheel merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
 
 # A part of it on each of several machines: make e2e SHARD=1/3, then: make merge DIRS="shard-1 shard-2 shard-3"
-e2e: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e --shard $(SHARD) $(if $(IMAGES),--images $(IMAGES)) $(ARGS)
+e2e:
+	$(RUN)@$(PREPARE) .venv/ready
+	$(RUN)@$(WITH_TARGET) $(WITH_TOOLCHAIN) $(PYTEST) -m e2e --shard $(SHARD) $(if $(IMAGES),--images $(IMAGES)) $(TARGET_OPTION) $(ARGS)
 
 # The images that all shards test: make images IMAGES=images.tar, then: make e2e SHARD=1/3 IMAGES=images.tar
 images: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTHON) -m acceptance images --output $(IMAGES)
+	@$(WITH_TARGET) $(WITH_TOOLCHAIN) $(PYTHON) -m acceptance images --output $(IMAGES) $(TARGET_OPTION) $(ARGS)
 
 # What CI shows of a run: Markdown, and annotations at the lines of the chart.
 job-summary: .venv/ready
@@ -47,18 +65,18 @@ job-summary: .venv/ready
 wheel: $(UV)
 	$(UV) build --quiet --out-dir dist
 
-merge: .venv/ready
-	$(PYTHON) -m acceptance merge $(DIRS) $(ARGS)
+merge:
+	$(RUN)@$(PREPARE) .venv/ready
+	$(RUN)@$(PYTHON) -m acceptance merge $(DIRS) $(ARGS)
 
 # The chart without a cluster; needs Helm alone: make static TARGET=mine.toml
 static:
-	+@env -u MAKEFLAGS $(MAKE) --silent --no-print-directory --jobs=2 .venv/ready helm
-	+@target='$(TARGET)'; [ -n "$$target" ] && [ -e "$(CALLER)/$$target" ] && target="$(CALLER)/$$target"; \
-		exec $(PYTEST) -m static $${target:+"--target=$$target"} $(ARGS)
+	$(RUN)@$(PREPARE) .venv/ready helm
+	$(RUN)@$(WITH_TARGET) $(PYTEST) -m static --shard $(SHARD) $(TARGET_OPTION) $(ARGS)
 
 # The application alone, in containers without a cluster: what whoever changes it runs. make app-tests ARGS="-k cors"
 app-tests: .venv/ready
-	$(WITH_TOOLCHAIN) $(PYTEST) --cluster-provider none $(APP_TESTS) $(ARGS)
+	@$(WITH_TARGET) $(WITH_TOOLCHAIN) $(PYTEST) --cluster-provider none $(APP_TESTS) $(TARGET_OPTION) $(ARGS)
 
 test: check
 	$(WITH_TOOLCHAIN) $(PYTEST) -m e2e $(ARGS)
