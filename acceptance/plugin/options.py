@@ -50,7 +50,8 @@ def _add_options(parser: pytest.Parser) -> None:
         "--reports",
         metavar="DIR",
         type=Path,
-        help="folder for reports: one folder a run, and `latest` points to the newest (default: reports)",
+        help="folder for reports: `latest` points to the newest run's folder, and those of accepted runs are kept "
+        "(default: reports)",
     )
     group.addoption(
         "--signoff",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -16,6 +17,7 @@ from typing import TextIO
 LATEST = "latest"
 IGNORED = ".gitignore"
 LOCK = ".lock"
+SIGNOFF = "signoff.json"
 _MAX_NAME_LENGTH = 120
 
 
@@ -61,7 +63,10 @@ def _is_unlocked(lock: Path) -> bool:
 
 
 def publish(folder: Path, keep: Container[Path] = ()) -> None:
-    """Point `latest` to a finished run's folder, and remove the folder it pointed to before, unless it is in `keep`."""
+    """Point `latest` to a finished run's folder, and remove the folder it pointed to before.
+
+    That of an accepted run stays, since its report may be signed, and so do the folders in `keep`.
+    """
     latest = folder.parent / LATEST
     previous = latest.resolve() if latest.is_symlink() else None
     fresh = folder.parent / f".{LATEST}-{folder.name}"
@@ -73,8 +78,16 @@ def publish(folder: Path, keep: Container[Path] = ()) -> None:
         and previous not in keep
         and previous != folder.resolve()
         and previous.parent == folder.parent.resolve()
+        and not _is_accepted(previous)
     ):
         shutil.rmtree(previous, ignore_errors=True)
+
+
+def _is_accepted(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / SIGNOFF).read_text(encoding="utf-8"))["verdict"] == "accepted")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def safe_file_name(text: str) -> str:

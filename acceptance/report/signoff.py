@@ -13,7 +13,7 @@ from acceptance.report.recorded import RecordError
 from acceptance.report.results import Results
 from acceptance.report.sections import SECTIONS, Evaluation
 
-FILE = "signoff.json"
+FILE = run_folder.SIGNOFF
 SCHEMA = "todo-chatbot-acceptance/signoff/3"
 
 

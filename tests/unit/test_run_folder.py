@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def test_folder_of_a_running_run_is_kept(tmp_path: Path) -> None:
             assert {path.name for path in tmp_path.iterdir()} == {"one", "three", "latest"}
     with run_folder.open_folder(tmp_path / "four"):
         assert {path.name for path in tmp_path.iterdir()} == {"one", "four", "latest"}
+
+
+def test_folder_of_an_accepted_run_is_kept(tmp_path: Path) -> None:
+    verdicts = {"one": "rejected", "two": "accepted", "three": "incomplete", "four": "accepted", "five": "rejected"}
+    for name, verdict in verdicts.items():
+        with run_folder.open_folder(tmp_path / name):
+            (tmp_path / name / "signoff.json").write_text(json.dumps({"verdict": verdict}), encoding="utf-8")
+            run_folder.publish(tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {"two", "four", "five", "latest"}
+    assert (tmp_path / "latest").resolve().name == "five"
 
 
 def test_checkout_has_commit_and_changes(tmp_path: Path) -> None:
