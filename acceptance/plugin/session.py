@@ -227,7 +227,7 @@ class SessionHooks:
         ]
         html.write(folder, data, pictures)
         recorded.write(folder, self._record)
-        junit = Path(self._requested_junit or folder / "junit.xml")
+        junit = Path(os.path.expandvars(self._requested_junit or folder / "junit.xml")).expanduser()  # as pytest does
         if junit.is_file():
             text = redactor.text(junit.read_text(encoding="utf-8"))
             junit.write_text(text, encoding="utf-8")

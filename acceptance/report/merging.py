@@ -49,6 +49,10 @@ def read_shards(folders: Sequence[Path]) -> dict[Path, Record]:
             raise RecordError(f"{folder} is a whole run, no shard: its page is complete already")
         if record.shard in shards:
             raise RecordError(f"{shards[record.shard]} and {folder} are both {record.shard}; name each shard once")
+        if not (folder / JUNIT).is_file():
+            raise RecordError(
+                f"{folder} has no {JUNIT}, so that the merged one would lack its tests: keep the whole folder"
+            )
         shards[record.shard] = folder
     _check_same(found)
     of = next(iter(shards)).of
@@ -210,6 +214,5 @@ def merge_junit(folders: Iterable[Path], output: Path) -> None:
     """Write the test suites of each folder's JUnit file into one file."""
     root: ET.Element[Any] = ET.Element("testsuites")
     for folder in folders:
-        if (folder / JUNIT).is_file():
-            root.extend(ET.parse(folder / JUNIT).getroot().iter("testsuite"))  # noqa: S314 - the suite's own file
+        root.extend(ET.parse(folder / JUNIT).getroot().iter("testsuite"))  # noqa: S314 - the suite's own file
     ET.ElementTree(root).write(output, encoding="utf-8", xml_declaration=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -593,6 +594,17 @@ def test_next_run_replaces_the_latest_report(pytester: pytest.Pytester, write: W
     second = (reports / "latest").resolve()
     assert first != second
     assert entries(reports) == {"history", "latest", second.name}
+
+
+def test_junit_names_file_and_line(pytester: pytest.Pytester, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", str(pytester.path))
+    write("static", PASSING)
+    configuration = (ROOT / "pytest.ini").read_text(encoding="utf-8")
+    (pytester.path / "pytest.ini").write_text(re.sub(r"(?m)^timeout.*\n", "", configuration), encoding="utf-8")
+    assert run(pytester, "--junitxml=$MINE/mine.xml").ret == 0
+    for path in (pytester.path / "mine.xml", pytester.path / "reports" / "latest" / "junit.xml"):
+        (case,) = ET.parse(path).iter("testcase")  # noqa: S314
+        assert (case.get("file"), case.get("line")) == ("tests/static/test_static_0.py", "3")
 
 
 def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Write) -> None:
