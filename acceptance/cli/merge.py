@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,13 +30,16 @@ def merge(folders: Sequence[Path], reports: Path) -> Exit:
         merging.copy_evidence(shards, folder)
         merging.merge_junit(shards, folder / merging.JUNIT)
         data = judge(results, merged.missing, merged.checkout, merged.ended)
-        file = history.path_of(reports, results.target.chart.name, results.target_file)
-        data["changes"] = changes(data, history.load(file))
+        file = history.path_of(reports, results.target, results.target_file)
+        try:
+            data["changes"] = changes(data, history.load(file))
+        except history.HistoryError as error:
+            sys.stderr.write(f"WARNING: {error}\n")
         html.write(folder, data, results.pictures)
         recorded.write(folder, recorded.record(results, merged.missing, merged.checkout, merged.ended))
         signoff.write(folder, data)
-        history.append(file, data)
         run_folder.publish(folder, keep=shards)
+        history.append(file, data)
     for line in (
         f"release {data['verdict']}: {len(shards)} shards, {len(results.tests)} tests",
         *data["reasons"],

@@ -51,7 +51,7 @@ class SessionState:
     @property
     def history(self) -> Path:
         """The file with the earlier runs of the target. Raises `RuntimeError` before the session starts."""
-        return history.path_of(self.parent, self.results.target.chart.name, self.results.target_file)
+        return history.path_of(self.parent, self.results.target, self.results.target_file)
 
     @property
     def started(self) -> bool:

@@ -1,8 +1,9 @@
 """What changed since a target's earlier runs: verdict, levels, findings, images, figures, and what is flaky.
 
 Levels and findings are compared with the last run that tested them, so a run of a few tests neither fixes nor adds what
-it did not look at. A figure is unusual beyond Tukey's outer fences: three times the distance of the quartiles below the
-first or above the third one, of at least `MIN_RUNS` runs.
+it did not look at. Verdicts, numbers of findings and durations are those of runs that tested about the same levels. A figure
+is unusual beyond Tukey's outer fences: three times the distance of the quartiles below the first or above the third one, of
+at least `MIN_RUNS` runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.report.history import WINDOW, Entry, entry, levels_of
+from acceptance.report.history import WINDOW, Entry, History, entry, levels_of
 
 MIN_RUNS = 5
 """A range is stated from as many earlier runs on."""
@@ -41,19 +42,21 @@ def usual_range(values: Sequence[float]) -> UsualRange | None:
     return UsualRange(first - FENCE * distance, median, third + FENCE * distance)
 
 
-def changes(signoff: Mapping[str, Any], earlier: Sequence[Entry]) -> dict[str, Any]:
+def changes(signoff: Mapping[str, Any], history: History) -> dict[str, Any]:
     """Return `changes` of signoff.json.
 
     Args:
         signoff: The redacted data of this run's signoff.json.
-        earlier: The target's earlier runs in the order of time.
+        history: The target's earlier runs.
     """
     this = entry(signoff)
-    recent = [each for each in earlier if each.run != this.run][-WINDOW:]
-    last = recent[-1] if recent else None
+    recent = [each for each in history.entries if each.run != this.run][-WINDOW:]
+    alike = [each for each in recent if each.is_comparable(this)]
+    last = alike[-1] if alike else None
     new, fixed = findings_compared(this, recent)
     return {
         "runs": len(recent),
+        "unreadable": history.unreadable,
         "since": last
         and {"run": last.run, "ended": last.ended.isoformat(), "commit": last.commit, "verdict": last.verdict},
         "levels": list(_levels(this, recent)),
@@ -62,8 +65,8 @@ def changes(signoff: Mapping[str, Any], earlier: Sequence[Entry]) -> dict[str, A
         "figures": list(_figures(this, recent)),
         "flaky": flaky([*recent, this]),
         "trends": [
-            _trend("blocking findings", "", [*(each.blocking for each in recent), this.blocking]),
-            _trend("duration", "s", [*(each.seconds for each in recent), this.seconds]),
+            _trend("blocking findings", "", [*(each.blocking for each in alike), this.blocking]),
+            _trend("duration", "s", [*(each.seconds for each in alike), this.seconds]),
         ],
     }
 

@@ -6,12 +6,16 @@ import fcntl
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from acceptance.core import digests
+from acceptance.core.target import Target
 from acceptance.report import run_folder
 from acceptance.report.verdict import Outcome, Verdict
 
@@ -20,6 +24,8 @@ WINDOW = 50
 """How many runs back a figure's usual range and the flaky levels are computed from."""
 LONG_STEP_SECONDS = 1.0
 """A shorter step of the set-up is not kept."""
+COMMON_LEVELS = 0.9
+"""The share of either run's levels that two comparable runs have in common: a release of the suite adds a few."""
 
 
 class HistoryError(Exception):
@@ -71,11 +77,26 @@ class Entry(BaseModel):
     figures: dict[str, Figure]
     steps: dict[str, float] = {}
     """Seconds of each long step of the set-up."""
+    shards: int = 1
+    """On how many machines the tests were divided."""
 
     @property
     def blocking(self) -> int:
         """The number of blocking findings."""
         return sum(finding.severity == "blocking" for finding in self.findings)
+
+    def is_comparable(self, other: Entry) -> bool:
+        """Whether two runs as a whole can be compared: they tested about the same levels, on as many machines."""
+        common = len(self.levels.keys() & other.levels.keys())
+        return self.shards == other.shards and common >= COMMON_LEVELS * max(len(self.levels), len(other.levels))
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs of a target by their end, and how many lines of their file are none."""
+
+    entries: Sequence[Entry]
+    unreadable: int = 0
 
 
 def entry(signoff: Mapping[str, Any]) -> Entry:
@@ -113,6 +134,7 @@ def entry(signoff: Mapping[str, Any]) -> Entry:
             for each in signoff["durations"]["fixtures"]
             if each["setup"] >= LONG_STEP_SECONDS
         },
+        shards=len(signoff["merged"]) or 1,
     )
 
 
@@ -121,22 +143,36 @@ def step_name(fixture: str, where: str) -> str:
     return f"{fixture} of {where}" if where else fixture
 
 
-def path_of(reports: Path, chart: str, target: str) -> Path:
-    """Return the history of a target, named by its chart and its file, in a folder for reports."""
-    return reports / FOLDER / f"{run_folder.safe_file_name(f'{chart}-{target}')}.jsonl"
+def path_of(reports: Path, target: Target, file: str) -> Path:
+    """Return the history of a target, in a folder for reports.
+
+    Args:
+        reports: The folder for reports.
+        target: The target: targets with another chart, release or namespace have histories of their own.
+        file: The target's file, as the report names it.
+    """
+    chart = target.chart
+    key = digests.of_data([file, chart.name, chart.release, chart.namespace]).removeprefix(digests.PREFIX)
+    return reports / FOLDER / f"{run_folder.safe_file_name(f'{chart.name}-{file}')}-{key[:8]}.jsonl"
 
 
-def load(path: Path) -> list[Entry]:
-    """Return the runs of a history by their end; none without the file. Raises `HistoryError`."""
-    if not path.is_file():
-        return []
+def load(path: Path) -> History:
+    """Return the history in a file, empty without the file; a line that is no run is counted.
+
+    Raises:
+        HistoryError: The file can't be read.
+    """
+    if not path.exists():
+        return History(())
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise HistoryError(f"the history {path} can't be read: {error.strerror}") from error
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
+    for line in lines:
+        with suppress(ValidationError):
             entries.append(Entry.model_validate_json(line))
-        except ValidationError as error:
-            raise HistoryError(f"line {number} of {path} is no run of a history: move the file away") from error
-    return sorted(entries, key=lambda each: each.ended)
+    return History(sorted(entries, key=lambda each: each.ended), len(lines) - len(entries))
 
 
 def append(path: Path, signoff: Mapping[str, Any]) -> None:
@@ -147,6 +183,8 @@ def append(path: Path, signoff: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        if not (b"\n" + path.read_bytes()).endswith(b"\n"):
+            file.write("\n")  # a run that was killed while it wrote has left the start of a line
         file.write(this.model_dump_json() + "\n")
 
 
@@ -155,10 +193,10 @@ def levels_of(entries: Iterable[Entry]) -> dict[str, tuple[Entry, Outcome]]:
     return {level: (each, result) for each in entries for level, result in each.levels.items()}
 
 
-def usual_steps(entries: Sequence[Entry]) -> dict[str, float]:
+def usual_steps(history: History) -> dict[str, float]:
     """Return the median seconds of each long step of the set-up, in the last `WINDOW` runs."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
-    for each in entries[-WINDOW:]:
+    for each in history.entries[-WINDOW:]:
         for name, value in each.steps.items():
             seconds[name].append(value)
     return {name: statistics.median(values) for name, values in seconds.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -11,6 +13,8 @@ from acceptance.report.finding_text import finding_line
 
 MOST_FINDINGS = 50
 """The findings that a summary lists; the page has all."""
+MARKUP = re.compile(r"[\\`*\[\]~]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown does not take literally; underscores within a word it does."""
 
 
 def markdown(signoff: Mapping[str, Any]) -> str:
@@ -18,7 +22,7 @@ def markdown(signoff: Mapping[str, Any]) -> str:
     chart = signoff["subject"]["chart"]
     counts = Counter(level["result"] for rule in signoff["rules"].values() for level in rule["levels"].values())
     lines = [
-        f"## {chart['name']} {chart['version'] or ''}: {signoff['verdict']}",
+        f"## {_escaped(chart['name'])} {_escaped(chart['version'] or '')}: {signoff['verdict']}",
         "",
         *(f"- {_escaped(reason)}" for reason in signoff["reasons"]),
         "",
@@ -30,9 +34,11 @@ def markdown(signoff: Mapping[str, Any]) -> str:
         if len(blocking) > MOST_FINDINGS:
             lines.append(f"- and {len(blocking) - MOST_FINDINGS} more, on the page")
     changes = signoff.get("changes")
-    if changes and changes["since"]:
+    if changes and changes["runs"]:
         new, fixed = changes["findings"]["new"], changes["findings"]["fixed"]
-        lines += ["", f"### Since the last run, which was {changes['since']['verdict']}", ""]
+        since = changes["since"]
+        last = f"the last run of the same levels, which was {since['verdict']}" if since else "earlier runs"
+        lines += ["", f"### Since {last}", ""]
         lines += [f"- new: {each['rule']} {_escaped(each['object'])}" for each in new]
         lines += [f"- gone: {each['rule']} {_escaped(each['object'])}" for each in fixed]
         lines += [
@@ -56,14 +62,16 @@ def github_annotations(signoff: Mapping[str, Any], folder: str) -> Iterator[str]
             file, _, line = field["place"].partition(":")
             if not file or field["see"]:
                 continue
-            where = f"file={_property(str(PurePosixPath(folder, file)))}" + (f",line={line}" if line else "")
+            path = posixpath.normpath(PurePosixPath(folder, file))  # a chart may be `../chart`
+            where = f"file={_property(path)}" + (f",line={line}" if line else "")
             text = f"{finding['object']}: {field['field']}: expected {field['expected']}, actual {field['actual']}"
             yield f"::{kind} {where},title={_property(finding['rule'])}::{_data(text)}"
 
 
 def _escaped(text: str) -> str:
-    """A text in one line of Markdown, in which nothing is a tag."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    """A text in one line of Markdown, in which nothing is a tag, a link, a picture or emphasis."""
+    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return MARKUP.sub(r"\\\g<0>", line)
 
 
 def _data(text: str) -> str:

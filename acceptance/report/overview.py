@@ -23,7 +23,7 @@ def write(reports: Path) -> Path:
     if not files:
         raise HistoryError(f"{reports} has no history of runs: name a folder for reports, such as reports")
     page = reports / PAGE
-    page.write_text(render([load(file) for file in files]), encoding="utf-8")
+    page.write_text(render([load(file).entries for file in files]), encoding="utf-8")
     return page
 
 

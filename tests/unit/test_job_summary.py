@@ -37,6 +37,21 @@ def test_annotation_is_at_the_line_of_the_chart(rejected: dict[str, Any]) -> Non
     ]
 
 
+def test_annotation_of_a_chart_beside_the_targets_folder(rejected: dict[str, Any]) -> None:
+    (finding,) = (each for each in rejected["findings"] if each["rule"] == "SVC-05")
+    finding["fields"][0]["place"] = "../chart/templates/backend-service.yaml:10"
+    (annotation,) = job_summary.github_annotations(rejected, "deploy")
+    assert annotation.startswith("::error file=chart/templates/backend-service.yaml,line=10,")
+
+
+def test_texts_of_a_run_are_no_markup(rejected: dict[str, Any]) -> None:
+    rejected["subject"]["chart"]["name"] = "todo_chat [x](http://x)"
+    rejected["reasons"] = ["![x](http://x) `code` *all* __main__ C:\\x a_b"]
+    text = job_summary.markdown(rejected)
+    assert text.startswith("## todo_chat \\[x\\](http://x) 1.0.0: rejected\n")
+    assert "- !\\[x\\](http://x) \\`code\\` \\*all\\* \\_\\_main\\_\\_ C:\\\\x a_b\n" in text
+
+
 def test_summary_goes_to_the_job(
     rejected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

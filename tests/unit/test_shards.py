@@ -228,6 +228,22 @@ def test_other_shards_are_refused(
     assert not Path("reports").exists()
 
 
+def test_damaged_history_costs_no_report(
+    shards: list[Path], command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("merge", *shards, "--reports", "merged") == 1
+    (file,) = Path("merged/history").iterdir()
+    file.write_bytes(file.read_bytes() + b'{"format": "todo-ch\xff')
+    assert command("merge", *shards, "--reports", "merged") == 1
+    assert (signoff(Path("merged"))["changes"]["runs"], signoff(Path("merged"))["changes"]["unreadable"]) == (1, 1)
+    file.unlink()
+    file.mkdir()
+    capsys.readouterr()
+    assert command("merge", *shards, "--reports", "merged") == 2
+    assert "WARNING: the history " in capsys.readouterr().err
+    assert "changes" not in signoff(Path("merged"))
+
+
 def test_missing_and_doubled_shards_are_refused(
     shards: list[Path], command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,6 +251,9 @@ def test_missing_and_doubled_shards_are_refused(
     assert "shard 3 of 3 missing" in capsys.readouterr().err
     assert command("merge", shards[0], shards[0]) == 2
     assert "one folder is named twice" in capsys.readouterr().err
+    (shards[1] / "latest" / "junit.xml").unlink()
+    assert command("merge", *shards) == 2
+    assert "has no junit.xml" in capsys.readouterr().err
     assert command("merge", "nowhere") == 2
     assert "nowhere has no results of a run" in capsys.readouterr().err
 

@@ -10,9 +10,9 @@ from acceptance.report.sections.section import Section
 
 
 def changes_context(signoff: Mapping[str, Any], _pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Return `changes`; None where a run has no history."""
+    """Return `changes`; None where there is no earlier run to compare with."""
     changes = signoff.get("changes")
-    return {"changes": changes if changes and changes["since"] else None}
+    return {"changes": changes if changes and changes["runs"] else None}
 
 
 CHANGES = Section("changes", "Changes", context=changes_context)
