@@ -1,9 +1,9 @@
 """What changed since a target's earlier runs: verdict, levels, findings, images, figures, and what is flaky.
 
 Levels and findings are compared with the last run that tested them, so a run of a few tests neither fixes nor adds what
-it did not look at. Verdicts, numbers of findings and durations are those of runs that tested about the same levels. A figure
-is unusual beyond Tukey's outer fences: three times the distance of the quartiles below the first or above the third one, of
-at least `MIN_RUNS` runs.
+it did not look at. Verdicts, numbers of findings and durations are those of runs that tested about the same levels. A
+figure is unusual beyond Tukey's outer fences: three times the distance of the quartiles below the first or above the
+third one, of at least `MIN_RUNS` runs.
 """
 
 from __future__ import annotations

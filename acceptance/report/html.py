@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from acceptance.core import digests
 from acceptance.core.rules import LEVELS
 from acceptance.report.results import Picture
 from acceptance.report.run_folder import safe_file_name
@@ -22,11 +23,12 @@ from acceptance.report.verdict import OUTCOMES
 
 
 def format_duration(seconds: float) -> str:
-    """Format seconds as `12.3 s`, or as `4 min 05 s` from a minute on."""
-    if seconds < 60:
+    """Format seconds as `12.3 s`, as `4 min 05 s` from a minute on, or as `2 h 04 min 05 s` from an hour on."""
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min {rest:02d} s" if hours else f"{minutes} min {rest:02d} s"
 
 
 def format_figure(value: float) -> str:
@@ -38,7 +40,8 @@ def format_figure(value: float) -> str:
 
 def format_time(seconds: float) -> str:
     """Format a short time with three significant digits at most: `12.3 ms`, or `1.23 s` from a second on."""
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+    value, unit = (seconds, "s") if seconds >= 0.9995 else (1000 * seconds, "ms")
+    return f"{value:,.0f} {unit}" if value >= 999.5 else f"{value:.3g} {unit}"
 
 
 FILE = "index.html"
@@ -47,7 +50,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def anchor(finding: Mapping[str, Any]) -> str:
     """Return the identifier of a finding on the page, the same in every run that has it."""
-    return safe_file_name(f"finding-{finding['rule']}-{finding['object']}-{finding['severity']}")
+    key = [finding["rule"], finding["object"], finding["severity"]]
+    return f"{safe_file_name('-'.join(['finding', *key]))}-{digests.of_data(key).removeprefix(digests.PREFIX)[:8]}"
 
 
 def source(name: str) -> Markup:

@@ -157,6 +157,13 @@ def test_findings_are_escaped(rejected: Page) -> None:
     assert "11 & more" in rejected.words
 
 
+def test_findings_have_distinct_identifiers() -> None:
+    one = {"rule": "REL-07", "object": "Role/a:b", "severity": "blocking"}
+    assert html.anchor(one) == html.anchor(dict(one))
+    assert html.anchor(one) != html.anchor({**one, "object": "Role/a/b"})
+    assert re.fullmatch(r"[\w.=-]+", html.anchor(one))
+
+
 @pytest.mark.parametrize("name", ["accepted", "rejected"])
 def test_page_is_self_contained(name: str, request: pytest.FixtureRequest) -> None:
     page: Page = request.getfixturevalue(name)

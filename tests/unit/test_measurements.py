@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from acceptance.report import html
-from acceptance.report.html import format_time
+from acceptance.report.html import format_duration, format_time
 from acceptance.report.results import Picture
 from acceptance.report.sections.measurements import measurements_context
 from tests.unit.test_html import finished
@@ -83,8 +83,10 @@ def test_every_measurement_is_on_the_page_once(signoff: dict[str, Any]) -> None:
 
 
 def test_row_links_to_its_figure(signoff: dict[str, Any]) -> None:
+    signoff["measurements"].append(measured("rollout: backend: tasks: lost", 0, "writes", 0))
     page = html.render(signoff, [Picture("rollout", "<svg/>", "No request failed.")])
-    assert page.count('href="#figure-rollout"') == 3
+    assert page.count('href="#figure-rollout"') == 4
+    assert "rollout</a>: backend: tasks" in page
     assert 'id="figure-rollout"' in page
 
 
@@ -93,7 +95,30 @@ def test_run_without_measurements_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.0123, "12.3 ms"), (0.25, "250 ms"), (1.234, "1.23 s"), (0, "0 ms")]
+    ("seconds", "expected"),
+    [
+        (0.0123, "12.3 ms"),
+        (0.25, "250 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (1.234, "1.23 s"),
+        (1234.5, "1,234 s"),
+        (0, "0 ms"),
+    ],
 )
 def test_times_have_humane_units(seconds: float, expected: str) -> None:
     assert format_time(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (245.2, "4 min 05 s"),
+        (3599.6, "1 h 00 min 00 s"),
+        (7322, "2 h 02 min 02 s"),
+    ],
+)
+def test_durations_have_humane_units(seconds: float, expected: str) -> None:
+    assert format_duration(seconds) == expected

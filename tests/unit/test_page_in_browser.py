@@ -128,6 +128,9 @@ def test_link_names_a_finding_or_a_filter(show: Callable[..., Page]) -> None:
     page.evaluate("location.hash = '#POD-04'")
     page.wait_for_function("!document.getElementById('POD-04').hidden")
     assert page.get_by_role("status").inner_text() == ""
+    page = show("rejected.html?outcome=failed#POD-04")
+    page.wait_for_function("!document.getElementById('POD-04').hidden")
+    assert visible(show("rejected.html?outcome=failed#%"), "article") == ["SVC-05"]
     target = page.locator(".self").first.get_attribute("href")
     assert target is not None
     assert page.locator(f"[id='{target[1:]}']").count() == 1

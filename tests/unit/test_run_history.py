@@ -233,6 +233,7 @@ def test_overview_shows_every_run(
     assert page == tmp_path / "history.html"
     words = page.read_text(encoding="utf-8")
     assert words.count(">run-") == 6
+    assert words.count(" UTC</td>") == 6
     assert words.index(">run-5<") < words.index(">run-0<")
     assert "new: STA-08 Deployment/todo-backend" in words
     assert "<b>2.9 seconds</b> (unusual)" in words

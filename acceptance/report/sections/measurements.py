@@ -78,7 +78,7 @@ def measurements_context(signoff: Data, pictures: Sequence[Picture]) -> dict[str
         if name is None:
             others.append(each)
             continue
-        experiment, kind, figure = each["name"].rsplit(": ", 2)
+        experiment, kind, figure = _parts(each)
         row = rows[name].setdefault((experiment, kind), Row(experiment, kind))
         row.figures[figure] = each
         row.rules = tuple(dict.fromkeys((*row.rules, *rules.get(each["test"], ()))))
@@ -93,12 +93,19 @@ def measurements_context(signoff: Data, pictures: Sequence[Picture]) -> dict[str
 
 def _table_of(measurement: Data) -> str | None:
     """The table that has a measurement's figure, or None."""
-    *names, figure = measurement["name"].rsplit(": ", 2)
-    if len(names) < 2:
+    _, kind, figure = _parts(measurement)
+    if not kind:
         return None
     if figure in BESIDE:
         return "Traffic"
     return next((name for name, columns in TABLES.items() if figure in columns), None)
+
+
+def _parts(measurement: Data) -> tuple[str, str, str]:
+    """The experiment, the kind of its traffic or writes, such as `backend: tasks`, and the figure."""
+    experiment, _, rest = measurement["name"].partition(": ")
+    kind, _, figure = rest.rpartition(": ")
+    return experiment, kind, figure
 
 
 def _rules_by_test(signoff: Data) -> dict[str, list[str]]:

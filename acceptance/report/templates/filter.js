@@ -30,15 +30,24 @@
     if (query.has(field.name)) field.value = query.get(field.name);
   }
   // A link to something that is filtered out shows it.
-  addEventListener("hashchange", () => {
-    const aim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const aimed = () => {
+    try {
+      return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    } catch {
+      return null; // a % that encodes nothing
+    }
+  };
+  const reveal = () => {
+    const aim = aimed();
     if (aim?.closest("[hidden]")) form.reset();
     apply();
     aim?.scrollIntoView();
-  });
+  };
+  addEventListener("hashchange", reveal);
   form.addEventListener("input", apply);
   form.addEventListener("reset", () => setTimeout(apply));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   apply();
+  reveal();
 })();
