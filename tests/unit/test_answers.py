@@ -92,6 +92,18 @@ def test_prompts_of_both_apis_are_read_alike() -> None:
         assert prompts.results(body) == ["x"]
         assert "ä" in prompts.text(body)
     assert prompts.messages({}) == []
+    assert prompts.messages({"input": "hello"}) == [("user", "hello")]
+
+
+def test_turn_is_told_from_other_requests_to_the_model() -> None:
+    def body(*said: str, called: bool = False) -> dict[str, object]:
+        items = [{"role": "user", "content": text} for text in said]
+        return {"messages": [*items, *([{"name": "add_task", "arguments": "{}"}] if called else [])]}
+
+    guard, turn, result, title = body("b"), body("a", "b"), body("a", "b", called=True), body("a title")
+    assert prompts.longest([guard, turn, result, title]) is turn
+    assert prompts.final([guard, turn, result, title]) is result
+    assert (prompts.longest([]), prompts.final([])) == ({}, {})
 
 
 def test_changed_rows_are_named_by_table() -> None:
