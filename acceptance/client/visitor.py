@@ -10,6 +10,7 @@ from acceptance.checks.finding import Untested
 from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
+from acceptance.client.tokens import cookie_header, kept_cookies
 from acceptance.client.user import TOO_MANY, User, send
 from acceptance.core.deadlines import RATE_LIMIT, REQUEST
 from acceptance.core.target import Screens
@@ -33,14 +34,12 @@ class Visitor:
 
     @classmethod
     def signed_in(cls, release: Release, user: User) -> Visitor:
-        """The browser of a user, with the session's cookie."""
-        return cls(release, user.gateway, {user.target.auth.cookie: user.token})
+        """The browser of a user, with the session's cookies."""
+        return cls(release, user.gateway, user.cookies)
 
     def headers(self, origin: str = "") -> dict[str, str]:
         """What it sends with each request, from a page of this release or of another origin."""
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent = from_browser(self.origin) | ({"Origin": origin} if origin else {})
-        return sent | ({"Cookie": cookie} if cookie else {})
+        return from_browser(self.origin) | ({"Origin": origin} if origin else {}) | cookie_header(self.cookies)
 
     def read(self, path: str) -> Response:
         """Open a page, without following redirects."""
@@ -68,10 +67,7 @@ class Visitor:
         """Fill in a form of the page, by its labels, and send it; the cookies of the response are kept."""
         named = {form.labels.get(label, label): text for label, text in (values or {}).items()}
         answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers(), timeout)
-        for name, cookie in set_cookies(answer):
-            self.cookies.pop(name, None)
-            if cookie.value and cookie["max-age"] != "0":
-                self.cookies[name] = cookie.value
+        self.cookies = kept_cookies(self.cookies, set_cookies(answer))
         return answer
 
     def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:
