@@ -11,6 +11,7 @@ from acceptance.checks.finding import Untested
 from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
+from acceptance.client.tokens import cookie_header, kept_cookies, token_in
 from acceptance.client.user import TOO_MANY, User, send
 from acceptance.core.deadlines import RATE_LIMIT, REQUEST
 from acceptance.core.target import Screens
@@ -34,19 +35,17 @@ class Visitor:
 
     @classmethod
     def signed_in(cls, release: Release, user: User) -> Visitor:
-        """The browser of a user, with the session's cookie."""
-        return cls(release, user.gateway, {user.target.auth.cookie: user.token})
+        """The browser of a user, with the session's cookies."""
+        return cls(release, user.gateway, user.cookies)
 
     def headers(self, origin: str = "") -> dict[str, str]:
         """What it sends with each request, from a page of this release or of another origin."""
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent = from_browser(self.origin) | ({"Origin": origin} if origin else {})
-        return sent | ({"Cookie": cookie} if cookie else {})
+        return from_browser(self.origin) | ({"Origin": origin} if origin else {}) | cookie_header(self.cookies)
 
     @property
     def session(self) -> str:
         """The value of the session's cookie; empty without one."""
-        return next((value for name, value in self.cookies.items() if name.endswith(self.target.auth.cookie)), "")
+        return token_in(self.target.auth, self.cookies) or ""
 
     def read(self, path: str) -> Response:
         """Open a page, without following redirects; the cookies of the response are kept."""
@@ -76,10 +75,7 @@ class Visitor:
         return self._keep_cookies(post(self.gateway, form, url, form.labelled(values or {}), self.headers(), timeout))
 
     def _keep_cookies(self, answer: Response) -> Response:
-        for name, cookie in set_cookies(answer):
-            self.cookies.pop(name, None)
-            if cookie.value and cookie["max-age"] != "0":
-                self.cookies[name] = cookie.value
+        self.cookies = kept_cookies(self.cookies, set_cookies(answer))
         return answer
 
     def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:

@@ -108,12 +108,10 @@ def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: Use
         identifier = user.conversation_of(answer)
         expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
-        listed = user.items(user.path(api.messages, id=identifier), api.messages_field, origin=origin)
-        actual = spoken_in(api, listed)
+        actual = spoken_in(api, user.messages(identifier, origin=origin))
         assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
-            conversations = user.items(user.path(api.conversations), api.conversations_field, origin=origin)
-            identifiers = [each[api.id_field] for each in conversations]
+            identifiers = [each[api.id_field] for each in user.conversations(origin=origin)]
             assert identifiers.count(identifier) == 1, f"{pod}: expected {identifier} once, got {identifiers}"
 
 

@@ -60,8 +60,8 @@ class StoredTask:
         for pod, origin in origins(self.release, "backend").items():
             one = self.user.task(self.user.request_json("GET", self.path, origin=origin))
             self.compare(f"Pod/{pod}: GET {api.task}", one, after)
-            listed = self.user.items(self.user.path(api.tasks), api.tasks_field, origin=origin)
-            for each in [each for each in listed if each[api.id_field] == self.id] or [{}]:
+            mine = [dict(each) for each in self.user.tasks(origin=origin) if each[api.id_field] == self.id]
+            for each in mine or [{}]:
                 self.compare(f"Pod/{pod}: GET {api.tasks}", each, after)
         columns = {tables.task_title: api.title_field, tables.task_completed: api.completed_field}
         found = rows(self.postgres, tables.task, {tables.owner: self.user.id, tables.task_id: self.id})
@@ -117,7 +117,7 @@ def test_task_is_completed_and_opened_again(
         listed = task_lists(user)
         lists = (("completed tasks", completed), ("open tasks", not completed))
         for what, contained in [each for each in lists if each[0] in listed]:
-            ids = [each[api.id_field] for each in user.items(listed[what], api.tasks_field)]
+            ids = [each[api.id_field] for each in user.tasks(listed[what])]
             if (task.id in ids) != contained:
                 expected, actual = ("listed", "missing") if contained else ("not listed", "listed")
                 task.findings.append(Finding(RULE, what, f"a task with {completed}", expected, actual))
@@ -146,7 +146,7 @@ def list_findings(release: Release, user: User, lists: dict[str, str], gone: obj
     api, findings = release.target.api, []
     for pod, origin in origins(release, "backend").items():
         for what, path in lists.items():
-            ids = [each[api.id_field] for each in user.items(path, api.tasks_field, origin=origin)]
+            ids = [each[api.id_field] for each in user.tasks(path, origin=origin)]
             if gone in ids:
                 findings.append(Finding(RULE, f"Pod/{pod}", what, "no deleted task", f"the task {gone}"))
             if ids.count(kept) != 1:
@@ -224,7 +224,8 @@ def test_deleted_tag_leaves_the_tasks(ready_release: Release, user: User, admin_
         name: values[0] for name, values in api.task_fields.items()
     }
     task = StoredTask(ready_release, user, admin_connection, fields | {api.task_tags_field: [gone, kept]})
-    tags = {each[api.tag_field]: each for each in user.items(user.path(api.tags), api.tags_field)}
+    tags = {each[api.tag_field]: each for each in user.tags()}
+    assert gone in tags, f"expected the tag {gone} of a new task in the list of tags, got {sorted(tags)}"
     path = user.path(api.tag, id=tags[gone][api.id_field])
     user.request_json("DELETE", path, None, api.deleted)
     task.expected[api.task_tags_field] = [kept]

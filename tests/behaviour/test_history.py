@@ -53,7 +53,7 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
         shown = first_difference(wanted, heard)
         findings.append(Finding("STA-03", "the request to the model", f"history of {turns} turns", *shown))
     if api.messages:
-        listed = user.items(user.path(api.messages, id=conversation), api.messages_field)
+        listed = user.messages(conversation)
         read = [(each[api.role_field], each[api.content_field]) for each in listed]
         if read[: len(expected)] != expected or len(read) != len(expected) + 2:
             shown = first_difference(expected, read)

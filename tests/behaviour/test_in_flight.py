@@ -10,10 +10,11 @@ import requests
 
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.forms import Form, form_with_button
+from acceptance.client.pods import origin
 from acceptance.client.prompts import wait_asked
 from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
-from acceptance.core.fields import Object, name_of, text_at
+from acceptance.core.fields import name_of
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.faults import delete, model_slow
 from acceptance.experiments.recovery import uids, wait_replaced
@@ -65,17 +66,14 @@ def send_by_page(visitor: Visitor, form: Form, path: str, marker: str) -> Turn:
     return Turn("", marker, answer.status_code, answer.text)
 
 
-def send_turn(writer: User, pod: Object, port: int, marker: str) -> Turn:
+def send_turn(writer: User, pod: str, address: str, marker: str) -> Turn:
     """Send a turn that adds a task to one pod, and wait for its end however long it takes."""
-    api, address = writer.target.api, text_at(pod, "status.podIP")
-    url, headers = f"http://{address}:{port}{writer.chat_path}", {"Authorization": f"Bearer {writer.token}"}
-    message = {api.message_field: f"add task: {marker}"}
+    message = {writer.target.api.message_field: f"add task: {marker}"}
     try:
-        with writer.gateway.session() as session:
-            answer = session.post(url, json=message, headers=headers, timeout=2 * TURN_SECONDS)
-    except requests.RequestException as error:
-        return Turn(name_of(pod), marker, 0, f"no response: {error}")
-    return Turn(name_of(pod), marker, answer.status_code, answer.text)
+        answer = writer.call("POST", writer.chat_path, address, json=message, timeout=2 * TURN_SECONDS)
+    except AssertionError as error:
+        return Turn(pod, marker, 0, str(error))
+    return Turn(pod, marker, answer.status_code, answer.text)
 
 
 def stored_rows(writer: User, turn: Turn, database: Database) -> dict[str, int]:
@@ -110,7 +108,7 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
         model.forget()
         with model_slow(model, MODEL_SECONDS):
             sent = [
-                pool.submit(send_turn, writer, pod, backend.port, marker)
+                pool.submit(send_turn, writer, name_of(pod), origin(release, "backend", pod), marker)
                 for pod, marker in zip(pods, markers, strict=True)
             ]
             shown = f"{new_token()}-0"

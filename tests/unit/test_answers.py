@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jwt
 import pytest
 import requests
@@ -114,7 +116,8 @@ def test_changed_rows_are_named_by_table() -> None:
 
 
 def person(target: Target, claims: object) -> User:
-    return User(target, Gateway(target, "127.0.0.1", 1), "u1", "a@example.com", "password", signed(claims, KEY))
+    cookies = {target.auth.cookie: signed(claims, KEY)}
+    return User(target, Gateway(target, "127.0.0.1", 1), "u1", "a@example.com", "password", cookies)
 
 
 def test_lists_are_those_of_the_target(target: Target) -> None:
@@ -123,14 +126,7 @@ def test_lists_are_those_of_the_target(target: Target) -> None:
     assert lists["tasks with the tag"] == "/api/u1/tasks?tag=a%20%26%20b"
     assert lists["tasks found"] == "/api/u1/tasks?q=100%25"
     unnamed = {"pending_query": None, "completed_query": None, "tag_query": None, "search_query": None}
-    without = User(
-        target.model_copy(update={"api": target.api.model_copy(update=unnamed)}),
-        user.gateway,
-        "u1",
-        user.email,
-        user.password,
-        user.token,
-    )
+    without = replace(user, target=target.model_copy(update={"api": target.api.model_copy(update=unnamed)}))
     assert task_lists(without, tag="a", text="b") == {"tasks": "/api/u1/tasks"}
 
 

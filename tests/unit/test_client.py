@@ -88,7 +88,7 @@ def test_no_chat_turn_is_sent_to_a_real_model(target: Target) -> None:
     def person(**changes: object) -> user.User:
         stated = target.model_copy(update=changes)
         obstacle = user.chat_obstacle(stated, own_release=True)
-        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", "token", obstacle)
+        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", {}, obstacle)
 
     assert person().chat_path == "/api/1/chat"
     without_url = person(values=target.values.model_copy(update={"model_base_url": None}))
