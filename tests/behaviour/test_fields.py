@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_completing_without_a_body_turns_the_state_over(
     api = ready_release.target.api
     if not (api.complete and api.complete_toggles):
         raise Untested("the target does not say that completing a task without a body turns its state over")
-    fields = {api.title_field: f"turned over {secrets.token_hex(6)}", api.completed_field: False}
+    fields = {api.title_field: f"turned over {secrets.token_hex(6)}"}
     task = StoredTask(ready_release, user, admin_connection, fields)
     for completed in (True, False):
         task.expected[api.completed_field] = completed
@@ -186,7 +187,10 @@ def test_deleted_task_is_gone_and_nothing_else_is(
 
 
 @pytest.mark.rule("PER-09")
-def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, user: User, model: ModelStub) -> None:
+def test_deleted_task_is_on_no_page_and_in_no_prompt(
+    ready_release: Release, users: Callable[[], User], model: ModelStub
+) -> None:
+    user = users()
     api, pages = ready_release.target.api, ready_release.target.pages
     gone, kept = (f"{what} {secrets.token_hex(6)}" for what in ("gone", "kept"))
     task = user.add_task(gone)
@@ -196,20 +200,22 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, use
         send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie)
     user.send_message("what are my tasks?")
     user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
-    findings = []
-    for pod, origin in frontends.items():
-        shown = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie).text).text
-        if gone in shown:
-            findings.append(Finding(RULE, f"Pod/{pod}", f"page {pages.tasks}", "no deleted task", gone))
+    findings, shown = [], {}
     for pod, origin in backends.items():
         with prompts.recorded(model) as bodies:
             user.send_message("what are my tasks?", origin=origin)
         said = [prompts.text(body) for body in bodies]
         if any(gone in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "no deleted task", gone))
-        if prompts.calls(bodies[-1]) and not any(kept in each for each in said):
+        if any(map(prompts.calls, bodies)) and not any(kept in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "the user's tasks", f"not {kept}"))
+    for pod, origin in frontends.items():
+        shown[pod] = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie).text).text
+        if gone in shown[pod]:
+            findings.append(Finding(RULE, f"Pod/{pod}", f"page {pages.tasks}", "no deleted task", gone))
     report_findings(findings, ready_release.target)
+    if not all(kept in text for text in shown.values()):
+        raise Untested("the first HTML does not show the user's tasks (STA-10)")
 
 
 @pytest.mark.rule("PER-09")

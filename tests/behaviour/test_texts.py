@@ -47,9 +47,10 @@ def page_findings(release: Release, user: User, path: str, texts: Mapping[str, s
 
 @pytest.mark.rule("PER-09")
 def test_odd_titles_are_stored_found_and_shown(
-    ready_release: Release, user: User, admin_connection: Connection[Any]
+    ready_release: Release, users: Callable[[], User], admin_connection: Connection[Any]
 ) -> None:
-    """In the response, on every pod, in PostgreSQL, by search, and as text on the page."""
+    """In the response, on every pod, in PostgreSQL, by search, and as text on the page, which has nothing else."""
+    user = users()
     api, tables = user.target.api, user.target.tables
     texts = {(marker := f"t{secrets.token_hex(6)}"): odd_text(kind, marker) for kind in ODD_TEXTS}
     texts = {key: text for key, text in texts.items() if api.title_limit is None or len(text) <= api.title_limit}
@@ -75,8 +76,8 @@ def test_odd_titles_are_stored_found_and_shown(
         for text, identifier in identifiers.items():
             if (actual := titles.get(identifier, "missing")) != text:
                 findings.append(Finding(RULE, f"Pod/{pod}", f"GET {api.tasks}", text, actual))
-    findings += page_findings(ready_release, user, user.target.pages.tasks, texts)
     report_findings(findings, user.target)
+    report_findings(page_findings(ready_release, user, user.target.pages.tasks, texts), user.target)
 
 
 @pytest.mark.rule("PER-09")
@@ -98,9 +99,10 @@ def test_search_takes_wildcards_literally(user: User) -> None:
 
 
 @pytest.mark.rule("PER-09")
-def test_search_page_shows_what_was_found_only(ready_release: Release, user: User) -> None:
-    if user.target.api.search_query is None:
+def test_search_page_shows_what_was_found_only(ready_release: Release, users: Callable[[], User]) -> None:
+    if ready_release.target.api.search_query is None:
         raise Untested("the target names no search")
+    user = users()
     found, other = (f"{what} {secrets.token_hex(6)}" for what in ("found", "other"))
     for title in (found, other):
         user.add_task(title)
@@ -285,10 +287,10 @@ def test_odd_messages_reach_the_model_and_the_page(
     for text in texts.values():
         more, conversation = message_findings(user, model, admin_connection, text, conversation)
         findings += more
+    report_findings(findings, user.target)
     page = user.target.pages.conversation
     if page and conversation is not None:
-        findings += page_findings(ready_release, user, page.format(id=conversation), texts)
-    report_findings(findings, user.target)
+        report_findings(page_findings(ready_release, user, page.format(id=conversation), texts), user.target)
 
 
 @pytest.mark.rule("PER-09")

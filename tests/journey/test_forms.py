@@ -27,8 +27,8 @@ def postgres(database: Database) -> Iterator[Connection[Any]]:
 
 def open_tasks(person: BrowserUser, user: User) -> None:
     """Give the person the session of the run's user, and open the page with the tasks."""
-    cookie = {"name": person.target.auth.cookie, "value": user.token, "url": person.origin}
-    person.context.add_cookies([cookie])  # type: ignore[list-item]
+    cookies = [{"name": name, "value": value, "url": person.origin} for name, value in user.cookies.items()]
+    person.context.add_cookies(cookies)  # type: ignore[arg-type]
     person.open(person.screens.tasks)
     person.expect_signed_in()
 
