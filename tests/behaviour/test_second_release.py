@@ -108,7 +108,7 @@ def test_second_release_serves_a_person_in_the_browser(
             person.type_into(target.screens.new_task, title)
             person.submit(lambda: person.click(person.button(person.screens.add_button)))
             person.expect_completed(title, completed=False)
-            person.page.reload()
+            person.reload()
             expect(person.task(title)).to_be_visible()
         finally:
             person.screenshot("end")

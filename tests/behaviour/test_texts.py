@@ -259,7 +259,7 @@ def message_findings(
     api, tables = user.target.api, user.target.tables
     with prompts.recorded(model) as bodies:
         answer = user.send_message(text, conversation)
-    heard = [said for body in bodies[:1] for said in prompts.messages(body)[-1:]]
+    heard = prompts.messages(prompts.longest(bodies))[-1:]
     found = {"request to the model": [text for role, text in heard if role == "user"]}
     if api.conversation_field:
         conversation = user.conversation_of(answer)

@@ -84,7 +84,7 @@ def problems_of(user: User, origin: str, first: tuple[str, str], second: tuple[s
     if form is None:
         return
     answer = submit(session, form, there + user.target.pages.tasks, marker, origin)
-    if answer.status_code not in SEE_OTHER:
+    if answer.status_code not in SEE_OTHER and not answer.ok:
         yield other, "form", f"accepted from a page of Pod/{one}", str(answer.status_code)
     elif page(session, here, marker, origin).text.count(marker) <= shown.text.count(marker):
         yield one, "page", f"the task that was added at Pod/{other}", "missing"
