@@ -149,6 +149,25 @@ def test_odd_tags_are_stored_and_found(user: User, admin_connection: Connection[
 
 
 @pytest.mark.rule("PER-09")
+def test_tags_that_differ_in_case_are_both_kept(user: User) -> None:
+    """Each task has the tag that it was given; an application may also refuse the second one."""
+    api, marker = user.target.api, secrets.token_hex(3)
+    if not api.task_tags_field:
+        raise Untested("the target names no tags of tasks")
+    findings = []
+    for name in (f"Case {marker}", f"case {marker}", f"CASE {marker}"):
+        fields = {api.title_field: f"tagged {name}", api.task_tags_field: [name]}
+        answer = user.call("POST", user.path(api.tasks), json=fields)
+        if answer.status_code == api.bad_input:
+            continue
+        path = user.path(api.task, id=user.task(json_of(answer, f"POST {api.tasks}"))[api.id_field])
+        tags = user.task(user.request_json("GET", path))[api.task_tags_field]
+        if tags != [name]:
+            findings.append(Finding(RULE, f"GET {api.task}", "tags", f"{[name]}", f"{tags}"))
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
 def test_filter_for_a_tag_finds_its_tasks_only(user: User) -> None:
     """Of tasks with one tag, another one, both and none."""
     api, marker = user.target.api, secrets.token_hex(4)
@@ -301,7 +320,15 @@ def test_longest_message_arrives_and_a_longer_one_is_refused(
     if api.message_limit is None:
         raise Untested("the target names no longest message")
     longest = (secrets.token_hex(6) + " é漢" * api.message_limit)[: api.message_limit - 1] + "."
-    findings, _ = message_findings(user, model, admin_connection, longest, None)
+    findings, conversation = message_findings(user, model, admin_connection, longest, None)
+    if conversation is not None:
+        with prompts.recorded(model) as bodies:
+            user.send_message("and now?", conversation)
+        earlier = [text for role, text in prompts.messages(prompts.longest(bodies)) if role == "user"][:1]
+        if earlier != [longest]:
+            where, expected = "request to the model", f"all of its {len(longest)} characters"
+            actual = f"{len(''.join(earlier))} characters"
+            findings.append(Finding(RULE, where, "the longest message, one turn later", expected, actual))
     before = user_rows(admin_connection, user.target.tables, user.id)
     with prompts.recorded(model) as bodies:
         answer = user.call("POST", user.chat_path, json={api.message_field: f"{longest}x"})
