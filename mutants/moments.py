@@ -372,4 +372,15 @@ MUTANTS = (
         ),
         experiment=DRAIN,
     ),
+    mutant(
+        "newer database refused",
+        "DEP-08",
+        "behaviour/test_standalone.py::test_migration_accepts_the_database_of_a_newer_release",
+        replace(
+            MIGRATE,
+            '        log(f"the database is at revision {before}, which is newer than this release: nothing to do")\n'
+            "        return\n",
+            '        raise MigrationError(f"the database is at revision {before}, which this release does not know")\n',
+        ),
+    ),
 )

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.cookies import Morsel, SimpleCookie
+from typing import Any
 
 import pytest
+from psycopg import Connection, sql
 
 from acceptance.checks.component_view import ComponentView
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
+from acceptance.client.rows import exists, rows
 from acceptance.client.tokens import authorization, kept_cookies, secrets_in, token_in
 from acceptance.client.user import random_account, user_id
 from acceptance.core.redaction import redactor
@@ -30,6 +33,8 @@ from acceptance.snapshots.standalone import Answer, IsolatedNetwork
 CLOSED_PORT = PORT + 1
 NO_MODEL = "http://model.invalid/v1"
 """A model that can't be reached; `.invalid` resolves nowhere (RFC 6761)."""
+VERSIONS, NEWER = "alembic_version", "ffffffffffff"
+"""Alembic's table, and a version that no release has."""
 
 
 @dataclass
@@ -46,11 +51,28 @@ class Alone:
     listed: Answer | None = None
     lost_database: dict[str, int | None] = field(default_factory=dict)
     """The exit codes of the backend's init containers without a database; None for one that still tries."""
+    newer_database: dict[str, int] | None = None
+    """The same with a database that a newer release has migrated; None where it has no version that is known."""
+    newer_version: str = ""
+    """The database's version afterwards."""
 
 
 def init_containers(view: ComponentView) -> list[Container]:
     """The init containers of the component's image, which run to their end before the image serves."""
     return [each for each in view.own_images(view.pods[0]) if each.init and not each.sidecar]
+
+
+def set_version(postgres: Connection[Any]) -> bool:
+    """Leave the database as a newer release does whose migrations only add; False if it has no table of Alembic's."""
+    if not exists(postgres, VERSIONS):
+        return False
+    postgres.execute(sql.SQL("UPDATE {} SET version_num = %s").format(sql.Identifier(VERSIONS)), [NEWER])
+    return True
+
+
+def version(postgres: Connection[Any]) -> str:
+    """The database's version by Alembic's table."""
+    return ", ".join(str(row["version_num"]) for row in rows(postgres, VERSIONS, {}))
 
 
 @dataclass(frozen=True)
@@ -143,6 +165,14 @@ def images_alone(images: Mapping[str, BuiltImage], provisioner: Provisioner, tar
             addresses[name] = f"http://{container}:{view.component.port}"
         if all(observed.health.values()):
             use(alone, target, addresses, observed)
+        with empty.admin() as postgres:
+            is_newer = set_version(postgres)
+        if is_newer:
+            view = ComponentView(rendered, target, "backend")
+            again = {each.name: start(place, each, view, image, "-newer") for each in init_containers(view)}
+            observed.newer_database = {each: alone.wait_ended(container) for each, container in again.items()}
+            with empty.admin() as postgres:
+                observed.newer_version = version(postgres)
         observed.lost_database = {each: alone.exit_code(container) for each, container in without.items()}
     return observed
 
@@ -179,6 +209,23 @@ def test_migration_without_its_database_does_not_succeed(
         what, expected = f"init container {name} without a database", "another exit code than 0, or none yet"
         findings.append(Finding("REL-03", images["backend"].reference, what, expected, "exit code 0"))
     report_findings(findings, target)
+
+
+@pytest.mark.rule("DEP-08")
+def test_migration_accepts_the_database_of_a_newer_release(
+    images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
+) -> None:
+    """After a rollback; it leaves the version as it is, since the newer release will come again. A derived part."""
+    name = target.component("backend").init_container
+    if images_alone.newer_database is None or name not in images_alone.newer_database:
+        raise Untested(f"the database has no table {VERSIONS}, or the target names no init container of the backend")
+    object_, what, findings = images["backend"].reference, f"init container {name} after a rollback", []
+    if code := images_alone.newer_database[name]:
+        findings.append(Finding("DEP-08", object_, what, "exit code 0", f"exit code {code}"))
+    if images_alone.newer_version != NEWER:
+        expected = f"the database's version unchanged, {NEWER}"
+        findings.append(Finding("DEP-08", object_, what, expected, images_alone.newer_version or "none"))
+    report_findings(of_derived_part(findings, target), target)
 
 
 @pytest.mark.rule("IMG-09")
