@@ -29,6 +29,13 @@ SHOWS_IN: Mapping[str, str] = {
     "volume that the image declares": "isolation replaced_pods logs",
     "frontend on a port of every node": "isolation",
     "backend URL baked into the frontend's image": "second_release",
+    # Chat, texts and migrations at certain moments.
+    "chat turn that writes back what it has read": "concurrency chat",
+    "chat turns that take every connection": "concurrency",
+    "earlier messages cut": "texts history",
+    "tags that differ in case taken for one": "texts",
+    "turn repeated with the same draft": "chat",
+    "newer database refused": "standalone",
     # Logs.
     "backend logs no requests": "logs accounts",
     "frontend logs no requests": "logs accounts",

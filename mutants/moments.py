@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from mutants.applications import APP, CHAT, FRONTEND_AUTH, FRONTEND_BACKEND, SCHEMAS, TASKS, TASKS_PAGE
+from mutants.applications import APP, CHAT, FRONTEND_AUTH, FRONTEND_BACKEND, SCHEMAS, TAGS, TASKS, TASKS_PAGE
 from mutants.charts import replace
 from mutants.databases import MIGRATE
 from mutants.frontends import ACCOUNT, COMPLETE_ACTION
 from mutants.mutant import mutant
 from mutants.users_data import AGENT
+
+STOPPED = "behaviour/test_every_experiment.py::test_deleted_pods_stop_within_their_grace_period"
+DRAIN = "behaviour/test_drain.py"
 
 MUTANTS = (
     mutant(
@@ -295,6 +298,89 @@ MUTANTS = (
                 "    await callBackend(session, `/tasks/${encodeURIComponent(id)}/complete`, { "
                 'method: "PATCH" });\n'
             ),
+        ),
+    ),
+    mutant(
+        "chat turn that writes back what it has read",
+        "STA-13",
+        "behaviour/test_concurrency.py::test_change_during_a_chat_turn_is_kept",
+        replace(
+            CHAT,
+            "        session.add_all([conversation, *reversed(draft.tasks)])\n",
+            (
+                "        session.add(conversation)\n"
+                "        # Merged, not added: they belong to the session of the first transaction.\n"
+                "        for task in reversed(draft.tasks):\n"
+                "            await session.merge(task)\n"
+            ),
+        ),
+    ),
+    mutant(
+        "chat turns that take every connection",
+        "STA-13",
+        "behaviour/test_concurrency.py::test_slow_chat_turns_hold_nobody_up",
+        replace(
+            FRONTEND_BACKEND,
+            "new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS })",
+            "new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS, maxSockets: 8 })",
+        ),
+    ),
+    mutant(
+        "earlier messages cut",
+        "PER-09",
+        "behaviour/test_texts.py::test_longest_message_arrives_and_a_longer_one_is_refused",
+        replace(
+            AGENT,
+            '            else {"role": "user", "content": past.content}\n',
+            '            else {"role": "user", "content": past.content[:500]}\n',
+        ),
+    ),
+    mutant(
+        "tags that differ in case taken for one",
+        "PER-09",
+        "behaviour/test_texts.py::test_tags_that_differ_in_case_are_both_kept",
+        replace(
+            TAGS,
+            '    rows = [{"user_id": owner, "name": name} for name in names]\n',
+            (
+                "    existing = await session.scalars(select(Tag).where(Tag.user_id == owner))\n"
+                "    known = {tag.name.lower(): tag.name for tag in existing}\n"
+                "    names = sorted({known.get(name.lower(), name) for name in names})\n"
+                '    rows = [{"user_id": owner, "name": name} for name in names]\n'
+            ),
+        ),
+    ),
+    mutant(
+        "signal that the server ignores",
+        "POD-21",
+        STOPPED,
+        replace(
+            "dockerfiles/backend.Dockerfile",
+            'EXPOSE 8000\nCMD ["python3", "-m", "todo_backend"]\n',
+            'EXPOSE 8000\nSTOPSIGNAL SIGQUIT\nCMD ["python3", "-m", "todo_backend"]\n',
+        ),
+        experiment=DRAIN,
+    ),
+    mutant(
+        "responses to clients that went away",
+        "POD-21",
+        STOPPED,
+        replace(
+            "app/frontend/drain.js",
+            '  response.once("close", () => unanswered.delete(response));\n',
+            '  response.once("finish", () => unanswered.delete(response));\n',
+        ),
+        experiment=DRAIN,
+    ),
+    mutant(
+        "newer database refused",
+        "DEP-08",
+        "behaviour/test_standalone.py::test_migration_accepts_the_database_of_a_newer_release",
+        replace(
+            MIGRATE,
+            '        log(f"the database is at revision {before}, which is newer than this release: nothing to do")\n'
+            "        return\n",
+            '        raise MigrationError(f"the database is at revision {before}, which this release does not know")\n',
         ),
     ),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
@@ -31,6 +32,29 @@ def describe(target: Target, answer: requests.Response) -> str:
     """Return the status of a response, its pod and the start of its text, for findings."""
     pod = pod_of(target, answer)
     return f"{answer.status_code}{f' from Pod/{pod}' if pod else ''}: {answer.text[:300]}"
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object of a response; reading a field that it lacks is an `AssertionError` that names the request."""
+
+    def __init__(self, fields: Mapping[str, Any], request: str) -> None:
+        super().__init__(fields)
+        self._request = request
+
+    def __missing__(self, name: str) -> Any:
+        raise AssertionError(f"{self._request}: expected the field {name}, got {str(self)[:200]}")
+
+
+def json_of(answer: requests.Response, request: str) -> Any:
+    """Return a response's JSON, whose objects are `JsonObject`s, or None without a body.
+
+    Raises:
+        AssertionError: The body is no JSON.
+    """
+    try:
+        return answer.json(object_hook=partial(JsonObject, request=request)) if answer.content else None
+    except ValueError as error:
+        raise AssertionError(f"{request}: expected JSON, got {answer.status_code}: {answer.text[:300]}") from error
 
 
 def set_cookies(answer: requests.Response) -> Iterator[tuple[str, Morsel[str]]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Locator, Page, Response, WebSocket, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Response, WebSocket, expect
 from playwright.sync_api import Request as BrowserRequest
 
 from acceptance.checks.finding import Untested
@@ -19,8 +20,12 @@ from acceptance.core.wait import NotYet, eventually
 MILLISECONDS = 1000
 FILES = ("script", "stylesheet", "font", "image")
 """What a page consists of besides its HTML, as Playwright names it."""
-TABS = 30
-"""More than the number of focusable elements on any page."""
+READING = ("GET", "HEAD", "OPTIONS")
+"""Methods of requests that change nothing."""
+FOCUSABLE = "[...document.querySelectorAll('*')].filter(element => element.tabIndex >= 0).length"
+"""The number of a page's elements to which Tab leads."""
+BROKEN = ("ERR_PROXY_CONNECTION_FAILED", "crashed")
+"""How Playwright names a gateway that does not answer, and a browser's page that ended."""
 
 
 @dataclass
@@ -66,9 +71,30 @@ class BrowserUser:
         """The page's browser context."""
         return self.page.context
 
+    @property
+    def has_session(self) -> bool:
+        """Whether the browser has a cookie of the session."""
+        return any(each.get("name", "").endswith(self.target.auth.cookie) for each in self.context.cookies())
+
     def open(self, path: str) -> None:
-        """Enter the address of a path of the release."""
-        self.page.goto(self.origin + path)
+        """Enter the address of a path of the release; `AssertionError` if no page loads."""
+        with self._using(f"opening {path}"):
+            self.page.goto(self.origin + path)
+
+    def reload(self) -> None:
+        """Load the page again; `AssertionError` if it does not."""
+        with self._using("reloading"):
+            self.page.reload()
+
+    @contextmanager
+    def _using(self, what: str) -> Iterator[None]:
+        """Raise `AssertionError` where the page does not let itself be used so; not if browser or gateway is broken."""
+        try:
+            yield
+        except Error as error:
+            if self.page.is_closed() or any(each in error.message for each in BROKEN):
+                raise
+            raise AssertionError(f"{what} at {self.page.url}: {error.message}") from error
 
     def button(self, name: str) -> Locator:
         """Locate a button by its accessible name."""
@@ -102,44 +128,61 @@ class BrowserUser:
         return self.button(name)
 
     def expect_completed(self, title: str, *, completed: bool) -> None:
-        """Assert that a task is shown as completed, or as open."""
+        """Assert that a task is shown as completed, or as open.
+
+        A button that also opens the task again stays, and is pressed (`aria-pressed`) while the task is completed.
+        """
         if self.screens.complete_button is None:
             expect(self.task(title)).to_be_checked(checked=completed)
         else:
             expect(self.task(title)).to_have_count(1)
-            expect(self.completion(title, completed=True)).to_have_count(0 if completed else 1)
+            name = self.screens.completion(title, completed=True)
+            completing = self.page.get_by_role("button", name=name, exact=True, pressed=False)
+            expect(completing).to_have_count(0 if completed else 1)
 
     def messages_by(self, author: str) -> Locator:
         """Locate the chat messages by an author, oldest first."""
         return self.page.get_by_role("log").get_by_role("article", name=author, exact=True)
 
     def click(self, element: Locator) -> None:
-        """Click an element once it is visible."""
+        """Click an element once it is visible; `AssertionError` if it can't be clicked."""
         expect(element).to_be_visible()
-        element.click()
+        with self._using(f"clicking {element}"):
+            element.click()
 
     def type_into(self, name: str, text: str) -> None:
-        """Click a field and replace its text, key by key."""
+        """Click a field and replace its text, key by key; `AssertionError` if it can't be clicked."""
         self.click(self.text_field(name))
-        self.page.keyboard.press("ControlOrMeta+a")
-        self.page.keyboard.type(text)
+        with self._using(f"typing into {name}"):
+            self.page.keyboard.press("ControlOrMeta+a")
+            self.page.keyboard.type(text)
 
     def submit(self, press: Callable[[], None]) -> Response:
-        """Submit a form by calling `press`, and return the response to its POST request."""
-        with self.page.expect_response(lambda answer: answer.request.method == "POST") as response:
+        """Call `press`, and return the response to the request that changes something; `AssertionError` without one."""
+        with (
+            self._using("waiting for the response to a change"),
+            self.page.expect_response(lambda answer: answer.request.method not in READING) as response,
+        ):
             press()
         return response.value
 
     def sign_up(self, name: str, email: str, password: str) -> None:
-        """Sign up on the sign-up page, and wait until the user is signed in."""
+        """Sign up on the sign-up page, sign in if that has not, and wait until the user is signed in."""
         screens = self.screens
         fields = {screens.name: name, screens.email: email, screens.password: password}
         self._enter(screens.sign_up, fields, screens.sign_up_button)
+        try:
+            self.expect_signed_in()
+        except AssertionError:
+            if self.has_session:
+                raise
+            self.sign_in(email, password)
 
     def sign_in(self, email: str, password: str) -> None:
         """Sign in on the sign-in page, and wait until the user is signed in."""
         screens = self.screens
         self._enter(screens.sign_in, {screens.email: email, screens.password: password}, screens.sign_in_button)
+        self.expect_signed_in()
 
     def _enter(self, path: str, fields: dict[str, str], button: str) -> None:
         def fill_in() -> None:
@@ -158,7 +201,6 @@ class BrowserUser:
                 raise NotYet(f"the form was answered {TOO_MANY}, the application's rate limit")
 
         eventually("to be accepted within the rate limit", probe, RATE_LIMIT)
-        self.expect_signed_in()
 
     def expect_signed_in(self) -> None:
         """Assert that the page shows the sign-out button."""
@@ -177,16 +219,19 @@ class BrowserUser:
     def tab_to(self, element: Locator) -> None:
         """Press Tab until the element has the focus; `AssertionError` if it never has."""
         expect(element).to_be_visible()
-        for _ in range(TABS):
-            self.page.keyboard.press("Tab")
-            if element.evaluate("element => element === document.activeElement"):
-                return
-        raise AssertionError(f"{element}: expected the focus within {TABS} presses of Tab, got none")
+        with self._using(f"pressing Tab up to {element}"):
+            presses = int(self.page.evaluate(FOCUSABLE)) + 1  # the page itself is one more
+            for _ in range(presses):
+                self.page.keyboard.press("Tab")
+                if element.evaluate("element => element === document.activeElement"):
+                    return
+        raise AssertionError(f"{element}: expected the focus within {presses} presses of Tab, got none")
 
     def screenshot(self, name: str) -> None:
-        """Save a screenshot of the whole page as evidence."""
+        """Save a screenshot of the whole page as evidence, if the page still lets itself be shown."""
         self._screenshots += 1
-        self.keep(f"{self._screenshots:02} {name}.png", self.page.screenshot(full_page=True))
+        with suppress(Error):
+            self.keep(f"{self._screenshots:02} {name}.png", self.page.screenshot(full_page=True))
 
     def hosts(self) -> set[str]:
         """Return the hosts and ports of all requests of the page."""

@@ -119,11 +119,11 @@ def create_resources(user: User, text: str) -> UserResources:
     """
     api = user.target.api
     task = user.add_task(text)
-    tag = user.request_json("POST", user.path(api.tags), {api.tag_field: text}, api.created) if api.tags else {}
+    tag = user.add_tag(text)[api.id_field] if api.tags else None
     may_chat = not user.chat_obstacle
     has_conversations = may_chat and api.conversation_field is not None
     conversation = user.conversation_of(user.send_message(text)) if has_conversations else None
-    return UserResources(user.id, task[api.id_field], tag.get(api.id_field), conversation, may_chat)
+    return UserResources(user.id, task[api.id_field], tag, conversation, may_chat)
 
 
 def require_resources(user: User, text: str) -> UserResources:

@@ -4,112 +4,109 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from requests import Response
 
+from acceptance.checks.finding import Untested
+from acceptance.client.form_controls import BUTTONS, CHECKED, ControlParser, Element
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import REQUEST
 from acceptance.provision.gateway import Gateway
 
-TEXT = ("text", "")
-"""Types of an input for free text; without a type it is one."""
-UNNAMED = ("submit", "button", "reset", "image", "checkbox", "radio", "file")
-"""Types of an input into which nothing is written."""
+TEXT = ("text", "textarea")
+"""Kinds of controls for free text."""
+CHOSEN = (*BUTTONS, *CHECKED, "select", "hidden", "file")
+"""Kinds of controls into which nothing is written."""
+MULTIPART = "multipart/form-data"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Form:
-    """A form: where it is sent, its hidden fields, and the names of those for free text.
+    """A form: where and how it is sent, and with what.
 
     Attributes:
-        labels: The names of the fields that can be written into, by their labels.
-        buttons: The names of its buttons, with what each adds to the fields: its own name and value, if it has any.
+        entries: The names and values that it sends as long as nothing is entered.
+        texts: The names of the fields for free text.
+        labels: The names of the fields that can be written into, by their accessible names.
+        buttons: The form as each of its buttons sends it, by the buttons' accessible names, in their order.
     """
 
     action: str
     method: str
     multipart: bool
-    hidden: dict[str, str] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
-    labels: dict[str, str] = field(default_factory=dict, compare=False)
-    buttons: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
+    entries: tuple[tuple[str, str], ...] = ()
+    texts: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    buttons: Mapping[str, Form] = field(default_factory=dict, compare=False)
+
+    def labelled(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return what is entered by the fields' names, given by their labels; raises `Untested` if one has no field."""
+        if missing := values.keys() - self.labels.keys():
+            raise Untested(f"the form in the first HTML has no field with the label {sorted(missing)[0]}")
+        return {self.labels[label]: text for label, text in values.items()}
 
 
-class FormParser(HTMLParser):
-    """Collects the forms of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[Form] = []
-        self._open = False
-        self._label = ""
-        self._label_of = ""
-        self._for: dict[str, str] = {}
-        """Labels by the identifiers of the elements that they are for."""
-        self._button: str | None = None
-        self._sent: dict[str, str] = {}
-        """What the open button adds to the fields."""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open a form, or add a field or button to the open one."""
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            multipart = given.get("enctype") == "multipart/form-data"
-            self.forms.append(Form(given.get("action", ""), given.get("method", "get").lower(), multipart))
-            self._open = True
-        elif tag == "label":
-            self._label, self._label_of = "", given.get("for", "")
-        elif self._open and tag == "button":
-            self._button = ""
-            self._sent = {given["name"]: given.get("value", "")} if given.get("name") else {}
-            if name := given.get("aria-label"):
-                self.forms[-1].buttons[name] = self._sent
-        elif self._open and tag in ("input", "textarea") and (name := given.get("name")):
-            kind = given.get("type", "")
-            if kind == "hidden":
-                self.forms[-1].hidden[name] = given.get("value", "")
-            elif kind in TEXT:
-                self.forms[-1].texts.append(name)
-            if kind != "hidden" and kind not in UNNAMED:
-                label = given.get("aria-label") or self._for.get(given.get("id", "")) or self._label.strip()
-                self.forms[-1].labels[label or given.get("placeholder", "")] = name
-
-    def handle_data(self, data: str) -> None:
-        """Collect the text of a label or button."""
-        self._label += data
-        if self._button is not None:
-            self._button += data
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the form, label or button."""
-        if tag == "label":
-            if self._label_of:
-                self._for[self._label_of] = self._label.strip()
-            self._label = ""
-        elif tag == "button" and self._button is not None:
-            self.forms[-1].buttons.setdefault(self._button.strip(), self._sent)
-            self._button = None
-        self._open = self._open and tag != "form"
+def read_forms(html: str) -> list[Form]:
+    """Return the forms of a page."""
+    parser = ControlParser(html)
+    return [_form(parser, element) for element in parser.forms]
 
 
-def posted_forms(html: str) -> list[Form]:
-    """Return the page's forms that are posted."""
-    parser = FormParser()
-    parser.feed(html)
-    return [form for form in parser.forms if form.method == "post"]
+def _form(parser: ControlParser, element: Element) -> Form:
+    controls = [each for each in parser.controls if each.form is element and each.enabled]
+    named = [(each.attributes["name"], each) for each in controls if each.attributes.get("name")]
+    labels: dict[str, str] = {}
+    for name, control in named:
+        if control.kind not in CHOSEN:
+            labels.setdefault(parser.name(control), name)
+    given = element.attributes
+    form = Form(
+        given.get("action", ""),
+        given.get("method", "get").lower(),
+        given.get("enctype") == MULTIPART,
+        tuple((name, value) for name, control in named for value in control.values),
+        tuple(name for name, control in named if control.kind in TEXT),
+        labels,
+    )
+    buttons: dict[str, Form] = {}
+    for button in controls:
+        if button.kind == "submit":
+            buttons.setdefault(parser.name(button), _pressed(form, button.attributes))
+    return replace(form, buttons=buttons)
+
+
+def _pressed(form: Form, button: Mapping[str, str]) -> Form:
+    """The form as a button with these attributes sends it."""
+    added = ((button["name"], button.get("value", "")),) if button.get("name") else ()
+    return replace(
+        form,
+        action=button.get("formaction", form.action),
+        method=button.get("formmethod", form.method).lower(),
+        multipart=button["formenctype"] == MULTIPART if "formenctype" in button else form.multipart,
+        entries=(*form.entries, *added),
+    )
 
 
 def text_form(html: str) -> Form | None:
-    """The page's first form that is posted and has one field for free text: the one that adds something; else None."""
-    return next((form for form in posted_forms(html) if len(form.texts) == 1), None)
+    """The page's first form that is posted and has one field for free text: the one that adds something; else None.
+
+    It is as Enter in the field sends it: by its first button.
+    """
+    sent = [next(iter(form.buttons.values()), form) for form in read_forms(html)]
+    return next((form for form in sent if form.method == "post" and len(form.texts) == 1), None)
 
 
 def form_with_button(html: str, button: str) -> Form | None:
-    """The page's first form that is posted and has a button of this name, as it sends it; else None."""
-    form = next((form for form in posted_forms(html) if button in form.buttons), None)
-    return form and replace(form, hidden=form.hidden | form.buttons[button])
+    """The page's first form that is posted by a button of this name, as it sends it; else None."""
+    sent = [form.buttons[button] for form in read_forms(html) if button in form.buttons]
+    return next((form for form in sent if form.method == "post"), None)
+
+
+def has_control(html: str, name: str) -> bool:
+    """Whether a page has a control of this accessible name, in a form or not."""
+    parser = ControlParser(html)
+    return any(parser.name(control) == name for control in parser.controls)
 
 
 def from_browser(origin: str) -> dict[str, str]:
@@ -148,10 +145,10 @@ def post(
         headers: Those of the request.
         timeout: In seconds.
     """
-    given = {**form.hidden, **values}
+    given = [(name, values.get(name, value)) for name, value in form.entries]
     url = urljoin(page, form.action)
     if form.multipart:
-        files = {name: (None, value) for name, value in given.items()}
+        files = [(name, (None, value)) for name, value in given]
         return send(gateway, "POST", url, files=files, headers=dict(headers), allow_redirects=False, timeout=timeout)
     typed = {**headers, "Content-Type": "application/x-www-form-urlencoded"}  # without a field too
     return send(gateway, "POST", url, data=given, headers=typed, allow_redirects=False, timeout=timeout)

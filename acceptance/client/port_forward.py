@@ -1,4 +1,4 @@
-"""The `kubectl port-forward` command that NOTES.txt prints: finds it, runs it, and sends a request through it."""
+"""The `kubectl port-forward` commands that NOTES.txt prints: finds them, runs them, and sends a request through one."""
 
 from __future__ import annotations
 
@@ -7,52 +7,91 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import requests
 
 from acceptance.checks.finding import Untested
+from acceptance.checks.notes import KINDS
 from acceptance.core.deadlines import REQUEST, TUNNEL_UP
+from acceptance.core.target import Component, Target
 from acceptance.core.wait import NotYet, eventually
 
 COMMAND = re.compile(r"^\s*(?:\$ )?((?:kubectl|minikube)\b.*)$")
 ASSIGNMENT = re.compile(r"^\s*(?:\$ )?((?:export\s+)?[A-Z_]+=.*)$")
-PORTS = re.compile(r"\s(?:(\d+):(?:\d+|[a-z][\w-]*|\$\{?\w+\}?)|(\d+))(?=\s|$)")
-"""A local port, and a port, the name of one or a variable after it; options may follow."""
+CONTINUED = re.compile(r"\\[ \t]*\n\s*")
+"""The end of a line that goes on in the next one."""
+PORTS = re.compile(r"\s(?:(?P<local>\d*):(?P<remote>\d+|[a-z][\w-]*|\$\{?\w+\}?)|(?P<both>\d+))(?=\s|$)")
+"""A local port, or none for any, and a port, the name of one or a variable after it; options may follow."""
 FURTHER = re.compile(r"\s+(?:#|[>|;&]).*$")
 """A comment, or what a shell does besides."""
 
 
 @dataclass(frozen=True)
 class PortForward:
-    """A shell command in the foreground, with the assignments printed before it, and its local port."""
+    """A shell command in the foreground, with the assignments printed before it, and its local port.
+
+    `remote` is the port that it leads to, as printed.
+    """
 
     command: str
     port: int
+    remote: str
+
+    def names(self, component: Component) -> bool:
+        """Whether it names the component's Service or Deployment."""
+        named = {"Service": component.service, "Deployment": component.deployment}
+        words = (word.partition("/") for word in self.command.splitlines()[-1].split())
+        return any(named.get(KINDS.get(kind.lower(), "")) == name for kind, _, name in words)
 
 
-def find_port_forward(notes: str) -> PortForward | None:
-    """Return the port-forward that the notes print, or None."""
+def find_port_forwards(notes: str) -> list[PortForward]:
+    """Return the port-forwards that the notes print."""
+    found: list[PortForward] = []
     assignments: list[str] = []
-    for line in notes.splitlines():
-        if found := ASSIGNMENT.match(line):
-            assignments.append(found[1])
-        elif (found := COMMAND.match(line)) and "port-forward" in found[1]:
-            foreground = FURTHER.sub("", found[1])
+    for line in CONTINUED.sub(" ", notes).splitlines():
+        if assigned := ASSIGNMENT.match(line):
+            assignments.append(assigned[1])
+        elif (printed := COMMAND.match(line)) and "port-forward" in printed[1]:
+            foreground = FURTHER.sub("", printed[1])
             if ports := PORTS.search(foreground):
-                return PortForward("\n".join([*assignments, f"exec {foreground}"]), int(ports[1] or ports[2]))
-    return None
-
-
-def require_port_forward(notes: str) -> PortForward | None:
-    """As `find_port_forward`; raises `Untested` if the notes print a command of Minikube instead."""
-    found = find_port_forward(notes)
-    commands = [line[1] for line in map(COMMAND.match, notes.splitlines()) if line]
-    if found is None and commands and commands[0].startswith("minikube"):
-        raise Untested(f"NOTES.txt prints `{commands[0]}`, which needs Minikube")
+                local = ports["local"] or ports["both"]
+                if not local:  # kubectl itself takes any
+                    local, colon = str(free_port()), ports.start("remote") - 1
+                    foreground = f"{foreground[:colon]}{local}{foreground[colon:]}"
+                command = "\n".join([*assignments, f"exec {foreground}"])
+                found.append(PortForward(command, int(local), ports["remote"] or ports["both"]))
     return found
+
+
+def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
+    """Return the port-forwards that lead to the frontend, or that may: several if nothing tells them apart.
+
+    Raises:
+        Untested: The target names no frontend, or the notes print a command of Minikube instead.
+    """
+    frontend = target.components.get("frontend")
+    if frontend is None:
+        raise Untested("the target names no frontend")
+    others = [part for part in target.components.values() if part is not frontend]
+    found = find_port_forwards(notes)
+    commands = [line[1] for line in map(COMMAND.match, notes.splitlines()) if line]
+    if not found and commands and commands[0].startswith("minikube"):
+        raise Untested(f"NOTES.txt prints `{commands[0]}`, which needs Minikube")
+    if named := [each for each in found if each.names(frontend)]:
+        return named
+    possible = [each for each in found if not any(each.names(part) for part in others)]
+    ports = {str(port) for port in (frontend.service_port, frontend.port)}
+    return [each for each in possible if each.remote in ports] or possible
+
+
+def free_port() -> int:
+    """Return a local port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
@@ -111,7 +150,36 @@ def request(
             return session.get(
                 f"http://127.0.0.1:{command.port}{path}", timeout=REQUEST.seconds, allow_redirects=follow_redirects
             )
-        except requests.ConnectionError as error:
+        except requests.RequestException as error:
             raise NotYet(str(error)) from error
 
     return eventually(f"an answer on port {command.port}, by {command.command!r}", probe, TUNNEL_UP)
+
+
+def first_answer(
+    commands: Sequence[PortForward],
+    path: str,
+    accepts: Callable[[requests.Response], bool],
+    *,
+    follow_redirects: bool = False,
+) -> tuple[PortForward, requests.Response]:
+    """Run the commands one after the other until one is answered as it should be; return it, or the last one.
+
+    Args:
+        commands: At least one command.
+        path: The path of the GET request.
+        accepts: Whether a response is as it should be.
+        follow_redirects: Whether to return the response that redirects lead to.
+
+    Raises:
+        AssertionError: The last command ended, or there was no response in time.
+        Untested: The local port of a command is in use.
+    """
+    *others, last = commands
+    for command in others:
+        with suppress(AssertionError), run_port_forward(command) as process:
+            answer = request(command, process, path, follow_redirects=follow_redirects)
+            if accepts(answer):
+                return command, answer
+    with run_port_forward(last) as process:
+        return last, request(last, process, path, follow_redirects=follow_redirects)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import MODEL_ASKED
-from acceptance.core.fields import mapping_at, mappings_at, text_at
+from acceptance.core.fields import Object, mapping_at, mappings_at, text_at
 from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.model_stub import ModelStub
@@ -39,17 +39,26 @@ def wait_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
 
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (role, text) of each message by the user or the assistant, oldest first; without tool calls."""
-    items = mappings_at(body, "input") or mappings_at(body, "messages")
+    items = _items(body)
     spoken = [(text_at(item, "role"), _content(item)) for item in items]
     return [(role, said) for role, said in spoken if role in SPEAKERS and said]
 
 
+def longest(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the body with the most messages: that of the turn, not of a title, a guard or a router; `{}` of none."""
+    return max(bodies, key=lambda body: len(messages(body)), default={})
+
+
+def final(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the body with the most tool calls of the turn, and so with their results; `{}` of none."""
+    return max(bodies, key=lambda body: len(calls(body)), default={})
+
+
 def results(body: Mapping[str, Any]) -> list[str]:
     """Return what the tools have answered in this turn."""
-    items = mappings_at(body, "input") or mappings_at(body, "messages")
     return [
         text_at(item, "output") or _content(item)
-        for item in items
+        for item in _items(body)
         if item.get("type") == "function_call_output" or item.get("role") == "tool"
     ]
 
@@ -61,7 +70,7 @@ def text(body: Mapping[str, Any]) -> str:
 
 def calls(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return name and arguments of each tool call that the model has made in this turn."""
-    items = mappings_at(body, "input") or mappings_at(body, "messages")
+    items = _items(body)
     last = max((number for number, item in enumerate(items) if item.get("role") == "user"), default=-1)
     made = [call for item in items[last + 1 :] for call in (item, *mappings_at(item, "tool_calls"))]
     functions = [mapping_at(call, "function") or call for call in made]
@@ -80,7 +89,7 @@ def check_reported_calls(answer: Mapping[str, Any], api: Api, bodies: Sequence[M
     Raises:
         Untested: if the model made no call, as the agent offers it no tool for this.
     """
-    made = calls(bodies[-1])
+    made = calls(final(bodies))
     if not made:
         raise Untested(f"the agent offers the model no tool to {action} tasks")
     if api.tool_calls_field is not None:
@@ -89,6 +98,13 @@ def check_reported_calls(answer: Mapping[str, Any], api: Api, bodies: Sequence[M
             values = [value for value in json.loads(arguments).values() if isinstance(value, str) and value]
             missing = [part for part in (name, *values) if json.dumps(part)[1:-1] not in reported]
             assert not missing, f"expected {missing} of the call of {name} in the response, got {reported}"
+
+
+def _items(body: Mapping[str, Any]) -> list[Object]:
+    """The conversation; a text alone is the user's message."""
+    if said := text_at(body, "input"):
+        return [{"role": "user", "content": said}]
+    return mappings_at(body, "input") or mappings_at(body, "messages")
 
 
 def _content(item: Mapping[str, Any]) -> str:

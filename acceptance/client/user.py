@@ -11,14 +11,25 @@ import jwt
 import requests
 
 from acceptance.checks.finding import Untested
-from acceptance.client.answers import describe
+from acceptance.client.answers import JsonObject, describe, json_of, set_cookies
+from acceptance.client.tokens import (
+    authorization,
+    cookie_header,
+    kept_cookies,
+    secrets_in,
+    token_cookie,
+    token_header,
+    token_in,
+)
 from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
 from acceptance.core.fields import text_at
-from acceptance.core.target import Target
+from acceptance.core.target import Carrier, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
 
 TOO_MANY = 429
+PART = 50
+"""Items that are asked for at once, beyond those that a list has by itself: less than common limits of 100."""
 
 
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
@@ -58,9 +69,16 @@ def wait_answered(gateway: Gateway, component: str) -> None:
 
 @dataclass(frozen=True)
 class User:
-    """A signed-up user; `token` authenticates it.
+    """A signed-in user.
 
-    `chat_obstacle` is why no chat turn may be sent, or empty.
+    Attributes:
+        target: The target under test.
+        gateway: The way to the release.
+        id: The user's identifier.
+        email: The account's.
+        password: The account's.
+        cookies: Those that sign-up and sign-in have set, by name; one of them has the token.
+        chat_obstacle: Why no chat turn may be sent, or empty.
     """
 
     target: Target
@@ -68,8 +86,32 @@ class User:
     id: str
     email: str
     password: str = field(repr=False)
-    token: str = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)
     chat_obstacle: str = ""
+
+    @property
+    def token(self) -> str:
+        """The session's token."""
+        return token_in(self.target.auth, self.cookies) or ""
+
+    @property
+    def token_cookie(self) -> str:
+        """The name of the cookie that holds the token."""
+        return token_cookie(self.target.auth, self.cookies)
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """The header with the session's cookies that a browser sends."""
+        return cookie_header(self.cookies)
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header by which the backend knows the user."""
+        return authorization(self.target.auth, self.cookies)
+
+    def token_header(self, token: str, carrier: Carrier | None = None) -> dict[str, str]:
+        """Return the header that carries another token alone; by the first of the target's carriers by default."""
+        return token_header(carrier or self.target.auth.carriers[0], token, self.token_cookie)
 
     def path(self, template: str | None, what: str = "this request", **names: object) -> str:
         """Fill in one of the target's API paths; raises `Untested` if the target has none for `what`."""
@@ -84,41 +126,88 @@ class User:
             raise Untested(self.chat_obstacle)
         return self.path(self.target.api.chat, "chat")
 
-    def items(self, path: str, list_field: str | None = None, *, origin: str = "") -> list[dict[str, Any]]:
-        """Return a list of the API; `AssertionError` on another status than 200, or if the response holds no list.
+    def items(self, path: str, list_field: str | None = None, *, origin: str = "") -> list[JsonObject]:
+        """Return a list of the API, or the part of it that a request without a query for a part is given.
 
         Args:
             path: The path of the list.
             list_field: The field of the response that holds it; None if the response is the list.
             origin: The pod to ask; the Service by default.
+
+        Raises:
+            AssertionError: The status is not 200, or the response holds no list of objects.
         """
         answer = self.request_json("GET", path, origin=origin)
         found = answer.get(list_field) if list_field and isinstance(answer, dict) else answer
         where = f"in the field {list_field}" if list_field else "as the response"
         assert isinstance(found, list), f"GET {path}: expected a list {where}, got {str(answer)[:200]}"
+        others = [each for each in found if not isinstance(each, dict)]
+        assert not others, f"GET {path}: expected objects {where}, got {str(others)[:200]}"
         return found
+
+    def _all_items(self, path: str, list_field: str | None, part_query: str | None, origin: str) -> list[JsonObject]:
+        """As `items`, and what follows by the target's query for a part of the list, if it names one."""
+        found = self.items(path, list_field, origin=origin)
+        while part_query is not None and found:
+            query = part_query.format(limit=PART, offset=len(found))
+            following = self.items(f"{path}{'&' if '?' in path else '?'}{query}", list_field, origin=origin)
+            if not following:
+                break
+            repeated = following == found[: len(following)]
+            assert not repeated, f"GET {path}: expected with {query} what follows the first {len(found)}, got the first"
+            found += following
+        return found
+
+    def tasks(self, path: str = "", *, origin: str = "") -> list[JsonObject]:
+        """Return all of the user's tasks, or all in the list at a path; `AssertionError` on another status than 200."""
+        api = self.target.api
+        return self._all_items(path or self.path(api.tasks), api.tasks_field, api.page_query, origin)
+
+    def conversations(self, *, origin: str = "") -> list[JsonObject]:
+        """Return all of the user's conversations; `AssertionError` on another status than 200."""
+        api = self.target.api
+        path = self.path(api.conversations, "conversations")
+        return self._all_items(path, api.conversations_field, api.page_query, origin)
+
+    def messages(self, conversation: object, *, origin: str = "") -> list[JsonObject]:
+        """Return all messages of a conversation; `AssertionError` on another status than 200."""
+        api = self.target.api
+        path = self.path(api.messages, "a conversation's messages", id=conversation)
+        return self._all_items(path, api.messages_field, api.messages_page_query, origin)
+
+    def tags(self, *, origin: str = "") -> list[JsonObject]:
+        """Return the user's tags; `AssertionError` on another status than 200."""
+        api = self.target.api
+        return self.items(self.path(api.tags, "tags"), api.tags_field, origin=origin)
 
     def call(self, method: str, path: str, origin: str = "", **kwargs: Any) -> requests.Response:
         """Send an authenticated request to the backend's Service, or to the pod at `origin`."""
-        headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
+        headers = {**self.authorization, **kwargs.pop("headers", {})}
         return send(self.gateway, method, (origin or self.gateway.url("backend", "")) + path, headers=headers, **kwargs)
 
-    @property
-    def cookie(self) -> dict[str, str]:
-        """The header with the session cookie that a browser sends."""
-        return {"Cookie": f"{self.target.auth.cookie}={self.token}"}
-
-    def add_task(self, title: str) -> dict[str, Any]:
+    def add_task(self, title: str) -> JsonObject:
         """Create a task, and return it as in the backend's response; `AssertionError` on another status."""
         api = self.target.api
         return self.task(self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created))
 
-    def task(self, answer: object) -> dict[str, Any]:
+    def task(self, answer: object) -> JsonObject:
         """Return the task that a response contains; `AssertionError` if it contains none."""
         api = self.target.api
         found = answer.get(api.task_field) if api.task_field and isinstance(answer, dict) else answer
-        assert isinstance(found, dict), f"expected a task, got {str(answer)[:200]}"
-        assert api.id_field in found, f"expected a task with the field {api.id_field}, got {str(answer)[:200]}"
+        return self._identified(found, "a task")
+
+    def add_tag(self, name: str, *, origin: str = "") -> JsonObject:
+        """Create a tag, and return it as in the backend's response; `AssertionError` on another status."""
+        api = self.target.api
+        body = {api.tag_field: name}
+        answer = self.request_json("POST", self.path(api.tags, "tags"), body, api.created, origin=origin)
+        return self._identified(answer, "a tag")
+
+    def _identified(self, found: object, what: str) -> JsonObject:
+        """Return an object of a response; `AssertionError` if it is none with an identifier."""
+        assert isinstance(found, JsonObject), f"expected {what}, got {str(found)[:200]}"
+        name = self.target.api.id_field
+        assert found.get(name) is not None, f"expected {what} with the field {name}, got {str(found)[:200]}"
         return found
 
     def conversation_of(self, answer: Mapping[str, Any]) -> object:
@@ -132,11 +221,7 @@ class User:
         assert name in answer, f"expected the conversation's identifier in {name}, got {sorted(answer)}"
         return answer[name]
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """Return the user's tasks; `AssertionError` on another status than 200."""
-        return self.items(self.path(self.target.api.tasks), self.target.api.tasks_field)
-
-    def send_message(self, message: str, conversation: object = None, *, origin: str = "") -> dict[str, Any]:
+    def send_message(self, message: str, conversation: object = None, *, origin: str = "") -> JsonObject:
         """Send a chat message in a new or the given conversation; `AssertionError` if it fails.
 
         Raises `Untested` if no turn may be sent.
@@ -145,18 +230,19 @@ class User:
         body = {api.message_field: message}
         name = api.conversation_field
         continued = {} if conversation is None or name is None else {name: conversation}
-        answer: dict[str, Any] = self.request_json("POST", self.chat_path, body | continued, origin=origin)
+        answer = self.request_json("POST", self.chat_path, body | continued, origin=origin)
+        assert isinstance(answer, JsonObject), f"expected an object in response to a turn, got {str(answer)[:200]}"
         return answer
 
     def request_json(
         self, method: str, path: str, body: object = None, status: int = requests.codes.ok, *, origin: str = ""
     ) -> Any:
-        """Send a request and return the response's JSON; `AssertionError` on another status than `status`."""
+        """Send a request and return the response's JSON; `AssertionError` on another status, or if it is no JSON."""
         answer = self.call(method, path, origin, json=body)
         assert answer.status_code == status, (
             f"{method} {path} at {origin or 'the Service'}: expected {status}, got {describe(self.target, answer)}"
         )
-        return answer.json() if answer.content else None
+        return json_of(answer, f"{method} {path}")
 
 
 def chat_obstacle(target: Target, *, own_release: bool) -> str:
@@ -178,15 +264,11 @@ def send_account(gateway: Gateway, path: str, account: Mapping[str, str], origin
     """Sign up or sign in at the frontend with the `Origin` header of a browser, again while the rate limit answers 429.
 
     Raises:
+        AssertionError: The release sent no response.
         WaitError: The application's rate limit refuses for too long.
     """
-    url = gateway.url("frontend", path)
-
-    def post() -> requests.Response:
-        with gateway.session() as session:
-            return session.post(url, json=dict(account), headers={"Origin": origin}, timeout=REQUEST.seconds)
-
-    return answer_within_rate_limit(path, post)
+    url, headers = gateway.url("frontend", path), {"Origin": origin}
+    return answer_within_rate_limit(path, lambda: send(gateway, "POST", url, json=dict(account), headers=headers))
 
 
 def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]) -> requests.Response:
@@ -203,7 +285,23 @@ def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]
 
 def session_token(target: Target, answer: requests.Response) -> str | None:
     """Return the token in the session cookie that a response sets, or None."""
-    return next((cookie.value for cookie in answer.cookies if cookie.name.endswith(target.auth.cookie)), None)
+    return token_in(target.auth, kept_cookies({}, set_cookies(answer)))
+
+
+def session_cookies(
+    gateway: Gateway, account: Mapping[str, str], origin: str, signed_up: requests.Response
+) -> dict[str, str]:
+    """Return the cookies of an account's session: those of the response to sign-up, or of sign-in if it has no session.
+
+    Raises:
+        AssertionError: Sign-in got no response.
+        WaitError: The application's rate limit refuses the sign-in for too long.
+    """
+    auth = gateway.target.auth
+    cookies = kept_cookies({}, set_cookies(signed_up))
+    if token_in(auth, cookies) is None:  # signing up need not sign in
+        cookies = kept_cookies(cookies, set_cookies(send_account(gateway, auth.sign_in, account, origin)))
+    return cookies
 
 
 def user_id(token: str) -> str:
@@ -232,7 +330,7 @@ def sign_up(
         target: The target under test.
         gateway: Connects to the frontend's Service.
         origin: The release's origin.
-        redact: Called with the password and the token, to keep them out of reports.
+        redact: Called with the password, the token and every cookie, to keep them out of reports.
         own_release: Whether the run installed the release, and so chose its model.
         account: Name, email and password; random by default.
 
@@ -244,11 +342,10 @@ def sign_up(
     redact(account["password"])
     answer = send_account(gateway, target.auth.sign_up, account, origin)
     assert answer.ok, f"sign-up was answered {describe(target, answer)}"
-    if session_token(target, answer) is None:  # signing up need not sign in
-        answer = send_account(gateway, target.auth.sign_in, account, origin)
-    token = session_token(target, answer)
-    cookies = [cookie.name for cookie in answer.cookies]
-    assert token, f"neither sign-up nor sign-in set the cookie {target.auth.cookie}, but {cookies}"
-    redact(token)
+    cookies = session_cookies(gateway, account, origin, answer)
+    token = token_in(target.auth, cookies)
+    assert token, f"neither sign-up nor sign-in set the cookie {target.auth.cookie}, but {list(cookies)}"
+    for secret in secrets_in(target.auth, cookies):
+        redact(secret)
     obstacle = chat_obstacle(target, own_release=own_release)
-    return User(target, gateway, user_id(token), account["email"], account["password"], token, obstacle)
+    return User(target, gateway, user_id(token), account["email"], account["password"], cookies, obstacle)

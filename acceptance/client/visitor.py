@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from requests import Response
 
@@ -10,6 +11,7 @@ from acceptance.checks.finding import Untested
 from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
+from acceptance.client.tokens import cookie_header, kept_cookies, token_in
 from acceptance.client.user import TOO_MANY, User, send
 from acceptance.core.deadlines import RATE_LIMIT, REQUEST
 from acceptance.core.target import Screens
@@ -33,19 +35,22 @@ class Visitor:
 
     @classmethod
     def signed_in(cls, release: Release, user: User) -> Visitor:
-        """The browser of a user, with the session's cookie."""
-        return cls(release, user.gateway, {user.target.auth.cookie: user.token})
+        """The browser of a user, with the session's cookies."""
+        return cls(release, user.gateway, user.cookies)
 
     def headers(self, origin: str = "") -> dict[str, str]:
         """What it sends with each request, from a page of this release or of another origin."""
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent = from_browser(self.origin) | ({"Origin": origin} if origin else {})
-        return sent | ({"Cookie": cookie} if cookie else {})
+        return from_browser(self.origin) | ({"Origin": origin} if origin else {}) | cookie_header(self.cookies)
+
+    @property
+    def session(self) -> str:
+        """The value of the session's cookie; empty without one."""
+        return token_in(self.target.auth, self.cookies) or ""
 
     def read(self, path: str) -> Response:
-        """Open a page, without following redirects."""
+        """Open a page, without following redirects; the cookies of the response are kept."""
         url = self.gateway.url("frontend", path)
-        return send(self.gateway, "GET", url, headers=self.headers(), allow_redirects=False)
+        return self._keep_cookies(send(self.gateway, "GET", url, headers=self.headers(), allow_redirects=False))
 
     def form(self, path: str, button: str) -> Form:
         """Find the form with a button on a page; raises `Untested` if the first HTML has none that is posted."""
@@ -66,12 +71,11 @@ class Visitor:
         self, form: Form, path: str, values: Mapping[str, str] | None = None, timeout: float = REQUEST.seconds
     ) -> Response:
         """Fill in a form of the page, by its labels, and send it; the cookies of the response are kept."""
-        named = {form.labels.get(label, label): text for label, text in (values or {}).items()}
-        answer = post(self.gateway, form, self.gateway.url("frontend", path), named, self.headers(), timeout)
-        for name, cookie in set_cookies(answer):
-            self.cookies.pop(name, None)
-            if cookie.value and cookie["max-age"] != "0":
-                self.cookies[name] = cookie.value
+        url = self.gateway.url("frontend", path)
+        return self._keep_cookies(post(self.gateway, form, url, form.labelled(values or {}), self.headers(), timeout))
+
+    def _keep_cookies(self, answer: Response) -> Response:
+        self.cookies = kept_cookies(self.cookies, set_cookies(answer))
         return answer
 
     def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:
@@ -85,9 +89,24 @@ class Visitor:
 
         return eventually("an answer within the rate limit", probe, RATE_LIMIT)
 
+    def follow(self, answer: Response) -> Response:
+        """The page that a form's response leads to, or is; `AssertionError` if it leads to no page of the release."""
+        if answer.status_code in SEE_OTHER:
+            given = answer.headers.get("Location")
+            assert given, f"expected a Location, got {describe(self.target, answer)}"
+            location = urlsplit(urljoin(answer.url, given))
+            own = (urlsplit(answer.url).netloc, urlsplit(self.origin).netloc)
+            assert location.netloc in own, f"expected a redirect to a page of {self.origin}, got {given}"
+            answer = self.read(path_of(location.geturl()))
+        assert answer.ok, f"expected a page after the form, got {describe(self.target, answer)}"
+        return answer
+
     def shown(self, answer: Response) -> str:
         """The text of the page that a form's response leads to; `AssertionError` if it leads to none."""
-        if answer.status_code in SEE_OTHER:
-            answer = self.read(answer.headers["Location"].removeprefix(self.origin))
-        assert answer.ok, f"expected a page after the form, got {describe(self.target, answer)}"
-        return Document(answer.text).text
+        return Document(self.follow(answer).text).text
+
+
+def path_of(url: str) -> str:
+    """The path and query of a URL."""
+    parts = urlsplit(url)
+    return urlunsplit(("", "", parts.path or "/", parts.query, ""))

@@ -24,6 +24,8 @@ HttpPath = Annotated[str, Field(pattern=r"^/")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
 COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
+Carrier = Literal["bearer", "cookie"]
+CARRIERS: tuple[Carrier, ...] = ("bearer", "cookie")
 CREDENTIALS = ("database_url", "auth_secret", "model_key")
 """The credentials, by their names in `[values]` and `[secret]`."""
 
@@ -356,6 +358,8 @@ class Api(Model):
     """The query for the tasks whose title contains `{text}`: `q={text}`."""
     page_query: str | None = None
     """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`."""
+    messages_page_query: str | None = None
+    """As `page_query`, of the path of messages, from the oldest on."""
     newest_first: bool = False
     """Whether the lists of tasks and of conversations begin with the newest."""
     trims_text: bool = False
@@ -443,15 +447,15 @@ class Auth(Model):
     kind: Literal["better-auth"] = "better-auth"
     """Sessions are JWTs as Better Auth makes them: HS256 by the auth secret, claims `user.id` and `session.userId`."""
     sign_up: HttpPath = "/api/auth/sign-up/email"
-    """POST of name, email and password as JSON; the response sets the cookie."""
+    """POST of name, email and password as JSON; where the response sets no cookie, the new user signs in."""
     sign_in: HttpPath = "/api/auth/sign-in/email"
     """POST of email and password as JSON; the response sets the cookie."""
     session: HttpPath | None = None
     """GET of the frontend returns the session of the cookie."""
     cookie: str = "better-auth.session_data"
     """The cookie that holds the token."""
-    carriers: tuple[Literal["bearer", "cookie"], ...] = ("bearer", "cookie")
-    """How the backend takes the token: in an Authorization header, in the cookie, or either."""
+    carriers: Annotated[tuple[Carrier, ...], Field(min_length=1)] = CARRIERS
+    """How the backend takes the token: in an Authorization header, in the cookie, or either; the first is preferred."""
     refuses_other_sites: bool = False
     """Whether a form that a page of another site sent is refused, even with the session's cookie."""
     leeway_seconds: int = 0

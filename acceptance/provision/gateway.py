@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,8 @@ class Gateway:
     port: int
     always_there: tuple[str, int] = field(default=API_SERVER, kw_only=True)
     """What the proxy connects to whatever the release does."""
+    headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """Sent with every request of a session, as an ingress adds some."""
 
     @property
     def proxy(self) -> str:
@@ -59,6 +62,7 @@ class Gateway:
         session = requests.Session()
         session.trust_env = False
         session.proxies = {"http": self.proxy, "https": self.proxy}
+        session.headers.update(self.headers)
         return session
 
     def check_connection(self) -> None:

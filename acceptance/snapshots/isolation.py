@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from acceptance.checks.isolation import SHARED_BY_PODS, Mount, Process, RunningContainer
+from acceptance.checks.isolation import RIGHTS, SHARED_BY_PODS, Mount, Process, RunningContainer
 from acceptance.core.fields import Object, at, text_at
 from acceptance.kube.status import statuses
 from acceptance.provision.cluster import Cluster
@@ -50,8 +50,8 @@ user can write to. The shell enters each folder as root and then becomes the use
 container's own mounts, though its image may have no program to make one."""
 RUNTIME = re.compile(r"runc|crun|exe$|memfd|[0-9]+$")
 """Names of a process that the runtime has begun and that has not become the container's program yet."""
-LAST_READ = "Seccomp"
-"""The last of the lines of a process's status that is read."""
+READ_LINES = {"Name", "Uid", "NoNewPrivs", "Seccomp", *RIGHTS}
+"""The lines of a process's status that must be there: some are lost if a program starts while they are read."""
 FOLDERS = ("/", "/app", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/tmp")  # noqa: S108
 
 
@@ -138,7 +138,7 @@ def parse_processes(text: str) -> tuple[dict[str, str], dict[str, list[Process]]
             blocks[-1][1][first.rstrip(":")] = line.partition(":")[2].strip()
     found: dict[str, list[Process]] = {}
     for (identifier, pid, *namespaces), status in blocks:
-        if not status.get(LAST_READ) or RUNTIME.match(status["Name"]):
+        if READ_LINES - {key for key, value in status.items() if value} or RUNTIME.match(status["Name"]):
             continue
         found.setdefault(identifier, []).append(
             _process(int(pid), status, dict(zip(SHARED_BY_PODS, namespaces, strict=False)))

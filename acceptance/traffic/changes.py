@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from requests import Response
+from requests import Response, codes
 
 from acceptance.client.answers import SEE_OTHER
-from acceptance.client.forms import submit, text_form
+from acceptance.client.forms import has_control, submit, text_form
 from acceptance.client.user import User, send
-from acceptance.core.target import Tables
+from acceptance.core.target import Screens, Tables
 from acceptance.provision.database import Database
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.sampler import StoredIn
@@ -67,14 +67,20 @@ class Changer:
     def add(self) -> None:
         """Add a task by the form of the frontend's page, if it has one that works without scripts.
 
-        A redirect acknowledges it, unless it leads to the message of an error.
+        What acknowledges it is a redirect, unless it leads to the message of an error, or a page with the task.
         """
         user, changes = self._user, self.changes["submitted"]
         marker = changes.marker()
         url = user.gateway.url("frontend", user.target.pages.search.replace("{token}", marker))
         form = text_form(send(user.gateway, "GET", url, headers=user.cookie).text)
-        if form is not None:
-            self._note(changes, marker, lambda: is_accepted(submit(user, form, url, marker, self._origin)))
+        if form is None:
+            return
+
+        def accepted() -> bool:
+            answer = submit(user, form, url, marker, self._origin)
+            return is_accepted(answer) or shows_task(answer, user.target.screens, marker)
+
+        self._note(changes, marker, accepted)
 
     def _note(self, changes: Changes, marker: str, change: Callable[[], bool]) -> None:
         acknowledged = False
@@ -109,6 +115,15 @@ class Changer:
 def is_accepted(answer: Response) -> bool:
     """Whether the response to a form leads to another page, and not to one with an error."""
     return answer.status_code in SEE_OTHER and "error" not in answer.headers.get("Location", "").lower()
+
+
+def shows_task(answer: Response, screens: Screens | None, title: str) -> bool:
+    """Whether the response to a form is a page on which the task can be completed.
+
+    Its title alone proves nothing: the message of an error may name it too.
+    """
+    name = screens.completion(title, completed=True) if screens else None
+    return name is not None and answer.status_code == codes.ok and has_control(answer.text, name)
 
 
 def settle_changes(changes: Iterable[Changes], tables: Tables, database: Database) -> dict[str, Ledger]:

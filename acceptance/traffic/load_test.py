@@ -133,7 +133,7 @@ def _stop(cluster: Cluster) -> None:
 def _plan(cluster: Cluster, user: User) -> dict[str, Any]:
     """A Secret with what Locust sends, since it contains the user's token."""
     api = user.target.api
-    plan = {"path": user.path(api.tasks), "token": user.token, "title": api.title_field}
+    plan = {"path": user.path(api.tasks), "headers": json.dumps(user.authorization), "title": api.title_field}
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -61,7 +61,7 @@ def page_views(user: User, rate: float = PER_SECOND) -> Plan:
         token=new_token(),
         status=200,
         connections=PAGE_CONNECTIONS,
-        headers={"Cookie": f"{target.auth.cookie}={user.token}"},
+        headers=user.cookie,
         pod_header=part.pod_header or "",
     )
 
@@ -106,7 +106,7 @@ def _plan(user: User, rate: float, path: str, body: str, status: int, stored: tu
         body=body,
         token=new_token(),
         status=status,
-        headers={"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"},
+        headers={**user.authorization, "Content-Type": "application/json"},
         pod_header=part.pod_header or "",
         stored=stored,
     )

@@ -27,7 +27,10 @@ _VERBS = {
 _NOUNS = frozenset({"task", "tasks", "todo", "todos", "item", "items"})
 _TEXTS = ("title", "text", "name", "task", "todo", "content", "description", "summary", "query", "search")
 _STATES = ("completed", "complete", "done", "is_done", "is_completed", "finished")
-_IDENTIFIER = re.compile(r"(?:^|_)(?:id|uuid|number)$|[a-z](?:Id|ID|Uuid|Number)$")
+_IDENTIFIER = re.compile(
+    r"(?:^|_)(?:id|uuid|guid|number|identifier|ref|reference|key)$"
+    r"|[a-z](?:Id|ID|Uuid|Guid|Number|Identifier|Ref|Reference|Key)$"
+)
 _USER = re.compile(r"(?:user|owner|account)_?(?:id|uuid)$", re.I)
 _STATED_USER = re.compile(r"\b(?:user|owner|account)(?:'s)?[ _-]?(?:id|uuid)\b(?:\s+is)?[\s:='\"`]+([\w-]{4,})", re.I)
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)

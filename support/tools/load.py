@@ -1,7 +1,7 @@
 """Load on the backend by Locust in a pod: each of its users writes at most 10 tasks per second.
 
 What they send is read from files in the folder LOAD_PLAN, since others can read arguments and environment: `path` of
-the tasks, `token`, `title` (the title's field).
+the tasks, `headers` (a JSON object), `title` (the title's field).
 
 Each second, and when it has stopped, a line on stdout has Locust's counts: {"moment": seconds since the epoch,
 "requests": since the start, "failures": among them, "p95": seconds, of the last 10 s}.
@@ -18,7 +18,8 @@ from locust import FastHttpUser, constant_throughput, events, task
 from locust.env import Environment
 
 PLAN = Path(os.environ["LOAD_PLAN"])
-PATH, TOKEN, TITLE = ((PLAN / name).read_text(encoding="utf-8") for name in ("path", "token", "title"))
+PATH, TITLE = ((PLAN / name).read_text(encoding="utf-8") for name in ("path", "title"))
+HEADERS: dict[str, str] = json.loads((PLAN / "headers").read_text(encoding="utf-8"))
 REQUESTS_PER_SECOND = 10
 """Of each user, if the backend is fast enough."""
 
@@ -53,5 +54,4 @@ class Writer(FastHttpUser):
     @task
     def write(self) -> None:
         """Write one task."""
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        self.client.post(PATH, json={TITLE: f"load {uuid.uuid4().hex}"}, headers=headers, name="write")
+        self.client.post(PATH, json={TITLE: f"load {uuid.uuid4().hex}"}, headers=HEADERS, name="write")

@@ -7,16 +7,15 @@ import secrets
 from dataclasses import replace
 
 import pytest
-import requests
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import describe
+from acceptance.client.pods import origins
 from acceptance.client.user import User
-from acceptance.core.deadlines import REQUEST
-from acceptance.core.fields import name_of, text_at
+from acceptance.core.fields import name_of
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment, ExperimentRunner
 from acceptance.experiments.repeat import repeat_if_inconclusive
-from acceptance.provision.gateway import Gateway
 from acceptance.traffic.availability import UNATTRIBUTED
 from acceptance.traffic.balance import MIN_CONNECTIONS_PER_POD, balance_p, imbalance_findings
 from acceptance.traffic.plans import task_writes
@@ -73,29 +72,24 @@ def test_half_a_share_would_be_found(balanced_traffic: Experiment, experiments: 
 
 
 @pytest.mark.rule("STA-01", "STA-04")
-def test_write_on_one_pod_is_read_on_every_other(experiments: ExperimentRunner, user: User, gateway: Gateway) -> None:
-    part, api = experiments.target.component("backend"), experiments.target.api
-    addresses = {name_of(pod): text_at(pod, "status.podIP") for pod in experiments.pods(part)}
-    if len(addresses) < 2:
+def test_write_on_one_pod_is_read_on_every_other(experiments: ExperimentRunner, user: User) -> None:
+    api, pods = experiments.target.api, origins(experiments.release, "backend")
+    if len(pods) < 2:
         raise Untested("the backend has one pod")
-    path = user.path(api.tasks)
-    headers = {"Authorization": f"Bearer {user.token}"}
     findings = []
-    with gateway.session() as session:
-        for (writer, writer_ip), (reader, reader_ip) in itertools.permutations(addresses.items(), 2):
-            title = f"state {secrets.token_hex(8)}"
-            written = session.post(
-                f"http://{writer_ip}:{part.port}{path}",
-                json={api.title_field: title},
-                headers=headers,
-                timeout=REQUEST.seconds,
-            )
-            read = session.get(f"http://{reader_ip}:{part.port}{path}", headers=headers, timeout=REQUEST.seconds)
-            for pod, answer, status in ((writer, written, api.created), (reader, read, requests.codes.ok)):
-                if answer.status_code != status:
-                    expected, actual = f"{status} for the same token", str(answer.status_code)
-                    findings.append(Finding("STA-04", f"Pod/{pod}", "status", expected, actual))
-            if title not in read.text:
-                expected = f"the task that Pod/{writer} has just written"
-                findings.append(Finding("STA-01", f"Pod/{reader}", "tasks", expected, "missing"))
+    for (writer, writes), (reader, reads) in itertools.permutations(pods.items(), 2):
+        title = f"state {secrets.token_hex(8)}"
+        written = user.call("POST", user.path(api.tasks), writes, json={api.title_field: title})
+        if written.status_code != api.created:
+            expected, actual = f"{api.created} for the same token", describe(experiments.target, written)
+            findings.append(Finding("STA-04", f"Pod/{writer}", "status", expected, actual))
+            continue
+        try:
+            titles = [task[api.title_field] for task in user.tasks(origin=reads)]
+        except AssertionError as error:
+            findings.append(Finding("STA-04", f"Pod/{reader}", "tasks", "200 for the same token", str(error)))
+            continue
+        if title not in titles:
+            expected = f"the task that Pod/{writer} has just written"
+            findings.append(Finding("STA-01", f"Pod/{reader}", "tasks", expected, "missing"))
     report_findings(findings, experiments.target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
@@ -31,17 +31,33 @@ pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that co
 OK = 200
 
 
+def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object]) -> None:
+    """Raise `Untested` where an agent has no tool to add tasks: no call is in a request of the turn, nor was one added.
+
+    Args:
+        bodies: Those of the requests that reached the model in the turn.
+        tasks: What the turn has added.
+    """
+    if not tasks and not prompts.calls(prompts.final(bodies)):
+        raise Untested("the agent offers the model no tool to add tasks")
+
+
+def require_second_request(count: int) -> None:
+    """Raise `Untested` where a turn that adds a task ends with its first request to the model."""
+    if count < 2:
+        without = "the agent has no tool to add tasks, or answers without asking the model again"
+        raise Untested(f"the turn ended after {count} requests to the model: {without}")
+
+
 @pytest.mark.rule("PER-01", "PER-04")
-def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> None:
+def test_turn_is_stored_once(user: User, model: ModelStub, admin_connection: Connection[Any]) -> None:
     """In PostgreSQL: one conversation, one message of each side, the tool call and its effect."""
     api, tables = user.target.api, user.target.tables
     title = f"by chat {secrets.token_hex(6)}"
     message = f"add task: {title}"
-    answer = user.send_message(message)
+    with prompts.recorded(model) as bodies:
+        answer = user.send_message(message)
     response = answer[api.response_field]
-    if api.tool_calls_field is not None:
-        calls = answer.get(api.tool_calls_field)
-        assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
     identifier = user.conversation_of(answer)
     conversations = rows(admin_connection, tables.conversation, {tables.conversation_id: identifier})
     owners = [row[tables.owner] for row in conversations]
@@ -52,6 +68,10 @@ def test_turn_is_stored_once(user: User, admin_connection: Connection[Any]) -> N
     expected = [("assistant", response), ("user", message)]
     assert contents == expected, f"{tables.message}: expected {expected}, got {contents}"
     tasks = rows(admin_connection, tables.task, {tables.task_title: title})
+    require_tool(bodies, tasks)
+    if api.tool_calls_field is not None:
+        calls = answer.get(api.tool_calls_field)
+        assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
     assert [row[tables.owner] for row in tasks] == [user.id], f"{tables.task}: expected one row {title}, got {tasks}"
     if tables.message_tool_calls:
         stored = [json.dumps(row[tables.message_tool_calls]) for row in messages]
@@ -88,12 +108,10 @@ def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: Use
         identifier = user.conversation_of(answer)
         expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
-        listed = user.items(user.path(api.messages, id=identifier), api.messages_field, origin=origin)
-        actual = spoken_in(api, listed)
+        actual = spoken_in(api, user.messages(identifier, origin=origin))
         assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
-            conversations = user.items(user.path(api.conversations), api.conversations_field, origin=origin)
-            identifiers = [each[api.id_field] for each in conversations]
+            identifiers = [each[api.id_field] for each in user.conversations(origin=origin)]
             assert identifiers.count(identifier) == 1, f"{pod}: expected {identifier} once, got {identifiers}"
 
 
@@ -110,10 +128,10 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
         user.send_message(question, user.conversation_of(first_turn), origin=origin)
         bodies = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
         assert bodies, f"expected a request to the model with {question!r}, got none"
-        for body in bodies:
-            assert fact in body, f"expected the first turn's message in the model's request, got {body}"
-            answer = json.dumps(first_turn[api.response_field])[1:-1]
-            assert answer in body, f"expected the first turn's answer in the model's request, got {body}"
+        answer = json.dumps(first_turn[api.response_field])[1:-1]
+        assert any(fact in body and answer in body for body in bodies), (
+            f"expected the first turn's message and answer in a request to the model, got {bodies}"
+        )
 
 
 @pytest.mark.rule("PER-04", "PER-09")
@@ -132,9 +150,10 @@ def test_model_hears_which_tasks_are_open(user: User, model: ModelStub) -> None:
     def heard() -> str:
         with prompts.recorded(model) as bodies:
             user.send_message("what are my tasks?")
-        if not bodies or not prompts.calls(bodies[-1]):
+        body = prompts.final(bodies)
+        if not prompts.calls(body):
             raise Untested("the agent offers the model no tool to list tasks")
-        said = "\n".join(prompts.results(bodies[-1]))
+        said = "\n".join(prompts.results(body))
         missing = [title for title in titles if title not in said]
         assert not missing, f"expected {missing} in what the tool answers, got {said[:1000]}"
         return said
@@ -162,18 +181,22 @@ def test_turn_about_no_task_has_its_call_and_no_effect(
 
 
 @pytest.mark.rule("PER-09")
-def test_longest_title_by_chat_is_stored_and_no_longer_one(user: User, admin_connection: Connection[Any]) -> None:
+def test_longest_title_by_chat_is_stored_and_no_longer_one(
+    user: User, model: ModelStub, admin_connection: Connection[Any]
+) -> None:
     api, tables = user.target.api, user.target.tables
     if api.title_limit is None:
         raise Untested("the target names no longest title")
     marker = secrets.token_hex(6)
     longest = (marker + "é漢" * api.title_limit)[: api.title_limit]
-    for title in (longest, f"{longest}x"):
-        answer = user.call("POST", user.chat_path, json={api.message_field: f"add task: {title}"})
-        described = describe(user.target, answer)
-        assert answer.status_code < 500, f"title of {len(title)} characters: expected no 5xx, got {described}"
+    with prompts.recorded(model) as bodies:
+        for title in (longest, f"{longest}x"):
+            answer = user.call("POST", user.chat_path, json={api.message_field: f"add task: {title}"})
+            described = describe(user.target, answer)
+            assert answer.status_code < 500, f"title of {len(title)} characters: expected no 5xx, got {described}"
     found = [row[tables.task_title] for row in rows(admin_connection, tables.task, {tables.owner: user.id})]
     titles = [title for title in found if title.startswith(marker)]
+    require_tool(bodies, titles)
     assert longest in titles, f"{tables.task}: expected the title of {len(longest)} characters, got {titles}"
     longer = [title for title in titles if len(title) > api.title_limit]
     assert not longer, f"{tables.task}: expected {api.title_limit} characters at most, got {longer}"
@@ -248,7 +271,7 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
         with model_failing(faulty_model, status=500):
             answer = turn.result()
             count = len(requests())
-            assert count > 1, f"expected a second request with the tool's result, got {count} requests"
+            require_second_request(count)
             assert_failed(user, answer)
             assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
 
@@ -268,8 +291,8 @@ def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
     def asked(number: int) -> None:
         ended = turn.done()
         count = sum(title in json.dumps(each["body"]) for each in faulty_model.requests())
-        if count < 2 and ended:
-            raise Untested(f"the turn ended after {count} requests to the model: it offers it no tool to add tasks")
+        if ended:
+            require_second_request(count)
         if count < number and not ended:
             raise NotYet(f"{count} requests")
 

@@ -170,21 +170,23 @@ def test_changes_of_different_fields_at_the_same_moment_are_both_kept(user: User
     api = target.api
     if api.partial_method is None:
         raise Untested("the target names no method that changes single fields of a task")
+    name = next((each for each in api.task_fields if each != api.title_field), None)
+    if name is None:
+        raise Untested("the target names no field of a task beside its title that can be changed")
+    value = api.task_fields[name][0]
     service, findings = f"Service/{target.component('backend').service}", []
     for number in range(PAIRS):
         title, changed = f"pair {number} {secrets.token_hex(6)}", f"changed {number} {secrets.token_hex(6)}"
         path = user.path(api.task, id=user.add_task(title)[api.id_field])
-        bodies = ({api.title_field: changed}, {api.completed_field: True})
+        bodies = ({api.title_field: changed}, {name: value})
         calls = [partial(outcome_of, partial(user.call, api.partial_method, path, json=body)) for body in bodies]
         failed = list(failures(target, send_together(calls)))
         task = user.task(user.request_json("GET", path))
-        kept = (task.get(api.title_field), task.get(api.completed_field))
-        if failed or kept != (changed, True):
-            actual = failed[0] if failed else f"title and state {kept}"
-            expected = "both stored"
-            findings.append(
-                Finding("STA-13", service, "changes of title and state at the same moment", expected, actual)
-            )
+        kept = (task.get(api.title_field), task.get(name))
+        if failed or kept != (changed, value):
+            field, expected = f"changes of {api.title_field} and {name} at the same moment", "both stored"
+            actual = failed[0] if failed else f"{kept}"
+            findings.append(Finding("STA-13", service, field, expected, actual))
     report_findings(findings[:1], target)
 
 

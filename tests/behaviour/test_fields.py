@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,8 +61,8 @@ class StoredTask:
         for pod, origin in origins(self.release, "backend").items():
             one = self.user.task(self.user.request_json("GET", self.path, origin=origin))
             self.compare(f"Pod/{pod}: GET {api.task}", one, after)
-            listed = self.user.items(self.user.path(api.tasks), api.tasks_field, origin=origin)
-            for each in [each for each in listed if each[api.id_field] == self.id] or [{}]:
+            mine = [dict(each) for each in self.user.tasks(origin=origin) if each[api.id_field] == self.id]
+            for each in mine or [{}]:
                 self.compare(f"Pod/{pod}: GET {api.tasks}", each, after)
         columns = {tables.task_title: api.title_field, tables.task_completed: api.completed_field}
         found = rows(self.postgres, tables.task, {tables.owner: self.user.id, tables.task_id: self.id})
@@ -117,7 +118,7 @@ def test_task_is_completed_and_opened_again(
         listed = task_lists(user)
         lists = (("completed tasks", completed), ("open tasks", not completed))
         for what, contained in [each for each in lists if each[0] in listed]:
-            ids = [each[api.id_field] for each in user.items(listed[what], api.tasks_field)]
+            ids = [each[api.id_field] for each in user.tasks(listed[what])]
             if (task.id in ids) != contained:
                 expected, actual = ("listed", "missing") if contained else ("not listed", "listed")
                 task.findings.append(Finding(RULE, what, f"a task with {completed}", expected, actual))
@@ -132,7 +133,7 @@ def test_completing_without_a_body_turns_the_state_over(
     api = ready_release.target.api
     if not (api.complete and api.complete_toggles):
         raise Untested("the target does not say that completing a task without a body turns its state over")
-    fields = {api.title_field: f"turned over {secrets.token_hex(6)}", api.completed_field: False}
+    fields = {api.title_field: f"turned over {secrets.token_hex(6)}"}
     task = StoredTask(ready_release, user, admin_connection, fields)
     for completed in (True, False):
         task.expected[api.completed_field] = completed
@@ -146,7 +147,7 @@ def list_findings(release: Release, user: User, lists: dict[str, str], gone: obj
     api, findings = release.target.api, []
     for pod, origin in origins(release, "backend").items():
         for what, path in lists.items():
-            ids = [each[api.id_field] for each in user.items(path, api.tasks_field, origin=origin)]
+            ids = [each[api.id_field] for each in user.tasks(path, origin=origin)]
             if gone in ids:
                 findings.append(Finding(RULE, f"Pod/{pod}", what, "no deleted task", f"the task {gone}"))
             if ids.count(kept) != 1:
@@ -186,7 +187,10 @@ def test_deleted_task_is_gone_and_nothing_else_is(
 
 
 @pytest.mark.rule("PER-09")
-def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, user: User, model: ModelStub) -> None:
+def test_deleted_task_is_on_no_page_and_in_no_prompt(
+    ready_release: Release, users: Callable[[], User], model: ModelStub
+) -> None:
+    user = users()
     api, pages = ready_release.target.api, ready_release.target.pages
     gone, kept = (f"{what} {secrets.token_hex(6)}" for what in ("gone", "kept"))
     task = user.add_task(gone)
@@ -196,20 +200,22 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(ready_release: Release, use
         send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie)
     user.send_message("what are my tasks?")
     user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
-    findings = []
-    for pod, origin in frontends.items():
-        shown = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie).text).text
-        if gone in shown:
-            findings.append(Finding(RULE, f"Pod/{pod}", f"page {pages.tasks}", "no deleted task", gone))
+    findings, shown = [], {}
     for pod, origin in backends.items():
         with prompts.recorded(model) as bodies:
             user.send_message("what are my tasks?", origin=origin)
         said = [prompts.text(body) for body in bodies]
         if any(gone in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "no deleted task", gone))
-        if prompts.calls(bodies[-1]) and not any(kept in each for each in said):
+        if any(map(prompts.calls, bodies)) and not any(kept in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "the user's tasks", f"not {kept}"))
+    for pod, origin in frontends.items():
+        shown[pod] = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie).text).text
+        if gone in shown[pod]:
+            findings.append(Finding(RULE, f"Pod/{pod}", f"page {pages.tasks}", "no deleted task", gone))
     report_findings(findings, ready_release.target)
+    if not all(kept in text for text in shown.values()):
+        raise Untested("the first HTML does not show the user's tasks (STA-10)")
 
 
 @pytest.mark.rule("PER-09")
@@ -224,7 +230,8 @@ def test_deleted_tag_leaves_the_tasks(ready_release: Release, user: User, admin_
         name: values[0] for name, values in api.task_fields.items()
     }
     task = StoredTask(ready_release, user, admin_connection, fields | {api.task_tags_field: [gone, kept]})
-    tags = {each[api.tag_field]: each for each in user.items(user.path(api.tags), api.tags_field)}
+    tags = {each[api.tag_field]: each for each in user.tags()}
+    assert gone in tags, f"expected the tag {gone} of a new task in the list of tags, got {sorted(tags)}"
     path = user.path(api.tag, id=tags[gone][api.id_field])
     user.request_json("DELETE", path, None, api.deleted)
     task.expected[api.task_tags_field] = [kept]

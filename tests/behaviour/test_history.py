@@ -48,12 +48,12 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
         user.send_message(last, conversation, origin=next(pods))
     assert bodies, "expected a request to the model, got none"
     wanted = [*(expected[-api.history_limit :] if api.history_limit else expected), ("user", last)]
-    findings, heard = [], prompts.messages(bodies[0])
+    findings, heard = [], prompts.messages(prompts.longest(bodies))
     if heard != wanted:
         shown = first_difference(wanted, heard)
         findings.append(Finding("STA-03", "the request to the model", f"history of {turns} turns", *shown))
     if api.messages:
-        listed = user.items(user.path(api.messages, id=conversation), api.messages_field)
+        listed = user.messages(conversation)
         read = [(each[api.role_field], each[api.content_field]) for each in listed]
         if read[: len(expected)] != expected or len(read) != len(expected) + 2:
             shown = first_difference(expected, read)

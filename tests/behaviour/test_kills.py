@@ -192,9 +192,7 @@ def test_conversation_survives_kills(pod_kills: PodKills, reader: User, experime
     if not pod_kills.turns:
         raise Untested("the target names no field that continues a conversation")
     pod_kills.turns[0].raise_if_failed()
-    path = reader.path(api.messages, "a conversation's messages", id=conversation.id)
-    listed = reader.items(path, api.messages_field)
-    texts = [item[api.content_field] for item in listed]
+    texts = [item[api.content_field] for item in reader.messages(conversation.id)]
     counts = [texts.count(message) for message in conversation.messages]
     findings = []
     for turn in pod_kills.turns:

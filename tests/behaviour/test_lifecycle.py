@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from psycopg import sql
+from requests import Response
 
 from acceptance.client import port_forward
 from acceptance.client.user import User
@@ -39,12 +40,15 @@ def listed(cluster: Cluster, namespace: str) -> set[str]:
 @pytest.mark.rule("CHT-12")
 def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None:
     notes = ready_release.helm.notes()
-    command = port_forward.require_port_forward(notes)
-    assert command, f"NOTES.txt prints no kubectl port-forward command:\n{notes}"
-    with port_forward.run_port_forward(command) as process:
-        answer = port_forward.request(command, process, "/", follow_redirects=True)
-    assert answer.status_code < SERVER_ERROR, f"the frontend answered {answer.status_code}"
-    assert "text/html" in answer.headers.get("Content-Type", ""), f"expected an HTML page, got {answer.headers}"
+    commands = port_forward.frontend_port_forwards(notes, ready_release.target)
+    assert commands, f"NOTES.txt prints no kubectl port-forward command to the frontend:\n{notes}"
+
+    def is_page(answer: Response) -> bool:
+        return answer.status_code < SERVER_ERROR and "text/html" in answer.headers.get("Content-Type", "")
+
+    command, answer = port_forward.first_answer(commands, "/", is_page, follow_redirects=True)
+    actual = f"{answer.status_code} with {answer.headers.get('Content-Type', 'no Content-Type')}"
+    assert is_page(answer), f"expected an HTML page through {command.command!r}, got {actual}"
 
 
 def object_versions(release: Release) -> dict[str, tuple[object, object]]:

@@ -15,7 +15,6 @@ from acceptance.core.fields import name_of
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.faults import main_process
-from acceptance.kube.client import LIST_SECONDS
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
@@ -31,7 +30,7 @@ def test_pod_log_shows_a_request(ready_release: Release, gateway: Gateway, compo
     part = ready_release.target.component(component)
     for pod in ready_pods(ready_release, component):
         path = f"/log-{secrets.token_hex(8)}"
-        send(gateway, "GET", origin(ready_release, component, pod) + path)
+        send(gateway, "GET", origin(ready_release, component, pod) + path, allow_redirects=False)
 
         def probe(name: str = name_of(pod), path: str = path) -> None:
             log = ready_release.objects.tail(name, part.container, TAIL)
@@ -54,9 +53,8 @@ def test_requests_write_no_file_in_the_container(
         url = origin(ready_release, component, pod)
         root = f"/proc/{main_process(cluster, pod, part.container)}/root"
         start = time.time()
-        with gateway.session() as session:
-            for _ in range(REQUESTS):
-                session.get(f"{url}/unknown-{secrets.token_hex(4)}", timeout=LIST_SECONDS)
+        for _ in range(REQUESTS):
+            send(gateway, "GET", f"{url}/unknown-{secrets.token_hex(4)}", allow_redirects=False)
         search = ["-path", f"{root}/proc", "-o", "-path", f"{root}/sys", "-o", "-path", f"{root}/dev"]
         written = cluster.node_of(pod).exec(
             *["find", f"{root}/", "(", *search, ")", "-prune", "-o"],

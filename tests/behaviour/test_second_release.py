@@ -6,15 +6,19 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.answers import describe
 from acceptance.client.browser import launch
 from acceptance.client.browser_user import BrowserUser
 from acceptance.client.user import User, send, sign_up, wait_answered
+from acceptance.client.visitor import Visitor
 from acceptance.core.redaction import redactor
+from acceptance.core.values import set_paths
 from acceptance.core.wait import WaitError
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
@@ -108,7 +112,41 @@ def test_second_release_serves_a_person_in_the_browser(
             person.type_into(target.screens.new_task, title)
             person.submit(lambda: person.click(person.button(person.screens.add_button)))
             person.expect_completed(title, completed=False)
-            person.page.reload()
+            person.reload()
             expect(person.task(title)).to_be_visible()
         finally:
             person.screenshot("end")
+
+
+@pytest.mark.rule("STA-04")
+def test_users_sign_in_behind_an_ingress_with_tls(second: SecondRelease) -> None:
+    """The session's cookie then has the attribute Secure, and often another name."""
+    target = second.release.target
+    path = target.values.public_url
+    if path is None:
+        raise Untested("the target names no value for the public URL")
+    second.require_ready()
+    url = second.release.origin.replace("http://", "https://", 1)
+    release = replace(second.release, values=set_paths(second.release.values, {path: url}))
+    release.upgrade()
+    release.wait_ready()
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": urlsplit(url).netloc}
+    gateway = replace(second.gateway, headers=forwarded)
+    wait_answered(gateway, "frontend")
+    person = sign_up(target, gateway, release.origin, redactor.add)
+    title = f"encrypted {secrets.token_hex(6)}"
+    person.add_task(title)
+    page = page_with_tasks(person)
+    findings, object_ = [], f"Deployment/{target.component('frontend').deployment}"
+    if title not in page:
+        field, actual = f"page of tasks at {url}", f"a page without it, status {page.partition(' ')[0]}"
+        findings.append(Finding("STA-04", object_, field, "the user's task", actual))
+    visitor = Visitor(release, gateway, {}) if target.screens else None
+    if target.screens and visitor and visitor.has_form(target.screens.sign_in, target.screens.sign_in_button):
+        entered = {target.screens.email: person.email, target.screens.password: person.password}
+        answer = visitor.press_within_limit(target.screens.sign_in, target.screens.sign_in_button, entered)
+        redactor.add(visitor.session)
+        if not visitor.session or not visitor.read(target.screens.tasks).ok:
+            actual = f"{'a' if visitor.session else 'no'} session after {describe(target, answer)}"
+            findings.append(Finding("STA-04", object_, f"form to sign in at {url}", "a session", actual))
+    report_findings(findings, target)

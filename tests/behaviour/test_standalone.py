@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
+from http.cookies import Morsel, SimpleCookie
+from typing import Any
 
 import pytest
+from psycopg import Connection, sql
 
 from acceptance.checks.component_view import ComponentView
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
+from acceptance.client.rows import exists, rows
+from acceptance.client.tokens import authorization, kept_cookies, secrets_in, token_in
 from acceptance.client.user import random_account, user_id
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
@@ -29,6 +33,8 @@ from acceptance.snapshots.standalone import Answer, IsolatedNetwork
 CLOSED_PORT = PORT + 1
 NO_MODEL = "http://model.invalid/v1"
 """A model that can't be reached; `.invalid` resolves nowhere (RFC 6761)."""
+VERSIONS, NEWER = "alembic_version", "ffffffffffff"
+"""Alembic's table, and a version that no release has."""
 
 
 @dataclass
@@ -38,18 +44,35 @@ class Alone:
     init_codes: dict[ComponentName, dict[str, int]] = field(default_factory=dict)
     health: dict[ComponentName, int | None] = field(default_factory=dict)
     logs: dict[ComponentName, str] = field(default_factory=dict)
-    sign_up: Answer | None = None
-    """None if the frontend does not answer at all."""
+    signed_in: Answer | None = None
+    """The response to sign-up, or to sign-in where sign-up set no session; None if an image does not start."""
     written: Answer | None = None
     """A user's task at the backend; None if nobody could sign up."""
     listed: Answer | None = None
     lost_database: dict[str, int | None] = field(default_factory=dict)
     """The exit codes of the backend's init containers without a database; None for one that still tries."""
+    newer_database: dict[str, int] | None = None
+    """The same with a database that a newer release has migrated; None where it has no version that is known."""
+    newer_version: str = ""
+    """The database's version afterwards."""
 
 
 def init_containers(view: ComponentView) -> list[Container]:
     """The init containers of the component's image, which run to their end before the image serves."""
     return [each for each in view.own_images(view.pods[0]) if each.init and not each.sidecar]
+
+
+def set_version(postgres: Connection[Any]) -> bool:
+    """Leave the database as a newer release does whose migrations only add; False if it has no table of Alembic's."""
+    if not exists(postgres, VERSIONS):
+        return False
+    postgres.execute(sql.SQL("UPDATE {} SET version_num = %s").format(sql.Identifier(VERSIONS)), [NEWER])
+    return True
+
+
+def version(postgres: Connection[Any]) -> str:
+    """The database's version by Alembic's table."""
+    return ", ".join(str(row["version_num"]) for row in rows(postgres, VERSIONS, {}))
 
 
 @dataclass(frozen=True)
@@ -84,29 +107,34 @@ def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName
     api, auth = target.api, target.auth
     account, title = random_account(), f"task {secrets.token_hex(6)}"
     redactor.add(account["password"])
-    observed.sign_up = alone.send(
-        "POST", f"{addresses['frontend']}{auth.sign_up}", account, {"Origin": service_url(target, "frontend")}
-    )
-    user = signed_up(target, observed.sign_up)
-    if user is None:
+    browser = {"Origin": service_url(target, "frontend")}
+    cookies: dict[str, str] = {}
+    for path in (auth.sign_up, auth.sign_in):  # signing up need not sign in
+        observed.signed_in = alone.send("POST", addresses["frontend"] + path, account, browser)
+        cookies = kept_cookies(cookies, given_cookies(observed.signed_in))
+        if not observed.signed_in.ok or token_in(auth, cookies):
+            break
+    for secret in secrets_in(auth, cookies):
+        redactor.add(secret)
+    token = token_in(auth, cookies)
+    if token is None:
         return
-    identifier, token = user
-    bearer = {"Authorization": f"Bearer {token}"}
-    tasks = addresses["backend"] + api.tasks.format(user_id=identifier)
-    observed.written = alone.send("POST", tasks, {api.title_field: title}, bearer)
-    observed.listed = alone.send("GET", tasks, None, bearer)
+    try:
+        tasks = addresses["backend"] + api.tasks.format(user_id=user_id(token))
+    except AssertionError as error:
+        observed.signed_in = Answer(0, [], str(error))
+        return
+    headers = authorization(auth, cookies)
+    observed.written = alone.send("POST", tasks, {api.title_field: title}, headers)
+    observed.listed = alone.send("GET", tasks, None, headers)
     if observed.listed.ok and title not in observed.listed.text:
         observed.listed = Answer(0, [], f"{observed.listed.status} without the task: {observed.listed.text}")
 
 
-def signed_up(target: Target, answer: Answer) -> tuple[str, str] | None:
-    """The new user's identifier and token; None if the sign-up failed."""
-    for line in answer.cookies if answer.ok else ():
-        for name, cookie in SimpleCookie(line).items():
-            if name.endswith(target.auth.cookie):
-                redactor.add(cookie.value)
-                return user_id(cookie.value), cookie.value
-    return None
+def given_cookies(answer: Answer) -> Iterator[tuple[str, Morsel[str]]]:
+    """The name and attributes of each cookie that a response sets."""
+    for line in answer.cookies:
+        yield from SimpleCookie(line).items()
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +165,14 @@ def images_alone(images: Mapping[str, BuiltImage], provisioner: Provisioner, tar
             addresses[name] = f"http://{container}:{view.component.port}"
         if all(observed.health.values()):
             use(alone, target, addresses, observed)
+        with empty.admin() as postgres:
+            is_newer = set_version(postgres)
+        if is_newer:
+            view = ComponentView(rendered, target, "backend")
+            again = {each.name: start(place, each, view, image, "-newer") for each in init_containers(view)}
+            observed.newer_database = {each: alone.wait_ended(container) for each, container in again.items()}
+            with empty.admin() as postgres:
+                observed.newer_version = version(postgres)
         observed.lost_database = {each: alone.exit_code(container) for each, container in without.items()}
     return observed
 
@@ -175,6 +211,23 @@ def test_migration_without_its_database_does_not_succeed(
     report_findings(findings, target)
 
 
+@pytest.mark.rule("DEP-08")
+def test_migration_accepts_the_database_of_a_newer_release(
+    images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
+) -> None:
+    """After a rollback; it leaves the version as it is, since the newer release will come again. A derived part."""
+    name = target.component("backend").init_container
+    if images_alone.newer_database is None or name not in images_alone.newer_database:
+        raise Untested(f"the database has no table {VERSIONS}, or the target names no init container of the backend")
+    object_, what, findings = images["backend"].reference, f"init container {name} after a rollback", []
+    if code := images_alone.newer_database[name]:
+        findings.append(Finding("DEP-08", object_, what, "exit code 0", f"exit code {code}"))
+    if images_alone.newer_version != NEWER:
+        expected = f"the database's version unchanged, {NEWER}"
+        findings.append(Finding("DEP-08", object_, what, expected, images_alone.newer_version or "none"))
+    report_findings(of_derived_part(findings, target), target)
+
+
 @pytest.mark.rule("IMG-09")
 def test_images_serve_users_without_egress(
     images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
@@ -186,10 +239,10 @@ def test_images_serve_users_without_egress(
         raise Untested(
             "the frontend has no database: it signs users up through the backend's Service, which is not here"
         )
-    if images_alone.sign_up is None:
+    if images_alone.signed_in is None:
         raise Untested("an image does not start without egress, which another test reports")
     requests = {
-        ("frontend", "sign-up"): images_alone.sign_up,
+        ("frontend", "sign-up and sign-in"): images_alone.signed_in,
         ("backend", "new task"): images_alone.written,
         ("backend", "list of tasks"): images_alone.listed,
     }
@@ -200,6 +253,7 @@ def test_images_serve_users_without_egress(
         for (name, what), answer in requests.items()
         if answer is not None and not answer.ok
     ]
-    if images_alone.sign_up.ok and images_alone.written is None:
-        findings.append(Finding("IMG-09", images["frontend"].reference, "sign-up", "a session cookie", "none"))
+    if images_alone.signed_in.ok and images_alone.written is None:
+        what, expected = "sign-up and sign-in", "a session cookie"
+        findings.append(Finding("IMG-09", images["frontend"].reference, what, expected, "none"))
     report_findings(findings, target)

@@ -12,13 +12,14 @@ from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client import prompts
-from acceptance.client.answers import describe
+from acceptance.client.answers import describe, json_of
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
 from acceptance.client.pods import origins
 from acceptance.client.rows import changed_tables, rows, user_rows
 from acceptance.client.texts import ODD_TEXTS, odd_text
 from acceptance.client.user import User, send
+from acceptance.core.fields import text_at
 from acceptance.core.target import Api
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
@@ -46,9 +47,10 @@ def page_findings(release: Release, user: User, path: str, texts: Mapping[str, s
 
 @pytest.mark.rule("PER-09")
 def test_odd_titles_are_stored_found_and_shown(
-    ready_release: Release, user: User, admin_connection: Connection[Any]
+    ready_release: Release, users: Callable[[], User], admin_connection: Connection[Any]
 ) -> None:
-    """In the response, on every pod, in PostgreSQL, by search, and as text on the page."""
+    """In the response, on every pod, in PostgreSQL, by search, and as text on the page, which has nothing else."""
+    user = users()
     api, tables = user.target.api, user.target.tables
     texts = {(marker := f"t{secrets.token_hex(6)}"): odd_text(kind, marker) for kind in ODD_TEXTS}
     texts = {key: text for key, text in texts.items() if api.title_limit is None or len(text) <= api.title_limit}
@@ -61,22 +63,21 @@ def test_odd_titles_are_stored_found_and_shown(
             expected, actual = str(api.created), describe(user.target, answer)
             findings.append(Finding(RULE, f"POST {api.tasks}", repr(text), expected, actual))
             continue
-        task = user.task(answer.json())
+        task = user.task(json_of(answer, f"POST {api.tasks}"))
         identifiers[text] = task[api.id_field]
         stored = rows(admin_connection, tables.task, {tables.owner: user.id, tables.task_id: task[api.id_field]})
         found = {"response": task[api.title_field], "row": " and ".join(row[tables.task_title] for row in stored)}
         if search := task_lists(user, text=text).get("tasks found"):
-            ids = [each[api.id_field] for each in user.items(search, api.tasks_field)]
+            ids = [each[api.id_field] for each in user.tasks(search)]
             found["search"] = text if ids == [identifiers[text]] else f"the tasks {ids}"
         findings += [Finding(RULE, what, "title", text, actual) for what, actual in found.items() if actual != text]
     for pod, origin in origins(ready_release, "backend").items():
-        listed = user.items(user.path(api.tasks), api.tasks_field, origin=origin)
-        titles = {each[api.id_field]: each[api.title_field] for each in listed}
+        titles = {each[api.id_field]: each[api.title_field] for each in user.tasks(origin=origin)}
         for text, identifier in identifiers.items():
             if (actual := titles.get(identifier, "missing")) != text:
                 findings.append(Finding(RULE, f"Pod/{pod}", f"GET {api.tasks}", text, actual))
-    findings += page_findings(ready_release, user, user.target.pages.tasks, texts)
     report_findings(findings, user.target)
+    report_findings(page_findings(ready_release, user, user.target.pages.tasks, texts), user.target)
 
 
 @pytest.mark.rule("PER-09")
@@ -91,16 +92,17 @@ def test_search_takes_wildcards_literally(user: User) -> None:
     findings = []
     for title in titles:
         path = task_lists(user, text=title)["tasks found"]
-        found = [each[api.title_field] for each in user.items(path, api.tasks_field)]
+        found = [each[api.title_field] for each in user.tasks(path)]
         if found != [title]:
             findings.append(Finding(RULE, f"GET {path}", "titles", str([title]), str(found)))
     report_findings(findings, user.target)
 
 
 @pytest.mark.rule("PER-09")
-def test_search_page_shows_what_was_found_only(ready_release: Release, user: User) -> None:
-    if user.target.api.search_query is None:
+def test_search_page_shows_what_was_found_only(ready_release: Release, users: Callable[[], User]) -> None:
+    if ready_release.target.api.search_query is None:
         raise Untested("the target names no search")
+    user = users()
     found, other = (f"{what} {secrets.token_hex(6)}" for what in ("found", "other"))
     for title in (found, other):
         user.add_task(title)
@@ -132,16 +134,36 @@ def test_odd_tags_are_stored_and_found(user: User, admin_connection: Connection[
     for name in names:
         answer = user.call("POST", path, json={api.tag_field: name})
         stored = rows(admin_connection, tables.tag, {tables.owner: user.id, tables.tag_name: name})
-        if answer.status_code != api.created or answer.json()[api.tag_field] != name or len(stored) != 1:
+        created = json_of(answer, f"POST {api.tags}") if answer.status_code == api.created else None
+        if text_at(created, api.tag_field) != name or len(stored) != 1:
             actual = f"{describe(user.target, answer)}, {len(stored)} rows"
             findings.append(Finding(RULE, f"POST {api.tags}", repr(name), "stored as given", actual))
         if api.task_tags_field:
             fields = {api.title_field: f"tagged {name[:20]}", api.task_tags_field: [name]}
             task = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
             lists = task_lists(user, tag=name)
-            found = user.items(lists.get("tasks with the tag", lists["tasks"]), api.tasks_field)
+            found = user.tasks(lists.get("tasks with the tag", lists["tasks"]))
             if [each[api.task_tags_field] for each in found if each[api.id_field] == task[api.id_field]] != [[name]]:
                 findings.append(Finding(RULE, "task's tags", repr(name), "found by it, alone", str(found)[:200]))
+    report_findings(findings, user.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_tags_that_differ_in_case_are_both_kept(user: User) -> None:
+    """Each task has the tag that it was given; an application may also refuse the second one."""
+    api, marker = user.target.api, secrets.token_hex(3)
+    if not api.task_tags_field:
+        raise Untested("the target names no tags of tasks")
+    findings = []
+    for name in (f"Case {marker}", f"case {marker}", f"CASE {marker}"):
+        fields = {api.title_field: f"tagged {name}", api.task_tags_field: [name]}
+        answer = user.call("POST", user.path(api.tasks), json=fields)
+        if answer.status_code == api.bad_input:
+            continue
+        path = user.path(api.task, id=user.task(json_of(answer, f"POST {api.tasks}"))[api.id_field])
+        tags = user.task(user.request_json("GET", path))[api.task_tags_field]
+        if tags != [name]:
+            findings.append(Finding(RULE, f"GET {api.task}", "tags", f"{[name]}", f"{tags}"))
     report_findings(findings, user.target)
 
 
@@ -161,7 +183,7 @@ def test_filter_for_a_tag_finds_its_tasks_only(user: User) -> None:
     for tag in (one, other):
         expected = {identifier for identifier, names in tasks.items() if tag in names}
         path = task_lists(user, tag=tag)["tasks with the tag"]
-        found = {each[api.id_field] for each in user.items(path, api.tasks_field)}
+        found = {each[api.id_field] for each in user.tasks(path)}
         if found != expected:
             findings.append(Finding(RULE, f"GET {path}", "tasks with the tag", str(expected), str(found)))
     report_findings(findings, user.target)
@@ -173,7 +195,7 @@ def test_one_character_is_enough(user: User) -> None:
     api, character = user.target.api, secrets.choice("äßçéñ漢字語")
     user.add_task(character)
     if api.tags and api.tag:
-        tag = user.request_json("POST", user.path(api.tags), {api.tag_field: character}, api.created)
+        tag = user.add_tag(character)
         user.request_json("DELETE", user.path(api.tag, id=tag[api.id_field]), None, api.deleted)
     if not user.chat_obstacle:
         user.send_message(character)
@@ -234,7 +256,7 @@ def test_longest_title_is_stored_and_a_longer_one_refused(
     longest = (secrets.token_hex(6) + "é漢" * api.title_limit)[: api.title_limit]
     answer = user.call(str(method), path, json={api.title_field: longest})
     assert answer.ok, f"title of {len(longest)} characters: expected 2xx, got {describe(user.target, answer)}"
-    task = user.task(answer.json() if answer.content else user.request_json("GET", path))
+    task = user.task(json_of(answer, f"{method} {path}") or user.request_json("GET", path))
     stored = rows(admin_connection, tables.task, {tables.task_id: task[api.id_field]})
     actual = task[api.title_field], [row[tables.task_title] for row in stored]
     assert actual == (longest, [longest]), f"expected the whole title in response and row, got {actual}"
@@ -256,7 +278,7 @@ def message_findings(
     api, tables = user.target.api, user.target.tables
     with prompts.recorded(model) as bodies:
         answer = user.send_message(text, conversation)
-    heard = [prompts.messages(body)[-1] for body in bodies[:1]]
+    heard = prompts.messages(prompts.longest(bodies))[-1:]
     found = {"request to the model": [text for role, text in heard if role == "user"]}
     if api.conversation_field:
         conversation = user.conversation_of(answer)
@@ -264,10 +286,8 @@ def message_findings(
         by_user = [row[tables.message_content] for row in stored if row[tables.message_role] == "user"]
         found[f"table {tables.message}"] = [each for each in by_user if each == text]
         if api.messages:
-            listed = user.items(user.path(api.messages, id=conversation), api.messages_field)
-            found[f"GET {api.messages}"] = [
-                each[api.content_field] for each in listed if each[api.content_field] == text
-            ]
+            contents = [each[api.content_field] for each in user.messages(conversation)]
+            found[f"GET {api.messages}"] = [each for each in contents if each == text]
     findings = [
         Finding(RULE, where, f"message of {len(text)} characters", f"once, {text[:60]!r}", str(actual)[:200])
         for where, actual in found.items()
@@ -286,10 +306,10 @@ def test_odd_messages_reach_the_model_and_the_page(
     for text in texts.values():
         more, conversation = message_findings(user, model, admin_connection, text, conversation)
         findings += more
+    report_findings(findings, user.target)
     page = user.target.pages.conversation
     if page and conversation is not None:
-        findings += page_findings(ready_release, user, page.format(id=conversation), texts)
-    report_findings(findings, user.target)
+        report_findings(page_findings(ready_release, user, page.format(id=conversation), texts), user.target)
 
 
 @pytest.mark.rule("PER-09")
@@ -300,7 +320,15 @@ def test_longest_message_arrives_and_a_longer_one_is_refused(
     if api.message_limit is None:
         raise Untested("the target names no longest message")
     longest = (secrets.token_hex(6) + " é漢" * api.message_limit)[: api.message_limit - 1] + "."
-    findings, _ = message_findings(user, model, admin_connection, longest, None)
+    findings, conversation = message_findings(user, model, admin_connection, longest, None)
+    if conversation is not None:
+        with prompts.recorded(model) as bodies:
+            user.send_message("and now?", conversation)
+        earlier = [text for role, text in prompts.messages(prompts.longest(bodies)) if role == "user"][:1]
+        if earlier != [longest]:
+            where, expected = "request to the model", f"all of its {len(longest)} characters"
+            actual = f"{len(''.join(earlier))} characters"
+            findings.append(Finding(RULE, where, "the longest message, one turn later", expected, actual))
     before = user_rows(admin_connection, user.target.tables, user.id)
     with prompts.recorded(model) as bodies:
         answer = user.call("POST", user.chat_path, json={api.message_field: f"{longest}x"})

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
 import requests
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.answers import SEE_OTHER
+from acceptance.client.answers import SEE_OTHER, set_cookies
 from acceptance.client.forms import from_browser, submit, text_form
 from acceptance.client.pods import origins
-from acceptance.client.user import User, send
-from acceptance.core.deadlines import REQUEST
+from acceptance.client.tokens import kept_cookies, secrets_in, token_in
+from acceptance.client.user import User, answer_within_rate_limit, send
 from acceptance.core.redaction import redactor
 from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
 from acceptance.traffic.plans import new_token
 
 REPLICAS = 2
+Problem = tuple[str, str, str, str]
+"""The pod, what was done, what was expected, and what came instead."""
 
 
 @dataclass
 class TwoFrontends:
-    """The experiment, and what was answered otherwise than by one frontend: (pod, what, expected, actual)."""
+    """The experiment, and what was answered otherwise than by one frontend."""
 
     experiment: Experiment
     rollout: WaitResult[None]
-    problems: list[tuple[str, str, str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def sign_in(user: User, pod: str, origin: str) -> User | None:
-    """Sign in at the pod's address; the user with the new session, or None if no cookie was set."""
+    """Sign in at the pod's address; the user with the new session, or None if no cookie was set.
+
+    Raises:
+        AssertionError: The pod sent no response.
+        WaitError: The application's rate limit refuses for too long.
+    """
     account = {"email": user.email, "password": user.password}
-    url, name = pod + user.target.auth.sign_in, user.target.auth.cookie
-    with user.gateway.session() as session:
-        session.post(url, json=account, headers=from_browser(origin), timeout=REQUEST.seconds)
-        token = next((cookie.value for cookie in session.cookies if cookie.name.endswith(name)), None)
-    if not token:
-        return None
-    redactor.add(token)
-    return replace(user, token=token)
+    path, headers = user.target.auth.sign_in, from_browser(origin)
+    answer = answer_within_rate_limit(
+        path, lambda: send(user.gateway, "POST", pod + path, json=account, headers=headers)
+    )
+    cookies = kept_cookies({}, set_cookies(answer))
+    for secret in secrets_in(user.target.auth, cookies):
+        redactor.add(secret)
+    return replace(user, cookies=cookies) if token_in(user.target.auth, cookies) else None
 
 
 def page(user: User, pod: str, search: str, origin: str) -> requests.Response:
@@ -50,23 +58,36 @@ def page(user: User, pod: str, search: str, origin: str) -> requests.Response:
 
 
 def use_both(user: User, origin: str, pods: dict[str, str], two: TwoFrontends) -> None:
-    """Sign in at each pod, view a page and submit its form at the other, and look for the task at the first."""
-    for (first, here), (second, there) in itertools.permutations(pods.items(), 2):
-        session, marker = sign_in(user, here, origin), new_token()
-        if session is None:
-            two.problems.append((first, "sign-in", f"the cookie {user.target.auth.cookie}", "none"))
-            continue
-        shown = page(session, there, marker, origin)
-        if shown.status_code != requests.codes.ok:
-            two.problems.append((second, "page", f"200 for a session of Pod/{first}", str(shown.status_code)))
-        form = text_form(page(session, here, marker, origin).text)
-        if form is None:
-            continue
-        answer = submit(session, form, there + user.target.pages.tasks, marker, origin)
-        if answer.status_code not in SEE_OTHER:
-            two.problems.append((second, "form", f"accepted from a page of Pod/{first}", str(answer.status_code)))
-        elif page(session, here, marker, origin).text.count(marker) <= shown.text.count(marker):
-            two.problems.append((first, "page", f"the task that was added at Pod/{second}", "missing"))
+    """Use each pod and then the other; a request without a response is a problem too."""
+    for first, second in itertools.permutations(pods.items(), 2):
+        try:
+            two.problems += problems_of(user, origin, first, second)
+        except AssertionError as error:
+            expected = "every request is answered"
+            two.problems.append((first[0], f"used together with Pod/{second[0]}", expected, str(error)))
+
+
+def problems_of(user: User, origin: str, first: tuple[str, str], second: tuple[str, str]) -> Iterator[Problem]:
+    """Sign in at the first pod, view a page and submit its form at the second, and look for the task at the first.
+
+    Each pod is its name and address.
+    """
+    (one, here), (other, there) = first, second
+    session, marker = sign_in(user, here, origin), new_token()
+    if session is None:
+        yield one, "sign-in", f"the cookie {user.target.auth.cookie}", "none"
+        return
+    shown = page(session, there, marker, origin)
+    if shown.status_code != requests.codes.ok:
+        yield other, "page", f"200 for a session of Pod/{one}", str(shown.status_code)
+    form = text_form(page(session, here, marker, origin).text)
+    if form is None:
+        return
+    answer = submit(session, form, there + user.target.pages.tasks, marker, origin)
+    if answer.status_code not in SEE_OTHER and not answer.ok:
+        yield other, "form", f"accepted from a page of Pod/{one}", str(answer.status_code)
+    elif page(session, here, marker, origin).text.count(marker) <= shown.text.count(marker):
+        yield one, "page", f"the task that was added at Pod/{other}", "missing"
 
 
 @pytest.fixture(scope="module")

@@ -25,20 +25,19 @@ def postgres(database: Database) -> Iterator[Connection[Any]]:
         yield connection
 
 
-@pytest.fixture
-def signed_in(person: BrowserUser, user: User) -> BrowserUser:
-    """The person with the session of the run's user, on the page with the tasks."""
-    cookie = {"name": person.target.auth.cookie, "value": user.token, "url": person.origin}
-    person.context.add_cookies([cookie])  # type: ignore[list-item]
+def open_tasks(person: BrowserUser, user: User) -> None:
+    """Give the person the session of the run's user, and open the page with the tasks."""
+    cookies = [{"name": name, "value": value, "url": person.origin} for name, value in user.cookies.items()]
+    person.context.add_cookies(cookies)  # type: ignore[arg-type]
     person.open(person.screens.tasks)
     person.expect_signed_in()
-    return person
 
 
 @pytest.mark.rule("PER-09")
-def test_forms_change_the_rows_that_they_name(signed_in: BrowserUser, user: User, postgres: Connection[Any]) -> None:
+def test_forms_change_the_rows_that_they_name(person: BrowserUser, user: User, postgres: Connection[Any]) -> None:
     """Two tasks are added; one is completed, opened again and deleted, while the other stays as it was."""
-    screens, tables, page = signed_in.screens, user.target.tables, signed_in.page
+    open_tasks(person, user)
+    screens, tables = person.screens, user.target.tables
     text = f"O'Brien's <b>list</b> & 1+1=2, 100%20 #? {secrets.token_hex(6)}"
     kept, gone = f"{text} kept", f"{text} gone"
     before = user_rows(postgres, tables, user.id)
@@ -55,27 +54,27 @@ def test_forms_change_the_rows_that_they_name(signed_in: BrowserUser, user: User
         assert stored() == sorted(expected), f"{tables.task} after {step}: expected {sorted(expected)}, got {stored()}"
 
     for title in (gone, kept):
-        signed_in.type_into(screens.new_task, title)
-        answer = signed_in.submit(lambda: signed_in.click(signed_in.button(screens.add_button)))
+        person.type_into(screens.new_task, title)
+        answer = person.submit(lambda: person.click(person.button(screens.add_button)))
         assert answer.status < 400, f"adding a task: expected 2xx or a redirect, got {answer.status}"
-        expect(signed_in.task(title)).to_have_count(1)
+        expect(person.task(title)).to_have_count(1)
     assert_stored("adding", (gone, False), (kept, False))
     for completed in (True, False):
         if not completed and screens.complete_button and not screens.reopen_button:
             continue  # a completed task stays so
-        toggle = signed_in.completion(gone, completed=completed)
-        signed_in.submit(partial(signed_in.click, toggle))
-        signed_in.expect_completed(gone, completed=completed)
+        toggle = person.completion(gone, completed=completed)
+        person.submit(partial(person.click, toggle))
+        person.expect_completed(gone, completed=completed)
         assert_stored("completing" if completed else "opening", (gone, completed), (kept, False))
     if screens.delete_button is None:
         raise Untested("the target names no button that deletes a task")
-    delete = signed_in.button(screens.delete_button.format(title=gone))
-    signed_in.submit(lambda: signed_in.click(delete))
-    expect(signed_in.task(gone)).to_have_count(0)
+    delete = person.button(screens.delete_button.format(title=gone))
+    person.submit(lambda: person.click(delete))
+    expect(person.task(gone)).to_have_count(0)
     assert_stored("deleting", (kept, False))
-    page.reload()
-    expect(signed_in.task(kept)).to_have_count(1)
-    expect(signed_in.task(gone)).to_have_count(0)
+    person.reload()
+    expect(person.task(kept)).to_have_count(1)
+    expect(person.task(gone)).to_have_count(0)
     changed = changed_tables(others(before), others(user_rows(postgres, tables, user.id)))
     assert not changed, f"expected the user's other rows unchanged, got {changed}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,7 +65,7 @@ def test_user_signs_up_and_completes_a_task_from_the_chat(person: BrowserUser, r
     answered = person.submit(lambda: person.click(person.completion(title, completed=True)))
     assert answered.status < 400, f"completing the task: expected 2xx or a redirect, got {answered.status}"
     person.expect_completed(title, completed=True)
-    person.page.reload()
+    person.reload()
     person.expect_completed(title, completed=True)
     person.screenshot("completed and reloaded")
 
@@ -118,11 +118,11 @@ def test_open_tab_works_after_every_pod_is_replaced(
     person.screenshot("conversation continued on new pods")
     requests = [each for each in model.requests() if second in str(each["body"])]
     assert requests, f"expected a request to the model with {second!r}, got none"
-    assert all(first in str(each["body"]) for each in requests), (
-        f"expected {first!r} in the model's request, got {requests}"
+    assert any(first in str(each["body"]) for each in requests), (
+        f"expected {first!r} in a request to the model, got {requests}"
     )
 
-    person.page.reload()
+    person.reload()
     expect(person.messages_by(screens.you)).to_have_text([first, second])
     person.click(person.link(screens.tasks_link))
     person.expect_signed_in()
@@ -140,9 +140,9 @@ def test_open_tab_works_after_every_pod_is_replaced(
 
 @pytest.mark.rule("SCY-06", "STA-04")
 @pytest.mark.parametrize("person", [DESKTOP, PHONE], ids=["light desktop", "dark phone"], indirect=True)
-def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, user: User) -> None:
-    """With Tab, Enter, Space and letters, in the page's tab order."""
-    screens, keyboard = person.screens, person.page.keyboard
+def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, users: Callable[[], User]) -> None:
+    """With Tab, Enter, Space and letters, in the page's tab order; the user has no other task."""
+    user, screens, keyboard = users(), person.screens, person.page.keyboard
     person.open(screens.sign_in)
     expect(person.button(screens.sign_in_button)).to_be_visible()
     person.tab_to(person.text_field(screens.email))
@@ -151,6 +151,7 @@ def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, user: User) -> N
     keyboard.type(user.password)
     person.screenshot("filled in by keyboard")
     person.submit_with_retry(lambda: keyboard.press("Enter"))
+    person.expect_signed_in()
     title = f"typed {secrets.token_hex(6)}"
     person.tab_to(person.text_field(screens.new_task))
     keyboard.type(title)

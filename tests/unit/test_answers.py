@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jwt
 import pytest
 import requests
@@ -92,6 +94,18 @@ def test_prompts_of_both_apis_are_read_alike() -> None:
         assert prompts.results(body) == ["x"]
         assert "ä" in prompts.text(body)
     assert prompts.messages({}) == []
+    assert prompts.messages({"input": "hello"}) == [("user", "hello")]
+
+
+def test_turn_is_told_from_other_requests_to_the_model() -> None:
+    def body(*said: str, called: bool = False) -> dict[str, object]:
+        items = [{"role": "user", "content": text} for text in said]
+        return {"messages": [*items, *([{"name": "add_task", "arguments": "{}"}] if called else [])]}
+
+    guard, turn, result, title = body("b"), body("a", "b"), body("a", "b", called=True), body("a title")
+    assert prompts.longest([guard, turn, result, title]) is turn
+    assert prompts.final([guard, turn, result, title]) is result
+    assert (prompts.longest([]), prompts.final([])) == ({}, {})
 
 
 def test_changed_rows_are_named_by_table() -> None:
@@ -102,7 +116,8 @@ def test_changed_rows_are_named_by_table() -> None:
 
 
 def person(target: Target, claims: object) -> User:
-    return User(target, Gateway(target, "127.0.0.1", 1), "u1", "a@example.com", "password", signed(claims, KEY))
+    cookies = {target.auth.cookie: signed(claims, KEY)}
+    return User(target, Gateway(target, "127.0.0.1", 1), "u1", "a@example.com", "password", cookies)
 
 
 def test_lists_are_those_of_the_target(target: Target) -> None:
@@ -111,14 +126,7 @@ def test_lists_are_those_of_the_target(target: Target) -> None:
     assert lists["tasks with the tag"] == "/api/u1/tasks?tag=a%20%26%20b"
     assert lists["tasks found"] == "/api/u1/tasks?q=100%25"
     unnamed = {"pending_query": None, "completed_query": None, "tag_query": None, "search_query": None}
-    without = User(
-        target.model_copy(update={"api": target.api.model_copy(update=unnamed)}),
-        user.gateway,
-        "u1",
-        user.email,
-        user.password,
-        user.token,
-    )
+    without = replace(user, target=target.model_copy(update={"api": target.api.model_copy(update=unnamed)}))
     assert task_lists(without, tag="a", text="b") == {"tasks": "/api/u1/tasks"}
 
 

@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 
-from acceptance.client import forms
-from acceptance.client.forms import Form, form_with_button, text_form
 from acceptance.core.target import DEFAULT_TARGET, load
 from acceptance.traffic import changes
 from acceptance.traffic.changes import Changer, Changes, settle_changes
 from acceptance.traffic.write_ledger import Write
 
 TARGET = load(DEFAULT_TARGET)
-PAGE = """
-<form role="search"><input type="search" name="q"></form>
-<form method="post" action="/remove"><input type="hidden" name="id" value="7"><button>Delete</button></form>
-<form method="POST" action="/add" enctype="multipart/form-data">
-  <input type="hidden" name="$ACTION" value="x"><input name="title"><input type="checkbox" name="urgent"></form>
-<input name="outside">
-"""
+PAGE = '<form method="post" action="/add"><input name="title"></form>'
 
 
 @dataclass
@@ -61,23 +53,6 @@ def changer(user: FakeUser) -> Changer:
     return Changer(user, "http://origin")  # type: ignore[arg-type]
 
 
-def test_form_that_adds_something_is_recognised() -> None:
-    assert text_form(PAGE) == Form("/add", "post", multipart=True, hidden={"$ACTION": "x"}, texts=["title"])
-    assert text_form("<p>rendered by scripts</p>") is None
-
-
-@pytest.mark.parametrize(("multipart", "kind"), [(True, "files"), (False, "data")])
-def test_form_is_submitted_as_a_browser_does(multipart: bool, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(forms, "send", lambda _gateway, _method, url, **kwargs: sent.append((url, kwargs)))
-    form = Form("/add", "post", multipart, {"$ACTION": "x"}, ["title"])
-    forms.submit(FakeUser(), form, "http://shop:3000/tasks?q=x", "milk", "http://origin")  # type: ignore[arg-type]
-    ((url, kwargs),) = sent
-    assert url == "http://shop:3000/add"
-    assert set(kwargs[kind]) == {"$ACTION", "title"}
-    assert kwargs["headers"]["Origin"] == "http://origin"
-
-
 @pytest.mark.parametrize(("status", "acknowledged"), [(200, True), (204, True), (503, False), (302, False)])
 def test_only_a_2xx_acknowledges_an_update_or_a_deletion(status: int, acknowledged: bool) -> None:
     one = changer(FakeUser(status))
@@ -96,21 +71,36 @@ def test_change_without_a_response_is_noted_as_not_acknowledged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "location", "acknowledged"),
-    [(303, "/tasks", True), (303, "/tasks?error=too-long", False), (200, "", False), (503, "", False)],
+    ("status", "location", "text", "acknowledged"),
+    [
+        (303, "/tasks", "", True),
+        (303, "/tasks?error=too-long", "", False),
+        (200, "", '<form><button role="checkbox">{title}</button></form>', True),
+        (200, "", '<label><input type="checkbox"> {title}</label>', True),
+        (200, "", '<p role="alert">Could not add {title}.</p><input name="title" value="{title}">', False),
+        (503, "", '<form><button role="checkbox">{title}</button></form>', False),
+    ],
 )
-def test_only_a_redirect_acknowledges_a_form(
-    status: int, location: str, acknowledged: bool, monkeypatch: pytest.MonkeyPatch
+def test_redirect_or_the_task_on_the_page_acknowledges_a_form(
+    status: int, location: str, text: str, acknowledged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Gateway:
         def url(self, _component: str, path: str) -> str:
             return f"http://shop:3000{path}"
 
+    def submit(_user: object, _form: object, _page: str, title: str, _origin: str) -> Answer:
+        return Answer(status, text.format(title=title), {"Location": location})
+
     monkeypatch.setattr(changes, "send", lambda *_args, **_kwargs: Answer(200))
-    monkeypatch.setattr(changes, "submit", lambda *_: Answer(status, headers={"Location": location}))
+    monkeypatch.setattr(changes, "submit", submit)
     one = changer(FakeUser(gateway=Gateway()))
     one.add()
     assert [write.acknowledged for write in one.changes["submitted"].writes] == [acknowledged]
+
+
+def test_page_without_named_screens_acknowledges_nothing() -> None:
+    answer = Answer(200, "<button>milk</button>")
+    assert not changes.shows_task(answer, None, "milk")  # type: ignore[arg-type]
 
 
 class FakeDatabase:
@@ -150,18 +140,3 @@ def test_lost_update_and_deletion_that_was_not_made_are_found() -> None:
 def test_changes_of_which_none_was_acknowledged_prove_nothing() -> None:
     none = Changes("submitted tasks", token="m", writes=[Write("m-0", False)])  # noqa: S106 - a marker
     assert settle_changes([none], TARGET.tables, FakeDatabase()) == {}  # type: ignore[arg-type]
-
-
-LABELLED = """<form method="post" action="/in"><label>Name <input name="n"></label>
-<label for="p">Password</label><input id="p" type="password" name="secret"><input aria-label="Code" name="c">
-<input type="hidden" name="h" value="1"><input type="checkbox" name="agree"><button>Sign <b>in</b></button></form>
-<form method="post" action="/out"><button aria-label="Leave">x</button></form>"""
-
-
-def test_forms_are_found_by_buttons_and_filled_in_by_labels() -> None:
-    sign_in, leave = form_with_button(LABELLED, "Sign in"), form_with_button(LABELLED, "Leave")
-    assert sign_in is not None
-    assert leave is not None
-    assert sign_in.labels == {"Name": "n", "Password": "secret", "Code": "c"}
-    assert (sign_in.hidden, leave.action) == ({"h": "1"}, "/out")
-    assert form_with_button(LABELLED, "Sign up") is None

@@ -13,7 +13,6 @@ import requests
 from acceptance.checks.finding import Untested
 from acceptance.client import user
 from acceptance.client.endpoints import UserResources, endpoints
-from acceptance.client.port_forward import require_port_forward
 from acceptance.client.simultaneous import send_together
 from acceptance.client.user import send
 from acceptance.core.deadlines import Deadline
@@ -89,7 +88,7 @@ def test_no_chat_turn_is_sent_to_a_real_model(target: Target) -> None:
     def person(**changes: object) -> user.User:
         stated = target.model_copy(update=changes)
         obstacle = user.chat_obstacle(stated, own_release=True)
-        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", "token", obstacle)
+        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", {}, obstacle)
 
     assert person().chat_path == "/api/1/chat"
     without_url = person(values=target.values.model_copy(update={"model_base_url": None}))
@@ -123,22 +122,6 @@ def test_plan_that_cannot_succeed_has_an_obstacle() -> None:
         assert plan_obstacle(plan, gateway()) == (
             "GET /?q={token} was answered 503 instead of 200 before anything was disturbed"
         )
-
-
-@pytest.mark.parametrize(
-    ("notes", "reason"),
-    [
-        ("Run:\n  minikube service todo-frontend -n todo\n", "prints `minikube service todo-frontend -n todo`"),
-        ("Open the page.\n", None),
-        ("minikube service a\nkubectl port-forward svc/a 8080:80\n", None),
-    ],
-)
-def test_notes_for_minikube_are_untested_elsewhere(notes: str, reason: str | None) -> None:
-    if reason is None:
-        assert (require_port_forward(notes) is None) == ("port-forward" not in notes)
-        return
-    with pytest.raises(Untested, match=reason):
-        require_port_forward(notes)
 
 
 def test_requests_that_are_sent_together_start_together_and_keep_their_order() -> None:

@@ -95,6 +95,12 @@ def test_process_that_ended_while_it_was_read_is_left_out(cut: str) -> None:
     assert [process.pid for process in found["abc"]] == [41]
 
 
+def test_process_of_which_a_line_was_not_read_is_left_out() -> None:
+    start, _, end = PRINTED.partition("process abc 42")
+    _, found = parse_processes(f"{start}process abc 42{end.replace('CapEff', 'CapEf')}")
+    assert [process.pid for process in found["abc"]] == [41]
+
+
 class FakeNode:
     """A node whose PIDs began again at 1: a probe's command, since ended, has a lower one than the container."""
 

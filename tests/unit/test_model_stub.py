@@ -131,6 +131,16 @@ def test_tools_of_other_names_are_called(stub: Stub, message: str, calls: list[A
     assert made == calls
 
 
+@pytest.mark.parametrize("name", ["ref", "todo_ref", "key", "taskKey", "identifier", "reference", "guid"])
+def test_identifiers_of_other_names_are_read(stub: Stub, name: str) -> None:
+    tools = [offered("list_tasks"), offered("complete_task", name)]
+    listed = json.dumps([{"title": "Buy milk again", name: "t2"}, {"title": "Buy milk", name: "t1"}])
+    history: list[Any] = [user("complete task: Buy milk")]
+    assert calls_of(stub, history, tools) == [("list_tasks", {})]
+    history.append({"type": "function_call_output", "call_id": "c", "output": listed})
+    assert calls_of(stub, history, tools) == [("complete_task", {name: "t1"})]
+
+
 def test_tool_result_is_quoted_in_both_apis(stub: Stub) -> None:
     conversation = [user("add task: X"), {"type": "function_call_output", "call_id": "c", "output": "added X"}]
     (item,) = stub.post("/v1/responses", model="m", input=conversation).json()["output"]

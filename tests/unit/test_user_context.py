@@ -443,13 +443,14 @@ def test_paused_containers_are_resumed_first(machine: Machine, described: Contex
 def test_sign_up_sends_the_releases_origin(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, object]] = []
 
-    def post(_: requests.Session, url: str, **kwargs: object) -> requests.Response:
+    def request(_: requests.Session, method: str, url: str, **kwargs: object) -> requests.Response:
+        assert method == "POST"
         sent.append((url, kwargs["headers"]))
         answer = requests.Response()
         answer.status_code = 500
         return answer
 
-    monkeypatch.setattr(requests.Session, "post", post)
+    monkeypatch.setattr(requests.Session, "request", request)
     with pytest.raises(AssertionError, match="sign-up was answered 500") as raised:
         sign_up(target, Gateway(target, "127.0.0.1", 1), "http://todo.example", lambda _: None)
     assert not isinstance(raised.value, WaitError)

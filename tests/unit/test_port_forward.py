@@ -1,0 +1,122 @@
+"""The port-forwards of NOTES.txt: which are found, which lead to the frontend, and which answer counts."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import requests
+
+from acceptance.checks.finding import Untested
+from acceptance.client import port_forward
+from acceptance.client.port_forward import PortForward, find_port_forwards, first_answer, frontend_port_forwards
+from acceptance.core.deadlines import Deadline
+from acceptance.core.target import Target
+
+BACKEND = "kubectl port-forward svc/todo-backend-service 8000:8000"
+FRONTEND = "kubectl port-forward service/todo-frontend-service 8080:80"
+BY_PORT = "kubectl port-forward $POD 3000:3000"
+UNTOLD = "kubectl port-forward $POD 8080:$PORT"
+
+
+def printed(target: Target, notes: str) -> list[str]:
+    """The commands that may lead to the frontend, as printed."""
+    found = frontend_port_forwards(notes, target)
+    return [each.command.splitlines()[-1].removeprefix("exec ") for each in found]
+
+
+def test_assignments_come_before_the_command() -> None:
+    (found,) = find_port_forwards(
+        "1. Open:\n\n  export POD=$(kubectl get pods)\n  kubectl -n x port-forward svc/web 8080:80 &\n"
+    )
+    assert found.port == 8080
+    assert found.command.startswith("export POD=")
+    assert found.command.endswith("8080:80")
+    assert find_port_forwards("Open http://localhost:3000") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "port", "remote"),
+    [
+        ("svc/web 3000:3000 -n todo", "svc/web 3000:3000 -n todo", 3000, "3000"),
+        ("svc/web 3000:http", "svc/web 3000:http", 3000, "http"),
+        ("svc/web 8080:80 --address 127.0.0.1", "svc/web 8080:80 --address 127.0.0.1", 8080, "80"),
+        ("$POD_NAME 8080:$CONTAINER_PORT", "$POD_NAME 8080:$CONTAINER_PORT", 8080, "$CONTAINER_PORT"),
+        ("svc/web 3000   # then open the page", "svc/web 3000", 3000, "3000"),
+        ("svc/web 3000:3000 &", "svc/web 3000:3000", 3000, "3000"),
+        ("svc/web 3000:3000 > /dev/null 2>&1 &", "svc/web 3000:3000", 3000, "3000"),
+        ("svc/web \\\n    8080:80 \\\n    -n todo", "svc/web  8080:80  -n todo", 8080, "80"),
+    ],
+)
+def test_commands_are_read_with_options_and_lines(arguments: str, command: str, port: int, remote: str) -> None:
+    found = find_port_forwards(f"  kubectl port-forward {arguments}\n")
+    assert found == [PortForward(f"exec kubectl port-forward {command}", port, remote)]
+
+
+def test_any_local_port_is_one_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_forward, "free_port", lambda: 45678)
+    (found,) = find_port_forwards("kubectl port-forward svc/web :80 -n todo\n")
+    assert found == PortForward("exec kubectl port-forward svc/web 45678:80 -n todo", 45678, "80")
+
+
+@pytest.mark.parametrize(
+    ("notes", "chosen"),
+    [
+        ([BACKEND, FRONTEND], [FRONTEND]),
+        ([UNTOLD, FRONTEND], [FRONTEND]),
+        ([BACKEND, BY_PORT, UNTOLD], [BY_PORT]),
+        ([BACKEND, UNTOLD, UNTOLD], [UNTOLD, UNTOLD]),
+        ([BACKEND], []),
+        (["minikube service a", UNTOLD], [UNTOLD]),
+        (["Open the page."], []),
+    ],
+)
+def test_frontends_port_forward_is_told_from_others(target: Target, notes: list[str], chosen: list[str]) -> None:
+    assert printed(target, "\n".join(notes)) == chosen
+
+
+def test_notes_for_minikube_are_untested_elsewhere(target: Target) -> None:
+    with pytest.raises(Untested, match="prints `minikube service todo-frontend -n todo`"):
+        frontend_port_forwards("Run:\n  minikube service todo-frontend -n todo\n", target)
+
+
+def test_target_without_a_frontend_is_untested(target: Target) -> None:
+    components = {"backend": target.components["backend"]}
+    with pytest.raises(Untested, match="names no frontend"):
+        frontend_port_forwards(FRONTEND, target.model_copy(update={"components": components}))
+
+
+def serve(port: int, status: int) -> PortForward:
+    """A command that answers every request on a port with a status."""
+    handler = (
+        "import http.server as h; H = type('H', (h.BaseHTTPRequestHandler,), "
+        f"dict(do_GET=lambda s: (s.send_response({status}), s.send_header('Content-Length', '0'), s.end_headers()))); "
+        f"h.HTTPServer(('127.0.0.1', {port}), H).serve_forever()"
+    )
+    return PortForward(f'exec {sys.executable} -c "{handler}"', port, "80")
+
+
+def is_ok(answer: requests.Response) -> bool:
+    return answer.ok
+
+
+def test_command_whose_answer_is_right_counts() -> None:
+    ended = PortForward("exec false", port_forward.free_port(), "80")
+    wrong, right = (serve(port_forward.free_port(), status) for status in (404, 200))
+    assert first_answer([ended, wrong, right], "/", is_ok)[0] == right
+    assert first_answer([right, wrong], "/", is_ok)[0] == right
+    command, answer = first_answer([ended, wrong], "/", is_ok)
+    assert (command, answer.status_code) == (wrong, 404)
+    with pytest.raises(AssertionError, match="ended with exit code 1"):
+        first_answer([wrong, ended], "/", is_ok)
+
+
+def test_redirects_without_end_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_forward, "TUNNEL_UP", Deadline("tunnel", 1, "short for a test"))
+
+    def redirected(*_: object, **__: object) -> None:
+        raise requests.TooManyRedirects("Exceeded 30 redirects.")
+
+    monkeypatch.setattr(requests.Session, "get", redirected)
+    with pytest.raises(AssertionError, match="Exceeded 30 redirects"):
+        first_answer([PortForward("exec sleep 60", port_forward.free_port(), "80")], "/", is_ok)

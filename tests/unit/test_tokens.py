@@ -1,0 +1,83 @@
+"""Sessions: which cookies a browser keeps and sends, and how the backend is given the token."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+
+import pytest
+
+from acceptance.client.tokens import (
+    authorization,
+    cookie_header,
+    kept_cookies,
+    secrets_in,
+    token_cookie,
+    token_header,
+    token_in,
+)
+from acceptance.core.target import Auth
+
+AUTH = Auth()
+
+
+def received(*lines: str, had: dict[str, str] | None = None) -> dict[str, str]:
+    given = [each for line in lines for each in SimpleCookie(line).items()]
+    return kept_cookies(had or {}, given)
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("a=new; Path=/; HttpOnly; Max-Age=86400", {"a": "new"}),
+        ("a=new; Expires=Wed, 21 Oct 2099 07:28:00 GMT", {"a": "new"}),
+        ("a=new; Expires=Wed, 21 Oct 2015 07:28:00 GMT", {}),
+        ("a=new; Expires=Thu, 01-Jan-1970 00:00:00 GMT", {}),
+        ("a=new; Expires=Wed, 21 Oct 2015 07:28:00 GMT; Max-Age=60", {"a": "new"}),
+        ("a=new; Max-Age=0", {}),
+        ("a=new; Max-Age=-1", {}),
+        ("a=; Path=/", {}),
+        ('a="new"', {"a": '"new"'}),
+        ("b=2", {"a": "old", "b": "2"}),
+    ],
+)
+def test_cookies_are_kept_as_a_browser_does(line: str, kept: dict[str, str]) -> None:
+    assert received(line, had={"a": "old"}) == kept
+
+
+def test_every_cookie_is_sent_under_its_own_name() -> None:
+    cookies = received("__Secure-better-auth.session_token=s.sig%3D", "__Secure-better-auth.session_data=a.b.c")
+    expected = "__Secure-better-auth.session_token=s.sig%3D; __Secure-better-auth.session_data=a.b.c"
+    assert cookie_header(cookies) == {"Cookie": expected}
+    assert cookie_header({}) == {}
+    assert token_in(AUTH, cookies) == "a.b.c"
+    assert token_cookie(AUTH, cookies) == "__Secure-better-auth.session_data"
+
+
+def test_split_token_is_joined_in_order() -> None:
+    cookies = {f"better-auth.session_data.{number}": f"{number}-" for number in (10, 2, 0, 1)}
+    assert token_in(AUTH, cookies) == "0-1-2-10-"
+    assert token_cookie(AUTH, cookies) == "better-auth.session_data"
+
+
+def test_cookies_without_a_session_have_no_token() -> None:
+    cookies = {"better-auth.session_data_old": "a.b.c", "theme": "dark"}
+    assert token_in(AUTH, cookies) is None
+    assert token_cookie(AUTH, cookies) == "better-auth.session_data"
+
+
+def test_backend_is_given_the_token_as_it_takes_it() -> None:
+    cookies = {"better-auth.session_token": "s", "better-auth.session_data": "a.b.c"}
+    assert authorization(AUTH, cookies) == {"Authorization": "Bearer a.b.c"}
+    by_cookie = AUTH.model_copy(update={"carriers": ("cookie",)})
+    assert authorization(by_cookie, cookies) == cookie_header(cookies)
+    assert token_header("cookie", "forged", "name") == {"Cookie": "name=forged"}
+    assert token_header("bearer", "forged", "name") == {"Authorization": "Bearer forged"}
+
+
+def test_short_values_are_no_secrets() -> None:
+    assert secrets_in(AUTH, {"theme": "dark", "better-auth.session_data": "a" * 20}) == {"a" * 20}
+
+
+def test_backend_takes_the_token_in_some_way() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Auth.model_validate({"carriers": []})

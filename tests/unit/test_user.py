@@ -1,0 +1,167 @@
+"""A user's requests: signing up, whole lists in parts, and answers of another shape than expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+import requests
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from acceptance.client import user as module
+from acceptance.client.endpoints import create_resources
+from acceptance.client.user import User, sign_up
+from acceptance.core.target import Target
+from acceptance.provision.gateway import Gateway
+from acceptance.traffic.plans import page_views, task_writes
+
+PAGED = "limit={limit}&offset={offset}"
+ORIGIN = "http://todo.example"
+
+
+@dataclass
+class Application:
+    """Answers requests in place of the release; `answer` returns status, body and cookies for a method and URL."""
+
+    answer: Callable[[str, str], tuple[int, object, list[str]]]
+    asked: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def send(self, _: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
+        self.asked.append(f"{method} {url.partition('//')[2].partition('/')[2]}")
+        self.headers.append(kwargs.get("headers", {}))
+        status, body, cookies = self.answer(method, url)
+        response = requests.Response()
+        response.status_code = status
+        response._content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response.raw = HTTPResponse(headers=HTTPHeaderDict([("Set-Cookie", each) for each in cookies]))
+        return response
+
+
+@pytest.fixture
+def released(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, str], object]], Application]:
+    """`released(answer)` is an application whose responses have the status that is asked for, and this body."""
+
+    def start(answer: Callable[[str, str], object]) -> Application:
+        application = Application(lambda method, url: (201 if method == "POST" else 200, answer(method, url), []))
+        monkeypatch.setattr(module, "send", application.send)
+        return application
+
+    return start
+
+
+def person(target: Target, **api: object) -> User:
+    stated = target.model_copy(update={"api": target.api.model_copy(update=api)})
+    cookies = {"better-auth.session_token": "s", target.auth.cookie: "a.b.c"}
+    return User(stated, Gateway(stated, "127.0.0.1", 1), "u1", "a@example.com", "password", cookies)
+
+
+def part_of(items: list[dict[str, Any]], url: str, *, default: int, most: int) -> list[dict[str, Any]]:
+    """What an API that gives parts answers: as many items as are asked for, but not more than `most`."""
+    query = {name: int(values[0]) for name, values in parse_qs(urlsplit(url).query).items() if name != "q"}
+    begin = query.get("offset", 0)
+    return items[begin : begin + min(query.get("limit", default), most)]
+
+
+@pytest.mark.parametrize(("default", "most"), [(10, 30), (20, 100), (50, 50), (120, 120), (1000, 1000)])
+@pytest.mark.parametrize("count", [0, 10, 120])
+def test_all_items_are_read_in_parts(
+    target: Target, released: Callable[..., Application], default: int, most: int, count: int
+) -> None:
+    items = [{"id": number} for number in range(count)]
+    application = released(lambda _, url: part_of(items, url, default=default, most=most))
+    user = person(target, page_query=PAGED, messages_page_query=PAGED)
+    assert user.tasks() == items
+    assert user.tasks("/api/u1/tasks?q=7") == items
+    assert user.conversations() == items
+    assert user.messages(3) == items
+    if count:
+        for path in ("tasks?q=7&limit=50", "conversations?limit=50", "conversations/3/messages?limit=50"):
+            assert any(each.startswith(f"GET api/u1/{path}&offset=") for each in application.asked)
+
+
+def test_list_without_a_query_for_parts_is_read_once(target: Target, released: Callable[..., Application]) -> None:
+    application = released(lambda *_: [{"id": 1}])
+    user = person(target, page_query=None)
+    assert [user.tasks(), user.messages(3), user.tags()] == [[{"id": 1}]] * 3
+    assert len(application.asked) == 3
+
+
+def test_query_that_has_no_effect_fails(target: Target, released: Callable[..., Application]) -> None:
+    released(lambda *_: [{"id": 1}, {"id": 2}])
+    with pytest.raises(AssertionError, match="offset=2 what follows the first 2, got the first"):
+        person(target, page_query=PAGED).tasks()
+
+
+def test_missing_field_fails_with_the_request(target: Target, released: Callable[..., Application]) -> None:
+    released(lambda *_: [{"id": 1, "tags": [{"label": "home"}]}])
+    (task,) = person(target, page_query=None).tasks()
+    assert task["id"] == 1
+    assert task.get("title") is None
+    with pytest.raises(AssertionError, match=r"GET /api/u1/tasks: expected the field title, got \{'id': 1"):
+        task["title"]
+    with pytest.raises(AssertionError, match="expected the field name"):
+        task["tags"][0]["name"]
+
+
+@pytest.mark.parametrize("body", [b"<p>Welcome</p>", [1, 2], {"items": []}, "text", None, 5])
+def test_answer_of_another_shape_fails(target: Target, released: Callable[..., Application], body: object) -> None:
+    released(lambda *_: body)
+    user = person(target)
+    for request in (user.tasks, lambda: user.add_task("a"), lambda: user.add_tag("a")):
+        with pytest.raises(AssertionError, match="expected"):
+            request()
+
+
+@pytest.mark.parametrize("tag", [{"name": "a"}, {"id": None}, ["a"], None])
+def test_tag_without_an_identifier_is_none(target: Target, released: Callable[..., Application], tag: object) -> None:
+    released(lambda _, url: tag if url.endswith("tags") else {"id": 1})
+    with pytest.raises(AssertionError, match="expected a tag"):
+        create_resources(person(target, chat=None), "text")
+
+
+def test_requests_carry_the_token_as_the_target_says(target: Target, released: Callable[..., Application]) -> None:
+    application = released(lambda *_: [])
+    by_header = person(target)
+    cookies = {"Cookie": "better-auth.session_token=s; better-auth.session_data=a.b.c"}
+    auth = target.auth.model_copy(update={"carriers": ("cookie",)})
+    by_cookie = person(target.model_copy(update={"auth": auth}))
+    for user, expected in ((by_header, {"Authorization": "Bearer a.b.c"}), (by_cookie, cookies)):
+        user.tasks()
+        assert application.headers[-1] == expected
+        assert task_writes(user).headers == expected | {"Content-Type": "application/json"}
+        assert page_views(user).headers == cookies
+    assert by_cookie.token_header("forged") == {"Cookie": "better-auth.session_data=forged"}
+
+
+@pytest.mark.parametrize("signs_in", [True, False])
+def test_sign_up_need_not_sign_in(target: Target, monkeypatch: pytest.MonkeyPatch, signs_in: bool) -> None:
+    token = jwt.encode({"user": {"id": "u7"}}, "k" * 32)
+    session = [f"__Secure-better-auth.session_data={token}; Path=/", "__Secure-better-auth.session_token=a-secret"]
+
+    def answer(_: str, url: str) -> tuple[int, object, list[str]]:
+        opens = signs_in or url.endswith(target.auth.sign_in)
+        return 200, {}, session if opens else ["locale=en"]
+
+    application, secrets = Application(answer), set[str]()
+    monkeypatch.setattr(module, "send", application.send)
+    user = sign_up(target, Gateway(target, "127.0.0.1", 1), ORIGIN, secrets.add)
+    assert (user.id, user.token) == ("u7", token)
+    assert [len(application.asked), "locale" in user.cookies] == ([1, False] if signs_in else [2, True])
+    assert application.headers[-1] == {"Origin": ORIGIN}
+    assert secrets == {user.password, token, "a-secret"}
+
+
+def test_sign_up_without_a_response_fails(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(_: requests.Session, *_args: object, **_kwargs: object) -> requests.Response:
+        raise requests.ReadTimeout("read timed out")
+
+    monkeypatch.setattr(requests.Session, "request", hang)
+    monkeypatch.setattr(Gateway, "check_connection", lambda _: None)
+    with pytest.raises(AssertionError, match=r"sign-up/email: expected an answer, got read timed out"):
+        sign_up(target, Gateway(target, "127.0.0.1", 1), ORIGIN, lambda _: None)
