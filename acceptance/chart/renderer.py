@@ -117,9 +117,9 @@ class Renderer:
         return schema(self.chart)
 
     @cached_property
-    def template_texts(self) -> list[str]:
-        """The texts of all template files."""
-        return [text for _, text in templates(self.chart)]
+    def templates(self) -> dict[str, str]:
+        """The text of every template file by its path, subcharts included."""
+        return dict(templates(self.chart))
 
     def required(self) -> dict[str, Any]:
         """Return the values without which the chart does not render: the target's values and the credentials."""
@@ -236,7 +236,7 @@ class Renderer:
                 chart=ChartState(
                     metadata=self.metadata,
                     values=merge_values(self.shipped, file_values, values),
-                    templates=dict(templates(self.chart)),
+                    templates=self.templates,
                     schema=self.schema,
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
