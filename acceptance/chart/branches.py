@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 VALUE = re.compile(r"\$?\.Values((?:\.\w+)+)")
@@ -32,12 +32,13 @@ class Branch:
     Attributes:
         content: Its text, without the branches within.
         conditions: What decides whether it is rendered: the tests of all branches around it, and of those before it.
-        taken: The template's text in which it is rendered.
+        taken: The template's text in which it is rendered; if conditions come before its own, also the text in which
+            it is rendered unless one of these is met.
     """
 
     content: str
     conditions: tuple[str, ...]
-    taken: str
+    taken: tuple[str, ...]
 
 
 @dataclass
@@ -76,15 +77,20 @@ def branches(text: str) -> Iterator[Branch]:
 def _branch(text: str, blocks: list[_Open]) -> Iterator[Branch]:
     """Yield the branch that ends, if it has conditions."""
     passed = {each: LEFT_OUT for block in blocks for each in block.passed}
-    decided = passed | {block.condition: TAKEN for block in blocks if block.condition is not None}
-    if not decided:
-        return
-    taken = text
+    own = {block.condition: TAKEN for block in blocks if block.condition is not None}
+    decided = passed | own
+    if decided:
+        taken = (_replaced(text, decided), *([_replaced(text, own)] if passed and own else []))
+        yield Branch(blocks[-1].content, tuple(each["test"] for each in decided), taken)
+
+
+def _replaced(text: str, decided: Mapping[re.Match[str], Mapping[str, str]]) -> str:
+    """Return the text with other tests in place of some, by the kind of their actions."""
     for condition in sorted(decided, key=lambda each: -each.start()):
         test = decided[condition][condition["kind"]].format(test=condition["test"])
         new = f"{condition['start']} {condition['variable'] or ''}{test}"
-        taken = f"{taken[: condition.start()]}{new}{taken[condition.end() :]}"
-    yield Branch(blocks[-1].content, tuple(each["test"] for each in decided), taken)
+        text = f"{text[: condition.start()]}{new}{text[condition.end() :]}"
+    return text
 
 
 def depends_on(condition: str) -> set[str] | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from acceptance.chart.branches import LITERAL, branches, depends_on
+from acceptance.chart.branches import LITERAL, Branch, branches, depends_on
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.values_schema import resolve
 from acceptance.core.fields import mapping_at
@@ -32,18 +32,23 @@ def edited(renderer: Renderer, texts: Mapping[str, str]) -> Iterator[Renderer]:
 def with_branches_of(renderer: Renderer, template: str) -> Iterator[Renderer]:
     """Yield a copy for each branch of a template file, and for each one that includes what it defines."""
     names = [match["name"] for match in DEFINITION.finditer(renderer.templates[template])]
-    yield from _with_branches(renderer, lambda file, content: file == template or _includes(content, names))
+    yield from _with_branches(renderer, lambda file, branch: file == template or _includes(branch.content, names))
 
 
 def with_branches_on(renderer: Renderer, key: str) -> Iterator[Renderer]:
-    """Yield a copy for each branch that mentions a key of the values, and for each one that includes what does."""
+    """Yield copies for each branch that mentions a key of the values or depends on one, or includes what does."""
     names = [
         match["name"]
         for text in renderer.templates.values()
         for match in DEFINITION.finditer(text)
         if _mentions(match["body"], key)
     ]
-    yield from _with_branches(renderer, lambda _, content: _mentions(content, key) or _includes(content, names))
+
+    def concerns(_: str, branch: Branch) -> bool:
+        texts = (branch.content, *branch.conditions)
+        return any(_mentions(each, key) for each in texts) or _includes(branch.content, names)
+
+    yield from _with_branches(renderer, concerns)
 
 
 def texts_beside(renderer: Renderer, key: str) -> list[str]:
@@ -63,15 +68,16 @@ def _includes(content: str, names: list[str]) -> bool:
     return any(f'"{name}"' in content for name in names)
 
 
-def _with_branches(renderer: Renderer, chosen: Callable[[str, str], bool]) -> Iterator[Renderer]:
-    """Yield a copy for each branch that is chosen by its file and its content, and whose conditions can be met."""
+def _with_branches(renderer: Renderer, chosen: Callable[[str, Branch], bool]) -> Iterator[Renderer]:
+    """Yield copies for each branch that is chosen, given its file, and whose conditions can be met."""
     for file, text in renderer.templates.items():
         if not (renderer.chart / file).is_file():
             continue  # in the archive of a subchart
         for branch in branches(text):
-            if chosen(file, branch.content) and all(_can_be_met(renderer, file, each) for each in branch.conditions):
-                with edited(renderer, {file: branch.taken}) as copy:
-                    yield copy
+            if chosen(file, branch) and all(_can_be_met(renderer, file, each) for each in branch.conditions):
+                for taken in branch.taken:
+                    with edited(renderer, {file: taken}) as copy:
+                        yield copy
 
 
 def _can_be_met(renderer: Renderer, file: str, condition: str) -> bool:

@@ -16,9 +16,12 @@ def test_text_without_conditions_has_no_branch() -> None:
 def test_each_branch_of_a_chain_is_taken() -> None:
     one, two, three = branches(CHAIN)
     assert [each.content for each in (one, two, three)] == ["one", "two", "three"]
-    assert one.taken == CHAIN.replace("if not .a", "if true", 1)
-    assert two.taken == "{{- if false }}one{{ else if true -}}two{{ else }}three{{ end }}"
-    assert three.taken == "{{- if false }}one{{ else if false -}}two{{ else }}three{{ end }}"
+    assert one.taken == (CHAIN.replace("if not .a", "if true", 1),)
+    assert two.taken == (
+        "{{- if false }}one{{ else if true -}}two{{ else }}three{{ end }}",
+        "{{- if not .a }}one{{ else if true -}}two{{ else }}three{{ end }}",
+    )
+    assert three.taken == ("{{- if false }}one{{ else if false -}}two{{ else }}three{{ end }}",)
     assert three.conditions == ("not .a", "and .b (eq .c `}}`)")
 
 
@@ -27,7 +30,7 @@ def test_branch_within_others_is_taken() -> None:
     assert (inner.content, outer.content) == ("{{ $e }}", "x{{ range $i, $e := .b }}y")
     assert inner.taken == (
         '{{ with default (dict "acceptance" "1") (.a) }}x'
-        '{{ range $i, $e := default (list (dict "acceptance" "1")) (.b) }}{{ $e }}{{ end }}y{{ end }}'
+        '{{ range $i, $e := default (list (dict "acceptance" "1")) (.b) }}{{ $e }}{{ end }}y{{ end }}',
     )
 
 
