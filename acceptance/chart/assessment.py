@@ -169,10 +169,9 @@ def _bounds() -> Iterator[Assertion]:
     def shadowed(credential: str, component: str, chart: RenderedChart) -> list[Finding]:
         return run(bounds.shadowed_credential(chart.renderer.target, credential, component), chart)
 
-    def long_name(excess: int, chart: RenderedChart) -> list[Finding]:
+    def long_name(chart: RenderedChart) -> list[Finding]:
         chart.require_rendered()
-        case = long_names.longest_name(chart.renderer, chart.defaults, excess)
-        return long_names.check_names(case, chart.renderer)
+        return run(long_names.too_long_name(chart.renderer, chart.defaults), chart)
 
     for case in bounds.cases():
         yield Assertion(case.id, "bounds", (case.rule,), case.component, partial(run, case))
@@ -180,8 +179,7 @@ def _bounds() -> Iterator[Assertion]:
         yield Assertion(given.id, "bounds", (given.rule,), given.component, _on_defaults(partial(check_given, given)))
     for excess, outcome in ((0, "accepted"), (1, "refused")):
         yield Assertion(f"CFG-08-total size-{outcome}", "bounds", ("CFG-08",), None, partial(total_size, excess))
-    for excess, outcome in ((0, "accepted"), (1, "refused")):
-        yield Assertion(f"DEP-01-longest name-{outcome}", "bounds", ("DEP-01",), None, partial(long_name, excess))
+    yield Assertion("DEP-01-longest name-refused", "bounds", ("DEP-01",), None, long_name)
     for credential, component in itertools.product(CREDENTIALS, COMPONENTS):
         identifier = f"SEC-11-{component}-{credential} among the settings-refused"
         yield Assertion(identifier, "bounds", ("SEC-11",), component, partial(shadowed, credential, component))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.chart.renderer import Renderer
-from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES
+from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES, unusable_names
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
-from acceptance.checks.values_schema import closed_mappings
+from acceptance.checks.values_schema import closed_mappings, refused_by_schema
 from acceptance.core.fields import at, format_value, mapping_at
 from acceptance.core.rules import load
 from acceptance.core.target import CREDENTIALS, Target
@@ -101,10 +101,16 @@ def check_case(
         return Finding(case.rule, "values", path, expected, actual, advice=may_differ and not target.strict)
 
     if not case.refused:
-        return [] if error is None else [finding(f"{case.name} accepted", f"refused: {error}")]
+        other_notation = case.rule in NOTATIONS and error is not None and refused_by_schema(error)
+        accepted = error is None or other_notation
+        return [] if accepted else [finding(f"{case.name} accepted", f"refused: {error}")]
     if error is None:
-        violations = checks[case.rule, case.component](renderer.with_values(base, values), target)
-        return [finding(f"{case.name} refused", f"rendered in {each.object} {each.field}") for each in violations[:1]]
+        rendered = renderer.with_values(base, values)
+        if case.path == "name_override":
+            broken = unusable_names(rendered)  # which are not those that the target states
+        else:
+            broken = [f"{each.object} {each.field}" for each in checks[case.rule, case.component](rendered, target)]
+        return [finding(f"{case.name} refused", f"rendered in {each}") for each in broken[:1]]
     if not _names(error, case, path, target):
         return [finding(f"{case.name} refused with the key's path", error)]
     return []
@@ -186,7 +192,7 @@ def cases() -> list[Case]:
             "0 and 0%": WithValues(0, {"max_unavailable": "0%"}),
             "0 and 1%, which rounds to 0": WithValues(0, {"max_unavailable": "1%"}),
         },
-        {"0 and 1": WithValues(0, {"max_unavailable": 1}), "25% and 0": "25%"},
+        {"25% and 0": "25%"},  # 0 would be no use beside maxUnavailable 0 (DEP-06), so a chart may refuse it
     )
     add("SVC-05", "service_port", {"0": 0, "65536": 65536}, {"1": 1, "65535": 65535})
     add("POD-16", "container_port", {"0": 0, "65536": 65536}, {"1024": 1024, "65535": 65535})
@@ -283,8 +289,10 @@ def cases() -> list[Case]:
     return found
 
 
-LENIENT = ("CFG-08", "IMG-01")
-"""Of these a chart may accept less: it may stay below what an object can hold, and take the registry elsewhere."""
+LENIENT = ("CFG-08", "DEP-01", "IMG-01")
+"""Of these a chart may accept less: below what an object or a name can hold, and with the registry elsewhere."""
+NOTATIONS = ("POD-07",)
+"""Of these the accepted values are other notations of usual ones, of which a schema may allow one alone."""
 STATED = ("image_repository", "name_override", "service_port", "container_port", "max_surge")
 """Values that the target states, so that other rules refuse what the bounds accept."""
 VARIABLE = "ACCEPTANCE_SIZE"
@@ -361,7 +369,8 @@ def unknown_keys(renderer: Renderer, base: Snapshot) -> list[Finding]:
         raise Untested("the chart has no values.schema.json (CHT-10)")
     if base.chart.rendering.error is not None:
         raise Untested("the chart does not render (CHT-09)")
-    paths = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart)]
+    free = renderer.target.values.extra_config
+    paths = [f"{path}.{UNKNOWN}" if path else UNKNOWN for path in closed_mappings(base.chart, free)]
     values = [merge_values(renderer.required(), with_entry(base.chart.values, path, True)) for path in paths]
     return [
         Finding("CHT-10", "values", path, "refused with its path", each.error or "accepted", not renderer.target.strict)

@@ -117,9 +117,9 @@ class Renderer:
         return schema(self.chart)
 
     @cached_property
-    def template_texts(self) -> list[str]:
-        """The texts of all template files."""
-        return [text for _, text in templates(self.chart)]
+    def templates(self) -> dict[str, str]:
+        """The text of every template file by its path, subcharts included."""
+        return dict(templates(self.chart))
 
     def required(self) -> dict[str, Any]:
         """Return the values without which the chart does not render: the target's values and the credentials."""
@@ -212,16 +212,16 @@ class Renderer:
         values, without_secrets = self.required(), target.chart.values
         file_values = parse_mapping(read_text_or_empty(files[0])) if files else {}
 
-        def render_with(path: str | None, value: Any, how: How) -> Rendering | None:
-            return self.render(merge_values(values, nested(path, value)), how) if path else None
+        def render_with(path: str | None, value: Any, how: How, others: Mapping[str, Any]) -> Rendering | None:
+            return self.render(merge_values(values, others, nested(path, value)), how) if path else None
 
         with ThreadPoolExecutor(WORKERS) as pool:
             rendering = pool.submit(self.render, values, noted)
             rerendering = pool.submit(self.render, values, noted, use_cache=False)
             incomplete = pool.submit(self.render, without_secrets, usual) if without_secrets != values else None
-            hpa_off = pool.submit(render_with, target.values.hpa_enabled, False, usual)
-            elsewhere = replace(usual, namespace=ELSEWHERE)
-            namespace_on = pool.submit(render_with, target.values.namespace_create, True, elsewhere)
+            hpa_off = pool.submit(render_with, target.values.hpa_enabled, False, usual, {})
+            elsewhere, named = replace(usual, namespace=ELSEWHERE), self._namespace_named(file_values)
+            namespace_on = pool.submit(render_with, target.values.namespace_create, True, elsewhere, named)
             lint = pool.submit(self.lint, values, usual)
             dependencies = pool.submit(self.dependencies)
             secret_probes = (
@@ -236,7 +236,7 @@ class Renderer:
                 chart=ChartState(
                     metadata=self.metadata,
                     values=merge_values(self.shipped, file_values, values),
-                    templates=dict(templates(self.chart)),
+                    templates=self.templates,
                     schema=self.schema,
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
@@ -253,6 +253,15 @@ class Renderer:
                     chart_yaml=read_text_or_empty(self.chart / "Chart.yaml"),
                 ),
             )
+
+    def _namespace_named(self, file_values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the value that names the objects' namespace: what ships, else the target's; empty without a path."""
+        target = self.target
+        path = target.values.namespace
+        if path is None:
+            return {}
+        shipped = at(merge_values(self.shipped, file_values, target.chart.values), path)
+        return nested(path, shipped or target.chart.namespace)
 
     def with_values(
         self,

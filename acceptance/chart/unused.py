@@ -1,28 +1,28 @@
 """Unused parts of a chart: templates and values that have no effect on any rendering.
 
-Features are switched on before a part is called unused, and a refused value says nothing.
+Features are switched on before a part is called unused, and branches that mention it are taken whatever their
+conditions say, unless these can't be met. A refused value says nothing.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from acceptance.chart.branches import VALUE
 from acceptance.chart.optional_values import OPTIONAL_VALUES
+from acceptance.chart.reachable import edited, texts_beside, with_branches_of, with_branches_on
 from acceptance.chart.renderer import USUAL, WITH_NOTES, WORKERS, How, Renderer
 from acceptance.checks.finding import Finding
-from acceptance.checks.snapshot import ELSEWHERE, Rendering
+from acceptance.checks.snapshot import ELSEWHERE
 from acceptance.checks.values_schema import resolve
 from acceptance.core.fields import at, list_at, mapping_at
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.manifests import read_text_or_empty
 
-VALUE = re.compile(r"\.Values((?:\.\w+)+)")
 API_VERSION = re.compile(r"APIVersions\.Has\s+[\"`]([\w./-]+)[\"`]")
 ENTRY = {"name": "acceptance", "key": "acceptance", "host": "acceptance.example.com", "value": "1"}
 """An entry of a list whose entries' form is unknown."""
@@ -31,9 +31,10 @@ Way = tuple[Mapping[str, Any], How]
 
 
 def _usual_ways(renderer: Renderer) -> list[Way]:
-    """Return ways to render: with notes, without the secrets, with the Namespace, without the HPA, as an upgrade."""
+    """Return ways to render: with notes, without secrets, as an upgrade, with each values file, Namespace, no HPA."""
     values, paths = renderer.required(), renderer.target.values
     ways: list[Way] = [(values, WITH_NOTES), (renderer.target.chart.values, USUAL), (values, How(upgrade=True))]
+    ways += _shipped_ways(renderer)
     if paths.namespace_create:
         ways.append((merge_values(values, nested(paths.namespace_create, True)), How(namespace=ELSEWHERE)))
     if paths.hpa_enabled:
@@ -41,8 +42,9 @@ def _usual_ways(renderer: Renderer) -> list[Way]:
     return ways
 
 
-def _renderings(renderer: Renderer, ways: list[Way]) -> list[Rendering]:
-    return [renderer.render(values, how) for values, how in ways]
+def _shipped_ways(renderer: Renderer) -> list[Way]:
+    target = renderer.target
+    return [(renderer.required(), How(files=(target.root / path,))) for path in target.chart.values_files]
 
 
 def unused_templates(renderer: Renderer) -> list[Finding]:
@@ -52,16 +54,12 @@ def unused_templates(renderer: Renderer) -> list[Finding]:
     def is_unused(path: Path) -> bool:
         usual = _usual_ways(renderer)
         switched = [way for way in _switched_on(renderer, path) if renderer.render(*way).error is None]
-        with tempfile.TemporaryDirectory(prefix="unused-") as folder:
-            copy = Path(folder) / renderer.chart.name
-            shutil.copytree(renderer.chart, copy)
-            (copy / path.relative_to(renderer.chart)).write_text("", encoding="utf-8")
-            emptied = renderer.of_chart(copy)
-            if _renderings(emptied, usual) != _renderings(renderer, usual):
-                return False
-            if _is_conditional(path) and not switched:
-                return False  # what switches it on is unknown
-            return _renderings(emptied, switched) == _renderings(renderer, switched)
+        emptied = {str(path.relative_to(renderer.chart)): ""}
+        if _changes(renderer, emptied, [*usual, *switched]):
+            return False
+        return not any(
+            _changes(other, emptied, [usual[0], *switched]) for other in with_branches_of(renderer, *emptied)
+        )
 
     with ThreadPoolExecutor(WORKERS) as pool:
         unused = [path for path, result in zip(files, pool.map(is_unused, files), strict=True) if result]
@@ -70,8 +68,10 @@ def unused_templates(renderer: Renderer) -> list[Finding]:
     ]
 
 
-def _is_conditional(path: Path) -> bool:
-    return re.search(r"{{-?\s*(if|with|range)\b", read_text_or_empty(path)) is not None
+def _changes(renderer: Renderer, texts: Mapping[str, str], ways: list[Way]) -> bool:
+    """Whether the chart renders differently with other texts of files."""
+    with edited(renderer, texts) as other:
+        return any(renderer.render(*way) != other.render(*way) for way in ways)
 
 
 def _switched_on(renderer: Renderer, template: Path) -> list[Way]:
@@ -109,26 +109,19 @@ def unused_values(renderer: Renderer) -> list[Finding]:
     # Some keys have an effect only while the HPA is off, and some only on the notes.
     if paths.hpa_enabled:
         ways.append((merge_values(required, nested(paths.hpa_enabled, False)), USUAL))
-    ways.append((required, WITH_NOTES))
+    ways += [(required, WITH_NOTES), *_shipped_ways(renderer)]
 
     def is_unused(keys: tuple[str, ...], value: Any) -> bool:
         path = ".".join(keys)
         if path == paths.local_cluster:
             return False  # only changes which replica counts are refused: DEP-03's bounds cover it
-        others = alternatives(renderer, keys, value)
-        accepted = False
-        for values, how in [*ways, *_with_switches(renderer, keys)]:
-            unaltered = renderer.render(values, how)
-            if unaltered.error is not None:
-                continue
-            for other in others:
-                altered = renderer.render(merge_values(values, nested(path, other)), how)
-                if altered.error is None:
-                    accepted = True
-                    if altered != unaltered:
-                        return False
-                    break  # other values say the same of this way
-        return accepted
+        others, switched = alternatives(renderer, keys, value), list(_with_switches(renderer, keys))
+        if _has_effect(renderer, path, others, [*ways, *switched]) is not False:
+            return False
+        if any(_has_effect(renderer, path, [text], ways) for text in texts_beside(renderer, keys[-1])):
+            return False
+        copies = with_branches_on(renderer, keys[-1])
+        return not any(_has_effect(other, path, others, [ways[0], *switched]) for other in copies)
 
     found = list(leaves(renderer.shipped))
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -139,6 +132,23 @@ def unused_values(renderer: Renderer) -> list[Finding]:
         _finding(renderer, "CHT-10", path, "a key that changes the release")
         for path in dict.fromkeys(_group(keys, unused, every) for keys in every if keys in unused)
     ]
+
+
+def _has_effect(renderer: Renderer, path: str, others: list[Any], ways: list[Way]) -> bool | None:
+    """Whether another value of a key changes any rendering; None if none of the values is accepted."""
+    accepted: bool | None = None
+    for values, how in ways:
+        unaltered = renderer.render(values, how)
+        if unaltered.error is not None:
+            continue
+        for other in others:
+            altered = renderer.render(merge_values(values, nested(path, other)), how)
+            if altered.error is None:
+                accepted = False
+                if altered != unaltered:
+                    return True
+                break  # other values say the same of this way
+    return accepted
 
 
 def _group(keys: tuple[str, ...], unused: set[tuple[str, ...]], every: list[tuple[str, ...]]) -> str:
@@ -153,7 +163,7 @@ def _with_switches(renderer: Renderer, keys: tuple[str, ...]) -> Iterator[Way]:
     """Yield ways to render with the switches around a key on, then with every switch that the chart has."""
     off = {each: True for each, value in leaves(renderer.shipped) if value is False and each != keys}
     near = {each: True for each in off if each[:-1] == keys[: len(each) - 1]}
-    apis = tuple(dict.fromkeys(api for text in renderer.template_texts for api in API_VERSION.findall(text)))
+    apis = tuple(dict.fromkeys(api for text in renderer.templates.values() for api in API_VERSION.findall(text)))
     for switches in (near, off):
         if switches:
             on = set_paths({}, {".".join(each): True for each in switches})

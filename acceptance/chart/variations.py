@@ -21,7 +21,7 @@ from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import ELSEWHERE, Snapshot
-from acceptance.core.fields import mapping_at, name_of, text_at
+from acceptance.core.fields import at, mapping_at, name_of, text_at
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.schema import KUBERNETES_VERSION
@@ -102,7 +102,7 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
         return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory))
 
     target = renderer.target
-    every = [*_fixed(target), *_optional(renderer), *_versions(target), *_accepted(target)]
+    every = [*_fixed(target), *_components(renderer), *_optional(renderer), *_versions(target), *_accepted(target)]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(render, every))
     return [fitted for each in found if (fitted := _fitted(each)) is not None]
@@ -219,8 +219,6 @@ def _fixed(target: Target) -> Iterator[Variation]:
     # Two releases beside each other are no promise of the specification: what breaks is advice.
     yield Variation(OTHER_RELEASE, {}, target, How(release=NAME), without=NAME_RULES, advisory=True)
     yield Variation("the longest release name", {}, target, How(release=LONGEST), only=("CHT-09",), advisory=True)
-    for name, component in target.components.items():
-        yield from _component(target, name, component)
 
 
 def _optional(renderer: Renderer) -> Iterator[Variation]:
@@ -234,27 +232,45 @@ def _optional(renderer: Renderer) -> Iterator[Variation]:
         yield Variation("optional values", set_paths({}, given), renderer.target, only=("CHT-09", "IMG-01", "IMG-02"))
 
 
-def _component(target: Target, name: ComponentName, component: Component) -> Iterator[Variation]:
-    """Yield variations of one component: other ports, an image of a registry, and percentages in its strategy."""
-    paths = component.values
+def _components(renderer: Renderer) -> Iterator[Variation]:
+    """Yield variations of each component: other ports, an image of a registry, and percentages in its strategy."""
+    target = renderer.target
+    for name, component in target.components.items():
+        paths = component.values
+        yield from _ports(renderer, name, component)
+        if paths.image_repository and paths.image_tag:
+            repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
+            values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
+            yield Variation(f"the {name}'s image of a registry", values, target)
+        if paths.max_surge and paths.max_unavailable:
+            values = merge_values(
+                nested(paths.max_surge, SMALL_PERCENTAGE), nested(paths.max_unavailable, SMALL_PERCENTAGE)
+            )
+            yield Variation(f"percentages in the {name}'s strategy", values, target)
 
-    def stating(**changes: Any) -> Target:
-        changed = component.model_copy(update=changes)
-        return target.model_copy(update={"components": {**target.components, name: changed}})
 
-    for what, path in (("service_port", paths.service_port), ("port", paths.container_port)):
-        if path:
-            values, stated = nested(path, OTHER_PORT), stating(**{what: OTHER_PORT})
-            yield Variation(f"another {what.replace('_', ' ')} of the {name}", values, stated, WITH_NOTES)
-    if paths.image_repository and paths.image_tag:
-        repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
-        values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
-        yield Variation(f"the {name}'s image of a registry", values, target)
-    if paths.max_surge and paths.max_unavailable:
-        values = merge_values(
-            nested(paths.max_surge, SMALL_PERCENTAGE), nested(paths.max_unavailable, SMALL_PERCENTAGE)
-        )
-        yield Variation(f"percentages in the {name}'s strategy", values, target)
+def _ports(renderer: Renderer, name: ComponentName, component: Component) -> Iterator[Variation]:
+    """Yield variations of one component with another port of its Service, and of its container."""
+    paths = {"service_port": component.values.service_port, "port": component.values.container_port}
+
+    def varied(what: str, values: dict[str, Any], port: str, without: tuple[str, ...] = ()) -> Variation:
+        # One value may be the port of both.
+        changed = component.model_copy(update={each: OTHER_PORT for each, path in paths.items() if path == port})
+        target = renderer.target
+        stated = target.model_copy(update={"components": {**target.components, name: changed}})
+        return Variation(f"another {what} of the {name}", values, stated, WITH_NOTES, without)
+
+    service, container = paths.values()
+    if service:
+        yield varied("service port", nested(service, OTHER_PORT), service)
+    if container and container != service:
+        other = nested(container, OTHER_PORT)
+        follows = not service or at(merge_values(renderer.shipped, renderer.required()), service) is None
+        # A port of the Service that no value states may follow the container's.
+        yield varied("port", other, container, ("SVC-05",) if follows else ())
+        if follows and service:
+            beside = merge_values(other, nested(service, component.service_port))
+            yield varied("container port than the Service's", beside, container)
 
 
 def _versions(target: Target) -> Iterator[Variation]:

@@ -276,7 +276,7 @@ def values_fit_the_schema(view: ComponentView) -> Iterator[Violation]:
         # The value may be a secret, so only the violated keyword is quoted.
         expected = f"valid under the schema's {mistake.validator} ({format_value(mistake.validator_value, 60)})"
         yield Violation("values", path, expected, "an invalid value")
-    for path in unknown_keys(chart.values, schema, schema):
+    for path in unknown_keys(chart.values, schema, schema, view.target.values.extra_config):
         yield Violation("values.schema.json", path, "declared, with additionalProperties false", "not so", derived=True)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
+from acceptance.checks.snapshot import Snapshot
 from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref, text_at
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -17,6 +19,9 @@ MAX_BYTES = 1_048_576
 """Total size of a ConfigMap's or Secret's values (API server)."""
 MAX_VARIABLE_BYTES = 131_072
 """Size of one environment string, `NAME=value` with its NUL (Linux: MAX_ARG_STRLEN, 32 pages)."""
+
+NAMED_BY_RULES = ("Deployment", "Service", "ConfigMap", "Secret", "HorizontalPodAutoscaler")
+"""Kinds whose names must be RFC 1123 labels; Kubernetes lets most others have longer ones."""
 
 Role = Callable[[ComponentView], Object]
 """Returns the object that a rule is about, such as the ConfigMap."""
@@ -46,6 +51,17 @@ def invalid_name(item: Object) -> Iterator[Violation]:
     if not LABEL.fullmatch(name):
         expected = "an RFC 1123 label (lowercase letters, digits and dashes, at most 63)"
         yield Violation(object_ref(item), "metadata.name", expected, format_value(name))
+
+
+def unusable_names(snapshot: Snapshot) -> list[str]:
+    """Return what is wrong with the names of a snapshot's objects: those that are no label, and those given twice."""
+    objects = snapshot.objects
+    invalid = [each for item in objects if text_at(item, "kind") in NAMED_BY_RULES for each in invalid_name(item)]
+    identities = Counter((text_at(item, "kind"), snapshot.namespace_of(item), name_of(item)) for item in objects)
+    return [
+        *(f"{each.object} {each.field}" for each in invalid),
+        *(f"{count} objects of one name, {kind}/{name}" for (kind, _, name), count in identities.items() if count > 1),
+    ]
 
 
 def check_namespace(rule: str, role: Role) -> None:

@@ -11,6 +11,7 @@ import yaml
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
+from acceptance.checks.values_schema import refused_by_schema
 from acceptance.core.dockerfile import assignments, instructions
 from acceptance.core.fields import Object, at, list_at, mapping_at, mappings_at, object_ref, text_at
 from acceptance.core.leaks import leaked_secrets
@@ -185,9 +186,11 @@ def helm_repeats_no_credential(view: ComponentView) -> Iterator[Violation]:
     if (probes := chart.secret_probes) is not None:
         renderings += [(f"rendering without {key}", first) for key, (first, _) in probes.without.items()]
         for key, refusal in probes.malformed.items():
-            if any(leaked_secrets(refusal.rendering.error or "", {key: refusal.given})):
-                expected = "a refusal that does not repeat the value"
-                yield Violation(f"rendering with a malformed {key}", "helm template", expected, "the value")
+            error = refusal.rendering.error or ""
+            if any(leaked_secrets(error, {key: refusal.given})):
+                place, expected = f"rendering with a malformed {key}", "a refusal that does not repeat the value"
+                # The words are Helm's own, which has no others for a pattern of the schema.
+                yield Violation(place, "helm template", expected, "the value", derived=refused_by_schema(error))
     for place, rendering in renderings:
         for name in leaked_secrets((rendering.error if rendering else None) or "", secrets):
             yield Violation(place, "helm template", "a refusal without credentials", f"the {name}")

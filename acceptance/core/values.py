@@ -88,5 +88,5 @@ def leaves(values: Mapping[str, Any], parents: tuple[str, ...] = ()) -> Iterator
             yield keys, value
 
 
-ROUND_TRIP = {"ACCEPTANCE_TEXT": 'Grüße „今日“ – it\'s "quoted": #1, 100 % & {{ braces }} \\n'}
+ROUND_TRIP = {"ACCEPTANCE_TEXT": 'Grüße „今日“ – it\'s "quoted": #1, 100 % & {braces} \\n'}
 """What the suite puts into the ConfigMap's free keys, and expects to arrive unchanged (CFG-07)."""

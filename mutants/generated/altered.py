@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from acceptance.chart.renderer import USUAL, How, Renderer
@@ -24,11 +25,15 @@ class AlteredRenderer(Renderer):
     """Alters the objects of another renderer's renderings as a mutant does."""
 
     def __init__(self, unmodified: Renderer, mutant: Mutant) -> None:
-        super().__init__(unmodified.helm, unmodified.target)
+        super().__init__(unmodified.helm, unmodified.target, unmodified.chart)
         self.credentials = unmodified.credentials
         self._unmodified = unmodified
         self._mutant = mutant
         self._altered: dict[int, Rendering] = {}
+
+    def of_chart(self, chart: Path) -> AlteredRenderer:
+        """Return a renderer of another copy of the chart, which alters the objects too."""
+        return AlteredRenderer(self._unmodified.of_chart(chart), self._mutant)
 
     def render(self, values: Mapping[str, Any], how: How = USUAL, *, use_cache: bool = True) -> Rendering:
         """Render the chart with `values`, and alter the objects."""

@@ -12,7 +12,7 @@ from acceptance.checks.snapshot import Snapshot
 from acceptance.core.rules import LEVELS, Level
 from acceptance.core.target import Target
 from acceptance.kube.helm import find_helm
-from mutants import neutral, neutral_charts, snapshots
+from mutants import neutral, neutral_charts, neutral_charts_values, snapshots
 from mutants.bases import base_snapshots, release_rendering
 
 CHECKED: tuple[Level, ...] = tuple(level for level in LEVELS if level != "behaviour")
@@ -64,6 +64,8 @@ def test_neutral_variant_has_no_finding(
     assert {reason for each in results for reason in each.untested} <= {"CHT-16"}
 
 
-@pytest.mark.parametrize("variant", neutral_charts.VARIANTS, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "variant", [*neutral_charts.VARIANTS, *neutral_charts_values.VARIANTS], ids=lambda each: each.name
+)
 def test_neutral_variant_of_the_chart(variant: neutral_charts.ChartVariant, target: Target) -> None:
     assert variant.findings(find_helm(), target) == []

@@ -1,0 +1,134 @@
+"""Neutral variants of the chart that differ in what values they allow, and in what follows from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mutants.charts import HELPERS, SCHEMA, VALUES, append, data, replace
+from mutants.draft import REMOVE
+from mutants.neutral_charts import ChartVariant
+
+BACKEND_PORT = "int $values.backend.service.port"
+SURGE = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*%$"}]}
+PREFIX = '.Values.namePrefix | default "todo"'
+NORMALIZED = f'{PREFIX} | lower | replace "_" "-" | trunc 30'
+PRODUCTION = """{{- if eq .Values.config.environment "production" }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: production, namespace: {{ .Values.namespace.name }}}
+data: {A: "1"}
+{{- end }}
+"""
+ROUTE = """{{- with .Values.route }}
+{{- if .existing }}
+{{- else if and (gt (len .hosts) 1) ($.Capabilities.APIVersions.Has "gateway.networking.k8s.io/v1") }}
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: todo, namespace: {{ $.Values.namespace.name }}}
+spec: {parentRefs: [{name: {{ .gateway }}}], hostnames: {{ toJson .hosts }}}
+{{- end }}
+{{- if eq .notice "shown" }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: notice, namespace: {{ $.Values.namespace.name }}}
+{{- end }}
+{{- end }}
+"""
+TEXT = {"type": "string"}
+
+
+def in_release_namespace(chart: Path) -> None:
+    """Let the release's namespace be the default of the value that names the objects'."""
+    for template in (chart / "templates").rglob("*.*"):
+        text = template.read_text(encoding="utf-8")
+        named = "(.Values.namespace.name | default .Release.Namespace)"
+        template.write_text(text.replace(".Values.namespace.name", named), encoding="utf-8")
+
+
+VARIANTS = (
+    ChartVariant(
+        "a Service's port that follows the container's",
+        ("SVC-05", "POD-16", "REL-05"),
+        (
+            data(VALUES, "backend.service.port", None),
+            data(SCHEMA, "definitions.port.type", ["integer", "null"]),
+            data(SCHEMA, "definitions.service.required", REMOVE),
+            replace(
+                "templates/backend-service.yaml",
+                "int .Values.backend.service.port",
+                "int (.Values.backend.service.port | default .Values.backend.containerPort)",
+            ),
+            replace(
+                HELPERS, BACKEND_PORT, "int ($values.backend.service.port | default $values.backend.containerPort)"
+            ),
+        ),
+    ),
+    ChartVariant(
+        "a surge of at least one pod", ("DEP-07",), (data(SCHEMA, "definitions.strategy.properties.maxSurge", SURGE),)
+    ),
+    ChartVariant(
+        "a free map of settings that lists some",
+        ("CHT-10",),
+        (
+            data(
+                SCHEMA,
+                "properties.config.properties.extra",
+                {"type": "object", "properties": {"LOG_LEVEL": TEXT}, "additionalProperties": TEXT},
+            ),
+        ),
+    ),
+    ChartVariant(
+        "names that are normalised",
+        ("DEP-01",),
+        (
+            data(SCHEMA, "definitions.namePrefix", TEXT),
+            replace(HELPERS, f"({PREFIX})", f"({NORMALIZED})"),
+            replace(HELPERS, f".root{PREFIX}", f".root{NORMALIZED}"),
+        ),
+    ),
+    ChartVariant("shorter names than fit", ("DEP-01",), (data(SCHEMA, "definitions.namePrefix.maxLength", 20),)),
+    ChartVariant(
+        "one notation of amounts",
+        ("POD-07",),
+        (data(SCHEMA, "definitions.quantity.pattern", "^[0-9]+(m|Mi|Gi)$"),),
+    ),
+    ChartVariant("a template for one environment", ("CHT-08",), (append("templates/production.yaml", PRODUCTION),)),
+    ChartVariant(
+        "values under conditions that nothing meets",
+        ("CHT-08", "CHT-10"),
+        (
+            append("templates/route.yaml", ROUTE),
+            append(VALUES, 'route: {existing: "", gateway: "", hosts: [], notice: hidden}\n'),
+            data(
+                SCHEMA,
+                "properties.route",
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "existing": TEXT,
+                        "gateway": TEXT,
+                        "hosts": {"type": "array", "items": TEXT},
+                        "notice": TEXT,
+                    },
+                },
+            ),
+        ),
+    ),
+    ChartVariant(
+        "objects in the release's namespace by default",
+        ("CHT-16",),
+        (
+            in_release_namespace,
+            data(VALUES, "namespace.name", None),
+            data(SCHEMA, "properties.namespace.properties.name.type", ["string", "null"]),
+            data(SCHEMA, "properties.namespace.required", ["create"]),
+        ),
+    ),
+    ChartVariant(
+        "settings that are templates",
+        ("CFG-07",),
+        (replace("templates/configmap.yaml", "{{ quote $value }}", "{{ tpl (toString $value) $ | quote }}"),),
+    ),
+)
