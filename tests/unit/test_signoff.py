@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
+from acceptance.checks.finding import ClassifiedFinding, Finding
 from acceptance.cli import commands
+from acceptance.core import suite as suites
 from acceptance.core.rules import ROOT
 from acceptance.report import history
+from acceptance.report.judging import unreported
+from acceptance.report.results import Measurement
+from tests.unit.test_html import collected
 
 CONFTEST = """
 import dataclasses
@@ -41,7 +46,12 @@ from acceptance.report.results import Limit
 pytestmark = pytest.mark.rule("POD-04")
 """
 PLUGINS = {
-    "crashing": "@pytest.hookimpl(wrapper=True)\ndef pytest_sessionfinish():\n    yield\n    raise ValueError('a\\nb')\n",
+    "crashing": """
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish():
+    yield
+    raise ValueError("a\\nb")
+""",
     "repeating": 'def pytest_addoption(parser): parser.addoption("--reruns", type=int)\n',
     "distributing": 'def pytest_addoption(parser): parser.addoption("--numprocesses", type=int)\n',
 }
@@ -268,3 +278,26 @@ def test_results_of_another_version_are_refused(
     monkeypatch.setattr(sys, "argv", ["acceptance", command, str(tmp_path)])
     assert commands.main() == 2
     assert capsys.readouterr().err.endswith("has no results of a run, or of another version of the suite\n")
+
+
+def test_finding_of_another_test_explains_a_figure() -> None:
+    results = collected()
+    results.measurements.append(Measurement("kills: tasks: lost", 1, "writes", 0, "PER-05: each is stored once"))
+    assert list(unreported(results)) == [
+        "1 of the figures exceed their limits, and no test says so: kills: tasks: lost"
+    ]
+    lost = Finding("PER-05", "Table/task", "rows", "1", "0", advice=True)
+    results.tests["tests/behaviour/test_PER-05.py::test_it"].classified.append(ClassifiedFinding(lost, "advice"))
+    assert list(unreported(results)) == []
+
+
+def test_suite_has_the_digest_of_what_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(suites, "FOLDERS", (tmp_path / "tests",))
+    found = []
+    for name in ("static/test_a.py", "unit/test_b.py", "static/__pycache__/test_a.pyc", "static/test_c.py"):
+        (tmp_path / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tests" / name).touch()
+        found.append(suites.suite.__wrapped__().digest)
+    first, *others, last = found
+    assert [*others, last] == [first, first, last]
+    assert first != last
