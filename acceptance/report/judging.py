@@ -74,7 +74,7 @@ def unreported(results: Results) -> Iterator[str]:
         if each.source.partition(":")[0] not in told and _passed(results.tests.get(each.test))
     )
     if names:
-        yield f"{len(names)} of the figures exceed their limits, and no test says so: {', '.join(names)}"
+        yield f"figures exceed their limits, and no test says so: {', '.join(names)}"
 
 
 def _passed(test: TestResult | None) -> bool:

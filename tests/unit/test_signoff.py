@@ -217,7 +217,7 @@ def test_module_without_tests_is_an_error(ended: dict[str, Ended], name: str, re
 
 
 def test_count_beyond_its_limit_needs_a_finding(ended: dict[str, Ended]) -> None:
-    reason = "1 of the figures exceed their limits, and no test says so: lost"
+    reason = "figures exceed their limits, and no test says so: lost"
     assert ended["lost"].verdict == (2, "incomplete", [reason])
 
 
@@ -283,9 +283,7 @@ def test_results_of_another_version_are_refused(
 def test_finding_of_another_test_explains_a_figure() -> None:
     results = collected()
     results.measurements.append(Measurement("kills: tasks: lost", 1, "writes", 0, "PER-05: each is stored once"))
-    assert list(unreported(results)) == [
-        "1 of the figures exceed their limits, and no test says so: kills: tasks: lost"
-    ]
+    assert list(unreported(results)) == ["figures exceed their limits, and no test says so: kills: tasks: lost"]
     lost = Finding("PER-05", "Table/task", "rows", "1", "0", advice=True)
     results.tests["tests/behaviour/test_PER-05.py::test_it"].classified.append(ClassifiedFinding(lost, "advice"))
     assert list(unreported(results)) == []
