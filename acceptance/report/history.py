@@ -130,12 +130,8 @@ def load(path: Path) -> list[Entry]:
     """Return the runs of a history by their end; none without the file. Raises `HistoryError`."""
     if not path.is_file():
         return []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HistoryError(f"{path} can't be read: {error}") from error
     entries = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             entries.append(Entry.model_validate_json(line))
         except ValidationError as error:

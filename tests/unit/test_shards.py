@@ -237,22 +237,6 @@ def test_other_shards_are_refused(
     assert not Path("reports").exists()
 
 
-def test_shards_of_another_suite_are_refused(
-    shards: list[Path], command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(merging, "suite", lambda: Suite("2.0.0", None, clean=False, digest="sha256:0"))
-    assert command("merge", *shards) == 2
-    assert "was tested by another version of the suite than this one" in capsys.readouterr().err
-
-
-def test_test_that_no_shard_has_is_missed(shards: list[Path]) -> None:
-    records = [recorded.read(reports / "latest") for reports in shards]
-    merged = merging.merge(records).results
-    assert list(unselected(merged)) == []
-    del merged.tests["tests/static/test_chart.py::test_chart[1]"]
-    assert list(unselected(merged)) == ["1 test that asserts rules was not selected"]
-
-
 def test_missing_and_doubled_shards_are_refused(
     shards: list[Path], command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -267,6 +251,22 @@ def test_missing_and_doubled_shards_are_refused(
 def test_more_shards_than_modules_are_refused(suite: Path) -> None:
     assert "ERROR: --shard 1/9: the selected tests are 3 groups" in run(suite, "--shard 1/9 --reports none")
     assert not list((suite / "none").glob("*"))
+
+
+def test_shards_of_another_suite_are_refused(
+    shards: list[Path], command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "suite", lambda: Suite("2.0.0", None, clean=False, digest="sha256:0"))
+    assert command("merge", *shards) == 2
+    assert "was tested by another version of the suite than this one" in capsys.readouterr().err
+
+
+def test_test_that_no_shard_has_is_missed(shards: list[Path]) -> None:
+    records = [recorded.read(reports / "latest") for reports in shards]
+    merged = merging.merge(records).results
+    assert list(unselected(merged)) == []
+    del merged.tests["tests/static/test_chart.py::test_chart[1]"]
+    assert list(unselected(merged)) == ["1 test that asserts rules was not selected"]
 
 
 def test_recorded_durations_are_those_of_the_modules_own_fixtures_and_calls(tmp_path: Path) -> None:

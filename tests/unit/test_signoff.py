@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from acceptance.checks.finding import ClassifiedFinding, Finding
 from acceptance.cli import commands
 from acceptance.core import suite as suites
 from acceptance.core.rules import ROOT
-from acceptance.report import history
 from acceptance.report.judging import unreported
 from acceptance.report.results import Measurement
 from tests.unit.test_html import collected
@@ -52,6 +51,22 @@ def pytest_sessionfinish():
     yield
     raise ValueError("a\\nb")
 """,
+    "unwritable": """
+from acceptance.report import history
+def refuse(*_): raise OSError(28, "No space left on device")
+def pytest_configure(config):
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    patch.setattr(history, "append", refuse)
+""",
+    "incomparable": """
+from acceptance.plugin import session
+def fail(*_): raise TypeError("no figure")
+def pytest_configure(config):
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    patch.setattr(session, "changes", fail)
+""",
     "repeating": 'def pytest_addoption(parser): parser.addoption("--reruns", type=int)\n',
     "distributing": 'def pytest_addoption(parser): parser.addoption("--numprocesses", type=int)\n',
 }
@@ -77,16 +92,15 @@ SKIPPED = 'pytest.skip("why", allow_module_level=True)\n'
 LEFT_OUT = {
     "conftest.py": "def pytest_ignore_collect(collection_path): return collection_path.stem == 'test_out' or None"
 }
-HISTORY = history.path_of(Path("reports"), "todo-chatbot", "target.toml")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A suite, modules by their name in tests/static; `files` are in the way where the run writes its report."""
+    """A suite, modules by their name in tests/static; `in_the_way` is a file where the run writes its report."""
 
     modules: dict[str, str]
     options: str = "--signoff"
-    files: dict[Path, bytes] = field(default_factory=dict)
+    in_the_way: str = ""
 
 
 SCENARIOS = {
@@ -110,9 +124,10 @@ SCENARIOS = {
     "lost": Scenario({"test_p.py": LOST}),
     "late": Scenario({"test_q.py": LATE}),
     "ending": Scenario({"test_r.py": ENDING}),
-    "bad history": Scenario({"test_s.py": GOOD}, files={HISTORY: b"\xff\n"}),
-    "no history": Scenario({"test_t.py": GOOD}, files={HISTORY / "file": b""}),
-    "folder": Scenario({"test_u.py": GOOD}, files={Path("reports/latest/file"): b""}),
+    "bad history": Scenario({"test_s.py": GOOD}, "--signoff -p incomparable"),
+    "no history": Scenario({"test_t.py": GOOD}, "--signoff -p unwritable"),
+    "folder": Scenario({"test_u.py": GOOD}, in_the_way="reports/latest/file"),
+    "file": Scenario({"test_z.py": GOOD}, in_the_way="reports/history"),
     "crash": Scenario({"test_v.py": GOOD}, "-p crashing"),
     "repeated": Scenario({"test_w.py": GOOD}, "--signoff -p repeating --reruns 2"),
     "distributed": Scenario({"test_x.py": GOOD}, "-p distributing --numprocesses 2"),
@@ -161,9 +176,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         (root / name / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         for module, source in scenario.modules.items():
             (tests / module).write_text(HEAD + textwrap.dedent(source), encoding="utf-8")
-        for path, content in scenario.files.items():
-            (root / name / path).parent.mkdir(parents=True)
-            (root / name / path).write_bytes(content)
+        if scenario.in_the_way:
+            (root / name / scenario.in_the_way).parent.mkdir(parents=True)
+            (root / name / scenario.in_the_way).touch()
     lines = [f"{name}: {scenario.options}" for name, scenario in SCENARIOS.items()]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{root}"}
     done = subprocess.run([sys.executable, "-c", RUN, root, *lines], env=environment, check=False, capture_output=True)
@@ -227,20 +242,22 @@ def test_failing_teardown_of_the_session_costs_no_report(ended: dict[str, Ended]
     assert "the run's teardown: Failed: it was not restored" in reasons
 
 
-def test_history_that_is_unreadable_costs_no_report(ended: dict[str, Ended]) -> None:
-    assert "todo-chatbot-target.toml.jsonl can't be read: 'utf-8' codec can't decode" in ended["bad history"].out
+def test_comparison_with_earlier_runs_costs_no_report(ended: dict[str, Ended]) -> None:
+    assert "PytestWarning: the suite itself failed: TypeError: no figure" in ended["bad history"].out
 
 
 def test_history_that_is_unwritable_is_told_apart(ended: dict[str, Ended]) -> None:
     assert (ended["no history"].code, ended["no history"].signoff["verdict"]) == (2, "accepted")
     assert "release accepted" in ended["no history"].out
-    assert "todo-chatbot-target.toml.jsonl: Is a directory" in ended["no history"].out
+    assert "the run can't be added to " in ended["no history"].out
+    assert ".jsonl: No space left on device" in ended["no history"].out
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("folder", "reports/latest is no link to a run: move it away"),
+        ("file", "reports/history is no folder: move it away"),
         ("crash", "ERROR: the suite itself failed: ValueError: a"),
         ("repeated", "--signoff judges the first run of each test: omit --reruns"),
         ("distributed", "-n of pytest-xdist is not supported"),
