@@ -220,19 +220,41 @@ def _volume_files(view: ComponentView, volume: Object) -> set[str] | None:
     return found
 
 
-def _absent_files(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:
-    """Yield a violation for each variable that names a file which its volume does not have."""
+def _files_of_mounts(view: ComponentView, pod: Pod, container: Container) -> dict[str, set[str] | None]:
+    """Return the files of each folder at which a container mounts a volume; None if they can't be known."""
     volumes = {text_at(volume, "name"): volume for volume in mappings_at(pod.spec, "volumes")}
+    found: dict[str, set[str] | None] = {}
     for mount in mappings_at(container.body, "volumeMounts"):
-        folder = text_at(mount, "mountPath").rstrip("/")
-        files = _volume_files(view, volumes.get(text_at(mount, "name"), {}))
-        if not folder or files is None or at(mount, "subPath") or at(mount, "subPathExpr"):
+        part = at(mount, "subPath") or at(mount, "subPathExpr")
+        files = None if part else _volume_files(view, volumes.get(text_at(mount, "name"), {}))
+        found[text_at(mount, "mountPath").rstrip("/")] = files
+    return found
+
+
+def _absent_files(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:
+    """Yield a violation for each variable that names a file which its volume does not have.
+
+    A ConfigMap's value may be meant for another container, which has the file.
+    """
+    mounted = _files_of_mounts(view, pod, container)
+    elsewhere = {
+        f"{folder}/{file}"
+        for other in view.workloads()
+        for each in other.containers()
+        for folder, files in _files_of_mounts(view, other, each).items()
+        for file in files or ()
+    }
+    for variable in view.environment(container):
+        value = view.value_of(variable) if variable.source in ("literal", "ConfigMap") else None
+        above = [folder for folder in mounted if folder and value and value.startswith(f"{folder}/")]
+        folder = max(above, key=len, default="")
+        files = mounted.get(folder)
+        if not value or files is None or (variable.source == "ConfigMap" and value in elsewhere):
             continue
-        for variable in view.environment(container):
-            value = view.value_of(variable) if variable.source == "literal" else None
-            if value and value.startswith(f"{folder}/") and value.removeprefix(f"{folder}/") not in files:
-                expected = f"a file of {folder}: {', '.join(sorted(files))}"
-                yield Violation(pod.object, f"{container.field}.env[{variable.name}]", expected, format_value(value))
+        name = value.removeprefix(f"{folder}/").rstrip("/")
+        if not any(file == name or file.startswith(f"{name}/") for file in files):
+            expected = f"a file of {folder}: {', '.join(sorted(files))}"
+            yield Violation(pod.object, f"{container.field}.env[{variable.name}]", expected, format_value(value))
 
 
 def _files_not_mounted(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:

@@ -230,12 +230,18 @@ def backend_ports(view: ComponentView, item: Object) -> Iterator[Violation]:
             yield Violation(object_ref(item), field, expected, format_value(port))
 
 
+def is_for_browsers(address: Address) -> bool:
+    """Whether a setting lists origins of browsers; a single one may be that of a Service for another one."""
+    said = words(address.setting.name)
+    return bool(said & {"cors", "origins"}) or ("origin" in said and ".svc" not in address.host)
+
+
 def dead_addresses(view: ComponentView) -> Iterator[Violation]:
     """Yield violations where a setting names no Service of the release, or a port that its Service has not."""
     seen: set[tuple[str, str, int | None]] = set()
     for address in addresses(view):
         setting = address.setting
-        if words(setting.name) & {"cors", "origin", "origins"} or (setting.field, address.host, address.port) in seen:
+        if is_for_browsers(address) or (setting.field, address.host, address.port) in seen:
             continue
         seen.add((setting.field, address.host, address.port))
         found = resolve(view, address)

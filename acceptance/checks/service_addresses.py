@@ -2,6 +2,7 @@
 
 A host name is a Service's if it is below `.svc`, names a namespace of the release, or has one label. A name of one
 label may also be known outside the cluster, so it is dead only where the setting is for a component of the release.
+A name below the cluster's domain that has not the form of a Service's or a pod's is dead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from acceptance.kube.pod_templates import Container, Pod, pod_of
 
 HOST = re.compile(r"(?=.*[a-z])[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*\.?")
 HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+):(\d{1,5})(/\S*)?")
+WITH_PORT = re.compile(r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*):(\d{1,5})(?![\w.:@-])")
+"""Host and port without a scheme, among the words of a command."""
 UPSTREAM = re.compile(r"\bupstream\s+([\w.-]+)\s*\{([^}]*)\}")
 UPSTREAM_SERVER = re.compile(r"\bserver\s+([\w.-]+)(?::(\d+))?")
 COMMENT = re.compile(r"^\s*(#|//|;|--|/?\*|<!--).*$|\s#\s.*$", re.MULTILINE)
@@ -28,6 +31,7 @@ HOST_NAME = re.compile(r"(?i)(.*?)_?(?:HOST|HOSTNAME|ADDR|ADDRESS)")
 ADDRESS_NAME = re.compile(r"(?i).*(?:HOST|ADDR|ADDRESS|ENDPOINT|URL|URI|UPSTREAM|SERVER|TARGET|PROXY|BACKEND|API)")
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
+CLUSTER_DOMAIN = ("cluster", "local")
 LOCAL_HOSTS = ("localhost", "host", "kubernetes")
 DOMAINS = {
     *("local", "localhost", "localdomain", "test", "internal", "lan", "home", "example", "invalid"),
@@ -167,6 +171,11 @@ def addresses(view: ComponentView) -> Iterator[Address]:
         for host, port in hosts(setting.text):
             if is_name(host):
                 yield Address(setting, host, port)
+        for host, port in WITH_PORT.findall(setting.text) if not setting.name else ():
+            # Other words have this form too, such as images and users.
+            address = Address(setting, host.lower(), int(port))
+            if is_name(address.host) and (".svc" in address.host or resolve(view, address).verdict == "service"):
+                yield address
     for item in view.snapshot.objects:
         if (pod := pod_of(item)) is not None:
             for container in pod.containers():
@@ -181,6 +190,8 @@ def resolve(view: ComponentView, address: Address) -> Resolved:
     services = {(name_of(item), view.namespaced(item)): item for item in view.snapshot.of_kind("Service")}
     namespaces = {view.target.chart.namespace, *(view.namespaced(item) for item in view.snapshot.objects)}
     labels = address.host.lower().rstrip(".").split(".")
+    if is_malformed(labels):
+        return Resolved("dead", labels[0])
     qualified = "svc" in labels[2:]
     if qualified:
         end = labels.index("svc", 2)
@@ -203,6 +214,14 @@ def resolve(view: ComponentView, address: Address) -> Resolved:
     if (len(labels) > 1 and not domain) or (len(labels) == 1 and is_for_component(view, address, name)):
         return Resolved("dead", name)
     return Resolved("outside", name)
+
+
+def is_malformed(labels: list[str]) -> bool:
+    """Whether a host name is below the cluster's domain or a part of that, and names neither Service nor pod there."""
+    if "svc" in labels[2:]:
+        # The resolver completes what ends with `svc` alone; a cluster may have a domain of another name.
+        return tuple(labels[labels.index("svc", 2) + 1 :]) in {CLUSTER_DOMAIN[:1], CLUSTER_DOMAIN[1:]}
+    return tuple(labels[-2:]) == CLUSTER_DOMAIN and "pod" not in labels
 
 
 def ports_of(view: ComponentView, service: Object) -> list[int]:

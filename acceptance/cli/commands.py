@@ -12,6 +12,7 @@ from acceptance.chart import propose_target
 from acceptance.cli import bench, reference, testing
 from acceptance.cli import merge as merging
 from acceptance.cli import verify as verifying
+from acceptance.core.crash import crash_sentence
 from acceptance.core.target import DEFAULT_TARGET, Target, TargetError, load
 from acceptance.kube.helm import find_helm
 from acceptance.provision import images, lifecycle
@@ -72,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     signed.add_argument("--target", type=Path, metavar="FILE", help="default: the one that signoff.json names")
     signed.add_argument("--chart", type=Path, metavar="PATH", help="folder or .tgz (default: the target's)")
     signed.add_argument("--images", type=Path, metavar="FILE", help="an archive of the images")
+    signed.add_argument(
+        "--strict", action="store_true", help="fail also unless the run is accepted and everything could be compared"
+    )
     of_runs = commands.add_parser("report", help="make the overview of many runs", description=report.__doc__)
     of_runs.add_argument(
         "--history",
@@ -177,7 +181,7 @@ def main() -> int:
         if options.command == "merge":
             return merging.merge(options.folders, options.reports)
         if options.command == "verify":
-            return verifying.verify(options.run, options.target, options.chart, options.images)
+            return verifying.verify(options.run, options.target, options.chart, options.images, strict=options.strict)
         if options.command in ("static", "e2e"):
             testing.run(options.command, options.arguments)
         elif options.command == "summary":
@@ -196,6 +200,9 @@ def main() -> int:
             propose(options)
     except (propose_target.InitError, HistoryError, RecordError, TargetError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
+        return 2
+    except Exception as error:  # noqa: BLE001 - Python's own exit code, 1, would mean a rejected release
+        sys.stderr.write(f"ERROR: {crash_sentence(error)}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("ERROR: interrupted\n")

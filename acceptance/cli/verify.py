@@ -13,7 +13,7 @@ from acceptance.provision.images import archived_ids
 from acceptance.report import verification
 
 
-def verify(folder: Path, target: Path | None, chart: Path | None, images: Path | None) -> int:
+def verify(folder: Path, target: Path | None, chart: Path | None, images: Path | None, *, strict: bool) -> int:
     """Print what differs from what was signed, and what could not be compared.
 
     Args:
@@ -21,6 +21,7 @@ def verify(folder: Path, target: Path | None, chart: Path | None, images: Path |
         target: The target file; by default the one that signoff.json names, where it exists.
         chart: The chart's folder or package; by default the target's chart.
         images: An archive of the images.
+        strict: Whether the run must be accepted, and everything be compared.
 
     Returns:
         0 if everything that was compared is the same, else 1.
@@ -43,6 +44,7 @@ def verify(folder: Path, target: Path | None, chart: Path | None, images: Path |
         actual["chart"] = package_digest(find_helm(), chart)
     compared = [
         *verification.compare_folder(folder, signoff),
+        *verification.compare_report(folder, signoff),
         *verification.compare_subject(signoff, actual, archived_ids(images) if images else None),
     ]
     by_outcome = {
@@ -53,4 +55,5 @@ def verify(folder: Path, target: Path | None, chart: Path | None, images: Path |
         print(each)  # noqa: T201
     counts = ", ".join(f"{len(found)} {outcome}" for outcome, found in by_outcome.items())
     print(f"run {signoff['environment']['run']}, {signoff['verdict']}: {counts}")  # noqa: T201
-    return 1 if by_outcome["different"] else 0
+    insufficient = by_outcome["not compared"] or signoff["verdict"] != "accepted"
+    return 1 if by_outcome["different"] or (strict and insufficient) else 0

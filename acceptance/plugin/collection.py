@@ -88,7 +88,9 @@ def collection_key(item: pytest.Item) -> tuple[bool, bool, bool, int, bool, bool
 
 def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:
     """Return the rules that a test asserts, and put its folder's markers on it. Raises `ValueError` for a mistake."""
-    folder = _folder(item, root)
+    folder = level_folder(item.path, root)
+    if folder is None:
+        raise ValueError(f"a test belongs in a folder of its level: tests/{{{','.join(FOLDERS)}}}/")
     level = FOLDERS[folder]
     item.add_marker(folder)
     if level is None:
@@ -115,11 +117,10 @@ def _check_rule(identifier: str, level: rules.Level, part: str | None) -> None:
         raise ValueError(f"{identifier} is a rule of the {rule.part}, not of the {part}")
 
 
-def _folder(item: pytest.Item, root: Path) -> str:
-    parts = item.path.relative_to(root).parts if item.path.is_relative_to(root) else ()
-    if len(parts) < 3 or parts[0] != "tests" or parts[1] not in FOLDERS:
-        raise ValueError(f"a test belongs in a folder of its level: tests/{{{','.join(FOLDERS)}}}/")
-    return parts[1]
+def level_folder(path: Path, root: Path) -> str | None:
+    """Return the folder under tests/ that a module is in, or None if it is in none of a level or of unit tests."""
+    parts = path.relative_to(root).parts if path.is_relative_to(root) else ()
+    return parts[1] if len(parts) > 2 and parts[0] == "tests" and parts[1] in FOLDERS else None
 
 
 def _component(item: pytest.Item) -> str | None:

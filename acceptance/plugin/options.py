@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+from acceptance.core.crash import crash_sentence
 from acceptance.core.near_miss import suggestion
 from acceptance.core.redaction import redactor
 from acceptance.core.shard import parse_shard
@@ -166,6 +167,9 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
     except pytest.UsageError as error:
         sys.stderr.write(redactor.text("".join(f"ERROR: {sentence}\n" for sentence in error.args)))
         return Exit.INCONCLUSIVE
+    except Exception as error:  # noqa: BLE001 - Python's own exit code, 1, would mean a finding
+        sys.stderr.write(redactor.text(f"ERROR: {crash_sentence(error)}\n"))
+        return Exit.INCONCLUSIVE
     return code if code in (None, *Exit) else Exit.INCONCLUSIVE
 
 
@@ -220,6 +224,12 @@ def check_options(config: pytest.Config) -> None:
             f"--keep-cluster applies only to a cluster the run creates, and context {option.context} is an existing "
             "one: omit one of the two"
         )
+    if getattr(option, "numprocesses", None) or getattr(option, "tx", None):
+        raise pytest.UsageError("-n of pytest-xdist is not supported: tests share one release; use --shard")
+    if option.signoff and getattr(option, "reruns", None):
+        raise pytest.UsageError("--signoff judges the first run of each test: omit --reruns")
+    if not config.pluginmanager.has_plugin("junitxml"):
+        raise pytest.UsageError("the report has JUnit's file: omit -p no:junitxml")
     if option.capture == "tee-sys":
         raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is redacted")
 
@@ -248,6 +258,8 @@ def repeat_options(config: pytest.Config) -> list[str]:
         options += ["--registry", config.option.registry]
     if config.option.allow_node_access:
         options.append("--allow-node-access")
+    if config.option.rollouts:
+        options += ["--rollouts", str(config.option.rollouts)]
     if config.option.upgrade_from:
         options += ["--upgrade-from", os.path.relpath(config.option.upgrade_from, config.rootpath)]
     if config.option.allow_disruption:

@@ -27,7 +27,7 @@ from acceptance.plugin.evidence import EvidenceGatherer
 from acceptance.plugin.state import SessionState
 from acceptance.provision.helm import RefusedReleaseError
 from acceptance.report.finding_text import format_findings, repeat_command
-from acceptance.report.verdict import Outcome, Phase, PhaseEnd, RuleBinding, TestResult, add_phase
+from acceptance.report.verdict import Outcome, Phase, PhaseEnd, RuleBinding, TestResult, add_phase, joined
 from toolchain.console import ToolchainError
 
 REPEATED = "setup failed with the same error as"
@@ -47,15 +47,28 @@ class OutcomeHooks:
         self._state = state
         self._evidence = evidence
         self._setup_errors: list[tuple[BaseException, str]] = []
+        self._earlier: list[TestResult] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Note which test runs."""
-        self._state.current = self._state.results.tests[item.nodeid]
+        """Note which test runs; where it runs again, its earlier results count too."""
+        tests = self._state.results.tests
+        self._state.current = tests[item.nodeid]
         try:
             return (yield)
         finally:
             self._state.current = None
+            for earlier in self._earlier:
+                tests[item.nodeid] = joined(earlier, tests[item.nodeid])
+            self._earlier.clear()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin another result where the test has run: it was named twice, or a plug-in repeats it."""
+        tests = self._state.results.tests
+        if tests[item.nodeid].seconds:
+            self._earlier.append(tests[item.nodeid])
+            self._state.current = tests[item.nodeid] = TestResult(tests[item.nodeid].binding)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -176,6 +189,17 @@ class OutcomeHooks:
         self._setup_errors.append((error, item.nodeid))
         if isinstance(error, ToolchainError | WaitError):
             report.longrepr = str(error)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what pytest counts as failed; an assertion that is advice has another word there."""
+        if report.failed and getattr(report, "acceptance", "") not in STATUS_LETTERS.keys() - {"error"}:
+            self._state.failed.add(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what was not collected, or skipped while it was: its tests are missing."""
+        if not report.passed:
+            how = "was skipped as a whole" if report.skipped else "could not be collected"
+            self._state.collection_errors.append(f"{report.nodeid} {how}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:

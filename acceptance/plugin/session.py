@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import pytest
 
 from acceptance.core import rules
+from acceptance.core.crash import crash_sentence
 from acceptance.core.git import Checkout, checkout
 from acceptance.core.redaction import filtered_logging, redactor
 from acceptance.core.signals import interrupted_by_sigterm, uninterrupted
@@ -23,6 +24,7 @@ from acceptance.plugin.evidence import EvidenceGatherer
 from acceptance.plugin.options import check_options, repeat_options, repeat_python
 from acceptance.plugin.outcomes import OutcomeHooks
 from acceptance.plugin.progress import Progress
+from acceptance.plugin.selection import SelectionHooks
 from acceptance.plugin.sharding import ShardHooks
 from acceptance.plugin.state import STATE, SessionState
 from acceptance.plugin.summary import SummaryHooks
@@ -54,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for concern, hooks in {
         "session": SessionHooks(config, state),
         "collection": CollectionHooks(config, state),
+        "selection": SelectionHooks(config, state),
         "outcomes": OutcomeHooks(config, state, EvidenceGatherer(state)),
         "durations": DurationHooks(state),
         "sharding": ShardHooks(config, state),
@@ -99,7 +102,7 @@ class SessionHooks:
         self._config = config
         self._state = state
         self._interrupted = False
-        self._teardown_failed = False
+        self._suite_failed = False
         self._checkout = Checkout(None, clean=False)
         self._record: dict[str, Any] = {}
         self._requested_junit = config.option.xmlpath
@@ -110,6 +113,8 @@ class SessionHooks:
     def pytest_sessionstart(self) -> None:
         """Load the target, and make the run's folder. Raises `pytest.UsageError`."""
         target = self._load_target()
+        if self._state.writes:
+            self._check_folder()
         self._state.start(
             Results(
                 run=self._state.id,
@@ -128,6 +133,14 @@ class SessionHooks:
                 message = f"can't write to {self._state.parent}: {error.strerror}; see --reports"
                 raise pytest.UsageError(message) from error
             self._config.add_cleanup(lock.close)
+
+    def _check_folder(self) -> None:
+        """Raise `pytest.UsageError` if what the run writes at its end is in the way already."""
+        latest, past = self._state.parent / run_folder.LATEST, self._state.parent / history.FOLDER
+        if latest.exists() and not latest.is_symlink():
+            raise pytest.UsageError(f"{latest} is no link to a run: move it away, or see --reports")
+        if past.exists() and not past.is_dir():
+            raise pytest.UsageError(f"{past} is no folder: move it away, or see --reports")
 
     def _load_target(self) -> Target:
         try:
@@ -151,7 +164,7 @@ class SessionHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """Evaluate first, since the terminal's summary shows the verdict; JUnit's file exists at the end."""
+        """Set the exit code, after everything else."""
         if self._state.writes and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             self._state.writes = False
             yield
@@ -159,41 +172,61 @@ class SessionHooks:
             return None
         if not self._state.writes:
             return (yield)
-        self._add_suite_errors(session)
-        self._evaluate()
         original = session.exitstatus
         yield
-        self._write_report()
         session.exitstatus = exit_code(
             self._state.signoff["verdict"],
             self._state.results.tests.values(),
             signoff=self._config.option.signoff,
             interrupted=self._interrupted,
-            suite_error=self._teardown_failed or original not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+            suite_error=self._suite_failed or original not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
         )
+        if self._state.write_errors:
+            session.exitstatus = Exit.INCONCLUSIVE
         return None
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_sessionfinish")
-    def pytest_last_fixtures(self) -> Generator[None]:
-        """Note what fails in fixtures that are torn down after an interrupt: they belong to no test."""
+    def pytest_report_run(self, session: pytest.Session) -> Generator[None]:
+        """Judge the run, and write its report: before the terminal's summary, which shows the verdict.
+
+        JUnit's file exists by then, and the last fixtures are torn down. What fails in those that are left after an
+        interrupt belongs to no test.
+        """
+        failure = ""
         try:
             yield
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if not self._state.writes:
                 raise
-            self._teardown_failed = True
-            self._state.results.suite_errors.append(f"the run's teardown: {type(error).__name__}: {error}")
+            failure = f"the run's teardown: {type(error).__name__}: {error}"
+        if self._state.writes:
+            self._add_suite_errors(session, failure)
             self._evaluate()
+            self._write_report()
 
-    def _add_suite_errors(self, session: pytest.Session) -> None:
+    def _add_suite_errors(self, session: pytest.Session, failure: str) -> None:
         errors = self._state.results.suite_errors
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             errors.append("no test was selected")
+        unexpected = [*self._state.collection_errors, *self._overlooked()]
+        if failure:
+            unexpected.append(failure)
+        self._suite_failed = bool(unexpected)
+        errors += unexpected
         errors += [
             f"the unit test {name} ended {test.outcome}"
             for name, test in self._state.results.tests.items()
             if test.binding.level is None and test.outcome in ("failed", "error")
         ]
+
+    def _overlooked(self) -> Iterator[str]:
+        """Yield a sentence for each test of which pytest counts a failure that its result does not show."""
+        tests = self._state.results.tests
+        for name in sorted(self._state.failed):
+            if tests[name].outcome not in ("failed", "error"):
+                yield f"pytest counts {name} as failed, and its result is {tests[name].outcome}"
 
     def _evaluate(self) -> None:
         results = self._state.results
@@ -211,13 +244,21 @@ class SessionHooks:
             data["changes"] = changes(data, history.load(self._state.history))
         except history.HistoryError as error:
             self._config.issue_config_time_warning(pytest.PytestWarning(str(error)), stacklevel=2)
+        except Exception as error:  # noqa: BLE001 - earlier runs must not cost the report of this one
+            self._config.issue_config_time_warning(pytest.PytestWarning(crash_sentence(error)), stacklevel=2)
 
     def _write_report(self) -> None:
+        errors = self._state.write_errors
         try:
             self._write(self._state.signoff)
+        except OSError as error:
+            errors.append(f"the report can't be written to {self._state.folder}: {error.strerror}")
+            return
+        self._state.reported = True
+        try:
             history.append(self._state.history, self._state.signoff)
         except OSError as error:
-            pytest.exit(f"the report can't be written to {self._state.folder}: {error.strerror}", Exit.INCONCLUSIVE)
+            errors.append(f"the run can't be added to {self._state.history}: {error.strerror}")
 
     def _write(self, data: Mapping[str, Any]) -> None:
         folder = self._state.folder

@@ -37,8 +37,16 @@ class SessionState:
         self.current: TestResult | None = None
         """Of the test that runs."""
         self.collectors: list[Collector] = []
+        self.failed: set[str] = set()
+        """The tests that pytest counts as failed."""
+        self.collection_errors: list[str] = []
+        """What could not be collected, a sentence each."""
         self.signoff: dict[str, Any] = {}
         """The data of signoff.json, redacted; empty before the session ends."""
+        self.reported = False
+        """Whether the report was written."""
+        self.write_errors: list[str] = []
+        """What could not be written at the end of the run, a sentence each."""
         self._results: Results | None = None
 
     @property

@@ -38,6 +38,11 @@ class SummaryHooks:
         """Write the section, unless the run leaves no folder."""
         if not self._state.writes:
             return
+        if not self._state.reported:
+            terminalreporter.section("no report")
+            for line in self._state.write_errors:
+                terminalreporter.line(line)
+            return
         signoff = self._state.signoff
         verdict = signoff["verdict"]
         if all(test.binding.level is None for test in self._state.results.tests.values()):
@@ -52,7 +57,7 @@ class SummaryHooks:
         lines += [f"advice: {finding_line(each)}" for each in signoff["findings"] if each["severity"] == "advice"]
         lines += self._not_judged()
         lines.append(f"report: {os.path.relpath(self._state.parent / run_folder.LATEST / 'index.html')}")
-        for line in lines:
+        for line in (*lines, *self._state.write_errors):
             terminalreporter.line(line)
 
     def _not_judged(self) -> list[str]:

@@ -13,12 +13,16 @@ from typing import Any
 from acceptance.core.git import Checkout
 from acceptance.core.rules import Level
 from acceptance.core.shard import Shard
-from acceptance.report import recorded, run_folder
+from acceptance.core.suite import suite
+from acceptance.report import recorded, run_folder, verification
 from acceptance.report.recorded import Record, RecordError
 from acceptance.report.results import MergedShard, Override, Results, RunMetadata
-from acceptance.report.verdict import TestResult, worst
+from acceptance.report.verdict import TestResult, joined
 
 JUNIT = "junit.xml"
+EVIDENCE = "evidence"
+SAME_VERSIONS = {"kubernetes": "Kubernetes", "helm": "Helm"}
+"""What shards with a cluster name in their environment and have in common; kernels and engines are their machines'."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def read_shards(folders: Sequence[Path]) -> dict[Path, Record]:
         folders: Folders of runs, or folders for reports, of which the newest run is taken.
 
     Raises:
-        RecordError: They are not the shards of one run, each once.
+        RecordError: They are not the shards of one run, each once and as it was written.
     """
     found = {folder: recorded.read(folder) for folder in map(_run_folder, folders)}
     if len(found) < len(folders):
@@ -59,6 +63,8 @@ def read_shards(folders: Sequence[Path]) -> dict[Path, Record]:
     if missing := sorted({*range(1, of + 1)} - {shard.number for shard in shards}):
         names = ", ".join(map(str, missing))
         raise RecordError(f"shard{'s' if len(missing) > 1 else ''} {names} of {of} missing; name the folder of each")
+    for folder in found:
+        _check_unaltered(folder)
     return {folder: found[folder] for _, folder in sorted(shards.items())}
 
 
@@ -67,8 +73,15 @@ def _run_folder(folder: Path) -> Path:
     return (latest if not (folder / recorded.FILE).exists() and latest.is_dir() else folder).resolve()
 
 
+def _check_unaltered(folder: Path) -> None:
+    """Raise `RecordError` if a file of the folder is not as its run left it."""
+    for each in verification.compare_folder(folder, verification.read_valid(folder)):
+        if each.outcome == "different":
+            raise RecordError(f"{folder} is not as its run left it: {each}")
+
+
 def _check_same(found: Mapping[Path, Record]) -> None:
-    """Raise `RecordError` if the results are not of one run's shards."""
+    """Raise `RecordError` if the results are not of one run's shards, tested alike."""
     first, one = next(iter(found.items()))
     for folder, record in found.items():
         assert record.shard is not None
@@ -78,6 +91,8 @@ def _check_same(found: Mapping[Path, Record]) -> None:
             ("checkouts, one with uncommitted changes", record.checkout, one.checkout),
             ("targets", (record.target_file, record.target), (one.target_file, one.target)),
             ("versions of the rules", record.rules, one.rules),
+            ("versions of the suite", record.suite.digest, one.suite.digest),
+            ("options", record.options, one.options),
             ("charts or targets", _digests(record), _digests(one)),
             ("numbers of shards", record.shard.of, one.shard.of),
             ("selections of tests", record.selection, one.selection),
@@ -86,12 +101,14 @@ def _check_same(found: Mapping[Path, Record]) -> None:
                 raise RecordError(f"{first} and {folder} are of different {what}: they can't be merged")
     if one.rules != recorded.rules_digest():
         raise RecordError(f"{first} was judged by another version of the rules than this suite has: use the same")
+    if one.suite.digest != suite().digest:
+        raise RecordError(f"{first} was tested by another version of the suite than this one: use the same")
     seen: dict[str, tuple[Path, str]] = {}
     for folder, record in found.items():
-        for name, image in _images(record).items():
-            earlier, identifier = seen.setdefault(name, (folder, image))
-            if identifier != image:
-                raise RecordError(f"{earlier} and {folder} tested different images of the {name}: they can't be merged")
+        for what, value in {**_images(record), **_versions(record)}.items():
+            earlier, known = seen.setdefault(what, (folder, value))
+            if known != value:
+                raise RecordError(f"{earlier} and {folder} tested {what}: they can't be merged")
 
 
 def _digests(record: Record) -> Mapping[str, str | None]:
@@ -103,7 +120,14 @@ def _digests(record: Record) -> Mapping[str, str | None]:
 def _images(record: Record) -> dict[str, str]:
     """The identifier of each component's image; none where no test needed them."""
     images: dict[str, dict[str, str]] = record.metadata.subject.get("images", {})
-    return {name: image["id"] for name, image in images.items()}
+    return {f"different images of the {name}": image["id"] for name, image in images.items()}
+
+
+def _versions(record: Record) -> dict[str, str]:
+    """The versions that all shards with a cluster have in common; none where no test needed a cluster."""
+    versions = record.metadata.environment
+    known = [key for key in SAME_VERSIONS if key in versions]
+    return {f"with different versions of {SAME_VERSIONS[key]}": str(versions[key]) for key in known}
 
 
 def merge(shards: Iterable[Record]) -> Merged:
@@ -120,6 +144,9 @@ def merge(shards: Iterable[Record]) -> Merged:
         options=parts[0].options,
         metadata=_metadata(parts),
         merged=[_part(record) for record in records],
+        collected=set().union(*(part.collected for part in parts)),
+        uncollected=set().union(*(part.uncollected for part in parts)),
+        suite=parts[0].suite,
     )
     for part in parts:
         where = f"shard {part.shard.number}" if part.shard else part.run
@@ -136,7 +163,7 @@ def merge(shards: Iterable[Record]) -> Merged:
             )
     for test in _tests(parts):
         known_test = merged.tests.get(test.binding.test)
-        merged.tests[test.binding.test] = _joined(known_test, test) if known_test else test
+        merged.tests[test.binding.test] = joined(known_test, test) if known_test else test
     missing = {(rule, level): reason for record in records for rule, level, reason in record.missing}
     return Merged(merged, missing, records[0].checkout, ended)
 
@@ -173,7 +200,11 @@ def _metadata(parts: Sequence[Results]) -> RunMetadata:
 
 def _tests(parts: Sequence[Results]) -> Iterable[TestResult]:
     """Every result; of a rule's finding that a test passed on to it only where no shard tested the rule itself."""
-    every = [test for part in parts for test in part.tests.values()]
+    every = [
+        replace(test, evidence=[path.replace(EVIDENCE, _place(part.shard), 1) for path in test.evidence])
+        for part in parts
+        for test in part.tests.values()
+    ]
     tested = {(test.binding.level, rule) for test in every if test.seconds for rule in test.binding.rules}
     for test in every:
         passed_on = test.classified and not test.seconds
@@ -181,33 +212,17 @@ def _tests(parts: Sequence[Results]) -> Iterable[TestResult]:
             yield test
 
 
-def _joined(one: TestResult, other: TestResult) -> TestResult:
-    """Join the results of a test that several shards ran, each for its own experiments.
-
-    It is untested only where all shards had nothing to assert.
-    """
-    judged = [each for each in (one, other) if each.outcome != "untested"] or [one]
-    outcome = worst(each.outcome for each in judged)
-    reasons = dict.fromkeys(each.reason for each in judged if each.outcome == outcome and each.reason)
-    return TestResult(
-        one.binding,
-        outcome,
-        "\n".join(reasons),
-        [*one.classified, *other.classified],
-        {phase: one.seconds.get(phase, 0) + other.seconds.get(phase, 0) for phase in {**one.seconds, **other.seconds}},
-        [*one.evidence, *other.evidence],
-    )
-
-
 def copy_evidence(shards: Mapping[Path, Record], folder: Path) -> None:
-    """Copy the evidence of each shard into the merged run's folder, and change its tests' paths to it."""
+    """Copy the evidence of each shard into the merged run's folder, where the merged results name it."""
     for source, record in shards.items():
-        assert record.shard is not None
-        place = f"evidence/shard-{record.shard.number}"
-        for test in record.tests:
-            test.evidence = [path.replace("evidence", place, 1) for path in test.evidence]
-        if (source / "evidence").is_dir():
-            shutil.copytree(source / "evidence", folder / place)
+        if (source / EVIDENCE).is_dir():
+            shutil.copytree(source / EVIDENCE, folder / _place(record.shard))
+
+
+def _place(shard: Shard | None) -> str:
+    """The folder of a shard's evidence in the merged run's folder."""
+    assert shard is not None
+    return f"{EVIDENCE}/shard-{shard.number}"
 
 
 def merge_junit(folders: Iterable[Path], output: Path) -> None:

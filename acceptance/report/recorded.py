@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from acceptance.core.git import Checkout
 from acceptance.core.rules import RULES_FILE, Level
 from acceptance.core.shard import Shard
+from acceptance.core.suite import Suite
 from acceptance.core.target import Target
 from acceptance.report.machine import machine
 from acceptance.report.results import Attempt, FixtureTime, Measurement, MergedShard, Picture, Results, RunMetadata
 from acceptance.report.verdict import TestResult
 
 FILE = "results.json"
-Format = Literal["todo-chatbot-acceptance/results/1"]
+Format = Literal["todo-chatbot-acceptance/results/2"]
 (FORMAT,) = get_args(Format)
 
 
@@ -35,6 +36,7 @@ class Record(BaseModel):
 
     format: Format
     rules: str
+    suite: Suite
     run: str
     started: datetime
     ended: datetime
@@ -46,6 +48,9 @@ class Record(BaseModel):
     system: str
     shard: Shard | None
     selection: str
+    elsewhere: list[tuple[str, Level]]
+    collected: list[str]
+    uncollected: list[str]
     metadata: RunMetadata
     missing: list[tuple[str, Level, str]]
     suite_errors: list[str]
@@ -69,6 +74,7 @@ def record(
     return Record(
         format=FORMAT,
         rules=rules_digest(),
+        suite=results.suite,
         run=results.run,
         started=results.started,
         ended=ended,
@@ -80,6 +86,9 @@ def record(
         system=machine(),
         shard=results.shard,
         selection=results.selection,
+        elsewhere=sorted(results.elsewhere),
+        collected=sorted(results.collected),
+        uncollected=sorted(results.uncollected),
         metadata=results.metadata,
         missing=[(rule, level, reason) for (rule, level), reason in missing.items()],
         suite_errors=results.suite_errors,
@@ -126,5 +135,9 @@ def results_of(record: Record) -> Results:
         suite_errors=record.suite_errors,
         shard=record.shard,
         selection=record.selection,
+        elsewhere=set(record.elsewhere),
+        collected=set(record.collected),
+        uncollected=set(record.uncollected),
+        suite=record.suite,
         merged=record.merged,
     )

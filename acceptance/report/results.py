@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from acceptance.core.deadlines import Deadline
 from acceptance.core.rules import Level
 from acceptance.core.shard import Shard
+from acceptance.core.suite import Suite, suite
 from acceptance.core.target import Target
 from acceptance.core.values import leaves
 from acceptance.report.verdict import TestResult
@@ -193,5 +194,11 @@ class Results:
     """Of a shard: the digest of the tests that all shards together have, and of their division."""
     elsewhere: set[tuple[str, Level]] = field(default_factory=set)
     """Of a shard: the rules and levels that tests of other shards assert."""
+    collected: set[str] = field(default_factory=set)
+    """The tests of the release in the modules that were collected, deselected ones too."""
+    uncollected: set[str] = field(default_factory=set)
+    """The modules with tests of the release that were not collected."""
+    suite: Suite = field(default_factory=suite)
+    """What tested."""
     merged: list[MergedShard] = field(default_factory=list)
     """The shards that were joined, if any."""

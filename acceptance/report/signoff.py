@@ -49,7 +49,9 @@ def files(folder: Path) -> dict[str, str]:
 def read(folder: Path) -> dict[str, Any]:
     """Return the data of a run's signoff.json. Raises `RecordError`."""
     try:
-        data: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        data: object = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(f"{folder} has no results of a run: {FILE} can't be read") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise RecordError(f"{folder / FILE} has no results of a run, or of another version of the suite")
     return data

@@ -98,21 +98,40 @@ def add_phase(result: TestResult, phase: Phase, end: PhaseEnd | None) -> None:
         phase: The phase that ended.
         end: How an exception ended it, or None where none did.
     """
-    if phase == "call" or (end is not None and end.findings):
+    known = result.classified
+    if phase == "call":
         # Of the blocking findings only those that ended the test: hypothesis reports many on its way to the smallest.
-        others = dict.fromkeys(each for each in result.classified if each.severity != "blocking")
-        findings = end.findings if end else ()
-        result.classified = [*others, *(ClassifiedFinding(each, "blocking") for each in findings)]
+        known = [each for each in known if each.severity != "blocking"]
+    added = [ClassifiedFinding(each, "blocking") for each in (end.findings if end else ())]
+    result.classified = list(dict.fromkeys([*known, *added]))
     outcome, reason = result.outcome, result.reason
     if end is not None:
-        if phase == "teardown" and result.outcome == "failed":
-            return
-        outcome, reason = end.outcome, end.reason
+        if phase != "teardown" or OUTCOMES.index(end.outcome) < OUTCOMES.index(outcome):
+            outcome, reason = end.outcome, end.reason
     elif phase == "call":
         outcome, reason = "passed", ""
-    if unbound := {each.finding.rule for each in result.classified} - set(result.binding.rules):
+    unbound = {each.finding.rule for each in result.classified} - set(result.binding.rules)
+    if unbound and not (phase == "teardown" and outcome == "failed"):
         outcome, reason = "error", f"findings of {', '.join(sorted(unbound))}, which the test is not bound to"
     result.outcome, result.reason = outcome, reason
+
+
+def joined(one: TestResult, other: TestResult) -> TestResult:
+    """Join the results of a test that ran twice: in two shards, each for its own experiments, or again in one run.
+
+    The worse one counts. It is untested only where it had nothing to assert both times.
+    """
+    judged = [each for each in (one, other) if each.outcome != "untested"] or [one]
+    outcome = worst(each.outcome for each in judged)
+    reasons = dict.fromkeys(each.reason for each in judged if each.outcome == outcome and each.reason)
+    return TestResult(
+        one.binding,
+        outcome,
+        "\n".join(reasons),
+        [*one.classified, *other.classified],
+        {phase: one.seconds.get(phase, 0) + other.seconds.get(phase, 0) for phase in {**one.seconds, **other.seconds}},
+        list(dict.fromkeys([*one.evidence, *other.evidence])),
+    )
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,11 @@ from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
 
+from acceptance.core import digests
 from acceptance.core.rules import ROOT
-from acceptance.report import html, signoff
+from acceptance.core.suite import suite
+from acceptance.report import html, recorded, signoff
+from acceptance.report.judging import judge
 from acceptance.report.recorded import RecordError
 
 SCHEMA_FILE = ROOT / "spec" / "signoff.schema.json"
@@ -57,6 +60,37 @@ def compare_folder(folder: Path, data: Mapping[str, Any]) -> Iterator[Comparison
     page = folder / html.FILE
     found = ON_PAGE.search(page.read_text(encoding="utf-8")) if page.is_file() else None
     yield compare(f"results on {html.FILE}", signoff.results_digest(data), found[1] if found else None)
+
+
+def compare_report(folder: Path, data: Mapping[str, Any]) -> Iterator[Comparison]:
+    """Yield the comparison of the page, and of the verdict, with what they are made from.
+
+    Raises:
+        RecordError: The folder has no results.json.
+    """
+    page, results = f"{html.FILE} as made from {signoff.FILE}", f"{signoff.FILE} as judged from {recorded.FILE}"
+    if data["environment"].get("suite", {}).get("digest") != suite().digest:
+        for what in (page, results):
+            yield Comparison(what, "not compared", "it is of another version of the suite")
+        return
+    record = recorded.read(folder)
+    shown = {key: value for key, value in data.items() if key != "files"}
+    made = html.render(shown, record.pictures).encode()
+    yield compare(page, digests.of_bytes(made), signoff.files(folder).get(html.FILE))
+    missing = {(rule, level): reason for rule, level, reason in record.missing}
+    again = judge(recorded.results_of(record), missing, record.checkout, record.ended)
+    yield compare(results, digests.of_data(_judged(again)), digests.of_data(_judged(data)))
+
+
+def _judged(data: Mapping[str, Any]) -> object:
+    """The verdict, the result of each level, and what was found where; not the words, in which secrets are redacted."""
+    levels = [
+        (rule, level, result["result"])
+        for rule, every in data["rules"].items()
+        for level, result in every["levels"].items()
+    ]
+    findings = sorted([each["rule"], each["object"], each["severity"]] for each in data["findings"])
+    return [data["verdict"], sorted(levels), findings]
 
 
 def compare_subject(

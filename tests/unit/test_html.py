@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -14,24 +15,26 @@ import pytest
 from acceptance.checks.finding import ClassifiedFinding, Finding
 from acceptance.core import rules
 from acceptance.core.git import Checkout
-from acceptance.core.rules import LEVELS
+from acceptance.core.rules import LEVELS, Level
 from acceptance.core.target import Waiver, load
-from acceptance.report import html, signoff
+from acceptance.report import html
+from acceptance.report.judging import judge
 from acceptance.report.results import FixtureTime, Picture, Results
-from acceptance.report.sections import Evaluation
-from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult, evaluate_rules, run_verdict
+from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
 
 COMMIT = "3f9d2c81b7e64a05c9d1e2f3a4b5c6d7e8f90a1b"
 PICTURE = Picture("Rollout", "<svg><title>curve</title></svg>", "No request failed.")
 STYLE = Path(html.__file__).parent / "templates" / "style.css"
 
 
-def finished(*, broken: bool) -> dict[str, Any]:
-    """The data of a run that tested every rule at every level; with a problem of each kind if `broken`."""
-    waiver = Waiver(rule="SVC-08", object="Service/todo-backend-service", reason="old client", until=date(2999, 1, 1))
-    target = load().model_copy(update={"waivers": (waiver,) if broken else ()})
+CLEAN = Checkout(COMMIT, clean=True)
+
+
+def collected() -> Results:
+    """The results of a run that tested every rule at every level, and found nothing."""
+    target = load()
     results = Results("20260714-091502-7be1", datetime(2026, 7, 14, 9, 15, 2, tzinfo=UTC), target, "target.toml")
-    results.metadata.fresh_cluster = not broken
+    results.metadata.fresh_cluster = True
     results.metadata.subject["images"] = {"backend": {"digest": "sha256:9f3c2d71", "bytes": 71204113}}
     results.metadata.environment["kubernetes"] = "v1.35.1"
     folder_of = {level: folder for folder, level in reversed(list(FOLDERS.items())) if level}
@@ -40,7 +43,18 @@ def finished(*, broken: bool) -> dict[str, Any]:
             name = f"tests/{folder_of[level]}/test_{rule.id}.py::test_it"
             results.tests[name] = TestResult(RuleBinding(name, level, (rule.id,)), "passed", "", seconds={"call": 0.25})
     results.fixtures["cluster", ""] = FixtureTime("cluster", "", 41.3, 6.2)
+    return results
+
+
+def finished(*, broken: bool) -> dict[str, Any]:
+    """The data of such a run; with a problem of each kind if `broken`."""
+    results = collected()
     if broken:
+        waiver = Waiver(
+            rule="SVC-08", object="Service/todo-backend-service", reason="old client", until=date(2999, 1, 1)
+        )
+        results.target = results.target.model_copy(update={"waivers": (waiver,)})
+        results.metadata.fresh_cluster = False
         results.metadata.override({"cpu": "500m"}, {"cpu": "150m"}, "five replicas on two cores")
         add_problem(
             results, "SVC-05", "static", Finding("SVC-05", "Service/<b>x</b>", "spec.ports", "1-10", "11 & more")
@@ -50,12 +64,8 @@ def finished(*, broken: bool) -> dict[str, Any]:
         )
         add_problem(results, "HPA-08", "live", "setup: WaitError: expected a first PodMetrics")
         del results.tests["tests/behaviour/test_HPA-09.py::test_it"]
-    every = rules.load()
-    evaluated = evaluate_rules(every.values(), list(results.tests.values()), {("HPA-09", "behaviour"): "no test yet"})
-    tested = Checkout(COMMIT, clean=not broken)
-    verdict, reasons = run_verdict(evaluated, fresh_cluster=not broken, checkout=tested)
-    ended = results.started + timedelta(seconds=1011)
-    return signoff.assemble(results, Evaluation(every, evaluated, verdict, reasons, tested, ended))
+    missing: dict[tuple[str, Level], str] = {("HPA-09", "behaviour"): "no test yet"}
+    return judge(results, missing, replace(CLEAN, clean=not broken), results.started + timedelta(seconds=1011))
 
 
 def add_problem(results: Results, rule: str, level: str, what: Finding | str) -> None:

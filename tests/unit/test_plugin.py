@@ -21,6 +21,7 @@ import pytest
 from acceptance.core.redaction import PLACEHOLDER
 from acceptance.core.rules import ROOT
 from acceptance.plugin.durations import planned_steps
+from acceptance.report import verification
 
 pytest_plugins = ["pytester"]
 
@@ -480,6 +481,14 @@ def test_signoff_fits_its_schema(example: ExampleRun) -> None:
     schema = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(example.signoff)
+
+
+def test_report_is_what_its_results_make(example: ExampleRun) -> None:
+    compared = [
+        *verification.compare_folder(example.folder, example.signoff),
+        *verification.compare_report(example.folder, example.signoff),
+    ]
+    assert [str(each) for each in compared if each.outcome != "same"] == []
 
 
 def test_schema_rejects_invalid_data(example: ExampleRun) -> None:

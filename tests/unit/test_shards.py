@@ -19,7 +19,9 @@ import pytest
 from acceptance.cli import commands
 from acceptance.core.rules import ROOT
 from acceptance.core.shard import divide, parse_shard
-from acceptance.report import recorded, recorded_durations
+from acceptance.core.suite import Suite
+from acceptance.report import merging, recorded, recorded_durations
+from acceptance.report.judging import unselected
 
 LEFT_OUT = ("-p", "no:timeout", "-p", "no:hypothesispytest")
 SCHEMA = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
@@ -54,7 +56,9 @@ MODULES = {
     "behaviour/test_second.py": '@pytest.mark.rule("STA-08")\ndef test_it(experiments, record_measurement):\n'
     "    from acceptance.report.results import Limit\n"
     '    experiments.append(2)\n    record_measurement("failed", 1, "requests", Limit(0, "STA-08"))\n',
-    "behaviour/test_every.py": '@pytest.mark.rule("POD-05")\ndef test_judging(experiments, target):\n'
+    "behaviour/test_every.py": '@pytest.mark.rule("POD-05")\n'
+    "def test_judging(experiments, target, record_evidence):\n"
+    '    record_evidence("experiments.txt", str(experiments))\n'
     '    found = [Finding("POD-05", f"Pod/{n}", "restarts", "0", str(n)) for n in experiments if n > 1]\n'
     "    report_findings(found, target)\n",
 }
@@ -176,6 +180,7 @@ def test_merged_run_is_that_of_one_process(
     junit = ET.parse(Path("merged/latest/junit.xml")).getroot()  # noqa: S314
     assert len(list(junit.iter("testcase"))) == len(whole["durations"]["tests"]) + 1
     evidence = [path for paths in merged["evidence"].values() for path in paths]
+    assert len(evidence) == 2  # of the test that ran in two shards
     assert all((Path("merged/latest") / path).is_file() for path in evidence)
     assert "release rejected: 3 shards, 7 tests" in capsys.readouterr().out
     assert all((reports / "latest").exists() for reports in shards)
@@ -197,6 +202,10 @@ def test_merged_run_is_that_of_one_process(
         ),
         (("selection",), "0", "are of different selections of tests"),
         (("rules",), "0", "are of different versions of the rules"),
+        (("suite", "digest"), "sha256:0", "are of different versions of the suite"),
+        (("options",), ["--nodes", "3"], "are of different options"),
+        (("metadata", "environment"), {"kubernetes": "v1.36.4"}, "with different versions of Kubernetes"),
+        (("suite_errors",), ["none"], "is not as its run left it: results.json: different"),
         (("shard",), [1, 3], "are both shard 1 of 3; name each shard once"),
         (("shard",), None, "is a whole run, no shard"),
         (("format",), "other", "has no results of a run, or of another version of the suite"),
@@ -261,6 +270,22 @@ def test_missing_and_doubled_shards_are_refused(
 def test_more_shards_than_modules_are_refused(suite: Path) -> None:
     assert "ERROR: --shard 1/9: the selected tests are 3 groups" in run(suite, "--shard 1/9 --reports none")
     assert not list((suite / "none").glob("*"))
+
+
+def test_shards_of_another_suite_are_refused(
+    shards: list[Path], command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "suite", lambda: Suite("2.0.0", None, clean=False, digest="sha256:0"))
+    assert command("merge", *shards) == 2
+    assert "was tested by another version of the suite than this one" in capsys.readouterr().err
+
+
+def test_test_that_no_shard_has_is_missed(shards: list[Path]) -> None:
+    records = [recorded.read(reports / "latest") for reports in shards]
+    merged = merging.merge(records).results
+    assert list(unselected(merged)) == []
+    del merged.tests["tests/static/test_chart.py::test_chart[1]"]
+    assert list(unselected(merged)) == ["1 test that asserts rules was not selected"]
 
 
 def test_recorded_durations_are_those_of_the_modules_own_fixtures_and_calls(tmp_path: Path) -> None:

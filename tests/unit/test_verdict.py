@@ -33,6 +33,7 @@ from acceptance.report.verdict import (
     add_phase,
     evaluate_rules,
     exit_code,
+    joined,
     run_verdict,
 )
 
@@ -97,6 +98,37 @@ def test_failed_teardown_overrides_a_pass_but_no_finding() -> None:
     failed = after(("setup", None), ("call", AssertionError("no")), ("teardown", OSError("gone")))
     assert (passed.outcome, passed.reason) == ("error", "teardown: OSError: gone")
     assert (failed.outcome, failed.reason) == ("failed", "no")
+
+
+def test_teardown_adds_to_the_findings_of_the_call() -> None:
+    made = after(
+        ("call", FindingsError([finding("POD-04")])),
+        ("teardown", FindingsError([finding("POD-06")])),
+    )
+    assert (made.of("POD-04")[0], made.of("POD-06")[0]) == ("failed", "failed")
+
+
+@pytest.mark.parametrize(
+    ("called", "torn_down", "outcome"),
+    [
+        (OSError("gone"), Waived("linux/arm64"), "error"),
+        (Untested("no HPA"), Waived("linux/arm64"), "untested"),
+        (None, Waived("linux/arm64"), "waived"),
+        (Waived("linux/arm64"), OSError("gone"), "error"),
+    ],
+)
+def test_worse_of_call_and_teardown_counts(
+    called: BaseException | None, torn_down: BaseException, outcome: Outcome
+) -> None:
+    assert after(("setup", None), ("call", called), ("teardown", torn_down)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [("failed", "passed", "failed"), ("passed", "error", "error"), ("untested", "passed", "passed")],
+)
+def test_worse_of_two_runs_of_a_test_counts(one: Outcome, other: Outcome, expected: Outcome) -> None:
+    assert joined(result(one), result(other)).outcome == expected
 
 
 def test_finding_fails_its_own_rule_only() -> None:

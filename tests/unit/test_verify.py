@@ -8,6 +8,7 @@ import shutil
 import sys
 import tarfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from acceptance.chart.packaging import package_digest
 from acceptance.cli import commands
 from acceptance.core import digests
 from acceptance.core.rules import ROOT, RULES_FILE
+from acceptance.core.suite import Suite
 from acceptance.kube.helm import Helm, find_helm
-from acceptance.report import html, signoff, verification
-from tests.unit.test_html import finished
+from acceptance.report import html, recorded, signoff, verification
+from acceptance.report.judging import judge
+from acceptance.report.results import Results
+from tests.unit.test_html import CLEAN, PICTURE, collected, finished
 
 IMAGE = "sha256:" + "1f" * 32
 Verify = Callable[..., tuple[int, str]]
@@ -32,21 +36,30 @@ def helm() -> Helm:
 @pytest.fixture
 def folder(tmp_path: Path, helm: Helm) -> Path:
     """The folder of an accepted run of this repository's target."""
-    data = finished(broken=False)
-    data["subject"]["digests"] = {
+    results = collected()
+    results.metadata.subject["digests"] = {
         "chart": package_digest(helm, ROOT / "chart"),
         "target": digests.of_file(ROOT / "target.toml"),
         "specification": digests.of_file(RULES_FILE),
     }
-    data["subject"]["images"] = {"backend": {"reference": "todo-backend:1", "id": IMAGE}}
+    results.metadata.subject["images"] = {"backend": {"reference": "todo-backend:1", "id": IMAGE}}
+    results.pictures.append(PICTURE)
     place = tmp_path / "run"
     (place / "evidence").mkdir(parents=True)
     (place / "evidence" / "pods.txt").write_text("all Ready\n")
     (place / ".lock").touch()
-    html.write(place, data, ())
-    signoff.write(place, data)
+    write(place, results)
     (place / ".lock").unlink()
     return place
+
+
+def write(folder: Path, results: Results) -> None:
+    """Write the report as a run does at its end."""
+    ended = results.started + timedelta(minutes=40)
+    data = judge(results, {}, CLEAN, ended)
+    html.write(folder, data, results.pictures)
+    recorded.write(folder, recorded.record(results, {}, CLEAN, ended))
+    signoff.write(folder, data)
 
 
 @pytest.fixture
@@ -74,17 +87,16 @@ def archive_of(path: Path, *identifiers: str) -> Path:
 
 def test_untouched_run_is_verified(verify: Verify, tmp_path: Path) -> None:
     code, output = verify("--images", archive_of(tmp_path / "images.tar", IMAGE))
-    assert (code, output) == (0, "run 20260714-091502-7be1, accepted: 7 same, 0 different, 0 not compared\n")
+    assert (code, output) == (0, "run 20260714-091502-7be1, accepted: 10 same, 0 different, 0 not compared\n")
 
 
 def test_what_is_not_at_hand_is_named(verify: Verify, folder: Path) -> None:
     code, output = verify()
     assert code == 0
     assert "image of the backend: not compared, name an archive of images with --images\n" in output
-    data = signoff.read(folder)
-    data["subject"]["target"] = "other.toml"
-    html.write(folder, data, ())
-    signoff.write(folder, data)
+    results = recorded.results_of(recorded.read(folder))
+    results.target_file = "other.toml"
+    write(folder, results)
     code, output = verify()
     assert code == 0
     assert "chart: not compared, it is not at hand\ntarget: not compared, it is not at hand\n" in output
@@ -116,6 +128,46 @@ def test_altered_results_differ_from_the_page(verify: Verify, folder: Path) -> N
     code, output = verify()
     assert code == 1
     assert "results on index.html: different" in output
+
+
+def test_altered_page_is_found_though_its_digest_fits(verify: Verify, folder: Path) -> None:
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    (folder / "index.html").write_text(page.replace("accepted", "accepted, and very good"), encoding="utf-8")
+    signoff.write(folder, signoff.read(folder))
+    code, output = verify()
+    assert code == 1
+    assert "index.html as made from signoff.json: different" in output
+    assert "1 different" in output
+
+
+def test_altered_verdict_is_found_though_its_page_fits(verify: Verify, folder: Path) -> None:
+    results = recorded.results_of(recorded.read(folder))
+    next(iter(results.tests.values())).outcome = "error"
+    recorded.write(folder, recorded.record(results, {}, CLEAN, results.started))
+    signoff.write(folder, signoff.read(folder))
+    code, output = verify()
+    assert code == 1
+    assert "signoff.json as judged from results.json: different" in output
+
+
+def test_report_of_another_suite_is_not_compared(
+    verify: Verify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = archive_of(tmp_path / "images.tar", IMAGE)
+    assert verify("--images", images, "--strict")[0] == 0
+    monkeypatch.setattr(verification, "suite", lambda: Suite("2.0.0", None, clean=False, digest="sha256:0"))
+    code, output = verify("--images", images)
+    assert code == 0
+    assert "index.html as made from signoff.json: not compared, it is of another version of the suite" in output
+    assert verify("--images", images, "--strict")[0] == 1
+
+
+def test_strict_verification_needs_an_accepted_run(verify: Verify, folder: Path, tmp_path: Path) -> None:
+    results = recorded.results_of(recorded.read(folder))
+    results.metadata.fresh_cluster = False
+    write(folder, results)
+    images = archive_of(tmp_path / "images.tar", IMAGE)
+    assert [verify("--images", images)[0], verify("--images", images, "--strict")[0]] == [0, 1]
 
 
 def test_other_artefacts_are_found(verify: Verify, tmp_path: Path) -> None:

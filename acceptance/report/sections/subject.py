@@ -24,6 +24,7 @@ def subject_data(results: Results, evaluation: Evaluation) -> dict[str, Any]:
             "system": machine(),
             "python": platform.python_version(),
             "pytest": version("pytest"),
+            "suite": asdict(results.suite),
             **results.metadata.environment,
         },
         "shard": results.shard._asdict() if results.shard else None,
