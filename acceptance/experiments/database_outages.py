@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
-from acceptance.checks.finding import Finding
+from acceptance.checks.finding import Finding, Untested
 from acceptance.client.answers import describe
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
+from acceptance.client.visitor import Visitor
 from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, DATABASE_UP
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component
@@ -21,6 +23,7 @@ from acceptance.kube.history import History
 from acceptance.kube.status import is_ready, pods_of
 from acceptance.provision.database import PORT, Database
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.release import Release
 from acceptance.traffic.availability import ERRORS, UNATTRIBUTED
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.records import Record
@@ -67,10 +70,14 @@ class Outage:
 def run_outage(
     runner: ExperimentRunner, experiment: Experiment, fault: Fault, user: User, database: Database
 ) -> Outage:
-    """Apply a fault for its time, undo it, and wait until every backend pod serves `user` again."""
+    """Apply a fault for its time, undo it, and wait until every backend pod serves `user` again.
+
+    The user tries to sign in meanwhile, of which the logs are judged.
+    """
     with experiment.disturbance():
         experiment.annotate(fault.name)
         with fault.apply() as start:
+            threading.Thread(target=try_to_sign_in, args=[runner.release, user], daemon=True).start()
             dwell(fault.seconds, "requests are sampled during the fault")
         wait_reachable(user.gateway, database)
         interval = Interval(start, experiment.annotate("the database is back"))
@@ -78,6 +85,18 @@ def run_outage(
     begin = time.time()
     dwell(SETTLED_SECONDS, "requests are sampled between two faults")
     return Outage(fault, interval, recovery, Interval(begin, time.time()))
+
+
+def try_to_sign_in(release: Release, user: User) -> None:
+    """Sign in by the frontend's API and by its form, whatever comes of it."""
+    auth, screens = release.target.auth, release.target.screens
+    url, account = user.gateway.url("frontend", auth.sign_in), {"email": user.email, "password": user.password}
+    with suppress(AssertionError):
+        send(user.gateway, "POST", url, json=account, headers={"Origin": release.origin})
+    if screens is not None:
+        entered = {screens.email: user.email, screens.password: user.password}
+        with suppress(AssertionError, Untested):  # a page without the form in its HTML
+            Visitor(release, user.gateway, {}).press(screens.sign_in, screens.sign_in_button, entered)
 
 
 def wait_reachable(gateway: Gateway, database: Database) -> None:

@@ -630,10 +630,12 @@ def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Writ
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", "-q"]
-    slow = subprocess.Popen(command, cwd=pytester.path, env=environment, stdout=subprocess.DEVNULL)
+    printed = pytester.path.parent / "printed"
+    with printed.open("w") as output:
+        slow = subprocess.Popen(command, cwd=pytester.path, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         while not (pytester.path / "started").exists():
-            assert slow.poll() is None
+            assert slow.poll() is None, printed.read_text()
             signal.sigtimedwait([], 0.02)
         (during,) = entries(pytester.path / "reports")
         write("image", '@pytest.mark.rule("IMG-06")\ndef test_it(): pass\n')
@@ -641,7 +643,7 @@ def test_concurrent_runs_do_not_interfere(pytester: pytest.Pytester, write: Writ
         assert during in entries(pytester.path / "reports")
     finally:
         (pytester.path / "go").touch()
-        assert slow.wait(30) == 0
+        assert slow.wait(30) == 0, printed.read_text()
     assert (pytester.path / "reports" / "latest").resolve().name == during
     assert entries(pytester.path / "reports") == {"history", "latest", during}
 
