@@ -167,7 +167,8 @@ def _bounds() -> Iterator[Assertion]:
         return run(bounds.total_size(chart.renderer, chart.defaults, excess), chart)
 
     def shadowed(credential: str, component: str, chart: RenderedChart) -> list[Finding]:
-        return run(bounds.shadowed_credential(chart.renderer.target, credential, component), chart)
+        case = bounds.shadowed_credential(chart.renderer.target, chart.defaults, credential, component)
+        return run(case, chart)
 
     def long_name(chart: RenderedChart) -> list[Finding]:
         chart.require_rendered()

@@ -12,6 +12,7 @@ from typing import Any
 
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES, unusable_names
+from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
@@ -325,13 +326,18 @@ def total_size(renderer: Renderer, base: Snapshot, excess: int) -> Case:
     return Case("CFG-08", name, "extra_config", fill, refused=excess > 0)
 
 
-def shadowed_credential(target: Target, credential: str, component: str) -> Case:
+def shadowed_credential(target: Target, base: Snapshot, credential: str, component: str) -> Case:
     """Return a case in which a free key of the ConfigMap has the name of a credential's variable.
 
     Either it is refused, or the component's containers still get the credential from the Secret.
     """
     key = getattr(target.secret, credential)
-    value = {key: "a setting of that name"}
+    view = ComponentView(base, target, None)
+    variables = (
+        each for pod in view.workloads() for container in pod.containers() for each in view.environment(container)
+    )
+    name = next((each.name for each in variables if (each.source, each.key) == ("Secret", key)), key)
+    value = {name: "a setting of that name"}
     return Case("SEC-11", f"{credential} among the settings", "extra_config", value, refused=True, component=component)
 
 
