@@ -24,6 +24,17 @@ UNUSED = """{{- define "todo-chatbot.spare" -}}
 {{- end }}
 """
 SPARE = (append(VALUES, "spare: one\n"), data(SCHEMA, "properties.spare", {"type": "string"}))
+ROUTE = """{{- if .Capabilities.APIVersions.Has "gateway.networking.k8s.io/v1" }}
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: todo, namespace: {{ .Values.namespace.name }}}
+spec:
+  parentRefs: [{name: web}]
+  rules: [{backendRefs: [{name: todo-frontend-service, port: 3000}]}]
+{{- end }}
+"""
+OF_CHART = "  selector:\n    app.kubernetes.io/name: {{ .Chart.Name }}\n"
+DEBUG = '"DEBUG" (toString $values.config.debug)'
 mutant("DEP-02", "a Deployment that names no namespace", replace(BACKEND, NAMESPACE, ""))
 mutant("POD-02", "a ConfigMap that names no namespace", replace("templates/configmap.yaml", NAMESPACE, ""))
 mutant("DEP-01", "names of 64 characters", data(SCHEMA, "definitions.namePrefix.maxLength", 47))
@@ -61,3 +72,32 @@ for clause, file, text in (
 mutant("CHT-10", "a key that nothing reads", *SPARE)
 mutant("CHT-10", "a key that is read nowhere but in what never renders", append("templates/never.yaml", NEVER), *SPARE)
 mutant("CHT-10", "a key that an unused helper reads", append("templates/_spare.tpl", UNUSED), *SPARE)
+mutant("SCY-05", "a route wherever the cluster has the API", append("templates/route.yaml", ROUTE))
+mutant(
+    "SVC-07",
+    "a selector by the chart's name, whatever the override",
+    replace("templates/backend-service.yaml", "  selector:\n", OF_CHART),
+)
+mutant(
+    "REL-05",
+    "the chart's own Secret beside an existing one",
+    replace(
+        HELPERS,
+        'name: {{ include "todo-chatbot.secretName" .root }}\n      key: {{ .key }}',
+        'name: {{ include "todo-chatbot.fullname" .root }}-secrets\n      key: {{ .key }}',
+    ),
+)
+mutant(
+    "CFG-10",
+    "a checksum of files that are elsewhere",
+    replace(
+        HELPERS,
+        "checksum/config: {{",
+        'checksum/files: {{ (.root.Files.Glob "file/*").AsConfig | sha256sum }}\nchecksum/config: {{',
+    ),
+)
+mutant(
+    "CFG-04",
+    "a false that a default replaces",
+    replace(HELPERS, DEBUG, DEBUG.replace("$values.config.debug", '($values.config.debug | default "true")')),
+)

@@ -13,7 +13,7 @@ from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding
 from acceptance.core.target import Target
 from acceptance.kube.helm import Helm
-from mutants.charts import BACKEND, SCHEMA, VALUES, Edit, append, data, findings, replace
+from mutants.charts import BACKEND, HELPERS, SCHEMA, VALUES, Edit, append, data, findings, replace
 
 FREE = {"type": "object", "additionalProperties": True}
 LIST = """apiVersion: v1
@@ -35,6 +35,29 @@ GUARDED = """apiVersion: v1
 kind: ConfigMap
 metadata: {name: guarded, namespace: {{ .Values.namespace.name }}}
 data: {A: {{ (.Values.guarded | default dict).word | default "none" | quote }}}
+"""
+MONITOR = """{{- if .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: todo, namespace: {{ .Values.namespace.name }}}
+spec: {selector: {matchLabels: {app: todo-chatbot}}}
+{{- end }}
+{{- if .Capabilities.APIVersions.Has "policy/v1beta1" }}
+apiVersion: policy/v1beta1
+kind: PodSecurityPolicy
+metadata: {name: todo}
+{{- end }}
+"""
+ADDED = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: added, namespace: {{ .Values.namespace.name }}}
+data: {{ (.Files.Glob "added/*").AsConfig | fromYaml | default dict | toJson }}
+"""
+ADDED_HASH = '{{ (.root.Files.Glob "added/*").AsConfig | sha256sum }}'
+SELECTING = """
+POD=$(kubectl get pods -l "component=frontend,app.kubernetes.io/instance={{ .Release.Name }}" -o name)
+kubectl logs -l 'component in (backend, web)' && kubectl get secret -l owner=nobody
+kubectl get pods -l app=todo-chatbot,component!=web -l name=$NAME; kubectl get pod $POD --selector <labels>
 """
 LABELS = '      labels:\n        {{- include "todo-chatbot.podLabels" $backend | nindent 8 }}\n'
 
@@ -110,6 +133,20 @@ VARIANTS = (
         "a version in the pods' labels alone",
         ("CHT-17", "DEP-04"),
         (replace(BACKEND, LABELS, f"{LABELS}        release-version: {{{{ .Chart.Version | quote }}}}\n"),),
+    ),
+    ChartVariant(
+        "objects of other APIs where the cluster has them, and files that users add",
+        ("SCY-05", "REL-05", "CHT-09", "CFG-10"),
+        (
+            append("templates/monitor.yaml", MONITOR),
+            append("templates/files.yaml", ADDED),
+            replace(HELPERS, "checksum/config: {{", f"checksum/added: {ADDED_HASH}\nchecksum/config: {{{{"),
+        ),
+    ),
+    ChartVariant(
+        "commands that select pods",
+        ("CHT-12",),
+        (append("templates/NOTES.txt", SELECTING),),
     ),
     ChartVariant(
         "a section that an older release lacks",

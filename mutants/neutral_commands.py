@@ -1,8 +1,8 @@
-"""Neutral variants of commands: servers that say where they listen, migrations after a wait, a pull Secret."""
+"""Neutral variants of commands and settings: where servers listen, migrations after a wait, addresses and files."""
 
 from __future__ import annotations
 
-from mutants.neutral import Objects, containers, deployments, specs, variant
+from mutants.neutral import Objects, containers, deployments, one, specs, variant
 
 
 @variant("servers that are told their ports")
@@ -70,3 +70,50 @@ def _of_libraries(objects: Objects) -> None:
     more = {"PYTHONHASHSEED": "0", "WEB_CONCURRENCY": "1", "API_VERSION": "1", "UVICORN_LOG_LEVEL": "info"}
     for body in containers(deployments(objects), init=False):
         body["env"] = [*body["env"], *({"name": name, "value": value} for name, value in more.items())]
+
+
+@variant("a test that asks Services without a scheme")
+def _without_scheme(objects: Objects) -> None:
+    text = "chown app:1000 /tmp/x; wget -qO- todo-backend-service:8000 && nc -z db.example.com:5432 registry:5000/x:80"
+    for body in containers([each for each in objects if each["kind"] == "Pod"], init=False):
+        body["args"] = [text, "todo-frontend-service.todo-chatbot.svc.cluster.local:3000/", "todo-backend:1000"]
+
+
+@variant("files in volumes below each other, and what another container has")
+def _files(objects: Objects) -> None:
+    settings = one(objects, "ConfigMap")[0]
+    name = settings["metadata"]["name"]
+    settings["data"] |= {"SCRIPT": "/etc/todo/run.sh", "CA": "/etc/todo/certs/DEBUG", "FOLDER": "/etc/todo/certs/"}
+    items = [{"key": "DEBUG", "path": "run.sh"}]
+    for spec in specs(deployments(objects)):
+        first = spec["containers"][0]
+        first["envFrom"] = [{"configMapRef": {"name": name}}]
+        mounts = [{"name": "etc", "mountPath": "/etc/todo"}, {"name": "certs", "mountPath": "/etc/todo/certs"}]
+        first["volumeMounts"] = [*first["volumeMounts"], *mounts]
+        extra = {key: first[key] for key in ("resources", "securityContext") if key in first}
+        mount = {"name": "scripts", "mountPath": "/etc/todo"}
+        spec["containers"].append({"name": "agent", "image": "agent:1", "volumeMounts": [mount], **extra})
+        spec["volumes"] = [
+            *(spec.get("volumes") or []),
+            {"name": "etc", "configMap": {"name": name}},
+            {"name": "certs", "configMap": {"name": name}},
+            {"name": "scripts", "configMap": {"name": name, "items": items}},
+        ]
+
+
+@variant("addresses as the cluster's DNS knows them")
+def _known_names(objects: Objects) -> None:
+    for item in one(objects, "ConfigMap"):
+        item["data"] |= {
+            "A": "http://todo-backend-service.todo-chatbot.svc.cluster.local.:8000",
+            "B": "http://todo-backend-service.todo-chatbot.svc.k8s.example.com:8000",
+            "C": "https://api.svc.example.com",
+            "D": "http://10-0-0-1.todo-chatbot.pod.cluster.local:8000",
+        }
+
+
+@variant("long timeouts of probes that end in their order")
+def _patient(objects: Objects) -> None:
+    for body in containers(deployments(objects), init=False):
+        body["readinessProbe"] |= {"periodSeconds": 5, "timeoutSeconds": 10, "failureThreshold": 2}
+        body["livenessProbe"] |= {"periodSeconds": 10, "timeoutSeconds": 15, "failureThreshold": 4}

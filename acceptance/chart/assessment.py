@@ -16,6 +16,7 @@ from acceptance import checks
 from acceptance.chart import bounds, long_names, unused
 from acceptance.chart.as_written import unquoted_texts
 from acceptance.chart.bounds import Case
+from acceptance.chart.checksums import constant_checksums
 from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.given import cases as cases_given
 from acceptance.chart.given import check_given
@@ -206,6 +207,7 @@ def _values() -> Iterator[Assertion]:
         (("CHT-18",), "missing sections", missing_sections),
         (("IMG-02", "CHT-09"), "unquoted texts", unquoted_texts),
         (("CFG-10",), "changed values", partial(unnoticed_changes, kind="ConfigMap")),
+        (("CFG-10",), "checksums of files", constant_checksums),
         (("SEC-11",), "changed values", partial(unnoticed_changes, kind="Secret")),
     ):
         yield Assertion(f"{rules[0]}-{name}", "changes", rules, None, _on_renderer(change))

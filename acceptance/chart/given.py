@@ -34,6 +34,7 @@ class Given:
         path: The name of the value's path in the target.
         required: Whether the chart must accept it.
         others: Further values to set, by the same kind of name.
+        written: What a value that is no text arrives as; by default as it is.
     """
 
     rule: str
@@ -44,6 +45,12 @@ class Given:
     component: str | None = None
     required: bool = True
     others: Values | None = None
+    written: str | None = None
+
+    @property
+    def expected(self) -> Any:
+        """What is to arrive."""
+        return self.value if self.written is None else self.written
 
     @property
     def id(self) -> str:
@@ -67,13 +74,13 @@ def check_given(given: Given, renderer: Renderer, base: Snapshot) -> list[Findin
         shown = "refused" if given.rule.startswith("SEC") else f"refused: {error}"
         return [_finding(given, target, "values", path, "accepted", shown)] if given.required else []
     owner, field, actual = given.arrived(ComponentView(snapshot, target, given.component))
-    if actual == given.value and type(actual) is type(given.value):
+    if actual == given.expected and type(actual) is type(given.expected):
         return []
     if given.rule.startswith("SEC"):
         return [
             _finding(given, target, owner, field, f"what {path} was given, unchanged", _difference(given.value, actual))
         ]
-    expected = f"{format_value(given.value)}, as {path} was given"
+    expected = f"{format_value(given.expected)}, as {path} was given"
     return [_finding(given, target, owner, field, expected, format_value(actual))]
 
 
@@ -155,6 +162,7 @@ def cases() -> Iterator[Given]:
     yield Given("CFG-05", "three origins", "cors_origins", origins, _setting("cors_origins"))
     yield Given("CFG-04", "'true'", "debug", "true", _setting("debug"), required=False)
     yield Given("CFG-04", "'false'", "debug", "false", _setting("debug"), required=False)
+    yield Given("CFG-04", "false", "debug", False, _setting("debug"), required=False, written="false")
     yield Given("CFG-03", "staging", "environment", "staging", _setting("environment"))
     yield Given("CFG-07", "numbers as text", "extra_config", TEXTS, _extra)
     for component in ("backend", "frontend"):

@@ -17,10 +17,11 @@ from acceptance.chart import bounds
 from acceptance.chart.generated_values import SOUND
 from acceptance.chart.optional_values import OPTIONAL_VALUES
 from acceptance.chart.renderer import USUAL, WITH_NOTES, WORKERS, How, Renderer
+from acceptance.chart.unused import API_VERSION
 from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
-from acceptance.checks.snapshot import ELSEWHERE, Snapshot
+from acceptance.checks.snapshot import ELSEWHERE, Snapshot, is_custom
 from acceptance.core.fields import at, mapping_at, name_of, text_at
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
@@ -35,6 +36,12 @@ FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
 """Rules that depend on the chart's files, not on its values."""
 HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
 NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
+RELATION_RULES = ("CHT-09", "DEP-04", "HPA-03", "REL-05", "REL-07", "SVC-07", "SVC-11")
+EXPOSURE_RULES = ("CHT-09", "REL-05", "SCY-05", "SCY-06")
+OVERRIDES = ("nameOverride", "fullnameOverride")
+"""Values that most charts have beside each other, of which a target states one."""
+EXISTING = re.compile(r"(?i)existing\w*?(secret|config_?map)(?!.*keys?$)")
+"""The key of a value that names an object which the chart then does not make, but not of one that names a key of it."""
 NAMESPACE_RULES = ("POD-02", "DEP-02", "SVC-02", "CFG-02", "SEC-02", "HPA-02")
 OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
 OTHER_RELEASE_NAMESPACE = "another release namespace"
@@ -103,6 +110,7 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
 
     target = renderer.target
     every = [*_fixed(target), *_components(renderer), *_optional(renderer), *_versions(target), *_accepted(target)]
+    every += [*_named(renderer), *_apis(base, target)]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(render, every))
     return [fitted for each in found if (fitted := _fitted(each)) is not None]
@@ -116,11 +124,11 @@ def _fitted(varied: Varied) -> Varied | None:
         return varied if TEMPLATE_ERROR.search(chart.rendering.error) else None
     if varied.variation.name == OTHER_RELEASE_NAMESPACE:
         return varied if _states_namespace(varied) else None
-    if varied.variation.name not in (OTHER_NAME, OTHER_RELEASE):
+    if varied.variation.name not in (OTHER_NAME, OTHER_RELEASE, *OVERRIDES):
         return varied
     renamed = _renamed(varied)
-    if renamed is None and varied.variation.name == OTHER_RELEASE:
-        return varied  # its names do not follow the release
+    if renamed is None and varied.variation.name != OTHER_NAME:
+        return varied  # its names do not follow the release, or the other override
     return None if renamed is None else replace(varied, variation=replace(varied.variation, target=renamed))
 
 
@@ -271,6 +279,32 @@ def _ports(renderer: Renderer, name: ComponentName, component: Component) -> Ite
         if follows and service:
             beside = merge_values(other, nested(service, component.service_port))
             yield varied("container port than the Service's", beside, container)
+
+
+def _named(renderer: Renderer) -> Iterator[Variation]:
+    """Yield renderings with the override of names that the target does not state, and with each existing object."""
+    target = renderer.target
+    for path in OVERRIDES:
+        if renderer.shipped.get(path, NAME) in ("", None) and path != target.values.name_override:
+            yield Variation(path, nested(path, NAME), target, only=RELATION_RULES)
+    credentials = dict.fromkeys(filter(None, target.secret_paths.values()), "")
+    for keys, value in leaves(renderer.shipped):
+        named = keys[-2] if keys[-1] == "name" and len(keys) > 1 else keys[-1]
+        if value in ("", None) and EXISTING.search(named):
+            path = ".".join(keys)
+            beside = nested(path, f"{NAME}-existing")
+            alone = merge_values(set_paths({}, credentials), beside)
+            # A chart may refuse credentials beside it, and it may need those that it does not have.
+            accepted = renderer.render(merge_values(renderer.required(), alone)).error is None
+            yield Variation(f"{path} set", alone if accepted else beside, target, only=("CHT-09", "REL-05"))
+
+
+def _apis(base: Snapshot, target: Target) -> Iterator[Variation]:
+    """Yield a rendering on a cluster with the other APIs that the templates ask for."""
+    assert base.chart is not None
+    asked = {api for text in base.chart.templates.values() for api in API_VERSION.findall(text)}
+    if custom := tuple(sorted(api for api in asked if is_custom(api.partition("/")[0]))):
+        yield Variation(f"the APIs {', '.join(custom)}", {}, target, How(api_versions=custom), only=EXPOSURE_RULES)
 
 
 def _versions(target: Target) -> Iterator[Variation]:

@@ -25,6 +25,12 @@ UNCLEAR = re.compile(r"[$`<(){}*]")
 """What a shell, or a reader, fills in."""
 END = re.compile(r"\s*(?:[|;&>]|\s#).*$")
 """Where a command ends."""
+SELECTOR = re.compile(r"\bkubectl\s([^|;&#`]*?)(?:\s-l|\s--selector)[ =]\s*(\"[^\"]*\"|'[^']*'|[^\s)]+)([^|;&#`)]*)")
+"""A command with a label selector, and the words before and after that."""
+EQUALITIES = re.compile(r"[\w./-]+==?[\w.-]*(,[\w./-]+==?[\w.-]*)*")
+"""A selector without sets and negations."""
+PODS = re.compile(r"(?:^|\s)(?:(?:get|describe|delete|wait|top)\s(?:.*\s)?(?:po|pods?)|logs?)(?:\s|$)")
+"""The words of a command on pods that are selected."""
 PORTS = re.compile(r"(?:(\d*):)?([\w-]+)")
 
 
@@ -50,6 +56,20 @@ def notes_name_what_is_rendered(view: ComponentView) -> Iterator[Violation]:
         yield from _misnamed(view, command)
     for url in re.findall(r"https?://[\w.-]+\.svc\b[\w.:-]*", notes):
         yield from _unknown_host(view, url)
+
+
+@check("CHT-12", "static")
+def notes_select_pods(view: ComponentView) -> Iterator[Violation]:
+    """CHT-12: each label selector in the commands of NOTES.txt that selects pods matches some of the release."""
+    view.require_rendered()
+    for before, written, after in SELECTOR.findall(view.chart.rendering.notes.replace("\\\n", " ")):
+        selector = written.strip("\"'")
+        if not EQUALITIES.fullmatch(selector) or not PODS.search(f"{before} {after}"):
+            continue
+        wanted = dict(re.split("==?", each, maxsplit=1) for each in selector.split(","))
+        if not any(wanted.items() <= dict(pod.labels).items() for pod in view.workloads()):
+            expected = "the labels of some pod of the release"
+            yield Violation("NOTES.txt", f"kubectl {before.strip()}", expected, selector, derived=True)
 
 
 def commands(notes: str) -> Iterator[Command]:

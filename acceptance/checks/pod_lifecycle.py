@@ -126,7 +126,7 @@ def _failure(pod: Pod, container: Container) -> Iterator[Violation]:
         yield Violation(pod.object, f"{container.field}.readinessProbe", expected, f"{hung_seconds(readiness)} s")
     for case, taken in (("", seconds), (" of a process that hangs", hung_seconds)) if liveness and readiness else ():
         if taken(liveness) <= taken(readiness):
-            expected = f"slower than readiness{case} ({taken(readiness)} s), so that unready comes before restart"
+            expected = f"slower than readiness ({taken(readiness)} s{case}), so that unready comes before restart"
             yield Violation(pod.object, f"{container.field}.livenessProbe", expected, f"{taken(liveness)} s")
             break
 

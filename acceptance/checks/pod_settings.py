@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from acceptance.checks.component_view import ComponentView
@@ -22,6 +22,8 @@ BUILT = ("", "/.next", "/.venv", "/venv", "/node_modules", "/src", "/app", "/dis
 """Folders below the working folder that an image fills when it is built."""
 WORKDIR = re.compile(r"^\s*WORKDIR\s+(/\S*)\s*$", re.MULTILINE | re.IGNORECASE)
 LEAST_EMPTY_DIR = 1024**2
+PATH = re.compile(r"/[^\s,:;?]+")
+"""Of one file, rather than several."""
 FILES = ("configMap", "secret", "projected")
 TEMPORARY = "/tmp"  # noqa: S108 - a mount's path
 
@@ -231,29 +233,33 @@ def _files_of_mounts(view: ComponentView, pod: Pod, container: Container) -> dic
     return found
 
 
+def _folder_of(mounted: Mapping[str, set[str] | None], path: str) -> str | None:
+    """Return the innermost folder of volumes that contains a path; None if none does."""
+    return max((each for each in mounted if each and f"{path}/".startswith(f"{each}/")), key=len, default=None)
+
+
+def _has_file(mounted: Mapping[str, set[str] | None], path: str) -> bool | None:
+    """Whether a path is in a mounted volume, or may be; None if none is mounted there."""
+    if (folder := _folder_of(mounted, path)) is None:
+        return None
+    files, name = mounted[folder], path.removeprefix(folder).strip("/")
+    return files is None or not name or any(file == name or file.startswith(f"{name}/") for file in files)
+
+
 def _absent_files(view: ComponentView, pod: Pod, container: Container) -> Iterator[Violation]:
     """Yield a violation for each variable that names a file which its volume does not have.
 
     A ConfigMap's value may be meant for another container, which has the file.
     """
     mounted = _files_of_mounts(view, pod, container)
-    elsewhere = {
-        f"{folder}/{file}"
-        for other in view.workloads()
-        for each in other.containers()
-        for folder, files in _files_of_mounts(view, other, each).items()
-        for file in files or ()
-    }
+    others = [_files_of_mounts(view, other, each) for other in view.workloads() for each in other.containers()]
     for variable in view.environment(container):
         value = view.value_of(variable) if variable.source in ("literal", "ConfigMap") else None
-        above = [folder for folder in mounted if folder and value and value.startswith(f"{folder}/")]
-        folder = max(above, key=len, default="")
-        files = mounted.get(folder)
-        if not value or files is None or (variable.source == "ConfigMap" and value in elsewhere):
+        if not value or not PATH.fullmatch(value) or _has_file(mounted, value) is not False:
             continue
-        name = value.removeprefix(f"{folder}/").rstrip("/")
-        if not any(file == name or file.startswith(f"{name}/") for file in files):
-            expected = f"a file of {folder}: {', '.join(sorted(files))}"
+        if variable.source == "literal" or not any(_has_file(other, value) for other in others):
+            folder = _folder_of(mounted, value) or ""
+            expected = f"a file of {folder}: {', '.join(sorted(mounted[folder] or ()))}"
             yield Violation(pod.object, f"{container.field}.env[{variable.name}]", expected, format_value(value))
 
 

@@ -31,7 +31,7 @@ HOST_NAME = re.compile(r"(?i)(.*?)_?(?:HOST|HOSTNAME|ADDR|ADDRESS)")
 ADDRESS_NAME = re.compile(r"(?i).*(?:HOST|ADDR|ADDRESS|ENDPOINT|URL|URI|UPSTREAM|SERVER|TARGET|PROXY|BACKEND|API)")
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
-CLUSTER_DOMAIN = ("cluster", "local")
+CLUSTER_DOMAIN = "cluster.local"
 LOCAL_HOSTS = ("localhost", "host", "kubernetes")
 DOMAINS = {
     *("local", "localhost", "localdomain", "test", "internal", "lan", "home", "example", "invalid"),
@@ -220,8 +220,9 @@ def is_malformed(labels: list[str]) -> bool:
     """Whether a host name is below the cluster's domain or a part of that, and names neither Service nor pod there."""
     if "svc" in labels[2:]:
         # The resolver completes what ends with `svc` alone; a cluster may have a domain of another name.
-        return tuple(labels[labels.index("svc", 2) + 1 :]) in {CLUSTER_DOMAIN[:1], CLUSTER_DOMAIN[1:]}
-    return tuple(labels[-2:]) == CLUSTER_DOMAIN and "pod" not in labels
+        domain = ".".join(labels[labels.index("svc", 2) + 1 :])
+        return domain in CLUSTER_DOMAIN.split(".") or (domain != CLUSTER_DOMAIN and is_misspelt(domain, CLUSTER_DOMAIN))
+    return ".".join(labels[-2:]) == CLUSTER_DOMAIN and "pod" not in labels
 
 
 def ports_of(view: ComponentView, service: Object) -> list[int]:

@@ -188,6 +188,11 @@ MONITORING = "monitoring.coreos.com"
 """The group of the Prometheus operator, whose objects make no workload."""
 
 
+def is_custom(group: str) -> bool:
+    """Whether an API group is not Kubernetes' own."""
+    return group not in DOTTED_GROUPS and "." in group.replace(".k8s.io", "")
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything that a check may read.
@@ -237,11 +242,7 @@ class Snapshot:
     def custom_objects(self) -> list[Object]:
         """The objects of kinds that are not Kubernetes' own; a controller may make others for them."""
         groups = [(item, text_at(item, "apiVersion").partition("/")[0]) for item in self.objects]
-        return [
-            item
-            for item, group in groups
-            if group not in DOTTED_GROUPS and "." in group.replace(".k8s.io", "") and group != MONITORING
-        ]
+        return [item for item, group in groups if is_custom(group) and group != MONITORING]
 
     def namespace_of(self, item: Object) -> str:
         """Return the object's namespace, or the release's if it names none."""

@@ -19,6 +19,8 @@ LONG_WORD = 5
 """Of letters: a shorter word with another letter is another word rather than a misspelling (APP and API)."""
 SIMILAR = 0.85
 """Of the similarity of two words, from 0 to 1, above which one is taken for a misspelling of the other."""
+SYNONYMS = ({"OPENAI_BASE_URL", "OPENAI_API_BASE"},)
+"""Names of one setting in different versions of a library."""
 PORT = "PORT"
 """The variable by which servers are told their port."""
 OF_IMAGE = re.compile(r"\bPORT=\d")
@@ -122,8 +124,9 @@ def source_of(view: ComponentView, container: Container) -> SourceNames | None:
 
 
 def _misspelt(name: str, missing: frozenset[str]) -> str | None:
-    """Return the missing name of which this one is a misspelling."""
-    return next((each for each in sorted(missing) if is_misspelt(name, each)), None)
+    """Return the missing name of which this one is a misspelling, or a synonym."""
+    synonyms = {each for names in SYNONYMS if name in names for each in names}
+    return next((each for each in sorted(missing) if each in synonyms or is_misspelt(name, each)), None)
 
 
 def is_misspelt(name: str, meant: str) -> bool:

@@ -122,6 +122,18 @@ for wrong, right in (
         draft.change_chart(rendering=replace(rendering, notes=rendering.notes.replace(wrong, right)))
 
 
+for asked in (
+    'POD=$(kubectl get pods -n todo-chatbot -l "component=front-end" -o name)',
+    "kubectl logs --selector=component=front-end --tail 10",
+    "kubectl -n todo-chatbot wait --for=condition=Ready pod -l component==backend,app=todo",
+):
+
+    @mutant("CHT-12", f"notes with {asked}", "static")
+    def _selecting_notes(draft: Draft, asked: str = asked) -> None:
+        rendering = draft.chart.rendering
+        draft.change_chart(rendering=replace(rendering, notes=f"{rendering.notes}\n{asked}\n"))
+
+
 @mutant("CHT-09", "renders without the secrets", "static")
 def _unguarded(draft: Draft) -> None:
     draft.change_chart(without_secrets=draft.chart.rendering)

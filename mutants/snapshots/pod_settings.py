@@ -37,6 +37,14 @@ field("POD-22", "unready after 2 minutes", Draft.main_containers, "readinessProb
 field("POD-22", "first asked after a minute", Draft.main_containers, "readinessProbe", timings(delay=60))
 HASTY = {"failureThreshold": 1, "timeoutSeconds": 1}
 field("POD-22", "unready by one slow answer", Draft.main_containers, "readinessProbe", lambda old: {**old, **HASTY})
+PATIENT = {"failureThreshold": 1, "timeoutSeconds": 5}
+field("POD-22", "unready by one late answer", Draft.main_containers, "readinessProbe", lambda old: {**old, **PATIENT})
+for clause, probe, timeout in (
+    ("restarted before it is unready, when it hangs", "readinessProbe", 15),
+    ("hung for 10 minutes, with long timeouts", "livenessProbe", 200),
+):
+    slow = {"timeoutSeconds": timeout}
+    field("POD-22", clause, Draft.main_containers, probe, lambda old, slow=slow: {**old, **slow})
 field("POD-22", "twelve successes", Draft.main_containers, "readinessProbe.successThreshold", 12)
 
 
@@ -151,6 +159,17 @@ def _no_temporary_files(draft: Draft) -> None:
         mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a mount's path
         spec["initContainers"] = [{**main, "name": "prepare", "command": ["true"], "volumeMounts": mounts}]
         main["volumeMounts"] = []
+
+
+@mutant("POD-25", "a file of the settings that is not there")
+def _absent_file(draft: Draft) -> None:
+    for item in draft.config_map():
+        item["data"]["LOG_CONFIG"] = "/etc/settings/logging.yaml"
+    for spec in draft.pod_specs():
+        spec["volumes"] = volume("settings", {"configMap": {"name": "todo-chatbot-config"}})(spec["volumes"])
+    for body in draft.main_containers():
+        body["envFrom"] = [{"configMapRef": {"name": "todo-chatbot-config"}}]
+        body["volumeMounts"].append({"name": "settings", "mountPath": "/etc/settings"})
 
 
 @mutant("POD-25", "a certificate that only a sidecar mounts")

@@ -63,6 +63,7 @@ for clause, change in {
     ],
     "a key that is read but not given": variable("CORS_ORIGINS"),
     "another PORT than the container's": variable("PORT", value="8001"),
+    "a library's older name of a variable": variable("OPENAI_API_BASE", value="https://model.example.com/v1"),
 }.items():
     field("REL-05", clause, main, "env", change, "static")
 for clause, argv in {
@@ -99,6 +100,10 @@ for clause, url in {
     "URL of a Deployment": "http://todo-backend:8000",
     "URL of the default namespace": "http://todo-backend-service.default.svc:8000",
     "URL with a slip": "http://todo-bakend-service:8000",
+    "URL of half a domain": "http://todo-backend-service.todo-chatbot.svc.cluster:8000",
+    "URL of a misspelt domain": "http://todo-backend-service.todo-chatbot.svc.cluster.locl:8000",
+    "URL without the namespace": "http://todo-backend-service.svc.cluster.local:8000",
+    "URL without svc": "http://todo-backend-service.todo-chatbot.cluster.local:8000",
 }.items():
     field("REL-05", clause, Draft.config_map, "data.AGENT", url)
 field(
@@ -129,6 +134,10 @@ field(
     "env",
     [{"name": "A", "value": "http://$(TODO_BACKEND_SERVICE_SERVICE_HOST):8000"}],
 )
+ASKS = ["wget", "-qO-", "todo-backend-service:80/health"]
+field("REL-05", "another port in a command, without a scheme", of_backend(first_init_container), "args", ASKS)
+ASKS_ELSEWHERE = ["sh", "-c", "wget -qO- todo-frontend-service:3000 && wget -qO- absent.todo-chatbot.svc:8000"]
+field("REL-05", "no Service in a command, without a scheme", main, "args", ASKS_ELSEWHERE)
 field("REL-05", "URL of another port in a command", main, "args", ["--agent=http://todo-backend-service:8001"])
 field(
     "REL-05",
