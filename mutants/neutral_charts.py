@@ -42,11 +42,6 @@ kind: ServiceMonitor
 metadata: {name: todo, namespace: {{ .Values.namespace.name }}}
 spec: {selector: {matchLabels: {app: todo-chatbot}}}
 {{- end }}
-{{- if .Capabilities.APIVersions.Has "policy/v1beta1" }}
-apiVersion: policy/v1beta1
-kind: PodSecurityPolicy
-metadata: {name: todo}
-{{- end }}
 """
 ADDED = """apiVersion: v1
 kind: ConfigMap

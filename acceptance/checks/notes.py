@@ -25,7 +25,9 @@ UNCLEAR = re.compile(r"[$`<(){}*]")
 """What a shell, or a reader, fills in."""
 END = re.compile(r"\s*(?:[|;&>]|\s#).*$")
 """Where a command ends."""
-SELECTOR = re.compile(r"\bkubectl\s([^|;&#`]*?)(?:\s-l|\s--selector)[ =]\s*(\"[^\"]*\"|'[^']*'|[^\s)]+)([^|;&#`)]*)")
+SELECTOR = re.compile(
+    r"\bkubectl\s([^|;&#`\n]*?)(?:\s-l|\s--selector)[ =]\s*(\"[^\"]*\"|'[^']*'|[^\s)]+)([^|;&#`)\n]*)",
+)
 """A command with a label selector, and the words before and after that."""
 EQUALITIES = re.compile(r"[\w./-]+==?[\w.-]*(,[\w./-]+==?[\w.-]*)*")
 """A selector without sets and negations."""
