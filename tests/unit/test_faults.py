@@ -89,7 +89,11 @@ def test_environment_is_that_of_the_main_process(tmp_path: Path) -> None:
         (faults.database_stopped, "stop", ["start"]),
         (faults.database_paused, "pause", ["unpause"]),
         (faults.model_stopped, "stop", ["start", "behave"]),
-        (lambda it: faults.model_failing(it, status=500), "behave {'status': 500, 'malformed': False}", ["behave"]),
+        (
+            lambda it: faults.model_failing(it, status=500),
+            "behave {'status': 500, 'malformed': False, 'delay_seconds': 0}",
+            ["behave"],
+        ),
         (lambda it: faults.model_slow(it, 2), "behave {'delay_seconds': 2}", ["behave"]),
     ],
     ids=["database stopped", "database paused", "model stopped", "model failing", "model slow"],
