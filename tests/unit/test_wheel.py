@@ -19,8 +19,8 @@ from acceptance.report.verdict import FOLDERS
 BACKEND = ROOT / "ci" / "suite_wheel.py"
 
 
-class Replaced(Exception):  # noqa: N818 - what `execv` does to this process
-    """Raised in place of the program that would run."""
+class Replaced(BaseException):
+    """Raised in place of the program that would run: what `execv` does to this process, so that nothing handles it."""
 
 
 @pytest.fixture
