@@ -125,6 +125,8 @@ class Experiment:
     """The machine's load, where the sampler runs."""
     inconclusive: InconclusiveError | None = None
     """Why the experiment can't be judged; None if it can."""
+    restarts_nodes: bool = False
+    """Whether the API server restarts with its node, and may have lost what the recorder had not read."""
     disturbances: list[Disturbance] = field(default_factory=list)
     """Outside them no request may fail, no pod become unready, and no container restart."""
     changes: list[Changes] = field(default_factory=list)
@@ -138,6 +140,11 @@ class Experiment:
     def interval(self) -> Interval:
         """From start to end."""
         return Interval(self.start, self.end)
+
+    @property
+    def pods_recorded(self) -> bool:
+        """Whether the pods' history can be read; a gap counts as a failure of the recorder unless nodes restarted."""
+        return not (self.restarts_nodes and self.history.first_lost("Pod", self.start, self.end))
 
     @property
     def elapsed(self) -> float:

@@ -27,6 +27,8 @@ def stopped_pods(experiment: Experiment, target: Target) -> list[StoppedPod]:
 
     One that was not, such as a paused one, is in no state to stop by itself.
     """
+    if not experiment.pods_recorded:
+        return []
     ready: set[str] = set()
     grace_periods: dict[str, int] = {}
     last: dict[str, Object] = {}

@@ -57,11 +57,12 @@ def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
     """POD-05 for each restart, and STA-12 for each pod that became unready, that the experiment did not cause.
 
     STA-12 too for a release that did not recover from what the experiment did.
-    Pods that are to end, those of Jobs, are not judged.
+    Pods that are to end, those of Jobs, are not judged, nor are pods that were not recorded while a node restarted.
     """
     before: dict[str, Object] = {}
     findings: list[Finding] = []
-    for state in experiment.history.states("Pod", experiment.start, experiment.end):
+    states = experiment.history.states("Pod", experiment.start, experiment.end) if experiment.pods_recorded else ()
+    for state in states:
         for pod in state.objects:
             if may_end(pod):
                 continue

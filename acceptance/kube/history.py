@@ -103,9 +103,13 @@ class History:
 
     def raise_if_lost(self, kind: str, start: float, end: float) -> None:
         """Raise `GapError` if versions in the interval were lost."""
-        for gap in self.gaps(kind):
-            if gap.lost and gap.start <= end and gap.end >= start:
-                raise GapError(f"{kind} objects were not recorded for {gap.end - gap.start:.1f} s: {gap.reason}")
+        if gap := self.first_lost(kind, start, end):
+            raise GapError(f"{kind} objects were not recorded for {gap.end - gap.start:.1f} s: {gap.reason}")
+
+    def first_lost(self, kind: str, start: float, end: float) -> Gap | None:
+        """Return the first gap in the interval in which versions were lost, or None."""
+        found = (gap for gap in self.gaps(kind) if gap.lost and gap.start <= end and gap.end >= start)
+        return next(found, None)
 
     def states(self, kind: str, start: float, end: float) -> Iterator[State]:
         """Yield the objects that existed at `start` and after each change up to `end`.

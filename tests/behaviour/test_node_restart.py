@@ -108,6 +108,7 @@ def node_restart(experiments: ExperimentRunner, writer: User, database: Database
     cluster.require_capability("node-restart")
     adding = Writer(writer)
     with experiments.experiment("node restart") as experiment:
+        experiment.restarts_nodes = True
         before = {
             text_at(pod, "metadata.uid"): restarts_of(pod)
             for name in COMPONENTS

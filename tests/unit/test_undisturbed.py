@@ -10,8 +10,9 @@ from acceptance.core.deadlines import AT_REST
 from acceptance.core.interval import Interval
 from acceptance.core.target import DEFAULT_TARGET, load
 from acceptance.experiments.experiment import Annotation, Disturbance, Experiment, Traffic
+from acceptance.experiments.termination import stopped_pods
 from acceptance.experiments.undisturbed import latency_findings, pod_findings, request_findings, slowest
-from acceptance.kube.history import History, Version
+from acceptance.kube.history import Gap, GapError, History, Version
 from acceptance.report.experiments import record_availability
 from acceptance.report.results import Limit, NotJudged
 from acceptance.traffic.records import Record
@@ -119,6 +120,18 @@ def test_pod_that_becomes_unready_by_itself_is_found() -> None:
     assert found_of_pods(5.0, pod("frontend", ready=False), KILL) == [("STA-12", "False after 5.0 s")]
     assert found_of_pods(15.0, pod("frontend", ready=False), KILL) == []
     assert found_of_pods(5.0, pod("frontend", ready=False, deleted=True)) == []
+
+
+def test_pods_are_not_judged_by_a_history_that_a_node_restart_cut() -> None:
+    run = experiment()
+    run.history.watched_since("Pod", -1.0)
+    run.history.add_gap(Gap("Pod", 11.0, 19.0, "expired", lost=True))
+    run.history.complete_until("Pod", 50.0)
+    with pytest.raises(GapError):
+        pod_findings(run, TARGET)
+    run.restarts_nodes, run.unrecovered = True, "expected an answer"
+    assert [finding.rule for finding in pod_findings(run, TARGET)] == ["STA-12"]
+    assert stopped_pods(run, TARGET) == []
 
 
 def test_pod_that_is_to_end_is_not_judged() -> None:
