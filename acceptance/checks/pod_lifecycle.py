@@ -112,18 +112,17 @@ def _start(pod: Pod, container: Container) -> Iterator[Violation]:
 
 def _failure(pod: Pod, container: Container) -> Iterator[Violation]:
     liveness, readiness = (mapping_at(container.body, f"{kind}Probe") for kind in ("liveness", "readiness"))
-    if liveness and integer_at(liveness, "failureThreshold", 3) == 1:
-        expected = "at least 2: one slow response is no reason to restart"
-        yield Violation(pod.object, f"{container.field}.livenessProbe.failureThreshold", expected, "1")
-    if liveness and hung_seconds(liveness) > MOST_HUNG:
-        expected = f"a restart at most {MOST_HUNG} s after the process hangs"
-        yield Violation(pod.object, f"{container.field}.livenessProbe", expected, f"{hung_seconds(liveness)} s")
-    if readiness and integer_at(readiness, "failureThreshold", 3) == 1:
-        expected = "at least 2: under load one slow response is usual"
-        yield Violation(pod.object, f"{container.field}.readinessProbe.failureThreshold", expected, "1")
-    if readiness and hung_seconds(readiness) > MOST_UNREADY:
-        expected = f"unready at most {MOST_UNREADY} s after the process fails or hangs"
-        yield Violation(pod.object, f"{container.field}.readinessProbe", expected, f"{hung_seconds(readiness)} s")
+    restarted = f"a restart at most {MOST_HUNG} s after the process hangs"
+    unready = f"unready at most {MOST_UNREADY} s after the process fails or hangs"
+    for kind, probe, because, most, expected in (
+        ("liveness", liveness, "one slow response is no reason to restart", MOST_HUNG, restarted),
+        ("readiness", readiness, "under load one slow response is usual", MOST_UNREADY, unready),
+    ):
+        field = f"{container.field}.{kind}Probe"
+        if probe and integer_at(probe, "failureThreshold", 3) == 1:
+            yield Violation(pod.object, f"{field}.failureThreshold", f"at least 2: {because}", "1")
+        if probe and hung_seconds(probe) > most:
+            yield Violation(pod.object, field, expected, f"{hung_seconds(probe)} s")
     for case, taken in (("", seconds), (" of a process that hangs", hung_seconds)) if liveness and readiness else ():
         if taken(liveness) <= taken(readiness):
             expected = f"slower than readiness ({taken(readiness)} s{case}), so that unready comes before restart"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.user import User, answer_within_rate_limit, send
+from acceptance.client.user import User, send_account
 from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, REQUEST
 from acceptance.core.fields import Object, name_of
 from acceptance.core.target import COMPONENTS
@@ -89,11 +89,8 @@ def planned_faults(experiments: ExperimentRunner, database: Database) -> list[Fa
 
 def sign_in(user: User, origin: str) -> None:
     """Sign in with the password, which PostgreSQL has the hash of."""
-    path = user.target.auth.sign_in
-    url, account = user.gateway.url("frontend", path), {"email": user.email, "password": user.password}
-    status = answer_within_rate_limit(
-        path, lambda: send(user.gateway, "POST", url, json=account, headers={"Origin": origin})
-    ).status_code
+    account = {"email": user.email, "password": user.password}
+    status = send_account(user.gateway, user.target.auth.sign_in, account, origin).status_code
     assert status < 300, f"sign-in after the database's return was answered {status}"
 
 
