@@ -15,6 +15,7 @@ ARGS :=
 TARGET :=
 RULES :=
 SHARD := 1/1
+PARALLEL :=
 IMAGES :=
 DIRS :=
 # Where make was called, also with -C.
@@ -31,6 +32,12 @@ $(error TARGET applies to static, e2e, images and app-tests; $(GOALS) would igno
 endif
 endif
 
+ifneq ($(PARALLEL),)
+ifneq ($(filter-out static e2e,$(GOALS))$(filter-out 1/1,$(SHARD)),)
+$(error PARALLEL applies to static and e2e, and runs all shards: omit it, or $(if $(filter-out 1/1,$(SHARD)),SHARD,$(GOALS)))
+endif
+endif
+
 # A failed command makes make exit with 2; with --question, which runs the lines that start with +, 1 stays 1. A dry run
 # (make -n) would run these lines too, so they start with + in no dry run.
 ifneq ($(if $(word 2,$(GOALS)),,$(filter static e2e merge,$(GOALS))),)
@@ -44,6 +51,8 @@ unexport MAKEFLAGS
 PREPARE = $(MAKE) --silent --no-print-directory --jobs=2
 # Where make was called, or else here: the file that TARGET names.
 WITH_TARGET = target='$(TARGET)'; [ -n "$$target" ] && [ -e "$(CALLER)/$$target" ] && target="$(CALLER)/$$target"; exec
+# The tests of a marker: this shard's, or those of all shards at once, each with a cluster of its own.
+TESTS = $(if $(PARALLEL),$(PYTHON) -m acceptance.cli.parallel $@ --parallel $(PARALLEL),$(PYTEST) -m $@ --shard $(SHARD))
 TARGET_OPTION = $${target:+"--target=$$target"}
 
 .PHONY: e2e images job-summary wheel merge static app-tests test check lint-frontend toolchain helm mutants mutants-app mutants-live bench clean
@@ -51,7 +60,7 @@ TARGET_OPTION = $${target:+"--target=$$target"}
 # A part of it on each of several machines: make e2e SHARD=1/3, then: make merge DIRS="shard-1 shard-2 shard-3"
 e2e:
 	$(RUN)@$(PREPARE) .venv/ready
-	$(RUN)@$(WITH_TARGET) $(WITH_TOOLCHAIN) $(PYTEST) -m e2e --shard $(SHARD) $(if $(IMAGES),--images $(IMAGES)) $(TARGET_OPTION) $(ARGS)
+	$(RUN)@$(WITH_TARGET) $(WITH_TOOLCHAIN) $(TESTS) $(if $(IMAGES),--images $(IMAGES)) $(TARGET_OPTION) $(ARGS)
 
 # The images that all shards test: make images IMAGES=images.tar, then: make e2e SHARD=1/3 IMAGES=images.tar
 images: .venv/ready
@@ -72,7 +81,7 @@ merge:
 # The chart without a cluster; needs Helm alone: make static TARGET=mine.toml
 static:
 	$(RUN)@$(PREPARE) .venv/ready helm
-	$(RUN)@$(WITH_TARGET) $(PYTEST) -m static --shard $(SHARD) $(TARGET_OPTION) $(ARGS)
+	$(RUN)@$(WITH_TARGET) $(TESTS) $(TARGET_OPTION) $(ARGS)
 
 # The application alone, in containers without a cluster: what whoever changes it runs. make app-tests ARGS="-k cors"
 app-tests: .venv/ready

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from acceptance.cli import parallel
 from acceptance.core.rules import INSTALLED
 from acceptance.core.target import TargetError
 from acceptance.plugin.invocation import OPTION, names_target, suite_arguments
@@ -21,7 +22,7 @@ def run(level: str, arguments: Sequence[str]) -> NoReturn:
 
     Args:
         level: `static`, for which Helm is prepared, or `e2e`, for which all tools are.
-        arguments: Further arguments of pytest. Without `--target` it is target.toml in this folder.
+        arguments: `--parallel N`, and further arguments of pytest. Without `--target` it is target.toml in this folder.
 
     Raises:
         TargetError: No target is named, and there is no target.toml here.
@@ -33,10 +34,13 @@ def run(level: str, arguments: Sequence[str]) -> NoReturn:
     if INSTALLED:
         words = ["-p", "no:cacheprovider", *words]  # nothing is written beside the installed files
     toolchain = [sys.executable, "-m", "toolchain"]
-    pytest = [sys.executable, "-m", "pytest", *suite_arguments(["-m", level, *words])]
+    if parallel.is_chosen(arguments):
+        tests = [sys.executable, "-m", "acceptance.cli.parallel", level, *words]
+    else:
+        tests = [sys.executable, "-m", "pytest", *suite_arguments(["-m", level, *words])]
     sys.stdout.flush()
     if level == "static":
         if code := subprocess.run([*toolchain, "helm"], check=False).returncode:
             raise SystemExit(code)
-        os.execv(sys.executable, pytest)  # noqa: S606 - an argv list
-    os.execv(sys.executable, [*toolchain, "run", *pytest])  # noqa: S606 - an argv list
+        os.execv(sys.executable, tests)  # noqa: S606 - an argv list
+    os.execv(sys.executable, [*toolchain, "run", *tests])  # noqa: S606 - an argv list

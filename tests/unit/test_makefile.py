@@ -107,6 +107,18 @@ def test_target_that_would_be_ignored_is_refused(suite: Suite, target: str) -> N
 
 
 @pytest.mark.parametrize("target", ["static", "e2e"])
+def test_shards_run_at_once(suite: Suite, target: str) -> None:
+    assert suite.make(target, "PARALLEL=2", "ARGS=-k pods") == 0
+    assert suite.commands[-1].endswith(f"acceptance.cli.parallel {target} --parallel 2 -k pods")
+
+
+@pytest.mark.parametrize("arguments", [("e2e", "SHARD=1/2"), ("images",)])
+def test_parallel_that_would_be_ignored_is_refused(suite: Suite, arguments: tuple[str, ...]) -> None:
+    assert suite.make(*arguments, "PARALLEL=2") == 2
+    assert suite.commands == []
+
+
+@pytest.mark.parametrize("target", ["static", "e2e"])
 def test_shard_reaches_the_tests(suite: Suite, target: str) -> None:
     assert suite.make(target, "SHARD=2/3", "ARGS=-k pods") == 0
     assert suite.commands[-1].endswith("--shard 2/3 -k pods")

@@ -1,0 +1,88 @@
+"""Shards at once on one machine: their lines and exit codes, one interruption each, no results of earlier runs."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from acceptance.cli import parallel
+from acceptance.core.rules import ROOT
+from acceptance.report.recorded import RecordError
+from toolchain.console import ToolchainError
+
+
+def test_lines_start_with_the_name_of_the_command() -> None:
+    output = io.StringIO()
+    script = "import sys; print(sys.argv[1]); print('last', file=sys.stderr); sys.exit(int(sys.argv[2]))"
+    commands = {"1/2": [sys.executable, "-c", script, "a", "0"], "2/2": [sys.executable, "-c", script, "b", "2"]}
+    assert parallel.run_at_once(commands, output) == {"1/2": 0, "2/2": 2}
+    lines = output.getvalue().splitlines()
+    assert sorted(lines) == ["1/2 | a", "1/2 | last", "2/2 | b", "2/2 | last"]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_reaches_each_command_once(tmp_path: Path, signal_number: signal.Signals) -> None:
+    shard = tmp_path / "shard.py"
+    shard.write_text(
+        "import signal, sys, time\n"
+        "try:\n"
+        "    print('started', flush=True)\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    signal.signal(signal.SIGINT, lambda *_: print('again', flush=True))\n"
+        "    time.sleep(0.5)\n"
+        "    print('cleaned up', flush=True)\n"
+        "    sys.exit(2)\n",
+        encoding="utf-8",
+    )
+    script = (
+        "import sys; from acceptance.cli.parallel import run_at_once\n"
+        f"try: run_at_once({{name: [sys.executable, {str(shard)!r}] for name in 'ab'}})\n"
+        "except KeyboardInterrupt: print('all ended')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert {process.stdout.readline(), process.stdout.readline()} == {"a | started\n", "b | started\n"}
+        process.send_signal(signal_number)
+        lines = process.stdout.read().splitlines()
+    assert sorted(lines[:-1]) == ["a | cleaned up", "b | cleaned up"]
+    assert lines[-1] == "all ended"
+
+
+def test_results_of_an_earlier_run_are_not_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        earlier = tmp_path / f"shard-{number}" / "earlier"
+        earlier.mkdir(parents=True)
+        (earlier.parent / "latest").symlink_to("earlier")
+    monkeypatch.setattr(parallel, "run_at_once", lambda commands: dict.fromkeys(commands, 2))
+    with pytest.raises(RecordError, match="shard 1 of 2 and shard 2 of 2 left no results"):
+        parallel.run(["static", "--parallel", "2", f"--reports={tmp_path}"])
+
+
+@pytest.mark.parametrize("option", ["--shard=1/2", "--keep-cluster", "--context=mine"])
+def test_option_of_one_cluster_is_refused(option: str) -> None:
+    with pytest.raises(ToolchainError, match=f"or {option}"):
+        parallel.run(["static", "--parallel", "2", option])
+
+
+def test_shards_are_merged_into_one_verdict(tmp_path: Path) -> None:
+    arguments = [
+        "static",
+        "--parallel",
+        "2",
+        f"--reports={tmp_path}",
+        "-k",
+        "test_rule and (SVC-01 or SVC-03) or bounds",
+    ]
+    command = [sys.executable, "-m", "acceptance.cli.parallel", *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "release incomplete: 2 shards" in result.stdout
+    assert (tmp_path / "latest" / "index.html").is_file()
+    signed = subprocess.run([*command, "--signoff"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert signed.returncode == 2, signed.stdout + signed.stderr
