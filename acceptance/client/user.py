@@ -277,7 +277,7 @@ def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]
     def probe() -> requests.Response:
         answer = request()
         if answer.status_code == TOO_MANY:
-            raise NotYet(f"{path} was answered 429, the application's rate limit")
+            raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
         return answer
 
     return eventually("an answer within the rate limit", probe, RATE_LIMIT)
