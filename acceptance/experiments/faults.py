@@ -18,7 +18,7 @@ from acceptance.core.deadlines import NODE_BACK, NODE_UP, Deadline
 from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.signals import uninterrupted
 from acceptance.core.wait import NotYet, WaitError, eventually
-from acceptance.kube.status import container_status
+from acceptance.kube.status import container_id, container_status
 from acceptance.provision import run
 from acceptance.provision.cgroups import freezer_of, pause_command, resume_command
 from acceptance.provision.cluster import Cluster
@@ -32,16 +32,11 @@ class FaultError(Exception):
     """The fault could not be injected; never a finding against the release."""
 
 
-def container_id(pod: Object, container: str) -> str:
-    """The container's identifier in containerd; raises `FaultError` if it does not run."""
-    if identifier := text_at(container_status(pod, container), "containerID"):
-        return identifier.rpartition("/")[2]
-    raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
-
-
 def main_process(cluster: Cluster, pod: Object, container: str) -> int:
     """The PID, on the pod's node, of the container's main process; raises `FaultError` if it does not run."""
-    identifier = container_id(pod, container)
+    identifier = container_id(container_status(pod, container))
+    if not identifier:
+        raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
     found = cluster.node_of(pod).main_processes().get(identifier)
     if found is None:
         raise FaultError(f"the node runs no process of container {container} of pod {name_of(pod)}")

@@ -53,6 +53,21 @@ def container_status(pod: Object, container: str) -> Object:
     return next((status for status in statuses(pod) if status.get("name") == container), {})
 
 
+def container_id(status: Object) -> str:
+    """Return a container's identifier in the runtime, by its status; empty before it is created."""
+    return text_at(status, "containerID").rpartition("/")[2]
+
+
+def running_containers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
+    """Return the pod and the name of each running container, by its identifier in the runtime."""
+    return {
+        container_id(status): (pod, text_at(status, "name"))
+        for pod in pods
+        for status in statuses(pod)
+        if at(status, "state.running") is not None
+    }
+
+
 def revision(pod: Object) -> str:
     """Return the pod template's hash, which is the same for all pods of a ReplicaSet."""
     return text_at(pod, f"metadata.labels.{REVISION}")

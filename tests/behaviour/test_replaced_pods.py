@@ -22,6 +22,7 @@ from acceptance.experiments.volumes import (
     wait_gone,
     write_markers,
 )
+from acceptance.kube.status import container_id
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ class ReplacedPods:
 def init_containers(pod: Object) -> dict[str, str]:
     """The pod's init containers by name, with their identifiers in the runtime."""
     return {
-        text_at(status, "name"): text_at(status, "containerID").rpartition("://")[2]
-        for status in mappings_at(pod, "status.initContainerStatuses")
+        text_at(status, "name"): container_id(status) for status in mappings_at(pod, "status.initContainerStatuses")
     }
 
 
