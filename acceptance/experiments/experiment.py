@@ -28,7 +28,8 @@ from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.changes import Changes
 from acceptance.traffic.late_rules import raise_if_rules_were_late
 from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
-from acceptance.traffic.sampler import Plan, Sampler, SampleRun
+from acceptance.traffic.plans import Plan
+from acceptance.traffic.sampler import Sampler, SampleRun
 from acceptance.traffic.write_ledger import Ledger
 
 T = TypeVar("T")
@@ -193,16 +194,24 @@ class Experiment:
 class ExperimentRunner:
     """The release, and how to disturb it: every experiment starts from the baseline and restores it afterwards.
 
-    `verify_serving` sends the release a user's request; it raises `AssertionError` if that fails.
-    `publish` receives every experiment that ended, and `record_override` every change of values, for the report.
-    `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
-    `connections` returns the sampler's connections that the node has tracked so far.
-    `progress` shows a line while an experiment runs.
-    `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
-    `settle` compares with PostgreSQL what an experiment wrote. `ended` are the experiments so far, inconclusive ones
-    too: a write that was lost or stored twice is a finding on any machine.
-    `rule_delays` counts how late the rules for Services on the sampler's node have been, by upper bound.
-    `delete_pods` deletes every pod of the components: what an operator does if a release does not recover.
+    Attributes:
+        release: The release under test.
+        recorder: Records the versions of its objects.
+        sampler: Sends requests by plans.
+        verify_serving: Sends the release a user's request; raises `AssertionError` if that fails.
+        publish: Receives every experiment that ended, for the report.
+        record_override: Receives every change of values, for the report.
+        baseline_values: Changes of values by dotted path that apply in every experiment unless it overrides them.
+        connections: Returns the sampler's connections that the node has tracked so far.
+        plan_obstacle: Returns why the requests of a plan can't succeed, or None; such a plan is not executed.
+        progress: Shows a line while an experiment runs.
+        reconcile: Compares with PostgreSQL what an experiment wrote, and returns the ledgers.
+        rule_delays: Counts how late the rules for Services on the sampler's node have been, by upper bound.
+        delete_pods: Deletes every pod of the components: what an operator does if a release does not recover.
+        ended: The experiments so far, inconclusive ones too: a write that was lost or stored twice is a finding on any
+            machine.
+        baseline_error: Why an earlier experiment could not restore the baseline; empty if all could.
+        unmodified: Whether the release is as it was installed, since no experiment has run yet.
     """
 
     release: Release
@@ -215,13 +224,12 @@ class ExperimentRunner:
     connections: Callable[[], Sequence[Connection]] = tuple
     plan_obstacle: Callable[[Plan], str | None] = lambda _: None
     progress: Callable[[str], None] = lambda _: None
-    settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
+    reconcile: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
     rule_delays: Callable[[], Counter[float]] = Counter
     delete_pods: Callable[[], None] = lambda: None
     ended: list[Experiment] = field(default_factory=list)
     baseline_error: str = ""
     unmodified: bool = True
-    """Whether the release is as it was installed, since no experiment has run yet."""
     _at_baseline: bool = False
 
     @property
@@ -314,7 +322,7 @@ class ExperimentRunner:
         if experiment.traffic:
             experiment.load = self.sampler.machine_load(experiment.start)
         self._attribute(experiment)
-        experiment.ledgers = self.settle(experiment)
+        experiment.ledgers = self.reconcile(experiment)
         if experiment.inconclusive is None:
             experiment.inconclusive = self._inconclusive(experiment, delays)
         self.ended.append(experiment)

@@ -16,9 +16,8 @@ from acceptance.experiments.faults import process_environment
 from acceptance.experiments.steps import Step, run_step
 from acceptance.kube.status import pods_of
 from acceptance.traffic.availability import failed_request_findings
-from acceptance.traffic.plans import duration_for, page_views, task_writes
+from acceptance.traffic.plans import Plan, duration_for, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
-from acceptance.traffic.sampler import Plan
 
 MIN_REQUESTS = 500
 RATE = 15.0

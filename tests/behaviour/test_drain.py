@@ -23,9 +23,8 @@ from acceptance.experiments.faults import delete
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import wait_rolled_out
 from acceptance.traffic.availability import failure_reason
-from acceptance.traffic.plans import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
+from acceptance.traffic.plans import CLIENT_PAUSE, Plan, on_held_connections, page_views, task_writes, to_pod
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan
 
 HELD_CONNECTIONS = 20
 WARM_UP_SECONDS = 3 * CLIENT_PAUSE

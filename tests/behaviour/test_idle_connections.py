@@ -28,9 +28,8 @@ from acceptance.provision.release import Release
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.machine_load import StarvedMachineError, describe
-from acceptance.traffic.plans import new_token, page_views, task_writes
+from acceptance.traffic.plans import Plan, new_token, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan
 
 PAUSES = (1.0, 2.0, 5.0, 10.0)
 """Seconds that a connection is idle: a person reads a page for that long, and common servers close after 5 s."""

@@ -74,7 +74,7 @@ class PodKills:
     """The conversation's first turn, and that after each recovery of the backend; none if it can't be continued."""
 
     def ledger(self, traffic: str, what: str) -> Ledger:
-        """The settled ledger; raises `Untested` if the release's database is not the run's."""
+        """The ledger, compared with PostgreSQL; raises `Untested` if the release's database is not the run's."""
         label = f"{traffic}: {what}"
         if label not in self.experiment.ledgers:
             raise Untested(f"the ledger of {label} could not be compared with PostgreSQL, or no write was acknowledged")

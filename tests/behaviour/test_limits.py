@@ -31,8 +31,7 @@ from acceptance.experiments.pressure import exhaust_memory, limits_of, most_core
 from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
-from acceptance.traffic.plans import page_views, task_writes, to_pod
-from acceptance.traffic.sampler import Plan
+from acceptance.traffic.plans import Plan, page_views, task_writes, to_pod
 
 CPU_SECONDS = 8.0
 """80 periods of the kernel's, and 64 requests to each pod."""

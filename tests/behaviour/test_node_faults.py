@@ -34,8 +34,8 @@ from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.kube.status import is_ready, is_terminating, pods_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.outages import OutageBound
-from acceptance.traffic.plans import page_views, task_writes
-from acceptance.traffic.sampler import Plan, Sampler
+from acceptance.traffic.plans import Plan, page_views, task_writes
+from acceptance.traffic.sampler import Sampler
 
 pytestmark = pytest.mark.experiment(last=True)
 WRITES_PER_SECOND = 5.0

@@ -27,8 +27,9 @@ from acceptance.report.results import Attempt
 from acceptance.traffic.attribution import Connection
 from acceptance.traffic.availability import Availability, ExpectedRefusals
 from acceptance.traffic.machine_load import LoadSample, MachineLoad, StarvedMachineError
+from acceptance.traffic.plans import Plan, StoredIn
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, SampleRun, StoredIn
+from acceptance.traffic.sampler import SampleRun
 from acceptance.traffic.write_ledger import Ledger, Write, reconcile
 
 COMPONENT = Component(
@@ -234,7 +235,7 @@ def test_refused_upgrade_to_the_baseline_is_tried_again(
 def test_lost_write_of_an_inconclusive_attempt_is_kept(make: Callable[..., ExperimentRunner]) -> None:
     ledger = Ledger(StoredIn("tasks", "task", "title"), reconcile([Write("t-0", acknowledged=True)], {}))
     runner = make(sampler=FakeSampler(inconclusive=True))
-    runner.settle = lambda _: {"backend: tasks": ledger}
+    runner.reconcile = lambda _: {"backend: tasks": ledger}
     with pytest.raises(InconclusiveSampleError), runner.experiment("one", backend=PLAN):
         pass
     (ended,) = runner.ended

@@ -20,8 +20,9 @@ from acceptance.core.rules import ROOT
 from acceptance.core.wait import NotYet, eventually
 from acceptance.traffic.availability import Availability, failed_request_findings
 from acceptance.traffic.machine_load import LoadSample
+from acceptance.traffic.plans import Plan, StoredIn
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, Sampler, StoredIn
+from acceptance.traffic.sampler import Sampler
 from tests.unit.echo_server import EchoServer
 
 PROGRAM = ROOT / "support" / "tools" / "sampler.py"
