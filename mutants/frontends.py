@@ -210,7 +210,7 @@ MUTANTS = (
     mutant(
         "four connections to the backend",
         "STA-13",
-        "behaviour/test_concurrency.py::test_slow_chat_turns_hold_nobody_up",
+        "behaviour/test_concurrency.py::test_slow_chat_turns_delay_no_other_request",
         replace(
             FRONTEND_BACKEND,
             '"http:": new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS })',

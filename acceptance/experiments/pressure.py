@@ -119,6 +119,6 @@ def _cgroups(node: Node, pid: int) -> dict[str, str]:
     return cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
 
 
-def most_cores(cluster: Cluster) -> int:
+def cores_of_largest_node(cluster: Cluster) -> int:
     """Return how many cores the largest node has."""
     return max(int(node.exec("nproc")) for node in cluster.nodes())

@@ -83,9 +83,8 @@ def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
             found = tuple(processes[identifier])
             try:
                 container = _container(node, *known[identifier], found, main_processes[identifier])
-            except (
-                CommandError
-            ):  # the process has ended: it was another one's beside the main one, or the container has
+            except CommandError:
+                # The process has ended: with its container, or it was not the main one, beside which it ran.
                 main_process = node.main_processes().get(identifier)
                 if main_process is None:
                     continue

@@ -9,7 +9,7 @@ import requests
 from acceptance.core.deadlines import Deadline
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import docker
-from acceptance.provision.containers import LOG_LINES, ContainerProvisioner, StoppedError, log, wait_answered
+from acceptance.provision.container_provisioner import LOG_LINES, ContainerProvisioner, StoppedError, log, wait_answered
 from acceptance.provision.recipes import ContainerChanges
 from acceptance.provision.release import Release
 from mutants.app.mutant import ComponentName, Mutant

@@ -40,7 +40,7 @@ from acceptance.traffic.write_ledger import Ledger, reconcile_traffic
 from tests.installed_target import target as target
 
 NODE_FAULTS = "test_node_faults.py"
-LEAST_NODES = 3
+MIN_NODES = 3
 """A control plane, which has no pods of the release, and a worker beside the one that is taken away."""
 
 
@@ -103,7 +103,7 @@ def recorder(
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Collect tests that take a node away only where another one can have its pods."""
-    return True if collection_path.name == NODE_FAULTS and config.option.nodes < LEAST_NODES else None
+    return True if collection_path.name == NODE_FAULTS and config.option.nodes < MIN_NODES else None
 
 
 @pytest.fixture(scope="package")

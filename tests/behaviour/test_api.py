@@ -165,7 +165,7 @@ def test_lists_begin_with_the_newest(user: User, kind: str) -> None:
     assert found == created[::-1], f"{kind}: expected {created[::-1]} first, got {found}"
 
 
-MOST_PAGES = 20
+MAX_PAGES = 20
 """Pages of ten tasks each have all of them."""
 MANY = 120
 """Tasks of one user: more than common pages of 10, 20, 50 and 100."""
@@ -213,7 +213,7 @@ def seen_on_pages(user: User, titles: list[str]) -> tuple[set[str], int]:
     """
     start = user.target.pages.tasks
     pending, visited, seen, counted = [start], set[str](), set[str](), 0
-    while pending and len(visited) < MOST_PAGES:
+    while pending and len(visited) < MAX_PAGES:
         page = pending.pop(0)
         url = user.gateway.url("frontend", page)
         document = Document(send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False).text)

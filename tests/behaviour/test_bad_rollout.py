@@ -13,7 +13,7 @@ from psycopg import sql
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.isolation import container_spec
 from acceptance.client.user import User
-from acceptance.core.deadlines import CAUSE_TOLD
+from acceptance.core.deadlines import CAUSE_REPORTED
 from acceptance.core.fields import Object, name_of
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS
@@ -74,7 +74,7 @@ def wait_cause(experiments: ExperimentRunner, component: str, old_pods: set[str]
                 return cause
         raise NotYet("no new pod has a cause")
 
-    return eventually(f"a cause at the {component}", probe, CAUSE_TOLD)
+    return eventually(f"a cause at the {component}", probe, CAUSE_REPORTED)
 
 
 def observe(experiments: ExperimentRunner, stuck: StuckRollout) -> None:

@@ -96,7 +96,7 @@ def late_reads(target: Target, reads: Mapping[ComponentName, Call], meanwhile: s
 
 
 @pytest.mark.rule("STA-13")
-def test_slow_chat_turns_hold_nobody_up(
+def test_slow_chat_turns_delay_no_other_request(
     ready_release: Release, gateway: Gateway, user: User, other_user: User, model: ModelStub
 ) -> None:
     """Turns of one user through the API and through the page, while another one reads tasks and a page."""

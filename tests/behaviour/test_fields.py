@@ -127,13 +127,13 @@ def test_task_is_completed_and_opened_again(
 
 
 @pytest.mark.rule("PER-09")
-def test_completing_without_a_body_turns_the_state_over(
+def test_completing_without_a_body_toggles_the_state(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
     api = ready_release.target.api
     if not (api.complete and api.complete_toggles):
-        raise Untested("the target does not say that completing a task without a body turns its state over")
-    fields = {api.title_field: f"turned over {secrets.token_hex(6)}"}
+        raise Untested("the target does not say that completing a task without a body toggles its state")
+    fields = {api.title_field: f"toggled {secrets.token_hex(6)}"}
     task = StoredTask(ready_release, user, admin_connection, fields)
     for completed in (True, False):
         task.expected[api.completed_field] = completed

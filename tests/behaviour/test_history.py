@@ -15,7 +15,7 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
 TURNS = 30
-MOST_TURNS = 60
+MAX_TURNS = 60
 """How long a conversation is made to go beyond the limit of the history; a turn takes 50 ms here."""
 
 
@@ -34,7 +34,7 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
     if api.conversation_field is None:
         raise Untested("the target names no conversations")
     beyond = api.history_limit // 2 + 2 if api.history_limit else 0
-    turns = max(TURNS, beyond if beyond <= MOST_TURNS else 0)
+    turns = max(TURNS, beyond if beyond <= MAX_TURNS else 0)
     pods = cycle(origins(ready_release, "backend").values())
     conversation: object = None
     expected: list[tuple[str, str]] = []

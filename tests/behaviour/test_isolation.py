@@ -85,7 +85,7 @@ def release_services(release: Release) -> list[Object]:
 
 
 @pytest.fixture(scope="module")
-def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisioner) -> list[OpenPort]:
+def open_node_ports(node_view: NodeView, ready_release: Release, provisioner: Provisioner) -> list[OpenPort]:
     """The ports of the release that are open on an address of a node.
 
     The kubelet's port, which is open on every node, shows that each place can connect at all.
@@ -113,13 +113,13 @@ def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisione
 
 @pytest.mark.rule("SCY-05")
 def test_every_port_is_closed_on_the_node(
-    exposed: Sequence[OpenPort], node_view: NodeView, ready_release: Release
+    open_node_ports: Sequence[OpenPort], node_view: NodeView, ready_release: Release
 ) -> None:
     findings = [
         Finding(
             "SCY-05", each.meaning.partition(" ")[0], f"{each.address}:{each.port}", "closed", f"open to {each.source}"
         )
-        for each in exposed
+        for each in open_node_ports
     ]
     for container in node_view.containers:
         network = node_view.namespaces[text_at(container.pod, "spec.nodeName")]["net"]

@@ -27,7 +27,7 @@ from acceptance.experiments.limits import (
     restart_counts,
     slowdown_findings,
 )
-from acceptance.experiments.pressure import exhaust_memory, limits_of, most_cores, use_cpu
+from acceptance.experiments.pressure import cores_of_largest_node, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
@@ -99,7 +99,7 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
     cluster = experiments.release.cluster
     cluster.require_capability("node")
-    cores = most_cores(cluster)
+    cores = cores_of_largest_node(cluster)
     with experiments.experiment("limits", **plans(experiments, writer, reader)) as experiment:
         experiment.availability = False
         dwell(SETTLING_SECONDS, "the first requests open connections")

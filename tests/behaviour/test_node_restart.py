@@ -36,7 +36,7 @@ MIN_WRITES = 5
 
 
 @dataclass
-class Writer:
+class TaskWriter:
     """Adds tasks one after the other until a request fails, and notes which were acknowledged."""
 
     user: User
@@ -106,7 +106,7 @@ def node_restart(experiments: ExperimentRunner, writer: User, database: Database
     """The nodes restart while tasks are added."""
     cluster, target = experiments.release.cluster, experiments.target
     cluster.require_capability("node-restart")
-    adding = Writer(writer)
+    adding = TaskWriter(writer)
     with experiments.experiment("node restart") as experiment:
         experiment.restarts_nodes = True
         before = {

@@ -15,9 +15,9 @@ from acceptance.client import prompts
 from acceptance.client.answers import describe, json_of
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
+from acceptance.client.odd_texts import ODD_TEXTS, odd_text
 from acceptance.client.pods import origins
 from acceptance.client.rows import changed_tables, rows, user_rows
-from acceptance.client.texts import ODD_TEXTS, odd_text
 from acceptance.client.user import User, send
 from acceptance.core.fields import text_at
 from acceptance.core.target import Api

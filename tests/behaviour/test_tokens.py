@@ -31,14 +31,14 @@ OK = 200
 
 
 @pytest.fixture(scope="module")
-def text() -> str:
+def protected_text() -> str:
     """What every text of the resources contains, and nothing else does."""
     return f"protected {secrets.token_hex(6)}"
 
 
 @pytest.fixture(scope="module")
-def resources(user: User, text: str) -> UserResources:
-    return require_resources(user, text)
+def resources(user: User, protected_text: str) -> UserResources:
+    return require_resources(user, protected_text)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_token_of_a_deleted_user_reads_nothing(
     user: User,
     forge: Forge,
     resources: UserResources,
-    text: str,
+    protected_text: str,
     admin_connection: Connection[Any],
 ) -> None:
     """A stateless token outlives its user: no request with it fails in the server, or shows anything of others."""
@@ -200,7 +200,7 @@ def test_token_of_a_deleted_user_reads_nothing(
     with assert_rows_unchanged(admin_connection, user):
         for each in endpoints(target.api, gone, "never"):
             answer = send(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
-            if answer.status_code >= 500 or text in answer.text:
+            if answer.status_code >= 500 or protected_text in answer.text:
                 expected = "no error of the server, and nothing of other users"
                 findings.append(Finding("STA-05", each.route, "deleted user", expected, describe(target, answer)))
     report_findings(findings, target)

@@ -16,8 +16,8 @@ from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
 from acceptance.client.forged_tokens import ODD_TOKENS, UNKNOWN_USER, Forge, signed
+from acceptance.client.odd_texts import ODD_TEXTS, odd_text
 from acceptance.client.rows import changed_tables
-from acceptance.client.texts import ODD_TEXTS, odd_text
 from acceptance.client.user import User
 from acceptance.core.target import Target
 from acceptance.provision.gateway import Gateway
