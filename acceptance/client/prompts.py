@@ -27,7 +27,7 @@ def recorded(model: ModelStub) -> Iterator[list[Mapping[str, Any]]]:
 
 
 def wait_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
-    """Wait until the model has been asked for a turn with a marker of each group. Raises `WaitError`."""
+    """Wait until requests to the model contain one marker of each group. Raises `WaitError`."""
 
     def probe() -> None:
         asked = json.dumps(model.requests())

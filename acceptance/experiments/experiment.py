@@ -1,4 +1,4 @@
-"""Experiments: a disturbance that is made once, under traffic, and of which many tests judge the outcome."""
+"""Experiments: a disturbance that is made once, under traffic, and whose outcome many tests judge."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Experiment:
     end: float = 0.0
     traffic: Traffic = field(default_factory=Traffic)
     availability: bool = True
-    """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
+    """Whether the traffic measures the availability of the Services; false if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
     load: MachineLoad = field(default_factory=MachineLoad)
     """The machine's load, where the sampler runs."""
@@ -284,7 +284,7 @@ class ExperimentRunner:
 
     @contextmanager
     def experiment(self, name: str, **plans: Plan) -> Iterator[Experiment]:
-        """Send requests by `plans`, which the report labels so, while the body disturbs the release.
+        """Send requests by `plans` while the body disturbs the release; the report labels them by the keywords.
 
         Afterwards the baseline is restored and verified. If the release does not recover, its pods are deleted, which
         the experiment records as `unrecovered`.

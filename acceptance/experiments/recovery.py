@@ -97,6 +97,6 @@ def wait_endpoint_removed(runner: ExperimentRunner, component: Component, pod: O
 
     def probe() -> None:
         if endpoint_readiness(runner.objects.list("EndpointSlice").objects, component.service).get(name_of(pod)):
-            raise NotYet("it is one")
+            raise NotYet("it still is")
 
     eventually(f"pod {name_of(pod)} to be no ready endpoint of Service {component.service}", probe, ENDPOINTS)

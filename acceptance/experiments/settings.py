@@ -56,7 +56,7 @@ def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
 
 
 def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """What each running container has of these keys of the ConfigMap or Secret in its environment, by component."""
+    """The environment of each running container, by component: what it has of these keys of the ConfigMap or Secret."""
     cluster, found = experiments.release.cluster, {}
     for name in COMPONENTS:
         part = experiments.target.component(name)

@@ -10,7 +10,7 @@ from acceptance.core.target import Component
 REVISION = "pod-template-hash"
 SERVICE_NAME = "kubernetes.io/service-name"
 INSUFFICIENT = "Insufficient "
-"""In the scheduler's message where no node has enough of a resource."""
+"""What the scheduler's message contains where no node has enough of a resource."""
 
 
 def statuses(pod: Object) -> list[Object]:
@@ -24,7 +24,7 @@ def condition(item: Object, kind: str) -> Object:
 
 
 def may_end(pod: Object) -> bool:
-    """Return whether a pod is to end, as a Job's: another one may follow it."""
+    """Return whether a pod is meant to end, as a Job's is; another one may follow it."""
     return text_at(pod, "spec.restartPolicy", "Always") != "Always"
 
 

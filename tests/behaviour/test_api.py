@@ -123,7 +123,7 @@ NEW_ITEMS = 3
 
 
 def new_items(user: User, kind: str) -> tuple[str, str | None, list[object]]:
-    """Create tasks or conversations; return the list's path and field, and the identifiers, oldest first."""
+    """Create tasks or conversations; return the path and field of their list, and their identifiers, oldest first."""
     api = user.target.api
     if kind == "tasks":
         tasks = [user.add_task(f"listed {secrets.token_hex(6)}") for _ in range(NEW_ITEMS)]
@@ -209,7 +209,7 @@ def test_every_one_of_many_tasks_is_listed_and_found(users: Callable[[], User], 
 def seen_on_pages(user: User, titles: list[str]) -> tuple[set[str], int]:
     """Return the titles on the page of tasks and on those of the same path that it leads to, and how many these are.
 
-    A page on which most titles are not new leads back, or filters: it is not counted.
+    A page of which most titles were seen before leads back, or filters: it is not counted.
     """
     start = user.target.pages.tasks
     pending, visited, seen, counted = [start], set[str](), set[str](), 0

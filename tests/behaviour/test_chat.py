@@ -229,7 +229,7 @@ FAULTS: Mapping[str, Callable[[ModelStub], AbstractContextManager[float]]] = {
 
 
 def assert_failed(user: User, answer: Response) -> None:
-    """The turn was answered with a status that tells that the model failed."""
+    """The turn was answered with the status for a model that failed."""
     expected = user.target.api.model_failing
     assert answer.status_code in expected, f"expected one of {expected}, got {answer.status_code}: {answer.text}"
 
@@ -281,9 +281,9 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
 def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, refused: int
 ) -> None:
-    """Requests with the tool's result are refused (429): whoever tries again does not call the tool again.
+    """Requests with the tool's result are refused (429): a retry does not call the tool again.
 
-    Once is for the client library's retries, oftener for those of the application.
+    One refusal is for the client library's retries, more are for those of the application.
     """
     api, tables = user.target.api, user.target.tables
     title = f"moment {secrets.token_hex(6)}"

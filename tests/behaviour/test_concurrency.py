@@ -1,4 +1,4 @@
-"""Many users at once: slow chat turns hold nobody else up, and writes at the same moment are all stored."""
+"""Many users at once: slow chat turns delay no other request, and writes at the same moment are all stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODEL_SECONDS = 6.0
 SHORT_SECONDS = 1.5
 """The same for a turn during which only one request is sent."""
 READ_SECONDS = MODEL_SECONDS / 2
-"""Whoever waits for a turn waits longer; on a busy machine, which starts ten turns, a read takes a second or two."""
+"""A read that waits for a turn takes longer; on a busy machine, which starts ten turns, one takes a second or two."""
 ROUNDS = 3
 """How often the list and the page are read meanwhile."""
 PAIRS = 10

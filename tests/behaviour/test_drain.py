@@ -1,7 +1,7 @@
 """Draining: connections held open to one pod are used again right after its SIGTERM.
 
-Before it, clients go away without waiting for their responses: a pod that counts on sending them never stops by itself,
-which `test_deleted_pods_stop_within_their_grace_period` judges.
+Before the SIGTERM, clients disconnect without waiting for their responses: a pod that insists on sending them never
+stops by itself, which `test_deleted_pods_stop_within_their_grace_period` judges.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Idle connections, and a release that nobody uses.
 
-A server that closes connections sooner than its callers do loses the requests that are on their way, and a pod that
-takes silence for a fault stops although nothing is wrong.
+A server that closes idle connections sooner than its callers do loses the requests that are on their way, and a pod
+whose watchdog takes silence for a fault stops although nothing is wrong.
 """
 
 from __future__ import annotations

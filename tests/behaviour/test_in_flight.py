@@ -1,4 +1,4 @@
-"""A chat turn whose model takes long is in flight when its pod is deleted: it is answered, and stored once."""
+"""A chat turn is in flight, since the model is slow, when its pod is deleted: it is answered, and stored once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers at their limits: one beyond its memory is ended alone, one at its CPU limit slows alone."""
+"""Containers at their limits: only the one beyond its memory limit is killed, only the one at its CPU limit slows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from acceptance.report.results import Limit, NotJudged, RecordMeasurement
 from acceptance.traffic.plans import Plan, page_views, task_writes, to_pod
 
 CPU_SECONDS = 8.0
-"""80 periods of the kernel's, and 64 requests to each pod."""
+"""80 of the kernel's scheduling periods, and 64 requests to each pod."""
 SETTLING_SECONDS = 2.0
 """Requests that waited for the loaded container are answered before the next load."""
 PER_SECOND = 8.0

@@ -1,4 +1,4 @@
-"""Writes are stored, but their backend dies before it answers: the frontend must not send them again."""
+"""Writes are stored, but the backend pod dies before it answers: the frontend must not send them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages' forms without scripts: they do what their buttons say, for who is signed in, or tell why not."""
+"""The pages' forms without scripts: for a signed-in user they do what their buttons say, or explain why not."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def task_rows(postgres: Connection[Any], user: User, title: str) -> list[Row]:
 def test_form_adds_completes_and_deletes_a_task(
     visitor: Visitor, user: User, admin_connection: Connection[Any]
 ) -> None:
-    """Of two tasks of one title's beginning, one is completed, opened and deleted by its own buttons.
+    """Of two tasks whose titles begin alike, one is completed, opened and deleted by its own buttons.
 
-    The form to complete it that an older tab still shows does not open it again.
+    An older tab's form for completing it does not open it again.
     """
     screens, tables = visitor.screens, user.target.tables
     title = f'by form {secrets.token_hex(6)} & "é" <b>'
@@ -190,7 +190,7 @@ def test_form_without_a_session_leads_to_sign_in(
 
 @pytest.mark.rule("SCY-10")
 def test_account_forms_sign_up_out_and_in(new_visitor: Visitor) -> None:
-    """And not in with another password; each page has its form if one has it."""
+    """Another password does not sign in. If the sign-up page has its form without scripts, the sign-in page has too."""
     target, screens, account = new_visitor.target, new_visitor.screens, random_account()
     name, email, password = account["name"], account["email"], f" {account['password']} "
     redactor.add(password)

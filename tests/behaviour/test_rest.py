@@ -57,11 +57,12 @@ class Rest:
 def rest(experiments: ExperimentRunner, cluster: Cluster, writer: User, reader: User) -> Rest:
     """Tasks are written and pages read, on new connections, so that each pod gets its share."""
     plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
+    plans = {name: replace(plan, reused_share=0.0) for name, plan in plans.items()}
     replicas = max(experiments.target.component(name).replicas for name in COMPONENTS)
     seconds = max(SECONDS, 1.5 * MIN_REQUESTS * replicas / PER_SECOND)
     reads_nodes = "node" in cluster.capabilities
     held, moments = [], []
-    with experiments.experiment("rest", **{k: replace(v, reused_share=0.0) for k, v in plans.items()}) as experiment:
+    with experiments.experiment("rest", **plans) as experiment:
         for pause in (WARM_UP, seconds / 2, seconds / 2):
             dwell(pause, "nothing is disturbed")
             pods = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]

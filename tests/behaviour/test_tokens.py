@@ -117,7 +117,7 @@ def test_other_users_path_is_refused_everywhere(
     other_user: User,
     admin_connection: Connection[Any],
 ) -> None:
-    """A path without the user and without a resource is the token's own user's: it is no other's."""
+    """Paths that name neither a user nor a resource belong to the token's own user, and are left out."""
     tested = [each for each in endpoints(target.api, resources, "never") if each.names or user.id in each.path]
     assert tested, "no endpoint has the identifier of a user or of a resource"
     headers = other_user.authorization
@@ -129,7 +129,7 @@ def test_other_users_path_is_refused_everywhere(
 
 @pytest.mark.rule("STA-04", "STA-05")
 def test_newly_signed_token_is_accepted(forge: Forge, user: User) -> None:
-    """The control of the invalid tokens: a token without a sign-in, signed with the release's key, is valid."""
+    """The control for the invalid tokens: a token that the suite signs with the release's key is valid."""
     answer = user.call("GET", user.path(user.target.api.tasks), headers=user.token_header(forge.reissued()))
     assert answer.status_code == 200, f"a token signed with the release's key: expected 200, got {answer.status_code}"
 

@@ -68,7 +68,7 @@ def upgrades(
     previous: PreviousChart,
     rebuilt_images: dict[str, BuiltImage],
 ) -> Upgrades:
-    """The previous chart with other images, then this one, back, and this one again with the values of then."""
+    """To the previous chart with other images, to this chart, back, and to this chart again with the reused values."""
     helm = experiments.release.helm
     tags = {image_tag_path(experiments.target, name): image.tag for name, image in rebuilt_images.items()}
     plans = {"backend": task_writes(writer, WRITES_PER_SECOND), "frontend": page_views(reader, PAGES_PER_SECOND)}
