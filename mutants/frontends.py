@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutants.applications import FRONTEND_AUTH, FRONTEND_BACKEND, SESSION, TASKS_PAGE
-from mutants.charts import replace
+from mutants.edits import replace
 from mutants.mutant import mutant
 
 ACCOUNT = "app/frontend/lib/account.ts"

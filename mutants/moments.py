@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mutants.applications import APP, CHAT, FRONTEND_AUTH, FRONTEND_BACKEND, SCHEMAS, TAGS, TASKS, TASKS_PAGE
-from mutants.charts import replace
 from mutants.databases import MIGRATE
+from mutants.edits import replace
 from mutants.frontends import ACCOUNT, COMPLETE_ACTION
 from mutants.mutant import mutant
 from mutants.users_data import AGENT
