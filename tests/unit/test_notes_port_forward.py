@@ -12,6 +12,7 @@ from acceptance.client import notes_port_forward
 from acceptance.client.notes_port_forward import PortForward, find_port_forwards, first_answer, frontend_port_forwards
 from acceptance.core.deadlines import Deadline
 from acceptance.core.target import Target
+from acceptance.provision.port_forward import free_port
 
 BACKEND = "kubectl port-forward svc/todo-backend-service 8000:8000"
 FRONTEND = "kubectl port-forward service/todo-frontend-service 8080:80"
@@ -101,8 +102,8 @@ def is_ok(answer: requests.Response) -> bool:
 
 
 def test_command_whose_answer_is_right_counts() -> None:
-    ended = PortForward("exec false", notes_port_forward.free_port(), "80")
-    wrong, right = (serve(notes_port_forward.free_port(), status) for status in (404, 200))
+    ended = PortForward("exec false", free_port(), "80")
+    wrong, right = (serve(free_port(), status) for status in (404, 200))
     assert first_answer([ended, wrong, right], "/", is_ok)[0] == right
     assert first_answer([right, wrong], "/", is_ok)[0] == right
     command, answer = first_answer([ended, wrong], "/", is_ok)
@@ -119,4 +120,4 @@ def test_redirects_without_end_are_no_error(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(requests.Session, "get", redirected)
     with pytest.raises(AssertionError, match="Exceeded 30 redirects"):
-        first_answer([PortForward("exec sleep 60", notes_port_forward.free_port(), "80")], "/", is_ok)
+        first_answer([PortForward("exec sleep 60", free_port(), "80")], "/", is_ok)
