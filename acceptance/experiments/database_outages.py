@@ -18,7 +18,8 @@ from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, DATABAS
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component
 from acceptance.core.wait import NotYet, dwell, eventually
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.history import History
 from acceptance.kube.status import is_ready, pods_of
 from acceptance.provision.database import PORT, Database

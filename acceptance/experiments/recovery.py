@@ -9,7 +9,7 @@ from acceptance.core.deadlines import ENDPOINTS, POD_REPLACED, Deadline
 from acceptance.core.fields import Object, at, name_of, text_at
 from acceptance.core.target import Component
 from acceptance.core.wait import NotYet, eventually
-from acceptance.experiments.experiment import ExperimentRunner
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import container_id, container_status, endpoint_readiness, is_ready, restarts_of
 
 

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from acceptance.core.inconclusive import InconclusiveError
-from acceptance.experiments.experiment import ExperimentRunner
+from acceptance.experiments.runner import ExperimentRunner
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,8 +11,9 @@ from acceptance.client.user import User
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.faults import process_environment
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import Step, run_step
 from acceptance.kube.status import pods_of
 from acceptance.traffic.availability import failed_request_findings

@@ -16,8 +16,9 @@ from acceptance.checks.finding import Untested
 from acceptance.client.user import User, wait_answered
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.faults import delete
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.diagnostics import RECENT
 from acceptance.kube.log_follower import LogFollower, summarize_ended
 from acceptance.kube.recorder import Recorder

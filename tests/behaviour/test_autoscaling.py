@@ -17,8 +17,9 @@ from acceptance.core.fields import Object, at, integer_at, name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import Autoscaler, Component
 from acceptance.core.wait import NotYet, dwell, eventually
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
 from acceptance.kube.client import NO_METRICS, ApiServer, Objects
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of

@@ -18,9 +18,10 @@ from acceptance.core.fields import Object, name_of
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, dwell, eventually
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import rollout_step, run_step
 from acceptance.kube import diagnosis
 from acceptance.kube.status import endpoint_readiness, is_ready

@@ -18,10 +18,11 @@ from acceptance.core.deadlines import REQUEST
 from acceptance.core.fields import text_at
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.faults import delete
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import wait_rolled_out
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.plans import CLIENT_PAUSE, Plan, on_held_connections, page_views, task_writes, to_pod
 from acceptance.traffic.records import InconclusiveSampleError, Record

@@ -20,10 +20,11 @@ from acceptance.core.target import COMPONENTS, Autoscaler, Component, Target
 from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments import faults
 from acceptance.experiments.connections import Sample, excess_findings, peak
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.polling import polled
 from acceptance.experiments.recovery import uids
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import container_status, lack_of_room, restarts_of
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway

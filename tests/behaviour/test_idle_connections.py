@@ -21,8 +21,9 @@ from acceptance.client.user import User, send
 from acceptance.core.deadlines import AT_REST
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.undisturbed import pod_findings
 from acceptance.provision.release import Release
 from acceptance.report.results import Limit, RecordMeasurement

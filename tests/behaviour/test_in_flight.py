@@ -16,9 +16,10 @@ from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
 from acceptance.core.fields import name_of
 from acceptance.core.wait import WaitError
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.faults import delete, model_slow
 from acceptance.experiments.recovery import uids, wait_replaced
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import grace_period
 from acceptance.provision.database import Database
 from acceptance.provision.model_stub import ModelStub

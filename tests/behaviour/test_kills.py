@@ -17,9 +17,10 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import WaitError
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement

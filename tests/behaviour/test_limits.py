@@ -16,7 +16,7 @@ from acceptance.core.fields import Object, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.limits import (
     EXCESS,
     CpuLoad,
@@ -30,6 +30,7 @@ from acceptance.experiments.limits import (
 from acceptance.experiments.pressure import cores_of_largest_node, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
 from acceptance.traffic.plans import Plan, page_views, task_writes, to_pod
 

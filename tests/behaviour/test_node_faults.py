@@ -28,9 +28,10 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.recovery import wait_moved
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import is_ready, is_terminating, pods_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.outages import OutageBound

@@ -19,7 +19,8 @@ from acceptance.core.fields import name_of, text_at
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import is_ready, restarts_of
 from acceptance.provision.database import Database
 from acceptance.report.results import Limit, RecordMeasurement

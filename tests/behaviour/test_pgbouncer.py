@@ -12,7 +12,8 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.user import User
 from acceptance.core.redaction import redactor
-from acceptance.experiments.experiment import ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.provision import pgbouncer
 from acceptance.provision.database import NAME, Database
 from acceptance.provision.pgbouncer import Pooler

@@ -11,7 +11,8 @@ from acceptance.checks.isolation import RunningContainer, user_findings
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.target import COMPONENTS
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.volumes import (
     Marker,
     find_markers,

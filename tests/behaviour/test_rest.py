@@ -17,8 +17,9 @@ from acceptance.core.fields import name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.undisturbed import MIN_REQUESTS, latency_findings, slowest
 from acceptance.provision.cluster import Cluster
 from acceptance.report.results import Limit, RecordMeasurement

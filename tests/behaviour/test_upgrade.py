@@ -11,9 +11,10 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.target import COMPONENTS
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
 from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.images import BuiltImage

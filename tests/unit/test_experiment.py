@@ -17,8 +17,10 @@ from acceptance.core.rules import ROOT
 from acceptance.core.target import Component, Image
 from acceptance.core.wait import WaitError
 from acceptance.experiments import experiment, steps
-from acceptance.experiments.experiment import SKIPPED, BaselineError, Experiment, ExperimentRunner, Traffic
+from acceptance.experiments import runner as runner_module
+from acceptance.experiments.experiment import SKIPPED, Experiment, Traffic
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import BaselineError, ExperimentRunner
 from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
 from acceptance.report import timeline
@@ -98,7 +100,7 @@ def release() -> FakeRelease:
 
 @pytest.fixture
 def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExperimentRunner]:
-    monkeypatch.setattr(experiment, "wait_rolled_out", lambda *_: ())
+    monkeypatch.setattr(runner_module, "wait_rolled_out", lambda *_: ())
 
     def make(
         verify_serving: Callable[[], object] = lambda: None,
