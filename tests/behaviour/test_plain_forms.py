@@ -69,7 +69,7 @@ def test_form_adds_completes_and_deletes_a_task(
     check_states(completed=True)
     if (reopening := screens.completion(title, completed=False)) is not None:
         now = visitor.form(screens.tasks, reopening)
-        # A form that states the state can be sent twice; one that turns the state over is the same in both states.
+        # A form that states the state can be sent twice; one that toggles the state is the same in both states.
         if (set(earlier.entries) & set(same.entries)) - set(now.entries):
             visitor.submit(earlier, screens.tasks)
             check_states(completed=True)

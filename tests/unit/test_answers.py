@@ -97,7 +97,7 @@ def test_prompts_of_both_apis_are_read_alike() -> None:
     assert prompts.messages({"input": "hello"}) == [("user", "hello")]
 
 
-def test_turn_is_told_from_other_requests_to_the_model() -> None:
+def test_turn_is_distinguished_from_other_model_requests() -> None:
     def body(*said: str, called: bool = False) -> dict[str, object]:
         items = [{"role": "user", "content": text} for text in said]
         return {"messages": [*items, *([{"name": "add_task", "arguments": "{}"}] if called else [])]}
