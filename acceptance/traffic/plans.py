@@ -92,11 +92,11 @@ def chat_turns(user: User, rate: float) -> Plan:
     """
     api, tables = user.target.api, user.target.tables
     message = json.dumps({api.message_field: "add task: {token}"})
-    said = [
+    messages = [
         StoredIn(f"{role} messages", tables.message, tables.message_content, {tables.message_role: role})
         for role in ("user", "assistant")
     ]
-    stored = (*said, _tasks(user, "tasks by chat"))
+    stored = (*messages, _tasks(user, "tasks by chat"))
     return replace(_write_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
 
 

@@ -130,8 +130,8 @@ def test_form_with_bad_input_says_why_and_stores_nothing(
     answer = visitor.press(screens.tasks, screens.add_button, {screens.new_task: title})
     assert_refused(visitor, answer, "one character too many")
     if answer.status_code not in SEE_OTHER:
-        said = explains(answer) and (not answer.ok or Document(answer.text).text != before)
-        assert said, f"expected an explanation, got {describe(user.target, answer)}"
+        explained = explains(answer) and (not answer.ok or Document(answer.text).text != before)
+        assert explained, f"expected an explanation, got {describe(user.target, answer)}"
     location = answer.headers.get("Location", "")
     assert screens.sign_in not in location, f"expected the user to stay signed in, got {location}"
     assert not task_rows(admin_connection, user, title), "expected no row of the refused title"
