@@ -281,6 +281,7 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
+    """What the user has, which refused requests must not change."""
     return require_resources(user, f"unchanged {secrets.token_hex(6)}")
 
 
