@@ -21,7 +21,7 @@ from acceptance.kube.helm import find_helm
 from acceptance.plugin.state import SessionState
 from acceptance.provision import lifecycle, user_context
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.containers import ContainerProvisioner
+from acceptance.provision.container_provisioner import ContainerProvisioner
 from acceptance.provision.database import Database
 from acceptance.provision.existing_release import adopt_release, assert_values_unchanged
 from acceptance.provision.gateway import Gateway

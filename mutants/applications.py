@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.charts import Edit, replace
+from mutants.edits import Edit, replace
 from mutants.mutant import mutant
 
 APP = "app/backend/todo_backend/app.py"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,9 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from acceptance import checks
 from acceptance.chart.assessment import RenderedChart, assertions, renders
@@ -20,7 +16,8 @@ from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding, Untested
 from acceptance.core.target import Target
 from acceptance.kube.helm import Helm
-from mutants.draft import REMOVE, put
+from mutants.draft import REMOVE
+from mutants.edits import Edit, append, data, remove, replace
 
 SECOND_OBJECT = """apiVersion: v1
 kind: Secret
@@ -33,54 +30,9 @@ metadata: {name: todo}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
 subjects: [{kind: ServiceAccount, name: default, namespace: {{ .Values.namespace.name }}}]
 """
-Edit = Callable[[Path], None]
 BACKEND, FRONTEND = "templates/backend-deployment.yaml", "templates/frontend-deployment.yaml"
 HELPERS, VALIDATION = "templates/_helpers.tpl", "templates/_validation.tpl"
 SCHEMA, VALUES, CHART = "values.schema.json", "values.yaml", "Chart.yaml"
-
-
-def replace(file: str, old: str, new: str) -> Edit:
-    """Return an edit that replaces a text which occurs exactly once."""
-
-    def edit(chart: Path) -> None:
-        path = chart / file
-        text = path.read_text(encoding="utf-8")
-        if text.count(old) != 1:
-            raise ValueError(f"{file} contains {old!r} {text.count(old)} times, expected once")
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    return edit
-
-
-def append(file: str, text: str) -> Edit:
-    """Return an edit that appends text to a file, or creates it."""
-
-    def edit(chart: Path) -> None:
-        path = chart / file
-        path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + text, encoding="utf-8")
-
-    return edit
-
-
-def remove(file: str) -> Edit:
-    """Return an edit that removes a file."""
-    return lambda chart: (chart / file).unlink()
-
-
-def data(file: str, path: str, value: Any) -> Edit:
-    """Return an edit that sets or removes (`REMOVE`) a field of a JSON or YAML file."""
-
-    def edit(chart: Path) -> None:
-        location = chart / file
-        text = location.read_text(encoding="utf-8")
-        document = json.loads(text) if file.endswith(".json") else yaml.safe_load(text)
-        before = json.dumps(document)
-        put(document, path, value)
-        if json.dumps(document) == before:
-            raise ValueError(f"{file} {path} is {value!r} already")
-        location.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-
-    return edit
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mutants.charts import BACKEND, HELPERS, NAMESPACE, SCHEMA, VALUES, append, data, mutant, replace
+from mutants.charts import BACKEND, HELPERS, NAMESPACE, SCHEMA, VALUES, mutant
+from mutants.edits import append, data, replace
 
 BACKEND_TAG = """    repository: todo-backend
     # -- Image tag: letters, digits, dots and dashes. The pods receive it as `APP_VERSION`.

@@ -46,7 +46,7 @@ def copied() -> Iterator[Path]:
 
 @contextmanager
 def mutated(*mutants: Mutant) -> Iterator[Path]:
-    """The same with the edits of the mutants. Raises `ValueError` as `edited`."""
+    """A copy of what the target names, with the edits of the mutants. Raises `ValueError` as `edited` does."""
     with copied() as root, edited(root, *mutants):
         yield root
 

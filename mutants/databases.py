@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mutants.applications import APP, DATABASE, TASKS
-from mutants.charts import replace
 from mutants.deployments import BACKEND, BEGIN, MAIN
+from mutants.edits import replace
 from mutants.mutant import mutant
 
 MIGRATE = "app/backend/todo_backend/migrate.py"

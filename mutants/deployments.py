@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutants.applications import APP, TASKS
-from mutants.charts import Edit, replace
+from mutants.edits import Edit, replace
 from mutants.mutant import mutant
 
 HELPERS = "chart/templates/_helpers.tpl"

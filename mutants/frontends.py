@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutants.applications import FRONTEND_AUTH, FRONTEND_BACKEND, SESSION, TASKS_PAGE
-from mutants.charts import replace
+from mutants.edits import replace
 from mutants.mutant import mutant
 
 ACCOUNT = "app/frontend/lib/account.ts"
@@ -210,7 +210,7 @@ MUTANTS = (
     mutant(
         "four connections to the backend",
         "STA-13",
-        "behaviour/test_concurrency.py::test_slow_chat_turns_hold_nobody_up",
+        "behaviour/test_concurrency.py::test_slow_chat_turns_delay_no_other_request",
         replace(
             FRONTEND_BACKEND,
             '"http:": new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS })',

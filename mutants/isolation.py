@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mutants.applications import FRONTEND_BACKEND
-from mutants.charts import replace
 from mutants.deployments import BACKEND, FRONTEND_SERVICE, HELPERS
+from mutants.edits import replace
 from mutants.mutant import mutant
 
 DOCKERFILE = "dockerfiles/backend.Dockerfile"

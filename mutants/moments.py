@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mutants.applications import APP, CHAT, FRONTEND_AUTH, FRONTEND_BACKEND, SCHEMAS, TAGS, TASKS, TASKS_PAGE
-from mutants.charts import replace
 from mutants.databases import MIGRATE
+from mutants.edits import replace
 from mutants.frontends import ACCOUNT, COMPLETE_ACTION
 from mutants.mutant import mutant
 from mutants.users_data import AGENT
@@ -318,7 +318,7 @@ MUTANTS = (
     mutant(
         "chat turns that take every connection",
         "STA-13",
-        "behaviour/test_concurrency.py::test_slow_chat_turns_hold_nobody_up",
+        "behaviour/test_concurrency.py::test_slow_chat_turns_delay_no_other_request",
         replace(
             FRONTEND_BACKEND,
             "new http.Agent({ keepAlive: true, timeout: IDLE_MILLISECONDS })",

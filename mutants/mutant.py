@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mutants.charts import Edit
+from mutants.edits import Edit
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import Finding
 from acceptance.core.target import Target
 from acceptance.kube.helm import Helm
-from mutants.charts import BACKEND, HELPERS, SCHEMA, VALUES, Edit, append, data, findings, replace
+from mutants.charts import BACKEND, HELPERS, SCHEMA, VALUES, findings
+from mutants.edits import Edit, append, data, replace
 
 FREE = {"type": "object", "additionalProperties": True}
 LIST = """apiVersion: v1

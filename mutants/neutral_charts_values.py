@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mutants.charts import HELPERS, SCHEMA, VALUES, append, data, replace
+from mutants.charts import HELPERS, SCHEMA, VALUES
 from mutants.draft import REMOVE
+from mutants.edits import append, data, replace
 from mutants.neutral_charts import ChartVariant
 
 BACKEND_PORT = "int $values.backend.service.port"

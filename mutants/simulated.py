@@ -22,6 +22,7 @@ from acceptance.kube.pod_templates import Pod
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STARTED = "2026-01-02T03:00:00Z"
 NODE = "node-1"
+POD_SUFFIXES = ("aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee")
 
 
 def digest(text: str) -> str:
@@ -130,61 +131,18 @@ def running(static: Snapshot, target: Target) -> Snapshot:
 
 
 def _component(view: ComponentView) -> tuple[Object, list[Any], Object]:
+    """The ReplicaSet of a component's Deployment, its pods, and the EndpointSlice of its Service."""
     deployment: Any = view.deployment
     scaler = view.find_autoscaler() if view.component_name == "backend" else None
     count = integer_at(scaler, "spec.minReplicas", 1) if scaler else integer_at(deployment, "spec.replicas", 1)
     deployment["spec"]["replicas"] = count
-    name, namespace = f"{name_of(deployment)}-7d8c9", view.namespaced(deployment)
-    labels = dict(mapping_at(deployment, "spec.template.metadata.labels"))
-
-    def owned(kind: str, owner: Object) -> list[dict[str, Any]]:
-        return [
-            {
-                "apiVersion": "apps/v1",
-                "kind": kind,
-                "name": name_of(owner),
-                "uid": owner["metadata"]["uid"],
-                "controller": True,
-            }
-        ]
-
-    replica_set: Object = {
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": name,
-            "uid": f"uid-{name}",
-            "namespace": namespace,
-            "labels": labels,
-            "ownerReferences": owned("Deployment", deployment),
-        },
-    }
-    pods: list[Any] = [
-        {
-            "kind": "Pod",
-            "metadata": {
-                "name": f"{name}-{suffix}",
-                "generateName": f"{name}-",
-                "uid": f"uid-{name}-{suffix}",
-                "namespace": namespace,
-                "labels": dict(labels),
-                "annotations": dict(mapping_at(deployment, "spec.template.metadata.annotations")),
-                "creationTimestamp": STARTED,
-                "ownerReferences": owned("ReplicaSet", replica_set),
-            },
-            "spec": {**copy.deepcopy(deployment["spec"]["template"]["spec"]), "nodeName": NODE},
-            "status": {
-                "phase": "Running",
-                "startTime": STARTED,
-                "conditions": [{"type": each, "status": "True"} for each in ("PodScheduled", "Ready")],
-            },
-        }
-        for suffix in ("aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee")[: count or 0]
-    ]
+    replica_set = _replica_set(deployment, view.namespaced(deployment))
+    pods = [_pod(deployment, replica_set, suffix) for suffix in POD_SUFFIXES[: count or 0]]
     endpoint_slice: Object = {
         "kind": "EndpointSlice",
         "metadata": {
             "name": f"{name_of(view.service)}-x",
-            "namespace": namespace,
+            "namespace": view.namespaced(deployment),
             "labels": {"kubernetes.io/service-name": name_of(view.service)},
         },
         "endpoints": [
@@ -192,6 +150,55 @@ def _component(view: ComponentView) -> tuple[Object, list[Any], Object]:
         ],
     }
     return replica_set, pods, endpoint_slice
+
+
+def _replica_set(deployment: Object, namespace: str) -> Object:
+    name = f"{name_of(deployment)}-7d8c9"
+    return {
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": name,
+            "uid": f"uid-{name}",
+            "namespace": namespace,
+            "labels": dict(mapping_at(deployment, "spec.template.metadata.labels")),
+            "ownerReferences": _owned_by(deployment),
+        },
+    }
+
+
+def _pod(deployment: Object, replica_set: Object, suffix: str) -> dict[str, Any]:
+    name = name_of(replica_set)
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{name}-{suffix}",
+            "generateName": f"{name}-",
+            "uid": f"uid-{name}-{suffix}",
+            "namespace": replica_set["metadata"]["namespace"],
+            "labels": dict(replica_set["metadata"]["labels"]),
+            "annotations": dict(mapping_at(deployment, "spec.template.metadata.annotations")),
+            "creationTimestamp": STARTED,
+            "ownerReferences": _owned_by(replica_set),
+        },
+        "spec": {**copy.deepcopy(deployment["spec"]["template"]["spec"]), "nodeName": NODE},
+        "status": {
+            "phase": "Running",
+            "startTime": STARTED,
+            "conditions": [{"type": each, "status": "True"} for each in ("PodScheduled", "Ready")],
+        },
+    }
+
+
+def _owned_by(owner: Object) -> list[dict[str, Any]]:
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": owner["kind"],
+            "name": name_of(owner),
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+        }
+    ]
 
 
 def _facts(view: ComponentView) -> dict[tuple[str, str], ContainerFacts]:

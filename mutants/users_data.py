@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutants.applications import APP, AUTH, CHAT, SCHEMAS, TAGS, TASKS
-from mutants.charts import replace
+from mutants.edits import replace
 from mutants.mutant import mutant
 
 AGENT = "app/backend/todo_backend/agent.py"

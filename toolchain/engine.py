@@ -38,7 +38,7 @@ FREE_GIGABYTES_FOR_RUN = 3
 
 CONTAINER_WEIGHT = 16
 """How many times more CPU time all containers together get than one other process, where both want it. Without it they
-get as much as one: a cluster would be starved by the tests of it."""
+get as much as one: the tests would starve the cluster."""
 CONTROL_GROUPS = (("/sys/fs/cgroup/cpu/docker/cpu.shares", 1024), ("/sys/fs/cgroup/docker/cpu.weight", 100))
 """The weight of the private engine's containers and its default, with the kernel's first and second kind of groups."""
 
@@ -90,7 +90,7 @@ def private_host() -> str:
 
 
 def clients() -> Iterator[tuple[Path, bool]]:
-    """Yield the Docker clients on PATH that can build with BuildKit, and whether they need the buildx plug-in."""
+    """Yield the Docker clients on PATH that can build with BuildKit, and whether they need the buildx plugin."""
     for directory in [*os.environ.get("PATH", "").split(os.pathsep), DEBIAN_FOLDER]:
         path = shutil.which("docker", path=directory)
         if path is None:
@@ -157,7 +157,7 @@ def find() -> Engine | None:
             client = next(clients(), None)
             if client is None:
                 raise ToolchainError(
-                    "no docker client can build with BuildKit: install the buildx plug-in (Debian: docker.io, "
+                    "no docker client can build with BuildKit: install the buildx plugin (Debian: docker.io, "
                     "or docker-buildx beside a client of version 23 or later)"
                 )
             if host == private_host():

@@ -1,4 +1,4 @@
-"""A response in words: its status, which pod sent it, and whether it explains an error."""
+"""Reads responses: the pod that sent one, its JSON, its cookies, and whether it explains an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acceptance.core.target import Target
 
 _NO_WORDS = re.compile(r"\[object \w+\]|\b(undefined|null|None|NaN)\b")
 _MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
-"""Tags, and the whole of a title or link."""
+"""Tags, and titles and links with their text."""
 
 SEE_OTHER = (302, 303, 307, 308)
 """Statuses that lead to another page."""
@@ -64,15 +64,15 @@ def set_cookies(answer: requests.Response) -> Iterator[tuple[str, Morsel[str]]]:
 
 
 def explains(answer: requests.Response) -> bool:
-    """Whether a response has words for people: in a JSON document among its values, else beyond markup.
+    """Whether a response has words for people: among the values of a JSON document, else in the text beside markup.
 
-    What a program writes in place of a missing text is none.
+    What a program writes in place of a missing text, such as `undefined`, does not count.
     """
     try:
-        said = " ".join(_texts(answer.json()))
+        text = " ".join(_texts(answer.json()))
     except ValueError:
-        said = _MARKUP.sub(" ", answer.text)
-    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", said)) is not None
+        text = _MARKUP.sub(" ", answer.text)
+    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", text)) is not None
 
 
 def _texts(value: Any) -> list[str]:

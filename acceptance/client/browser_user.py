@@ -1,4 +1,4 @@
-"""A user at a browser: only uses what is visible on the page, by clicking and typing."""
+"""A user of the pages in a real browser: uses only what is visible, by clicking and typing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class BrowserUser:
 
     @property
     def has_session(self) -> bool:
-        """Whether the browser has a cookie of the session."""
+        """Whether the browser has the session's cookie."""
         return any(each.get("name", "").endswith(self.target.auth.cookie) for each in self.context.cookies())
 
     def open(self, path: str) -> None:
@@ -88,7 +88,7 @@ class BrowserUser:
 
     @contextmanager
     def _using(self, what: str) -> Iterator[None]:
-        """Raise `AssertionError` where the page does not let itself be used so; not if browser or gateway is broken."""
+        """Turn an error of Playwright into an `AssertionError`, unless the browser or the gateway is broken."""
         try:
             yield
         except Error as error:
@@ -228,7 +228,7 @@ class BrowserUser:
         raise AssertionError(f"{element}: expected the focus within {presses} presses of Tab, got none")
 
     def screenshot(self, name: str) -> None:
-        """Save a screenshot of the whole page as evidence, if the page still lets itself be shown."""
+        """Save a screenshot of the whole page as evidence, if the page can still be rendered."""
         self._screenshots += 1
         with suppress(Error):
             self.keep(f"{self._screenshots:02} {name}.png", self.page.screenshot(full_page=True))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin, urlsplit
 
+from lxml.html import HtmlElement
 from requests import Response
 
 from acceptance.checks.finding import Untested
-from acceptance.client.form_controls import BUTTONS, CHECKED, ControlParser, Element
+from acceptance.client.documents import BUTTONS, CHECKED, Control, Document
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import REQUEST
 from acceptance.provision.gateway import Gateway
@@ -49,18 +50,20 @@ class Form:
 
 def read_forms(html: str) -> list[Form]:
     """Return the forms of a page."""
-    parser = ControlParser(html)
-    return [_form(parser, element) for element in parser.forms]
+    document = Document(html)
+    controls = document.controls()
+    return [_form(element, controls) for element in document.forms()]
 
 
-def _form(parser: ControlParser, element: Element) -> Form:
-    controls = [each for each in parser.controls if each.form is element and each.enabled]
-    named = [(each.attributes["name"], each) for each in controls if each.attributes.get("name")]
+def _form(element: HtmlElement, controls: Iterable[Control]) -> Form:
+    """Return a form with those of a page's controls that belong to it; disabled ones are never sent."""
+    enabled = [each for each in controls if each.form is element and each.enabled]
+    named = [(name, each) for each in enabled if (name := each.attributes.get("name"))]
     labels: dict[str, str] = {}
     for name, control in named:
         if control.kind not in CHOSEN:
-            labels.setdefault(parser.name(control), name)
-    given = element.attributes
+            labels.setdefault(control.name, name)
+    given = element.attrib
     form = Form(
         given.get("action", ""),
         given.get("method", "get").lower(),
@@ -70,9 +73,9 @@ def _form(parser: ControlParser, element: Element) -> Form:
         labels,
     )
     buttons: dict[str, Form] = {}
-    for button in controls:
+    for button in enabled:
         if button.kind == "submit":
-            buttons.setdefault(parser.name(button), _pressed(form, button.attributes))
+            buttons.setdefault(button.name, _pressed(form, button.attributes))
     return replace(form, buttons=buttons)
 
 
@@ -105,8 +108,7 @@ def form_with_button(html: str, button: str) -> Form | None:
 
 def has_control(html: str, name: str) -> bool:
     """Whether a page has a control of this accessible name, in a form or not."""
-    parser = ControlParser(html)
-    return any(parser.name(control) == name for control in parser.controls)
+    return any(control.name == name for control in Document(html).controls())
 
 
 def from_browser(origin: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ def rows(
 
 
 def changed_tables(before: Mapping[str, list[Row]], after: Mapping[str, list[Row]]) -> str:
-    """Return what differs between two results of `user_rows`: each table with its rows that are new, gone or other."""
+    """Return what differs between two results of `user_rows`: by table, the rows that are new, gone or changed."""
     found = []
     for table, old in before.items():
         gone, new = (
@@ -58,7 +58,7 @@ def exists(postgres: Connection[Any], table: str) -> bool:
 def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[str, list[Row]]:
     """Return every row of a user by table, to compare them before and after a request.
 
-    An application without tags or chat has not all of the tables.
+    An application without tags or chat lacks some of the tables.
     """
     owned = [name for name in (tables.task, tables.tag, tables.conversation) if exists(postgres, name)]
     found = {name: rows(postgres, name, {tables.owner: user_id}) for name in owned}

@@ -29,7 +29,7 @@ from acceptance.provision.gateway import Gateway
 
 TOO_MANY = 429
 PART = 50
-"""Items that are asked for at once, beyond those that a list has by itself: less than common limits of 100."""
+"""Items of each further part of a list that is read in parts: fewer than common limits of 100."""
 
 
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
@@ -246,7 +246,7 @@ class User:
 
 
 def chat_obstacle(target: Target, *, own_release: bool) -> str:
-    """Return why no chat turn may be sent to a release, or an empty text: none must reach a model that costs money."""
+    """Return why no chat turn may be sent to a release, or an empty text: none may reach a model that costs money."""
     if target.api.chat is None:
         return "the target names no path for chat"
     if target.values.model_base_url is None:
@@ -277,7 +277,7 @@ def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]
     def probe() -> requests.Response:
         answer = request()
         if answer.status_code == TOO_MANY:
-            raise NotYet(f"{path} was answered 429, the application's rate limit")
+            raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
         return answer
 
     return eventually("an answer within the rate limit", probe, RATE_LIMIT)

@@ -12,19 +12,18 @@ from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
 from acceptance.client.tokens import cookie_header, kept_cookies, token_in
-from acceptance.client.user import TOO_MANY, User, send
-from acceptance.core.deadlines import RATE_LIMIT, REQUEST
+from acceptance.client.user import User, answer_within_rate_limit, send
+from acceptance.core.deadlines import REQUEST
 from acceptance.core.target import Screens
-from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
 
 
 class Visitor:
-    """Its cookies, and what it reads and presses."""
+    """One person's browser: its cookies, the pages that it reads, and the forms that it sends."""
 
     def __init__(self, release: Release, gateway: Gateway, cookies: Mapping[str, str]) -> None:
-        """`cookies` are those that it sends."""
+        """Begin with `cookies`, by name."""
         if release.target.screens is None:
             raise Untested("the target names no screens")
         self.screens: Screens = release.target.screens
@@ -79,15 +78,8 @@ class Visitor:
         return answer
 
     def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:
-        """The same, again while the application's rate limit answers 429."""
-
-        def probe() -> Response:
-            answer = self.press(path, button, values)
-            if answer.status_code == TOO_MANY:
-                raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
-            return answer
-
-        return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+        """As `press`, again while the application's rate limit answers 429. Raises `WaitError`."""
+        return answer_within_rate_limit(path, lambda: self.press(path, button, values))
 
     def follow(self, answer: Response) -> Response:
         """The page that a form's response leads to, or is; `AssertionError` if it leads to no page of the release."""

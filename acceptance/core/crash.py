@@ -1,4 +1,4 @@
-"""An exception that nobody expected, as one sentence."""
+"""An unexpected exception as one sentence."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ NAMESPACE_GONE = Deadline(
 TUNNEL_UP = Deadline(
     "tunnel of NOTES.txt", 30, "kubectl port-forward takes 1 s here; a busy machine gets thirty times that"
 )
-CAUSE_TOLD = Deadline(
+CAUSE_REPORTED = Deadline(
     "cause reported", 60, "a back-off shows after the second try, 10 s apart; a busy machine starts slowly"
 )
 MODEL_ASKED = Deadline(

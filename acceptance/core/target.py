@@ -151,13 +151,13 @@ class Image(Model):
     repository: str
     """Its repository as shipped; the last part of the path counts."""
     dockerfile: Path | None = None
-    """From which a run builds it. Without it nothing of the image is tested and nothing installed."""
+    """The Dockerfile. Without it no image is built, so nothing of it is tested and nothing installed."""
     context: Path | None = None
     """The folder that the build is given."""
     max_bytes: int
     """The largest size."""
     platform: str = "linux/amd64"
-    """The platform that it must be of."""
+    """The platform that it must be built for."""
 
 
 class Probes(Model):
@@ -187,7 +187,7 @@ class Component(Model):
     service_port: Port
     """The Service's port."""
     labels: dict[str, str]
-    """Labels that the pods have, by which they are told from the other component's."""
+    """Labels of the component's pods that distinguish them from the other component's."""
     replicas: int
     """The number of pods as shipped, without an autoscaler."""
     max_surge: int | str = 1
@@ -293,7 +293,7 @@ class Api(Model):
     complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
     """The method on `complete`."""
     complete_toggles: bool = False
-    """Whether completing a task without a body turns its state over."""
+    """Whether completing a task without a body toggles its state."""
     complete_only: bool = False
     """Whether `complete` does no more than complete a task, whatever its body says."""
     created: int = 201

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
-    """What tells and passes the time; tests inject their own."""
+    """Reads the time and lets it pass; tests inject their own."""
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""

@@ -11,7 +11,7 @@ Sample = tuple[float, Counter[str]]
 """The moment, and the connections by application_name."""
 
 
-def most(samples: Iterable[Sample]) -> Counter[str]:
+def peak_by_name(samples: Iterable[Sample]) -> Counter[str]:
     """Return the most connections of each application_name at any moment."""
     highest: Counter[str] = Counter()
     for _, counted in samples:
@@ -19,7 +19,7 @@ def most(samples: Iterable[Sample]) -> Counter[str]:
     return highest
 
 
-def most_at_once(samples: Iterable[Sample]) -> int:
+def peak(samples: Iterable[Sample]) -> int:
     """Return the most connections in all at any moment; `ValueError` without a sample."""
     return max(counted.total() for _, counted in samples)
 
@@ -40,10 +40,10 @@ def excess_findings(
         Finding(
             rule, f"Pod/{name}", "connections to the database", f"at most {pools[name]}, its pool's size", f"{count}"
         )
-        for name, count in sorted(most(samples).items())
+        for name, count in sorted(peak_by_name(samples).items())
         if name in pools and count > pools[name]
     ]
-    highest = most_at_once(samples)
+    highest = peak(samples)
     for limit, meaning in ((promised, "pool size x pods"), (slots, "the server's slots")):
         if highest > limit:
             findings.append(

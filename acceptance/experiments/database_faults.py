@@ -21,14 +21,14 @@ LOST_SHARE = 0.25
 statement and result takes 0.2 s on average and some take a second."""
 
 IPTABLES = ("iptables", "-w", "10")
-"""It waits for its lock, which kube-proxy may hold, for 10 s."""
+"""Waits up to 10 s for its lock, which kube-proxy may hold."""
 DELETE = f"""
 {" ".join(IPTABLES)} -C "$@"; code=$?
 [ $code = 1 ] && exit 0
 [ $code = 0 ] && exec {" ".join(IPTABLES)} -D "$@"
 exit $code
 """
-"""Deletes a rule; exit code 0 too for one that does not exist, which is iptables' exit code 1."""
+"""Deletes a rule. One that does not exist, for which `iptables -C` exits with 1, is no error."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def database_read_only(database: Database) -> AbstractContextManager[float]:
 
 
 def commits_unanswered(database: Database) -> AbstractContextManager[float]:
-    """Let no commit be answered, though each is stored; at exit those that waited are answered."""
+    """Leave commits unanswered, though each is stored; at exit those that wait are answered."""
     return _undone(partial(database.hold_commits, held=True), partial(database.hold_commits, held=False))
 
 
@@ -93,5 +93,5 @@ def packets_lost(cluster: Cluster, database: Database, share: float = LOST_SHARE
 
 
 def _delete(rule: PacketRule) -> None:
-    """Delete a packet rule; one that was never inserted is none. Raises `CommandError` if it may still be there."""
+    """Delete a packet rule, if it was inserted. Raises `CommandError` if it may still be there."""
     rule.node.exec(*rule.within, "sh", "-c", DELETE, "sh", *rule.match)

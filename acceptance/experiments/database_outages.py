@@ -1,4 +1,4 @@
-"""Outages of the database: what clients were answered meanwhile, and whether the release served again afterwards."""
+"""Outages of the database: how requests were answered meanwhile, and whether the release served again afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, DATABAS
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component
 from acceptance.core.wait import NotYet, dwell, eventually
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.history import History
 from acceptance.kube.status import is_ready, pods_of
 from acceptance.provision.database import PORT, Database
@@ -72,7 +73,7 @@ def run_outage(
 ) -> Outage:
     """Apply a fault for its time, undo it, and wait until every backend pod serves `user` again.
 
-    The user tries to sign in meanwhile, of which the logs are judged.
+    Meanwhile the user tries to sign in: another test searches the logs for the password.
     """
     with experiment.disturbance():
         experiment.annotate(fault.name)
@@ -88,7 +89,7 @@ def run_outage(
 
 
 def try_to_sign_in(release: Release, user: User) -> None:
-    """Sign in by the frontend's API and by its form, whatever comes of it."""
+    """Sign in by the frontend's API and by its form; failures are ignored."""
     auth, screens = release.target.auth, release.target.screens
     url, account = user.gateway.url("frontend", auth.sign_in), {"email": user.email, "password": user.password}
     with suppress(AssertionError):
@@ -100,7 +101,7 @@ def try_to_sign_in(release: Release, user: User) -> None:
 
 
 def wait_reachable(gateway: Gateway, database: Database) -> None:
-    """Wait until pods can reach the database: the cluster's DNS remembers for a while that it had no address."""
+    """Wait until pods can reach the database: the cluster's DNS caches for a while that it had no address."""
     eventually(
         "PostgreSQL to be reachable from the cluster",
         lambda: gateway.connect(database.server.host, PORT),
@@ -151,8 +152,8 @@ def unanswered_findings(
 ) -> list[Finding]:
     """A finding if a request during the outage was not answered, or not within `limit` seconds.
 
-    Any whole response in time is right: an error, or success where the database still did it, which the ledger judges.
-    So is a refused connection in the times `refusing`.
+    Any complete response in time is right: an error, or a success, which the ledger compares with the database. So is
+    a connection that was refused in one of the times `refusing`.
     """
     times = tuple(refusing)
     sampled = during(records, outage.interval)

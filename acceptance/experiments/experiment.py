@@ -1,43 +1,26 @@
-"""Experiments: a disturbance that is made once, under traffic, and of which many tests judge the outcome."""
+"""The record of an experiment: a disturbance that is made once, under traffic, and whose outcome many tests judge."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from acceptance.checks.finding import Untested
-from acceptance.core.fields import Object
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.interval import Interval
-from acceptance.core.target import Component, Target
-from acceptance.core.values import set_paths
 from acceptance.core.wait import WaitError, dwell
-from acceptance.experiments.rollout import wait_rolled_out
-from acceptance.kube.client import Objects
 from acceptance.kube.history import History
-from acceptance.kube.recorder import Recorder
-from acceptance.kube.status import pods_of
-from acceptance.provision.kube_proxy import longest_delay
-from acceptance.provision.release import Release
-from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.changes import Changes
-from acceptance.traffic.late_rules import raise_if_rules_were_late
-from acceptance.traffic.machine_load import MachineLoad, raise_if_starved
-from acceptance.traffic.sampler import Plan, Sampler, SampleRun
+from acceptance.traffic.machine_load import MachineLoad
+from acceptance.traffic.sampler import SampleRun
 from acceptance.traffic.write_ledger import Ledger
 
 T = TypeVar("T")
 FAILED_WAIT = "failed: "
 """The start of the annotation of a wait that failed."""
-
-
-class BaselineError(Exception):
-    """The release could not be restored after an earlier experiment; never a finding."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +102,7 @@ class Experiment:
     end: float = 0.0
     traffic: Traffic = field(default_factory=Traffic)
     availability: bool = True
-    """Whether the traffic measures the Services' availability, for the report; not if it bypasses them."""
+    """Whether the traffic measures the availability of the Services; false if it bypasses them."""
     annotations: list[Annotation] = field(default_factory=list)
     load: MachineLoad = field(default_factory=MachineLoad)
     """The machine's load, where the sampler runs."""
@@ -187,183 +170,3 @@ class Experiment:
         if not result.ok:
             self.annotate(FAILED_WAIT + name)
         return result
-
-
-@dataclass
-class ExperimentRunner:
-    """The release, and how to disturb it: every experiment starts from the baseline and restores it afterwards.
-
-    `verify_serving` sends the release a user's request; it raises `AssertionError` if that fails.
-    `publish` receives every experiment that ended, and `record_override` every change of values, for the report.
-    `baseline_values` are changes of values by dotted path that apply in every experiment unless it overrides them.
-    `connections` returns the sampler's connections that the node has tracked so far.
-    `progress` shows a line while an experiment runs.
-    `plan_obstacle` returns why the requests of a plan can't succeed, or None; such a plan is not executed.
-    `settle` compares with PostgreSQL what an experiment wrote. `ended` are the experiments so far, inconclusive ones
-    too: a write that was lost or stored twice is a finding on any machine.
-    `rule_delays` counts how late the rules for Services on the sampler's node have been, by upper bound.
-    `delete_pods` deletes every pod of the components: what an operator does if a release does not recover.
-    """
-
-    release: Release
-    recorder: Recorder
-    sampler: Sampler
-    verify_serving: Callable[[], object]
-    publish: Callable[[Experiment], None]
-    record_override: Callable[[Mapping[str, Any]], None]
-    baseline_values: Mapping[str, Any]
-    connections: Callable[[], Sequence[Connection]] = tuple
-    plan_obstacle: Callable[[Plan], str | None] = lambda _: None
-    progress: Callable[[str], None] = lambda _: None
-    settle: Callable[[Experiment], dict[str, Ledger]] = lambda _: {}
-    rule_delays: Callable[[], Counter[float]] = Counter
-    delete_pods: Callable[[], None] = lambda: None
-    ended: list[Experiment] = field(default_factory=list)
-    baseline_error: str = ""
-    unmodified: bool = True
-    """Whether the release is as it was installed, since no experiment has run yet."""
-    _at_baseline: bool = False
-
-    @property
-    def target(self) -> Target:
-        """What is under test."""
-        return self.release.target
-
-    @property
-    def objects(self) -> Objects:
-        """Reads the objects of the release's namespace."""
-        return self.release.objects
-
-    def pods(self, component: Component) -> list[Object]:
-        """The component's pods as they are now, oldest first.
-
-        Before the first experiment the baseline is set: otherwise the autoscaler could remove one of them meanwhile.
-        """
-        if self.unmodified:
-            self.restore()
-        pods = pods_of(self.objects.list("Pod").objects, component)
-        return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-
-    def upgrade(self, changes: Mapping[str, Any]) -> None:
-        """`helm upgrade` to the baseline with further changes of values, without waiting for the pods."""
-        self._leave_baseline()
-        self.record_override({**self.baseline_values, **changes})
-        self.release.upgrade({**self.baseline_values, **changes})
-        self._at_baseline = not changes
-
-    def upgrade_to_chart(self, chart: Path, changes: Mapping[str, Any]) -> None:
-        """`helm upgrade` to another chart, with the run's values and changes to them, without waiting for the pods."""
-        self._leave_baseline()
-        self.release.helm.upgrade(chart, set_paths(self.release.values, {**self.baseline_values, **changes}))
-
-    def upgrade_with_reused_values(self) -> None:
-        """`helm upgrade --reuse-values` to the chart under test, without waiting for the pods."""
-        self._leave_baseline()
-        self.release.helm.upgrade_with_reused_values(self.target.chart_path)
-
-    def rollback(self, revision: int) -> None:
-        """`helm rollback` to a revision, without waiting for the pods."""
-        self._leave_baseline()
-        self.release.helm.rollback(revision)
-
-    def _leave_baseline(self) -> None:
-        self.unmodified = self._at_baseline = False
-
-    def wait_rolled_out(self) -> None:
-        """Wait until the rollout of every component is complete; raises `WaitError` at the deadline."""
-        for component in self.target.components.values():
-            wait_rolled_out(self.objects, component)
-
-    @contextmanager
-    def experiment(self, name: str, **plans: Plan) -> Iterator[Experiment]:
-        """Send requests by `plans`, which the report labels so, while the body disturbs the release.
-
-        Afterwards the baseline is restored and verified. If the release does not recover, its pods are deleted, which
-        the experiment records as `unrecovered`.
-
-        Raises:
-            BaselineError: if this experiment or an earlier one could not restore the baseline.
-            InconclusiveError: if the sampler's or the recorder's records are not reliable, or if the machine was
-                starved when requests failed; `repeat_if_inconclusive` then repeats the experiment.
-            Untested: if the requests of no plan can succeed, even though nothing is disturbed.
-        """
-        if self.baseline_error:
-            raise BaselineError(self.baseline_error)
-        if not self._at_baseline:
-            self.restore()
-        refused = {label: reason for label, plan in plans.items() if (reason := self.plan_obstacle(plan))}
-        accepted = {label: plan for label, plan in plans.items() if label not in refused}
-        if refused and not accepted:
-            raise Untested(next(iter(refused.values())))
-        delays = self.rule_delays() if accepted else Counter[float]()
-        experiment = Experiment(name, self.recorder.history, time.time())
-        try:
-            with self.sampler.sample_all(accepted) as runs:
-                experiment.traffic = Traffic(runs, refused)
-                yield experiment
-        except InconclusiveError as error:
-            experiment.inconclusive = error
-        finally:
-            experiment.end = time.time()
-            try:
-                experiment.end = self.recorder.wait_until_current()
-            except WaitError as error:
-                experiment.inconclusive = InconclusiveError(str(error))
-            finally:
-                self._restore_after(experiment)
-        if experiment.traffic:
-            experiment.load = self.sampler.machine_load(experiment.start)
-        self._attribute(experiment)
-        experiment.ledgers = self.settle(experiment)
-        if experiment.inconclusive is None:
-            experiment.inconclusive = self._inconclusive(experiment, delays)
-        self.ended.append(experiment)
-        self.publish(experiment)
-        if experiment.inconclusive is not None:
-            raise experiment.inconclusive
-
-    def restore(self) -> None:
-        """Restore the baseline and verify that it serves; raises `WaitError` or `AssertionError` if it does not."""
-        if not self._at_baseline:
-            self.upgrade({})
-        self.wait_rolled_out()
-        self.verify_serving()
-
-    def _restore_after(self, experiment: Experiment) -> None:
-        try:
-            self.restore()
-        except AssertionError as error:
-            experiment.unrecovered = str(error)
-            self._restore_with_new_pods(experiment)
-        except Exception:  # noqa: BLE001 - such as a command that failed, which says nothing of the release
-            self._restore_with_new_pods(experiment)
-
-    def _restore_with_new_pods(self, experiment: Experiment) -> None:
-        self._at_baseline = False  # a part of it may have been changed by hand
-        try:
-            self.delete_pods()
-            self.restore()
-        except Exception as error:
-            self.baseline_error = f"the experiment {experiment.name} did not restore the baseline: {error}"
-            raise BaselineError(self.baseline_error) from error
-
-    def _inconclusive(self, experiment: Experiment, delays: Counter[float]) -> InconclusiveError | None:
-        """Why the experiment can't be judged, by its own evidence; None if it can."""
-        if not experiment.traffic:
-            return None
-        try:
-            experiment.history.raise_if_lost("Pod", experiment.start, experiment.end)
-            traffic = [run.availability for run in experiment.traffic.values() if run.records]
-            raise_if_starved(experiment.load, traffic)
-            if any(availability.failures for availability in traffic):
-                raise_if_rules_were_late(longest_delay(delays, self.rule_delays()), traffic)
-        except InconclusiveError as error:
-            return error
-        return None
-
-    def _attribute(self, experiment: Experiment) -> None:
-        """Attribute the requests to pods, where the node has tracked their connections."""
-        connections = self.connections()
-        for run in experiment.traffic.values():
-            destination = run.address, run.plan.port
-            run.records = attribute(run.records, destination, connections, experiment.history)

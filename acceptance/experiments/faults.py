@@ -1,7 +1,7 @@
 """Faults that are injected into the release and into what it depends on.
 
-A fault that lasts is a context manager: it applies the fault at entry and undoes it at exit. To kill a process and to
-delete a pod are single events, which Kubernetes undoes: these functions return their moment.
+A fault that lasts is a context manager: it applies the fault at entry and undoes it at exit. A killed process and a
+deleted pod are events, which Kubernetes repairs: their functions return the moment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from acceptance.core.deadlines import NODE_BACK, NODE_UP, Deadline
 from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.signals import uninterrupted
 from acceptance.core.wait import NotYet, WaitError, eventually
-from acceptance.kube.status import container_status
+from acceptance.kube.status import container_id, container_status
 from acceptance.provision import run
 from acceptance.provision.cgroups import freezer_of, pause_command, resume_command
 from acceptance.provision.cluster import Cluster
@@ -32,16 +32,11 @@ class FaultError(Exception):
     """The fault could not be injected; never a finding against the release."""
 
 
-def container_id(pod: Object, container: str) -> str:
-    """The container's identifier in containerd; raises `FaultError` if it does not run."""
-    if identifier := text_at(container_status(pod, container), "containerID"):
-        return identifier.rpartition("/")[2]
-    raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
-
-
 def main_process(cluster: Cluster, pod: Object, container: str) -> int:
     """The PID, on the pod's node, of the container's main process; raises `FaultError` if it does not run."""
-    identifier = container_id(pod, container)
+    identifier = container_id(container_status(pod, container))
+    if not identifier:
+        raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
     found = cluster.node_of(pod).main_processes().get(identifier)
     if found is None:
         raise FaultError(f"the node runs no process of container {container} of pod {name_of(pod)}")
@@ -94,14 +89,14 @@ def restart_nodes(cluster: Cluster) -> float:
 
 def _require_nodes_up(provider: Provider) -> None:
     if not provider.nodes_up():
-        raise NotYet("its container runtime does not answer")
+        raise NotYet("a container runtime does not answer")
 
 
 @contextmanager
 def drained_node(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[Callable[[], None]]:
     """Drain a node of the run's own cluster while the body runs, and let pods be scheduled on it again at exit.
 
-    Yields a function that waits until every pod is evicted. Raises `WaitError` with kubectl's words if one is not.
+    Yields a function that waits until every pod is evicted, and raises `WaitError` with kubectl's words if not.
     """
     cluster.require_capability("node-restart")
     options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={deadline.seconds:g}s")
@@ -124,7 +119,7 @@ def drained_node(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[Ca
 
 @contextmanager
 def lost_node(cluster: Cluster, node: str) -> Iterator[None]:
-    """End a node of the run's own cluster at once, with everything on it, and start it again at exit."""
+    """Kill a node of the run's own cluster, with everything on it, and start it again at exit."""
     cluster.require_capability("node-restart")
     provider, docker = cluster.provider, cluster.toolchain.engine.docker
     docker("kill", node)

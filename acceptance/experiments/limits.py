@@ -1,4 +1,4 @@
-"""What limits hold against: a container's use of its CPU, its neighbours' answers, and who is ended out of memory."""
+"""Whether resource limits hold: a container's CPU use, its neighbours' response times, and which one is OOM-killed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from acceptance.traffic.records import InconclusiveSampleError
 
 RULE = "SCY-04"
 EXCESS = 1.1
-"""Of the CPU limit; the kernel's periods and the two readings do not begin together."""
+"""Times the CPU limit: the two readings do not coincide with the kernel's periods."""
 SLOWER = 3.0
 ALLOWANCE = 0.1
-"""How much slower a neighbour may answer: times its own p95 before, and seconds more for a machine that others use."""
+"""A neighbour's p95 may be SLOWER times what it was before, plus ALLOWANCE seconds for a machine that others use."""
 OOM_KILLED = "OOMKilled"
 
 Restarts = Mapping[tuple[str, str], int]
@@ -87,7 +87,7 @@ def cpu_findings(load: CpuLoad, cores: int) -> Iterator[Finding]:
 def slowdown_findings(load: CpuLoad, availability: Availability, quiet: Interval) -> Iterator[Finding]:
     """Yield a finding if a container at its CPU limit answers as fast as before: its limit does not slow it.
 
-    Neither the slow answers nor the median may be slower: a few slow ones of the quiet time say nothing.
+    A higher p95 or a higher median counts as slower: a few slow answers in the quiet time would raise its p95.
     """
     before, during = availability.between(quiet), availability.between(load.interval)
     slower = p95(during) > p95(before) or median(during) > median(before)
@@ -124,7 +124,7 @@ def _figure(availability: Availability, name: str) -> float:
 
 
 def memory_findings(load: MemoryLoad) -> Iterator[Finding]:
-    """Yield findings on a container that was not ended once, for its memory, or beside which another restarted."""
+    """Yield findings on a container that was not OOM-killed exactly once, and on others that restarted beside it."""
     object_, field = f"Pod/{name_of(load.pod)}", f"{load.container}: memory"
     if load.restarted is None:
         yield Finding(RULE, object_, field, "a limit that holds", "no limit")

@@ -1,4 +1,4 @@
-"""Polling beside an experiment: a value that no watch delivers, read again and again with the moment."""
+"""Polling beside an experiment: a value that no watch delivers is read repeatedly, each time with the moment."""
 
 from __future__ import annotations
 

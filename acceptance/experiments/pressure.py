@@ -19,7 +19,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.node import Node
 
 BEYOND = Decimal("1.5")
-"""How much of its memory limit is written in a container; the node's memory is used no further."""
+"""Times its memory limit: how much is written in a container. No more of the node's memory is used."""
 MEMORY_SECONDS = 20
 """Writing 512 MiB takes under 1 s here; a busy machine gets twenty times that."""
 EXHAUST = r"""
@@ -119,6 +119,6 @@ def _cgroups(node: Node, pid: int) -> dict[str, str]:
     return cgroup_paths(node.exec("cat", f"/proc/{pid}/cgroup"))
 
 
-def most_cores(cluster: Cluster) -> int:
+def cores_of_largest_node(cluster: Cluster) -> int:
     """Return how many cores the largest node has."""
     return max(int(node.exec("nproc")) for node in cluster.nodes())

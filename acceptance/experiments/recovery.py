@@ -9,9 +9,8 @@ from acceptance.core.deadlines import ENDPOINTS, POD_REPLACED, Deadline
 from acceptance.core.fields import Object, at, name_of, text_at
 from acceptance.core.target import Component
 from acceptance.core.wait import NotYet, eventually
-from acceptance.experiments.experiment import ExperimentRunner
-from acceptance.experiments.faults import container_id
-from acceptance.kube.status import container_status, endpoint_readiness, is_ready, restarts_of
+from acceptance.experiments.runner import ExperimentRunner
+from acceptance.kube.status import container_id, container_status, endpoint_readiness, is_ready, restarts_of
 
 
 def uids(pods: Iterable[Object]) -> set[str]:
@@ -68,11 +67,12 @@ def wait_container_started(
     runner: ExperimentRunner, component: Component, before: Object, deadline: Deadline
 ) -> Object:
     """Wait until another container runs than in the pod as it was before; the pod as it is then."""
+    earlier = container_id(container_status(before, component.container))
 
     def probe() -> Object:
         pod = current(runner, component, before)
-        running = at(container_status(pod, component.container), "state.running")
-        if not running or container_id(pod, component.container) == container_id(before, component.container):
+        status = container_status(pod, component.container)
+        if not at(status, "state.running") or container_id(status) == earlier:
             raise NotYet("the new container does not run yet")
         return pod
 
@@ -97,6 +97,6 @@ def wait_endpoint_removed(runner: ExperimentRunner, component: Component, pod: O
 
     def probe() -> None:
         if endpoint_readiness(runner.objects.list("EndpointSlice").objects, component.service).get(name_of(pod)):
-            raise NotYet("it is one")
+            raise NotYet("it still is")
 
     eventually(f"pod {name_of(pod)} to be no ready endpoint of Service {component.service}", probe, ENDPOINTS)

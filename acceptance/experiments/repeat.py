@@ -1,4 +1,4 @@
-"""An experiment that was inconclusive is repeated once. A finding is not: it ends in no exception."""
+"""An experiment that was inconclusive is repeated once. One with findings is not: it raises nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from acceptance.core.inconclusive import InconclusiveError
-from acceptance.experiments.experiment import ExperimentRunner
+from acceptance.experiments.runner import ExperimentRunner
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,7 +18,7 @@ def repeat_if_inconclusive(make: Callable[P, T]) -> Callable[P, T]:
     """Call the decorated function again, once, if it raises `InconclusiveError`; the second error propagates.
 
     The function makes one experiment with its argument `experiments`, the `ExperimentRunner`. The report shows both
-    attempts; the runner's `progress` is told why there is a second one.
+    attempts; the runner's `progress` shows why there is a second one.
     """
     signature = inspect.signature(make)
     if "experiments" not in signature.parameters or inspect.isgeneratorfunction(make):
@@ -37,7 +37,7 @@ def attempt_twice(make: Callable[[], T], progress: Callable[[str], None]) -> T:
 
     Args:
         make: A measurement; its second `InconclusiveError` propagates, and so does any other exception.
-        progress: Is told why there is a second attempt.
+        progress: Shows why there is a second attempt.
     """
     try:
         return make()

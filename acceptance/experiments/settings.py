@@ -11,14 +11,14 @@ from acceptance.client.user import User
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.faults import process_environment
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import Step, run_step
 from acceptance.kube.status import pods_of
 from acceptance.traffic.availability import failed_request_findings
-from acceptance.traffic.plans import duration_for, page_views, task_writes
+from acceptance.traffic.plans import Plan, duration_for, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
-from acceptance.traffic.sampler import Plan
 
 MIN_REQUESTS = 500
 RATE = 15.0
@@ -57,7 +57,7 @@ def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
 
 
 def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """What each running container has of these keys of the ConfigMap or Secret in its environment, by component."""
+    """The environment of each running container, by component: what it has of these keys of the ConfigMap or Secret."""
     cluster, found = experiments.release.cluster, {}
     for name in COMPONENTS:
         part = experiments.target.component(name)

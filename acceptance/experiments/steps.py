@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 
 from acceptance.core.interval import Interval
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 
 D = TypeVar("D")
 R = TypeVar("R")

@@ -25,7 +25,7 @@ class StoppedPod:
 def stopped_pods(experiment: Experiment, target: Target) -> list[StoppedPod]:
     """The pods of the target's components that were Ready when they were deleted with a grace period.
 
-    One that was not, such as a paused one, is in no state to stop by itself.
+    An unready pod, such as a paused one, may be unable to stop by itself.
     """
     if not experiment.pods_recorded:
         return []

@@ -20,7 +20,7 @@ from acceptance.traffic.records import Record, percentile
 STATUS_LAG = 5.0
 """Seconds by which the status of a pod may follow a disturbance on a busy machine."""
 MIN_REQUESTS = 50
-"""Fewer have no 99th percentile: two slow ones of fifty are beyond it."""
+"""Of fewer requests no 99th percentile is computed."""
 
 
 def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
@@ -36,7 +36,7 @@ def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
 
 
 def undisturbed(experiment: Experiment, availability: Availability) -> Availability:
-    """The availability as of the requests that no disturbance overlaps."""
+    """The availability computed from the requests that no disturbance overlaps."""
     times = [Interval(each.interval.start, each.interval.end + MAX_RULE_DELAY) for each in disturbances(experiment)]
     return availability.where(lambda record: not any(map(Interval(record.sent, record.done).overlaps, times)))
 
@@ -57,7 +57,8 @@ def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
     """POD-05 for each restart, and STA-12 for each pod that became unready, that the experiment did not cause.
 
     STA-12 too for a release that did not recover from what the experiment did.
-    Pods that are to end, those of Jobs, are not judged, nor are pods that were not recorded while a node restarted.
+    The pods of Jobs, which are meant to end, are not judged; nor are pods that were not recorded while a node
+    restarted.
     """
     before: dict[str, Object] = {}
     findings: list[Finding] = []

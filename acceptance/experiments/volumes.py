@@ -68,7 +68,7 @@ class Observed:
     def processes(self, container: str) -> tuple[Process, ...]:
         """Return the last state of each process of a container, by its identifier in the runtime.
 
-        What is seen before the container's own program is the runtime's: it runs hooks in the container as root.
+        Processes before the container's own program are left out: the runtime runs its hooks in the container as root.
         """
         found = [parse_processes("".join(lines))[1].get(container, ()) for lines in self.lines]
         own = dropwhile(lambda process: not process.first, chain.from_iterable(found))

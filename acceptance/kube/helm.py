@@ -36,7 +36,7 @@ class Helm:
         """
         stdin = "" if values is None else json.dumps(values)
         if self.kubeconfig is None:
-            # Collecting garbage would take a fifth of the 0.1 s that the process lives.
+            # Collecting garbage would take a fifth of the 0.1 s that the process takes.
             environment = {**os.environ, "KUBECONFIG": os.devnull, "GOGC": "off"}
             return run([self.binary, *argv], env=environment, stdin=stdin, seconds=OFFLINE_SECONDS)
         where: list[str | Path] = ["--kubeconfig", self.kubeconfig, "--kube-context", self.context]

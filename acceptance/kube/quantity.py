@@ -18,18 +18,18 @@ def quantity(value: Any) -> Decimal | None:
         return None
 
 
-LEAST_MEMORY = 4 * 1024**2
+MIN_MEMORY = 4 * 1024**2
 """Below this no container starts: the runtime itself needs as much."""
-MOST = {"cpu": Decimal(128), "memory": Decimal(1024**4)}
+MAX_AMOUNTS = {"cpu": Decimal(128), "memory": Decimal(1024**4)}
 """More than this is a wrong unit, as `500` or `500Mi` of CPU for `500m`."""
 
 
 def implausible(resource: str, amount: Decimal) -> str | None:
     """Return in words why a container can't have this amount of CPU or memory, or None."""
     unit = "bytes" if resource == "memory" else "CPUs"
-    if resource == "memory" and amount < LEAST_MEMORY:
+    if resource == "memory" and amount < MIN_MEMORY:
         return f"{amount.normalize():f} {unit}: too little for any process"
-    if resource in MOST and amount > MOST[resource]:
+    if resource in MAX_AMOUNTS and amount > MAX_AMOUNTS[resource]:
         return f"{amount.normalize():f} {unit}: more than any node has"
     return None
 

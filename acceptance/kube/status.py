@@ -10,7 +10,7 @@ from acceptance.core.target import Component
 REVISION = "pod-template-hash"
 SERVICE_NAME = "kubernetes.io/service-name"
 INSUFFICIENT = "Insufficient "
-"""In the scheduler's message where no node has enough of a resource."""
+"""What the scheduler's message contains where no node has enough of a resource."""
 
 
 def statuses(pod: Object) -> list[Object]:
@@ -24,7 +24,7 @@ def condition(item: Object, kind: str) -> Object:
 
 
 def may_end(pod: Object) -> bool:
-    """Return whether a pod is to end, as a Job's: another one may follow it."""
+    """Return whether a pod is meant to end, as a Job's is; another one may follow it."""
     return text_at(pod, "spec.restartPolicy", "Always") != "Always"
 
 
@@ -51,6 +51,21 @@ def is_terminating(pod: Object) -> bool:
 def container_status(pod: Object, container: str) -> Object:
     """Return the status of a container or an init container by its name; empty if the pod reports none yet."""
     return next((status for status in statuses(pod) if status.get("name") == container), {})
+
+
+def container_id(status: Object) -> str:
+    """Return a container's identifier in the runtime, by its status; empty before it is created."""
+    return text_at(status, "containerID").rpartition("/")[2]
+
+
+def running_containers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
+    """Return the pod and the name of each running container, by its identifier in the runtime."""
+    return {
+        container_id(status): (pod, text_at(status, "name"))
+        for pod in pods
+        for status in statuses(pod)
+        if at(status, "state.running") is not None
+    }
 
 
 def revision(pod: Object) -> str:

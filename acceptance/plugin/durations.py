@@ -1,4 +1,4 @@
-"""How long fixtures take, without the fixtures that they request; on the terminal they are the steps of the set-up."""
+"""How long fixtures take, without the fixtures that they request; on the terminal they are the steps of the setup."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DurationHooks:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Count the steps of the selected tests' set-up, and look up what each took in earlier runs of the target."""
+        """Count the steps of the selected tests' setup, and look up what each took in earlier runs of the target."""
         if not self._state.writes:
             return
         with suppress(history.HistoryError):  # the report says so

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +19,9 @@ from acceptance.core.shard import parse_shard
 from acceptance.core.target import DEFAULT_TARGET
 from acceptance.report.verdict import Exit
 
-MOST_NODES = 4
+GROUP = "acceptance"
+"""pytest's name of the group of the suite's options."""
+MAX_NODES = 4
 """More do not run on the machines of a team's developers."""
 
 
@@ -39,7 +42,14 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def _add_options(parser: pytest.Parser) -> None:
-    group = parser.getgroup("acceptance", "acceptance of a release")
+    group = parser.getgroup(GROUP, "acceptance of a release")
+    _add_run_options(group)
+    _add_cluster_options(group)
+    _add_input_options(group)
+
+
+def _add_run_options(group: pytest.OptionGroup) -> None:
+    """Add what is tested, which part of it, and what is left of the run."""
     group.addoption(
         "--target",
         metavar="FILE",
@@ -59,6 +69,17 @@ def _add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="exit with the release's verdict: 0 accepted, 1 rejected, 2 incomplete",
     )
+    group.addoption(
+        "--shard",
+        metavar="N/M",
+        type=parse_shard,
+        help="run one of M parts of the selected tests, which take about equally long; `python -m acceptance merge` "
+        "joins the results",
+    )
+
+
+def _add_cluster_options(group: pytest.OptionGroup) -> None:
+    """Add where the release is tested, and what the run may do there."""
     group.addoption("--keep-cluster", action="store_true", help="keep cluster and release for the next run to reuse")
     group.addoption(
         "--cluster-provider",
@@ -108,13 +129,10 @@ def _add_options(parser: pytest.Parser) -> None:
         help="push the run's images there, for a cluster that --context names and that pulls from it "
         "(default: load it onto the nodes of a kind cluster on this engine)",
     )
-    group.addoption(
-        "--shard",
-        metavar="N/M",
-        type=parse_shard,
-        help="run one of M parts of the selected tests, which take about equally long; `python -m acceptance merge` "
-        "joins the results",
-    )
+
+
+def _add_input_options(group: pytest.OptionGroup) -> None:
+    """Add what experiments are given."""
     group.addoption(
         "--images",
         metavar="FILE",
@@ -149,7 +167,7 @@ def option_suggestion(parser: pytest.Parser, message: str) -> str:
     if not message.startswith("unrecognized arguments: "):
         return ""
     unknown = message.partition(": ")[2].split()[0].partition("=")[0]
-    known = [name for option in parser.getgroup("acceptance").options for name in option.names()]
+    known = [name for option in parser.getgroup(GROUP).options for name in option.names()]
     return suggestion(unknown.replace("--kube-", "--"), known)
 
 
@@ -175,63 +193,72 @@ def pytest_cmdline_main() -> Generator[None, int | None, int | None]:
 
 def check_options(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options that conflict or are not supported."""
-    option = config.option
-    if option.cluster_provider == "existing" and not option.context:
-        raise pytest.UsageError(
+    for mistake in (*_cluster_mistakes(config.option), *_input_mistakes(config.option), *_pytest_mistakes(config)):
+        raise pytest.UsageError(mistake)
+
+
+def _cluster_mistakes(option: argparse.Namespace) -> Iterator[str]:
+    """Yield a sentence for each mistake in where the release is tested."""
+    provider, context = option.cluster_provider, option.context
+    if provider == "existing" and not context:
+        yield (
             "--cluster-provider existing needs --context NAME, a context of your kubeconfig; "
             "omit it, and the run creates a kind cluster"
         )
-    if option.upgrade_from and not is_chart(option.upgrade_from):
-        raise pytest.UsageError(
-            f"--upgrade-from {option.upgrade_from} is no chart; name a folder with a Chart.yaml or a .tgz archive"
+    if provider == "none" and (context or option.keep_cluster):
+        given = "--context" if context else "--keep-cluster"
+        yield f"--cluster-provider none has no cluster: omit it, or {given}"
+    if provider == "minikube" and context:
+        yield (
+            f"--cluster-provider minikube makes a cluster, and context {context} is an existing one: "
+            "omit one of the two"
         )
-    if option.images and not option.images.is_file():
-        raise pytest.UsageError(f"--images {option.images} is no file; write it with `make images IMAGES=FILE`")
-    if option.cluster_provider == "none" and (option.context or option.keep_cluster):
-        given = "--context" if option.context else "--keep-cluster"
-        raise pytest.UsageError(f"--cluster-provider none has no cluster: omit it, or {given}")
-    if option.cluster_provider == "minikube" and option.context:
-        raise pytest.UsageError(
-            f"--cluster-provider minikube makes a cluster, and context {option.context} is an existing one: omit one "
-            "of the two"
+    if context and option.keep_cluster:
+        yield (
+            f"--keep-cluster applies only to a cluster the run creates, and context {context} is an existing one: "
+            "omit one of the two"
         )
-    if not 1 <= option.nodes <= MOST_NODES:
-        raise pytest.UsageError(f"--nodes {option.nodes} is not supported; name 1 to {MOST_NODES}")
+    if not 1 <= option.nodes <= MAX_NODES:
+        yield f"--nodes {option.nodes} is not supported; name 1 to {MAX_NODES}"
     for name, changed in (("--nodes", option.nodes != 1), ("--node-image", option.node_image)):
-        if changed and (option.context or option.cluster_provider != "kind"):
-            given = "--context" if option.context else f"--cluster-provider {option.cluster_provider}"
-            raise pytest.UsageError(f"{name} applies only to a kind cluster that the run creates: omit it, or {given}")
-    if option.own_release and not option.context:
-        raise pytest.UsageError(
-            "--own-release applies only to the cluster that --context names; in a cluster of the run's own the release "
-            "is always the run's: omit the option, or name the context"
-        )
-    for name, value in (("--allow-node-access", option.allow_node_access), ("--registry", option.registry)):
-        if value and not option.context:
-            raise pytest.UsageError(
-                f"{name} applies only to the cluster that --context names; the nodes of a cluster of the run's own "
-                "are always accessible: omit the option, or name the context"
+        if changed and (context or provider != "kind"):
+            given = "--context" if context else f"--cluster-provider {provider}"
+            yield f"{name} applies only to a kind cluster that the run creates: omit it, or {given}"
+    accessible = "the nodes of a cluster of the run's own are always accessible"
+    for name, value, otherwise in (
+        ("--own-release", option.own_release, "in a cluster of the run's own the release is always the run's"),
+        ("--allow-node-access", option.allow_node_access, accessible),
+        ("--registry", option.registry, accessible),
+        ("--allow-disruption", option.allow_disruption, "a cluster of the run's own is always disturbed"),
+    ):
+        if value and not context:
+            yield (
+                f"{name} applies only to the cluster that --context names; {otherwise}: "
+                "omit the option, or name the context"
             )
+
+
+def _input_mistakes(option: argparse.Namespace) -> Iterator[str]:
+    """Yield a sentence for each mistake in what experiments are given."""
+    if option.upgrade_from and not is_chart(option.upgrade_from):
+        yield f"--upgrade-from {option.upgrade_from} is no chart; name a folder with a Chart.yaml or a .tgz archive"
+    if option.images and not option.images.is_file():
+        yield f"--images {option.images} is no file; write it with `make images IMAGES=FILE`"
     if option.rollouts < 0:
-        raise pytest.UsageError(f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it")
-    if option.allow_disruption and not option.context:
-        raise pytest.UsageError(
-            "--allow-disruption applies only to the cluster that --context names; a cluster of the run's own is "
-            "always disturbed: omit the option, or name the context"
-        )
-    if option.context and option.keep_cluster:
-        raise pytest.UsageError(
-            f"--keep-cluster applies only to a cluster the run creates, and context {option.context} is an existing "
-            "one: omit one of the two"
-        )
+        yield f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it"
+
+
+def _pytest_mistakes(config: pytest.Config) -> Iterator[str]:
+    """Yield a sentence for each option of pytest or of another plugin that the suite does not support."""
+    option = config.option
     if getattr(option, "numprocesses", None) or getattr(option, "tx", None):
-        raise pytest.UsageError("-n of pytest-xdist is not supported: tests share one release; use --shard")
+        yield "-n of pytest-xdist is not supported: tests share one release; use --shard"
     if option.signoff and getattr(option, "reruns", None):
-        raise pytest.UsageError("--signoff judges the first run of each test: omit --reruns")
+        yield "--signoff judges the first run of each test: omit --reruns"
     if not config.pluginmanager.has_plugin("junitxml"):
-        raise pytest.UsageError("the report has JUnit's file: omit -p no:junitxml")
+        yield "the report has JUnit's file: omit -p no:junitxml"
     if option.capture == "tee-sys":
-        raise pytest.UsageError("--capture=tee-sys would show secrets; use -s, which is redacted")
+        yield "--capture=tee-sys would show secrets; use -s, which is redacted"
 
 
 def is_chart(path: Path) -> bool:
@@ -241,30 +268,29 @@ def is_chart(path: Path) -> bool:
 
 def repeat_options(config: pytest.Config) -> list[str]:
     """Return the options that choose what is tested, for a command in the suite's folder; paths are relative."""
-    options: list[str] = []
-    if config.option.target.resolve() != DEFAULT_TARGET:
-        options += ["--target", os.path.relpath(config.option.target, config.rootpath)]
-    if config.option.cluster_provider == "minikube":
-        options += ["--cluster-provider", "minikube"]
-    if config.option.context:
-        options += ["--context", config.option.context]
-    if config.option.nodes != 1:
-        options += ["--nodes", str(config.option.nodes)]
-    if config.option.node_image:
-        options += ["--node-image", config.option.node_image]
-    if config.option.own_release:
-        options.append("--own-release")
-    if config.option.registry:
-        options += ["--registry", config.option.registry]
-    if config.option.allow_node_access:
-        options.append("--allow-node-access")
-    if config.option.rollouts:
-        options += ["--rollouts", str(config.option.rollouts)]
-    if config.option.upgrade_from:
-        options += ["--upgrade-from", os.path.relpath(config.option.upgrade_from, config.rootpath)]
-    if config.option.allow_disruption:
-        options.append("--allow-disruption")
-    return options
+    option = config.option
+
+    def relative(path: Path | None) -> str:
+        return os.path.relpath(path, config.rootpath) if path else ""
+
+    given: dict[str, str | bool] = {
+        "--target": relative(option.target) if option.target.resolve() != DEFAULT_TARGET else "",
+        "--cluster-provider": "minikube" if option.cluster_provider == "minikube" else "",
+        "--context": option.context or "",
+        "--nodes": str(option.nodes) if option.nodes != 1 else "",
+        "--node-image": option.node_image or "",
+        "--own-release": option.own_release,
+        "--registry": option.registry or "",
+        "--allow-node-access": option.allow_node_access,
+        "--rollouts": str(option.rollouts or ""),
+        "--upgrade-from": relative(option.upgrade_from),
+        "--allow-disruption": option.allow_disruption,
+    }
+    words: list[str] = []
+    for name, value in given.items():
+        if value:
+            words += [name] if value is True else [name, str(value)]
+    return words
 
 
 def repeat_python(config: pytest.Config) -> str:

@@ -64,7 +64,7 @@ class OutcomeHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin another result where the test has run: it was named twice, or a plug-in repeats it."""
+        """Begin another result where the test has run: it was named twice, or a plugin repeats it."""
         tests = self._state.results.tests
         if tests[item.nodeid].seconds:
             self._earlier.append(tests[item.nodeid])

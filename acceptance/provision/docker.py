@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -22,6 +23,7 @@ from testcontainers.core.container import DockerContainer
 LOOPBACK = "127.0.0.1"
 ENDPOINT_VERSION = "1.44"
 """The version of Docker's API of which a container's endpoint on a network is described: that of engine 25."""
+STATUS_AND_EXIT_CODE = "{{.State.Status}} {{.State.ExitCode}}"
 LIMITS: dict[str, Any] = {}
 """Of every container that this process starts, beside its own, as docker-py names them."""
 
@@ -88,6 +90,26 @@ def state(toolchain: Toolchain, name: str) -> str | None:
         return str(json.loads(toolchain.engine.docker("container", "inspect", name))[0]["State"]["Status"])
     except CommandError:
         return None
+
+
+def exit_code(toolchain: Toolchain, name: str) -> int | None:
+    """Return the exit code of the container's process; None while it runs. Raises `CommandError`."""
+    status, code = toolchain.engine.docker("container", "inspect", "--format", STATUS_AND_EXIT_CODE, name).split()
+    return int(code) if status == "exited" else None
+
+
+def log(toolchain: Toolchain, name: str, lines: int) -> str:
+    """Return the last lines of what the container has written to stdout and stderr."""
+    done = subprocess.run(
+        [toolchain.engine.client, "logs", "--tail", str(lines), name],
+        env=toolchain.engine.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.stdout
 
 
 def host_port(toolchain: Toolchain, name: str, port: int) -> int:

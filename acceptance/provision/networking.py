@@ -11,13 +11,13 @@ from acceptance.core.fields import mapping_at, mappings_at, name_of, text_at
 from toolchain.console import CommandError
 
 PLUGIN_FOLDERS = ("/etc/cni", "/opt/cni")
-"""Where a network plug-in installs its configuration and its programs, by the conventions of containerd."""
+"""Where a network plugin installs its configuration and its programs, by the conventions of containerd."""
 NOT_READABLE = "not readable"
 
 
 def versions(kubectl: Callable[..., str]) -> dict[str, str]:
     """Return what the report names. `kubectl` runs a command against the cluster and may raise `CommandError`."""
-    return {"kube-proxy": _proxy_mode(kubectl), "network plug-in": _network_plugins(kubectl)}
+    return {"kube-proxy": _proxy_mode(kubectl), "network plugin": _network_plugins(kubectl)}
 
 
 def _proxy_mode(kubectl: Callable[..., str]) -> str:
@@ -32,7 +32,7 @@ def _proxy_mode(kubectl: Callable[..., str]) -> str:
 
 
 def _network_plugins(kubectl: Callable[..., str]) -> str:
-    """The DaemonSets that install a network plug-in on the nodes; files of the nodes alone may do the same."""
+    """The DaemonSets that install a network plugin on the nodes; files of the nodes alone may do the same."""
     try:
         text = kubectl("get", "daemonsets", "--all-namespaces", "--output", "json")
     except CommandError:

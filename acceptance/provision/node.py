@@ -21,10 +21,9 @@ AGENT = "node-agent"
 ON_NODE = ("nsenter", "--target", "1", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--")
 """Enters the namespaces of the node's first process; the pod shares that of the processes."""
 STREAM = '"$@" & cat > /dev/null; kill $!'
+"""Runs a command until its own standard input ends: a command outlives the client that started it."""
 STREAM_ENDS_SECONDS = 10.0
 """How long a command on a node has to end: it takes 0.1 s here."""
-"""Runs a command until its own standard input ends: a command outlives the client that started it."""
-
 PROCESSES = r"""
 grep -EHso '[0-9a-f]{64}' /proc/[0-9]*/cgroup | sort -u
 cat /proc/[0-9]*/stat 2> /dev/null | awk '{ pid = $1; sub(/.*\) /, ""); print pid, $20 }'

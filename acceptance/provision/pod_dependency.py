@@ -18,7 +18,7 @@ from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnosis
 from acceptance.kube.client import Objects
-from acceptance.kube.status import container_status
+from acceptance.kube.status import container_id, container_status
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.dependency import FILES, Dependency, PacketRule
 from acceptance.provision.gateway import NAME as GATEWAY
@@ -104,7 +104,7 @@ class PodDependency:
         """Return rules of the pod's own network, which end with the pod; this machine's connections are left alone."""
         pod, gateway = self._pod(), text_at(self._pod(GATEWAY), "status.podIP")
         node = cluster.node_of(pod)
-        identifier = text_at(container_status(pod, self.name), "containerID").rpartition("/")[2]
+        identifier = container_id(container_status(pod, self.name))
         within = ("nsenter", "--target", str(node.main_processes()[identifier]), "--net", "--")
         return [
             PacketRule(node, ("INPUT", "-p", "tcp", "!", "-s", gateway, "--dport", str(port)), within),

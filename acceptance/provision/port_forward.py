@@ -25,6 +25,13 @@ kill "$watch"
 """Runs a command until it ends or its own standard input does, which a killed run's does too."""
 
 
+def free_port() -> int:
+    """Return a port on loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def forwarded_port(kubectl: Sequence[str | Path], pod: str, port: int) -> Iterator[int]:
     """Yield a port on loopback from which connections are forwarded to a pod's port until exit.
@@ -34,9 +41,7 @@ def forwarded_port(kubectl: Sequence[str | Path], pod: str, port: int) -> Iterat
         pod: The pod's name.
         port: The pod's port.
     """
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        local = int(probe.getsockname()[1])
+    local = free_port()
     command = [*kubectl, "port-forward", f"pod/{pod}", f"{local}:{port}", "--address", LOOPBACK]
     forward = _PortForward(command)
     thread = Thread(target=forward.run, daemon=True)

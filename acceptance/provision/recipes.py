@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
@@ -11,6 +12,9 @@ from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
 from acceptance.kube.pod_templates import Container
 from acceptance.kube.quantity import quantity
 from acceptance.kube.secrets import decoded
+from acceptance.provision import docker
+from acceptance.provision.run import Run
+from toolchain import Toolchain
 
 
 def texts(item: Object) -> dict[str, str]:
@@ -31,6 +35,16 @@ class Recipe:
     tmpfs: tuple[str, ...]
     cpus: float | None
     memory: int | None
+
+    def changed(self, changes: ContainerChanges) -> Recipe:
+        """Return the recipe with changes; another command replaces the entrypoint."""
+        return replace(
+            self,
+            entrypoint=changes.command or self.entrypoint,
+            environment={**self.environment, **changes.environment},
+            files={**self.files, **changes.files},
+            tmpfs=(*self.tmpfs, *changes.tmpfs),
+        )
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,32 @@ def recipe(view: ComponentView, container: Container, name: str, image: str) -> 
         tmpfs,
         float(cpus) if cpus else None,
         int(memory) if memory else None,
+    )
+
+
+def start_container(
+    toolchain: Toolchain,
+    run: Run,
+    made: Recipe,
+    *,
+    aliases: Sequence[str] = (),
+    limits: Mapping[str, Any] | None = None,
+    network: str = "",
+) -> None:
+    """Start a recipe's container; what is not of the recipe is as for `docker.start`, its limits included."""
+    docker.start(
+        toolchain,
+        run,
+        made.name,
+        made.image,
+        entrypoint=list(made.entrypoint) or None,
+        files=made.files,
+        aliases=aliases,
+        command=list(made.command) or None,
+        environment=made.environment,
+        tmpfs=made.tmpfs,
+        limits=limits,
+        network=network,
     )
 
 

@@ -1,7 +1,7 @@
 """The identity of a run, and its record on disk.
 
 Everything a run makes bears its id: containers, networks, image tags, objects, files. A run holds a lock for as long
-as its process lives, so whoever can take the lock of a recorded run knows that its owner is dead.
+as its process lives, so a process that can take the lock of a recorded run knows that its owner is dead.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def runs_folder() -> Path:
 
 
 def try_lock(path: Path) -> TextIO | None:
-    """Take the lock of the run at `path`; None while its owner lives, or where it has just been removed."""
+    """Take the lock of the run at `path`; None while its owner runs, or where it has just been removed."""
     try:
         handle = (path / "lock").open("a", encoding="ascii")
     except (FileNotFoundError, NotADirectoryError):
@@ -156,7 +156,7 @@ def recorded_cluster(path: Path) -> OwnCluster:
 
 
 def update_record(run: Run, **fields: object) -> None:
-    """Set fields of the run's record, for whoever removes the run."""
+    """Set fields of the run's record, which is read when the run is removed."""
     content = {**read_record(run.folder), **fields}
     staging = run.folder / "run.json.new"
     staging.write_text(json.dumps(content), encoding="utf-8")

@@ -31,7 +31,7 @@ LIMITS: dict[str, Limit | NotJudged] = {
 
 
 def record_ledgers(experiment: Experiment, record: RecordMeasurement) -> None:
-    """Record the figures of each settled ledger."""
+    """Record the figures of each ledger."""
     for label, ledger in experiment.ledgers.items():
         for figure, value in ledger.reconciliation.figures().items():
             record(f"{experiment.name}: {label}: {figure}", value, "writes", LIMITS[figure])

@@ -23,7 +23,7 @@ FOLDER = "history"
 WINDOW = 50
 """How many runs back a figure's usual range and the flaky levels are computed from."""
 LONG_STEP_SECONDS = 1.0
-"""A shorter step of the set-up is not kept."""
+"""A shorter step of the setup is not kept."""
 COMMON_LEVELS = 0.9
 """The share of either run's levels that two comparable runs have in common: a release of the suite adds a few."""
 
@@ -76,7 +76,7 @@ class Entry(BaseModel):
     images: dict[str, str]
     figures: dict[str, Figure]
     steps: dict[str, float] = {}
-    """Seconds of each long step of the set-up."""
+    """Seconds of each long step of the setup."""
     shards: int = 1
     """On how many machines the tests were divided."""
 
@@ -139,7 +139,7 @@ def entry(signoff: Mapping[str, Any]) -> Entry:
 
 
 def step_name(fixture: str, where: str) -> str:
-    """Return the name of a step of the set-up: a fixture, of the module `where` unless the session shares it."""
+    """Return the name of a step of the setup: a fixture, of the module `where` unless the session shares it."""
     return f"{fixture} of {where}" if where else fixture
 
 
@@ -194,7 +194,7 @@ def levels_of(entries: Iterable[Entry]) -> dict[str, tuple[Entry, Outcome]]:
 
 
 def usual_steps(history: History) -> dict[str, float]:
-    """Return the median seconds of each long step of the set-up, in the last `WINDOW` runs."""
+    """Return the median seconds of each long step of the setup, in the last `WINDOW` runs."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for each in history.entries[-WINDOW:]:
         for name, value in each.steps.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from acceptance.report.finding_text import finding_line
 
-MOST_FINDINGS = 50
+MAX_FINDINGS = 50
 """The findings that a summary lists; the page has all."""
 MARKUP = re.compile(r"[\\`*\[\]~]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown does not take literally; underscores within a word it does."""
@@ -30,9 +30,9 @@ def markdown(signoff: Mapping[str, Any]) -> str:
     ]
     blocking = [finding for finding in signoff["findings"] if finding["severity"] == "blocking"]
     if blocking:
-        lines += ["", "### Findings", "", *(f"- {_escaped(finding_line(each))}" for each in blocking[:MOST_FINDINGS])]
-        if len(blocking) > MOST_FINDINGS:
-            lines.append(f"- and {len(blocking) - MOST_FINDINGS} more, on the page")
+        lines += ["", "### Findings", "", *(f"- {_escaped(finding_line(each))}" for each in blocking[:MAX_FINDINGS])]
+        if len(blocking) > MAX_FINDINGS:
+            lines.append(f"- and {len(blocking) - MAX_FINDINGS} more, on the page")
     changes = signoff.get("changes")
     if changes and changes["runs"]:
         new, fixed = changes["findings"]["new"], changes["findings"]["fixed"]

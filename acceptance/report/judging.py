@@ -16,7 +16,7 @@ from acceptance.report.verdict import TestResult, evaluate_rules, run_verdict
 
 COUNTS = frozenset({"requests", "writes", "connections"})
 """Units of figures that are exact. A time may exceed the deadline of its wait, which asks once more at the end."""
-MOST_NAMED = 3
+MAX_NAMED = 3
 """The modules that a reason names."""
 ELSEWHERE = "in another shard of this run"
 """Why a level is untested in a shard."""
@@ -55,7 +55,7 @@ def unselected(results: Results) -> Iterator[str]:
         return
     what = [f"{len(tests)} {'test' if len(tests) == 1 else 'tests'}"] if tests else []
     if modules:
-        named = ", ".join([*modules[:MOST_NAMED], *(["…"] if len(modules) > MOST_NAMED else [])])
+        named = ", ".join([*modules[:MAX_NAMED], *(["…"] if len(modules) > MAX_NAMED else [])])
         what.append(f"{len(modules)} {'module' if len(modules) == 1 else 'modules'} ({named})")
     verbs = "asserts rules was" if len(tests) + len(modules) == 1 else "assert rules were"
     yield f"{' and '.join(what)} that {verbs} not selected"
@@ -64,14 +64,14 @@ def unselected(results: Results) -> Iterator[str]:
 def unreported(results: Results) -> Iterator[str]:
     """Yield a sentence if counts exceed their limits, and no test says so."""
     tests = results.tests.values()
-    told = {each.finding.rule for test in tests for each in test.classified}
-    told |= {rule for test in tests for rule in test.binding.rules if test.of(rule)[0] in ("failed", "error")}
+    reported = {each.finding.rule for test in tests for each in test.classified}
+    reported |= {rule for test in tests for rule in test.binding.rules if test.of(rule)[0] in ("failed", "error")}
     names = sorted(
         each.name
         for each in results.measurements
         if each.unit in COUNTS and each.limit is not None and each.value > each.limit
         # Of an experiment, the first of its tests records the figures; the rule's own test has the finding.
-        if each.source.partition(":")[0] not in told and _passed(results.tests.get(each.test))
+        if each.source.partition(":")[0] not in reported and _passed(results.tests.get(each.test))
     )
     if names:
         yield f"figures exceed their limits, and no test says so: {', '.join(names)}"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from acceptance.checks.growth import OPEN_FILES, THREADS, VOLUME_BYTES, Held
 from acceptance.checks.isolation import declared_mounts
 from acceptance.core.fields import Object, name_of
+from acceptance.kube.status import running_containers
 from acceptance.provision.cluster import Cluster
-from acceptance.snapshots.isolation import identifiers
 
 READ = r"""
 grep -EHso '[0-9a-f]{64}' /proc/[0-9]*/cgroup | sort -u | while IFS=: read -r file id; do
@@ -25,7 +25,7 @@ MEASURE = 'du -sbx "$@" 2> /dev/null; true'
 
 def read_held_resources(cluster: Cluster, pods: Sequence[Object]) -> dict[str, Held]:
     """Return what each running container holds, by its identifier in the runtime. Raises `Untested`."""
-    known = identifiers(pods)
+    known = running_containers(pods)
     held = {}
     for node in cluster.nodes():
         main_processes = {key: pid for key, pid in node.main_processes().items() if key in known}

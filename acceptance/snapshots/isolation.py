@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from acceptance.checks.isolation import RIGHTS, SHARED_BY_PODS, Mount, Process, RunningContainer
-from acceptance.core.fields import Object, at, text_at
-from acceptance.kube.status import statuses
+from acceptance.core.fields import Object
+from acceptance.kube.status import running_containers
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.node import Node
 from acceptance.snapshots.live import listening
@@ -68,22 +68,12 @@ class NodeView:
     containers: tuple[RunningContainer, ...]
 
 
-def identifiers(pods: Iterable[Object]) -> dict[str, tuple[Object, str]]:
-    """Return the pod and the name of each running container by its identifier in the runtime."""
-    return {
-        text_at(status, "containerID").rpartition("://")[2]: (pod, text_at(status, "name"))
-        for pod in pods
-        for status in statuses(pod)
-        if at(status, "state.running") is not None
-    }
-
-
 def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
     """Read the running containers of the pods, and try to write into each as its user. Raises `Untested`.
 
     A container that ends meanwhile is left out. Raises `CommandError` if one that runs can't be read.
     """
-    known = identifiers(pods)
+    known = running_containers(pods)
     namespaces: dict[str, Mapping[str, str]] = {}
     containers = []
     for node in cluster.nodes():
@@ -93,9 +83,8 @@ def read_containers(cluster: Cluster, pods: Sequence[Object]) -> NodeView:
             found = tuple(processes[identifier])
             try:
                 container = _container(node, *known[identifier], found, main_processes[identifier])
-            except (
-                CommandError
-            ):  # the process has ended: it was another one's beside the main one, or the container has
+            except CommandError:
+                # The process has ended: with its container, or it was not the main one, beside which it ran.
                 main_process = node.main_processes().get(identifier)
                 if main_process is None:
                     continue

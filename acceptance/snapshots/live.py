@@ -17,6 +17,7 @@ from acceptance.core.values import ROUND_TRIP
 from acceptance.kube.client import ApiServer
 from acceptance.kube.manifests import documents
 from acceptance.kube.schema import document, kind_of
+from acceptance.kube.status import container_id
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
@@ -142,7 +143,7 @@ done
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
     """Read facts of every running container of the pods, in two commands on each node and one for each image."""
     identifiers = {
-        text_at(status, "containerID").rpartition("://")[2]: (pod, status)
+        container_id(status): (pod, status)
         for pod in pods
         for status in mappings_at(pod, "status.containerStatuses")
         if at(status, "state.running") is not None

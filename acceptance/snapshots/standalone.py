@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +13,12 @@ from acceptance.core.deadlines import IMAGE_ANSWERS
 from acceptance.core.deadlines import REQUEST as REQUEST_DEADLINE
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import docker
-from acceptance.provision.recipes import Recipe
+from acceptance.provision.recipes import Recipe, start_container
 from acceptance.provision.run import LABEL, Run
 from toolchain import Toolchain
 from toolchain.console import CommandError
 
-LOG_BYTES = 2000
+LOG_LINES, LOG_BYTES = 20, 2000
 REQUEST = """
 import sys, time, urllib.error, urllib.request
 url, seconds = sys.argv[1], float(sys.argv[2])
@@ -94,19 +93,7 @@ class IsolatedNetwork:
         Files can't be copied to one that is read-only.
         """
         restricted = {"user": "1000:1000", "cap_drop": ["ALL"], "read_only": not made.files}
-        docker.start(
-            self.toolchain,
-            self.run,
-            made.name,
-            made.image,
-            entrypoint=list(made.entrypoint) or None,
-            files=made.files,
-            command=list(made.command) or None,
-            environment=made.environment,
-            tmpfs=made.tmpfs,
-            limits=restricted if hardened else None,
-            network=self.network,
-        )
+        start_container(self.toolchain, self.run, made, limits=restricted if hardened else None, network=self.network)
 
     def try_out(self, made: Recipe, port: int, path: str) -> ImageRun:
         """Start a hardened container, send a request, and stop it."""
@@ -131,10 +118,7 @@ class IsolatedNetwork:
 
     def exit_code(self, container: str) -> int | None:
         """Return the exit code of the container's process; None while it runs."""
-        state, code = self.engine.docker(
-            "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container
-        ).split()
-        return int(code) if state == "exited" else None
+        return docker.exit_code(self.toolchain, container)
 
     def health(self, container: str, port: int, path: str) -> int | None:
         """Return the status with which the container answers a path, at the latest after its start; None without."""
@@ -162,20 +146,9 @@ class IsolatedNetwork:
         try:
             self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)
         except CommandError:
-            return 0.0, self._exit_code(container)
-        return time.monotonic() - start, self._exit_code(container)
-
-    def _exit_code(self, container: str) -> int:
-        return int(self.engine.docker("inspect", "--format", "{{.State.ExitCode}}", container))
+            return 0.0, self.exit_code(container) or 0
+        return time.monotonic() - start, self.exit_code(container) or 0
 
     def log(self, container: str) -> str:
-        """Return the last lines of the container's log."""
-        done = subprocess.run(
-            [str(self.engine.client), "logs", "--tail", "20", container],
-            env=self.engine.environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        return (done.stdout + done.stderr)[-LOG_BYTES:]
+        """Return the end of the container's log."""
+        return docker.log(self.toolchain, container, LOG_LINES)[-LOG_BYTES:]

@@ -54,7 +54,7 @@ def attribute(
         records: The records of one sample run.
         destination: The address and port that all of them were sent to.
         connections: The connections that the node has tracked.
-        history: Tells which pod had an address at a moment.
+        history: Has the pods' addresses at each moment.
     """
     tracked: dict[int, list[Connection]] = defaultdict(list)
     for connection in connections:

@@ -108,7 +108,7 @@ class Availability:
         return sum(any(time.contains(record.sent) for time in times) for record in self.records)
 
     def where(self, keep: Callable[[Record], bool]) -> Availability:
-        """The availability as of the requests that `keep` is true for."""
+        """The availability computed from the requests for which `keep` is true."""
         return Availability(
             tuple(filter(keep, self.records)),
             tuple(failure for failure in self.failures if keep(failure.record)),
@@ -116,7 +116,7 @@ class Availability:
         )
 
     def between(self, interval: Interval) -> Availability:
-        """The availability as of the requests sent in `interval` alone."""
+        """The availability computed from the requests that were sent in `interval`."""
         return self.where(lambda record: interval.contains(record.sent))
 
     def figures(self) -> dict[str, float]:

@@ -15,8 +15,7 @@ from acceptance.client.forms import has_control, submit, text_form
 from acceptance.client.user import User, send
 from acceptance.core.target import Screens, Tables
 from acceptance.provision.database import Database
-from acceptance.traffic.plans import new_token
-from acceptance.traffic.sampler import StoredIn
+from acceptance.traffic.plans import StoredIn, new_token
 from acceptance.traffic.write_ledger import Ledger, Write, count, reconcile
 
 PAUSE = 0.5
@@ -126,7 +125,7 @@ def shows_task(answer: Response, screens: Screens | None, title: str) -> bool:
     return name is not None and answer.status_code == codes.ok and has_control(answer.text, name)
 
 
-def settle_changes(changes: Iterable[Changes], tables: Tables, database: Database) -> dict[str, Ledger]:
+def reconcile_changes(changes: Iterable[Changes], tables: Tables, database: Database) -> dict[str, Ledger]:
     """Compare the changes with PostgreSQL; by `changes: kind`. Without an acknowledged one a kind has no ledger."""
     ledgers = {}
     with database.admin() as connection:

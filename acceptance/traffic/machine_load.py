@@ -60,7 +60,7 @@ class MachineLoad:
         previous = None
         for sample in self.samples:
             if sample.starved:
-                # The sample tells of the time since the one before it.
+                # A sample is about the time since the one before it.
                 start = start if start is not None else (previous or sample.moment - sample.lateness)
                 end = sample.moment
             elif start is not None:

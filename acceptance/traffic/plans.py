@@ -1,14 +1,15 @@
-"""Plans of the requests that samplers send: those that users make, each with a token that its response must contain."""
+"""Plans of the requests that the sampler sends: those that users make, each with a token that its response contains."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from acceptance.client.user import User
+from acceptance.core.deadlines import REQUEST
 from acceptance.provision.gateway import service_host
-from acceptance.traffic.sampler import Plan, StoredIn
 
 PER_SECOND = 12.0
 """Tasks per second, and pages per second: a task takes 8 ms of CPU, a page 25 ms, a fifth of two cores in all. Cores
@@ -18,6 +19,58 @@ PAGE_CONNECTIONS = 16
 next one would still be in use. Each rollout closes them all: with more, fewer requests would find one open."""
 CLIENT_PAUSE = 1.0
 """Seconds between two requests on a held connection."""
+READING = frozenset({"GET", "HEAD"})
+"""Methods of requests that change nothing."""
+
+
+@dataclass(frozen=True)
+class StoredIn:
+    """Where PostgreSQL has the markers of a plan's writes: a text column of a table, in rows that match `where`."""
+
+    what: str
+    table: str
+    column: str
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which requests to send and which response is expected; `support/tools/sampler.py` documents the fields.
+
+    `status` is the expected one of every response; its body must contain the request's token. A plan that writes says
+    where each write is `stored`, so that its ledger is compared with PostgreSQL; one that reads has nothing there.
+    """
+
+    host: str
+    port: int
+    rate: float
+    method: str
+    path: str
+    token: str
+    status: int
+    echo: str = "{token}"
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # they may contain a credential
+    body: str = ""
+    reused_share: float = 0.5
+    connections: int = 8
+    timeout: float = REQUEST.seconds
+    checks_idle_connections: bool = True
+    pod_header: str = ""
+    stored: tuple[StoredIn, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.writes and not self.stored:
+            raise ValueError(f"{self.method} {self.path} writes: the plan must say where its writes are stored")
+
+    @property
+    def service(self) -> str:
+        """The Service, or the pod's address, that the requests are sent to, as `Service/name`."""
+        return f"Service/{self.host.partition('.')[0]}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the requests change something."""
+        return self.method not in READING
 
 
 def duration_for(requests: int, rate: float) -> float:
@@ -29,7 +82,7 @@ def task_writes(user: User, rate: float = PER_SECOND) -> Plan:
     """Tasks that are written through the backend's Service; the token is in the title."""
     api = user.target.api
     body = json.dumps({api.title_field: "{token}"})
-    return _plan(user, rate, user.path(api.tasks), body, api.created, (_tasks(user, "tasks"),))
+    return _write_plan(user, rate, user.path(api.tasks), body, api.created, (_tasks(user, "tasks"),))
 
 
 def chat_turns(user: User, rate: float) -> Plan:
@@ -39,12 +92,12 @@ def chat_turns(user: User, rate: float) -> Plan:
     """
     api, tables = user.target.api, user.target.tables
     message = json.dumps({api.message_field: "add task: {token}"})
-    said = [
+    messages = [
         StoredIn(f"{role} messages", tables.message, tables.message_content, {tables.message_role: role})
         for role in ("user", "assistant")
     ]
-    stored = (*said, _tasks(user, "tasks by chat"))
-    return replace(_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
+    stored = (*messages, _tasks(user, "tasks by chat"))
+    return replace(_write_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:
@@ -94,7 +147,7 @@ def _tasks(user: User, what: str) -> StoredIn:
     return StoredIn(what, tables.task, tables.task_title)
 
 
-def _plan(user: User, rate: float, path: str, body: str, status: int, stored: tuple[StoredIn, ...]) -> Plan:
+def _write_plan(user: User, rate: float, path: str, body: str, status: int, stored: tuple[StoredIn, ...]) -> Plan:
     target = user.target
     part = target.component("backend")
     return Plan(

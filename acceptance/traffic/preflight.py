@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from acceptance.client.user import send
 from acceptance.provision.gateway import Gateway
-from acceptance.traffic.plans import new_token
-from acceptance.traffic.sampler import Plan
+from acceptance.traffic.plans import Plan, new_token
 
 TOKEN = "{token}"  # noqa: S105 - a placeholder
 

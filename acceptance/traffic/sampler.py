@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import requests
@@ -21,64 +21,13 @@ from acceptance.provision.gateway import Gateway
 from acceptance.provision.tool_pod import namespace_objects, tool_pod
 from acceptance.traffic.availability import Availability, ExpectedRefusals, evaluate
 from acceptance.traffic.machine_load import LoadSample, MachineLoad
+from acceptance.traffic.plans import Plan
 from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTotals, decode, require_steady_rate
 
 POD = "sampler"
 PORT = 8090
-READING = frozenset({"GET", "HEAD"})
-"""Methods of requests that change nothing."""
 COMMAND_SECONDS = 2 * REQUEST.seconds
 """A stop is answered when the last request has ended, which may take up to the request's deadline."""
-
-
-@dataclass(frozen=True)
-class StoredIn:
-    """Where PostgreSQL has the markers of a plan's writes: a text column of a table, in rows that match `where`."""
-
-    what: str
-    table: str
-    column: str
-    where: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which requests to send and which response is expected; `support/tools/sampler.py` documents the fields.
-
-    `status` is the expected one of every response; its body must contain the request's token. A plan that writes says
-    where each write is `stored`, so that its ledger is settled; one that reads has nothing there.
-    """
-
-    host: str
-    port: int
-    rate: float
-    method: str
-    path: str
-    token: str
-    status: int
-    echo: str = "{token}"
-    headers: dict[str, str] = field(default_factory=dict, repr=False)  # they may contain a credential
-    body: str = ""
-    reused_share: float = 0.5
-    connections: int = 8
-    timeout: float = REQUEST.seconds
-    checks_idle_connections: bool = True
-    pod_header: str = ""
-    stored: tuple[StoredIn, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.writes and not self.stored:
-            raise ValueError(f"{self.method} {self.path} writes: the plan must say where its writes are stored")
-
-    @property
-    def service(self) -> str:
-        """The Service, or the pod's address, that the requests are sent to, as `Service/name`."""
-        return f"Service/{self.host.partition('.')[0]}"
-
-    @property
-    def writes(self) -> bool:
-        """Whether the requests change something."""
-        return self.method not in READING
 
 
 @dataclass

@@ -13,8 +13,9 @@ from psycopg import sql
 from acceptance.checks.finding import Finding
 from acceptance.client.rows import not_deleted
 from acceptance.provision.database import Database
+from acceptance.traffic.plans import StoredIn
 from acceptance.traffic.records import Record
-from acceptance.traffic.sampler import SampleRun, StoredIn
+from acceptance.traffic.sampler import SampleRun
 
 SHOWN = 5
 
@@ -98,7 +99,7 @@ def discrepancies(rule: str, table: str, reconciliation: Reconciliation) -> list
 
 @dataclass(frozen=True)
 class Ledger:
-    """The settled ledger of one kind of row that a sample run wrote."""
+    """The ledger of one kind of row that a sample run wrote, compared with PostgreSQL."""
 
     stored: StoredIn
     reconciliation: Reconciliation
@@ -108,7 +109,7 @@ class Ledger:
         return discrepancies(rule, f"{self.stored.table} ({self.stored.what})", self.reconciliation)
 
 
-def settle(traffic: Mapping[str, SampleRun], database: Database) -> dict[str, Ledger]:
+def reconcile_traffic(traffic: Mapping[str, SampleRun], database: Database) -> dict[str, Ledger]:
     """Compare what each sample run wrote with the rows in PostgreSQL; by `label: kind of row`.
 
     A run of which no write was acknowledged has no ledger, since that proves nothing.

@@ -9,7 +9,7 @@ import requests
 from acceptance.core.deadlines import Deadline
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import docker
-from acceptance.provision.containers import LOG_LINES, ContainerProvisioner, StoppedError, log, wait_answered
+from acceptance.provision.container_provisioner import LOG_LINES, ContainerProvisioner, StoppedError, wait_answered
 from acceptance.provision.recipes import ContainerChanges
 from acceptance.provision.release import Release
 from mutants.app.mutant import ComponentName, Mutant
@@ -105,7 +105,7 @@ class BackendProcesses(Processes):
                 self._command("GET")
             except OSError as error:
                 if docker.state(self._provisioner.toolchain, self._container) != "running":
-                    raise StoppedError(log(self._provisioner.toolchain, self._container, LOG_LINES)) from error
+                    raise StoppedError(docker.log(self._provisioner.toolchain, self._container, LOG_LINES)) from error
                 raise NotYet(str(error)) from error
 
         eventually("the mutants' starter to answer", probe, STARTER_UP)

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from acceptance.core.wait import WaitError
 from acceptance.provision import docker
-from acceptance.provision.containers import ContainerProvisioner, StoppedError
+from acceptance.provision.container_provisioner import ContainerProvisioner, StoppedError
 from mutants.app.mutant import Mutant
 from mutants.app.processes import BackendProcesses, FrontendProcesses, Processes
 from mutants.app.tests import Order, covering, is_decisive, judges

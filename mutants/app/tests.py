@@ -42,7 +42,7 @@ DECISIVE: Mapping[str, frozenset[str]] = {
 """Tests of one question with many cases, by the modules of the backend that answer it; others judge every module."""
 PROMISING = 8
 """Tests that run first; the others run module by module, so that what they share is made once."""
-LEAST_SECONDS = 0.05
+MIN_SECONDS = 0.05
 """A quicker test is run no earlier."""
 SLOW_SECONDS = 2
 """Tests that take longer run last."""
@@ -73,7 +73,7 @@ def covering(reached: Mapping[str, frozenset[str]], seconds: Mapping[str, float]
     chosen = set(ranked[: len(ranked) // QUICK_SHARE])
     missing = frozenset().union(*reached.values()).difference(*(reached[test] for test in chosen))
     while missing:
-        best = max(reached, key=lambda test: len(reached[test] & missing) / max(LEAST_SECONDS, seconds.get(test, 0)))
+        best = max(reached, key=lambda test: len(reached[test] & missing) / max(MIN_SECONDS, seconds.get(test, 0)))
         chosen.add(best)
         missing -= reached[best]
     return chosen
@@ -105,7 +105,7 @@ class Order:
 
         def worth(test: str) -> float:
             kills = SAME_FILE * self.kills[test, file] + self.kills[test, ""]
-            return kills / max(LEAST_SECONDS, self.seconds.get(test, 0))
+            return kills / max(MIN_SECONDS, self.seconds.get(test, 0))
 
         first = [test for test in sorted(given, key=worth, reverse=True)[:PROMISING] if worth(test)]
         others = [test for test in given if test not in first]

@@ -16,8 +16,9 @@ from acceptance.checks.finding import Untested
 from acceptance.client.user import User, wait_answered
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.faults import delete
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.diagnostics import RECENT
 from acceptance.kube.log_follower import LogFollower, summarize_ended
 from acceptance.kube.recorder import Recorder
@@ -32,15 +33,15 @@ from acceptance.provision.release import Release
 from acceptance.report.experiments import attempt_at, availability_picture, record_availability, record_ledgers
 from acceptance.report.results import Attempt, OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
-from acceptance.traffic.changes import settle_changes
+from acceptance.traffic.changes import reconcile_changes
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.preflight import plan_obstacle
 from acceptance.traffic.sampler import Sampler, open_sampler
-from acceptance.traffic.write_ledger import Ledger, settle
+from acceptance.traffic.write_ledger import Ledger, reconcile_traffic
 from tests.installed_target import target as target
 
 NODE_FAULTS = "test_node_faults.py"
-LEAST_NODES = 3
+MIN_NODES = 3
 """A control plane, which has no pods of the release, and a worker beside the one that is taken away."""
 
 
@@ -103,7 +104,7 @@ def recorder(
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Collect tests that take a node away only where another one can have its pods."""
-    return True if collection_path.name == NODE_FAULTS and config.option.nodes < LEAST_NODES else None
+    return True if collection_path.name == NODE_FAULTS and config.option.nodes < MIN_NODES else None
 
 
 @pytest.fixture(scope="package")
@@ -111,6 +112,43 @@ def conntrack(cluster: Cluster, sampler: Sampler) -> Iterator[ConnectionTracker]
     """The connections of the sampler, as its node tracks them."""
     with track_connections(cluster, sampler.pod) as conntrack:
         yield conntrack
+
+
+@pytest.fixture(scope="package")
+def record_experiment(
+    target: Target,
+    record_measurement: RecordMeasurement,
+    record_picture: Callable[[Picture], None],
+    attempts: list[Attempt],
+) -> Callable[[Experiment], None]:
+    """`record_experiment(experiment)` adds it to the report when it has ended; an inconclusive one as an attempt."""
+
+    def record(experiment: Experiment) -> None:
+        attempts.append(attempt_at(experiment, attempts))
+        if experiment.inconclusive:
+            return
+        record_availability(experiment, record_measurement)
+        record_ledgers(experiment, record_measurement)
+        if experiment.availability and experiment.traffic:
+            record_picture(availability_picture(experiment, target.components.values()))
+
+    return record
+
+
+def reconcile_writes(provisioner: Provisioner, experiment: Experiment) -> dict[str, Ledger]:
+    """Compare with PostgreSQL what an experiment wrote; nothing where the database is not the run's."""
+    if not provisioner.installs_release:
+        return {}
+    database, tables = provisioner.database(), provisioner.target.tables
+    changed = reconcile_changes(experiment.changes, tables, database)
+    return reconcile_traffic(experiment.traffic, database) | changed
+
+
+def delete_component_pods(release: Release) -> None:
+    """Delete every pod of the components without a grace period."""
+    for part in release.target.components.values():
+        for pod in pods_of(release.objects.list("Pod").objects, part):
+            delete(release.cluster, pod, 0)
 
 
 @pytest.fixture(scope="package")
@@ -124,29 +162,11 @@ def experiments(
     reader: User,
     provisioner: Provisioner,
     run_metadata: RunMetadata,
-    record_measurement: RecordMeasurement,
-    record_picture: Callable[[Picture], None],
-    attempts: list[Attempt],
+    record_experiment: Callable[[Experiment], None],
     progress: Callable[[str], None],
 ) -> Iterator[ExperimentRunner]:
     """The release without its autoscaler, which experiments disturb; at the end it is as it was installed."""
-    target, reads_nodes = ready_release.target, "node" in cluster.capabilities
-
-    def publish(experiment: Experiment) -> None:
-        attempts.append(attempt_at(experiment, attempts))
-        if experiment.inconclusive:
-            return
-        record_availability(experiment, record_measurement)
-        record_ledgers(experiment, record_measurement)
-        if experiment.availability and experiment.traffic:
-            record_picture(availability_picture(experiment, target.components.values()))
-
-    def settle_writes(experiment: Experiment) -> dict[str, Ledger]:
-        if not provisioner.installs_release:
-            return {}
-        database = provisioner.database()
-        changed = settle_changes(experiment.changes, target.tables, database)
-        return settle(experiment.traffic, database) | changed
+    values = ready_release.target.values
 
     def record_override(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")
@@ -155,26 +175,21 @@ def experiments(
         wait_answered(gateway, "backend")
         reader.add_task(new_token())
 
-    def delete_pods() -> None:
-        for part in target.components.values():
-            for pod in pods_of(ready_release.objects.list("Pod").objects, part):
-                delete(cluster, pod, 0)
-
-    baseline_values = {target.values.hpa_enabled: False} if target.values.hpa_enabled else {}
+    reads_nodes = "node" in cluster.capabilities
     runner = ExperimentRunner(
         ready_release,
         recorder,
         sampler,
-        verify_serving,
-        publish,
-        record_override,
-        baseline_values,
-        conntrack.connections,
-        lambda plan: plan_obstacle(plan, gateway),
-        settle=settle_writes,
-        delete_pods=delete_pods,
-        rule_delays=partial(read_delays, cluster.node_of(sampler.pod)) if reads_nodes else Counter,
+        verify_serving=verify_serving,
+        publish=record_experiment,
+        record_override=record_override,
+        baseline_values={values.hpa_enabled: False} if values.hpa_enabled else {},
+        connections=conntrack.connections,
+        plan_obstacle=lambda plan: plan_obstacle(plan, gateway),
         progress=progress,
+        reconcile=partial(reconcile_writes, provisioner),
+        rule_delays=partial(read_delays, cluster.node_of(sampler.pod)) if reads_nodes else Counter,
+        delete_pods=partial(delete_component_pods, ready_release),
     )
     yield runner
     if not runner.unmodified:

@@ -44,7 +44,7 @@ LONG_NAME = 3000
 
 
 @pytest.fixture(scope="module")
-def account() -> dict[str, str]:
+def odd_account() -> dict[str, str]:
     """An account whose name and password need encoding almost everywhere."""
     account = random_account()
     local, at, domain = account["email"].partition("@")
@@ -56,22 +56,22 @@ def account() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def person(ready_release: Release, user: User, account: dict[str, str]) -> User | AssertionError:
-    """The user who signed up with the account, or why that failed: a finding of one test."""
+def odd_user(ready_release: Release, user: User, odd_account: dict[str, str]) -> User | AssertionError:
+    """The user who signed up with the odd account, or why that failed: a finding of one test."""
     try:
-        return sign_up(ready_release.target, user.gateway, ready_release.origin, redactor.add, account=account)
+        return sign_up(ready_release.target, user.gateway, ready_release.origin, redactor.add, account=odd_account)
     except AssertionError as error:
         return error
 
 
 @pytest.fixture(scope="module")
-def signed_in(
-    ready_release: Release, gateway: Gateway, account: dict[str, str], person: object
+def odd_sign_in(
+    ready_release: Release, gateway: Gateway, odd_account: dict[str, str], odd_user: object
 ) -> Response | AssertionError:
-    """The response to a sign-in with the account, after it was made, or why there is none: a finding of one test."""
-    assert person
+    """The response to a sign-in with the odd account after sign-up, or why there is none: a finding of one test."""
+    assert odd_user
     try:
-        answer = send_account(gateway, ready_release.target.auth.sign_in, account, ready_release.origin)
+        answer = send_account(gateway, ready_release.target.auth.sign_in, odd_account, ready_release.origin)
     except AssertionError as error:
         return error
     if token := session_token(ready_release.target, answer):
@@ -83,39 +83,39 @@ def signed_in(
 def test_odd_name_and_password_are_kept(
     ready_release: Release,
     gateway: Gateway,
-    person: User | AssertionError,
-    signed_in: Response | AssertionError,
-    account: dict[str, str],
+    odd_user: User | AssertionError,
+    odd_sign_in: Response | AssertionError,
+    odd_account: dict[str, str],
     admin_connection: Connection[Any],
 ) -> None:
     """In the token, in PostgreSQL, and on the page, where the name is text; then the same password signs in."""
-    if isinstance(person, AssertionError):
-        raise person
-    if isinstance(signed_in, AssertionError):
-        raise signed_in
+    if isinstance(odd_user, AssertionError):
+        raise odd_user
+    if isinstance(odd_sign_in, AssertionError):
+        raise odd_sign_in
     target, tables, findings = ready_release.target, ready_release.target.tables, []
-    claims = jwt.decode(person.token, options={"verify_signature": False})
+    claims = jwt.decode(odd_user.token, options={"verify_signature": False})
     claimed = mapping_at(claims, "user")  # a token may name its user by `sub` alone
-    if claimed and (name := claimed.get("name")) != account["name"]:
-        findings.append(Finding("PER-09", "the session's token", "user's name", account["name"], str(name)))
-    stored = rows(admin_connection, tables.user, {tables.user_id: person.id})
-    missing = [what for what in ("name", "email") if not any(account[what] in row.values() for row in stored)]
-    findings += [Finding("PER-09", tables.user, what, account[what], "in no column") for what in missing]
-    page = send(gateway, "GET", gateway.url("frontend", target.pages.tasks), headers=person.cookie)
-    if not page.ok or Document(page.text).ids & {account["name"].split('"')[1]}:
+    if claimed and (name := claimed.get("name")) != odd_account["name"]:
+        findings.append(Finding("PER-09", "the session's token", "user's name", odd_account["name"], str(name)))
+    stored = rows(admin_connection, tables.user, {tables.user_id: odd_user.id})
+    missing = [what for what in ("name", "email") if not any(odd_account[what] in row.values() for row in stored)]
+    findings += [Finding("PER-09", tables.user, what, odd_account[what], "in no column") for what in missing]
+    page = send(gateway, "GET", gateway.url("frontend", target.pages.tasks), headers=odd_user.cookie)
+    if not page.ok or Document(page.text).ids & {odd_account["name"].split('"')[1]}:
         findings.append(Finding("PER-09", target.pages.tasks, "page", "200, the name as text", describe(target, page)))
-    if not signed_in.ok or session_token(target, signed_in) is None:
-        findings.append(Finding("PER-09", target.auth.sign_in, "password", "signs in", describe(target, signed_in)))
+    if not odd_sign_in.ok or session_token(target, odd_sign_in) is None:
+        findings.append(Finding("PER-09", target.auth.sign_in, "password", "signs in", describe(target, odd_sign_in)))
     report_findings(findings, target)
 
 
 @pytest.mark.rule("SCY-10")
 def test_password_without_its_spaces_is_refused(
-    ready_release: Release, gateway: Gateway, person: User | AssertionError, account: dict[str, str]
+    ready_release: Release, gateway: Gateway, odd_user: User | AssertionError, odd_account: dict[str, str]
 ) -> None:
-    if isinstance(person, AssertionError):
+    if isinstance(odd_user, AssertionError):
         raise Untested("nobody can sign up with such a password (PER-09)")
-    target, wrong = ready_release.target, account | {"password": account["password"].strip()}
+    target, wrong = ready_release.target, odd_account | {"password": odd_account["password"].strip()}
     redactor.add(wrong["password"])
     answer = send_account(gateway, target.auth.sign_in, wrong, ready_release.origin)
     described = describe(target, answer)
@@ -204,24 +204,25 @@ def cookie_findings(target: Target, answer: Response, *, https: bool) -> list[Fi
 
 @pytest.mark.rule("SCY-10")
 def test_session_cookie_is_closed_to_scripts_and_other_sites(
-    ready_release: Release, signed_in: Response | AssertionError
+    ready_release: Release, odd_sign_in: Response | AssertionError
 ) -> None:
     """Every cookie of a session that sign-in sets, and the caching of the response that sets it."""
     target = ready_release.target
-    if isinstance(signed_in, AssertionError) or session_token(target, signed_in) is None:
+    if isinstance(odd_sign_in, AssertionError) or session_token(target, odd_sign_in) is None:
         raise Untested("sign-in sets no session's cookie (PER-09)")
-    findings = cookie_findings(target, signed_in, https=ready_release.origin.startswith("https:"))
-    if kept := shared_storage(signed_in.headers):
+    findings = cookie_findings(target, odd_sign_in, https=ready_release.origin.startswith("https:"))
+    if kept := shared_storage(odd_sign_in.headers):
         findings.append(Finding("SCY-10", target.auth.sign_in, "response with a cookie", "kept by no cache", kept))
     report_findings(findings, target)
 
 
 @pytest.fixture(scope="module")
-def refused_password(ready_release: Release, gateway: Gateway, person: User | AssertionError) -> str:
+def refused_password(ready_release: Release, gateway: Gateway, odd_user: User | AssertionError) -> str:
     """A wrong password, which was refused at sign-in with JSON and by the page's form."""
     password = f"wrong {secrets.token_urlsafe(18)}"
     redactor.add(password)
-    target, email = ready_release.target, "nobody@example.com" if isinstance(person, AssertionError) else person.email
+    target = ready_release.target
+    email = "nobody@example.com" if isinstance(odd_user, AssertionError) else odd_user.email
     send_account(gateway, target.auth.sign_in, {"email": email, "password": password}, ready_release.origin)
     if (screens := target.screens) is not None:
         visitor = Visitor(ready_release, gateway, {})
@@ -235,28 +236,28 @@ def refused_password(ready_release: Release, gateway: Gateway, person: User | As
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_logs_contain_no_password_and_no_token(
     ready_release: Release,
-    person: User | AssertionError,
-    signed_in: Response | AssertionError,
+    odd_user: User | AssertionError,
+    odd_sign_in: Response | AssertionError,
     refused_password: str,
     component: str,
 ) -> None:
     """After sign-up, sign-in, a refused one, and requests with the token in header and cookie, good and altered."""
-    if isinstance(person, AssertionError) or isinstance(signed_in, AssertionError):
+    if isinstance(odd_user, AssertionError) or isinstance(odd_sign_in, AssertionError):
         raise Untested("nobody can sign up or sign in with such a password (PER-09)")
     target, part, findings = ready_release.target, ready_release.target.component(component), []
-    tokens = [token for token in (person.token, session_token(target, signed_in)) if token]
+    tokens = [token for token in (odd_user.token, session_token(target, odd_sign_in)) if token]
     secret = {
-        "a password": written_forms(person.password.strip()),
+        "a password": written_forms(odd_user.password.strip()),
         "a refused password": written_forms(refused_password),
         "a session's token": set(tokens),
     }
     for pod, origin in origins(ready_release, component).items():
-        path = person.path(target.api.tasks) if component == "backend" else target.pages.tasks
-        for token, carrier in itertools.product((person.token, f"{person.token}x"), CARRIERS):
-            header = person.token_header(token, carrier)
-            send(person.gateway, "GET", origin + path, headers=header, allow_redirects=False)
+        path = odd_user.path(target.api.tasks) if component == "backend" else target.pages.tasks
+        for token, carrier in itertools.product((odd_user.token, f"{odd_user.token}x"), CARRIERS):
+            header = odd_user.token_header(token, carrier)
+            send(odd_user.gateway, "GET", origin + path, headers=header, allow_redirects=False)
         last = f"/log-{secrets.token_hex(8)}"
-        send(person.gateway, "GET", origin + last, allow_redirects=False)
+        send(odd_user.gateway, "GET", origin + last, allow_redirects=False)
 
         def read(pod: str = pod, last: str = last) -> str:
             log = ready_release.objects.tail(pod, part.container, TAIL)

@@ -123,7 +123,7 @@ NEW_ITEMS = 3
 
 
 def new_items(user: User, kind: str) -> tuple[str, str | None, list[object]]:
-    """Create tasks or conversations; return the list's path and field, and the identifiers, oldest first."""
+    """Create tasks or conversations; return the path and field of their list, and their identifiers, oldest first."""
     api = user.target.api
     if kind == "tasks":
         tasks = [user.add_task(f"listed {secrets.token_hex(6)}") for _ in range(NEW_ITEMS)]
@@ -165,7 +165,7 @@ def test_lists_begin_with_the_newest(user: User, kind: str) -> None:
     assert found == created[::-1], f"{kind}: expected {created[::-1]} first, got {found}"
 
 
-MOST_PAGES = 20
+MAX_PAGES = 20
 """Pages of ten tasks each have all of them."""
 MANY = 120
 """Tasks of one user: more than common pages of 10, 20, 50 and 100."""
@@ -209,11 +209,11 @@ def test_every_one_of_many_tasks_is_listed_and_found(users: Callable[[], User], 
 def seen_on_pages(user: User, titles: list[str]) -> tuple[set[str], int]:
     """Return the titles on the page of tasks and on those of the same path that it leads to, and how many these are.
 
-    A page on which most titles are not new leads back, or filters: it is not counted.
+    A page of which most titles were seen before leads back, or filters: it is not counted.
     """
     start = user.target.pages.tasks
     pending, visited, seen, counted = [start], set[str](), set[str](), 0
-    while pending and len(visited) < MOST_PAGES:
+    while pending and len(visited) < MAX_PAGES:
         page = pending.pop(0)
         url = user.gateway.url("frontend", page)
         document = Document(send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False).text)
@@ -281,6 +281,7 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
+    """What the user has, which refused requests must not change."""
     return require_resources(user, f"unchanged {secrets.token_hex(6)}")
 
 
@@ -309,7 +310,7 @@ def test_invalid_input_is_refused_and_not_stored(
         assert user.chat_path
     path = user.path(bad.path, case, id=resources.task)
     if bad.path is not None and bad.path == api.complete and not reads_the_state(user, resources):
-        raise Untested("completing a task turns its state over, whatever the body says")
+        raise Untested("completing a task toggles its state, whatever the body says")
     before = user_rows(admin_connection, tables, user.id)
     content = {"data": bad.raw, "headers": {"Content-Type": "application/json"}} if bad.raw else {"json": bad.body}
     answer = user.call(bad.method, path, **content)

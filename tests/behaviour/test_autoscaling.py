@@ -17,8 +17,9 @@ from acceptance.core.fields import Object, at, integer_at, name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import Autoscaler, Component
 from acceptance.core.wait import NotYet, dwell, eventually
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
 from acceptance.kube.client import NO_METRICS, ApiServer, Objects
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
@@ -190,6 +191,7 @@ def scaling(
     record_picture: Callable[[Picture], None],
     record_measurement: RecordMeasurement,
 ) -> Scaling:
+    """The backend under load up to maxReplicas, upgraded there, and without load down to minReplicas."""
     target = experiments.target
     limits, path, backend = target.autoscaler, target.values.hpa_enabled, target.component("backend")
     if limits is None or path is None:

@@ -13,14 +13,15 @@ from psycopg import sql
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.checks.isolation import container_spec
 from acceptance.client.user import User
-from acceptance.core.deadlines import CAUSE_TOLD
+from acceptance.core.deadlines import CAUSE_REPORTED
 from acceptance.core.fields import Object, name_of
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, dwell, eventually
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import rollout_step, run_step
 from acceptance.kube import diagnosis
 from acceptance.kube.status import endpoint_readiness, is_ready
@@ -74,7 +75,7 @@ def wait_cause(experiments: ExperimentRunner, component: str, old_pods: set[str]
                 return cause
         raise NotYet("no new pod has a cause")
 
-    return eventually(f"a cause at the {component}", probe, CAUSE_TOLD)
+    return eventually(f"a cause at the {component}", probe, CAUSE_REPORTED)
 
 
 def observe(experiments: ExperimentRunner, stuck: StuckRollout) -> None:

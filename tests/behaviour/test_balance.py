@@ -14,8 +14,9 @@ from acceptance.client.pods import origins
 from acceptance.client.user import User
 from acceptance.core.fields import name_of
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.traffic.availability import UNATTRIBUTED
 from acceptance.traffic.balance import MIN_CONNECTIONS_PER_POD, balance_p, imbalance_findings
 from acceptance.traffic.plans import task_writes

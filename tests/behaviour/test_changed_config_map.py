@@ -12,8 +12,9 @@ from acceptance.client.user import User
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import ROUND_TRIP
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.settings import (
     MIN_SECONDS,
     Change,

@@ -1,4 +1,4 @@
-"""Many users at once: slow chat turns hold nobody else up, and writes at the same moment are all stored."""
+"""Many users at once: slow chat turns delay no other request, and writes at the same moment are all stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODEL_SECONDS = 6.0
 SHORT_SECONDS = 1.5
 """The same for a turn during which only one request is sent."""
 READ_SECONDS = MODEL_SECONDS / 2
-"""Whoever waits for a turn waits longer; on a busy machine, which starts ten turns, a read takes a second or two."""
+"""A read that waits for a turn takes longer; on a busy machine, which starts ten turns, one takes a second or two."""
 ROUNDS = 3
 """How often the list and the page are read meanwhile."""
 PAIRS = 10
@@ -96,7 +96,7 @@ def late_reads(target: Target, reads: Mapping[ComponentName, Call], meanwhile: s
 
 
 @pytest.mark.rule("STA-13")
-def test_slow_chat_turns_hold_nobody_up(
+def test_slow_chat_turns_delay_no_other_request(
     ready_release: Release, gateway: Gateway, user: User, other_user: User, model: ModelStub
 ) -> None:
     """Turns of one user through the API and through the page, while another one reads tasks and a page."""

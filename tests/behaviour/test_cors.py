@@ -29,7 +29,7 @@ def allowed_origins(ready_release: Release) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tested(user: User) -> list[Endpoint]:
+def api_endpoints(user: User) -> list[Endpoint]:
     """Every endpoint of the API with resources that exist."""
     resources = require_resources(user, f"read by a page {secrets.token_hex(6)}")
     return endpoints(user.target.api, resources, "never")
@@ -61,9 +61,9 @@ def listed(answer: requests.Response, header: str) -> set[str]:
 
 
 @pytest.mark.rule("SCY-07")
-def test_configured_origins_are_allowed(user: User, allowed_origins: list[str], tested: list[Endpoint]) -> None:
+def test_configured_origins_are_allowed(user: User, allowed_origins: list[str], api_endpoints: list[Endpoint]) -> None:
     """To use every endpoint of the API."""
-    routes = {(each.method, each.path): each.route for each in tested}
+    routes = {(each.method, each.path): each.route for each in api_endpoints}
     for origin in allowed_origins:
         answers = [("request", request(user, origin))]
         for (method, path), route in routes.items():

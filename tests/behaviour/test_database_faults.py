@@ -26,9 +26,10 @@ from acceptance.experiments.database_outages import (
     times_without_ready_pod,
     unanswered_findings,
 )
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.probes import probe_times, require_probe
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import restarts
 from acceptance.provision.database import Database
 from acceptance.report.results import Limit, RecordMeasurement
@@ -102,6 +103,7 @@ def database_faults(
     reader: User,
     database: Database,
 ) -> DatabaseFaults:
+    """Each fault of the database in turn, under traffic."""
     plans = {"backend": task_writes(writer, WRITES_PER_SECOND), "frontend": page_views(reader, PAGES_PER_SECOND)}
     with experiments.experiment("database faults", **plans) as experiment:
         before = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]

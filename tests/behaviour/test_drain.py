@@ -1,7 +1,7 @@
 """Draining: connections held open to one pod are used again right after its SIGTERM.
 
-Before it, clients go away without waiting for their responses: a pod that counts on sending them never stops by itself,
-which `test_deleted_pods_stop_within_their_grace_period` judges.
+Before the SIGTERM, clients disconnect without waiting for their responses: a pod that insists on sending them never
+stops by itself, which `test_deleted_pods_stop_within_their_grace_period` judges.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from acceptance.core.deadlines import REQUEST
 from acceptance.core.fields import text_at
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.faults import delete
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import wait_rolled_out
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.traffic.availability import failure_reason
-from acceptance.traffic.plans import CLIENT_PAUSE, on_held_connections, page_views, task_writes, to_pod
+from acceptance.traffic.plans import CLIENT_PAUSE, Plan, on_held_connections, page_views, task_writes, to_pod
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan
 
 HELD_CONNECTIONS = 20
 WARM_UP_SECONDS = 3 * CLIENT_PAUSE

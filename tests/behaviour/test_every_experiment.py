@@ -8,7 +8,8 @@ import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.core.inconclusive import InconclusiveError
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.termination import stopped_pods, termination_findings
 from acceptance.experiments.undisturbed import pod_findings, request_findings
 from acceptance.kube.log_follower import LogFollower

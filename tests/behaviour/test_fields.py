@@ -127,13 +127,13 @@ def test_task_is_completed_and_opened_again(
 
 
 @pytest.mark.rule("PER-09")
-def test_completing_without_a_body_turns_the_state_over(
+def test_completing_without_a_body_toggles_the_state(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
     api = ready_release.target.api
     if not (api.complete and api.complete_toggles):
-        raise Untested("the target does not say that completing a task without a body turns its state over")
-    fields = {api.title_field: f"turned over {secrets.token_hex(6)}"}
+        raise Untested("the target does not say that completing a task without a body toggles its state")
+    fields = {api.title_field: f"toggled {secrets.token_hex(6)}"}
     task = StoredTask(ready_release, user, admin_connection, fields)
     for completed in (True, False):
         task.expected[api.completed_field] = completed
@@ -284,7 +284,7 @@ def test_chat_changes_only_the_named_task(
     prompts.check_reported_calls(answer, target.api, bodies, action)
     after = user_rows(admin_connection, tables, user.id)[tables.task]
     mine = sorted((row[tables.task_title], row[tables.task_completed]) for row in after if of_titles(row))
-    wanted = sorted((titles[n], completed) for n, completed in CHAT_EFFECTS[action])
-    assert mine == wanted, f"{tables.task}: expected {wanted} after the turn, got {mine}"
+    expected = sorted((titles[n], completed) for n, completed in CHAT_EFFECTS[action])
+    assert mine == expected, f"{tables.task}: expected {expected} after the turn, got {mine}"
     changed = changed_tables({tables.task: others(before)}, {tables.task: others(after)})
     assert not changed, f"expected the user's other tasks unchanged after the turn, got {changed}"

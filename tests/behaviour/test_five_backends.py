@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.contents import Column, checksums, columns, connected, slots, tables
+from acceptance.client.database_contents import Column, checksums, columns, connected, slots, tables
 from acceptance.client.endpoints import create_resources
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import CONNECTIONS_FELL, EVERY_POD, ROLLED_OUT
@@ -19,11 +19,12 @@ from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, Autoscaler, Component, Target
 from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments import faults
-from acceptance.experiments.connections import Sample, excess_findings, most_at_once
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.connections import Sample, excess_findings, peak
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.polling import polled
 from acceptance.experiments.recovery import uids
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import container_status, lack_of_room, restarts_of
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
@@ -200,6 +201,7 @@ def five_backends(
     provisioner: Provisioner,
     database: Database,
 ) -> FiveBackends:
+    """The release with five backends on an empty database: started, used, started again, and under load."""
     target, backend = experiments.target, experiments.target.component("backend")
     url, replicas = required_paths(target)
     with database.admin() as connection:
@@ -350,7 +352,7 @@ def test_connections_stay_within_the_pools(
         raise Untested("the target does not name the pool_size of each component that is given the database's URL")
     for wait in (five_backends.started, five_backends.used, five_backends.restarted, five_backends.loaded):
         wait.raise_if_failed()
-    highest = most_at_once(five_backends.load)
+    highest = peak(five_backends.load)
     assert highest > 0
     record_measurement(
         f"connections of {number} backends under load", highest, "connections", Limit(limit, "pool size x pods")

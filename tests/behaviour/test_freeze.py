@@ -12,11 +12,12 @@ from acceptance.core.deadlines import READINESS
 from acceptance.core.fields import Object, name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, ComponentName
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.faults import paused_container
 from acceptance.experiments.probes import detection_deadline, probe_times, require_probe
 from acceptance.experiments.recovery import wait_endpoint_removed, wait_readiness
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import restarts, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.late_rules import MAX_RULE_DELAY

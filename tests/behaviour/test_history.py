@@ -15,7 +15,7 @@ from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
 TURNS = 30
-MOST_TURNS = 60
+MAX_TURNS = 60
 """How long a conversation is made to go beyond the limit of the history; a turn takes 50 ms here."""
 
 
@@ -34,7 +34,7 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
     if api.conversation_field is None:
         raise Untested("the target names no conversations")
     beyond = api.history_limit // 2 + 2 if api.history_limit else 0
-    turns = max(TURNS, beyond if beyond <= MOST_TURNS else 0)
+    turns = max(TURNS, beyond if beyond <= MAX_TURNS else 0)
     pods = cycle(origins(ready_release, "backend").values())
     conversation: object = None
     expected: list[tuple[str, str]] = []
@@ -47,10 +47,10 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
     with prompts.recorded(model) as bodies:
         user.send_message(last, conversation, origin=next(pods))
     assert bodies, "expected a request to the model, got none"
-    wanted = [*(expected[-api.history_limit :] if api.history_limit else expected), ("user", last)]
-    findings, heard = [], prompts.messages(prompts.longest(bodies))
-    if heard != wanted:
-        shown = first_difference(wanted, heard)
+    expected_prompt = [*(expected[-api.history_limit :] if api.history_limit else expected), ("user", last)]
+    findings, received = [], prompts.messages(prompts.longest(bodies))
+    if received != expected_prompt:
+        shown = first_difference(expected_prompt, received)
         findings.append(Finding("STA-03", "the request to the model", f"history of {turns} turns", *shown))
     if api.messages:
         listed = user.messages(conversation)

@@ -1,7 +1,7 @@
 """Idle connections, and a release that nobody uses.
 
-A server that closes connections sooner than its callers do loses the requests that are on their way, and a pod that
-takes silence for a fault stops although nothing is wrong.
+A server that closes idle connections sooner than its callers do loses the requests that are on their way, and a pod
+whose watchdog takes silence for a fault stops although nothing is wrong.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from acceptance.client.user import User, send
 from acceptance.core.deadlines import AT_REST
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.undisturbed import pod_findings
 from acceptance.provision.release import Release
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.availability import failure_reason
 from acceptance.traffic.machine_load import StarvedMachineError, describe
-from acceptance.traffic.plans import new_token, page_views, task_writes
+from acceptance.traffic.plans import Plan, new_token, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan
 
 PAUSES = (1.0, 2.0, 5.0, 10.0)
 """Seconds that a connection is idle: a person reads a page for that long, and common servers close after 5 s."""

@@ -17,7 +17,7 @@ from acceptance.checks.isolation import confinement_findings, declared_mounts, u
 from acceptance.core.deadlines import REQUEST
 from acceptance.core.fields import Object, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import COMPONENTS
-from acceptance.kube.status import pods_of
+from acceptance.kube.status import pods_of, running_containers
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway, service_host
 from acceptance.provision.provisioner import Provisioner
@@ -42,9 +42,9 @@ def release_pods(release: Release) -> list[Object]:
 def node_view(ready_release: Release, cluster: Cluster) -> NodeView:
     """The release's running containers. Each must be seen, and its user be able to write to its emptyDirs."""
     cluster.require_capability("node")
-    before = isolation.identifiers(pods := release_pods(ready_release))
+    before = running_containers(pods := release_pods(ready_release))
     view = isolation.read_containers(cluster, pods)
-    after = isolation.identifiers(release_pods(ready_release))
+    after = running_containers(release_pods(ready_release))
     expected = {(name_of(pod), name) for identifier, (pod, name) in before.items() if identifier in after}
     unseen = expected - {(name_of(each.pod), each.name) for each in view.containers}
     if not expected or unseen:
@@ -85,7 +85,7 @@ def release_services(release: Release) -> list[Object]:
 
 
 @pytest.fixture(scope="module")
-def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisioner) -> list[OpenPort]:
+def open_node_ports(node_view: NodeView, ready_release: Release, provisioner: Provisioner) -> list[OpenPort]:
     """The ports of the release that are open on an address of a node.
 
     The kubelet's port, which is open on every node, shows that each place can connect at all.
@@ -113,13 +113,13 @@ def exposed(node_view: NodeView, ready_release: Release, provisioner: Provisione
 
 @pytest.mark.rule("SCY-05")
 def test_every_port_is_closed_on_the_node(
-    exposed: Sequence[OpenPort], node_view: NodeView, ready_release: Release
+    open_node_ports: Sequence[OpenPort], node_view: NodeView, ready_release: Release
 ) -> None:
     findings = [
         Finding(
             "SCY-05", each.meaning.partition(" ")[0], f"{each.address}:{each.port}", "closed", f"open to {each.source}"
         )
-        for each in exposed
+        for each in open_node_ports
     ]
     for container in node_view.containers:
         network = node_view.namespaces[text_at(container.pod, "spec.nodeName")]["net"]

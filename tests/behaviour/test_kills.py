@@ -17,9 +17,10 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import WaitError
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.recovery import uids, wait_replaced, wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import Step, StepResult, run_step
 from acceptance.kube.status import is_ready, pods_of, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
@@ -74,7 +75,7 @@ class PodKills:
     """The conversation's first turn, and that after each recovery of the backend; none if it can't be continued."""
 
     def ledger(self, traffic: str, what: str) -> Ledger:
-        """The settled ledger; raises `Untested` if the release's database is not the run's."""
+        """The ledger, compared with PostgreSQL; raises `Untested` if the release's database is not the run's."""
         label = f"{traffic}: {what}"
         if label not in self.experiment.ledgers:
             raise Untested(f"the ledger of {label} could not be compared with PostgreSQL, or no write was acknowledged")
@@ -145,6 +146,7 @@ def pod_kills(
     writer: User,
     reader: User,
 ) -> PodKills:
+    """Pods are deleted and processes killed in turn, under traffic, during a conversation."""
     plans = {
         "backend": task_writes(writer, WRITES_PER_SECOND),
         "frontend": page_views(reader, PAGES_PER_SECOND),

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from requests import Response
 
-from acceptance.client import port_forward
+from acceptance.client import notes_port_forward
 from acceptance.client.user import User
 from acceptance.core.deadlines import UNINSTALLED
 from acceptance.core.fields import at, name_of
@@ -40,13 +40,13 @@ def listed(cluster: Cluster, namespace: str) -> set[str]:
 @pytest.mark.rule("CHT-12")
 def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None:
     notes = ready_release.helm.notes()
-    commands = port_forward.frontend_port_forwards(notes, ready_release.target)
+    commands = notes_port_forward.frontend_port_forwards(notes, ready_release.target)
     assert commands, f"NOTES.txt prints no kubectl port-forward command to the frontend:\n{notes}"
 
     def is_page(answer: Response) -> bool:
         return answer.status_code < SERVER_ERROR and "text/html" in answer.headers.get("Content-Type", "")
 
-    command, answer = port_forward.first_answer(commands, "/", is_page, follow_redirects=True)
+    command, answer = notes_port_forward.first_answer(commands, "/", is_page, follow_redirects=True)
     actual = f"{answer.status_code} with {answer.headers.get('Content-Type', 'no Content-Type')}"
     assert is_page(answer), f"expected an HTML page through {command.command!r}, got {actual}"
 

@@ -1,4 +1,4 @@
-"""Containers at their limits: one beyond its memory is ended alone, one at its CPU limit slows alone."""
+"""Containers at their limits: only the one beyond its memory limit is killed, only the one at its CPU limit slows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from acceptance.core.fields import Object, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.limits import (
     EXCESS,
     CpuLoad,
@@ -27,15 +27,15 @@ from acceptance.experiments.limits import (
     restart_counts,
     slowdown_findings,
 )
-from acceptance.experiments.pressure import exhaust_memory, limits_of, most_cores, use_cpu
+from acceptance.experiments.pressure import cores_of_largest_node, exhaust_memory, limits_of, use_cpu
 from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
-from acceptance.traffic.plans import page_views, task_writes, to_pod
-from acceptance.traffic.sampler import Plan
+from acceptance.traffic.plans import Plan, page_views, task_writes, to_pod
 
 CPU_SECONDS = 8.0
-"""80 periods of the kernel's, and 64 requests to each pod."""
+"""80 of the kernel's scheduling periods, and 64 requests to each pod."""
 SETTLING_SECONDS = 2.0
 """Requests that waited for the loaded container are answered before the next load."""
 PER_SECOND = 8.0
@@ -98,9 +98,10 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
+    """Each component is loaded to its CPU limit, and afterwards each beyond its memory limit."""
     cluster = experiments.release.cluster
     cluster.require_capability("node")
-    cores = most_cores(cluster)
+    cores = cores_of_largest_node(cluster)
     with experiments.experiment("limits", **plans(experiments, writer, reader)) as experiment:
         experiment.availability = False
         dwell(SETTLING_SECONDS, "the first requests open connections")

@@ -14,11 +14,12 @@ from acceptance.core.deadlines import LIVENESS, POD_REPLACED, STARTED, Deadline
 from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.faults import kill, paused_container
 from acceptance.experiments.probes import detection_deadline, probe_times, require_probe
 from acceptance.experiments.recovery import current, wait_container_started, wait_readiness
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import container_status, grace_period, restarts, restarts_of
 from acceptance.report.results import Limit, RecordMeasurement
 

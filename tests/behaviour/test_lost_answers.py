@@ -1,4 +1,4 @@
-"""Writes are stored, but their backend dies before it answers: the frontend must not send them again."""
+"""Writes are stored, but the backend pod dies before it answers: the frontend must not send them again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from acceptance.core.fields import Object
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.experiments.database_faults import commits_unanswered
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.faults import delete
 from acceptance.experiments.recovery import uids, wait_replaced
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import is_ready
 from acceptance.provision.database import Database
 from acceptance.traffic.changes import is_accepted

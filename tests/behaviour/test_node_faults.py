@@ -28,14 +28,15 @@ from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import SKIPPED, Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.recovery import wait_moved
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import is_ready, is_terminating, pods_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.outages import OutageBound
-from acceptance.traffic.plans import page_views, task_writes
-from acceptance.traffic.sampler import Plan, Sampler
+from acceptance.traffic.plans import Plan, page_views, task_writes
+from acceptance.traffic.sampler import Sampler
 
 pytestmark = pytest.mark.experiment(last=True)
 WRITES_PER_SECOND = 5.0
@@ -131,7 +132,7 @@ def spread_again(experiments: ExperimentRunner) -> None:
 
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
-def drained(experiments: ExperimentRunner, writer: User, reader: User, sampler: Sampler) -> NodeFault:
+def node_drain(experiments: ExperimentRunner, writer: User, reader: User, sampler: Sampler) -> NodeFault:
     """A node is drained, as `kubectl drain` does it."""
     cluster, node = experiments.release.cluster, chosen_node(experiments, sampler)
     with experiments.experiment("node drained", **plans(writer, reader)) as experiment:
@@ -150,7 +151,7 @@ def drained(experiments: ExperimentRunner, writer: User, reader: User, sampler: 
 
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
-def lost(experiments: ExperimentRunner, writer: User, reader: User, sampler: Sampler) -> NodeFault:
+def node_loss(experiments: ExperimentRunner, writer: User, reader: User, sampler: Sampler) -> NodeFault:
     """A node is lost: everything on it ends at once, and it comes back when its pods have been replaced."""
     cluster, node = experiments.release.cluster, chosen_node(experiments, sampler)
     with experiments.experiment("node lost", **plans(writer, reader)) as experiment:
@@ -196,52 +197,52 @@ def outage_findings(
 
 
 @pytest.mark.rule("STA-09")
-def test_node_can_be_drained(drained: NodeFault) -> None:
+def test_node_can_be_drained(node_drain: NodeFault) -> None:
     """No PodDisruptionBudget keeps a pod on it."""
-    drained.evicted.raise_if_failed()
+    node_drain.evicted.raise_if_failed()
 
 
 @pytest.mark.rule("STA-09")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_pods_of_a_drained_node_move_in_time(
-    drained: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
+    node_drain: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
 ) -> None:
-    judge_recovery(drained, component, moved_in(drained.pods), record_measurement)
+    judge_recovery(node_drain, component, moved_in(node_drain.pods), record_measurement)
 
 
 @pytest.mark.rule("STA-09")
 def test_drained_node_fails_only_requests_without_another_pod(
-    drained: NodeFault, experiments: ExperimentRunner, record_measurement: RecordMeasurement
+    node_drain: NodeFault, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
     """No request fails while a pod of the component is Ready on another node."""
     kept = OutageBound(0.0, "a pod that is evicted answers until no request reaches it")
-    deadline = moved_in(drained.pods)
+    deadline = moved_in(node_drain.pods)
     moved = OutageBound(deadline.seconds, deadline.source)
-    bounds = {name: kept if drained.keeps_a_pod(experiments, name) else moved for name in COMPONENTS}
-    report_findings(outage_findings(drained, bounds, record_measurement), experiments.target)
+    bounds = {name: kept if node_drain.keeps_a_pod(experiments, name) else moved for name in COMPONENTS}
+    report_findings(outage_findings(node_drain, bounds, record_measurement), experiments.target)
 
 
 @pytest.mark.rule("STA-09")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_pods_of_a_lost_node_are_replaced(
-    lost: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
+    node_loss: NodeFault, component: ComponentName, record_measurement: RecordMeasurement
 ) -> None:
-    judge_recovery(lost, component, PODS_OF_LOST_NODE_REPLACED, record_measurement)
+    judge_recovery(node_loss, component, PODS_OF_LOST_NODE_REPLACED, record_measurement)
 
 
 @pytest.mark.rule("STA-09")
 def test_outage_of_a_lost_node_ends(
-    lost: NodeFault, experiments: ExperimentRunner, record_measurement: RecordMeasurement
+    node_loss: NodeFault, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
     """With a pod on another node, when the cluster notices the loss; else when the pods are replaced."""
     noticed = OutageBound(NODE_LOSS_NOTICED.seconds + ENDPOINT_GONE.seconds, NODE_LOSS_NOTICED.source)
     replaced = OutageBound(PODS_OF_LOST_NODE_REPLACED.seconds, PODS_OF_LOST_NODE_REPLACED.source)
-    bounds = {name: noticed if lost.keeps_a_pod(experiments, name) else replaced for name in COMPONENTS}
-    report_findings(outage_findings(lost, bounds, record_measurement), experiments.target)
+    bounds = {name: noticed if node_loss.keeps_a_pod(experiments, name) else replaced for name in COMPONENTS}
+    report_findings(outage_findings(node_loss, bounds, record_measurement), experiments.target)
 
 
 @pytest.mark.rule("PER-05")
-@pytest.mark.parametrize("fault", ["drained", "lost"])
+@pytest.mark.parametrize("fault", ["node_drain", "node_loss"])
 def test_no_acknowledged_write_is_lost_with_a_node(
     fault: str, request: pytest.FixtureRequest, experiments: ExperimentRunner
 ) -> None:

@@ -19,7 +19,8 @@ from acceptance.core.fields import name_of, text_at
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import is_ready, restarts_of
 from acceptance.provision.database import Database
 from acceptance.report.results import Limit, RecordMeasurement
@@ -36,7 +37,7 @@ MIN_WRITES = 5
 
 
 @dataclass
-class Writer:
+class TaskWriter:
     """Adds tasks one after the other until a request fails, and notes which were acknowledged."""
 
     user: User
@@ -106,7 +107,7 @@ def node_restart(experiments: ExperimentRunner, writer: User, database: Database
     """The nodes restart while tasks are added."""
     cluster, target = experiments.release.cluster, experiments.target
     cluster.require_capability("node-restart")
-    adding = Writer(writer)
+    adding = TaskWriter(writer)
     with experiments.experiment("node restart") as experiment:
         experiment.restarts_nodes = True
         before = {

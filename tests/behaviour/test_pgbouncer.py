@@ -12,7 +12,8 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.user import User
 from acceptance.core.redaction import redactor
-from acceptance.experiments.experiment import ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.provision import pgbouncer
 from acceptance.provision.database import NAME, Database
 from acceptance.provision.pgbouncer import Pooler
@@ -24,7 +25,7 @@ WRITERS = 12
 
 
 @dataclass(frozen=True)
-class Pooled:
+class PooledRelease:
     """The release's pooler, and how the rollout to its address ended."""
 
     pooler: Pooler
@@ -32,7 +33,9 @@ class Pooled:
 
 
 @pytest.fixture(scope="module")
-def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Database) -> Iterator[Pooled]:
+def pooled_release(
+    experiments: ExperimentRunner, provisioner: Provisioner, database: Database
+) -> Iterator[PooledRelease]:
     """The release on the pooled address, which its migration uses too."""
     path = experiments.target.values.database_url
     if path is None:
@@ -43,20 +46,20 @@ def pooled(experiments: ExperimentRunner, provisioner: Provisioner, database: Da
         with experiment.disturbance(restarts=False):
             experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
             rollout = experiment.wait_for("rollout", experiments.wait_rolled_out)
-        yield Pooled(pooler, rollout)
+        yield PooledRelease(pooler, rollout)
     pooler.server.remove()
 
 
 @pytest.mark.rule("PER-01")
 def test_application_works_through_a_pooler(
-    pooled: Pooled, users: Callable[[], User], database: Database, experiments: ExperimentRunner
+    pooled_release: PooledRelease, users: Callable[[], User], database: Database, experiments: ExperimentRunner
 ) -> None:
     """The specification names no pooler, so that this is advice on targets that are not strict."""
     target = experiments.target
     object_ = f"Deployment/{target.component('backend').deployment}"
     findings = []
     try:
-        pooled.rollout.raise_if_failed()
+        pooled_release.rollout.raise_if_failed()
         assert_tasks_are_stored(users())
     except AssertionError as error:
         expected = "a rollout, and each write stored"
@@ -65,7 +68,7 @@ def test_application_works_through_a_pooler(
         with database.admin() as connection:
             query = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = %s"
             callers = sorted(str(host) for (host,) in connection.execute(query, [NAME]).fetchall())
-        address = pooled.pooler.server.address()
+        address = pooled_release.pooler.server.address()
         if callers != [address]:
             findings.append(Finding("PER-01", object_, "connections to PostgreSQL", f"from {address}", f"{callers}"))
     report_findings(of_derived_part(findings, target), target)

@@ -1,4 +1,4 @@
-"""The pages' forms without scripts: they do what their buttons say, for who is signed in, or tell why not."""
+"""The pages' forms without scripts: for a signed-in user they do what their buttons say, or explain why not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def visitor(ready_release: Release, user: User) -> Visitor:
 
 
 @pytest.fixture
-def stranger(ready_release: Release, gateway: Gateway) -> Visitor:
+def new_visitor(ready_release: Release, gateway: Gateway) -> Visitor:
     """The browser of somebody who is not signed in."""
     return Visitor(ready_release, gateway, {})
 
@@ -44,9 +44,9 @@ def task_rows(postgres: Connection[Any], user: User, title: str) -> list[Row]:
 def test_form_adds_completes_and_deletes_a_task(
     visitor: Visitor, user: User, admin_connection: Connection[Any]
 ) -> None:
-    """Of two tasks of one title's beginning, one is completed, opened and deleted by its own buttons.
+    """Of two tasks whose titles begin alike, one is completed, opened and deleted by its own buttons.
 
-    The form to complete it that an older tab still shows does not open it again.
+    An older tab's form for completing it does not open it again.
     """
     screens, tables = visitor.screens, user.target.tables
     title = f'by form {secrets.token_hex(6)} & "é" <b>'
@@ -69,7 +69,7 @@ def test_form_adds_completes_and_deletes_a_task(
     check_states(completed=True)
     if (reopening := screens.completion(title, completed=False)) is not None:
         now = visitor.form(screens.tasks, reopening)
-        # A form that states the state can be sent twice; one that turns the state over is the same in both states.
+        # A form that states the state can be sent twice; one that toggles the state is the same in both states.
         if (set(earlier.entries) & set(same.entries)) - set(now.entries):
             visitor.submit(earlier, screens.tasks)
             check_states(completed=True)
@@ -130,8 +130,8 @@ def test_form_with_bad_input_says_why_and_stores_nothing(
     answer = visitor.press(screens.tasks, screens.add_button, {screens.new_task: title})
     assert_refused(visitor, answer, "one character too many")
     if answer.status_code not in SEE_OTHER:
-        said = explains(answer) and (not answer.ok or Document(answer.text).text != before)
-        assert said, f"expected an explanation, got {describe(user.target, answer)}"
+        explained = explains(answer) and (not answer.ok or Document(answer.text).text != before)
+        assert explained, f"expected an explanation, got {describe(user.target, answer)}"
     location = answer.headers.get("Location", "")
     assert screens.sign_in not in location, f"expected the user to stay signed in, got {location}"
     assert not task_rows(admin_connection, user, title), "expected no row of the refused title"
@@ -169,17 +169,17 @@ def test_form_of_another_site_has_no_effect(visitor: Visitor, user: User, admin_
 
 
 @pytest.mark.rule("STA-05")
-def test_form_of_a_stranger_leads_to_sign_in(
-    visitor: Visitor, stranger: Visitor, user: User, admin_connection: Connection[Any]
+def test_form_without_a_session_leads_to_sign_in(
+    visitor: Visitor, new_visitor: Visitor, user: User, admin_connection: Connection[Any]
 ) -> None:
     """A form that was opened while signed in, sent without the session and with a bad one."""
     screens = visitor.screens
     form = visitor.form(screens.tasks, screens.add_button)
     page = visitor.gateway.url("frontend", screens.tasks)
     for cookies in ({}, {user.target.auth.cookie: f"{user.token}x"}):
-        stranger.cookies = cookies
-        title = f"of a stranger {secrets.token_hex(6)}"
-        answer = post(visitor.gateway, form, page, form.labelled({screens.new_task: title}), stranger.headers())
+        new_visitor.cookies = cookies
+        title = f"without a session {secrets.token_hex(6)}"
+        answer = post(visitor.gateway, form, page, form.labelled({screens.new_task: title}), new_visitor.headers())
         described = describe(user.target, answer)
         location = answer.headers.get("Location", "")
         assert answer.status_code in SIGNED_OUT, f"expected {screens.sign_in}, got {described}"
@@ -189,28 +189,28 @@ def test_form_of_a_stranger_leads_to_sign_in(
 
 
 @pytest.mark.rule("SCY-10")
-def test_account_forms_sign_up_out_and_in(stranger: Visitor) -> None:
-    """And not in with another password; each page has its form if one has it."""
-    target, screens, account = stranger.target, stranger.screens, random_account()
+def test_account_forms_sign_up_out_and_in(new_visitor: Visitor) -> None:
+    """Another password does not sign in. If the sign-up page has its form without scripts, the sign-in page has too."""
+    target, screens, account = new_visitor.target, new_visitor.screens, random_account()
     name, email, password = account["name"], account["email"], f" {account['password']} "
     redactor.add(password)
     entered = {screens.name: name, screens.email: email, screens.password: password}
-    shown = stranger.shown(stranger.press_within_limit(screens.sign_up, screens.sign_up_button, entered))
-    if not stranger.session:  # signing up need not sign in
+    shown = new_visitor.shown(new_visitor.press_within_limit(screens.sign_up, screens.sign_up_button, entered))
+    if not new_visitor.session:  # signing up need not sign in
         entered = {screens.email: email, screens.password: password}
-        shown = stranger.shown(stranger.press_within_limit(screens.sign_in, screens.sign_in_button, entered))
-    assert stranger.session, f"expected a session after sign-up, got {shown[:200]}"
-    redactor.add(stranger.session)
-    assert stranger.read(screens.tasks).ok, "expected the page of tasks after sign-up"
-    stranger.press(screens.tasks, screens.sign_out_button)
-    assert not stranger.session, "expected sign-out to clear the session's cookie"
-    assert stranger.has_form(screens.sign_in, screens.sign_in_button), "expected a form to sign in, as to sign up"
+        shown = new_visitor.shown(new_visitor.press_within_limit(screens.sign_in, screens.sign_in_button, entered))
+    assert new_visitor.session, f"expected a session after sign-up, got {shown[:200]}"
+    redactor.add(new_visitor.session)
+    assert new_visitor.read(screens.tasks).ok, "expected the page of tasks after sign-up"
+    new_visitor.press(screens.tasks, screens.sign_out_button)
+    assert not new_visitor.session, "expected sign-out to clear the session's cookie"
+    assert new_visitor.has_form(screens.sign_in, screens.sign_in_button), "expected a form to sign in, as to sign up"
     for attempt, ok in ((f"{password}x", False), (password.strip(), False), (password, True)):
         redactor.add(attempt)
         entered = {screens.email: email, screens.password: attempt}
-        answer = stranger.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
+        answer = new_visitor.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
         token = session_token(target, answer)
         assert bool(token) == ok, f"sign-in by form: expected a session {ok}, got {describe(target, answer)}"
         assert ok or explains(answer), f"expected an explanation, got {describe(target, answer)}"
-    redactor.add(stranger.session)
-    assert stranger.read(screens.tasks).ok, "expected a session after sign-in"
+    redactor.add(new_visitor.session)
+    assert new_visitor.read(screens.tasks).ok, "expected a session after sign-in"

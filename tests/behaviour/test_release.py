@@ -25,9 +25,8 @@ def test_pods_are_ready_within_three_minutes(
             release = f"Release/{target.chart.release}"
             found = [Finding("CHT-11", release, "helm install", "accepted", f"refused: {installation.summary}")]
             report_findings(found, target)
-    ready: Release = request.getfixturevalue(
-        "ready_release"
-    )  # not as an argument: unready pods are a finding, not a setup error
+    # Not as an argument: unready pods are a finding, not a setup error.
+    ready: Release = request.getfixturevalue("ready_release")
     if ready.installed_at is None:
         raise Untested("the release was not installed by this run")
     deployments = {name_of(item): item for item in ready.objects.list("Deployment").objects}

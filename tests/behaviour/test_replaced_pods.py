@@ -11,7 +11,8 @@ from acceptance.checks.isolation import RunningContainer, user_findings
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
 from acceptance.core.target import COMPONENTS
 from acceptance.experiments import faults
-from acceptance.experiments.experiment import ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.volumes import (
     Marker,
     find_markers,
@@ -22,6 +23,7 @@ from acceptance.experiments.volumes import (
     wait_gone,
     write_markers,
 )
+from acceptance.kube.status import container_id
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,13 @@ class ReplacedPods:
 def init_containers(pod: Object) -> dict[str, str]:
     """The pod's init containers by name, with their identifiers in the runtime."""
     return {
-        text_at(status, "name"): text_at(status, "containerID").rpartition("://")[2]
-        for status in mappings_at(pod, "status.initContainerStatuses")
+        text_at(status, "name"): container_id(status) for status in mappings_at(pod, "status.initContainerStatuses")
     }
 
 
 @pytest.fixture(scope="module")
 def replaced_pods(experiments: ExperimentRunner) -> ReplacedPods:
+    """A pod of each component with marked volumes is deleted and replaced."""
     cluster = experiments.release.cluster
     cluster.require_capability("node")
     parts = [experiments.target.component(name) for name in COMPONENTS]

@@ -17,8 +17,9 @@ from acceptance.core.fields import name_of
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, ComponentName
 from acceptance.core.wait import dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.undisturbed import MIN_REQUESTS, latency_findings, slowest
 from acceptance.provision.cluster import Cluster
 from acceptance.report.results import Limit, RecordMeasurement
@@ -57,11 +58,12 @@ class Rest:
 def rest(experiments: ExperimentRunner, cluster: Cluster, writer: User, reader: User) -> Rest:
     """Tasks are written and pages read, on new connections, so that each pod gets its share."""
     plans = {"backend": task_writes(writer), "frontend": page_views(reader)}
+    plans = {name: replace(plan, reused_share=0.0) for name, plan in plans.items()}
     replicas = max(experiments.target.component(name).replicas for name in COMPONENTS)
     seconds = max(SECONDS, 1.5 * MIN_REQUESTS * replicas / PER_SECOND)
     reads_nodes = "node" in cluster.capabilities
     held, moments = [], []
-    with experiments.experiment("rest", **{k: replace(v, reused_share=0.0) for k, v in plans.items()}) as experiment:
+    with experiments.experiment("rest", **plans) as experiment:
         for pause in (WARM_UP, seconds / 2, seconds / 2):
             dwell(pause, "nothing is disturbed")
             pods = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]

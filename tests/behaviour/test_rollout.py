@@ -11,9 +11,10 @@ from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import bounds_findings, image_tag_path, ready_since, revisions, turnover
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
 from acceptance.kube.history import GapError
 from acceptance.provision.images import BuiltImage

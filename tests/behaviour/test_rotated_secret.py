@@ -17,8 +17,9 @@ from acceptance.core.interval import Interval
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.wait import POLL_SECONDS, dwell
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.settings import (
     MIN_SECONDS,
     Change,

@@ -44,13 +44,14 @@ class SecondRelease:
 
 
 @pytest.fixture(scope="module")
-def second(
+def second_installation(
     ready_release: Release,
     database: Database,
     images: dict[str, BuiltImage],
     gateway: Gateway,
     provisioner: Provisioner,
 ) -> Iterator[SecondRelease]:
+    """The chart a second time beside the release, on an empty database; its pods need not have become Ready."""
     name = f"second_{secrets.token_hex(4)}"
     with database.empty(name, redactor.add) as empty:
         inputs = ReleaseInputs(images, empty.url, database.ca, provisioner.model().base_url)
@@ -71,16 +72,16 @@ def page_with_tasks(user: User) -> str:
 
 
 @pytest.mark.rule("REL-04")
-def test_second_release_shows_a_task_of_its_own_backend(second: SecondRelease, user: User) -> None:
+def test_second_release_shows_a_task_of_its_own_backend(second_installation: SecondRelease, user: User) -> None:
     """The page is compared with the first release's, which must show a task in its HTML."""
     title = f"elsewhere {secrets.token_hex(6)}"
     user.add_task(title)
     if title not in page_with_tasks(user):
         raise Untested("the first release's page of tasks does not show a task in its HTML")
-    second.require_ready()
-    release = second.release
-    wait_answered(second.gateway, "frontend")
-    person = sign_up(release.target, second.gateway, release.origin, redactor.add)
+    second_installation.require_ready()
+    release = second_installation.release
+    wait_answered(second_installation.gateway, "frontend")
+    person = sign_up(release.target, second_installation.gateway, release.origin, redactor.add)
     person.add_task(title)
     page = page_with_tasks(person)
     findings = []
@@ -94,18 +95,20 @@ def test_second_release_shows_a_task_of_its_own_backend(second: SecondRelease, u
 
 @pytest.mark.rule("REL-04")
 def test_second_release_serves_a_person_in_the_browser(
-    second: SecondRelease, toolchain: Toolchain, record_evidence: Callable[[str, str | bytes], Path]
+    second_installation: SecondRelease, toolchain: Toolchain, record_evidence: Callable[[str, str | bytes], Path]
 ) -> None:
-    target = second.release.target
+    target = second_installation.release.target
     if target.screens is None:
         raise Untested("the target names no screens")
-    second.require_ready()
-    wait_answered(second.gateway, "frontend")
+    second_installation.require_ready()
+    wait_answered(second_installation.gateway, "frontend")
     email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
     redactor.add(password)
     title = f"typed elsewhere {secrets.token_hex(4)}"
-    with launch(toolchain.browser, second.gateway) as browser, browser.new_context() as context:
-        person = BrowserUser(target, target.screens, second.release.origin, context.new_page(), record_evidence)
+    with launch(toolchain.browser, second_installation.gateway) as browser, browser.new_context() as context:
+        person = BrowserUser(
+            target, target.screens, second_installation.release.origin, context.new_page(), record_evidence
+        )
         try:
             person.sign_up("Ada Person", email, password)
             person.click(person.link(target.screens.tasks_link))
@@ -119,19 +122,19 @@ def test_second_release_serves_a_person_in_the_browser(
 
 
 @pytest.mark.rule("STA-04")
-def test_users_sign_in_behind_an_ingress_with_tls(second: SecondRelease) -> None:
+def test_users_sign_in_behind_an_ingress_with_tls(second_installation: SecondRelease) -> None:
     """The session's cookie then has the attribute Secure, and often another name."""
-    target = second.release.target
+    target = second_installation.release.target
     path = target.values.public_url
     if path is None:
         raise Untested("the target names no value for the public URL")
-    second.require_ready()
-    url = second.release.origin.replace("http://", "https://", 1)
-    release = replace(second.release, values=set_paths(second.release.values, {path: url}))
+    second_installation.require_ready()
+    url = second_installation.release.origin.replace("http://", "https://", 1)
+    release = replace(second_installation.release, values=set_paths(second_installation.release.values, {path: url}))
     release.upgrade()
     release.wait_ready()
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": urlsplit(url).netloc}
-    gateway = replace(second.gateway, headers=forwarded)
+    gateway = replace(second_installation.gateway, headers=forwarded)
     wait_answered(gateway, "frontend")
     person = sign_up(target, gateway, release.origin, redactor.add)
     title = f"encrypted {secrets.token_hex(6)}"

@@ -21,7 +21,7 @@ from acceptance.client.user import random_account, user_id
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
 from acceptance.kube.pod_templates import Container
-from acceptance.provision.containers import render
+from acceptance.provision.container_provisioner import render
 from acceptance.provision.database import PORT
 from acceptance.provision.gateway import service_url
 from acceptance.provision.images import BuiltImage

@@ -15,9 +15,9 @@ from acceptance.client import prompts
 from acceptance.client.answers import describe, json_of
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
+from acceptance.client.odd_texts import ODD_TEXTS, odd_text
 from acceptance.client.pods import origins
 from acceptance.client.rows import changed_tables, rows, user_rows
-from acceptance.client.texts import ODD_TEXTS, odd_text
 from acceptance.client.user import User, send
 from acceptance.core.fields import text_at
 from acceptance.core.target import Api
@@ -278,8 +278,8 @@ def message_findings(
     api, tables = user.target.api, user.target.tables
     with prompts.recorded(model) as bodies:
         answer = user.send_message(text, conversation)
-    heard = prompts.messages(prompts.longest(bodies))[-1:]
-    found = {"request to the model": [text for role, text in heard if role == "user"]}
+    received = prompts.messages(prompts.longest(bodies))[-1:]
+    found = {"request to the model": [text for role, text in received if role == "user"]}
     if api.conversation_field:
         conversation = user.conversation_of(answer)
         stored = rows(postgres, tables.message, {tables.message_conversation: conversation})

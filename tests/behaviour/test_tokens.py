@@ -31,18 +31,20 @@ OK = 200
 
 
 @pytest.fixture(scope="module")
-def text() -> str:
+def protected_text() -> str:
     """What every text of the resources contains, and nothing else does."""
     return f"protected {secrets.token_hex(6)}"
 
 
 @pytest.fixture(scope="module")
-def resources(user: User, text: str) -> UserResources:
-    return require_resources(user, text)
+def resources(user: User, protected_text: str) -> UserResources:
+    """What the user has, with the text that no other user may read."""
+    return require_resources(user, protected_text)
 
 
 @pytest.fixture(scope="module")
 def forge(ready_release: Release, user: User, other_user: User) -> Forge:
+    """Makes tokens from the user's, with the release's signing key."""
     return Forge(user, other_user, secret(ready_release, ready_release.target.secret.auth_secret))
 
 
@@ -117,7 +119,7 @@ def test_other_users_path_is_refused_everywhere(
     other_user: User,
     admin_connection: Connection[Any],
 ) -> None:
-    """A path without the user and without a resource is the token's own user's: it is no other's."""
+    """Paths that name neither a user nor a resource belong to the token's own user, and are left out."""
     tested = [each for each in endpoints(target.api, resources, "never") if each.names or user.id in each.path]
     assert tested, "no endpoint has the identifier of a user or of a resource"
     headers = other_user.authorization
@@ -129,7 +131,7 @@ def test_other_users_path_is_refused_everywhere(
 
 @pytest.mark.rule("STA-04", "STA-05")
 def test_newly_signed_token_is_accepted(forge: Forge, user: User) -> None:
-    """The control of the invalid tokens: a token without a sign-in, signed with the release's key, is valid."""
+    """The control for the invalid tokens: a token that the suite signs with the release's key is valid."""
     answer = user.call("GET", user.path(user.target.api.tasks), headers=user.token_header(forge.reissued()))
     assert answer.status_code == 200, f"a token signed with the release's key: expected 200, got {answer.status_code}"
 
@@ -189,7 +191,7 @@ def test_token_of_a_deleted_user_reads_nothing(
     user: User,
     forge: Forge,
     resources: UserResources,
-    text: str,
+    protected_text: str,
     admin_connection: Connection[Any],
 ) -> None:
     """A stateless token outlives its user: no request with it fails in the server, or shows anything of others."""
@@ -200,7 +202,7 @@ def test_token_of_a_deleted_user_reads_nothing(
     with assert_rows_unchanged(admin_connection, user):
         for each in endpoints(target.api, gone, "never"):
             answer = send(gateway, each.method, gateway.url("backend", each.path), headers=headers, json=each.body)
-            if answer.status_code >= 500 or text in answer.text:
+            if answer.status_code >= 500 or protected_text in answer.text:
                 expected = "no error of the server, and nothing of other users"
                 findings.append(Finding("STA-05", each.route, "deleted user", expected, describe(target, answer)))
     report_findings(findings, target)

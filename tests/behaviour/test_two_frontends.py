@@ -16,7 +16,8 @@ from acceptance.client.pods import origins
 from acceptance.client.tokens import kept_cookies, secrets_in, token_in
 from acceptance.client.user import User, answer_within_rate_limit, send
 from acceptance.core.redaction import redactor
-from acceptance.experiments.experiment import Experiment, ExperimentRunner, WaitResult
+from acceptance.experiments.experiment import Experiment, WaitResult
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.traffic.plans import new_token
 
 REPLICAS = 2

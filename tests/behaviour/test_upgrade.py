@@ -11,9 +11,10 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.target import COMPONENTS
-from acceptance.experiments.experiment import Experiment, ExperimentRunner
+from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
+from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
 from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.images import BuiltImage
@@ -68,7 +69,7 @@ def upgrades(
     previous: PreviousChart,
     rebuilt_images: dict[str, BuiltImage],
 ) -> Upgrades:
-    """The previous chart with other images, then this one, back, and this one again with the values of then."""
+    """To the previous chart with other images, to this chart, back, and to this chart again with the reused values."""
     helm = experiments.release.helm
     tags = {image_tag_path(experiments.target, name): image.tag for name, image in rebuilt_images.items()}
     plans = {"backend": task_writes(writer, WRITES_PER_SECOND), "frontend": page_views(reader, PAGES_PER_SECOND)}

@@ -29,17 +29,17 @@ from acceptance.provision.release import Release
 Read = Callable[[], Response]
 OK = 200
 SHARED = "shared"
-"""What begins the text of every resource here, whoever owns it, and is the name of a tag of every user."""
+"""The start of the text of every user's resources, and the name of a tag of every user."""
 READERS = 5
 """How often each of two users reads at the same moment."""
 ROUNDS = 3
 CONVERSATIONS = "conversations"
-"""The list that need not show the text of what it lists."""
+"""The list that need not show the texts of its items."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A user, and resources whose text contains a marker that nobody else's has."""
+    """A user, and resources whose text contains a marker of this user alone."""
 
     user: User
     marker: str

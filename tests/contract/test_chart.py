@@ -11,7 +11,7 @@ from requests import Response
 from acceptance import checks
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
-from acceptance.client import port_forward
+from acceptance.client import notes_port_forward
 from acceptance.core.fields import at, object_ref
 from acceptance.core.target import Target
 from acceptance.core.values import set_paths
@@ -39,6 +39,7 @@ class ReleaseWithNamespace:
 
 @pytest.fixture(scope="module")
 def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[ReleaseWithNamespace]:
+    """A release that makes its own namespace, upgraded once with the same values."""
     target, cluster = release.target, release.cluster
     cluster.require_capability("releases")
     paths = target.values
@@ -81,8 +82,8 @@ def test_upgrade_keeps_the_namespace_and_what_is_in_it(
 
 
 @pytest.mark.rule("CHT-12")
-def test_command_of_the_notes(release_at_rest: Release, target: Target) -> None:
-    commands = port_forward.frontend_port_forwards(release_at_rest.helm.notes(), target)
+def test_port_forward_of_the_notes_is_answered(release_at_rest: Release, target: Target) -> None:
+    commands = notes_port_forward.frontend_port_forwards(release_at_rest.helm.notes(), target)
     if not commands:
         report_findings(
             [Finding("CHT-12", "NOTES.txt", "text", "a kubectl port-forward to the frontend", "none")], target
@@ -93,7 +94,7 @@ def test_command_of_the_notes(release_at_rest: Release, target: Target) -> None:
         return answer.status_code in READY
 
     readiness = target.component("frontend").probes.readiness
-    command, answer = port_forward.first_answer(commands, readiness, is_ready)
+    command, answer = notes_port_forward.first_answer(commands, readiness, is_ready)
     expected = f"2xx or 3xx from {command.command}"
     finding = Finding("CHT-12", "NOTES.txt", "command", expected, str(answer.status_code))
     report_findings([] if is_ready(answer) else [finding], target)

@@ -13,7 +13,7 @@ from acceptance.checks.finding import Untested
 from acceptance.core.target import TargetError, load
 from acceptance.kube.helm import find_helm
 from acceptance.kube.manifests import documents, duplicate_keys
-from mutants.charts import Edit, append, replace
+from mutants.edits import Edit, append, replace
 
 TARGET = load()
 ASSERTIONS = {each.id: each for each in assertions()}

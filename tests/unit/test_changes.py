@@ -11,7 +11,7 @@ import pytest
 
 from acceptance.core.target import DEFAULT_TARGET, load
 from acceptance.traffic import changes
-from acceptance.traffic.changes import Changer, Changes, settle_changes
+from acceptance.traffic.changes import Changer, Changes, reconcile_changes
 from acceptance.traffic.write_ledger import Write
 
 TARGET = load(DEFAULT_TARGET)
@@ -121,7 +121,7 @@ class FakeDatabase:
 
 
 def lost(each: Changes, *texts: str) -> list[str]:
-    ledgers = settle_changes([each], TARGET.tables, FakeDatabase(*texts))  # type: ignore[arg-type]
+    ledgers = reconcile_changes([each], TARGET.tables, FakeDatabase(*texts))  # type: ignore[arg-type]
     return [finding.actual for ledger in ledgers.values() for finding in ledger.findings("PER-05")]
 
 
@@ -139,4 +139,4 @@ def test_lost_update_and_deletion_that_was_not_made_are_found() -> None:
 
 def test_changes_of_which_none_was_acknowledged_prove_nothing() -> None:
     none = Changes("submitted tasks", token="m", writes=[Write("m-0", False)])  # noqa: S106 - a marker
-    assert settle_changes([none], TARGET.tables, FakeDatabase()) == {}  # type: ignore[arg-type]
+    assert reconcile_changes([none], TARGET.tables, FakeDatabase()) == {}  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ from acceptance.core.deadlines import Deadline
 from acceptance.core.target import Api, Target
 from acceptance.core.wait import NotYet, WaitError
 from acceptance.provision.gateway import Gateway, service_url
+from acceptance.traffic.plans import Plan
 from acceptance.traffic.preflight import plan_obstacle
-from acceptance.traffic.sampler import Plan
 from tests.unit.echo_server import EchoServer
 
 

@@ -15,7 +15,7 @@ from acceptance.core.target import load
 from acceptance.kube.secrets import decode
 from acceptance.provision import run as runs
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.containers import ContainerObjects, pod, render, service_names
+from acceptance.provision.container_provisioner import ContainerObjects, pod, render, service_names
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.providers import provider_of
 from acceptance.provision.recipes import recipe

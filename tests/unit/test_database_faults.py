@@ -16,7 +16,7 @@ from acceptance.core.deadlines import Deadline
 from acceptance.core.interval import Interval
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import database_faults
-from acceptance.experiments.connections import excess_findings, most, most_at_once
+from acceptance.experiments.connections import excess_findings, peak, peak_by_name
 from acceptance.experiments.database_outages import Fault, Outage, during, unanswered_findings
 from acceptance.experiments.experiment import SKIPPED
 from acceptance.experiments.polling import polled
@@ -113,12 +113,12 @@ def test_lost_packets_are_those_between_pods_and_database(tmp_path: Path) -> Non
     ids=["there", "never inserted", "locked"],
 )
 def test_packet_rule_is_deleted_if_it_is_there(tmp_path: Path, checked: int, code: int, actions: list[str]) -> None:
-    program, told = tmp_path / "iptables", tmp_path / "told"
-    program.write_text(f'#!/bin/sh\necho "$3" >> {told}\n[ "$3" = -C ] && exit {checked}\nexit 0\n')
+    program, called = tmp_path / "iptables", tmp_path / "called"
+    program.write_text(f'#!/bin/sh\necho "$3" >> {called}\n[ "$3" = -C ] && exit {checked}\nexit 0\n')
     program.chmod(0o755)
     command = ["sh", "-c", database_faults.DELETE, "sh", "FORWARD", "-j", "DROP"]
     assert subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False).returncode == code
-    assert told.read_text().split() == actions
+    assert called.read_text().split() == actions
 
 
 def record(number: int, sent: float, seconds: float, status: int = 201, error: str = "") -> Record:
@@ -162,14 +162,14 @@ def test_requests_in_flight_at_the_fault_count() -> None:
 
 def test_connections_beyond_pool_and_server_are_found() -> None:
     samples = [(1.0, Counter({"api-1": 5, "api-2": 3})), (2.0, Counter({"api-1": 4, "api-2": 6}))]
-    assert most(samples) == Counter({"api-1": 5, "api-2": 6})
-    assert most_at_once(samples) == 10
+    assert peak_by_name(samples) == Counter({"api-1": 5, "api-2": 6})
+    assert peak(samples) == 10
     found = excess_findings("PER-03", samples, {"api-1": 5, "api-2": 5}, promised=10, slots=97)
     assert [(each.object, each.actual) for each in found] == [("Pod/api-2", "6")]
     found = excess_findings("PER-03", samples, {}, promised=9, slots=8)
     assert [each.expected for each in found] == ["at most 9, pool size x pods", "at most 8, the server's slots"]
     with pytest.raises(ValueError, match="empty"):
-        most_at_once([])
+        peak([])
 
 
 def test_polled_values_have_moments_and_errors_are_raised() -> None:

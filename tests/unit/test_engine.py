@@ -132,7 +132,7 @@ def test_client_must_support_buildkit(machine: Machine, version: str, fits: bool
     if fits:
         assert engine.require().buildx is False
         return
-    with pytest.raises(ToolchainError, match="no docker client can build with BuildKit: install the buildx plug-in"):
+    with pytest.raises(ToolchainError, match="no docker client can build with BuildKit: install the buildx plugin"):
         engine.require()
 
 

@@ -17,8 +17,10 @@ from acceptance.core.rules import ROOT
 from acceptance.core.target import Component, Image
 from acceptance.core.wait import WaitError
 from acceptance.experiments import experiment, steps
-from acceptance.experiments.experiment import SKIPPED, BaselineError, Experiment, ExperimentRunner, Traffic
+from acceptance.experiments import runner as runner_module
+from acceptance.experiments.experiment import SKIPPED, Experiment, Traffic
 from acceptance.experiments.repeat import repeat_if_inconclusive
+from acceptance.experiments.runner import BaselineError, ExperimentRunner
 from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
 from acceptance.report import timeline
@@ -27,8 +29,9 @@ from acceptance.report.results import Attempt
 from acceptance.traffic.attribution import Connection
 from acceptance.traffic.availability import Availability, ExpectedRefusals
 from acceptance.traffic.machine_load import LoadSample, MachineLoad, StarvedMachineError
+from acceptance.traffic.plans import Plan, StoredIn
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, SampleRun, StoredIn
+from acceptance.traffic.sampler import SampleRun
 from acceptance.traffic.write_ledger import Ledger, Write, reconcile
 
 COMPONENT = Component(
@@ -97,7 +100,7 @@ def release() -> FakeRelease:
 
 @pytest.fixture
 def make(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExperimentRunner]:
-    monkeypatch.setattr(experiment, "wait_rolled_out", lambda *_: ())
+    monkeypatch.setattr(runner_module, "wait_rolled_out", lambda *_: ())
 
     def make(
         verify_serving: Callable[[], object] = lambda: None,
@@ -234,7 +237,7 @@ def test_refused_upgrade_to_the_baseline_is_tried_again(
 def test_lost_write_of_an_inconclusive_attempt_is_kept(make: Callable[..., ExperimentRunner]) -> None:
     ledger = Ledger(StoredIn("tasks", "task", "title"), reconcile([Write("t-0", acknowledged=True)], {}))
     runner = make(sampler=FakeSampler(inconclusive=True))
-    runner.settle = lambda _: {"backend: tasks": ledger}
+    runner.reconcile = lambda _: {"backend: tasks": ledger}
     with pytest.raises(InconclusiveSampleError), runner.experiment("one", backend=PLAN):
         pass
     (ended,) = runner.ended

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from acceptance.experiments import faults
-from acceptance.experiments.faults import FaultError, container_id, main_process, paused_container, process_environment
+from acceptance.experiments.faults import FaultError, main_process, paused_container, process_environment
 from acceptance.provision.run import Run
 
 POD = {
@@ -74,7 +74,7 @@ def test_paused_container_is_resumed_even_if_the_body_fails(tmp_path: Path) -> N
 def test_container_that_does_not_run_is_a_fault_error(tmp_path: Path) -> None:
     assert main_process(FakeNode(tmp_path), POD, "api") == 4711  # type: ignore[arg-type]
     with pytest.raises(FaultError, match="container other of pod shop-api-1 does not run"):
-        container_id(POD, "other")
+        main_process(FakeNode(tmp_path), POD, "other")  # type: ignore[arg-type]
     assert not issubclass(FaultError, AssertionError)
 
 

@@ -18,8 +18,8 @@ from acceptance.core.signals import interrupted_by_sigterm
 from acceptance.kube.helm import find_helm
 from mutants import confined, deployments, live, outcomes, releases
 from mutants.applying import problems
-from mutants.charts import replace
 from mutants.copies import mutated
+from mutants.edits import replace
 from mutants.mutant import Mutant
 
 

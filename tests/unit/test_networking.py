@@ -30,12 +30,12 @@ def test_network_plugins_are_named() -> None:
     proxy = daemon_set("kube-proxy", "/lib/modules", "/run/xtables.lock")
     assert described("mode: nftables", kindnet, calico, proxy) == {
         "kube-proxy": "nftables",
-        "network plug-in": "calico-node, kindnet",
+        "network plugin": "calico-node, kindnet",
     }
 
 
 def test_cluster_without_kube_proxy_and_plugins_is_described() -> None:
-    assert described("") == {"kube-proxy": "not found", "network plug-in": "files of the nodes"}
+    assert described("") == {"kube-proxy": "not found", "network plugin": "files of the nodes"}
 
 
 def test_mode_that_is_not_stated_is_the_default() -> None:

@@ -20,8 +20,9 @@ from acceptance.core.rules import ROOT
 from acceptance.core.wait import NotYet, eventually
 from acceptance.traffic.availability import Availability, failed_request_findings
 from acceptance.traffic.machine_load import LoadSample
+from acceptance.traffic.plans import Plan, StoredIn
 from acceptance.traffic.records import InconclusiveSampleError, Record
-from acceptance.traffic.sampler import Plan, Sampler, StoredIn
+from acceptance.traffic.sampler import Sampler
 from tests.unit.echo_server import EchoServer
 
 PROGRAM = ROOT / "support" / "tools" / "sampler.py"
@@ -52,7 +53,7 @@ def skip_lateness_check(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         monkeypatch.setattr("acceptance.traffic.sampler.require_steady_rate", lambda *_: None)
 
 
-def test_sampler_tells_the_load_of_its_machine(sampler: Sampler) -> None:
+def test_sampler_reports_the_load_of_its_machine(sampler: Sampler) -> None:
     start = time.time()
     found = eventually("two samples", lambda: require(sampler.machine_load(start).samples, 2), REQUEST)
     assert all(start <= sample.moment <= time.time() + 1 for sample in found)

@@ -15,8 +15,9 @@ from acceptance.experiments.undisturbed import latency_findings, pod_findings, r
 from acceptance.kube.history import Gap, GapError, History, Version
 from acceptance.report.experiments import record_availability
 from acceptance.report.results import Limit, NotJudged
+from acceptance.traffic.plans import Plan
 from acceptance.traffic.records import Record
-from acceptance.traffic.sampler import Plan, SampleRun
+from acceptance.traffic.sampler import SampleRun
 
 TARGET = load(DEFAULT_TARGET)
 PLAN = Plan("shop-api.shop.svc.cluster.local", 1, 1, "GET", "/", "t", 200)

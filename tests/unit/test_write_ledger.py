@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from acceptance.traffic.plans import Plan, StoredIn
 from acceptance.traffic.records import Record
-from acceptance.traffic.sampler import Plan, SampleRun, StoredIn
-from acceptance.traffic.write_ledger import Write, acknowledged, discrepancies, reconcile, settle, writes
+from acceptance.traffic.sampler import SampleRun
+from acceptance.traffic.write_ledger import Write, acknowledged, discrepancies, reconcile, reconcile_traffic, writes
 
 TASKS = StoredIn("tasks", "task", "title")
 
@@ -106,7 +107,7 @@ def answered(number: int, status: int) -> Record:
     return Record(number, 1.0, 1.0, 1.1, 0, 0, 1, status, "", echo=True, close=False, pod="")
 
 
-def test_every_run_that_writes_is_settled() -> None:
+def test_every_run_that_writes_has_a_ledger() -> None:
     written = Plan("h", 1, 1, "POST", "/", "m", 201, stored=(TASKS, replace(TASKS, what="tasks by chat")))
     refused = replace(written, path="/refused")
     traffic = {
@@ -114,7 +115,7 @@ def test_every_run_that_writes_is_settled() -> None:
         "refused": SampleRun(refused, (answered(0, 503),)),
         "frontend": SampleRun(Plan("h", 1, 1, "GET", "/", "p", 200), (answered(0, 200),)),
     }
-    ledgers = settle(traffic, FakeDatabase("task m-0"))  # type: ignore[arg-type]
+    ledgers = reconcile_traffic(traffic, FakeDatabase("task m-0"))  # type: ignore[arg-type]
     assert list(ledgers) == ["backend: tasks", "backend: tasks by chat"]
     (finding,) = ledgers["backend: tasks"].findings("PER-05")
     assert (finding.object, finding.actual) == ("Table/task (tasks)", "1 lost: m-1")

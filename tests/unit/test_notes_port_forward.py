@@ -8,10 +8,11 @@ import pytest
 import requests
 
 from acceptance.checks.finding import Untested
-from acceptance.client import port_forward
-from acceptance.client.port_forward import PortForward, find_port_forwards, first_answer, frontend_port_forwards
+from acceptance.client import notes_port_forward
+from acceptance.client.notes_port_forward import PortForward, find_port_forwards, first_answer, frontend_port_forwards
 from acceptance.core.deadlines import Deadline
 from acceptance.core.target import Target
+from acceptance.provision.port_forward import free_port
 
 BACKEND = "kubectl port-forward svc/todo-backend-service 8000:8000"
 FRONTEND = "kubectl port-forward service/todo-frontend-service 8080:80"
@@ -54,7 +55,7 @@ def test_commands_are_read_with_options_and_lines(arguments: str, command: str, 
 
 
 def test_any_local_port_is_one_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_forward, "free_port", lambda: 45678)
+    monkeypatch.setattr(notes_port_forward, "free_port", lambda: 45678)
     (found,) = find_port_forwards("kubectl port-forward svc/web :80 -n todo\n")
     assert found == PortForward("exec kubectl port-forward svc/web 45678:80 -n todo", 45678, "80")
 
@@ -71,7 +72,7 @@ def test_any_local_port_is_one_that_is_free(monkeypatch: pytest.MonkeyPatch) -> 
         (["Open the page."], []),
     ],
 )
-def test_frontends_port_forward_is_told_from_others(target: Target, notes: list[str], chosen: list[str]) -> None:
+def test_port_forward_of_the_frontend_is_chosen(target: Target, notes: list[str], chosen: list[str]) -> None:
     assert printed(target, "\n".join(notes)) == chosen
 
 
@@ -101,8 +102,8 @@ def is_ok(answer: requests.Response) -> bool:
 
 
 def test_command_whose_answer_is_right_counts() -> None:
-    ended = PortForward("exec false", port_forward.free_port(), "80")
-    wrong, right = (serve(port_forward.free_port(), status) for status in (404, 200))
+    ended = PortForward("exec false", free_port(), "80")
+    wrong, right = (serve(free_port(), status) for status in (404, 200))
     assert first_answer([ended, wrong, right], "/", is_ok)[0] == right
     assert first_answer([right, wrong], "/", is_ok)[0] == right
     command, answer = first_answer([ended, wrong], "/", is_ok)
@@ -112,11 +113,11 @@ def test_command_whose_answer_is_right_counts() -> None:
 
 
 def test_redirects_without_end_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_forward, "TUNNEL_UP", Deadline("tunnel", 1, "short for a test"))
+    monkeypatch.setattr(notes_port_forward, "TUNNEL_UP", Deadline("tunnel", 1, "short for a test"))
 
     def redirected(*_: object, **__: object) -> None:
         raise requests.TooManyRedirects("Exceeded 30 redirects.")
 
     monkeypatch.setattr(requests.Session, "get", redirected)
     with pytest.raises(AssertionError, match="Exceeded 30 redirects"):
-        first_answer([PortForward("exec sleep 60", port_forward.free_port(), "80")], "/", is_ok)
+        first_answer([PortForward("exec sleep 60", free_port(), "80")], "/", is_ok)

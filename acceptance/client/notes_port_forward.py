@@ -18,6 +18,7 @@ from acceptance.checks.notes import KINDS
 from acceptance.core.deadlines import REQUEST, TUNNEL_UP
 from acceptance.core.target import Component, Target
 from acceptance.core.wait import NotYet, eventually
+from acceptance.provision.port_forward import free_port
 
 COMMAND = re.compile(r"^\s*(?:\$ )?((?:kubectl|minikube)\b.*)$")
 ASSIGNMENT = re.compile(r"^\s*(?:\$ )?((?:export\s+)?[A-Z_]+=.*)$")
@@ -25,8 +26,8 @@ CONTINUED = re.compile(r"\\[ \t]*\n\s*")
 """The end of a line that goes on in the next one."""
 PORTS = re.compile(r"\s(?:(?P<local>\d*):(?P<remote>\d+|[a-z][\w-]*|\$\{?\w+\}?)|(?P<both>\d+))(?=\s|$)")
 """A local port, or none for any, and a port, the name of one or a variable after it; options may follow."""
-FURTHER = re.compile(r"\s+(?:#|[>|;&]).*$")
-"""A comment, or what a shell does besides."""
+SHELL_TAIL = re.compile(r"\s+(?:#|[>|;&]).*$")
+"""A comment, a redirection, or a further command after the first one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def find_port_forwards(notes: str) -> list[PortForward]:
         if assigned := ASSIGNMENT.match(line):
             assignments.append(assigned[1])
         elif (printed := COMMAND.match(line)) and "port-forward" in printed[1]:
-            foreground = FURTHER.sub("", printed[1])
+            foreground = SHELL_TAIL.sub("", printed[1])
             if ports := PORTS.search(foreground):
                 local = ports["local"] or ports["both"]
                 if not local:  # kubectl itself takes any
@@ -67,7 +68,7 @@ def find_port_forwards(notes: str) -> list[PortForward]:
 
 
 def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
-    """Return the port-forwards that lead to the frontend, or that may: several if nothing tells them apart.
+    """Return the port-forwards that lead to the frontend, or that may: several if nothing distinguishes them.
 
     Raises:
         Untested: The target names no frontend, or the notes print a command of Minikube instead.
@@ -87,15 +88,8 @@ def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
     return [each for each in possible if each.remote in ports] or possible
 
 
-def free_port() -> int:
-    """Return a local port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def is_free(port: int) -> bool:
-    """Tell whether a local port can be bound."""
+    """Whether a local port can be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -7,7 +7,6 @@ Service's names. Everything that only Kubernetes does is missing.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -31,14 +30,13 @@ from acceptance.provision.docker import LOOPBACK, host_port
 from acceptance.provision.gateway import Gateway, service_host
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
+from acceptance.provision.providers import GATEWAY_PORT
 from acceptance.provision.provisioner import Provisioner
-from acceptance.provision.recipes import ContainerChanges, recipe, texts
+from acceptance.provision.recipes import ContainerChanges, recipe, start_container, texts
 from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
-GATEWAY_PORT = 1080
-ONCE = "{{.State.Status}} {{.State.ExitCode}}"
 LOG_LINES = 40
 
 
@@ -67,7 +65,7 @@ class ContainerObjects(Objects):
     def tail(self, pod: str, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""
         del container  # a pod has only one
-        return log(self.toolchain, pod, lines)
+        return docker.log(self.toolchain, pod, lines)
 
     def _call(self, kind: str) -> Callable[..., Any]:
         _needs_kubernetes(f"a request for {kind} objects")
@@ -75,20 +73,6 @@ class ContainerObjects(Objects):
 
 def _needs_kubernetes(what: str) -> NoReturn:
     raise Untested(f"{what} needs a cluster, and the release's containers run without one")
-
-
-def log(toolchain: Toolchain, container: str, lines: int) -> str:
-    """Return the last lines of what a container has written to stdout and stderr."""
-    done = subprocess.run(
-        [str(toolchain.engine.client), "logs", "--tail", str(lines), container],
-        env=toolchain.engine.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return done.stdout
 
 
 class ContainerProvisioner(Provisioner):
@@ -185,23 +169,11 @@ class ContainerProvisioner(Provisioner):
         aliases: tuple[str, ...],
         changes: ContainerChanges | None = None,
     ) -> None:
-        made = recipe(view, container, name, image.reference)
-        changes = changes or ContainerChanges()
+        made = recipe(view, container, name, image.reference).changed(changes or ContainerChanges())
         cpus = self.cpus or made.cpus
         limits = {"nano_cpus": int(cpus * 10**9) if cpus else None, "mem_limit": made.memory}
-        docker.start(
-            self.toolchain,
-            self.run,
-            name,
-            made.image,
-            entrypoint=list(changes.command or made.entrypoint) or None,
-            files={**made.files, **changes.files},
-            aliases=aliases,
-            command=list(made.command) or None,
-            environment={**made.environment, **changes.environment},
-            tmpfs=(*made.tmpfs, *changes.tmpfs),
-            limits={key: value for key, value in limits.items() if value},
-        )
+        limits = {key: value for key, value in limits.items() if value}
+        start_container(self.toolchain, self.run, made, aliases=aliases, limits=limits)
 
     def _wait_ready(self) -> float:
         """Return `time.monotonic` when every container answered. Raises `StoppedError` or `WaitError`."""
@@ -216,7 +188,7 @@ class ContainerProvisioner(Provisioner):
         del namespace
         objects = self.release().objects
         assert isinstance(objects, ContainerObjects)
-        return {f"log of {name}": log(self.toolchain, name, LOG_LINES) for name in objects.pods}
+        return {f"log of {name}": docker.log(self.toolchain, name, LOG_LINES) for name in objects.pods}
 
 
 def service_names(target: Target, component: str) -> tuple[str, ...]:
@@ -270,7 +242,7 @@ def wait_answered(
                 status = session.get(url, timeout=5).status_code
         except OSError as error:
             if docker.state(toolchain, container) != "running":
-                raise StoppedError(f"{container} ended: {log(toolchain, container, LOG_LINES)}") from error
+                raise StoppedError(f"{container} ended: {docker.log(toolchain, container, LOG_LINES)}") from error
             raise NotYet(str(error)) from error
         if status >= 300:
             raise NotYet(f"{component.probes.readiness} was answered {status}")
@@ -282,10 +254,11 @@ def wait_ended(toolchain: Toolchain, container: str) -> None:
     """Wait until a container that runs once has succeeded. Raises `StoppedError` if it failed, or `WaitError`."""
 
     def probe() -> None:
-        status, code = toolchain.engine.docker("container", "inspect", "--format", ONCE, container).split()
-        if status != "exited":
-            raise NotYet(f"it is {status}")
-        if code != "0":
-            raise StoppedError(f"{container} ended with exit code {code}: {log(toolchain, container, LOG_LINES)}")
+        code = docker.exit_code(toolchain, container)
+        if code is None:
+            raise NotYet("it still runs")
+        if code:
+            last_lines = docker.log(toolchain, container, LOG_LINES)
+            raise StoppedError(f"{container} ended with exit code {code}: {last_lines}")
 
     eventually(f"{container} to end", probe, RELEASE_READY)
