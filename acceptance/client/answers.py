@@ -16,6 +16,9 @@ _NO_WORDS = re.compile(r"\[object \w+\]|\b(undefined|null|None|NaN)\b")
 _MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
 """Tags, and titles and links with their text."""
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?", re.I)
+"""ISO 8601, with an offset from UTC or without one."""
+
 SEE_OTHER = (302, 303, 307, 308)
 """Statuses that lead to another page."""
 SIGNED_OUT = (200, *SEE_OTHER, 401, 403)
@@ -32,6 +35,18 @@ def describe(target: Target, answer: requests.Response) -> str:
     """Return the status of a response, its pod and the start of its text, for findings."""
     pod = pod_of(target, answer)
     return f"{answer.status_code}{f' from Pod/{pod}' if pod else ''}: {answer.text[:300]}"
+
+
+def moments(body: object, field: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each moment in a JSON value, a date with a time of day, with the fields that lead to it."""
+    if isinstance(body, Mapping):
+        for name, value in body.items():
+            yield from moments(value, f"{field}.{name}" if field else str(name))
+    elif isinstance(body, list):
+        for value in body:
+            yield from moments(value, field)
+    elif isinstance(body, str) and _MOMENT.fullmatch(body):
+        yield field, body
 
 
 class JsonObject(dict[str, Any]):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg import Connection, sql
@@ -21,6 +22,18 @@ def columns(connection: Connection[Any]) -> frozenset[Column]:
         [list(SYSTEM)],
     ).fetchall()
     return frozenset((qualified(schema, table), name, kind) for schema, table, name, kind in rows)
+
+
+@contextmanager
+def tables_unchanged(connection: Connection[Any]) -> Iterator[None]:
+    """Nobody can create or change a table until the end; who tries to waits, and reads go on.
+
+    Args:
+        connection: A superuser's, in autocommit.
+    """
+    with connection.transaction():
+        connection.execute("LOCK TABLE pg_catalog.pg_class IN SHARE ROW EXCLUSIVE MODE")
+        yield
 
 
 def qualified(schema: str, table: str) -> str:

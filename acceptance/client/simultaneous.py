@@ -5,9 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from psycopg import Connection, sql
+
+from acceptance.core.wait import dwell
 
 T = TypeVar("T")
+LOCKED_SECONDS = 1.5
+"""How long a row is locked, in which each request has read it and waits to change it: far below a request's 10 s."""
 
 
 def send_together(requests: Sequence[Callable[[], T]]) -> list[T]:
@@ -23,3 +29,30 @@ def send_together(requests: Sequence[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(requests)) as pool:
         return list(pool.map(send, requests))
+
+
+def send_to_locked_row(
+    postgres: Connection[Any], table: str, column: str, value: object, requests: Sequence[Callable[[], T]]
+) -> list[T]:
+    """Send requests that change one row while it is locked, and return the results in their order.
+
+    Each of them has read the row, or waits to read it, before the first one changes it: a server that writes back what
+    it has read loses a change each time, not only when two requests happen to overlap.
+
+    Args:
+        postgres: A connection that may lock rows, outside a transaction.
+        table: The table, with or without its schema.
+        column: The column that names the row.
+        value: The row's value in it.
+        requests: The requests; the first exception of one is raised once all have ended.
+    """
+    statement = sql.SQL("SELECT 1 FROM {} WHERE {}::text = {} FOR UPDATE").format(
+        sql.Identifier(*table.split(".")), sql.Identifier(column), str(value)
+    )
+    with ThreadPoolExecutor(len(requests)) as pool:
+        with postgres.transaction():
+            locked = postgres.execute(statement).fetchall()
+            assert locked, f"{table}: expected a row whose {column} is {value}, got none"
+            sent = [pool.submit(request) for request in requests]
+            dwell(LOCKED_SECONDS, "the requests meet at a locked row")
+        return [each.result() for each in sent]

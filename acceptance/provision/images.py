@@ -15,6 +15,7 @@ from acceptance.core.rules import ROOT
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.provision.run import Run
 from toolchain import Toolchain
+from toolchain.cache import lock
 from toolchain.console import ToolchainError
 from toolchain.images import DEBIAN, NODEJS, PYTHON, Image
 
@@ -143,13 +144,14 @@ def load(
     """
     engine = toolchain.engine
     references = [reference for entry in _manifest(archive) for reference in entry["RepoTags"] or ()]
-    engine.docker("load", "--input", archive.resolve())
     loaded: dict[str, BuiltImage] = {}
-    for name, component in components.items():
-        repository = component.image.repository
-        reference = next((each for each in references if each.rpartition(":")[0] == repository), None)
-        if reference is None:
-            raise ToolchainError(f"{archive} has no image of {repository}: write it with the same target")
-        loaded[name] = _tagged(toolchain, run, in_registry(run.registry, repository), reference)
-    engine.docker("rmi", *references)  # the tags of the run that wrote them; the images stay under this run's
+    with lock("images"):  # runs that load the same archive at the same time take each other's tags away
+        engine.docker("load", "--input", archive.resolve())
+        for name, component in components.items():
+            repository = component.image.repository
+            reference = next((each for each in references if each.rpartition(":")[0] == repository), None)
+            if reference is None:
+                raise ToolchainError(f"{archive} has no image of {repository}: write it with the same target")
+            loaded[name] = _tagged(toolchain, run, in_registry(run.registry, repository), reference)
+        engine.docker("rmi", *references)  # the tags of the run that wrote them; the images stay under this run's
     return loaded

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
 from acceptance.client.user import User, wait_answered
+from acceptance.core.deadlines import MODEL_BACK, MODEL_GONE
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
+from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.faults import delete
 from acceptance.experiments.runner import ExperimentRunner
@@ -28,6 +31,7 @@ from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.kube_proxy import read_delays
+from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
 from acceptance.report.experiments import attempt_at, availability_picture, record_availability, record_ledgers
@@ -224,3 +228,19 @@ def admin_connection(database: Database) -> Iterator[Connection[Any]]:
     """A superuser's connection to the external PostgreSQL."""
     with database.admin() as connection:
         yield connection
+
+
+@pytest.fixture
+def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
+    """The model, to inject faults into; afterwards the release must work with it again."""
+    yield model
+
+    def probe() -> None:
+        api = user.target.api
+        question = {api.message_field: "are you available?"}
+        answer = user.call("POST", user.chat_path, json=question, timeout=MODEL_GONE.seconds)
+        if answer.status_code in api.model_failing:
+            raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
+        assert answer.status_code == requests.codes.ok, f"expected 200, got {answer.status_code}: {answer.text}"
+
+    eventually("a turn after the model has recovered", probe, MODEL_BACK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,9 +17,9 @@ from acceptance.checks.finding import Untested
 from acceptance.client import prompts
 from acceptance.client.answers import describe, explains
 from acceptance.client.pods import origins
-from acceptance.client.rows import rows, user_rows
+from acceptance.client.rows import changed_tables, rows, user_rows
 from acceptance.client.user import User
-from acceptance.core.deadlines import MODEL_ASKED, MODEL_BACK, MODEL_GONE
+from acceptance.core.deadlines import MODEL_ASKED, MODEL_GONE
 from acceptance.core.fields import at
 from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
@@ -202,22 +202,6 @@ def test_longest_title_by_chat_is_stored_and_no_longer_one(
     assert not longer, f"{tables.task}: expected {api.title_limit} characters at most, got {longer}"
 
 
-@pytest.fixture
-def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
-    """The model, to inject faults into; afterwards the release must work with it again."""
-    yield model
-
-    def probe() -> None:
-        api = user.target.api
-        question = {api.message_field: "are you available?"}
-        answer = user.call("POST", user.chat_path, json=question, timeout=MODEL_GONE.seconds)
-        if answer.status_code in api.model_failing:
-            raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
-        assert answer.status_code == OK, f"expected {OK}, got {answer.status_code}: {answer.text}"
-
-    eventually("a turn after the model has recovered", probe, MODEL_BACK)
-
-
 FAULTS: Mapping[str, Callable[[ModelStub], AbstractContextManager[float]]] = {
     "status 500": lambda model: model_failing(model, status=500),
     "status 503": lambda model: model_failing(model, status=503),
@@ -249,7 +233,8 @@ def test_turn_with_a_failing_model_stores_nothing(
             answer = user.call("POST", user.chat_path, json=message | turn, timeout=MODEL_GONE.seconds)
             assert_failed(user, answer)
             assert explains(answer), f"expected an explanation, got {answer.status_code}: {answer.text[:100]}"
-        assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
+        changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
+        assert not changed, f"expected the user's rows unchanged, got {changed}"
 
 
 @pytest.mark.rule("PER-04")
@@ -273,7 +258,8 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
             count = len(requests())
             require_second_request(count)
             assert_failed(user, answer)
-            assert user_rows(admin_connection, tables, user.id) == before, "expected the user's rows unchanged"
+            changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
+        assert not changed, f"expected the user's rows unchanged, got {changed}"
 
 
 @pytest.mark.rule("PER-04", "PER-05")

@@ -17,7 +17,7 @@ from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import describe
 from acceptance.client.prompts import wait_asked
 from acceptance.client.rows import rows
-from acceptance.client.simultaneous import send_together
+from acceptance.client.simultaneous import send_to_locked_row, send_together
 from acceptance.client.user import User, send
 from acceptance.client.visitor import Visitor
 from acceptance.core.target import ComponentName, Target
@@ -37,8 +37,8 @@ READ_SECONDS = MODEL_SECONDS / 2
 """A read that waits for a turn takes longer; on a busy machine, which starts ten turns, one takes a second or two."""
 ROUNDS = 3
 """How often the list and the page are read meanwhile."""
-PAIRS = 10
-"""Pairs of changes of one task each: of a lost update that shows in every third pair, one shows 98 times of 100."""
+TOGGLES = 4
+"""Two for each of two pods."""
 WRITES = 12
 """Writes at the same moment: six for each of two pods, more than a pool of connections has by default."""
 
@@ -165,29 +165,47 @@ def test_writes_at_the_same_moment_are_all_stored(
 
 
 @pytest.mark.rule("STA-13", "PER-09")
-def test_changes_of_different_fields_at_the_same_moment_are_both_kept(user: User, target: Target) -> None:
+def test_changes_of_different_fields_at_the_same_moment_are_both_kept(
+    user: User, target: Target, admin_connection: Connection[Any]
+) -> None:
     """A change that writes back what it has read before takes the other one away."""
-    api = target.api
+    api, tables = target.api, target.tables
     if api.partial_method is None:
         raise Untested("the target names no method that changes single fields of a task")
     name = next((each for each in api.task_fields if each != api.title_field), None)
     if name is None:
         raise Untested("the target names no field of a task beside its title that can be changed")
-    value = api.task_fields[name][0]
-    service, findings = f"Service/{target.component('backend').service}", []
-    for number in range(PAIRS):
-        title, changed = f"pair {number} {secrets.token_hex(6)}", f"changed {number} {secrets.token_hex(6)}"
-        path = user.path(api.task, id=user.add_task(title)[api.id_field])
-        bodies = ({api.title_field: changed}, {name: value})
-        calls = [partial(outcome_of, partial(user.call, api.partial_method, path, json=body)) for body in bodies]
-        failed = list(failures(target, send_together(calls)))
-        task = user.task(user.request_json("GET", path))
-        kept = (task.get(api.title_field), task.get(name))
-        if failed or kept != (changed, value):
-            field, expected = f"changes of {api.title_field} and {name} at the same moment", "both stored"
-            actual = failed[0] if failed else f"{kept}"
-            findings.append(Finding("STA-13", service, field, expected, actual))
-    report_findings(findings[:1], target)
+    value, changed = api.task_fields[name][0], f"changed {secrets.token_hex(6)}"
+    task_id = user.add_task(f"pair {secrets.token_hex(6)}")[api.id_field]
+    path = user.path(api.task, id=task_id)
+    bodies: tuple[Mapping[str, object], ...] = ({api.title_field: changed}, {name: value})
+    calls = [partial(outcome_of, partial(user.call, api.partial_method, path, json=body)) for body in bodies]
+    failed = list(failures(target, send_to_locked_row(admin_connection, tables.task, tables.task_id, task_id, calls)))
+    task = user.task(user.request_json("GET", path))
+    kept = (task.get(api.title_field), task.get(name))
+    if failed or kept != (changed, value):
+        service = f"Service/{target.component('backend').service}"
+        field, expected = f"changes of {api.title_field} and {name} at the same moment", f"{(changed, value)}"
+        actual = failed[0] if failed else f"{kept}"
+        report_findings([Finding("STA-13", service, field, expected, actual)], target)
+
+
+@pytest.mark.rule("STA-13", "PER-09")
+def test_toggles_at_the_same_moment_all_count(user: User, target: Target, admin_connection: Connection[Any]) -> None:
+    """Each of an even number of toggles is acknowledged, so the state is the same as before."""
+    api, tables = target.api, target.tables
+    if not (api.complete and api.complete_toggles):
+        raise Untested("the target does not say that completing a task without a body toggles its state")
+    task = user.add_task(f"toggled {secrets.token_hex(6)}")
+    task_id, before = task[api.id_field], task[api.completed_field]
+    toggle = partial(user.call, api.complete_method, user.path(api.complete, id=task_id))
+    calls = [partial(outcome_of, toggle)] * TOGGLES
+    failed = list(failures(target, send_to_locked_row(admin_connection, tables.task, tables.task_id, task_id, calls)))
+    after = user.task(user.request_json("GET", user.path(api.task, id=task_id)))[api.completed_field]
+    if failed or after != before:
+        service, field = f"Service/{target.component('backend').service}", f"{TOGGLES} toggles at the same moment"
+        actual = failed[0] if failed else f"{api.completed_field} {after}"
+        report_findings([Finding("STA-13", service, field, f"{api.completed_field} {before}", actual)], target)
 
 
 @pytest.mark.rule("STA-13", "PER-09")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client import prompts
-from acceptance.client.answers import describe
+from acceptance.client.answers import describe, moments
 from acceptance.client.documents import Document
-from acceptance.client.endpoints import task_lists
+from acceptance.client.endpoints import endpoints, require_resources, task_lists
 from acceptance.client.pods import origins
 from acceptance.client.rows import Row, changed_tables, rows, user_rows
 from acceptance.client.user import User, send
@@ -140,6 +141,25 @@ def test_completing_without_a_body_toggles_the_state(
         user.request_json(api.complete_method, user.path(api.complete, id=task.id), status=api.updated)
         task.check(f"{api.complete_method} without a body")
     report_findings(task.findings, ready_release.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_moments_have_an_offset_from_utc(user: User, target: Target) -> None:
+    """A browser takes a moment without an offset for its own local time."""
+    read = [each for each in endpoints(target.api, require_resources(user, "moment"), "") if each.method == "GET"]
+    found = {
+        (each.route, field): moment for each in read for field, moment in moments(user.request_json("GET", each.path))
+    }
+    if not found:
+        raise Untested("no response has a moment")
+    report_findings(
+        [
+            Finding(RULE, route, field, "a moment with its offset from UTC", moment)
+            for (route, field), moment in found.items()
+            if datetime.fromisoformat(moment).tzinfo is None
+        ],
+        target,
+    )
 
 
 def list_findings(release: Release, user: User, lists: dict[str, str], gone: object, kept: object) -> list[Finding]:

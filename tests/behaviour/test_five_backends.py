@@ -10,14 +10,14 @@ from datetime import datetime
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.database_contents import Column, checksums, columns, connected, slots, tables
+from acceptance.client.database_contents import Column, checksums, columns, connected, slots, tables, tables_unchanged
 from acceptance.client.endpoints import create_resources
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import CONNECTIONS_FELL, EVERY_POD, ROLLED_OUT
 from acceptance.core.fields import Object, at, mappings_at, name_of, text_at
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, Autoscaler, Component, Target
-from acceptance.core.wait import NotYet, dwell, eventually
+from acceptance.core.wait import NotYet, WaitError, dwell, eventually
 from acceptance.experiments import faults
 from acceptance.experiments.connections import Sample, excess_findings, peak
 from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
@@ -41,6 +41,10 @@ CPU_REQUEST = "50m"
 """Of each pod, so that two cores have room for all of them, for the frontend's two and for the load."""
 QUIET_SECONDS = 2.0
 """Between two checksums of an idle release: what changes is written by the running application."""
+MIGRATIONS = 2
+"""One, and another one that finds it running."""
+HELD_SECONDS = 2.5
+"""More than a second, by which the end of a container can be reported early; far below usual limits for locks."""
 CLOCK_SECONDS = 1.0
 """Kubernetes' timestamps are whole seconds."""
 
@@ -121,6 +125,34 @@ def rows_unless_changing(database: Database) -> Rows:
         dwell(QUIET_SECONDS, "an idle release changes the tables that it writes by itself")
         second = checksums(connection)
     return {table: rows for table, rows in second.items() if first.get(table) == rows}
+
+
+def hold_migrations(experiments: ExperimentRunner, empty: Database, changes: Mapping[str, object]) -> None:
+    """Upgrade the release; where init containers migrate, two of them run for a while before tables can be made.
+
+    A pod that takes another one's migration for its own is Ready by then, without a table.
+    """
+    backend = experiments.target.component("backend")
+    if backend.init_container is None:
+        experiments.upgrade(changes)
+        return
+    init_container, earlier = backend.init_container, uids(experiments.pods(backend))
+    migrations = min(MIGRATIONS, backends(experiments.target))
+
+    def probe() -> None:
+        new = [pod for pod in experiments.pods(backend) if not uids([pod]) & earlier]
+        states = [at(container_status(pod, init_container), "state") for pod in new]
+        started = [state for state in states if state and "waiting" not in state]
+        if len(started) < migrations:
+            raise NotYet(f"{len(started)} of {len(new)} new pods have started {init_container}")
+
+    with empty.admin() as connection, tables_unchanged(connection):
+        experiments.upgrade(changes)
+        try:
+            eventually(f"{migrations} migrations to start", probe, EVERY_POD)
+        except WaitError:
+            return  # why the pods don't start is what the wait for the rollout says
+        dwell(HELD_SECONDS, "migrations wait, and others see that one is running")
 
 
 def start_again(experiments: ExperimentRunner, backend: Component) -> None:
@@ -222,7 +254,7 @@ def five_backends(
             empty.admin() as connection,
             polled(lambda: columns(connection)) as schema,
         ):
-            experiments.upgrade(changes)
+            hold_migrations(experiments, empty, changes)
             observed.started = experiment.wait_for("five backends", experiments.wait_rolled_out)
             require_room(experiments)
         observed.schema = schema

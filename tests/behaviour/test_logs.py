@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 
 import pytest
 
-from acceptance.checks.finding import Untested
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.pods import origin, ready_pods
-from acceptance.client.user import send
-from acceptance.core.deadlines import LOGGED
+from acceptance.client.user import User, send
+from acceptance.core.deadlines import LOGGED, MODEL_GONE
 from acceptance.core.fields import name_of
 from acceptance.core.target import COMPONENTS
 from acceptance.core.wait import NotYet, eventually
-from acceptance.experiments.faults import main_process
+from acceptance.experiments.faults import main_process, model_failing
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
+from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
 
 TAIL = 500
 REQUESTS = 100
 """More than a file's write buffer: at 100 bytes per line 10 kB, where 8 kB are usual."""
+
+
+def is_json_object(line: str) -> bool:
+    """Whether a line of a log is a JSON object."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 @pytest.mark.rule("PER-06")
@@ -61,3 +71,32 @@ def test_requests_write_no_file_in_the_container(
             *["-type", "f", "-newermt", f"@{start:.3f}", "-printf", r"%P (%s bytes)\n"],
         )
         assert not written, f"{name_of(pod)}: expected no file written by {REQUESTS} requests, got {written.strip()}"
+
+
+@pytest.mark.rule("PER-06")
+def test_an_error_is_logged_as_json_too(ready_release: Release, user: User, faulty_model: ModelStub) -> None:
+    """A collector can neither parse the bare lines of a traceback, nor tell which request they belong to."""
+    target, part = ready_release.target, ready_release.target.component("backend")
+    pod = ready_pods(ready_release, "backend")[0]
+    name, url = name_of(pod), origin(ready_release, "backend", pod)
+    marks = [f"/log-{secrets.token_hex(8)}" for _ in range(2)]
+    send(user.gateway, "GET", url + marks[0], allow_redirects=False)
+    with model_failing(faulty_model, malformed=True):
+        message = {target.api.message_field: f"hello {secrets.token_hex(6)}"}
+        user.call("POST", user.chat_path, url, json=message, timeout=MODEL_GONE.seconds)
+    send(user.gateway, "GET", url + marks[1], allow_redirects=False)
+
+    def probe() -> list[str]:
+        lines = ready_release.objects.tail(name, part.container, TAIL).splitlines()
+        places = [number for mark in marks for number, line in enumerate(lines) if mark in line]
+        if not all(any(mark in line for line in lines) for mark in marks):
+            raise NotYet(f"not both in {len(lines)} lines, which end: {lines[-1:]}")
+        return lines[min(places) : max(places) + 1]
+
+    lines = eventually(f"the log of {name} to show both requests", probe, LOGGED)
+    if not is_json_object(lines[0]):
+        raise Untested(f"the backend does not log JSON: {lines[0][:100]}")
+    bare = [line for line in lines if line.strip() and not is_json_object(line)]
+    actual = f"{len(bare)} of {len(lines)} are not, such as {bare[0][:100]}" if bare else ""
+    findings = [Finding("PER-06", f"Pod/{name}", "lines of a chat turn that fails", "each a JSON object", actual)]
+    report_findings(of_derived_part(findings if bare else [], target), target)
