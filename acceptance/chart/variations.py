@@ -223,10 +223,11 @@ def _fixed(target: Target) -> Iterator[Variation]:
     if paths.namespace:
         chart = target.chart.model_copy(update={"namespace": NAMESPACE})
         elsewhere = target.model_copy(update={"chart": chart})
-        yield Variation("another namespace", nested(paths.namespace, NAMESPACE), elsewhere, How(namespace=NAMESPACE))
+        values, how = nested(paths.namespace, NAMESPACE), How(namespace=NAMESPACE)
+        yield Variation(f"{paths.namespace} {NAMESPACE}", values, elsewhere, how, advisory=True)
     if paths.name_override:
         without = () if target.strict else NAME_RULES
-        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without)
+        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without, advisory=True)
     if paths.environment:
         for environment in ENVIRONMENTS:
             yield Variation(f"{paths.environment} {environment}", nested(paths.environment, environment), target)
@@ -265,12 +266,12 @@ def _components(renderer: Renderer) -> Iterator[Variation]:
         if paths.image_repository and paths.image_tag:
             repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
             values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
-            yield Variation(f"the {name}'s image of a registry", values, target)
+            yield Variation(f"the {name}'s image of a registry", values, target, advisory=True)
         if paths.max_surge and paths.max_unavailable:
             values = merge_values(
                 nested(paths.max_surge, SMALL_PERCENTAGE), nested(paths.max_unavailable, SMALL_PERCENTAGE)
             )
-            yield Variation(f"percentages in the {name}'s strategy", values, target)
+            yield Variation(f"percentages in the {name}'s strategy", values, target, advisory=True)
 
 
 def _ports(renderer: Renderer, name: ComponentName, component: Component) -> Iterator[Variation]:

@@ -230,11 +230,13 @@ def objects_hold_no_credential(view: ComponentView) -> Iterator[Violation]:
     view.require_rendered()
     secrets = known_secrets(view)
     for item in view.snapshot.objects:
+        found: set[str] = set()
         for field, text in strings(outside_data(item)):
             kinds = [*(f"the {name}" for name in leaked_secrets(text, secrets)), *credential_kinds(text)]
             if kinds:  # of one text, the first says what it is
-                yield Violation(object_ref(item), field, "no credential", kinds[0])
-        yield from named_literals(item)
+                found.add(place := field.removesuffix(".value"))
+                yield Violation(object_ref(item), place, "no credential", kinds[0])
+        yield from (each for each in named_literals(item) if each.field not in found)
     if view.live:
         for pod, log in view.cluster.logs.items():
             for actual in (*(f"the {name}" for name in leaked_secrets(log, secrets)), *credential_kinds(log)):

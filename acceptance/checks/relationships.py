@@ -131,7 +131,9 @@ def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
         found = [
             f"{each.setting.name or each.setting.field} -> {each.host}:{each.port}"
             for each in frontend_addresses(view)
-            if not is_for_browsers(each) and (resolve(view, each).verdict != "outside" or "." not in each.host)
+            if not is_for_browsers(each)
+            and (resolve(view, each).verdict != "outside" or "." not in each.host)
+            and resolve(view, each).service is not view.find_service()
         ]
         expected = f"a URL of {name_of(service)}:{next(iter(ports_of(view, service)), '?')}"
         yield Violation(
