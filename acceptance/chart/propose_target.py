@@ -206,7 +206,7 @@ def _with_secret_switch(
             switched = completion.renderer.render(changed)
             made = [item for name in used if (item := find(switched, "Secret", name))]
             keys = {(name_of(item), key) for item in made for key, text in decoded(item).items() if text}
-            if made and (keys & read or not read):
+            if keys and (keys & read or not read):  # of a Secret that is read as a whole, no key is known before
                 completion.filled[path] = not value
                 completion.values = set_paths(completion.values, {path: not value})
                 return changed

@@ -45,7 +45,7 @@ def order(item: Object) -> str:
     """Return when Helm creates an object and, if it does so by itself, deletes it, in words."""
     named = events(item)
     if not named:
-        return "it is no hook"
+        return "it is no hook, so that Helm creates it after those of pre-install"
     deleted = f", and deleted then ({DELETE_POLICY} hook-succeeded)" if _is_deleted(item) else ""
     return f"it is a hook of {', '.join(sorted(named))}, of weight {weight(item)}{deleted}"
 

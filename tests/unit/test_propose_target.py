@@ -276,6 +276,16 @@ def test_the_own_chart_is_proposed_as_it_is(helm: Helm) -> None:
 SWITCHED = "{{- if .Values.secrets.create }}\n" + secret("app", "KEYS") + "{{- end }}\n"
 
 
+def test_empty_secret_that_is_read_as_a_whole_stays_off(helm: Helm, tmp_path: Path) -> None:
+    backend = deployment("api", "shop-backend", 8000, more="envFrom: [{secretRef: {name: app}}]")
+    files = {
+        "values.yaml": VALUES.replace("secrets: {", "secrets: {create: false, name: app, "),
+        "templates/all.yaml": backend + SWITCHED.replace("KEYS", '{DATABASE_URL: "", OPENAI_API_KEY: ""}'),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.chart.values == {}
+
+
 @pytest.mark.parametrize(
     ("keys", "switched"),
     [
