@@ -526,6 +526,19 @@ mutant(
         "templates/configmap.yaml", "  labels:\n", "  annotations:\n    helm.sh/resource-policy: keep\n  labels:\n"
     ),
 )
+mutant(
+    "REL-05",
+    "a feature that is off and scales what is not there",
+    data(VALUES, "cache", {"enabled": False}),
+    append(
+        "templates/cache.yaml",
+        "{{- if .Values.cache.enabled }}\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\n"
+        "metadata: {name: todo-cache-hpa, namespace: {{ .Values.namespace.name }}}\n"
+        "spec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: todo-cache}\n  maxReplicas: 2\n"
+        "{{- end }}\n",
+    ),
+    data(SCHEMA, "properties.cache", {"type": "object"}),
+)
 mutant("SCY-01", "root", replace(HELPERS, "  runAsUser: 1000\n", "  runAsUser: 0\n"))
 mutant("SCY-02", "a writable root", replace(HELPERS, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"))
 mutant("SCY-03", "privileged", replace(HELPERS, "privileged: false", "privileged: true"))

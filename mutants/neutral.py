@@ -320,6 +320,22 @@ def _full_names(objects: Objects) -> None:
         item["data"]["BACKEND_URL"] = "http://todo-backend-service.todo-chatbot.svc.cluster.local:8000/"
 
 
+@variant("a variable of the build beside the server's")
+def _built_in(objects: Objects) -> None:
+    value = {"name": "NEXT_PUBLIC_API_URL", "value": "http://todo-backend-service:8000"}
+    for item in deployments(objects):
+        for container in item["spec"]["template"]["spec"]["containers"]:
+            if any(each["name"] == "BACKEND_URL" for each in container.get("env", [])):
+                container["env"].append(value)
+
+
+@variant("a custom object beside the others")
+def _custom_object(objects: Objects) -> None:
+    metadata = {"name": "events", "namespace": one(objects, "ConfigMap")[0]["metadata"].get("namespace")}
+    spec = {"type": "pubsub.redis", "version": "v1", "metadata": []}
+    objects.append({"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": metadata, "spec": spec})
+
+
 @variant("a second Service without an address")
 def _headless(objects: Objects) -> None:
     item = copy.deepcopy(one(objects, "Service")[0])

@@ -15,6 +15,7 @@ from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES, unusable_na
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.registry import Check
+from acceptance.checks.secret import require_openai
 from acceptance.checks.snapshot import Snapshot
 from acceptance.checks.values_schema import closed_mappings, refused_by_schema
 from acceptance.core.fields import at, format_value, mapping_at
@@ -92,6 +93,8 @@ def check_case(
     """
     target = renderer.target
     path, values = overrides(case, target)
+    if case.rule == "SEC-06" and case.refused:
+        require_openai(target)
     shipped = at(renderer.shipped, path)
     if case.path == "debug" and not (case.refused or target.strict) and type(shipped) is not type(case.value):
         raise Untested(f"{path} is {format_value(shipped)} in this chart: what it takes besides is its own matter")

@@ -34,6 +34,7 @@ from acceptance.core.fields import at, name_of, text_at
 from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.helm import Helm
+from acceptance.kube.secrets import decoded
 
 __all__ = ["Draft", "InitError", "given_values", "propose", "toml"]
 MANY = 7
@@ -188,18 +189,24 @@ def _namespace(
 def _with_secret_switch(
     completion: Completion, values: dict[str, Any], components: Mapping[Any, Workload]
 ) -> dict[str, Any]:
-    """Return the values with the switch on that creates the Secret which the backend uses, if it is off."""
+    """Return the values with the switch on that creates the Secret which the backend uses, if it is off.
+
+    One that has other keys than the backend reads, or only empty ones, is not the one that is meant.
+    """
     backend = components.get("backend")
     used = backend.used("Secret") if backend else []
     rendering = completion.renderer.render(values)
-    if not used or any(find(rendering, "Secret", name) for name in used):
+    if backend is None or not used or any(find(rendering, "Secret", name) for name in used):
         return values
+    read = {(each.source_name, each.key) for each in backend.all_variables if each.source == "Secret" and each.key}
     known = settable(merge_values(defaults(completion.renderer.chart), completion.values))
     for path, value in known.items():
         if isinstance(value, bool):
             changed = set_paths(values, {path: not value})
             switched = completion.renderer.render(changed)
-            if any(find(switched, "Secret", name) for name in used):
+            made = [item for name in used if (item := find(switched, "Secret", name))]
+            keys = {(name_of(item), key) for item in made for key, text in decoded(item).items() if text}
+            if keys and (keys & read or not read):  # of a Secret that is read as a whole, no key is known before
                 completion.filled[path] = not value
                 completion.values = set_paths(completion.values, {path: not value})
                 return changed

@@ -49,7 +49,8 @@ def _shipped_ways(renderer: Renderer) -> list[Way]:
 
 def unused_templates(renderer: Renderer) -> list[Finding]:
     """Return a finding for each template file of the chart that can be emptied without any effect."""
-    files = sorted(path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
+    every = (path for path in (renderer.chart / "templates").rglob("*") if path.is_file())
+    files = sorted(path for path in every if read_text_or_empty(path).strip())  # not such as .gitkeep
 
     def is_unused(path: Path) -> bool:
         usual = _usual_ways(renderer)
@@ -181,6 +182,8 @@ def _schema(renderer: Renderer, keys: tuple[str, ...]) -> Mapping[str, Any]:
 def alternatives(renderer: Renderer, keys: tuple[str, ...], value: Any) -> list[Any]:
     """Return other values to try for a key, the likeliest to be accepted first."""
     usual = OPTIONAL_VALUES.get(keys[-1])
+    given = at(renderer.required(), ".".join(keys))
+    value = value if given is None else given  # the target's own values may have switched it already
     return [*([usual] if usual and not value else []), *_others(value, _schema(renderer, keys))]
 
 

@@ -22,7 +22,7 @@ from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
 from acceptance.checks.snapshot import ELSEWHERE, Snapshot, is_custom
-from acceptance.core.fields import at, mapping_at, name_of, text_at
+from acceptance.core.fields import at, mapping_at, name_of, object_ref, text_at
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.schema import KUBERNETES_VERSION
@@ -37,6 +37,7 @@ FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
 HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
 NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
 RELATION_RULES = ("CHT-09", "DEP-04", "HPA-03", "REL-05", "REL-07", "SVC-07", "SVC-11")
+FEATURE_RULES = (*RELATION_RULES, "HPA-13", "REL-06")
 EXPOSURE_RULES = ("CHT-09", "REL-05", "SCY-05", "SCY-06")
 OVERRIDES = ("nameOverride", "fullnameOverride")
 """Values that most charts have beside each other, of which a target states one."""
@@ -50,6 +51,8 @@ LONGEST = f"acceptance-{'x' * 42}"
 NAMESPACE, NAME = "acceptance-space", "acceptance"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"
 OTHER_PORT = 8123
+NODE_PORTS, OTHER_NODE_PORT = range(30_000, 32_768), 30_123
+"""Ports of nodes, one of which may be a Service's too."""
 REGISTRY = "registry.example.com:5000/team"
 OTHER_TAG = "1.10.2"
 SMALL_PERCENTAGE = "10%"
@@ -65,6 +68,7 @@ class Variation:
         without: Rules that do not apply to it.
         only: The rules that apply; all if absent.
         advisory: Whether its findings only advise on a target that is not strict.
+        adds: Whether it is judged only if it renders something else, and every object that the defaults have.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Variation:
     without: tuple[str, ...] = ()
     only: Collection[str] | None = None
     advisory: bool = False
+    adds: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,18 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
 
     target = renderer.target
     every = [*_fixed(target), *_components(renderer), *_optional(renderer), *_versions(target), *_accepted(target)]
-    every += [*_named(renderer), *_apis(base, target)]
+    every += [*_named(renderer), *_apis(base, target), *_switches(renderer)]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(render, every))
-    return [fitted for each in found if (fitted := _fitted(each)) is not None]
+    judged = [each for each in found if not each.variation.adds or _adds(each.snapshot, base)]
+    return [fitted for each in judged if (fitted := _fitted(each)) is not None]
+
+
+def _adds(snapshot: Snapshot, base: Snapshot) -> bool:
+    """Whether a snapshot differs from another one and lacks none of its objects."""
+    objects, others = ({object_ref(item) for item in each.objects} for each in (snapshot, base))
+    failed = snapshot.chart is not None and snapshot.chart.rendering.error is not None
+    return failed or (snapshot.objects != base.objects and objects >= others)
 
 
 def _fitted(varied: Varied) -> Varied | None:
@@ -210,10 +223,11 @@ def _fixed(target: Target) -> Iterator[Variation]:
     if paths.namespace:
         chart = target.chart.model_copy(update={"namespace": NAMESPACE})
         elsewhere = target.model_copy(update={"chart": chart})
-        yield Variation("another namespace", nested(paths.namespace, NAMESPACE), elsewhere, How(namespace=NAMESPACE))
+        values, how = nested(paths.namespace, NAMESPACE), How(namespace=NAMESPACE)
+        yield Variation(f"{paths.namespace} {NAMESPACE}", values, elsewhere, how, advisory=True)
     if paths.name_override:
         without = () if target.strict else NAME_RULES
-        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without)
+        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without, advisory=True)
     if paths.environment:
         for environment in ENVIRONMENTS:
             yield Variation(f"{paths.environment} {environment}", nested(paths.environment, environment), target)
@@ -230,14 +244,17 @@ def _fixed(target: Target) -> Iterator[Variation]:
 
 
 def _optional(renderer: Renderer) -> Iterator[Variation]:
-    """Yield a rendering with the usual optional values that ship empty, by the names that most charts give them."""
-    given = {
-        ".".join(keys): OPTIONAL_VALUES[keys[-1]]
+    """Yield renderings with the usual optional values that ship empty, by the names that most charts give them."""
+    empty = [
+        keys
         for keys, value in leaves(renderer.shipped)
         if keys[-1] in OPTIONAL_VALUES and not value and isinstance(value, type(OPTIONAL_VALUES[keys[-1]]))
-    }
-    if given:
-        yield Variation("optional values", set_paths({}, given), renderer.target, only=("CHT-09", "IMG-01", "IMG-02"))
+    ]
+    for name in dict.fromkeys(keys[-1] for keys in empty):
+        paths = [".".join(keys) for keys in empty if keys[-1] == name]
+        given = set_paths({}, dict.fromkeys(paths, OPTIONAL_VALUES[name]))
+        named = f"{' and '.join(paths)} set"
+        yield Variation(named, given, renderer.target, only=("CHT-09", "IMG-01", "IMG-02"), advisory=True)
 
 
 def _components(renderer: Renderer) -> Iterator[Variation]:
@@ -249,36 +266,38 @@ def _components(renderer: Renderer) -> Iterator[Variation]:
         if paths.image_repository and paths.image_tag:
             repository = f"{REGISTRY}/{component.image.repository.rpartition('/')[2]}"
             values = merge_values(nested(paths.image_repository, repository), nested(paths.image_tag, OTHER_TAG))
-            yield Variation(f"the {name}'s image of a registry", values, target)
+            yield Variation(f"the {name}'s image of a registry", values, target, advisory=True)
         if paths.max_surge and paths.max_unavailable:
             values = merge_values(
                 nested(paths.max_surge, SMALL_PERCENTAGE), nested(paths.max_unavailable, SMALL_PERCENTAGE)
             )
-            yield Variation(f"percentages in the {name}'s strategy", values, target)
+            yield Variation(f"percentages in the {name}'s strategy", values, target, advisory=True)
 
 
 def _ports(renderer: Renderer, name: ComponentName, component: Component) -> Iterator[Variation]:
     """Yield variations of one component with another port of its Service, and of its container."""
     paths = {"service_port": component.values.service_port, "port": component.values.container_port}
+    number = OTHER_NODE_PORT if component.service_port in NODE_PORTS else OTHER_PORT
 
     def varied(what: str, values: dict[str, Any], port: str, without: tuple[str, ...] = ()) -> Variation:
         # One value may be the port of both.
-        changed = component.model_copy(update={each: OTHER_PORT for each, path in paths.items() if path == port})
+        changed = component.model_copy(update={each: number for each, path in paths.items() if path == port})
         target = renderer.target
         stated = target.model_copy(update={"components": {**target.components, name: changed}})
-        return Variation(f"another {what} of the {name}", values, stated, WITH_NOTES, without)
+        # Charts often state one port in several values, which a user may have to set together: what breaks is advice.
+        return Variation(what, values, stated, WITH_NOTES, without, advisory=True)
 
     service, container = paths.values()
     if service:
-        yield varied("service port", nested(service, OTHER_PORT), service)
+        yield varied(f"{service} {number}", nested(service, number), service)
     if container and container != service:
-        other = nested(container, OTHER_PORT)
+        other = nested(container, number)
         follows = not service or at(merge_values(renderer.shipped, renderer.required()), service) is None
         # A port of the Service that no value states may follow the container's.
-        yield varied("port", other, container, ("SVC-05",) if follows else ())
+        yield varied(f"{container} {number}", other, container, ("SVC-05",) if follows else ())
         if follows and service:
             beside = merge_values(other, nested(service, component.service_port))
-            yield varied("container port than the Service's", beside, container)
+            yield varied(f"{container} {number} and {service} {component.service_port}", beside, container)
 
 
 def _named(renderer: Renderer) -> Iterator[Variation]:
@@ -297,6 +316,19 @@ def _named(renderer: Renderer) -> Iterator[Variation]:
             # A chart may refuse credentials beside it, and it may need those that it does not have.
             accepted = renderer.render(merge_values(renderer.required(), alone)).error is None
             yield Variation(f"{path} set", alone if accepted else beside, target, only=("CHT-09", "REL-05"))
+
+
+def _switches(renderer: Renderer) -> Iterator[Variation]:
+    """Yield a rendering with each feature on that ships switched off.
+
+    One that takes the place of the chart's own objects, such as a Secret that a controller makes, is not judged.
+    """
+    target = renderer.target
+    known = {target.values.debug, target.values.namespace_create, target.values.local_cluster}
+    for keys, value in leaves(renderer.shipped):
+        path = ".".join(keys)
+        if value is False and path not in known:
+            yield Variation(f"{path} true", nested(path, True), target, only=FEATURE_RULES, advisory=True, adds=True)
 
 
 def _apis(base: Snapshot, target: Target) -> Iterator[Variation]:

@@ -38,7 +38,11 @@ def autoscaler_exists(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the values may have switched the HPA off")
     if item is None:
         name = f"HorizontalPodAutoscaler/{expected.name if expected else '(any)'}"
-        yield Violation(name, "metadata.name", "an HPA for the backend", "none")
+        path = view.target.values.hpa_enabled
+        values = view.snapshot.chart.values if view.snapshot.chart else {}
+        off = path is not None and at(values, path) is False
+        actual = f"none, since {path} is false" if off else "none"
+        yield Violation(name, "metadata.name", "an HPA for the backend", actual)
         return
     if at(item, "apiVersion") != "autoscaling/v2":
         yield Violation(object_ref(item), "apiVersion", "autoscaling/v2", format_value(at(item, "apiVersion")))

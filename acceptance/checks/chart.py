@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from jsonschema import Draft202012Validator
@@ -164,7 +164,8 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
         for _, path in duplicate_keys(text) if file in ("values.yaml", snapshot.variant) else ():
             yield Violation(file, path, "the key once", "twice: the last one counts")
     if chart.rendering.error is not None:
-        yield Violation(owner, "helm template", "objects", chart.rendering.error)
+        refused = wants_the_cluster(chart.rendering.error, chart.templates)
+        yield Violation(owner, "helm template", "objects", chart.rendering.error, derived=refused)
         return
     numbers, lists, given = printed_values(chart.values)
     for ref, path in duplicate_keys(chart.rendering.manifest):
@@ -198,6 +199,12 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
                     f"Go's output for a wrong template: {format_value(actual.group())}",
                 )
     yield from refuses_without_secrets(view)
+
+
+def wants_the_cluster(error: str, templates: Mapping[str, str]) -> bool:
+    """Whether a template refuses that looks something up in the cluster, as it does wherever none is asked."""
+    found = re.search(r"execution error at \([^/()]+/(templates/[^():]+):\d+:\d+\)", error)
+    return found is not None and re.search(r"\(\s*lookup\s", templates.get(found[1], "")) is not None
 
 
 def printed_values(values: Object) -> tuple[set[float], set[str], str]:

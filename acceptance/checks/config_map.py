@@ -78,6 +78,10 @@ def origins_are_valid(view: ComponentView) -> Iterator[Violation]:
     """CFG-05: CORS_ORIGINS is a comma-separated list of origins."""
     key = view.target.config_map.cors_origins
     actual = value(view, key)
+    if isinstance(actual, str) and actual.lstrip().startswith("["):
+        expected = "comma-separated origins without a path"
+        yield Violation(object_ref(view.config_map), f"data.{key}", expected, f"a JSON list, {format_value(actual)}")
+        return
     for origin in actual.split(",") if isinstance(actual, str) else [actual]:
         error = origin_error(origin.strip()) if isinstance(origin, str) else "not a string"
         if error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 
 import yaml
@@ -73,21 +73,27 @@ def kinds_in_values(text: str, names: tuple[str, ...]) -> tuple[tuple[str, str],
 
 
 def _in_values(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    try:
-        values = yaml.load(text, loader_of(text))  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError:
-        values = None
-    if not isinstance(values, Mapping):
+    values = _loaded(text)
+    if values is None:
         yield from (("text", kind) for kind in kinds_in_file(text, names, prose=False))
         return
     for keys, value in leaves(values):
         path = ".".join(keys)
-        for field, entry in strings(value, path):
-            yield from ((field, kind) for kind in credential_kinds(entry))
+        formats = [(field, kind) for field, entry in strings(value, path) for kind in credential_kinds(entry)]
+        yield from formats
         reference = isinstance(value, str) and "password" not in keys[-1].lower() and REFERENCE.fullmatch(value)
-        if holds_credential(keys[-1], value) and not is_placeholder(value) and not reference:
+        if not formats and holds_credential(keys[-1], value) and not is_placeholder(value) and not reference:
             yield path, "a literal"
     yield from (("comments", kind) for kind in kinds_in_file(comments_of(text), (), prose=True))
+
+
+def _loaded(text: str) -> Object | None:
+    """Return the mapping in a values file, or None if it has none."""
+    try:
+        values = yaml.load(text, loader_of(text))  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError:
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def comments_of(text: str) -> str:
@@ -113,18 +119,27 @@ def secrets_have_no_default(view: ComponentView) -> Iterator[Violation]:
     secret = view.find_secret()
     name = object_ref(secret) if secret is not None else f"Secret/{view.target.secret.name}"
     paths = view.target.secret_paths
+    literals = values_literals(view)
     for key, (first, again) in probes.without.items():
         found, other = (secret_values(each.objects).get((name, key), "") for each in (first, again))
-        if found.strip() and found == other:
+        if found.strip() and found == other and found not in literals:
             expected = f"empty or refused unless {paths[key]} is given"
             yield Violation(name, f"data.{key}", expected, "a default that ships")
     generated = generated_keys(view)
     given = tuple(given_texts(view))
     for (owner, key), value in secret_values(view.snapshot.objects).items():
-        if (owner, key) in generated or (owner == name and key in probes.without):
+        if (owner, key) in generated or value in literals or (owner == name and key in probes.without):
             continue
         if is_credential(key, value) and not any(text == value or text in value or value in text for text in given):
             yield Violation(owner, f"data.{key}", "empty where no value is given", "a default that ships")
+
+
+def values_literals(view: ComponentView) -> set[str]:
+    """Return the texts of values.yaml that are credentials themselves, each of which is found there."""
+    shipped = view.chart.values_files.get("values.yaml", "")
+    values = _loaded(shipped)
+    found = (at(values, field) for field, _ in kinds_in_values(shipped, tuple(view.target.secret_paths)))
+    return {text for text in found if isinstance(text, str)}
 
 
 def secret_values(objects: tuple[Object, ...]) -> dict[tuple[str, str], str]:
@@ -215,10 +230,13 @@ def objects_hold_no_credential(view: ComponentView) -> Iterator[Violation]:
     view.require_rendered()
     secrets = known_secrets(view)
     for item in view.snapshot.objects:
+        found: set[str] = set()
         for field, text in strings(outside_data(item)):
-            for actual in (*(f"the {name}" for name in leaked_secrets(text, secrets)), *credential_kinds(text)):
-                yield Violation(object_ref(item), field, "no credential", actual)
-        yield from named_literals(item)
+            kinds = [*(f"the {name}" for name in leaked_secrets(text, secrets)), *credential_kinds(text)]
+            if kinds:  # of one text, the first says what it is
+                found.add(place := field.removesuffix(".value"))
+                yield Violation(object_ref(item), place, "no credential", kinds[0])
+        yield from (each for each in named_literals(item) if each.field not in found)
     if view.live:
         for pod, log in view.cluster.logs.items():
             for actual in (*(f"the {name}" for name in leaked_secrets(log, secrets)), *credential_kinds(log)):

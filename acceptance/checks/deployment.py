@@ -90,7 +90,8 @@ def other_pods(view: ComponentView) -> Iterator[Pod]:
     """Yield other workloads' pod templates in the same namespace and, live, every pod that is not the component's."""
     own = view.deployment
     for pod in view.workloads():
-        if pod.owner is not own and view.namespaced(pod.owner) == view.namespaced(own):
+        # A second object of the same name is CHT-09's finding.
+        if pod.object != object_ref(own) and view.namespaced(pod.owner) == view.namespaced(own):
             yield pod
     if view.live:
         sets = view.owned_replica_sets()
@@ -157,6 +158,11 @@ def resolved_value(written: object, count: int | None) -> str:
     return format_value(written) if written == count else f"{format_value(written)}, {meaning}"
 
 
+def counted(replicas: int) -> str:
+    """Return the number in words: `1 replica`, `2 replicas`."""
+    return "1 replica" if replicas == 1 else f"{replicas} replicas"
+
+
 @check("DEP-06")
 def rolls_out_without_downtime(view: ComponentView) -> Iterator[Violation]:
     """DEP-06: a RollingUpdate with maxUnavailable 0 and maxSurge of at least 1, both resolved."""
@@ -171,10 +177,10 @@ def rolls_out_without_downtime(view: ComponentView) -> Iterator[Violation]:
     surge, unavailable = resolved(written[0], replicas, up=True), resolved(written[1], replicas, up=False)
     field = "spec.strategy.rollingUpdate"
     if unavailable != 0:
-        expected = f"0 at {replicas} replicas"
+        expected = f"0 at {counted(replicas)}"
         yield Violation(owner, f"{field}.maxUnavailable", expected, resolved_value(written[1], unavailable))
     if surge is None or surge < 1:
-        expected = f"at least 1 at {replicas} replicas"
+        expected = f"at least 1 at {counted(replicas)}"
         yield Violation(owner, f"{field}.maxSurge", expected, resolved_value(written[0], surge))
 
 
@@ -187,7 +193,7 @@ def rollout_can_progress(view: ComponentView) -> Iterator[Violation]:
     replicas = view.replicas()
     surge, unavailable = resolved(written[0], replicas, up=True), resolved(written[1], replicas, up=False)
     if not surge and not unavailable:
-        expected = f"maxSurge + maxUnavailable > 0 at {replicas} replicas"
+        expected = f"maxSurge + maxUnavailable > 0 at {counted(replicas)}"
         actual = f"{resolved_value(written[0], surge)}; {resolved_value(written[1], unavailable)}"
         yield Violation(object_ref(view.deployment), "spec.strategy.rollingUpdate", expected, actual)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.checks.relationships import missing_backend_url
+from acceptance.checks.relationships import backend_addresses, missing_backend_url
 from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.core.urls import URL, split
 from acceptance.kube.pod_templates import Pod, image_reference
@@ -15,6 +16,8 @@ from acceptance.kube.routes import exposes, routed_services
 
 TUNNELS = frozenset({"cloudflared", "frpc", "inlets", "inlets-pro", "localtunnel", "ngrok", "tailscale", "zrok"})
 """Images of clients that make a Service reachable from the internet."""
+BUILT_IN = re.compile(r"(NEXT_PUBLIC|REACT_APP|VITE)_")
+"""The start of the variables that a frontend's build replaces by their values."""
 EXPOSING_ANNOTATIONS = {
     "dev.okteto.com/auto-ingress": "true",
     "getambassador.io/config": "",
@@ -33,7 +36,8 @@ def exposed_service(item: Object) -> Iterator[tuple[str, str, str]]:
             yield f"spec.{field}", "none", format_value(at(item, f"spec.{field}"))
     for port in mappings_at(item, "spec.ports"):
         if at(port, "nodePort"):
-            yield "spec.ports.nodePort", "none", format_value(at(port, "nodePort"))
+            entry = text_at(port, "name") or at(port, "port")
+            yield f"spec.ports[{entry}].nodePort", "none", format_value(at(port, "nodePort"))
     annotations = mapping_at(item, "metadata.annotations")
     for name, value in EXPOSING_ANNOTATIONS.items():
         if name in annotations and value in ("", annotations[name]):
@@ -115,7 +119,13 @@ def frontend_uses_the_service(view: ComponentView) -> Iterator[Violation]:
     """SCY-06: the frontend reaches the backend by its Service's name."""
     service = view.service
     frontend = view.for_component("frontend")
-    yield from missing_backend_url(frontend)
+    missing = list(missing_backend_url(frontend))
+    yield from missing
+    names = {each.setting.name for each in backend_addresses(frontend)}
+    for name in sorted(names) if all(BUILT_IN.match(each) for each in names) else ():
+        # A page that was built with it runs in a browser, which can't resolve a Service's name.
+        expected, actual = "a variable that the server reads as it starts", "one that the image's build has fixed"
+        yield Violation(object_ref(frontend.deployment), f"env[{name}]", expected, actual, derived=True)
     ports = {view.component.service_port, *(at(port, "port") for port in mappings_at(service, "spec.ports"))}
     ports -= {view.for_component("frontend").component.service_port, view.for_component("frontend").component.port}
     for pod in frontend.pods:
@@ -125,4 +135,5 @@ def frontend_uses_the_service(view: ComponentView) -> Iterator[Violation]:
                 if parts and parts.port in ports and parts.hostname in ("localhost", "127.0.0.1", "::1"):
                     expected = f"the backend by {object_ref(service)}'s name"
                     actual = format_value(f"{parts.hostname}:{parts.port}")
-                    yield Violation(pod.object, f"env[{variable.name}]", expected, actual)
+                    if not any(variable.name in each.actual for each in missing):
+                        yield Violation(pod.object, f"env[{variable.name}]", expected, actual)

@@ -73,7 +73,7 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
         variables = [variable for container in chosen for variable in view.environment(container)]
         secret = view.find_secret()
         kept = secret is None or key in view.keys_of(secret)  # An absent key is SEC-12's finding.
-        if chosen and kept and not any(key in (variable.key, variable.name) for variable in variables):
+        if chosen and not idle and kept and not any(key in (variable.key, variable.name) for variable in variables):
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
 
 
@@ -131,7 +131,9 @@ def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
         found = [
             f"{each.setting.name or each.setting.field} -> {each.host}:{each.port}"
             for each in frontend_addresses(view)
-            if resolve(view, each).verdict != "outside" or "." not in each.host
+            if not is_for_browsers(each)
+            and (resolve(view, each).verdict != "outside" or "." not in each.host)
+            and resolve(view, each).service is not view.find_service()
         ]
         expected = f"a URL of {name_of(service)}:{next(iter(ports_of(view, service)), '?')}"
         yield Violation(
@@ -168,15 +170,18 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
     if not snapshot.objects:
         raise Untested("the release has no objects")
     for item in snapshot.objects:
+        late: set[str] = set()
         for ref in of_object(item, snapshot.namespace_of(item)):
             actual = find(ref, snapshot.by_identity)
             if actual is None:
                 if is_broken(view, ref):
                     yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
             elif not hooks.exists_before(actual, item):
-                expected = f"{object_ref(actual)} to exist before {ref.object}, in the order of hooks"
-                order = ", ".join(sorted(hooks.events(actual))) or "no hook"
-                yield Violation(ref.object, ref.field, expected, f"it is {order}, of weight {hooks.weight(actual)}")
+                if object_ref(actual) in late:
+                    continue  # which other fields of the object use too
+                late.add(object_ref(actual))
+                expected = f"{object_ref(actual)} to exist when Helm creates {ref.object}"
+                yield Violation(ref.object, ref.field, expected, hooks.order(actual))
             elif ref.key and ref.key not in view.keys_of(actual):
                 yield Violation(ref.object, ref.field, f"a key of {object_ref(actual)}", f"no {ref.key}")
         yield from backend_ports(view, item)

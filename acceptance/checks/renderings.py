@@ -22,8 +22,9 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
     Args:
         check: The check.
         subjects: What ships: the defaults and the values files, or one live release.
-        others: Further renderings; of these, only fields that no other rendering shows are reported, once each. An
-            object that has another name in one of them is compared by its kind.
+        others: Further renderings; of these, only fields that no other rendering shows are reported, once each, and
+            no advice on what is a finding already. An object that has another name in one of them is compared by
+            its kind.
 
     Raises:
         Untested: No snapshot has what the check needs.
@@ -49,7 +50,8 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
             continue
         for each in judged:
             renamed = "/" in each.object and each.object not in shipped
-            if _place_of(each) not in known and not (renamed and (_kind(each), each.field) in kinds):
+            shown = _place_of(each) in known or _place_of(replace(each, advice=False)) in known
+            if not shown and not (renamed and (_kind(each), each.field) in kinds):
                 known.add(_place_of(each))
                 merged.append(each)
     if untested == len(subjects) + len(others):

@@ -17,6 +17,7 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, object_ref
+from acceptance.core.target import Target
 from acceptance.core.urls import database_url_error
 from acceptance.kube.pod_templates import Container, EnvVar, Pod
 from acceptance.kube.secrets import decode, decoded
@@ -104,12 +105,21 @@ def auth_secret(view: ComponentView) -> Iterator[Violation]:
 
 @check("SEC-06")
 def model_key(view: ComponentView) -> Iterator[Violation]:
-    """SEC-06: the model's key starts with sk-proj-."""
+    """SEC-06: the model's key starts with sk-proj-, if it is OpenAI's."""
     key = view.target.secret.model_key
     if not value(view, key).startswith(MODEL_KEY_START):
+        require_openai(view.target)
         yield Violation(object_ref(view.secret), f"data.{key}", f"prefix {MODEL_KEY_START}", "another prefix")
     else:
         yield from arrival(view, key, "the key that was given")
+
+
+def require_openai(target: Target) -> None:
+    """Raise `Untested` if the model's key is another provider's."""
+    if target.secret.of_another_provider:
+        raise Untested(
+            f"{target.secret.model_key} is another provider's key, whose form the specification does not state"
+        )
 
 
 @check("SEC-07")
@@ -184,7 +194,12 @@ def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
             yield from literals(view, pod, container, secrets)
             if container.field == main.field:
                 referenced = {each.key for variable in variables for each in variable.origins()}
-                for key in sorted(set(view.component.secret_keys) - referenced):
+                elsewhere = {
+                    plain(each.name) for each in variables if not any(o.source == "Secret" for o in each.origins())
+                }
+                given = {key for key in stated_keys(view) if plain(key) in elsewhere}
+                # Of a variable that has the key's name, where it comes from is said above.
+                for key in sorted(set(view.component.secret_keys) - referenced - given):
                     yield Violation(pod.object, f"{container.field}.env", f"{key} by secretKeyRef or secretRef", "none")
 
 

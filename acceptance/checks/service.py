@@ -114,7 +114,8 @@ def selects_the_components_pods(view: ComponentView) -> Iterator[Violation]:
         expected = f"to match the pods of {object_ref(view.deployment)}"
         yield Violation(owner, "spec.selector", expected, format_value(selector))
     for pod in view.workloads() if selector else ():
-        if pod.owner is not view.deployment and view.namespaced(pod.owner) == namespace and selected_by(selector, pod):
+        other = pod.object != object_ref(view.deployment)
+        if other and view.namespaced(pod.owner) == namespace and selected_by(selector, pod):
             expected, actual = "the component's own pods only", f"{pod.object} matches"
             yield Violation(owner, "spec.selector", expected, actual, derived=is_test(pod.owner))
     for item in endpoints_of(view, service):

@@ -141,7 +141,7 @@ def _decoded(text: str) -> str | None:
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every string in a nested value with its dotted path."""
+    """Yield every string in a nested value with its dotted path, in which a list's entry has its name or number."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
@@ -149,4 +149,5 @@ def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from strings(entry, f"{path}.{key}" if path else str(key))
     elif isinstance(value, (list, tuple)):
         for index, entry in enumerate(value):
-            yield from strings(entry, f"{path}[{index}]")
+            name = entry.get("name") if isinstance(entry, Mapping) else None
+            yield from strings(entry, f"{path}[{name if isinstance(name, str) else index}]")

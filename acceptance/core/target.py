@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,8 @@ Carrier = Literal["bearer", "cookie"]
 CARRIERS: tuple[Carrier, ...] = ("bearer", "cookie")
 CREDENTIALS = ("database_url", "auth_secret", "model_key")
 """The credentials, by their names in `[values]` and `[secret]`."""
+OTHER_PROVIDERS = re.compile(r"(?i)anthropic|claude|cohere|deepseek|gemini|genai|google|groq|mistral|openrouter")
+"""Providers of models other than OpenAI, as names of keys have them."""
 
 
 class TargetError(Exception):
@@ -238,6 +241,11 @@ class Secret(Model):
     """The key with that of the model's API."""
     encoded: bool = False
     """Whether the chart wants the values of these keys base64-encoded already."""
+
+    @property
+    def of_another_provider(self) -> bool:
+        """Whether the model's key is named after another provider than OpenAI, whose keys have other forms."""
+        return OTHER_PROVIDERS.search(self.model_key) is not None and "openai" not in self.model_key.lower()
 
     def as_given(self, text: str) -> str:
         """Return a credential as the chart is given it."""

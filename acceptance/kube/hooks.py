@@ -41,6 +41,15 @@ def weight(item: Object) -> int:
         return 0
 
 
+def order(item: Object) -> str:
+    """Return when Helm creates an object and, if it does so by itself, deletes it, in words."""
+    named = events(item)
+    if not named:
+        return "it is no hook, so that Helm creates it after those of pre-install"
+    deleted = f", and deleted then ({DELETE_POLICY} hook-succeeded)" if _is_deleted(item) else ""
+    return f"it is a hook of {', '.join(sorted(named))}, of weight {weight(item)}{deleted}"
+
+
 def _order(item: Object) -> tuple[int, bool, str]:
     return weight(item), text_at(item, "kind") in RUNNING, name_of(item)
 
@@ -62,5 +71,6 @@ def exists_before(used: Object, user: Object) -> bool:
 
 
 def _is_deleted(item: Object) -> bool:
+    """Whether Helm deletes a hook as soon as it has succeeded: a Secret or ConfigMap when it exists."""
     policy = mapping_at(item, "metadata.annotations").get(DELETE_POLICY)
     return isinstance(policy, str) and "hook-succeeded" in policy

@@ -98,7 +98,11 @@ def _plain(value: Any) -> Any:
 
 
 def is_namespaced(item: Object, others: Iterable[Object] = ()) -> bool:
-    """Return whether the object's kind is namespaced; for a custom kind, by its definition among `others`."""
+    """Return whether the object's kind is namespaced.
+
+    A custom kind is by its definition among `others`; without one it is if the object states a namespace, which the API
+    server refuses of any other.
+    """
     entry = document()["kinds"].get(kind_of(item))
     if entry is not None:
         return bool(entry["namespaced"])
@@ -109,4 +113,4 @@ def is_namespaced(item: Object, others: Iterable[Object] = ()) -> bool:
             and text_at(item, "apiVersion").startswith(f"{at(definition, 'spec.group')}/")
         ):
             return bool(at(definition, "spec.scope") == "Namespaced")
-    return False
+    return bool(text_at(item, "metadata.namespace"))

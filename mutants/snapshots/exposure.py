@@ -81,6 +81,14 @@ mutant("SCY-06", "a tunnel to it", "static")(
 field("SCY-06", "not by its name", Draft.config_map, "data.BACKEND_URL", "http://localhost:8000", "static")
 
 
+@mutant("SCY-06", "by a variable of the build alone", "static")
+def _built_in(draft: Draft) -> None:
+    for body in for_component(draft, "frontend").main_containers():
+        for each in body["env"]:
+            if each["name"] == "BACKEND_URL":
+                each["name"] = "NEXT_PUBLIC_API_URL"
+
+
 @mutant("SCY-06", "by localhost too", "static")
 def _by_localhost(draft: Draft) -> None:
     for body in for_component(draft, "frontend").main_containers():

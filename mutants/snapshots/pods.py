@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mutants.draft import REMOVE, Body, Draft, put
-from mutants.snapshots.registry import field, fields, mutable, mutant, variable, volume
+from mutants.snapshots.registry import field, fields, mutable, mutant, variable, volume, with_object
 
 field("POD-01", "capitals", Draft.running_pods, "metadata.name", "Todo-X", refused=True)
 field("POD-01", "64 characters", Draft.running_pods, "metadata.name", "a" * 64)
@@ -19,6 +19,16 @@ for kind in ("Deployment", "Service", "ConfigMap", "Secret", "HorizontalPodAutos
         next(item for item in draft.objects() if item["kind"] == kind)["metadata"]["namespace"] = "elsewhere"
 
 
+mutant("POD-02", "a custom object elsewhere")(
+    with_object(
+        {
+            "apiVersion": "dapr.io/v1alpha1",
+            "kind": "Component",
+            "metadata": {"name": "events", "namespace": "default"},
+            "spec": {"type": "pubsub.redis", "version": "v1", "metadata": []},
+        }
+    )
+)
 mutant("POD-02", "no namespace", "live")(lambda draft: draft.change_cluster(namespaces=()))
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from acceptance import checks
 from acceptance.chart.renderer import Renderer
-from acceptance.checks.finding import ClassifiedFinding, Finding, Place, Severity, merge_renderings
+from acceptance.checks.finding import ClassifiedFinding, Finding, Place, Severity, Untested, merge_renderings
 from acceptance.checks.grouping import format_renderings, group
 from acceptance.checks.places import with_places
+from acceptance.checks.registry import Check, Violation
+from acceptance.checks.renderings import check_all
 from acceptance.checks.snapshot import Snapshot
 from acceptance.checks.source_lines import Templates, values_line
 from acceptance.core.fields import format_value
@@ -375,3 +377,23 @@ def test_text_says_what_to_do() -> None:
     assert lines[5:] == [f"  Repeat: {command}"]
     again = [finding("POD-18", "Deployment/b", "limits.x")]
     assert format_findings(group(again, first), command).splitlines()[0] == "POD-18 Deployment/b: limits.x: see POD-06"
+
+
+def test_advice_does_not_repeat_a_finding(target: Target) -> None:
+    def anything(_: object) -> list[Violation]:
+        return [Violation("Deployment/todo-backend", "spec.replicas", "1", "2")]
+
+    check = Check("SVC-03", "static", None, (anything,))
+    lenient = target.model_copy(update={"strict": False})
+    shipped, other = Snapshot("static", (), "default"), Snapshot("static", (), "default", "another", advisory=True)
+    assert [each.advice for each in check_all(check, [(shipped, lenient)], [(other, lenient)])] == [False]
+
+
+def test_key_of_another_provider_has_another_form(target: Target, snapshot: Snapshot) -> None:
+    check = next(each for each in checks.for_level("static") if each.rule == "SEC-06")
+    secret = target.secret.model_copy(update={"model_key": "GROQ_API_KEY"})
+    other = target.model_copy(update={"secret": secret})
+    name = target.secret.name
+    item = {"kind": "Secret", "metadata": {"name": name}, "stringData": {"GROQ_API_KEY": "gsk_x"}}
+    with pytest.raises(Untested, match="GROQ_API_KEY is another provider's"):
+        check(replace(snapshot, objects=(item,)), other)

@@ -271,3 +271,65 @@ def test_the_own_chart_is_proposed_as_it_is(helm: Helm) -> None:
         assert found.component(name).secret_keys == part.secret_keys
     assert (found.config_map, found.secret, found.autoscaler) == (own.config_map, own.secret, own.autoscaler)
     assert found.chart.values_files == own.chart.values_files
+
+
+SWITCHED = "{{- if .Values.secrets.create }}\n" + secret("app", "KEYS") + "{{- end }}\n"
+
+
+def test_empty_secret_that_is_read_as_a_whole_stays_off(helm: Helm, tmp_path: Path) -> None:
+    backend = deployment("api", "shop-backend", 8000, more="envFrom: [{secretRef: {name: app}}]")
+    files = {
+        "values.yaml": VALUES.replace("secrets: {", "secrets: {create: false, name: app, "),
+        "templates/all.yaml": backend + SWITCHED.replace("KEYS", '{DATABASE_URL: "", OPENAI_API_KEY: ""}'),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.chart.values == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "switched"),
+    [
+        ('{database-url: "{{ .Values.db.url }}", jwt-secret: "{{ .Values.secrets.authSecret }}"}', True),
+        ('{DATABASE_URL: "{{ .Values.db.url }}", JWT_SECRET: "{{ .Values.secrets.authSecret }}"}', False),
+        ('{database-url: "", jwt-secret: ""}', False),
+    ],
+    ids=["the keys that are read", "other keys", "empty keys"],
+)
+def test_secret_that_ships_switched_off(helm: Helm, tmp_path: Path, keys: str, *, switched: bool) -> None:
+    files = {
+        "values.yaml": VALUES.replace("secrets: {", "secrets: {create: false, name: app, "),
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=ENV) + SWITCHED.replace("KEYS", keys),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.chart.values == ({"secrets": {"create": True}} if switched else {})
+
+
+def test_node_env_of_the_frontend_is_no_environment(helm: Helm, tmp_path: Path) -> None:
+    env = "[{name: NODE_ENV, value: {{ .Values.web.nodeEnv }}}]"
+    files = {
+        "values.yaml": f"{VALUES}web: {{nodeEnv: production}}\n",
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=ENV)
+        + deployment("web", "shop-frontend", 3000, env=env)
+        + SECRET,
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.values.environment is None
+
+
+def test_keys_of_the_frontend_are_its_own(helm: Helm, tmp_path: Path) -> None:
+    own = from_secret("app", DATABASE_URL="web-url", JWT_SECRET="jwt-secret")  # noqa: S106
+    files = {
+        "values.yaml": VALUES,
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=ENV)
+        + deployment("web", "shop-frontend", 3000, env=own)
+        + SECRET.replace("{database-url", "{web-url: {{ .Values.db.url | quote }}, database-url"),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.component("frontend").secret_keys == ("web-url", "jwt-secret")
+
+
+def test_services_for_metrics_are_the_last(helm: Helm, tmp_path: Path) -> None:
+    metrics = SERVICE.replace("{name: NAME}", "{name: api-metrics}").replace("NAME", "api").replace("PORT", "9090")
+    files = {"values.yaml": VALUES, "templates/all.yaml": metrics + deployment("api", "shop-backend", 8000) + SECRET}
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert (target.component("backend").service, target.component("backend").service_port) == ("api", 8000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acceptance.checks.references import given_names
-from acceptance.kube.hooks import exists_before
+from acceptance.kube.hooks import exists_before, order
 from mutants.draft import Body
 
 
@@ -39,6 +39,16 @@ def item(kind: str, events: str = "", weight: int = 0, policy: str = "before-hoo
 )
 def test_order_of_hooks(used: Body, user: Body, exists: bool) -> None:
     assert exists_before(used, user) is exists
+
+
+def test_a_hook_that_helm_deletes_is_said_to_be_deleted() -> None:
+    assert order(item("Secret", "pre-install", -1)) == "it is a hook of pre-install, of weight -1"
+    words = order(item("Secret", "pre-install", policy="hook-succeeded"))
+    assert (
+        words
+        == "it is a hook of pre-install, of weight 0, and deleted then (helm.sh/hook-delete-policy hook-succeeded)"
+    )
+    assert order(item("Secret")).startswith("it is no hook")
 
 
 def test_existing_objects_are_given_by_values() -> None:

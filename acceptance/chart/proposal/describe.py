@@ -229,11 +229,20 @@ def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str,
     else:
         signs_in = any(AUTH_URL.fullmatch(normalized(each.name)) for each in workload.main_variables)
         needed = [name for name in CREDENTIALS[:2] if signs_in or name in rendered]
+        # It may have a key of its own, such as a URL for another driver.
+        names |= {meaning: own for meaning in needed if (own := _own_key(variables, meaning, names[meaning]))}
     comment = None
     if rendered != set(needed):
         listed = ", ".join(names[each] for each in CREDENTIALS if each in rendered) or "none"
         comment = f"the specification's; the chart renders {listed}"
     draft.set(("components", role, "secret_keys"), [*(names[name] for name in needed), *parts], comment)
+
+
+def _own_key(variables: Sequence[EnvVar], meaning: str, key: str) -> str | None:
+    """Return the key from which a component's variable of a meaning comes, unless one comes from the usual key."""
+    if any(each.key == key for each in variables):
+        return None
+    return next((str(each.key) for each in variables if each.key and rank(each.name, meaning)), None)
 
 
 def _feeds(variable: EnvVar, meaning: str, key: str) -> bool:

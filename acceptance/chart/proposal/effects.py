@@ -250,8 +250,9 @@ def _of_variables(
         if same and isinstance(value, str):
             for meaning in TEXT_MEANINGS:
                 own = role == ("frontend" if meaning == "public_url" else "backend")
-                if points := rank(variable, meaning):
-                    yield Effect(None, meaning, trial.path, points if own else points - 4)
+                # Of the other component, NODE_ENV and the like say nothing.
+                if (points := rank(variable, meaning) - (0 if own else 4)) > 0:
+                    yield Effect(None, meaning, trial.path, points)
         if text.lower() in ("true", "false") and (points := rank(variable, "debug")):
             yield Effect(None, "debug", trial.path, points)
         if same and "drain" in normalized(variable):

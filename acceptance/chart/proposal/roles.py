@@ -105,7 +105,7 @@ class Workload:
 
     @cached_property
     def services(self) -> list[Object]:
-        """The Services that select the pod: those with an address of their own first."""
+        """The Services that select the pod: those with an address of their own first, those for metrics last."""
         found = [
             item
             for item in self.objects
@@ -113,7 +113,10 @@ class Workload:
             and (selector := dict(mapping_at(item, "spec.selector")))
             and selector.items() <= dict(self.pod.labels).items()
         ]
-        return sorted(found, key=lambda item: at(item, "spec.clusterIP") == "None")
+        measures = {"metrics", "monitoring", "prometheus", "exporter"}
+        return sorted(
+            found, key=lambda item: (bool(measures & {*words(name_of(item))}), at(item, "spec.clusterIP") == "None")
+        )
 
     @cached_property
     def texts(self) -> list[str]:
