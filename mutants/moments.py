@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mutants.applications import APP, CHAT, FRONTEND_AUTH, FRONTEND_BACKEND, SCHEMAS, TAGS, TASKS, TASKS_PAGE
 from mutants.databases import MIGRATE
+from mutants.deployments import LOGS
 from mutants.edits import replace
 from mutants.frontends import ACCOUNT, COMPLETE_ACTION
 from mutants.mutant import mutant
@@ -381,6 +382,64 @@ MUTANTS = (
             '        log(f"the database is at revision {before}, which is newer than this release: nothing to do")\n'
             "        return\n",
             '        raise MigrationError(f"the database is at revision {before}, which this release does not know")\n',
+        ),
+    ),
+    mutant(
+        "toggles that overlap count once",
+        "STA-13",
+        "behaviour/test_concurrency.py::test_toggles_at_the_same_moment_all_count",
+        replace(TASKS, ".options(selectinload(Task.tags)).with_for_update()\n", ".options(selectinload(Task.tags))\n"),
+    ),
+    mutant(
+        "moments without an offset from UTC",
+        "PER-09",
+        "behaviour/test_fields.py::test_moments_have_an_offset_from_utc",
+        replace(
+            TASKS,
+            "        created_at=task.created_at,\n        updated_at=task.updated_at,\n",
+            (
+                "        created_at=task.created_at.replace(tzinfo=None),\n"
+                "        updated_at=task.updated_at.replace(tzinfo=None),\n"
+            ),
+        ),
+    ),
+    mutant(
+        "tracebacks between lines of JSON",
+        "PER-06",
+        "behaviour/test_logs.py::test_an_error_is_logged_as_json_too",
+        replace(
+            LOGS,
+            (
+                "        if record.exc_info:\n"
+                '            line["exception"] = self.formatException(record.exc_info)\n'
+                "        return json.dumps(line, ensure_ascii=False)\n"
+            ),
+            (
+                "        text = json.dumps(line, ensure_ascii=False)\n"
+                '        return f"{text}\\n{self.formatException(record.exc_info)}" if record.exc_info else text\n'
+            ),
+        ),
+    ),
+    mutant(
+        "migration of another pod taken for done",
+        "REL-01",
+        "behaviour/test_five_backends.py::test_migrations_end_before_the_backend_starts",
+        replace(
+            MIGRATE,
+            (
+                "def _lock(connection: Connection) -> None:\n"
+                '    if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}):\n'
+                "        return\n"
+            ),
+            (
+                "def _lock(connection: Connection) -> bool:\n"
+                '    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}))\n'
+            ),
+        ),
+        replace(
+            MIGRATE,
+            "            _lock(connection)\n",
+            "            if not _lock(connection):\n                return\n",
         ),
     ),
 )
