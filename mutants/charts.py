@@ -423,6 +423,11 @@ mutant(
 )
 mutant(
     "CFG-10",
+    "a checksum without the certificate that Node.js reads once",
+    replace(HELPERS, '{{- $used := pick $config "ca.crt" -}}', "{{- $used := dict -}}"),
+)
+mutant(
+    "CFG-10",
     "a checksum of nothing",
     replace(HELPERS, "{{ $used | toJson | sha256sum }}", "{{ sha256sum .component }}"),
 )

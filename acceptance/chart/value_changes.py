@@ -9,7 +9,7 @@ from typing import Any
 
 from acceptance.chart.renderer import WORKERS, Renderer, new_credentials
 from acceptance.chart.unused import alternatives
-from acceptance.chart.variations import TEMPLATE_ERROR
+from acceptance.chart.variations import CERTIFICATE, TEMPLATE_ERROR
 from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
@@ -19,6 +19,8 @@ from acceptance.kube.pod_templates import Pod, environment, pod_of
 RESTARTED = ("Deployment", "StatefulSet", "DaemonSet")
 """Kinds whose pods run until their template changes."""
 RULES = {"ConfigMap": "CFG-10", "Secret": "SEC-11"}
+FILES_READ_AT_START = ("NODE_EXTRA_CA_CERTS",)
+"""Variables that name a file which the process reads once, when it starts; Node.js's documentation says so of this."""
 Keys = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -58,6 +60,8 @@ def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:
     """Return the path of each value, and other values to try; those of the credentials are valid."""
     target, fresh = renderer.target, new_credentials(renderer.target)
     given = {path: [target.secret.as_given(fresh[key])] for key, path in target.secret_paths.items() if path}
+    if authority := target.values.ca_certificate:
+        given[authority] = [CERTIFICATE, CERTIFICATE * 2]  # a bundle of two
     return [
         *given.items(),
         *(
@@ -121,29 +125,36 @@ def _has_reloader(item: Object) -> bool:
 
 
 def _used(pod: Pod, data: Keys, kind: str) -> set[tuple[tuple[str, str], str]]:
-    """Return the keys that the pod's containers read at their start alone: by environment or `subPath`."""
+    """Return the keys that the pod's containers read at their start alone: by environment, or from a file.
+
+    A file that is mounted with `subPath` is never updated; others are, but some are read only once.
+    """
     keys = {name: list(entries) for name, entries in data.items()}
-    used = {
-        ((kind, variable.source_name), variable.key)
-        for container in pod.containers()
-        for variable in environment(container, keys)
-        if variable.source == kind
-    }
-    for volume in mappings_at(pod.spec, "volumes"):
-        name = text_at(volume, "configMap.name") if kind == "ConfigMap" else text_at(volume, "secret.secretName")
-        mounts = [
-            mount
-            for container in pod.containers()
-            for mount in mappings_at(container.body, "volumeMounts")
-            if at(mount, "name") == at(volume, "name") and at(mount, "subPath")
-        ]
-        if name and mounts:
-            items = mapping_at(volume, "configMap" if kind == "ConfigMap" else "secret")
-            renamed = {text_at(each, "path"): text_at(each, "key") for each in mappings_at(items, "items")}
-            used |= {
-                ((kind, name), renamed.get(file, file)) for mount in mounts for file in [text_at(mount, "subPath")]
-            }
+    used: set[tuple[tuple[str, str], str]] = set()
+    for container in pod.containers():
+        variables = list(environment(container, keys))
+        used |= {((kind, each.source_name), each.key) for each in variables if each.source == kind}
+        read_once = {str(each.value) for each in variables if each.name in FILES_READ_AT_START}
+        for mount in mappings_at(container.body, "volumeMounts"):
+            for path, source in _files(pod, mount, keys, kind):
+                if at(mount, "subPath") or path in read_once:
+                    used.add(source)
     return used
+
+
+def _files(
+    pod: Pod, mount: Object, keys: Mapping[tuple[str, str], list[str]], kind: str
+) -> Iterator[tuple[str, tuple[tuple[str, str], str]]]:
+    """Yield the path of each file that a mount of a ConfigMap or Secret puts there, and the key that it holds."""
+    field, name_field = ("configMap", "name") if kind == "ConfigMap" else ("secret", "secretName")
+    folder, sub_path = text_at(mount, "mountPath"), text_at(mount, "subPath")
+    for volume in mappings_at(pod.spec, "volumes"):
+        if at(volume, "name") != at(mount, "name") or not (name := text_at(volume, f"{field}.{name_field}")):
+            continue
+        items = [(text_at(each, "path"), text_at(each, "key")) for each in mappings_at(volume, f"{field}.items")]
+        for file, key in items or [(key, key) for key in keys.get((kind, name), [])]:
+            if not sub_path or file == sub_path:
+                yield folder if sub_path else f"{folder.rstrip('/')}/{file}", ((kind, name), key)
 
 
 def missing_sections(renderer: Renderer) -> list[Finding]:
