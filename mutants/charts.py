@@ -421,6 +421,16 @@ mutant(
     append(VALUES, "metrics:\n  enabled: false\n"),
     remove(SCHEMA),
 )
+for service, part in (("templates/backend-service.yaml", "backend"), ("templates/frontend-service.yaml", "frontend")):
+    mutant(
+        "SVC-07",
+        f"the {part}'s pods of every release",
+        replace(
+            service,
+            f'    {{{{- include "todo-chatbot.selectorLabels" ${part} | nindent 4 }}}}\n',
+            f"    app: todo-chatbot\n    component: {part}\n",
+        ),
+    )
 mutant(
     "CFG-10",
     "a checksum without the certificate that Node.js reads once",

@@ -21,6 +21,7 @@ from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.given import cases as cases_given
 from acceptance.chart.given import check_given
 from acceptance.chart.renderer import Renderer
+from acceptance.chart.two_releases import shared_selectors
 from acceptance.chart.upgrades import upgrade_findings
 from acceptance.chart.value_changes import missing_sections, unnoticed_changes
 from acceptance.chart.variations import Varied, variations
@@ -205,6 +206,7 @@ def _values() -> Iterator[Assertion]:
     for rules, name, change in (
         (("CHT-17", "DEP-04"), "versions", upgrade_findings),
         (("CHT-18",), "missing sections", missing_sections),
+        (("SVC-07", "DEP-04"), "two releases", shared_selectors),
         (("IMG-02", "CHT-09"), "unquoted texts", unquoted_texts),
         (("CFG-10",), "changed values", partial(unnoticed_changes, kind="ConfigMap")),
         (("CFG-10",), "checksums of files", constant_checksums),
