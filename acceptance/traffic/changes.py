@@ -71,7 +71,7 @@ class Changer:
         user, changes = self._user, self.changes["submitted"]
         marker = changes.marker()
         url = user.gateway.url("frontend", user.target.pages.search.replace("{token}", marker))
-        form = text_form(send(user.gateway, "GET", url, headers=user.cookie).text)
+        form = text_form(send(user.gateway, "GET", url, headers=user.browser_headers).text)
         if form is None:
             return
 

@@ -114,7 +114,7 @@ def page_views(user: User, rate: float = PER_SECOND) -> Plan:
         token=new_token(),
         status=200,
         connections=PAGE_CONNECTIONS,
-        headers=user.cookie,
+        headers=user.browser_headers,
         pod_header=part.pod_header or "",
     )
 

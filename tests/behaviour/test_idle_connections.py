@@ -76,7 +76,7 @@ def view_pages(reader: User) -> list[str]:
 
     def view(_: int) -> str:
         try:
-            answer = send(reader.gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+            answer = send(reader.gateway, "GET", url, headers=reader.browser_headers, allow_redirects=False)
         except AssertionError as error:
             return str(error)
         return str(answer.status_code)
@@ -95,7 +95,7 @@ def first_requests(release: Release, writer: User, reader: User) -> Iterator[Fir
         yield timed(pod, "a write", api.created, send_write)
     for pod, origin in origins(release, "frontend").items():
         url = origin + pages.search.replace("{token}", new_token())
-        get_page = partial(send, reader.gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+        get_page = partial(send, reader.gateway, "GET", url, headers=reader.browser_headers, allow_redirects=False)
         yield timed(pod, "a page", requests.codes.ok, get_page)
 
 

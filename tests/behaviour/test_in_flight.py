@@ -106,7 +106,8 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
     assert writer.chat_path
     markers = [f"{new_token()}-0" for _ in pods]
     release, page = experiments.release, experiments.target.pages.chat
-    visitor = Visitor.signed_in(release, writer) if page and release.target.screens else None
+    by_form = page and release.target.screens and release.target.auth.has_cookie
+    visitor = Visitor.signed_in(release, writer) if by_form else None
     form = form_with_button(visitor.read(page).text, visitor.screens.send_button) if visitor and page else None
     with experiments.experiment("chat turn in flight") as experiment, ThreadPoolExecutor() as pool:
         model.forget()
