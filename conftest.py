@@ -230,7 +230,8 @@ def new_user(ready_release: Release, gateway: Gateway, provisioner: Provisioner)
     """`new_user()` signs up a user as the target says; `AssertionError` if that is refused."""
     if missing := [name for name in COMPONENTS if name not in ready_release.target.components]:
         raise Untested(f"the target names no {missing[0]}: users sign up at the frontend, and use the backend")
-    wait_answered(gateway, ready_release.target.auth.service)
+    for component in {"frontend", ready_release.target.auth.service}:
+        wait_answered(gateway, component)
     own = provisioner.installs_release
     return lambda: sign_up(ready_release.target, gateway, ready_release.origin, redactor.add, own_release=own)
 

@@ -58,7 +58,7 @@ def identifier_in(body: Any, path: str) -> str | None:
 
 def is_complete(auth: Auth, cookies: Mapping[str, str], body: Any) -> bool:
     """Whether the response to sign-up gives all that the target expects; else the new user signs in."""
-    known = auth.user_field is None or identifier_in(body, auth.user_field) is not None
+    known = auth.user_field is None or auth.user is not None or identifier_in(body, auth.user_field) is not None
     return known and opened_by(auth, cookies, body) is not None
 
 
@@ -75,14 +75,19 @@ def _paths(body: Mapping[str, Any]) -> Iterator[str]:
 def user_of(auth: Auth, bodies: Sequence[Any], token: str) -> str:
     """Return the identifier of a session's user: in a response, if the target names a field for it, else in the token.
 
+    Args:
+        auth: The target's.
+        bodies: The JSON of the responses to sign-up and sign-in, or that of `auth.user`.
+        token: The session's.
+
     Raises:
         AssertionError: It is not there.
     """
     if auth.user_field is None:
         return user_id(auth, token)
     found = next((each for body in bodies if (each := identifier_in(body, auth.user_field))), None)
-    where = f"neither sign-up nor sign-in answered with the user's identifier in {auth.user_field}"
-    assert found, f"{where}, but with {names_in(bodies)}"
+    asked = f"GET {auth.user}" if auth.user else "sign-up and sign-in"
+    assert found, f"{asked}: expected the user's identifier in {auth.user_field}, got {names_in(bodies)}"
     return found
 
 

@@ -19,7 +19,7 @@ from acceptance.client.sessions import (
     text_in,
     user_of,
 )
-from acceptance.client.tokens import cookie_header, kept_cookies
+from acceptance.client.tokens import authorization, cookie_header, kept_cookies
 from acceptance.client.user import User, answer_within_rate_limit, chat_obstacle, send
 from acceptance.core.target import Auth, Target
 from acceptance.provision.gateway import Gateway
@@ -107,6 +107,14 @@ def session_answers(
     return [signed_up, send_sign_in(gateway, account, origin)]
 
 
+def _own_user(gateway: Gateway, path: str, credentials: Credentials) -> requests.Response:
+    auth = gateway.target.auth
+    headers = authorization(auth, credentials.cookies, credentials.token)
+    answer = send(gateway, "GET", gateway.url(auth.service, path), headers=headers)
+    assert answer.ok, f"GET {path} with the token was answered {describe(gateway.target, answer)}"
+    return answer
+
+
 def sign_up(
     target: Target,
     gateway: Gateway,
@@ -145,6 +153,8 @@ def sign_up(
     assert answer.ok, f"sign-up was answered {describe(target, answer)}"
     answers = session_answers(gateway, account, origin, answer)
     credentials = redacted(credentials_of(gateway, origin, answers))
+    if target.auth.user is not None:
+        answers = [_own_user(gateway, target.auth.user, credentials)]
     identifier = user_of(target.auth, [json_in(each.text) for each in answers], credentials.token)
     obstacle = chat_obstacle(target, own_release=own_release)
     session = Session(credentials, renew)

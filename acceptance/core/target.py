@@ -469,7 +469,9 @@ class Auth(Model):
     user_claim: str | None = None
     """The claim of the token that names its user, such as `user_id`; without it `user.id`, or else `sub`."""
     user_field: str | None = None
-    """The field of the response to sign-up or sign-in with the user's identifier, where the token does not have it."""
+    """The field of the response to sign-up, sign-in or `user` with the user's identifier, where no claim has it."""
+    user: HttpPath | None = None
+    """GET with the token returns the user, such as `/auth/me`, where neither sign-up nor sign-in has `user_field`."""
     session: HttpPath | None = None
     """GET of the frontend returns the session of the cookie."""
     cookie: str = "better-auth.session_data"
@@ -492,6 +494,12 @@ class Auth(Model):
     def _cookie_holds_what_it_carries(self) -> Auth:
         if not self.cookie_holds_token and "cookie" in self.carriers:
             raise ValueError(f"carriers has cookie, but with the kind {self.kind} no cookie holds the token")
+        return self
+
+    @model_validator(mode="after")
+    def _user_has_a_field(self) -> Auth:
+        if self.user is not None and self.user_field is None:
+            raise ValueError("user needs user_field, the field of its response with the user's identifier")
         return self
 
     @property

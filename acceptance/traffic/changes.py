@@ -64,11 +64,13 @@ class Changer:
         self._note(changes, marker, lambda: user.call("DELETE", path).status_code in SUCCESS)
 
     def add(self) -> None:
-        """Add a task by the form of the frontend's page, if it has one that works without scripts.
+        """Add a task by the form of the frontend's page, if it knows the user and has one that works without scripts.
 
         What acknowledges it is a redirect, unless it leads to the message of an error, or a page with the task.
         """
         user, changes = self._user, self.changes["submitted"]
+        if not user.target.auth.has_cookie:
+            return
         marker = changes.marker()
         url = user.gateway.url("frontend", user.target.pages.search.replace("{token}", marker))
         form = text_form(send(user.gateway, "GET", url, headers=user.browser_headers).text)

@@ -129,12 +129,14 @@ def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName
         redactor.add(secret)
     if token is None:
         return
+    headers = authorization(auth, cookies, token)
+    if auth.user is not None:
+        bodies = [json_in(alone.send("GET", server + auth.user, None, headers).text)]
     try:
         tasks = addresses["backend"] + api.tasks.format(user_id=user_of(auth, bodies, token))
     except AssertionError as error:
         observed.signed_in = Answer(0, [], str(error))
         return
-    headers = authorization(auth, cookies, token)
     observed.written = alone.send("POST", tasks, {api.title_field: title}, headers)
     observed.listed = alone.send("GET", tasks, None, headers)
     if observed.listed.ok and title not in observed.listed.text:

@@ -19,6 +19,7 @@ from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
 from acceptance.client.rows import user_rows
 from acceptance.client.sessions import NO_COOKIE
+from acceptance.client.tokens import token_in
 from acceptance.client.user import User, send
 from acceptance.core.redaction import redactor
 from acceptance.core.target import CARRIERS, COMPONENTS, Carrier, ComponentName, Target
@@ -255,13 +256,20 @@ def test_accepted_token_expires_on_every_pod(ready_release: Release, forge: Forg
 
 @pytest.mark.rule("STA-05")
 def test_page_with_a_bad_cookie_leads_to_sign_in(ready_release: Release, user: User, forge: Forge) -> None:
-    """Every bad or unusual token as the session's cookie, at every pod; also an empty and a percent-encoded one."""
+    """Every bad or unusual token as the session's cookie, at every pod; also an empty and a percent-encoded one.
+
+    A cookie that is exchanged for the token is none itself: it is altered, and there is another one.
+    """
     target = ready_release.target
     if not target.auth.has_cookie:
         raise Untested(NO_COOKIE)
     title = f"protected {secrets.token_hex(6)}"
     user.add_task(title)
-    cookies = {f"a token {kind}": make(forge) for kind, make in {**BAD_TOKENS, **ODD_TOKENS}.items()}
+    if target.auth.cookie_holds_token:
+        cookies = {f"a token {kind}": make(forge) for kind, make in {**BAD_TOKENS, **ODD_TOKENS}.items()}
+    else:
+        session = token_in(target.auth, user.cookies)
+        cookies = {"another session": secrets.token_urlsafe(48), "an altered session": f"{session}x"}
     cookies |= {"nothing": "", "bad percent encoding": "%ZZ%", "percent-encoded garbage": "%00%ff%7b"}
     accepted = {f"a token {kind}" for kind in ODD_TOKENS}
     findings = []

@@ -181,6 +181,20 @@ def test_identifier_may_be_in_the_response_to_sign_in(signed_up: SignUp) -> None
     assert (user.id, user.token) == ("u-1", "opaque")
 
 
+def test_identifier_may_be_that_of_the_own_user(signed_up: SignUp, applications: dict[str, ForeignApplication]) -> None:
+    """Which is asked for with the token, so that nobody signs in for it."""
+    given = token(sub="a@example.com")
+    backend = {
+        "POST /auth/register": reply(201, {"access_token": given}),
+        "GET /auth/me": needs_bearer(given, reply(200, {"user": {"id": 3}})),
+    }
+    user = signed_up(TOKEN_IN_JSON | {"user": "/auth/me", "user_field": "user.id"}, backend=backend)
+    assert user.id == "3"
+    assert [each.path for each in applications["backend"].asked] == ["/auth/register", "/auth/me"]
+    with pytest.raises(ValueError, match="user needs user_field"):
+        Auth.model_validate({"user": "/auth/me"})
+
+
 def test_cookie_is_exchanged_for_the_token_of_the_api(
     signed_up: SignUp, redacted: set[str], applications: dict[str, ForeignApplication]
 ) -> None:
@@ -273,7 +287,17 @@ LOGIN, REGISTER, EXCHANGED = "POST /auth/login", "POST /auth/register", "GET /ap
         (
             TOKEN_IN_JSON | {"user_field": "user.id"},
             {REGISTER: reply(200, {"access_token": token()}), LOGIN: reply(200, {"access_token": token(), "id": 1})},
-            r"the user's identifier in user.id, but with \['access_token'\] and \['access_token', 'id'\]",
+            r"the user's identifier in user.id, got \['access_token'\] and \['access_token', 'id'\]",
+        ),
+        (
+            TOKEN_IN_JSON | {"user_field": "id", "user": "/auth/me"},
+            {REGISTER: reply(200, {"access_token": token()}), "GET /auth/me": reply(200, {"user": {"id": 1}})},
+            r"^GET /auth/me: expected the user's identifier in id, got \['user.id'\]",
+        ),
+        (
+            TOKEN_IN_JSON | {"user_field": "id", "user": "/auth/me"},
+            {REGISTER: reply(200, {"access_token": token()})},
+            "GET /auth/me with the token was answered 404",
         ),
         (
             EXCHANGE | {"service": "backend", "sign_up": "/auth/register", "sign_in": "/auth/login"},
