@@ -136,9 +136,14 @@ class Credentials:
 
     @property
     def renewed_at(self) -> float:
-        """From when on new ones are needed: in time before the expiry, or at half the lifetime of a short one."""
+        """From when on new ones are needed: in time before the expiry, or at half the lifetime of a short one.
+
+        Never where the token does not expire, or had expired when it was given: another one would be no better.
+        """
         end = expiry(self.token)
-        return float("inf") if end is None else end - min(LONGEST_USE, (end - self.since) / 2)
+        if end is None or end <= self.since:
+            return float("inf")
+        return end - min(LONGEST_USE, (end - self.since) / 2)
 
 
 class Session:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any, cast
 
 import jwt
@@ -14,6 +15,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from acceptance.checks.finding import Untested
+from acceptance.client import sessions
 from acceptance.client.accounts import (
     random_account,
     random_password,
@@ -352,14 +354,20 @@ def test_sign_up_without_a_response_fails(target: Target, monkeypatch: pytest.Mo
 
 
 def test_user_signs_in_again_before_the_token_expires(
-    signed_up: SignUp, redacted: set[str], applications: dict[str, ForeignApplication]
+    signed_up: SignUp,
+    redacted: set[str],
+    applications: dict[str, ForeignApplication],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tokens = [token(user_id=7, exp=int(time.time()) - 1), token(user_id=7)]
+    now = time.time()
+    tokens = [token(user_id=7, exp=int(now) + 1800), token(user_id=7, exp=int(now) + 3600)]
     backend = {
         REGISTER: reply(200, {"access_token": tokens[0]}),
         LOGIN: reply(200, {"access_token": tokens[1]}),
     }
     user = signed_up(TOKEN_IN_JSON, backend=backend)
+    assert user.token == tokens[0]
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(time=lambda: now + 1201))
     assert [user.token, user.token] == [tokens[1]] * 2
     assert [each.path for each in applications["backend"].asked] == ["/auth/register", "/auth/login"]
     assert tokens[1] in redacted
@@ -370,7 +378,8 @@ def test_token_is_renewed_in_time() -> None:
     now = time.time()
     for lifetime, renewed in ((3600, 3000), (900, 450)):
         assert Credentials({}, token(exp=int(now) + lifetime), now).renewed_at == pytest.approx(now + renewed, abs=1)
-    assert Credentials({}, "opaque").renewed_at == Credentials({}, jwt.encode({}, KEY)).renewed_at == float("inf")
+    for unlimited in ("opaque", jwt.encode({}, KEY), token(exp=int(now) - 1)):
+        assert Credentials({}, unlimited, now).renewed_at == float("inf")
 
 
 def test_token_that_can_not_be_renewed_is_used_until_it_expires() -> None:
