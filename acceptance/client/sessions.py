@@ -20,7 +20,8 @@ from acceptance.core.target import Auth
 
 LONGEST_USE = 600
 """Seconds for which a token must still be valid when it is taken: an experiment sends it for some minutes."""
-HS256 = "HS256"
+ATTEMPT_PAUSE = 30
+"""Seconds after a failed sign-in in which a token that is still valid serves without another attempt."""
 NO_COOKIE = "the application keeps a session in its pages' scripts, without a cookie: no page can be read as its user"
 """Why nothing is asserted of a signed-in user's pages."""
 
@@ -155,6 +156,7 @@ class Session:
         self._renew = renew
         self._lock = RLock()
         self._holders = 0
+        self._next_attempt = 0.0
 
     @classmethod
     def of(cls, auth: Auth, cookies: Mapping[str, str]) -> Session:
@@ -169,7 +171,8 @@ class Session:
             Untested: The token has expired, and none can be got.
         """
         with self._lock:
-            if self._renew and not self._holders and time.time() >= self._credentials.renewed_at:
+            due = max(self._credentials.renewed_at, self._next_attempt)
+            if self._renew and not self._holders and time.time() >= due:
                 self._credentials = self._renewed(self._renew)
             return self._credentials
 
@@ -178,6 +181,7 @@ class Session:
             return renew()
         except AssertionError as error:  # among them the end of a wait
             if time.time() < (expiry(self._credentials.token) or 0):
+                self._next_attempt = time.time() + ATTEMPT_PAUSE
                 return self._credentials
             raise Untested(f"the user's token has expired, and no other can be got: {str(error)[:300]}") from error
 

@@ -30,10 +30,11 @@ def open_tasks(person: BrowserUser, user: User) -> None:
 
     Where the pages' scripts keep the session, the person signs in.
     """
-    if not person.target.auth.has_cookie:
+    if person.target.auth.has_cookie:
+        cookies = [{"name": name, "value": value, "url": person.origin} for name, value in user.cookies.items()]
+        person.context.add_cookies(cookies)  # type: ignore[arg-type]
+    else:
         person.sign_in(user.account)
-    cookies = [{"name": name, "value": value, "url": person.origin} for name, value in user.cookies.items()]
-    person.context.add_cookies(cookies)  # type: ignore[arg-type]
     person.open(person.screens.tasks)
     person.expect_signed_in()
 

@@ -383,12 +383,18 @@ def test_token_is_renewed_in_time() -> None:
 
 
 def test_token_that_can_not_be_renewed_is_used_until_it_expires() -> None:
+    """It is not tried again at each request."""
+    attempts: list[float] = []
+
     def fail() -> Credentials:
+        attempts.append(time.time())
         raise AssertionError("sign-in was answered 503")
 
     now = int(time.time())
     nearly, expired = (Credentials({}, token(exp=end), now - 60) for end in (now + 30, now - 1))
-    assert Session(nearly, fail).credentials == nearly
+    session = Session(nearly, fail)
+    assert [session.credentials, session.credentials] == [nearly] * 2
+    assert len(attempts) == 1
     with pytest.raises(Untested, match="has expired, and no other can be got: sign-in was answered 503"):
         assert Session(expired, fail).credentials
 
