@@ -25,7 +25,7 @@ from acceptance.client.accounts import (
     sign_up_entries,
 )
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
-from acceptance.client.sessions import Credentials, Session, is_signed_with_secret
+from acceptance.client.sessions import Credentials, Session, expiry, is_signed_with_secret
 from acceptance.client.signing_in import session_token, sign_up
 from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
@@ -126,7 +126,10 @@ def test_token_in_the_json_of_sign_in_is_sent(
     assert login.body == {"email": user.email, "password": user.password}
     assert login.headers["Origin"] == ORIGIN
     assert redacted == {user.password, given}
-    assert task_writes(user).headers["Authorization"] == f"Bearer {given}"
+    writes = task_writes(user)
+    assert writes.headers["Authorization"] == f"Bearer {given}"
+    assert (writes.valid_until, writes.refusals) == (expiry(given), {401})
+    assert page_views(user).valid_until is None
 
 
 def test_token_within_the_json_of_sign_up_is_found(
