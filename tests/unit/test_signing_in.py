@@ -128,7 +128,7 @@ def test_token_in_the_json_of_sign_in_is_sent(
     assert redacted == {user.password, given}
     writes = task_writes(user)
     assert writes.headers["Authorization"] == f"Bearer {given}"
-    assert (writes.valid_until, writes.refusals) == (expiry(given), {401})
+    assert (writes.valid_until, writes.refusals) == (expiry(given), frozenset({401}))
     assert page_views(user).valid_until is None
 
 
