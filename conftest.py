@@ -9,7 +9,8 @@ import pytest
 import toolchain as tools
 from acceptance.chart.packaging import package_digest
 from acceptance.checks.finding import Untested
-from acceptance.client.user import User, chat_obstacle, sign_up, wait_answered
+from acceptance.client.signing_in import sign_up
+from acceptance.client.user import User, chat_obstacle, wait_answered
 from acceptance.core import digests, signals
 from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
@@ -226,10 +227,11 @@ def ready_release(release: Release, provisioner: Provisioner, record_measurement
 
 @pytest.fixture(scope="session")
 def new_user(ready_release: Release, gateway: Gateway, provisioner: Provisioner) -> Callable[[], User]:
-    """`new_user()` signs up a user through the frontend; `AssertionError` if it refuses."""
+    """`new_user()` signs up a user as the target says; `AssertionError` if that is refused."""
     if missing := [name for name in COMPONENTS if name not in ready_release.target.components]:
         raise Untested(f"the target names no {missing[0]}: users sign up at the frontend, and use the backend")
-    wait_answered(gateway, "frontend")
+    for component in {"frontend", ready_release.target.auth.service}:
+        wait_answered(gateway, component)
     own = provisioner.installs_release
     return lambda: sign_up(ready_release.target, gateway, ready_release.origin, redactor.add, own_release=own)
 
@@ -247,12 +249,12 @@ def first_user(new_user: Callable[[], User]) -> User | AssertionError:
 def user(first_user: User | AssertionError) -> User:
     """A user that the whole run shares; raises `Untested` if nobody can sign up."""
     if isinstance(first_user, AssertionError):
-        raise Untested(f"nobody can sign up through the frontend (SCY-06): {str(first_user)[:300]}")
+        raise Untested(f"nobody can sign up (SCY-06): {str(first_user)[:300]}")
     return first_user
 
 
 @pytest.fixture(scope="session")
 def users(user: User, new_user: Callable[[], User]) -> Callable[[], User]:
-    """`users()` signs up a further user through the frontend."""
+    """`users()` signs up a further user."""
     assert user
     return new_user

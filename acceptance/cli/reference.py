@@ -86,9 +86,15 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None or value in ((), {}):
         return "none"
+    if isinstance(value, dict):
+        return f"`{_inline_table(value)}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{each}`" for each in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _inline_table(values: dict[str, str]) -> str:
+    return "{" + ", ".join(f'{name} = "{value}"' for name, value in values.items()) + "}"
 
 
 def _one_line(text: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Error, Locator, Page, Response, 
 from playwright.sync_api import Request as BrowserRequest
 
 from acceptance.checks.finding import Untested
+from acceptance.client.accounts import sign_in_entries, sign_up_entries
 from acceptance.client.user import TOO_MANY
 from acceptance.core.deadlines import RATE_LIMIT, SHOWN
 from acceptance.core.target import Screens, Target
@@ -73,8 +74,9 @@ class BrowserUser:
 
     @property
     def has_session(self) -> bool:
-        """Whether the browser has the session's cookie."""
-        return any(each.get("name", "").endswith(self.target.auth.cookie) for each in self.context.cookies())
+        """Whether the browser has the session's cookie; never where sessions have none."""
+        auth = self.target.auth
+        return auth.has_cookie and any(each.get("name", "").endswith(auth.cookie) for each in self.context.cookies())
 
     def open(self, path: str) -> None:
         """Enter the address of a path of the release; `AssertionError` if no page loads."""
@@ -166,22 +168,21 @@ class BrowserUser:
             press()
         return response.value
 
-    def sign_up(self, name: str, email: str, password: str) -> None:
+    def sign_up(self, account: Mapping[str, str]) -> None:
         """Sign up on the sign-up page, sign in if that has not, and wait until the user is signed in."""
         screens = self.screens
-        fields = {screens.name: name, screens.email: email, screens.password: password}
-        self._enter(screens.sign_up, fields, screens.sign_up_button)
+        self._enter(screens.sign_up, sign_up_entries(screens, account), screens.sign_up_button)
         try:
             self.expect_signed_in()
         except AssertionError:
             if self.has_session:
                 raise
-            self.sign_in(email, password)
+            self.sign_in(account)
 
-    def sign_in(self, email: str, password: str) -> None:
+    def sign_in(self, account: Mapping[str, str]) -> None:
         """Sign in on the sign-in page, and wait until the user is signed in."""
         screens = self.screens
-        self._enter(screens.sign_in, {screens.email: email, screens.password: password}, screens.sign_in_button)
+        self._enter(screens.sign_in, sign_in_entries(screens, self.target.auth, account), screens.sign_in_button)
         self.expect_signed_in()
 
     def _enter(self, path: str, fields: dict[str, str], button: str) -> None:

@@ -105,7 +105,13 @@ class Forge:
         return signed(json.loads(_decoded(self.parts()[1])), key)
 
     def of_another_purpose(self) -> str:
-        """Return a token of the same key that is not a session, such as one for e-mail verification."""
+        """Return a token of the same key that is not a session, such as one for e-mail verification.
+
+        Raises `Untested` where the email alone makes a session's token.
+        """
+        if self.user.target.auth.user_claim == "email":
+            raise Untested("a session's token names its user by the email, as one of another purpose does")
+        self.claims()
         return signed({"email": self.user.email, "exp": int(time.time()) + HOUR}, self.key)
 
     def with_algorithm(self, name: str) -> str:

@@ -126,7 +126,7 @@ def submit(user: User, form: Form, page: str, text: str, origin: str) -> Respons
         text: What is entered in its only field for free text.
         origin: The release's origin, which a browser sends.
     """
-    return post(user.gateway, form, page, {form.texts[0]: text}, {**user.cookie, **from_browser(origin)})
+    return post(user.gateway, form, page, {form.texts[0]: text}, {**user.browser_headers, **from_browser(origin)})
 
 
 def post(

@@ -1,4 +1,4 @@
-"""A session as a browser keeps and sends it: its cookies, and the token that one of them holds."""
+"""Cookies as a browser keeps and sends them, among them the session's, and the headers that carry a token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookies import Morsel
 
-from acceptance.core.redaction import MINIMUM_LENGTH
 from acceptance.core.target import Auth, Carrier
 
 
@@ -48,15 +47,13 @@ def token_header(carrier: Carrier, token: str, cookie: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if carrier == "bearer" else cookie_header({cookie: token})
 
 
-def authorization(auth: Auth, cookies: Mapping[str, str]) -> dict[str, str]:
+def authorization(auth: Auth, cookies: Mapping[str, str], token: str) -> dict[str, str]:
     """Return the header by which the backend knows the user of a session: with the first of the target's carriers."""
-    if auth.carriers[0] == "cookie":
-        return cookie_header(cookies)
-    return token_header("bearer", token_in(auth, cookies) or "", auth.cookie)
+    return cookie_header(cookies) if auth.carriers[0] == "cookie" else token_header("bearer", token, auth.cookie)
 
 
 def token_in(auth: Auth, cookies: Mapping[str, str]) -> str | None:
-    """Return the session's token, or None; Better Auth splits a long one into `name.0`, `name.1` and so on."""
+    """Return what the session's cookie holds, or None; Better Auth splits a long text into `name.0`, `name.1`, …."""
     pieces = {int(piece or 0): cookies[name] for name, piece in _holders(auth, cookies)}
     return "".join(pieces[number] for number in sorted(pieces)) or None
 
@@ -64,11 +61,6 @@ def token_in(auth: Auth, cookies: Mapping[str, str]) -> str | None:
 def token_cookie(auth: Auth, cookies: Mapping[str, str]) -> str:
     """Return the name of the cookie that holds the token: with a prefix where browsers use https."""
     return next((name.removesuffix(f".{piece}") for name, piece in _holders(auth, cookies)), auth.cookie)
-
-
-def secrets_in(auth: Auth, cookies: Mapping[str, str]) -> set[str]:
-    """Return what is kept out of reports: the token, and each cookie's value that is long enough to be a secret."""
-    return {value for value in (token_in(auth, cookies) or "", *cookies.values()) if len(value) >= MINIMUM_LENGTH}
 
 
 def _holders(auth: Auth, cookies: Iterable[str]) -> list[tuple[str, str]]:

@@ -1,28 +1,18 @@
-"""A user of the application: signs up through the frontend, then sends requests to the backend."""
+"""A signed-in user of the application, who sends requests to the backend."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jwt
 import requests
 
 from acceptance.checks.finding import Untested
-from acceptance.client.answers import JsonObject, describe, json_of, set_cookies
-from acceptance.client.tokens import (
-    authorization,
-    cookie_header,
-    kept_cookies,
-    secrets_in,
-    token_cookie,
-    token_header,
-    token_in,
-)
+from acceptance.client.answers import JsonObject, describe, json_of
+from acceptance.client.sessions import NO_COOKIE, Session
+from acceptance.client.tokens import authorization, cookie_header, token_cookie, token_header
 from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
-from acceptance.core.fields import text_at
 from acceptance.core.target import Carrier, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
@@ -77,8 +67,9 @@ class User:
         id: The user's identifier.
         email: The account's.
         password: The account's.
-        cookies: Those that sign-up and sign-in have set, by name; one of them has the token.
+        session: What sign-up and sign-in have given.
         chat_obstacle: Why no chat turn may be sent, or empty.
+        name: The account's.
     """
 
     target: Target
@@ -86,13 +77,24 @@ class User:
     id: str
     email: str
     password: str = field(repr=False)
-    cookies: Mapping[str, str] = field(repr=False)
+    session: Session = field(repr=False)
     chat_obstacle: str = ""
+    name: str = ""
+
+    @property
+    def account(self) -> dict[str, str]:
+        """The account: name, email and password."""
+        return {"name": self.name, "email": self.email, "password": self.password}
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The session's cookies, by name."""
+        return self.session.credentials.cookies
 
     @property
     def token(self) -> str:
         """The session's token."""
-        return token_in(self.target.auth, self.cookies) or ""
+        return self.session.credentials.token
 
     @property
     def token_cookie(self) -> str:
@@ -101,13 +103,21 @@ class User:
 
     @property
     def cookie(self) -> dict[str, str]:
-        """The header with the session's cookies that a browser sends."""
+        """The header by which the frontend knows the user; raises `Untested` if no cookie tells it."""
+        if not self.target.auth.has_cookie:
+            raise Untested(NO_COOKIE)
+        return self.browser_headers
+
+    @property
+    def browser_headers(self) -> dict[str, str]:
+        """The header with the session's cookies, for traffic: none where no cookie tells the frontend who it is."""
         return cookie_header(self.cookies)
 
     @property
     def authorization(self) -> dict[str, str]:
         """The header by which the backend knows the user."""
-        return authorization(self.target.auth, self.cookies)
+        credentials = self.session.credentials
+        return authorization(self.target.auth, credentials.cookies, credentials.token)
 
     def token_header(self, token: str, carrier: Carrier | None = None) -> dict[str, str]:
         """Return the header that carries another token alone; by the first of the target's carriers by default."""
@@ -254,23 +264,6 @@ def chat_obstacle(target: Target, *, own_release: bool) -> str:
     return "" if own_release else "a chat turn would reach the model of a release that this run did not install"
 
 
-def random_account() -> dict[str, str]:
-    """Return a new account: name, email and password."""
-    name = f"user-{secrets.token_hex(6)}"
-    return {"name": name, "email": f"{name}@example.com", "password": secrets.token_urlsafe(18)}
-
-
-def send_account(gateway: Gateway, path: str, account: Mapping[str, str], origin: str) -> requests.Response:
-    """Sign up or sign in at the frontend with the `Origin` header of a browser, again while the rate limit answers 429.
-
-    Raises:
-        AssertionError: The release sent no response.
-        WaitError: The application's rate limit refuses for too long.
-    """
-    url, headers = gateway.url("frontend", path), {"Origin": origin}
-    return answer_within_rate_limit(path, lambda: send(gateway, "POST", url, json=dict(account), headers=headers))
-
-
 def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]) -> requests.Response:
     """Send a request, again while the rate limit answers 429, and return the other answer. Raises `WaitError`."""
 
@@ -281,71 +274,3 @@ def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]
         return answer
 
     return eventually("an answer within the rate limit", probe, RATE_LIMIT)
-
-
-def session_token(target: Target, answer: requests.Response) -> str | None:
-    """Return the token in the session cookie that a response sets, or None."""
-    return token_in(target.auth, kept_cookies({}, set_cookies(answer)))
-
-
-def session_cookies(
-    gateway: Gateway, account: Mapping[str, str], origin: str, signed_up: requests.Response
-) -> dict[str, str]:
-    """Return the cookies of an account's session: those of the response to sign-up, or of sign-in if it has no session.
-
-    Raises:
-        AssertionError: Sign-in got no response.
-        WaitError: The application's rate limit refuses the sign-in for too long.
-    """
-    auth = gateway.target.auth
-    cookies = kept_cookies({}, set_cookies(signed_up))
-    if token_in(auth, cookies) is None:  # signing up need not sign in
-        cookies = kept_cookies(cookies, set_cookies(send_account(gateway, auth.sign_in, account, origin)))
-    return cookies
-
-
-def user_id(token: str) -> str:
-    """Return the identifier of a token's user, its `user.id` or `sub`; raises `AssertionError` if it has neither."""
-    try:
-        claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError as error:
-        raise AssertionError(f"the session's cookie is no JWT: {error}") from error
-    found = text_at(claims, "user.id") or claims.get("sub")
-    assert found, f"expected a token with user.id or sub, got one with {sorted(claims)}"
-    return str(found)
-
-
-def sign_up(
-    target: Target,
-    gateway: Gateway,
-    origin: str,
-    redact: Callable[[str], None],
-    *,
-    own_release: bool = True,
-    account: Mapping[str, str] | None = None,
-) -> User:
-    """Sign up a new user through the frontend.
-
-    Args:
-        target: The target under test.
-        gateway: Connects to the frontend's Service.
-        origin: The release's origin.
-        redact: Called with the password, the token and every cookie, to keep them out of reports.
-        own_release: Whether the run installed the release, and so chose its model.
-        account: Name, email and password; random by default.
-
-    Raises:
-        AssertionError: Sign-up fails or sets no session cookie.
-        WaitError: The application's rate limit refuses the sign-up for too long.
-    """
-    account = account or random_account()
-    redact(account["password"])
-    answer = send_account(gateway, target.auth.sign_up, account, origin)
-    assert answer.ok, f"sign-up was answered {describe(target, answer)}"
-    cookies = session_cookies(gateway, account, origin, answer)
-    token = token_in(target.auth, cookies)
-    assert token, f"neither sign-up nor sign-in set the cookie {target.auth.cookie}, but {list(cookies)}"
-    for secret in secrets_in(target.auth, cookies):
-        redact(secret)
-    obstacle = chat_obstacle(target, own_release=own_release)
-    return User(target, gateway, user_id(token), account["email"], account["password"], cookies, obstacle)

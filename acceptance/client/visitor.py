@@ -11,6 +11,7 @@ from acceptance.checks.finding import Untested
 from acceptance.client.answers import SEE_OTHER, describe, set_cookies
 from acceptance.client.documents import Document
 from acceptance.client.forms import Form, form_with_button, from_browser, post
+from acceptance.client.sessions import NO_COOKIE
 from acceptance.client.tokens import cookie_header, kept_cookies, token_in
 from acceptance.client.user import User, answer_within_rate_limit, send
 from acceptance.core.deadlines import REQUEST
@@ -34,7 +35,9 @@ class Visitor:
 
     @classmethod
     def signed_in(cls, release: Release, user: User) -> Visitor:
-        """The browser of a user, with the session's cookies."""
+        """The browser of a user, with the session's cookies; raises `Untested` if none tells the frontend who it is."""
+        if not release.target.auth.has_cookie:
+            raise Untested(NO_COOKIE)
         return cls(release, user.gateway, user.cookies)
 
     def headers(self, origin: str = "") -> dict[str, str]:
@@ -43,7 +46,9 @@ class Visitor:
 
     @property
     def session(self) -> str:
-        """The value of the session's cookie; empty without one."""
+        """The value of the session's cookie; empty without one. Raises `Untested` if sessions have no cookie."""
+        if not self.target.auth.has_cookie:
+            raise Untested(NO_COOKIE)
         return token_in(self.target.auth, self.cookies) or ""
 
     def read(self, path: str) -> Response:

@@ -406,8 +406,8 @@ class Screens(Model):
     """The path of the page for signing in, to which others lead."""
     tasks: HttpPath
     """The path of the page of tasks."""
-    name: str
-    """The field for the user's name."""
+    name: str | None
+    """The field for the user's name; `false` where sign-up asks for none."""
     email: str
     """The field for the email."""
     password: str
@@ -450,24 +450,75 @@ class Screens(Model):
 
 
 class Auth(Model):
-    """How a user signs up and is authenticated: Better Auth's cookie of strategy `jwt`."""
+    """How a user signs up and in, and how the backend then knows the user; `kind` says where the token is.
 
-    kind: Literal["better-auth"] = "better-auth"
-    """Sessions are JWTs as Better Auth makes them: HS256 by the auth secret, claims `user.id` and `session.userId`."""
+    `cookie`: the session's cookie is the token. `token`: the response to sign-in has the token as JSON, and the pages'
+    scripts keep it; there is no cookie. `exchange`: the cookie is for the frontend alone, which gives a token for it.
+    """
+
+    kind: Literal["cookie", "token", "exchange", "better-auth"] = "cookie"
+    """Where the token is; `better-auth` is an earlier name of `cookie`."""
+    service: ComponentName = "frontend"
+    """The component at whose Service users sign up and in, and exchange the cookie."""
     sign_up: HttpPath = "/api/auth/sign-up/email"
-    """POST of name, email and password as JSON; where the response sets no cookie, the new user signs in."""
+    """POST of `sign_up_fields` as JSON; where the response opens no session, the new user signs in."""
     sign_in: HttpPath = "/api/auth/sign-in/email"
-    """POST of email and password as JSON; the response sets the cookie."""
+    """POST of `sign_in_fields`; the response opens the session."""
+    sign_up_fields: dict[str, Any] = {"name": "{name}", "email": "{email}", "password": "{password}"}
+    """The body of sign-up: `{name}`, `{email}` and `{password}` are filled in; anything else is sent as it is."""
+    sign_in_fields: dict[str, Any] = {"email": "{email}", "password": "{password}"}
+    """The body of sign-in, in the same way."""
+    sign_in_format: Literal["json", "form"] = "json"
+    """How the body of sign-in is sent; OAuth2's password grant is a form with `username` and `password`."""
+    token: HttpPath = "/api/auth/token"  # noqa: S105 - a path
+    """GET with the cookie returns the token as JSON; of kind `exchange` only."""
+    token_field: str = "access_token"  # noqa: S105 - a field's name
+    """The field of the JSON with the token, with dots for one within another: `data.token`; not of kind `cookie`."""
+    user_claim: str | None = None
+    """The claim of the token that names its user, such as `user_id`; without it `user.id`, or else `sub`."""
+    user_field: str | None = None
+    """The field of the response to sign-up, sign-in or `user` with the user's identifier, where no claim has it."""
+    user: HttpPath | None = None
+    """GET with the token returns the user, such as `/auth/me`, where neither sign-up nor sign-in has `user_field`."""
     session: HttpPath | None = None
     """GET of the frontend returns the session of the cookie."""
     cookie: str = "better-auth.session_data"
-    """The cookie that holds the token."""
+    """The session's cookie; not of kind `token`."""
     carriers: Annotated[tuple[Carrier, ...], Field(min_length=1)] = CARRIERS
-    """How the backend takes the token: in an Authorization header, in the cookie, or either; the first is preferred."""
+    """How the backend takes the token, the preferred way first; without a token in the cookie it is `bearer` alone."""
     refuses_other_sites: bool = False
     """Whether a form that a page of another site sent is refused, even with the session's cookie."""
     leeway_seconds: int = 0
     """How long a token is still valid after its expiry, for clocks that differ."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bearer_by_default(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("kind") in ("token", "exchange"):
+            return {"carriers": ("bearer",), **given}
+        return given
+
+    @model_validator(mode="after")
+    def _cookie_holds_what_it_carries(self) -> Auth:
+        if not self.cookie_holds_token and "cookie" in self.carriers:
+            raise ValueError(f"carriers has cookie, but with the kind {self.kind} no cookie holds the token")
+        return self
+
+    @model_validator(mode="after")
+    def _user_has_a_field(self) -> Auth:
+        if self.user is not None and self.user_field is None:
+            raise ValueError("user needs user_field, the field of its response with the user's identifier")
+        return self
+
+    @property
+    def cookie_holds_token(self) -> bool:
+        """Whether the session's cookie is the token."""
+        return self.kind in ("cookie", "better-auth")
+
+    @property
+    def has_cookie(self) -> bool:
+        """Whether a session has a cookie, by which the frontend knows the user whose page it renders."""
+        return self.kind != "token"
 
 
 class Tables(Model):

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from acceptance.checks.finding import Finding, Untested
+from acceptance.client.accounts import sign_in_content, sign_in_entries
 from acceptance.client.answers import describe
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
@@ -89,13 +90,13 @@ def run_outage(
 
 
 def try_to_sign_in(release: Release, user: User) -> None:
-    """Sign in by the frontend's API and by its form; failures are ignored."""
+    """Sign in by the API and by the frontend's form; failures are ignored."""
     auth, screens = release.target.auth, release.target.screens
-    url, account = user.gateway.url("frontend", auth.sign_in), {"email": user.email, "password": user.password}
+    url, content = user.gateway.url(auth.service, auth.sign_in), sign_in_content(auth, user.account)
     with suppress(AssertionError):
-        send(user.gateway, "POST", url, json=account, headers={"Origin": release.origin})
+        send(user.gateway, "POST", url, headers={"Origin": release.origin}, **content)
     if screens is not None:
-        entered = {screens.email: user.email, screens.password: user.password}
+        entered = sign_in_entries(screens, auth, user.account)
         with suppress(AssertionError, Untested):  # a page without the form in its HTML
             Visitor(release, user.gateway, {}).press(screens.sign_in, screens.sign_in_button, entered)
 
@@ -118,7 +119,7 @@ def wait_serving(runner: ExperimentRunner, user: User) -> None:
             for origin in origins(runner.release, "backend").values():
                 body = {api.title_field: new_token()}
                 user.request_json("POST", user.path(api.tasks), body, api.created, origin=origin)
-            shown = send(user.gateway, "GET", page, headers=user.cookie, allow_redirects=False)
+            shown = send(user.gateway, "GET", page, headers=user.browser_headers, allow_redirects=False)
             assert shown.ok, f"GET {page}: {describe(user.target, shown)}"
         except AssertionError as error:
             raise NotYet(str(error)) from error

@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
 
 from acceptance.checks.image import GRACE_SECONDS
 from acceptance.checks.snapshot import ImageRun
@@ -19,6 +21,7 @@ from toolchain import Toolchain
 from toolchain.console import CommandError
 
 LOG_LINES, LOG_BYTES = 20, 2000
+FORM = "application/x-www-form-urlencoded"
 REQUEST = """
 import sys, time, urllib.error, urllib.request
 url, seconds = sys.argv[1], float(sys.argv[2])
@@ -40,7 +43,7 @@ print(status)
 SEND = """
 import json, sys, urllib.error, urllib.request
 given = json.load(sys.stdin)
-body = json.dumps(given["body"]).encode() if given["body"] is not None else None
+body = given["body"].encode() if given["body"] is not None else None
 request = urllib.request.Request(given["url"], body, given["headers"], method=given["method"])
 try:
     answer = urllib.request.urlopen(request, timeout=given["timeout"])
@@ -124,10 +127,14 @@ class IsolatedNetwork:
         """Return the status with which the container answers a path, at the latest after its start; None without."""
         return self._request(f"http://{container}:{port}{path}")
 
-    def send(self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Send one request from the network; what it contains is in no argument, since it may be secret."""
+    def send(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send one request from the network; what it contains is in no argument, since it may be secret.
+
+        The body is sent as JSON, or as a form where the headers name that as its type.
+        """
         sent = {"Content-Type": "application/json", **(headers or {})}
-        given = {"method": method, "url": url, "body": body, "headers": sent, "timeout": REQUEST_DEADLINE.seconds}
+        text = None if body is None else urlencode(body) if sent["Content-Type"] == FORM else json.dumps(body)
+        given = {"method": method, "url": url, "body": text, "headers": sent, "timeout": REQUEST_DEADLINE.seconds}
         argv = ["run", "--rm", "--interactive", *self._label, "--network", self.network, self.client]
         return Answer(**json.loads(self.engine.docker(*argv, "python3", "-c", SEND, stdin=json.dumps(given))))
 

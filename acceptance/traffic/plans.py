@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from acceptance.client.answers import SIGNED_OUT
+from acceptance.client.sessions import expiry
 from acceptance.client.user import User
 from acceptance.core.deadlines import REQUEST
 from acceptance.provision.gateway import service_host
@@ -38,7 +40,9 @@ class Plan:
     """Which requests to send and which response is expected; `support/tools/sampler.py` documents the fields.
 
     `status` is the expected one of every response; its body must contain the request's token. A plan that writes says
-    where each write is `stored`, so that its ledger is compared with PostgreSQL; one that reads has nothing there.
+    where each write is `stored`, so that its ledger is compared with PostgreSQL; one that reads has nothing there. The
+    session that the headers carry is `valid_until` a time in seconds since the epoch; from then on requests may be
+    answered with one of `refusals`.
     """
 
     host: str
@@ -57,6 +61,8 @@ class Plan:
     checks_idle_connections: bool = True
     pod_header: str = ""
     stored: tuple[StoredIn, ...] = ()
+    valid_until: float | None = None
+    refusals: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.writes and not self.stored:
@@ -114,8 +120,10 @@ def page_views(user: User, rate: float = PER_SECOND) -> Plan:
         token=new_token(),
         status=200,
         connections=PAGE_CONNECTIONS,
-        headers=user.cookie,
+        headers=user.browser_headers,
         pod_header=part.pod_header or "",
+        valid_until=expiry(user.token) if target.auth.cookie_holds_token else None,
+        refusals=frozenset(SIGNED_OUT),
     )
 
 
@@ -162,4 +170,6 @@ def _write_plan(user: User, rate: float, path: str, body: str, status: int, stor
         headers={**user.authorization, "Content-Type": "application/json"},
         pod_header=part.pod_header or "",
         stored=stored,
+        valid_until=expiry(user.token),
+        refusals=frozenset({target.api.invalid_token}),
     )

@@ -28,6 +28,8 @@ POD = "sampler"
 PORT = 8090
 COMMAND_SECONDS = 2 * REQUEST.seconds
 """A stop is answered when the last request has ended, which may take up to the request's deadline."""
+JUDGED_HERE = ("status", "stored", "valid_until", "refusals")
+"""Fields of a plan that the sampler is not told."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class SampleRun:
     plan: Plan
     records: tuple[Record, ...] = ()
     expected_refusals: ExpectedRefusals | None = None
-    """Refusals that the experiment causes on purpose."""
+    """Refusals that the experiment causes on purpose, or of a session that has expired meanwhile."""
     address: str = ""
     """The address that the requests are sent to: the Service's, or the pod's."""
 
@@ -104,9 +106,11 @@ class Sampler:
 
     def _start(self, plan: Plan) -> tuple[int, SampleRun]:
         document = asdict(plan)
-        del document["status"], document["stored"]
+        for name in JUDGED_HERE:
+            del document[name]
         started = self._command("POST", "/runs", document)
-        return started["run"], SampleRun(plan, address=started["address"])
+        expired = None if plan.valid_until is None else ExpectedRefusals(plan.refusals, plan.valid_until)
+        return started["run"], SampleRun(plan, expected_refusals=expired, address=started["address"])
 
     def _stop(self, runs: Collection[int]) -> dict[int, SampleTotals]:
         """Stop all runs at once: otherwise one would keep sending while the last requests of another end."""

@@ -12,22 +12,23 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.accounts import asks_for, random_account, random_password, sign_in_entries, signs_in_by_name
 from acceptance.client.answers import describe, set_cookies
 from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows
-from acceptance.client.tokens import cookie_header, secrets_in
-from acceptance.client.user import (
-    User,
-    random_account,
-    send,
-    send_account,
-    session_cookies,
+from acceptance.client.sessions import NO_COOKIE, user_id
+from acceptance.client.signing_in import (
+    credentials_of,
+    send_sign_in,
+    send_sign_up,
+    session_answers,
     session_token,
     sign_up,
-    user_id,
 )
+from acceptance.client.tokens import authorization, cookie_header
+from acceptance.client.user import User, send
 from acceptance.client.visitor import Visitor
 from acceptance.core.deadlines import LOGGED
 from acceptance.core.fields import mapping_at
@@ -44,14 +45,15 @@ LONG_NAME = 3000
 
 
 @pytest.fixture(scope="module")
-def odd_account() -> dict[str, str]:
-    """An account whose name and password need encoding almost everywhere."""
+def odd_account(target: Target) -> dict[str, str]:
+    """An account whose name and password need encoding almost everywhere; a name that signs in is an ordinary one."""
     account = random_account()
     local, at, domain = account["email"].partition("@")
+    odd_name = f'Siân O\'Brien-漢 <b id="n{secrets.token_hex(4)}"> & "Co" \\ %s'
     return {
-        "name": f'Siân O\'Brien-漢 <b id="n{secrets.token_hex(4)}"> & "Co" \\ %s',
+        "name": account["name"] if signs_in_by_name(target.auth) else odd_name,
         "email": f"{local}+tag{at}{domain}",
-        "password": f" {secrets.token_urlsafe(9)} '\"\\ %40?#&+=@:/;<é漢✓> ",
+        "password": f" {random_password()} '\"\\ %40?#&+=@:/;<é漢✓> ",
     }
 
 
@@ -71,7 +73,7 @@ def odd_sign_in(
     """The response to a sign-in with the odd account after sign-up, or why there is none: a finding of one test."""
     assert odd_user
     try:
-        answer = send_account(gateway, ready_release.target.auth.sign_in, odd_account, ready_release.origin)
+        answer = send_sign_in(gateway, odd_account, ready_release.origin)
     except AssertionError as error:
         return error
     if token := session_token(ready_release.target, answer):
@@ -94,19 +96,39 @@ def test_odd_name_and_password_are_kept(
     if isinstance(odd_sign_in, AssertionError):
         raise odd_sign_in
     target, tables, findings = ready_release.target, ready_release.target.tables, []
-    claims = jwt.decode(odd_user.token, options={"verify_signature": False})
-    claimed = mapping_at(claims, "user")  # a token may name its user by `sub` alone
+    # A token may name its user by `sub` alone, or be none that can be read.
+    claimed = mapping_at(claims_in(odd_user.token), "user")
     if claimed and (name := claimed.get("name")) != odd_account["name"]:
         findings.append(Finding("PER-09", "the session's token", "user's name", odd_account["name"], str(name)))
     stored = rows(admin_connection, tables.user, {tables.user_id: odd_user.id})
-    missing = [what for what in ("name", "email") if not any(odd_account[what] in row.values() for row in stored)]
+    given = [what for what in ("name", "email") if asks_for(target.auth.sign_up_fields, what)]
+    missing = [what for what in given if not any(odd_account[what] in row.values() for row in stored)]
     findings += [Finding("PER-09", tables.user, what, odd_account[what], "in no column") for what in missing]
-    page = send(gateway, "GET", gateway.url("frontend", target.pages.tasks), headers=odd_user.cookie)
-    if not page.ok or Document(page.text).ids & {odd_account["name"].split('"')[1]}:
+    page = send(gateway, "GET", gateway.url("frontend", target.pages.tasks), headers=odd_user.browser_headers)
+    if not page.ok or Document(page.text).ids & set(odd_account["name"].split('"')[1:2]):
         findings.append(Finding("PER-09", target.pages.tasks, "page", "200, the name as text", describe(target, page)))
     if not odd_sign_in.ok or session_token(target, odd_sign_in) is None:
         findings.append(Finding("PER-09", target.auth.sign_in, "password", "signs in", describe(target, odd_sign_in)))
     report_findings(findings, target)
+
+
+def claims_in(token: str) -> dict[str, Any]:
+    """The claims of a token, or none if it is no JWT."""
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return {}
+    return claims
+
+
+def signed_in_as(gateway: Gateway, origin: str, answer: Response) -> str | None:
+    """What the token of the session that a response opens names its user; None if it opens none."""
+    if session_token(gateway.target, answer) is None:
+        return None
+    credentials = credentials_of(gateway, origin, [answer])
+    for secret in credentials.secrets():
+        redactor.add(secret)
+    return user_id(gateway.target.auth, credentials.token)
 
 
 @pytest.mark.rule("SCY-10")
@@ -117,7 +139,7 @@ def test_password_without_its_spaces_is_refused(
         raise Untested("nobody can sign up with such a password (PER-09)")
     target, wrong = ready_release.target, odd_account | {"password": odd_account["password"].strip()}
     redactor.add(wrong["password"])
-    answer = send_account(gateway, target.auth.sign_in, wrong, ready_release.origin)
+    answer = send_sign_in(gateway, wrong, ready_release.origin)
     described = describe(target, answer)
     assert 400 <= answer.status_code < 500, f"another password: expected it refused, got {described}"
     assert session_token(target, answer) is None, "another password: expected no session, got one"
@@ -132,22 +154,23 @@ def test_second_account_of_an_email_opens_nothing(
     target, tables, findings = ready_release.target, ready_release.target.tables, []
     account = random_account()
     first = sign_up(target, gateway, ready_release.origin, redactor.add, account=account)
+    try:
+        first_name = user_id(target.auth, first.token)
+    except AssertionError as error:
+        raise Untested(f"a session does not say whose it is: {error}") from error
     before = rows(admin_connection, tables.user, {tables.user_email: account["email"]})
     email = account["email"] if written == "as it is" else account["email"].upper()
     second = random_account() | {"email": email}
     redactor.add(second["password"])
-    answers = [send_account(gateway, target.auth.sign_up, second, ready_release.origin)]
-    signing_in = [second, second | {"email": account["email"]}, account]
-    answers += [send_account(gateway, target.auth.sign_in, each, ready_release.origin) for each in signing_in]
-    tokens = [session_token(target, answer) for answer in answers]
-    for token in filter(None, tokens):
-        redactor.add(token)
-    *others, own = [token and user_id(token) for token in tokens]
+    answers = [send_sign_up(gateway, second, ready_release.origin)]
+    signing_in = [second, second | {key: account[key] for key in ("name", "email")}, account]
+    answers += [send_sign_in(gateway, each, ready_release.origin) for each in signing_in]
+    *others, own = [signed_in_as(gateway, ready_release.origin, answer) for answer in answers]
     object_, field = target.auth.sign_up, f"an email that has an account, {written}"
-    if first.id in others:
+    if first_name in others:
         actual = "the session of the first account"
         findings.append(Finding("SCY-10", object_, field, "nothing of the first account", actual))
-    if own != first.id:
+    if own != first_name:
         actual = describe(target, answers[-1])
         findings.append(Finding("SCY-10", target.auth.sign_in, field, "the first password still signs in", actual))
     after = rows(admin_connection, tables.user, {tables.user_email: account["email"]})
@@ -167,21 +190,26 @@ def test_user_with_a_long_name_stays_signed_in(
     account = random_account()
     account["name"] += "x" * LONG_NAME
     redactor.add(account["password"])
-    answer = send_account(gateway, target.auth.sign_up, account, ready_release.origin)
+    if not asks_for(target.auth.sign_up_fields, "name"):
+        raise Untested("sign-up takes no name")
+    answer = send_sign_up(gateway, account, ready_release.origin)
     if 400 <= answer.status_code < 500:
         raise Untested(f"the application refuses a name of {len(account['name'])} characters")
-    cookies = session_cookies(gateway, account, ready_release.origin, answer)
-    for secret in secrets_in(target.auth, cookies):
+    answers = session_answers(gateway, account, ready_release.origin, answer)
+    credentials = credentials_of(gateway, ready_release.origin, answers)
+    for secret in credentials.secrets():
         redactor.add(secret)
     stored = rows(admin_connection, tables.user, {tables.user_email: account["email"]})
     ids = [row[tables.user_id] for row in stored if account["name"] in row.values()]
     assert len(ids) == 1, f"{tables.user}: expected one row with the long name, got {len(ids)} of {len(stored)}"
-    paths = {"frontend": target.pages.tasks}
+    cookies, tasks = credentials.cookies, target.api.tasks.format(user_id=ids[0])
+    requests = [("backend", tasks, authorization(target.auth, cookies, credentials.token))]
+    if target.auth.has_cookie:
+        requests.append(("frontend", target.pages.tasks, cookie_header(cookies)))
     if "cookie" in target.auth.carriers:
-        paths["backend"] = target.api.tasks.format(user_id=ids[0])
-    for component, path in paths.items():
-        url = gateway.url(component, path)
-        answer = send(gateway, "GET", url, headers=cookie_header(cookies), allow_redirects=False)
+        requests.append(("backend", tasks, cookie_header(cookies)))
+    for component, path, headers in requests:
+        answer = send(gateway, "GET", gateway.url(component, path), headers=headers, allow_redirects=False)
         assert answer.status_code == 200, f"{component}, {sorted(cookies)}: got {describe(target, answer)}"
 
 
@@ -208,6 +236,8 @@ def test_session_cookie_is_closed_to_scripts_and_other_sites(
 ) -> None:
     """Every cookie of a session that sign-in sets, and the caching of the response that sets it."""
     target = ready_release.target
+    if not target.auth.has_cookie:
+        raise Untested(NO_COOKIE)
     if isinstance(odd_sign_in, AssertionError) or session_token(target, odd_sign_in) is None:
         raise Untested("sign-in sets no session's cookie (PER-09)")
     findings = cookie_findings(target, odd_sign_in, https=ready_release.origin.startswith("https:"))
@@ -219,15 +249,16 @@ def test_session_cookie_is_closed_to_scripts_and_other_sites(
 @pytest.fixture(scope="module")
 def refused_password(ready_release: Release, gateway: Gateway, odd_user: User | AssertionError) -> str:
     """A wrong password, which was refused at sign-in with JSON and by the page's form."""
-    password = f"wrong {secrets.token_urlsafe(18)}"
+    password = f"wrong {random_password()}"
     redactor.add(password)
     target = ready_release.target
-    email = "nobody@example.com" if isinstance(odd_user, AssertionError) else odd_user.email
-    send_account(gateway, target.auth.sign_in, {"email": email, "password": password}, ready_release.origin)
+    account = random_account() if isinstance(odd_user, AssertionError) else odd_user.account
+    account |= {"password": password}
+    send_sign_in(gateway, account, ready_release.origin)
     if (screens := target.screens) is not None:
         visitor = Visitor(ready_release, gateway, {})
         if visitor.has_form(screens.sign_in, screens.sign_in_button):
-            entered = {screens.email: email, screens.password: password}
+            entered = sign_in_entries(screens, target.auth, account)
             visitor.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
     return password
 

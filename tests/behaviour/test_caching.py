@@ -49,7 +49,7 @@ def test_no_shared_cache_keeps_an_answer_of_the_api(
     target, findings = user.target, []
     reads = [each.path for each in endpoints(target.api, resources, "never") if each.method == "GET"]
     reads.append(user.path(target.api.task, id=2**31 - 1))
-    headers = {"bearer": {"Authorization": f"Bearer {user.token}"}, "cookie": user.cookie}
+    headers = {"bearer": user.token_header(user.token, "bearer"), "cookie": user.browser_headers}
     for pod, origin in origins(ready_release, "backend").items():
         for carrier in target.auth.carriers:
             for path in reads:

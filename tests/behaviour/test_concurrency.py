@@ -66,9 +66,9 @@ def turns_by_api(user: User, markers: Sequence[str]) -> list[Call]:
 
 
 def turns_by_page(release: Release, user: User, markers: Sequence[str]) -> list[Call]:
-    """None where the target names no page for chat, or its form needs scripts."""
+    """None where the target names no page for chat, or it needs scripts."""
     screens, path = release.target.screens, release.target.pages.chat
-    if screens is None or path is None:
+    if screens is None or path is None or not user.target.auth.has_cookie:
         return []
     visitors = [Visitor.signed_in(release, user) for _ in markers]
     if not visitors[0].has_form(path, screens.send_button):
@@ -107,7 +107,7 @@ def test_slow_chat_turns_delay_no_other_request(
     url = gateway.url("frontend", target.pages.tasks)
     reads: dict[ComponentName, Call] = {
         "backend": partial(other_user.call, "GET", other_user.path(target.api.tasks)),
-        "frontend": partial(send, gateway, "GET", url, headers=other_user.cookie, allow_redirects=False),
+        "frontend": partial(send, gateway, "GET", url, headers=other_user.browser_headers, allow_redirects=False),
     }
     with model_slow(model, MODEL_SECONDS), ThreadPoolExecutor(len(turns)) as pool:
         sent = [pool.submit(outcome_of, turn) for turn in turns]

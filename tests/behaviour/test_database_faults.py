@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.user import User, send_account
+from acceptance.client.signing_in import send_sign_in
+from acceptance.client.user import User
 from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, REQUEST
 from acceptance.core.fields import Object, name_of
 from acceptance.core.target import COMPONENTS
@@ -90,8 +91,7 @@ def planned_faults(experiments: ExperimentRunner, database: Database) -> list[Fa
 
 def sign_in(user: User, origin: str) -> None:
     """Sign in with the password, which PostgreSQL has the hash of."""
-    account = {"email": user.email, "password": user.password}
-    status = send_account(user.gateway, user.target.auth.sign_in, account, origin).status_code
+    status = send_sign_in(user.gateway, user.account, origin).status_code
     assert status < 300, f"sign-in after the database's return was answered {status}"
 
 

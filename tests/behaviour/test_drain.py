@@ -70,7 +70,7 @@ def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
 
 def abandon_requests(user: User, plan: Plan, address: str) -> None:
     """Send requests to a pod, and close each connection before the response can have arrived."""
-    headers = user.cookie | user.authorization
+    headers = user.browser_headers | user.authorization
     for _ in range(ABANDONED):
         with suppress(AssertionError):  # no response, as intended
             send(user.gateway, "GET", address + plan.path, headers=headers, timeout=(REQUEST.seconds, ABANDONED_AFTER))

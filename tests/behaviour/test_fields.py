@@ -217,7 +217,7 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(
     user.add_task(kept)
     frontends, backends = origins(ready_release, "frontend"), origins(ready_release, "backend")
     for origin in frontends.values():  # what a page may have kept
-        send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie)
+        send(user.gateway, "GET", origin + pages.tasks, headers=user.browser_headers)
     user.send_message("what are my tasks?")
     user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
     findings, shown = [], {}
@@ -230,7 +230,7 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(
         if any(map(prompts.calls, bodies)) and not any(kept in each for each in said):
             findings.append(Finding(RULE, f"Pod/{pod}", "request to the model", "the user's tasks", f"not {kept}"))
     for pod, origin in frontends.items():
-        shown[pod] = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.cookie).text).text
+        shown[pod] = Document(send(user.gateway, "GET", origin + pages.tasks, headers=user.browser_headers).text).text
         if gone in shown[pod]:
             findings.append(Finding(RULE, f"Pod/{pod}", f"page {pages.tasks}", "no deleted task", gone))
     report_findings(findings, ready_release.target)

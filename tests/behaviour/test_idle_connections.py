@@ -17,6 +17,7 @@ import requests
 
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.pods import origins
+from acceptance.client.sessions import NO_COOKIE
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import AT_REST
 from acceptance.core.target import COMPONENTS, ComponentName
@@ -76,7 +77,7 @@ def view_pages(reader: User) -> list[str]:
 
     def view(_: int) -> str:
         try:
-            answer = send(reader.gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+            answer = send(reader.gateway, "GET", url, headers=reader.browser_headers, allow_redirects=False)
         except AssertionError as error:
             return str(error)
         return str(answer.status_code)
@@ -86,16 +87,18 @@ def view_pages(reader: User) -> list[str]:
 
 
 def first_requests(release: Release, writer: User, reader: User) -> Iterator[FirstRequest]:
-    """Send a write to each backend pod, then ask each frontend pod for a page, one after the other."""
+    """Send a write to each backend pod, then ask each frontend pod that knows the user for a page, in turn."""
     api, pages = writer.target.api, writer.target.pages
     for pod, origin in origins(release, "backend").items():
         send_write = partial(
             writer.call, "POST", writer.path(api.tasks), json={api.title_field: "first"}, origin=origin
         )
         yield timed(pod, "a write", api.created, send_write)
+    if not reader.target.auth.has_cookie:
+        return
     for pod, origin in origins(release, "frontend").items():
         url = origin + pages.search.replace("{token}", new_token())
-        get_page = partial(send, reader.gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+        get_page = partial(send, reader.gateway, "GET", url, headers=reader.browser_headers, allow_redirects=False)
         yield timed(pod, "a page", requests.codes.ok, get_page)
 
 
@@ -165,6 +168,8 @@ def idle_findings(again: list[Record], plan: Plan, pause: float) -> list[Finding
 @pytest.mark.rule("STA-08")
 def test_page_is_served_after_idle_time(idle_connections: IdleConnections, experiments: ExperimentRunner) -> None:
     """The frontend's own connections to the backend were idle meanwhile."""
+    if not experiments.target.auth.has_cookie:
+        raise Untested(NO_COOKIE)
     object_ = f"Service/{experiments.target.component('frontend').service}"
     findings = []
     for pause, pages in idle_connections.pages.items():

@@ -92,7 +92,7 @@ def send_by_page(visitor: Visitor, form: Form, path: str, marker: str) -> Turn:
 def page_sender(release: Release, writer: User) -> Callable[[str], Turn] | None:
     """Sends a turn by its marker from the page of chat; None where the page has no form that works without scripts."""
     page = release.target.pages.chat
-    if not page or not release.target.screens:
+    if not page or not release.target.screens or not release.target.auth.has_cookie:
         return None
     visitor = Visitor.signed_in(release, writer)
     form = form_with_button(visitor.read(page).text, visitor.screens.send_button)

@@ -11,11 +11,14 @@ from psycopg import Connection
 from requests import Response
 
 from acceptance.checks.finding import Untested
+from acceptance.client.accounts import random_account, sign_in_entries, sign_up_entries
 from acceptance.client.answers import SEE_OTHER, SIGNED_OUT, describe, explains
 from acceptance.client.documents import Document
 from acceptance.client.forms import form_with_button, post
 from acceptance.client.rows import Row, rows
-from acceptance.client.user import User, random_account, send, session_token
+from acceptance.client.sessions import NO_COOKIE
+from acceptance.client.signing_in import session_token
+from acceptance.client.user import User, send
 from acceptance.client.visitor import Visitor, path_of
 from acceptance.core.redaction import redactor
 from acceptance.provision.gateway import Gateway
@@ -191,13 +194,16 @@ def test_form_without_a_session_leads_to_sign_in(
 @pytest.mark.rule("SCY-10")
 def test_account_forms_sign_up_out_and_in(new_visitor: Visitor) -> None:
     """Another password does not sign in. If the sign-up page has its form without scripts, the sign-in page has too."""
+    if not new_visitor.target.auth.has_cookie:
+        raise Untested(NO_COOKIE)
     target, screens, account = new_visitor.target, new_visitor.screens, random_account()
-    name, email, password = account["name"], account["email"], f" {account['password']} "
+    password = f" {account['password']} "
+    account["password"] = password
     redactor.add(password)
-    entered = {screens.name: name, screens.email: email, screens.password: password}
+    entered = sign_up_entries(screens, account)
     shown = new_visitor.shown(new_visitor.press_within_limit(screens.sign_up, screens.sign_up_button, entered))
     if not new_visitor.session:  # signing up need not sign in
-        entered = {screens.email: email, screens.password: password}
+        entered = sign_in_entries(screens, target.auth, account)
         shown = new_visitor.shown(new_visitor.press_within_limit(screens.sign_in, screens.sign_in_button, entered))
     assert new_visitor.session, f"expected a session after sign-up, got {shown[:200]}"
     redactor.add(new_visitor.session)
@@ -207,7 +213,7 @@ def test_account_forms_sign_up_out_and_in(new_visitor: Visitor) -> None:
     assert new_visitor.has_form(screens.sign_in, screens.sign_in_button), "expected a form to sign in, as to sign up"
     for attempt, ok in ((f"{password}x", False), (password.strip(), False), (password, True)):
         redactor.add(attempt)
-        entered = {screens.email: email, screens.password: attempt}
+        entered = sign_in_entries(screens, target.auth, account | {"password": attempt})
         answer = new_visitor.press_within_limit(screens.sign_in, screens.sign_in_button, entered)
         token = session_token(target, answer)
         assert bool(token) == ok, f"sign-in by form: expected a session {ok}, got {describe(target, answer)}"

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import SIGNED_OUT
+from acceptance.client.sessions import NO_COOKIE, is_signed_with_secret
 from acceptance.client.user import User, send
 from acceptance.core.interval import Interval
 from acceptance.core.redaction import redactor
@@ -118,7 +119,7 @@ class RotatedSecret:
     def require_auth_secret(self) -> RotatedAuthSecret:
         """Raises `Untested` if it was not rotated."""
         if self.auth_secret is None:
-            raise Untested("the target names no value for the auth secret")
+            raise Untested("the target names no value for the auth secret, or users' tokens are not signed with it")
         return self.auth_secret
 
 
@@ -134,10 +135,15 @@ def rotated_secret(
 ) -> RotatedSecret:
     """The Secret's DATABASE_URL and OPENAI_API_KEY are others; then its BETTER_AUTH_SECRET is another."""
     paths, secret = experiments.target.values, experiments.target.secret
-    if paths.database_url is None and paths.auth_secret is None:
-        raise Untested("the target names no value for the database's URL and none for the auth secret")
+    rotates = paths.auth_secret if is_signed_with_secret(writer.token) else None
+    if paths.database_url is None and rotates is None:
+        raise Untested("the target names no value for the database's URL, and none for a secret that signs tokens")
     database_url, auth_secret, changes = None, None, dict[str, str]()
-    with experiments.experiment("rotated Secret", **settings_traffic(writer, reader)) as experiment:
+    with (
+        writer.session.kept(),
+        reader.session.kept(),
+        experiments.experiment("rotated Secret", **settings_traffic(writer, reader)) as experiment,
+    ):
         if paths.database_url is not None:
             given = {secret.database_url: second_role.url}
             changes[paths.database_url] = secret.as_given(second_role.url)
@@ -149,10 +155,10 @@ def rotated_secret(
             change = make_change(experiments, experiment, step, given)
             database_url = RotatedDatabaseUrl(change, second_role, given, list(session_roles(database)))
             experiment.run_until(change.interval.start - experiment.start + MIN_SECONDS)
-        if paths.auth_secret is not None:
+        if rotates is not None:
             auth_key = secrets.token_urlsafe(48)
             redactor.add(auth_key)
-            changes[paths.auth_secret] = secret.as_given(auth_key)
+            changes[rotates] = secret.as_given(auth_key)
             auth_secret = rotate_auth_secret(experiments, experiment, changes, (writer, reader), users)
         run_step(experiment, rollout_step(experiments, "restore", lambda: experiments.upgrade({})))
     return RotatedSecret(experiment, database_url, auth_secret)
@@ -190,7 +196,7 @@ def rotate_auth_secret(
     writer, reader = old_sessions
     api, pages, gateway, token = experiments.target.api, experiments.target.pages, reader.gateway, new_token()
     url = gateway.url("frontend", pages.search.replace("{token}", token))
-    page = send(gateway, "GET", url, headers=reader.cookie, allow_redirects=False)
+    page = send(gateway, "GET", url, headers=reader.browser_headers, allow_redirects=False)
     old_session = {"backend": writer.call("GET", writer.path(api.tasks)).status_code, "frontend": page.status_code}
 
     shows_user = page.status_code == OK and pages.echo.replace("{token}", token) in page.text
@@ -236,6 +242,8 @@ def test_rotated_auth_secret_ends_old_sessions_only(
 ) -> None:
     rotated, api = rotated_secret.require_auth_secret(), experiments.target.api
     rotated.rollout.raise_if_failed()
+    if component == "frontend" and not experiments.target.auth.has_cookie:
+        raise Untested(NO_COOKIE)
     refused, served = refusals(experiments.target)[component], {"backend": api.created, "frontend": OK}[component]
     object_ = f"Service/{experiments.target.component(component).service}"
     findings = []

@@ -12,10 +12,12 @@ import pytest
 from playwright.sync_api import expect
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.accounts import random_account, sign_in_entries
 from acceptance.client.answers import describe
 from acceptance.client.browser import launch
 from acceptance.client.browser_user import BrowserUser
-from acceptance.client.user import User, send, sign_up, wait_answered
+from acceptance.client.signing_in import sign_up
+from acceptance.client.user import User, send, wait_answered
 from acceptance.client.visitor import Visitor
 from acceptance.core.redaction import redactor
 from acceptance.core.values import set_paths
@@ -102,15 +104,15 @@ def test_second_release_serves_a_person_in_the_browser(
         raise Untested("the target names no screens")
     second_installation.require_ready()
     wait_answered(second_installation.gateway, "frontend")
-    email, password = f"person-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
-    redactor.add(password)
+    account = random_account()
+    redactor.add(account["password"])
     title = f"typed elsewhere {secrets.token_hex(4)}"
     with launch(toolchain.browser, second_installation.gateway) as browser, browser.new_context() as context:
         person = BrowserUser(
             target, target.screens, second_installation.release.origin, context.new_page(), record_evidence
         )
         try:
-            person.sign_up("Ada Person", email, password)
+            person.sign_up(account)
             person.click(person.link(target.screens.tasks_link))
             person.type_into(target.screens.new_task, title)
             person.submit(lambda: person.click(person.button(person.screens.add_button)))
@@ -146,7 +148,7 @@ def test_users_sign_in_behind_an_ingress_with_tls(second_installation: SecondRel
         findings.append(Finding("STA-04", object_, field, "the user's task", actual))
     visitor = Visitor(release, gateway, {}) if target.screens else None
     if target.screens and visitor and visitor.has_form(target.screens.sign_in, target.screens.sign_in_button):
-        entered = {target.screens.email: person.email, target.screens.password: person.password}
+        entered = sign_in_entries(target.screens, target.auth, person.account)
         answer = visitor.press_within_limit(target.screens.sign_in, target.screens.sign_in_button, entered)
         if visitor.session:
             redactor.add(visitor.session)

@@ -15,9 +15,10 @@ from psycopg import Connection, sql
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
+from acceptance.client.accounts import random_account, sign_in_body, sign_up_body
 from acceptance.client.rows import exists, rows
-from acceptance.client.tokens import authorization, kept_cookies, secrets_in, token_in
-from acceptance.client.user import random_account, user_id
+from acceptance.client.sessions import Credentials, is_complete, json_in, opened_by, text_in, user_of
+from acceptance.client.tokens import authorization, cookie_header, kept_cookies
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target
 from acceptance.kube.pod_templates import Container
@@ -28,7 +29,7 @@ from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.recipes import recipe
 from acceptance.provision.release import ReleaseInputs, run_secrets, run_values
-from acceptance.snapshots.standalone import Answer, IsolatedNetwork
+from acceptance.snapshots.standalone import FORM, Answer, IsolatedNetwork
 
 CLOSED_PORT = PORT + 1
 NO_MODEL = "http://model.invalid/v1"
@@ -103,28 +104,39 @@ def serve(place: Place, view: ComponentView, name: ComponentName, image: str, ob
 
 
 def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName, str], observed: Alone) -> None:
-    """Sign up at the frontend, and write and list a task at the backend."""
+    """Sign up, and write and list a task at the backend."""
     api, auth = target.api, target.auth
     account, title = random_account(), f"task {secrets.token_hex(6)}"
     redactor.add(account["password"])
-    browser = {"Origin": service_url(target, "frontend")}
+    browser, server = {"Origin": service_url(target, "frontend")}, addresses[auth.service]
+    as_form = {"Content-Type": FORM} if auth.sign_in_format == "form" else {}
     cookies: dict[str, str] = {}
-    for path in (auth.sign_up, auth.sign_in):  # signing up need not sign in
-        observed.signed_in = alone.send("POST", addresses["frontend"] + path, account, browser)
+    bodies: list[Any] = []
+    for path, body, headers in (
+        (auth.sign_up, sign_up_body(auth, account), browser),
+        (auth.sign_in, sign_in_body(auth, account), browser | as_form),
+    ):
+        observed.signed_in = alone.send("POST", server + path, body, headers)
         cookies = kept_cookies(cookies, given_cookies(observed.signed_in))
-        if not observed.signed_in.ok or token_in(auth, cookies):
+        bodies.append(json_in(observed.signed_in.text))
+        if not observed.signed_in.ok or is_complete(auth, cookies, bodies[-1]):
             break
-    for secret in secrets_in(auth, cookies):
+    token = next((found for body in bodies if (found := opened_by(auth, cookies, body))), None)
+    if token is not None and auth.kind == "exchange":
+        observed.signed_in = alone.send("GET", server + auth.token, None, browser | cookie_header(cookies))
+        token = text_in(json_in(observed.signed_in.text), auth.token_field)
+    for secret in Credentials(cookies, token or "").secrets():
         redactor.add(secret)
-    token = token_in(auth, cookies)
     if token is None:
         return
+    headers = authorization(auth, cookies, token)
+    if auth.user is not None:
+        bodies = [json_in(alone.send("GET", server + auth.user, None, headers).text)]
     try:
-        tasks = addresses["backend"] + api.tasks.format(user_id=user_id(token))
+        tasks = addresses["backend"] + api.tasks.format(user_id=user_of(auth, bodies, token))
     except AssertionError as error:
         observed.signed_in = Answer(0, [], str(error))
         return
-    headers = authorization(auth, cookies)
     observed.written = alone.send("POST", tasks, {api.title_field: title}, headers)
     observed.listed = alone.send("GET", tasks, None, headers)
     if observed.listed.ok and title not in observed.listed.text:
@@ -232,17 +244,18 @@ def test_migration_accepts_the_database_of_a_newer_release(
 def test_images_serve_users_without_egress(
     images_alone: Alone, images: Mapping[str, BuiltImage], target: Target
 ) -> None:
-    """A user signs up at the frontend, and writes and lists a task at the backend."""
+    """A user signs up, and writes and lists a task at the backend."""
     if target.component("backend").init_container is None:
         raise Untested("the target names no init container of the backend, so its database stays empty here")
-    if target.secret.database_url not in target.component("frontend").secret_keys:
+    service = target.auth.service
+    if service == "frontend" and target.secret.database_url not in target.component("frontend").secret_keys:
         raise Untested(
             "the frontend has no database: it signs users up through the backend's Service, which is not here"
         )
     if images_alone.signed_in is None:
         raise Untested("an image does not start without egress, which another test reports")
     requests = {
-        ("frontend", "sign-up and sign-in"): images_alone.signed_in,
+        (service, "sign-up and sign-in"): images_alone.signed_in,
         ("backend", "new task"): images_alone.written,
         ("backend", "list of tasks"): images_alone.listed,
     }
@@ -254,6 +267,6 @@ def test_images_serve_users_without_egress(
         if answer is not None and not answer.ok
     ]
     if images_alone.signed_in.ok and images_alone.written is None:
-        what, expected = "sign-up and sign-in", "a session cookie"
-        findings.append(Finding("IMG-09", images["frontend"].reference, what, expected, "none"))
+        what, expected = "sign-up and sign-in", "a session"
+        findings.append(Finding("IMG-09", images[service].reference, what, expected, "none"))
     report_findings(findings, target)

@@ -18,6 +18,8 @@ from acceptance.client.forged_tokens import BAD_TOKENS, ODD_TOKENS, SECONDS, UNK
 from acceptance.client.live_config import secret
 from acceptance.client.pods import origins
 from acceptance.client.rows import user_rows
+from acceptance.client.sessions import NO_COOKIE
+from acceptance.client.tokens import token_in
 from acceptance.client.user import User, send
 from acceptance.core.redaction import redactor
 from acceptance.core.target import CARRIERS, COMPONENTS, Carrier, ComponentName, Target
@@ -28,6 +30,8 @@ from acceptance.provision.release import Release
 LIFETIME = 12
 """Seconds for which a token is valid: one request to each pod takes less than one."""
 OK = 200
+FRONTEND: tuple[Carrier, ...] = ("cookie",)
+"""How the frontend takes a token, where the session's cookie is one."""
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,7 @@ def test_other_users_path_is_refused_everywhere(
     admin_connection: Connection[Any],
 ) -> None:
     """Paths that name neither a user nor a resource belong to the token's own user, and are left out."""
-    tested = [each for each in endpoints(target.api, resources, "never") if each.names or user.id in each.path]
+    tested = [each for each in endpoints(target.api, resources, "never") if each.names or "{user_id}" in each.template]
     assert tested, "no endpoint has the identifier of a user or of a resource"
     headers = other_user.authorization
     with assert_rows_unchanged(admin_connection, user):
@@ -140,7 +144,7 @@ def test_newly_signed_token_is_accepted(forge: Forge, user: User) -> None:
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_token_is_valid_on_every_backend_pod(ready_release: Release, user: User, carrier: Carrier) -> None:
     require_carrier(user.target, carrier)
-    headers = user.cookie if carrier == "cookie" else user.token_header(user.token, carrier)
+    headers = user.browser_headers if carrier == "cookie" else user.token_header(user.token, carrier)
     for pod, origin in origins(ready_release, "backend").items():
         answer = send(user.gateway, "GET", origin + user.path(user.target.api.tasks), headers=headers)
         assert answer.status_code == 200, f"{pod}: expected 200 for the token as {carrier}, got {answer.status_code}"
@@ -214,7 +218,7 @@ def statuses(release: Release, component: ComponentName, user: User, token: str,
     An answer of 200 without the title of the user's task is that of somebody who is not signed in: 401 stands for it.
     """
     target, found = release.target, {}
-    carriers: tuple[Carrier, ...] = target.auth.carriers if component == "backend" else ("cookie",)
+    carriers = target.auth.carriers if component == "backend" else FRONTEND if target.auth.cookie_holds_token else ()
     one = user.path(target.api.task, id=task[target.api.id_field])
     path = one if component == "backend" else target.pages.tasks
     for pod, origin in origins(release, component).items():
@@ -254,11 +258,20 @@ def test_accepted_token_expires_on_every_pod(ready_release: Release, forge: Forg
 
 @pytest.mark.rule("STA-05")
 def test_page_with_a_bad_cookie_leads_to_sign_in(ready_release: Release, user: User, forge: Forge) -> None:
-    """Every bad or unusual token as the session's cookie, at every pod; also an empty and a percent-encoded one."""
+    """Every bad or unusual token as the session's cookie, at every pod; also an empty and a percent-encoded one.
+
+    A cookie that is exchanged for the token is none itself: it is altered, and there is another one.
+    """
     target = ready_release.target
+    if not target.auth.has_cookie:
+        raise Untested(NO_COOKIE)
     title = f"protected {secrets.token_hex(6)}"
     user.add_task(title)
-    cookies = {f"a token {kind}": make(forge) for kind, make in {**BAD_TOKENS, **ODD_TOKENS}.items()}
+    if target.auth.cookie_holds_token:
+        cookies = {f"a token {kind}": make(forge) for kind, make in {**BAD_TOKENS, **ODD_TOKENS}.items()}
+    else:
+        session = token_in(target.auth, user.cookies)
+        cookies = {"another session": secrets.token_urlsafe(48), "an altered session": f"{session}x"}
     cookies |= {"nothing": "", "bad percent encoding": "%ZZ%", "percent-encoded garbage": "%00%ff%7b"}
     accepted = {f"a token {kind}" for kind in ODD_TOKENS}
     findings = []

@@ -10,10 +10,12 @@ import pytest
 import requests
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.accounts import sign_in_content
 from acceptance.client.answers import SEE_OTHER, set_cookies
 from acceptance.client.forms import from_browser, submit, text_form
 from acceptance.client.pods import origins
-from acceptance.client.tokens import kept_cookies, secrets_in, token_in
+from acceptance.client.sessions import NO_COOKIE, Session
+from acceptance.client.tokens import kept_cookies, token_in
 from acceptance.client.user import User, answer_within_rate_limit, send
 from acceptance.core.redaction import redactor
 from acceptance.experiments.experiment import Experiment, WaitResult
@@ -41,15 +43,16 @@ def sign_in(user: User, pod: str, origin: str) -> User | None:
         AssertionError: The pod sent no response.
         WaitError: The application's rate limit refuses for too long.
     """
-    account = {"email": user.email, "password": user.password}
-    path, headers = user.target.auth.sign_in, from_browser(origin)
+    auth = user.target.auth
+    content, headers = sign_in_content(auth, user.account), from_browser(origin)
     answer = answer_within_rate_limit(
-        path, lambda: send(user.gateway, "POST", pod + path, json=account, headers=headers)
+        auth.sign_in, lambda: send(user.gateway, "POST", pod + auth.sign_in, headers=headers, **content)
     )
     cookies = kept_cookies({}, set_cookies(answer))
-    for secret in secrets_in(user.target.auth, cookies):
+    session = Session.of(auth, cookies)
+    for secret in session.credentials.secrets():
         redactor.add(secret)
-    return replace(user, cookies=cookies) if token_in(user.target.auth, cookies) else None
+    return replace(user, session=session) if token_in(auth, cookies) else None
 
 
 def page(user: User, pod: str, search: str, origin: str) -> requests.Response:
@@ -97,6 +100,10 @@ def two_frontends(experiments: ExperimentRunner, reader: User) -> TwoFrontends:
     path, release = experiments.target.component("frontend").values.replicas, experiments.release
     if path is None:
         raise Untested("the target names no value for the number of frontend pods")
+    if not release.target.auth.has_cookie:
+        raise Untested(NO_COOKIE)
+    if release.target.auth.service != "frontend":
+        raise Untested("users sign in at the backend, so no frontend pod opens a session")
     with experiments.experiment("two frontends") as experiment, experiment.disturbance(restarts=False):
         experiments.upgrade({path: REPLICAS})
         two = TwoFrontends(experiment, experiment.wait_for("rollout", experiments.wait_rolled_out))

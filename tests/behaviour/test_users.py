@@ -186,7 +186,7 @@ def reads_of_each(release: Release, owners: tuple[Owner, Owner]) -> Iterator[tup
         pod, origin = next(iter(origins(release, component).items()))
         for what in sorted(paths[0].keys() & paths[1].keys()):
             reads: list[Read] = [
-                partial(owner.user.call, "GET", path[what], origin, headers=owner.user.cookie)
+                partial(owner.user.call, "GET", path[what], origin, headers=owner.user.browser_headers)
                 for owner, path in zip(owners, paths, strict=True)
             ]
             yield pod, what, reads

@@ -18,6 +18,7 @@ from acceptance.client.endpoints import task_lists
 from acceptance.client.forged_tokens import ODD_TOKENS, UNKNOWN_USER, Forge, signed
 from acceptance.client.odd_texts import ODD_TEXTS, odd_text
 from acceptance.client.rows import changed_tables
+from acceptance.client.sessions import Session
 from acceptance.client.user import User
 from acceptance.core.target import Target
 from acceptance.provision.gateway import Gateway
@@ -116,8 +117,8 @@ def test_changed_rows_are_named_by_table() -> None:
 
 
 def person(target: Target, claims: object) -> User:
-    cookies = {target.auth.cookie: signed(claims, KEY)}
-    return User(target, Gateway(target, "127.0.0.1", 1), "u1", "a@example.com", "password", cookies)
+    session = Session.of(target.auth, {target.auth.cookie: signed(claims, KEY)})
+    return User(target, Gateway(target, "127.0.0.1", 1), "u1", "a@example.com", "password", session)
 
 
 def test_lists_are_those_of_the_target(target: Target) -> None:

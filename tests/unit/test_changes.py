@@ -32,7 +32,7 @@ class FakeUser:
     status: int = 200
     target: Any = TARGET
     gateway: Any = None
-    cookie: dict[str, str] = field(default_factory=dict)
+    browser_headers: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
     def path(self, template: str, **_: object) -> str:

@@ -13,6 +13,7 @@ import requests
 from acceptance.checks.finding import Untested
 from acceptance.client import user
 from acceptance.client.endpoints import UserResources, endpoints
+from acceptance.client.sessions import Session
 from acceptance.client.simultaneous import send_together
 from acceptance.client.user import send
 from acceptance.core.deadlines import Deadline
@@ -87,8 +88,8 @@ def test_unresponsive_service_is_reported(target: Target, monkeypatch: pytest.Mo
 def test_no_chat_turn_is_sent_to_a_real_model(target: Target) -> None:
     def person(**changes: object) -> user.User:
         stated = target.model_copy(update=changes)
-        obstacle = user.chat_obstacle(stated, own_release=True)
-        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", {}, obstacle)
+        obstacle, session = user.chat_obstacle(stated, own_release=True), Session.of(target.auth, {})
+        return user.User(stated, gateway("not asked"), "1", "a@example.com", "password", session, obstacle)
 
     assert person().chat_path == "/api/1/chat"
     without_url = person(values=target.values.model_copy(update={"model_base_url": None}))

@@ -54,7 +54,7 @@ def test_form_is_submitted_as_a_browser_does(multipart: bool, kind: str, monkeyp
     sent: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(forms, "send", lambda _gateway, _method, url, **kwargs: sent.append((url, kwargs)))
     form = Form("/add", "post", multipart, (("$ACTION", "x"), ("title", "")), ("title",))
-    user: Any = SimpleNamespace(gateway=None, cookie={})
+    user: Any = SimpleNamespace(gateway=None, browser_headers={})
     forms.submit(user, form, "http://shop:3000/tasks?q=x", "milk", "http://origin")
     ((url, kwargs),) = sent
     assert url == "http://shop:3000/add"

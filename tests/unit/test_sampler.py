@@ -233,3 +233,16 @@ def test_credentials_in_headers_are_not_in_the_repr() -> None:
     secret = Plan("h", 1, 1, "GET", "/{token}", "t", 200, headers={"Authorization": "Bearer abc"})
     assert "abc" not in repr(secret)
     assert "headers" in {field.name for field in dataclasses.fields(secret)}
+
+
+def test_refusal_of_an_expired_session_is_no_failure(sampler: Sampler, server: EchoServer) -> None:
+    server.behaviour = "fail"
+    now = time.time()
+    expired = replace(plan(server), valid_until=now - 1, refusals=frozenset({503}))
+    refused = "status 503 instead of 200"
+    availability = sample(sampler, expired)
+    assert availability.expected_refusals
+    assert refused not in reasons(availability)
+    availability = sample(sampler, replace(expired, valid_until=now + 3600))
+    assert not availability.expected_refusals
+    assert refused in reasons(availability)

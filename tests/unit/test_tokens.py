@@ -6,11 +6,11 @@ from http.cookies import SimpleCookie
 
 import pytest
 
+from acceptance.client.sessions import Session
 from acceptance.client.tokens import (
     authorization,
     cookie_header,
     kept_cookies,
-    secrets_in,
     token_cookie,
     token_header,
     token_in,
@@ -67,15 +67,16 @@ def test_cookies_without_a_session_have_no_token() -> None:
 
 def test_backend_is_given_the_token_as_it_takes_it() -> None:
     cookies = {"better-auth.session_token": "s", "better-auth.session_data": "a.b.c"}
-    assert authorization(AUTH, cookies) == {"Authorization": "Bearer a.b.c"}
+    assert authorization(AUTH, cookies, "a.b.c") == {"Authorization": "Bearer a.b.c"}
     by_cookie = AUTH.model_copy(update={"carriers": ("cookie",)})
-    assert authorization(by_cookie, cookies) == cookie_header(cookies)
+    assert authorization(by_cookie, cookies, "a.b.c") == cookie_header(cookies)
     assert token_header("cookie", "forged", "name") == {"Cookie": "name=forged"}
     assert token_header("bearer", "forged", "name") == {"Authorization": "Bearer forged"}
 
 
 def test_short_values_are_no_secrets() -> None:
-    assert secrets_in(AUTH, {"theme": "dark", "better-auth.session_data": "a" * 20}) == {"a" * 20}
+    session = Session.of(AUTH, {"theme": "dark", "better-auth.session_data": "a" * 20})
+    assert session.credentials.secrets() == {"a" * 20}
 
 
 def test_backend_takes_the_token_in_some_way() -> None:

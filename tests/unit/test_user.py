@@ -1,4 +1,4 @@
-"""A user's requests: signing up, whole lists in parts, and answers of another shape than expected."""
+"""A user's requests: whole lists in parts, and answers of another shape than expected."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
 import pytest
 import requests
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from acceptance.client import user as module
 from acceptance.client.endpoints import create_resources
-from acceptance.client.user import User, sign_up
+from acceptance.client.sessions import Session
+from acceptance.client.user import User
 from acceptance.core.target import Target
 from acceptance.provision.gateway import Gateway
 from acceptance.traffic.plans import page_views, task_writes
 
 PAGED = "limit={limit}&offset={offset}"
-ORIGIN = "http://todo.example"
 
 
 @dataclass
@@ -58,7 +57,8 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, str], 
 def person(target: Target, **api: object) -> User:
     stated = target.model_copy(update={"api": target.api.model_copy(update=api)})
     cookies = {"better-auth.session_token": "s", target.auth.cookie: "a.b.c"}
-    return User(stated, Gateway(stated, "127.0.0.1", 1), "u1", "a@example.com", "password", cookies)
+    session = Session.of(stated.auth, cookies)
+    return User(stated, Gateway(stated, "127.0.0.1", 1), "u1", "a@example.com", "password", session)
 
 
 def part_of(items: list[dict[str, Any]], url: str, *, default: int, most: int) -> list[dict[str, Any]]:
@@ -137,31 +137,3 @@ def test_requests_carry_the_token_as_the_target_says(target: Target, released: C
         assert task_writes(user).headers == expected | {"Content-Type": "application/json"}
         assert page_views(user).headers == cookies
     assert by_cookie.token_header("forged") == {"Cookie": "better-auth.session_data=forged"}
-
-
-@pytest.mark.parametrize("signs_in", [True, False])
-def test_sign_up_need_not_sign_in(target: Target, monkeypatch: pytest.MonkeyPatch, signs_in: bool) -> None:
-    token = jwt.encode({"user": {"id": "u7"}}, "k" * 32)
-    session = [f"__Secure-better-auth.session_data={token}; Path=/", "__Secure-better-auth.session_token=a-secret"]
-
-    def answer(_: str, url: str) -> tuple[int, object, list[str]]:
-        opens = signs_in or url.endswith(target.auth.sign_in)
-        return 200, {}, session if opens else ["locale=en"]
-
-    application, secrets = Application(answer), set[str]()
-    monkeypatch.setattr(module, "send", application.send)
-    user = sign_up(target, Gateway(target, "127.0.0.1", 1), ORIGIN, secrets.add)
-    assert (user.id, user.token) == ("u7", token)
-    assert [len(application.asked), "locale" in user.cookies] == ([1, False] if signs_in else [2, True])
-    assert application.headers[-1] == {"Origin": ORIGIN}
-    assert secrets == {user.password, token, "a-secret"}
-
-
-def test_sign_up_without_a_response_fails(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hang(_: requests.Session, *_args: object, **_kwargs: object) -> requests.Response:
-        raise requests.ReadTimeout("read timed out")
-
-    monkeypatch.setattr(requests.Session, "request", hang)
-    monkeypatch.setattr(Gateway, "check_connection", lambda _: None)
-    with pytest.raises(AssertionError, match=r"sign-up/email: expected an answer, got read timed out"):
-        sign_up(target, Gateway(target, "127.0.0.1", 1), ORIGIN, lambda _: None)

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from acceptance.checks.finding import Untested
-from acceptance.client.user import sign_up
+from acceptance.client.signing_in import sign_up
 from acceptance.core.target import Target, load
 from acceptance.core.wait import WaitError
 from acceptance.experiments import faults
