@@ -479,8 +479,8 @@ class Tables(Model):
     """Their title."""
     task_completed: str = "completed"
     """Whether they are completed."""
-    tag: str = "tag"
-    """The table of tags."""
+    tag: str | None = "tag"
+    """The table of tags; `false` where there is none, and tags are judged by the API alone."""
     tag_name: str = "name"
     """Their name."""
     conversation: str = "conversation"
@@ -498,7 +498,7 @@ class Tables(Model):
     message_tool_calls: str | None = "tool_calls"
     """The tool calls of a message."""
     owner: str = "user_id"
-    """The column of tasks, tags and conversations that holds their user's id."""
+    """The column of tasks, tags and conversations that holds their user's id; tags may lack it."""
     deleted: str | None = None
     """The column that marks deleted tasks and tags, by a time or `true`; absent if their rows are gone."""
 
