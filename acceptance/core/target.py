@@ -21,6 +21,8 @@ DEFAULT_TARGET = ROOT / "target.toml"
 ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 """A dotted key of the chart's values: `backend.image.tag`."""
 HttpPath = Annotated[str, Field(pattern=r"^/")]
+Length = Annotated[int, Field(ge=1)]
+"""In characters."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
 COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
@@ -364,14 +366,14 @@ class Api(Model):
     """Whether the lists of tasks and of conversations begin with the newest."""
     trims_text: bool = False
     """Whether white space at the ends of a title, tag or message is dropped, and nothing else is bad input."""
-    title_limit: int | None = None
+    title_limit: Length | None = None
     """The longest title in characters; a longer one is bad input."""
-    tag_limit: int | None = None
+    tag_limit: Length | None = None
     """The longest name of a tag in characters."""
-    message_limit: int | None = None
+    message_limit: Length | None = None
     """The longest message of a chat turn in characters."""
-    history_limit: int | None = None
-    """How many earlier messages of a conversation reach the model at most; None if all do."""
+    history_limit: Annotated[int, Field(ge=0)] | None = None
+    """How many earlier messages of a conversation reach the model at most: 0 if none does, None if all do."""
 
 
 class Pages(Model):

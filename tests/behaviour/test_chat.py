@@ -18,6 +18,7 @@ from acceptance.client import prompts
 from acceptance.client.answers import describe, explains
 from acceptance.client.identity import same
 from acceptance.client.pods import origins
+from acceptance.client.remembered import turns_remembered
 from acceptance.client.rows import rows, user_rows
 from acceptance.client.user import User
 from acceptance.core.deadlines import MODEL_ASKED, MODEL_BACK, MODEL_GONE
@@ -129,9 +130,12 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
     first, *others = origins(ready_release, "backend").values()
     if not others:
         raise Untested("the backend has one pod only")
+    asked = others[: turns_remembered(api, len(others))]
+    if not asked:
+        raise Untested(f"of earlier messages, {api.history_limit} reach the model (api.history_limit)")
     fact = f"my cat is called {secrets.token_hex(6)}"
     first_turn = user.send_message(fact, origin=first)
-    for origin in others:
+    for origin in asked:
         question = f"what is my cat called? {secrets.token_hex(6)}"
         user.send_message(question, user.conversation_of(first_turn), origin=origin)
         bodies = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]
