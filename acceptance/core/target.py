@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from acceptance.core.archive import ArchiveError, with_unpacked_chart
 from acceptance.core.near_miss import fields_at, suggestion
 from acceptance.core.rules import ROOT
+from acceptance.core.urls import DatabaseUrlForm
 
 DEFAULT_TARGET = ROOT / "target.toml"
 
@@ -79,7 +80,7 @@ class Values(Model):
     """Paths of the chart's values that a run sets; without a path, a value can't be set."""
 
     database_url: ValuePath | None = None
-    """The URL of PostgreSQL, `postgresql://…`."""
+    """The URL of PostgreSQL, in the form of `secret.database_scheme` and `database_query`."""
     auth_secret: ValuePath | None = None
     """The key that signs sessions."""
     model_key: ValuePath | None = None
@@ -89,7 +90,7 @@ class Values(Model):
     model: ValuePath | None = None
     """The model's name, of which the application takes any."""
     ca_certificate: ValuePath | None = None
-    """The CA certificate of the database, as PEM text. Without it the run's database has no TLS."""
+    """The CA certificate of the run's database, which takes TLS only, as PEM text; what verifies it needs this."""
     public_url: ValuePath | None = None
     """The address at which browsers reach the frontend."""
     namespace: ValuePath | None = None
@@ -240,6 +241,15 @@ class Secret(Model):
     """The key with that of the model's API."""
     encoded: bool = False
     """Whether the chart wants the values of these keys base64-encoded already."""
+    database_scheme: Annotated[str, Field(pattern=r"^postgres(ql)?(\+[a-z0-9_]+)?$")] = DatabaseUrlForm.scheme
+    """The scheme of the database's URL, with the driver that the application wants there: `postgresql+asyncpg`."""
+    database_query: Annotated[str, Field(pattern=r"^[^?\s#]*$")] = DatabaseUrlForm.query
+    """The query of the database's URL, which asks for TLS: `ssl=require` for asyncpg. May be empty."""
+
+    @property
+    def database_form(self) -> DatabaseUrlForm:
+        """How the application wants the database's URL."""
+        return DatabaseUrlForm(self.database_scheme, self.database_query)
 
     def as_given(self, text: str) -> str:
         """Return a credential as the chart is given it."""

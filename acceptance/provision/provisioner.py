@@ -186,12 +186,16 @@ class Provisioner:
         return image
 
     def _start_engine_database(self) -> Database:
-        return database.start(self._on_engine(), self.postgres().reference, self.redact)
+        return database.start(
+            self._on_engine(), self.postgres().reference, self.redact, self.target.secret.database_form
+        )
 
     def _start_database(self) -> Database:
         if not self._dependencies_are_pods:
             return self.engine_database()
-        return database.start(self.dependencies(), self.postgres().reference, self.redact)
+        return database.start(
+            self.dependencies(), self.postgres().reference, self.redact, self.target.secret.database_form
+        )
 
     def _start_model(self) -> ModelStub:
         image = self.tools()
