@@ -163,6 +163,21 @@ class Image(Model):
     """The platform that it must be built for."""
 
 
+class FurtherImage(Model):
+    """The image of a further workload of the chart, which a run builds and gives it; nothing else of it is judged."""
+
+    repository: str
+    """Its repository as shipped; the last part of the path counts."""
+    dockerfile: Path
+    """The Dockerfile."""
+    context: Path
+    """The folder that the build is given."""
+    image_repository: ValuePath | None = None
+    """The path of the image's repository in the chart's values."""
+    image_tag: ValuePath
+    """The path of its tag."""
+
+
 class Probes(Model):
     """The paths of a component's probes."""
 
@@ -541,6 +556,8 @@ class Target(Model):
     """Paths of the chart's values."""
     components: dict[ComponentName, Component]
     """The backend and the frontend."""
+    images: tuple[FurtherImage, ...] = ()
+    """The images of further workloads."""
     config_map: ConfigMap
     """The ConfigMap."""
     secret: Secret
