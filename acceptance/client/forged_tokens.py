@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 
 from acceptance.checks.finding import Untested
-from acceptance.client.identity import replaced, unknown_like
+from acceptance.client.identity import UNKNOWN_NUMBER, replaced, unknown_like
 from acceptance.client.user import User
 
 HS256 = "HS256"
@@ -164,7 +164,9 @@ ODD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
     "with an issuer": lambda forge: forge.with_claims(iss="another issuer"),
     "without a user": lambda forge: forge.with_claims(user=None),
     "with a list as user": lambda forge: forge.with_claims(user=[{"id": forge.user.id}]),
-    "with a number as user": lambda forge: forge.with_claims(user={"id": 5}, session={"userId": 5}),
+    "with a number as user": lambda forge: forge.with_claims(
+        user={"id": UNKNOWN_NUMBER}, session={"userId": UNKNOWN_NUMBER}
+    ),
     "with text as session": lambda forge: forge.with_claims(session="session"),
     "with a list as claims": lambda forge: signed([forge.user.id], forge.key),
     "with another algorithm": lambda forge: signed(forge.claims(), forge.key, {"alg": "HS512", "typ": "JWT"}),

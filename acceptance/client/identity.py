@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 UNKNOWN_USER = "nobody-any-more"
-_UNKNOWN_NUMBER = 2_000_000_019
+UNKNOWN_NUMBER = 2_000_000_019
 """Fits PostgreSQL's `integer`, and no table of a test has as many rows."""
 _UNKNOWN_UUID = "00000000-0000-4000-8000-000000000019"
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
@@ -35,7 +35,7 @@ def same(one: object, other: object) -> bool:
 def unknown_like(identifier: str) -> str:
     """Return an identifier of the same form that nobody has."""
     if identifier.isdecimal():
-        return str(_UNKNOWN_NUMBER)
+        return str(UNKNOWN_NUMBER)
     return _UNKNOWN_UUID if is_uuid(identifier) else UNKNOWN_USER
 
 
