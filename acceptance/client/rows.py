@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -23,6 +24,15 @@ def not_deleted(column: str | None) -> sql.Composable:
     return sql.SQL("coalesce({}::text, 'false') IN ('false', '0')").format(sql.Identifier(column))
 
 
+@contextmanager
+def untested_if_absent() -> Iterator[None]:
+    """Raise `Untested` where a query names a table or column that the database does not have."""
+    try:
+        yield
+    except (errors.UndefinedTable, errors.UndefinedColumn) as error:
+        raise Untested(f"[tables] of the target does not fit the database: {str(error).splitlines()[0]}") from error
+
+
 def rows(
     postgres: Connection[Any], table: str, where: Mapping[str, object], *, deleted: str | None = None
 ) -> list[Row]:
@@ -37,10 +47,8 @@ def rows(
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(
         sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)
     )
-    try:
+    with untested_if_absent():
         found = postgres.cursor(row_factory=dict_row).execute(query).fetchall()
-    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
-        raise Untested(f"[tables] of the target does not fit the database: {str(error).splitlines()[0]}") from error
     return [{name: str(value) if isinstance(value, UUID) else value for name, value in row.items()} for row in found]
 
 
