@@ -94,12 +94,22 @@ def _parsed(value: Any) -> Any:
         return [_parsed(each) for each in value]
     if not isinstance(value, str) or value.strip()[:1] not in ("{", "[", '"'):
         return value
-    for read in (json.loads, ast.literal_eval):
+    for read in (_json_values, ast.literal_eval):
         try:
             return _parsed(read(value.strip()))
         except (ValueError, TypeError, SyntaxError, RecursionError):
             continue
     return value
+
+
+def _json_values(text: str) -> Any:
+    """The JSON value of a text, or the list of those that are one after the other; `ValueError` if it is no JSON."""
+    decoder, values, place = json.JSONDecoder(), [], 0
+    while place < len(text):
+        value, end = decoder.raw_decode(text, place)
+        values.append(value)
+        place = end + len(text[end:]) - len(text[end:].lstrip())
+    return values[0] if len(values) == 1 else values
 
 
 def _in_objects(title: str, value: Any, around: tuple[dict[str, Any], ...]) -> Iterator[str]:

@@ -76,6 +76,8 @@ AS_JSON: dict[str, Callable[[Found], str]] = {
     "list through MCP": as_mcp,
     "object through MCP": lambda found: as_mcp({"tasks": found, "count": 2}),
     "parts through MCP": lambda found: json.dumps([json.loads(as_mcp(each)) for each in found]),
+    "objects in a row": lambda found: "".join(json.dumps(each, indent=2) for each in found),
+    "objects in lines": lambda found: "\n".join(map(json.dumps, found)),
     "wrapped": lambda found: json.dumps({"success": True, "data": {"items": [{"task": each} for each in found]}}),
     "JSON:API": lambda found: json.dumps([{"id": each.pop("id"), "attributes": each} for each in found]),
     "structured": lambda found: json.dumps({"structuredContent": {"result": found}, "content": []}),
