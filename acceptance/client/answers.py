@@ -69,10 +69,10 @@ def explains(answer: requests.Response) -> bool:
     What a program writes in place of a missing text, such as `undefined`, does not count.
     """
     try:
-        said = " ".join(_texts(answer.json()))
+        text = " ".join(_texts(answer.json()))
     except ValueError:
-        said = _MARKUP.sub(" ", answer.text)
-    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", said)) is not None
+        text = _MARKUP.sub(" ", answer.text)
+    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", text)) is not None
 
 
 def _texts(value: Any) -> list[str]:

@@ -156,9 +156,9 @@ BAD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
 
 ODD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
     "issued in the future": lambda forge: forge.with_claims(iat=int(time.time()) + HOUR),
-    "issued at no number": lambda forge: forge.with_claims(iat="yesterday"),
+    "with an issue time as text": lambda forge: forge.with_claims(iat="yesterday"),
     "with an expiry as text": lambda forge: forge.with_claims(exp=str(int(time.time()) + HOUR)),
-    "with an expiry of no number": lambda forge: forge.with_claims(exp="tomorrow"),
+    "with an expiry that is no number": lambda forge: forge.with_claims(exp="tomorrow"),
     "with an expiry beyond any date": lambda forge: forge.with_claims(exp=10**30),
     "with an audience": lambda forge: forge.with_claims(aud="another application"),
     "with an issuer": lambda forge: forge.with_claims(iss="another issuer"),

@@ -68,7 +68,7 @@ def find_port_forwards(notes: str) -> list[PortForward]:
 
 
 def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
-    """Return the port-forwards that lead to the frontend, or that may: several if nothing tells them apart.
+    """Return the port-forwards that lead to the frontend, or that may: several if nothing distinguishes them.
 
     Raises:
         Untested: The target names no frontend, or the notes print a command of Minikube instead.

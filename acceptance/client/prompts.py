@@ -41,7 +41,7 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (role, text) of each message by the user or the assistant, oldest first; without tool calls."""
     items = _items(body)
     spoken = [(text_at(item, "role"), _content(item)) for item in items]
-    return [(role, said) for role, said in spoken if role in SPEAKERS and said]
+    return [(role, content) for role, content in spoken if role in SPEAKERS and content]
 
 
 def longest(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -102,8 +102,8 @@ def check_reported_calls(answer: Mapping[str, Any], api: Api, bodies: Sequence[M
 
 def _items(body: Mapping[str, Any]) -> list[Object]:
     """The conversation; a text alone is the user's message."""
-    if said := text_at(body, "input"):
-        return [{"role": "user", "content": said}]
+    if message := text_at(body, "input"):
+        return [{"role": "user", "content": message}]
     return mappings_at(body, "input") or mappings_at(body, "messages")
 
 

@@ -62,13 +62,13 @@ def open_agents(cluster: Cluster, image: str) -> None:
 def _require_running(cluster: Cluster) -> None:
     where = ("--namespace", cluster.run.namespace, "--output", "json")
     found: Object = json.loads(cluster.kubectl("get", "daemonset", AGENT, *where))
-    wanted = integer_at(found, "status.desiredNumberScheduled", 0)
+    desired = integer_at(found, "status.desiredNumberScheduled", 0)
     counts = [integer_at(found, f"status.{key}", 0) for key in ("updatedNumberScheduled", "numberReady")]
     observed = integer_at(found, "status.observedGeneration", 0) == integer_at(found, "metadata.generation", 0)
-    if observed and wanted and counts == [wanted, wanted]:
+    if observed and desired and counts == [desired, desired]:
         return
     events = mappings_at(json.loads(cluster.kubectl("get", "events", *where)), "items")
     refused = [text_at(event, "message") for event in events if text_at(event, "reason") == "FailedCreate"]
     if refused:
         raise WaitError(f"a privileged pod is refused in this cluster: {refused[-1]}")
-    raise NotYet(f"of {wanted} nodes, {counts[0]} have the pod and {counts[1]} run it")
+    raise NotYet(f"of {desired} nodes, {counts[0]} have the pod and {counts[1]} run it")

@@ -43,7 +43,7 @@ def second_release(
     cluster = first.cluster
     cluster.require_capability("releases")
     namespace = f"{cluster.run.namespace}-{NAME}-{secrets.token_hex(2)}"
-    target = elsewhere(first.target, namespace)
+    target = second_target(first.target, namespace)
     helm = HelmRelease(cluster, target.chart.release, namespace)
     random_secrets = run_secrets(target, None)
     for secret in random_secrets.values():
@@ -51,12 +51,14 @@ def second_release(
 
     def values_for(renamed: Target) -> dict[str, Any]:
         if shipped is None:
-            return set_paths(run_values(renamed, inputs, random_secrets), other_values(first.target))
+            return set_paths(run_values(renamed, inputs, random_secrets), distinct_values(first.target))
         required = required_values(renamed, inputs, random_secrets)
         given = merge_values(renamed.chart.values, dict(shipped))
-        return set_paths(given, {**required, **other_values(first.target)})
+        return set_paths(given, {**required, **distinct_values(first.target)})
 
-    target = renamed(target, render(first.helm, first.target, first.values), render(helm, target, values_for(target)))
+    target = with_rendered_names(
+        target, render(first.helm, first.target, first.values), render(helm, target, values_for(target))
+    )
     values = values_for(target)
     try:
         cluster.apply(*namespace_objects(cluster, namespace))
@@ -75,7 +77,7 @@ def _remove(cluster: Cluster, helm: HelmRelease) -> None:
     cluster.kubectl("delete", "namespace", helm.namespace, "--ignore-not-found", "--wait=false")
 
 
-def elsewhere(target: Target, namespace: str) -> Target:
+def second_target(target: Target, namespace: str) -> Target:
     """Return the target with another release name and namespace, and the ports that its values can change."""
     chart = target.chart.model_copy(update={"release": NAME, "namespace": namespace})
     components: dict[ComponentName, Component] = {}
@@ -89,7 +91,7 @@ def elsewhere(target: Target, namespace: str) -> Target:
     return target.model_copy(update={"chart": chart, "components": components})
 
 
-def other_values(target: Target) -> dict[str, Any]:
+def distinct_values(target: Target) -> dict[str, Any]:
     """Return the changes of values, by dotted path, that make the second release another one, and small."""
     changes: dict[str, Any] = {}
     if target.values.name_override:
@@ -108,7 +110,7 @@ def other_values(target: Target) -> dict[str, Any]:
     return changes
 
 
-def renamed(target: Target, before: list[Object], after: list[Object]) -> Target:
+def with_rendered_names(target: Target, before: list[Object], after: list[Object]) -> Target:
     """Return the target with the names and labels of its components as `after` renders them.
 
     Args:

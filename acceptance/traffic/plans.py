@@ -82,7 +82,7 @@ def task_writes(user: User, rate: float = PER_SECOND) -> Plan:
     """Tasks that are written through the backend's Service; the token is in the title."""
     api = user.target.api
     body = json.dumps({api.title_field: "{token}"})
-    return _plan(user, rate, user.path(api.tasks), body, api.created, (_tasks(user, "tasks"),))
+    return _write_plan(user, rate, user.path(api.tasks), body, api.created, (_tasks(user, "tasks"),))
 
 
 def chat_turns(user: User, rate: float) -> Plan:
@@ -92,12 +92,12 @@ def chat_turns(user: User, rate: float) -> Plan:
     """
     api, tables = user.target.api, user.target.tables
     message = json.dumps({api.message_field: "add task: {token}"})
-    said = [
+    messages = [
         StoredIn(f"{role} messages", tables.message, tables.message_content, {tables.message_role: role})
         for role in ("user", "assistant")
     ]
-    stored = (*said, _tasks(user, "tasks by chat"))
-    return replace(_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
+    stored = (*messages, _tasks(user, "tasks by chat"))
+    return replace(_write_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:
@@ -147,7 +147,7 @@ def _tasks(user: User, what: str) -> StoredIn:
     return StoredIn(what, tables.task, tables.task_title)
 
 
-def _plan(user: User, rate: float, path: str, body: str, status: int, stored: tuple[StoredIn, ...]) -> Plan:
+def _write_plan(user: User, rate: float, path: str, body: str, status: int, stored: tuple[StoredIn, ...]) -> Plan:
     target = user.target
     part = target.component("backend")
     return Plan(

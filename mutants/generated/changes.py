@@ -164,7 +164,7 @@ def _place(step: Step, element: Any, container: Any) -> Step:
 
 
 def _name_of(element: Any) -> Any:
-    """Return what tells an element of a list from others, or None."""
+    """Return what identifies an element of a list, or None."""
     return element.get("name") or element.get("type") if isinstance(element, dict) else None
 
 

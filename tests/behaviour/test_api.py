@@ -281,6 +281,7 @@ BAD_INPUT: dict[str, Callable[[Api], BadInput]] = {
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
+    """What the user has, which refused requests must not change."""
     return require_resources(user, f"unchanged {secrets.token_hex(6)}")
 
 
@@ -309,7 +310,7 @@ def test_invalid_input_is_refused_and_not_stored(
         assert user.chat_path
     path = user.path(bad.path, case, id=resources.task)
     if bad.path is not None and bad.path == api.complete and not reads_the_state(user, resources):
-        raise Untested("completing a task turns its state over, whatever the body says")
+        raise Untested("completing a task toggles its state, whatever the body says")
     before = user_rows(admin_connection, tables, user.id)
     content = {"data": bad.raw, "headers": {"Content-Type": "application/json"}} if bad.raw else {"json": bad.body}
     answer = user.call(bad.method, path, **content)

@@ -191,6 +191,7 @@ def scaling(
     record_picture: Callable[[Picture], None],
     record_measurement: RecordMeasurement,
 ) -> Scaling:
+    """The backend under load up to maxReplicas, upgraded there, and without load down to minReplicas."""
     target = experiments.target
     limits, path, backend = target.autoscaler, target.values.hpa_enabled, target.component("backend")
     if limits is None or path is None:

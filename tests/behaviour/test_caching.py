@@ -20,6 +20,7 @@ EXPECTED = "nothing that a shared cache may keep"
 
 @pytest.fixture(scope="module")
 def resources(user: User) -> UserResources:
+    """What the user has, whose text no shared cache may keep."""
     return require_resources(user, f"cached {secrets.token_hex(6)}")
 
 

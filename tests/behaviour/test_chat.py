@@ -100,8 +100,8 @@ def test_model_is_the_configured_one(user: User, model: ModelStub, ready_release
 
 def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Who said what in a conversation; what the agent and its tools exchange is left out."""
-    said = [(each[api.role_field], each[api.content_field]) for each in messages]
-    return [(role, content) for role, content in said if role in prompts.SPEAKERS and content]
+    every = [(each[api.role_field], each[api.content_field]) for each in messages]
+    return [(role, content) for role, content in every if role in prompts.SPEAKERS and content]
 
 
 @pytest.mark.rule("STA-01", "PER-04")
@@ -147,10 +147,10 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
 
 
 @pytest.mark.rule("PER-04", "PER-09")
-def test_model_hears_which_tasks_are_open(user: User, model: ModelStub) -> None:
-    """What the tool answers has an open and a completed task, and changes with the state of one."""
+def test_model_learns_which_tasks_are_open(user: User, model: ModelStub) -> None:
+    """The result of the tool that lists tasks names an open and a completed one, and changes with the state of one."""
     api = user.target.api
-    titles = [f"heard {secrets.token_hex(6)}" for _ in range(2)]
+    titles = [f"listed {secrets.token_hex(6)}" for _ in range(2)]
     open_task, done = (user.add_task(title) for title in titles)
     if api.complete is None:
         raise Untested("the target names no path for completing a task")
@@ -159,21 +159,21 @@ def test_model_hears_which_tasks_are_open(user: User, model: ModelStub) -> None:
         path = user.path(api.complete, id=task[api.id_field])
         user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
 
-    def heard() -> str:
+    def tool_result() -> str:
         with prompts.recorded(model) as bodies:
             user.send_message("what are my tasks?")
         body = prompts.final(bodies)
         if not prompts.calls(body):
             raise Untested("the agent offers the model no tool to list tasks")
-        said = "\n".join(prompts.results(body))
-        missing = [title for title in titles if title not in said]
-        assert not missing, f"expected {missing} in what the tool answers, got {said[:1000]}"
-        return said
+        result = "\n".join(prompts.results(body))
+        missing = [title for title in titles if title not in result]
+        assert not missing, f"expected {missing} in the tool's result, got {result[:1000]}"
+        return result
 
     complete(done)
-    before = heard()
+    before = tool_result()
     complete(open_task)
-    assert heard() != before, f"expected the tool to answer otherwise after a task was completed, got {before[:1000]}"
+    assert tool_result() != before, f"expected another result after a task was completed, got {before[:1000]}"
 
 
 @pytest.mark.rule("PER-04")

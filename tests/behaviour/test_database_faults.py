@@ -103,6 +103,7 @@ def database_faults(
     reader: User,
     database: Database,
 ) -> DatabaseFaults:
+    """Each fault of the database in turn, under traffic."""
     plans = {"backend": task_writes(writer, WRITES_PER_SECOND), "frontend": page_views(reader, PAGES_PER_SECOND)}
     with experiments.experiment("database faults", **plans) as experiment:
         before = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]

@@ -286,7 +286,7 @@ def test_chat_changes_only_the_named_task(
     prompts.check_reported_calls(answer, target.api, bodies, action)
     after = user_rows(admin_connection, tables, user.id)[tables.task]
     mine = sorted((row[tables.task_title], row[tables.task_completed]) for row in after if of_titles(row))
-    wanted = sorted((titles[n], completed) for n, completed in CHAT_EFFECTS[action])
-    assert mine == wanted, f"{tables.task}: expected {wanted} after the turn, got {mine}"
+    expected = sorted((titles[n], completed) for n, completed in CHAT_EFFECTS[action])
+    assert mine == expected, f"{tables.task}: expected {expected} after the turn, got {mine}"
     changed = changed_tables({tables.task: others(before)}, {tables.task: others(after)})
     assert not changed, f"expected the user's other tasks unchanged after the turn, got {changed}"

@@ -201,6 +201,7 @@ def five_backends(
     provisioner: Provisioner,
     database: Database,
 ) -> FiveBackends:
+    """The release with five backends on an empty database: started, used, started again, and under load."""
     target, backend = experiments.target, experiments.target.component("backend")
     url, replicas = required_paths(target)
     with database.admin() as connection:

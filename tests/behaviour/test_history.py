@@ -48,10 +48,10 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
     with prompts.recorded(model) as bodies:
         user.send_message(last, conversation, origin=next(pods))
     assert bodies, "expected a request to the model, got none"
-    wanted = [*remembered(api, expected), ("user", last)]
-    findings, heard = [], prompts.messages(prompts.longest(bodies))
-    if heard != wanted:
-        shown = first_difference(wanted, heard)
+    expected_prompt = [*remembered(api, expected), ("user", last)]
+    findings, received = [], prompts.messages(prompts.longest(bodies))
+    if received != expected_prompt:
+        shown = first_difference(expected_prompt, received)
         findings.append(Finding("STA-03", "the request to the model", f"history of {turns} turns", *shown))
     if api.messages:
         listed = user.messages(conversation)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
+from http import HTTPStatus
 
 import pytest
-import requests
 
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.forms import Form, form_with_button
@@ -23,6 +25,7 @@ from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import grace_period
 from acceptance.provision.database import Database
 from acceptance.provision.model_stub import ModelStub
+from acceptance.provision.release import Release
 from acceptance.traffic.plans import new_token
 from acceptance.traffic.write_ledger import count
 
@@ -35,29 +38,45 @@ TURN_SECONDS = 2 * MODEL_SECONDS + MARGIN
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn that was sent to one pod: its markers, and its response or why there was none."""
+    """A chat turn that was sent.
+
+    Attributes:
+        pod: The pod to which it was sent; empty for a turn by the page's form.
+        marker: What its message contains, and no other one.
+        status: The response's status; 0 if there was none.
+        body: The response's body, or why there was none.
+        rows: How many rows of each kind have the marker.
+    """
 
     pod: str
     marker: str
     status: int
     body: str
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the response says that the turn succeeded."""
+        return self.status == HTTPStatus.OK
 
 
 @dataclass(frozen=True)
 class InFlight:
-    """The experiment, the turn of the deleted pod, and that of another one; their rows are counted by kind.
+    """Turns that were in flight at the same time, when the pod of one was deleted.
 
-    `grace_period` is the pod's, in seconds. `by_page` is a turn by the page's form at the same time, and its rows; None
-    where the page has no form that works without scripts.
+    Attributes:
+        experiment: The experiment.
+        turn: The turn of the deleted pod.
+        undisturbed: That of another pod.
+        by_page: One by the page's form; None where the page has no form that works without scripts.
+        grace_period: The deleted pod's, in seconds.
     """
 
     experiment: Experiment
     turn: Turn
-    stored: dict[str, int]
     undisturbed: Turn
-    undisturbed_stored: dict[str, int]
+    by_page: Turn | None
     grace_period: float
-    by_page: tuple[Turn, dict[str, int]] | None
 
 
 def send_by_page(visitor: Visitor, form: Form, path: str, marker: str) -> Turn:
@@ -70,6 +89,16 @@ def send_by_page(visitor: Visitor, form: Form, path: str, marker: str) -> Turn:
     return Turn("", marker, answer.status_code, answer.text)
 
 
+def page_sender(release: Release, writer: User) -> Callable[[str], Turn] | None:
+    """Sends a turn by its marker from the page of chat; None where the page has no form that works without scripts."""
+    page = release.target.pages.chat
+    if not page or not release.target.screens:
+        return None
+    visitor = Visitor.signed_in(release, writer)
+    form = form_with_button(visitor.read(page).text, visitor.screens.send_button)
+    return partial(send_by_page, visitor, form, page) if form else None
+
+
 def send_turn(writer: User, pod: str, address: str, marker: str) -> Turn:
     """Send a turn that adds a task to one pod, and wait for its end however long it takes."""
     message = {writer.target.api.message_field: f"add task: {marker}"}
@@ -80,8 +109,8 @@ def send_turn(writer: User, pod: str, address: str, marker: str) -> Turn:
     return Turn(pod, marker, answer.status_code, answer.text)
 
 
-def stored_rows(writer: User, turn: Turn, database: Database) -> dict[str, int]:
-    """How many rows of each kind have the turn's marker."""
+def with_rows(writer: User, turn: Turn, database: Database) -> Turn:
+    """The turn with the rows that PostgreSQL has of it now."""
     tables = writer.target.tables
     sources = {
         "user messages": (tables.message, tables.message_content, {tables.message_role: "user"}),
@@ -90,10 +119,11 @@ def stored_rows(writer: User, turn: Turn, database: Database) -> dict[str, int]:
     }
     token = turn.marker.partition("-")[0]
     with database.admin() as connection:
-        return {
+        rows = {
             kind: count(connection, table, column, token, where)[turn.marker]
             for kind, (table, column, where) in sources.items()
         }
+    return replace(turn, rows=rows)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +135,8 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
         raise Untested("the target has one backend pod: no other shows that a long turn is answered at all")
     assert writer.chat_path
     markers = [f"{new_token()}-0" for _ in pods]
-    release, page = experiments.release, experiments.target.pages.chat
-    visitor = Visitor.signed_in(release, writer) if page and release.target.screens else None
-    form = form_with_button(visitor.read(page).text, visitor.screens.send_button) if visitor and page else None
+    release = experiments.release
+    send_from_page = page_sender(release, writer)
     with experiments.experiment("chat turn in flight") as experiment, ThreadPoolExecutor() as pool:
         model.forget()
         with model_slow(model, MODEL_SECONDS):
@@ -115,10 +144,12 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
                 pool.submit(send_turn, writer, name_of(pod), origin(release, "backend", pod), marker)
                 for pod, marker in zip(pods, markers, strict=True)
             ]
-            shown = f"{new_token()}-0"
-            by_page = pool.submit(send_by_page, visitor, form, page, shown) if visitor and form and page else None
+            sent_from_page = None
+            if send_from_page:
+                markers.append(f"{new_token()}-0")
+                sent_from_page = pool.submit(send_from_page, markers[-1])
             try:
-                wait_asked(model, [[marker] for marker in (*markers, *([shown] if by_page else []))])
+                wait_asked(model, [[marker] for marker in markers])
             except WaitError as error:
                 raise Untested(f"no turn is in flight: {error}") from error
             with experiment.disturbance("backend", restarts=False):
@@ -126,18 +157,15 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
                 delete(experiments.release.cluster, pods[0])
                 turn, undisturbed = (each.result() for each in sent)
                 experiment.wait_for("replaced", lambda: wait_replaced(experiments, backend, uids(pods[:1])))
-    if undisturbed.status != requests.codes.ok:
+    if not undisturbed.answered:
         took = f"a turn that takes {2 * MODEL_SECONDS:g} s is not answered by an undisturbed pod either"
         raise Untested(f"{took}: {undisturbed.status} {undisturbed.body[:200]}")
-    paged = by_page.result() if by_page else None
     return InFlight(
         experiment,
-        turn,
-        stored_rows(writer, turn, database),
-        undisturbed,
-        stored_rows(writer, undisturbed, database),
-        grace_period(pods[0]),
-        (paged, stored_rows(writer, paged, database)) if paged else None,
+        turn=with_rows(writer, turn, database),
+        undisturbed=with_rows(writer, undisturbed, database),
+        by_page=with_rows(writer, sent_from_page.result(), database) if sent_from_page else None,
+        grace_period=grace_period(pods[0]),
     )
 
 
@@ -145,21 +173,20 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
 def test_turn_in_flight_at_sigterm_is_answered_and_stored_once(
     in_flight: InFlight, experiments: ExperimentRunner
 ) -> None:
-    turn, stored, undisturbed = in_flight.turn, in_flight.stored, in_flight.undisturbed
+    turn, undisturbed = in_flight.turn, in_flight.undisturbed
     findings = []
     shown = turn.marker in turn.body or undisturbed.marker not in undisturbed.body
-    if turn.status != requests.codes.ok or not shown:
+    if not turn.answered or not shown:
         expected = f"answered 200 with its task after {2 * MODEL_SECONDS:g} s, as by an undisturbed pod"
         actual = f"with a grace period of {in_flight.grace_period:g} s {turn.status}: {turn.body[:200]}"
         lost = Finding("STA-09", f"Pod/{turn.pod}", "chat turn in flight at SIGTERM", expected, actual)
         # The specification names no grace period; Kubernetes' own leaves enough.
         short = in_flight.grace_period < TURN_SECONDS
         findings += of_derived_part([lost], experiments.target) if short else [lost]
-    answered = turn.status == requests.codes.ok
-    if stored != in_flight.undisturbed_stored and (answered or any(stored.values())):
-        expected = f"{in_flight.undisturbed_stored}, as of an undisturbed pod" + ("" if answered else ", or none")
+    if turn.rows != undisturbed.rows and (turn.answered or any(turn.rows.values())):
+        expected = f"{undisturbed.rows}, as of an undisturbed pod" + ("" if turn.answered else ", or none")
         object_ = f"Table/{experiments.target.tables.message}"
-        findings.append(Finding("PER-04", object_, "chat turn in flight at SIGTERM", expected, str(stored)))
+        findings.append(Finding("PER-04", object_, "chat turn in flight at SIGTERM", expected, str(turn.rows)))
     report_findings(findings, experiments.target)
 
 
@@ -170,14 +197,14 @@ def test_long_turn_that_the_page_shows_as_failed_is_not_stored(
     """A frontend that waits less long than its backend invites the user to send the turn again."""
     if in_flight.by_page is None:
         raise Untested("the page of chat has no form that works without scripts")
-    if in_flight.turn.status != requests.codes.ok:
+    if not in_flight.turn.answered:
         raise Untested("a turn in flight at SIGTERM is not answered, which another test reports; this may be one")
-    turn, stored = in_flight.by_page
+    turn = in_flight.by_page
     findings = []
-    failed = turn.status == 0 or turn.status >= requests.codes.bad_request
-    if failed and any(stored.values()):
+    failed = turn.status == 0 or turn.status >= HTTPStatus.BAD_REQUEST
+    if failed and any(turn.rows.values()):
         object_ = f"Service/{experiments.target.component('frontend').service}"
         what = f"a turn of {2 * MODEL_SECONDS:g} s by the page's form"
-        actual = f"{turn.status}: {turn.body[:200]}; {stored}"
+        actual = f"{turn.status}: {turn.body[:200]}; {turn.rows}"
         findings.append(Finding("PER-04", object_, what, "answered, or not stored", actual))
     report_findings(findings, experiments.target)

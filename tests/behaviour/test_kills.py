@@ -146,6 +146,7 @@ def pod_kills(
     writer: User,
     reader: User,
 ) -> PodKills:
+    """Pods are deleted and processes killed in turn, under traffic, during a conversation."""
     plans = {
         "backend": task_writes(writer, WRITES_PER_SECOND),
         "frontend": page_views(reader, PAGES_PER_SECOND),

@@ -98,6 +98,7 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
+    """Each component is loaded to its CPU limit, and afterwards each beyond its memory limit."""
     cluster = experiments.release.cluster
     cluster.require_capability("node")
     cores = cores_of_largest_node(cluster)

@@ -69,7 +69,7 @@ def test_form_adds_completes_and_deletes_a_task(
     check_states(completed=True)
     if (reopening := screens.completion(title, completed=False)) is not None:
         now = visitor.form(screens.tasks, reopening)
-        # A form that states the state can be sent twice; one that turns the state over is the same in both states.
+        # A form that states the state can be sent twice; one that toggles the state is the same in both states.
         if (set(earlier.entries) & set(same.entries)) - set(now.entries):
             visitor.submit(earlier, screens.tasks)
             check_states(completed=True)
@@ -130,8 +130,8 @@ def test_form_with_bad_input_says_why_and_stores_nothing(
     answer = visitor.press(screens.tasks, screens.add_button, {screens.new_task: title})
     assert_refused(visitor, answer, "one character too many")
     if answer.status_code not in SEE_OTHER:
-        said = explains(answer) and (not answer.ok or Document(answer.text).text != before)
-        assert said, f"expected an explanation, got {describe(user.target, answer)}"
+        explained = explains(answer) and (not answer.ok or Document(answer.text).text != before)
+        assert explained, f"expected an explanation, got {describe(user.target, answer)}"
     location = answer.headers.get("Location", "")
     assert screens.sign_in not in location, f"expected the user to stay signed in, got {location}"
     assert not task_rows(admin_connection, user, title), "expected no row of the refused title"

@@ -50,6 +50,7 @@ def init_containers(pod: Object) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def replaced_pods(experiments: ExperimentRunner) -> ReplacedPods:
+    """A pod of each component with marked volumes is deleted and replaced."""
     cluster = experiments.release.cluster
     cluster.require_capability("node")
     parts = [experiments.target.component(name) for name in COMPONENTS]

@@ -51,6 +51,7 @@ def second_installation(
     gateway: Gateway,
     provisioner: Provisioner,
 ) -> Iterator[SecondRelease]:
+    """The chart a second time beside the release, on an empty database; its pods need not have become Ready."""
     name = f"second_{secrets.token_hex(4)}"
     with database.empty(name, redactor.add) as empty:
         inputs = provisioner.inputs(images, empty.url)

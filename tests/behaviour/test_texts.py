@@ -279,8 +279,8 @@ def message_findings(
     api, tables = user.target.api, user.target.tables
     with prompts.recorded(model) as bodies:
         answer = user.send_message(text, conversation)
-    heard = prompts.messages(prompts.longest(bodies))[-1:]
-    found = {"request to the model": [text for role, text in heard if role == "user"]}
+    received = prompts.messages(prompts.longest(bodies))[-1:]
+    found = {"request to the model": [text for role, text in received if role == "user"]}
     if api.conversation_field:
         conversation = user.conversation_of(answer)
         stored = rows(postgres, tables.message, {tables.message_conversation: conversation})

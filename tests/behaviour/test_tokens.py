@@ -39,11 +39,13 @@ def protected_text() -> str:
 
 @pytest.fixture(scope="module")
 def resources(user: User, protected_text: str) -> UserResources:
+    """What the user has, with the text that no other user may read."""
     return require_resources(user, protected_text)
 
 
 @pytest.fixture(scope="module")
 def forge(ready_release: Release, user: User, other_user: User) -> Forge:
+    """Makes tokens from the user's, with the release's signing key."""
     return Forge(user, other_user, secret(ready_release, ready_release.target.secret.auth_secret))
 
 

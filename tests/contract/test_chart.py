@@ -39,6 +39,7 @@ class ReleaseWithNamespace:
 
 @pytest.fixture(scope="module")
 def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[ReleaseWithNamespace]:
+    """A release that makes its own namespace, upgraded once with the same values."""
     target, cluster = release.target, release.cluster
     cluster.require_capability("releases")
     paths = target.values

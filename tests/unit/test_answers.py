@@ -79,9 +79,9 @@ def test_odd_texts_are_valid_titles(kind: str) -> None:
 
 
 def test_prompts_of_both_apis_are_read_alike() -> None:
-    said = [("user", "a"), ("assistant", "b"), ("user", "ä")]
-    items = [{"role": role, "content": text} for role, text in said]
-    parts = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in said]
+    messages = [("user", "a"), ("assistant", "b"), ("user", "ä")]
+    items = [{"role": role, "content": text} for role, text in messages]
+    parts = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in messages]
     call = {"name": "add_task", "arguments": '{"title": "y"}'}
     old, new = ({"type": "function_call", **call}, {"role": "assistant", "tool_calls": [{"function": call}]})
     responses = {"input": [old, *items, old, {"type": "function_call_output", "output": "x"}]}
@@ -89,7 +89,7 @@ def test_prompts_of_both_apis_are_read_alike() -> None:
         "messages": [{"role": "system", "content": "be kind"}, new, *parts, new, {"role": "tool", "content": "x"}],
     }
     for body in (responses, completions):
-        assert prompts.messages(body) == said
+        assert prompts.messages(body) == messages
         assert prompts.calls(body) == [("add_task", '{"title": "y"}')]
         assert prompts.results(body) == ["x"]
         assert "ä" in prompts.text(body)
@@ -97,7 +97,7 @@ def test_prompts_of_both_apis_are_read_alike() -> None:
     assert prompts.messages({"input": "hello"}) == [("user", "hello")]
 
 
-def test_turn_is_told_from_other_requests_to_the_model() -> None:
+def test_turn_is_distinguished_from_other_model_requests() -> None:
     def body(*said: str, called: bool = False) -> dict[str, object]:
         items = [{"role": "user", "content": text} for text in said]
         return {"messages": [*items, *([{"name": "add_task", "arguments": "{}"}] if called else [])]}

@@ -113,12 +113,12 @@ def test_lost_packets_are_those_between_pods_and_database(tmp_path: Path) -> Non
     ids=["there", "never inserted", "locked"],
 )
 def test_packet_rule_is_deleted_if_it_is_there(tmp_path: Path, checked: int, code: int, actions: list[str]) -> None:
-    program, told = tmp_path / "iptables", tmp_path / "told"
-    program.write_text(f'#!/bin/sh\necho "$3" >> {told}\n[ "$3" = -C ] && exit {checked}\nexit 0\n')
+    program, called = tmp_path / "iptables", tmp_path / "called"
+    program.write_text(f'#!/bin/sh\necho "$3" >> {called}\n[ "$3" = -C ] && exit {checked}\nexit 0\n')
     program.chmod(0o755)
     command = ["sh", "-c", database_faults.DELETE, "sh", "FORWARD", "-j", "DROP"]
     assert subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False).returncode == code
-    assert told.read_text().split() == actions
+    assert called.read_text().split() == actions
 
 
 def record(number: int, sent: float, seconds: float, status: int = 201, error: str = "") -> Record:

@@ -106,7 +106,7 @@ def test_run_without_measurements_says_so() -> None:
         (0, "0 ms"),
     ],
 )
-def test_times_have_humane_units(seconds: float, expected: str) -> None:
+def test_times_have_readable_units(seconds: float, expected: str) -> None:
     assert format_time(seconds) == expected
 
 
@@ -120,5 +120,5 @@ def test_times_have_humane_units(seconds: float, expected: str) -> None:
         (7322, "2 h 02 min 02 s"),
     ],
 )
-def test_durations_have_humane_units(seconds: float, expected: str) -> None:
+def test_durations_have_readable_units(seconds: float, expected: str) -> None:
     assert format_duration(seconds) == expected

@@ -1,4 +1,4 @@
-"""A cluster without metrics of its pods: whether the autoscaler works on them can't be told."""
+"""A cluster without metrics of its pods: whether the autoscaler works is untested there."""
 
 from __future__ import annotations
 

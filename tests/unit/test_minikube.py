@@ -171,7 +171,7 @@ def test_cluster_that_does_not_start_says_why(
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("stderr", "reason"),
     [
         (
             b"X Exiting due to DRV_NOT_HEALTHY: Found no driver\n\n* Suggestion: start it\n",
@@ -181,8 +181,8 @@ def test_cluster_that_does_not_start_says_why(
         (b"", "exit code 1"),
     ],
 )
-def test_reason_is_one_line(said: bytes, reason: str) -> None:
-    assert minikube._reason(subprocess.CalledProcessError(1, "minikube", stderr=said)) == reason
+def test_reason_is_one_line(stderr: bytes, reason: str) -> None:
+    assert minikube._reason(subprocess.CalledProcessError(1, "minikube", stderr=stderr)) == reason
 
 
 def test_missing_minikube_is_one_sentence_with_the_cure(machine: Machine, provider: MinikubeProvider) -> None:

@@ -192,12 +192,12 @@ def test_unsupported_request_is_rejected_with_a_message(stub: Stub, path: str, b
 
 
 @pytest.mark.parametrize(
-    "told", ["user_id: u-42ab", "The user's ID is `u-42ab`.", 'Act for userId="u-42ab"', "userId u-42ab"]
+    "system", ["user_id: u-42ab", "The user's ID is `u-42ab`.", 'Act for userId="u-42ab"', "userId u-42ab"]
 )
-def test_user_is_the_one_that_the_instructions_name(stub: Stub, told: str) -> None:
+def test_user_is_the_one_that_the_instructions_name(stub: Stub, system: str) -> None:
     tool = offered("complete_task", "user_id", "task_id")
     listing = offered("list_tasks", "user_id")
-    said: list[Any] = [{"role": "system", "content": told}, user("complete task: Buy milk")]
+    said: list[Any] = [{"role": "system", "content": system}, user("complete task: Buy milk")]
     assert calls_of(stub, said, [tool, listing]) == [("list_tasks", {"user_id": "u-42ab"})]
     said.append({"type": "function_call_output", "call_id": "c", "output": '[{"title": "Buy milk", "id": "t1"}]'})
     assert calls_of(stub, said, [tool, listing]) == [("complete_task", {"user_id": "u-42ab", "task_id": "t1"})]

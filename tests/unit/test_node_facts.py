@@ -21,7 +21,7 @@ def test_node_output_is_parsed() -> None:
     assert (facts["8"].uid, facts["8"].read_only_root, facts["8"].listening) == (0, False, frozenset())
 
 
-def test_loopback_listeners_are_told_apart() -> None:
+def test_loopback_listeners_are_recognized() -> None:
     addresses = [
         "0100007F:1F40",
         "00000000000000000000000001000000:1F41",

@@ -72,7 +72,7 @@ def test_any_local_port_is_one_that_is_free(monkeypatch: pytest.MonkeyPatch) -> 
         (["Open the page."], []),
     ],
 )
-def test_frontends_port_forward_is_told_from_others(target: Target, notes: list[str], chosen: list[str]) -> None:
+def test_port_forward_of_the_frontend_is_chosen(target: Target, notes: list[str], chosen: list[str]) -> None:
     assert printed(target, "\n".join(notes)) == chosen
 
 

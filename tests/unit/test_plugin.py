@@ -90,7 +90,7 @@ def test_setup_error_of_many_tests_is_shown_once(pytester: pytest.Pytester, writ
     assert result.ret == 2
     text = result.stdout.str()
     assert text.count("\nthe cause and the cure\n") == 1
-    # Where CI is set, pytest's summary tells it once more.
+    # Where CI is set, pytest's summary repeats it.
     expected = (
         "setup failed with the same error as tests/contract/test_contract_0.py::test_it[0]: the cause and the cure"
     )

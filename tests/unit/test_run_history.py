@@ -161,7 +161,7 @@ def test_shards_and_runs_without_rules_are_no_history(tmp_path: Path) -> None:
     assert [each.run for each in history.load(path).entries] == ["run-0"]
 
 
-def test_line_that_is_no_run_is_left_out_and_told(tmp_path: Path) -> None:
+def test_line_that_is_no_run_is_skipped_and_reported(tmp_path: Path) -> None:
     data = signoff(0, tmp_path, outage=0.3)
     path = path_of(tmp_path, data)
     whole = path.read_bytes()
@@ -172,7 +172,7 @@ def test_line_that_is_no_run_is_left_out_and_told(tmp_path: Path) -> None:
     assert [each.run for each in history.load(path).entries] == ["run-0", "run-1"]
 
 
-def test_page_tells_of_a_history_that_cannot_be_read(tmp_path: Path) -> None:
+def test_page_names_a_history_that_cannot_be_read(tmp_path: Path) -> None:
     data = signoff(0, tmp_path, outage=0.3)
     path = path_of(tmp_path, data)
     path.unlink()

@@ -53,7 +53,7 @@ def skip_lateness_check(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         monkeypatch.setattr("acceptance.traffic.sampler.require_steady_rate", lambda *_: None)
 
 
-def test_sampler_tells_the_load_of_its_machine(sampler: Sampler) -> None:
+def test_sampler_reports_the_load_of_its_machine(sampler: Sampler) -> None:
     start = time.time()
     found = eventually("two samples", lambda: require(sampler.machine_load(start).samples, 2), REQUEST)
     assert all(start <= sample.moment <= time.time() + 1 for sample in found)

@@ -9,7 +9,7 @@ import pytest
 from acceptance.checks.finding import Untested
 from acceptance.core import target as targets
 from acceptance.core.fields import Object
-from acceptance.provision.second_release import elsewhere, other_values, renamed
+from acceptance.provision.second_release import distinct_values, second_target, with_rendered_names
 
 TARGET = targets.load()
 
@@ -29,7 +29,7 @@ def rendered(prefix: str, instance: str, **metadata: str) -> list[Object]:
 
 
 def test_names_and_labels_are_those_rendered() -> None:
-    found = renamed(elsewhere(TARGET, "other"), rendered("todo", "todo"), rendered("second", "second"))
+    found = with_rendered_names(second_target(TARGET, "other"), rendered("todo", "todo"), rendered("second", "second"))
     frontend = found.component("frontend")
     assert (frontend.deployment, frontend.service) == ("second-frontend", "second-frontend-service")
     assert frontend.labels == {"app": "todo-chatbot", "component": "frontend"}
@@ -38,17 +38,17 @@ def test_names_and_labels_are_those_rendered() -> None:
 
 
 def test_chart_that_can_not_be_installed_elsewhere_is_untested() -> None:
-    there = elsewhere(TARGET, "other")
+    there = second_target(TARGET, "other")
     with pytest.raises(Untested, match="into the namespace todo-chatbot"):
-        renamed(there, rendered("todo", "todo"), rendered("second", "second", namespace="todo-chatbot"))
+        with_rendered_names(there, rendered("todo", "todo"), rendered("second", "second", namespace="todo-chatbot"))
     with pytest.raises(Untested, match="renders 1 objects of kind Service instead of 2"):
-        renamed(there, rendered("todo", "todo"), rendered("second", "second")[1:])
+        with_rendered_names(there, rendered("todo", "todo"), rendered("second", "second")[1:])
 
 
 def test_changed_values_are_those_with_a_path() -> None:
-    changes = other_values(TARGET)
+    changes = distinct_values(TARGET)
     assert changes["namePrefix"] == "second"
     assert changes["backend.autoscaling.enabled"] is False
     assert changes["backend.service.port"] != TARGET.component("backend").service_port
     bare = TARGET.model_copy(update={"values": targets.Values()})
-    assert "namePrefix" not in other_values(bare)
+    assert "namePrefix" not in distinct_values(bare)

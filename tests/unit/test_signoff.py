@@ -246,7 +246,7 @@ def test_comparison_with_earlier_runs_costs_no_report(ended: dict[str, Ended]) -
     assert "PytestWarning: the suite itself failed: TypeError: no figure" in ended["bad history"].out
 
 
-def test_history_that_is_unwritable_is_told_apart(ended: dict[str, Ended]) -> None:
+def test_unwritable_history_is_reported_as_such(ended: dict[str, Ended]) -> None:
     assert (ended["no history"].code, ended["no history"].signoff["verdict"]) == (2, "accepted")
     assert "release accepted" in ended["no history"].out
     assert "the run can't be added to " in ended["no history"].out

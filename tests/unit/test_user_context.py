@@ -271,9 +271,9 @@ def test_run_removes_only_its_namespace_and_images(machine: Machine, user: Conte
     with lifecycle.acquire_run(machine.toolchain, keep=False, context=user) as run:
         assert run.kubeconfig.read_text() == KUBECONFIG
         assert stat.S_IMODE(run.kubeconfig.stat().st_mode) == 0o600
-        said = runs.read_record(run.folder)
-        assert said["kept"] is False
-        assert "tok-" not in str(said)
+        record = runs.read_record(run.folder)
+        assert record["kept"] is False
+        assert "tok-" not in str(record)
         assert runs.recorded_context(run.folder) == replace(user, kubeconfig="")
         mine = f"docker.io/library/acceptance-tools:abc-{run.id}"
         images = (

@@ -31,17 +31,17 @@ class ExistingProvider:
 
     toolchain: Toolchain
     run: Run
-    described: Context
+    user_context: Context
 
     @property
     def context(self) -> str:
         """The user's name of the context."""
-        return self.described.name
+        return self.user_context.name
 
     @property
     def nodes(self) -> tuple[str, ...]:
         """The identifiers of the containers that are the nodes of a kind cluster on this engine, else nothing."""
-        return self.described.nodes
+        return self.user_context.nodes
 
     @property
     def creates_cluster(self) -> bool:
@@ -69,19 +69,19 @@ class ExistingProvider:
             "engine-network": f"{whose}: its pods need not reach containers of this machine",
             "image-names": f"{whose}: images on its nodes get no names but those with the run's id",
         }
-        if not self.described.own_release:
+        if not self.user_context.own_release:
             lacking |= {
                 "releases": f"{whose}: no other release is installed in it",
                 "own-release": f"{whose}: the release in it was not installed by this run",
             }
-        missing = self.described.missing_rights
+        missing = self.user_context.missing_rights
         if missing:
             lacking["image-load"] = f"{whose}, in which your user may not {missing}"
-        elif not self.nodes and not self.described.registry:
+        elif not self.nodes and not self.user_context.registry:
             lacking["image-load"] = (
                 f"{whose} and no kind cluster on this engine: name a registry for the suite's image with --registry"
             )
-        if not self.described.node_access:
+        if not self.user_context.node_access:
             lacking["node"] = f"{whose}: commands run on its nodes only with --allow-node-access"
         elif "image-load" in lacking:
             lacking["node"] = lacking["image-load"]
@@ -104,7 +104,7 @@ class ExistingProvider:
     def load_images(self, references: Sequence[str]) -> None:
         """Load images onto the nodes of a kind cluster, or push them to the registry. Raises `ToolchainError`."""
         engine = self.toolchain.engine
-        if not self.described.registry:
+        if not self.user_context.registry:
             node_containers.load(engine, self.nodes, references, self._load)
             return
         for reference in references:
@@ -112,7 +112,7 @@ class ExistingProvider:
                 engine.docker("push", "--quiet", reference)
             except CommandError as error:
                 raise ToolchainError(
-                    f"the registry {self.described.registry} refuses {reference} ({error.summary}): log in with "
+                    f"the registry {self.user_context.registry} refuses {reference} ({error.summary}): log in with "
                     "`docker login`, or name another one with --registry"
                 ) from error
 
@@ -122,15 +122,15 @@ class ExistingProvider:
 
     def registry_credentials(self) -> str:
         """Return the user's credentials of the registry as a node needs them; empty where it needs none."""
-        if not self.described.registry:
+        if not self.user_context.registry:
             return ""
-        host = self.described.registry.split("/")[0]
+        host = self.user_context.registry.split("/")[0]
         found = _credentials(host)
         return json.dumps({"auths": {host: found}}) if found else ""
 
     def versions(self) -> dict[str, str]:
         """Return the context's name, and whose release is in it."""
-        own = {"namespace of the run's release": self.run.release_namespace} if self.described.own_release else {}
+        own = {"namespace of the run's release": self.run.release_namespace} if self.user_context.own_release else {}
         return {"context": self.context, **own}
 
     def remove(self) -> list[str]:
@@ -167,7 +167,7 @@ class ExistingProvider:
         chosen: tuple[str, ...] = ("--selector", f"{LABEL}={self.run.id}")
         deadline = NAMESPACE_GONE
         try:
-            if self.described.own_release:
+            if self.user_context.own_release:
                 chosen, deadline = self._namespaces(), UNINSTALLED
                 failures += self._uninstall_releases(chosen)
             if chosen:
