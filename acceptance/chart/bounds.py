@@ -21,6 +21,7 @@ from acceptance.checks.values_schema import closed_mappings, refused_by_schema
 from acceptance.core.fields import at, format_value, mapping_at
 from acceptance.core.rules import load
 from acceptance.core.target import CREDENTIALS, Target
+from acceptance.core.urls import DatabaseUrlForm
 from acceptance.core.values import ROUND_TRIP, merge_values, nested, with_entry
 
 Values = Mapping[str, Any]
@@ -95,6 +96,9 @@ def check_case(
     path, values = overrides(case, target)
     if case.rule == "SEC-06" and case.refused:
         require_openai(target)
+    scheme = target.secret.database_scheme
+    if case.path == "database_url" and not case.refused and scheme != DatabaseUrlForm.scheme:
+        raise Untested(f"the application wants {scheme}, as the target says: what it takes besides is its own matter")
     shipped = at(renderer.shipped, path)
     if case.path == "debug" and not (case.refused or target.strict) and type(shipped) is not type(case.value):
         raise Untested(f"{path} is {format_value(shipped)} in this chart: what it takes besides is its own matter")

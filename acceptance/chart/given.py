@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from acceptance.chart.bounds import HPA_OFF, NOT_LOCAL, Values, value_path
@@ -63,6 +63,8 @@ def check_given(given: Given, renderer: Renderer, base: Snapshot) -> list[Findin
     """Return a finding if a value does not arrive as it was given. Raises `Untested` without a path for it."""
     target = renderer.target
     path = value_path(target, given.component, given.path)
+    if given.path == "database_url":
+        given = replace(given, value=given.value.replace("postgresql", target.secret.database_scheme, 1))
     if isinstance(at(renderer.shipped, path), list):
         raise Untested(f"{path} is a list")
     value = _as_given(given, target)

@@ -36,8 +36,8 @@ def new_credentials(target: Target) -> dict[str, str]:
     """Return random credentials in the specification's formats, by Secret key."""
     names = target.secret
     return {
-        names.database_url: (
-            f"postgresql://todo:{secrets.token_hex(12)}@db.example.com:5432/todo?sslmode=require&channel_binding=require"
+        names.database_url: names.database_form.written(
+            f"postgresql://todo:{secrets.token_hex(12)}@db.example.com:5432/todo"
         ),
         names.auth_secret: secrets.token_urlsafe(36),
         names.model_key: f"sk-proj-{secrets.token_urlsafe(36)}",

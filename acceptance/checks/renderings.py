@@ -50,8 +50,7 @@ def check_all(check: Check, subjects: Sequence[Subject], others: Sequence[Subjec
             continue
         for each in judged:
             renamed = "/" in each.object and each.object not in shipped
-            shown = _place_of(each) in known or _place_of(replace(each, advice=False)) in known
-            if not shown and not (renamed and (_kind(each), each.field) in kinds):
+            if not _is_shown(each, known) and not (renamed and (_kind(each), each.field) in kinds):
                 known.add(_place_of(each))
                 merged.append(each)
     if untested == len(subjects) + len(others):
@@ -65,6 +64,11 @@ def _named(findings: list[Finding], snapshot: Snapshot, target: Target) -> list[
 
 def _kind(finding: Finding) -> str:
     return finding.object.partition("/")[0]
+
+
+def _is_shown(finding: Finding, known: set[tuple[str, str, bool]]) -> bool:
+    """Whether a field is known already: as a finding that rejects the release, or as advice where it is no more."""
+    return _place_of(finding) in known or (finding.object, finding.field, False) in known
 
 
 def _place_of(finding: Finding) -> tuple[str, str, bool]:

@@ -110,7 +110,8 @@ def save_images(target: Path, output: Path) -> None:
     tested = load(target)
     toolchain_ = toolchain.find()
     with bench.open_provisioner(toolchain_, tested) as provisioner:
-        images.save(toolchain_, provisioner.images().values(), output)
+        built = {**provisioner.images(), **provisioner.further_images()}
+        images.save(toolchain_, built.values(), output)
 
 
 def summarize(run: Path, folder: str) -> None:

@@ -21,34 +21,39 @@ stands for none. The text is printed by `python -m acceptance fields`.
 """
 NOT_WRITTEN = ("root",)
 """Fields that are not written in the file."""
+OPTIONAL = "The section as a whole is optional; *required* holds where it is written."
+"""What a section says that has required fields, but is not required itself."""
 
 
 def reference() -> str:
     """Return the reference as Markdown: one table for each section of the file."""
-    return "\n".join([INTRODUCTION, *_sections(Target, "")])
+    return "\n".join([INTRODUCTION, *_sections(Target, "", optional=False)])
 
 
-def _sections(model: type[BaseModel], path: str) -> Iterator[str]:
+def _sections(model: type[BaseModel], path: str, *, optional: bool) -> Iterator[str]:
+    """The section of a model, and those in it; `optional` where it may be left out though it has required fields."""
     own, nested = [], []
     for name, field in model.model_fields.items():
         inner = _model_of(field.annotation)
         if inner is None:
             own.append((name, field))
         elif name not in NOT_WRITTEN:
-            nested.append((_section_name(path, name, field.annotation), inner))
-    yield _section(model, path, [(name, field) for name, field in own if name not in NOT_WRITTEN])
-    for section, inner in nested:
-        yield from _sections(inner, section)
+            nested.append((_section_name(path, name, field.annotation), inner, field))
+    yield _section(model, path, [(name, field) for name, field in own if name not in NOT_WRITTEN], optional=optional)
+    for section, inner, field in nested:
+        requires = any(each.is_required() for each in inner.model_fields.values())
+        yield from _sections(inner, section, optional=requires and not field.is_required())
 
 
-def _section(model: type[BaseModel], path: str, fields: list[tuple[str, FieldInfo]]) -> str:
+def _section(model: type[BaseModel], path: str, fields: list[tuple[str, FieldInfo]], *, optional: bool) -> str:
     title = f"## `[{path}]`" if path else "## At the top"
     rows = [
         f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_one_line(field.description)} |"
         for name, field in fields
     ]
     table = ["| field | type | default | |", "|---|---|---|---|", *rows]
-    return "\n".join([title, "", _one_line(model.__doc__), "", *table, ""])
+    text = _one_line(model.__doc__) + (f" {OPTIONAL}" if optional else "")
+    return "\n".join([title, "", text, "", *table, ""])
 
 
 def _section_name(path: str, name: str, annotation: Any) -> str:

@@ -132,3 +132,12 @@ def require_resources(user: User, text: str) -> UserResources:
         return create_resources(user, text)
     except AssertionError as error:
         raise Untested(f"a user's resources can't be created (PER-01): {str(error)[:300]}") from error
+
+
+def tags_are_shared(reader: User, text: str) -> bool:
+    """Whether the list of tags shows a user another user's tag with this text: tags are then everybody's."""
+    api = reader.target.api
+    if api.tags is None:
+        return False
+    answer = reader.call("GET", reader.path(api.tags))
+    return answer.ok and text in answer.text

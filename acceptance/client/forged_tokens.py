@@ -13,13 +13,13 @@ from typing import Any
 import jwt
 
 from acceptance.checks.finding import Untested
+from acceptance.client.identity import UNKNOWN_NUMBER, replaced, unknown_like
 from acceptance.client.user import User
 
 HS256 = "HS256"
 HOUR = 3600
 SECONDS = 3
 """How long ago a token has just expired: more than clocks of one machine differ."""
-UNKNOWN_USER = "nobody-any-more"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ class Forge:
         """Return the claims of the user's token; raises `Untested` if it is not signed with the key and HS256."""
         try:
             claims: dict[str, Any] = jwt.decode(
-                self.user.token, self.key, algorithms=[HS256], options={"verify_aud": False, "verify_iat": False}
+                self.user.token,
+                self.key,
+                algorithms=[HS256],
+                # What the release itself may leave out, or write as a number.
+                options={"verify_aud": False, "verify_iat": False, "verify_sub": False, "verify_jti": False},
             )
         except jwt.PyJWTError as error:
             raise Untested(f"the user's token is not a {HS256} JWT signed with the release's key: {error}") from error
@@ -88,12 +92,15 @@ class Forge:
         head = {"alg": HS256, "typ": "JWT", "jwk": {"kty": "oct", "k": _text(key)}}
         return signed(json.loads(_decoded(self.parts()[1])), key, head)
 
+    @property
+    def unknown_user(self) -> str:
+        """The identifier of a user who does not exist any more, of the same form as the user's."""
+        return unknown_like(self.user.id)
+
     def of_unknown_user(self) -> str:
         """Return a valid token of a user who does not exist any more; raises `Untested` if none can be made."""
-        text = json.dumps(self.claims() | {"exp": int(time.time()) + HOUR})
-        if self.user.id not in text:
-            raise Untested("the token does not contain its user's identifier")
-        return signed(json.loads(text.replace(self.user.id, UNKNOWN_USER)), self.key)
+        claims = self.claims() | {"exp": int(time.time()) + HOUR}
+        return signed(_of_another(claims, self.user.id, self.unknown_user), self.key)
 
     def truncated(self) -> str:
         """Return the user's token with half of its signature."""
@@ -121,10 +128,8 @@ class Forge:
     def with_swapped_subject(self) -> str:
         """Return the other user's token with its signature unchanged, but with the user's identifier in its claims."""
         head, body, signature = _split(self.other_user.token)
-        claims = _decoded(body)
-        if self.other_user.id not in claims:
-            raise Untested("the token does not contain its user's identifier")
-        return f"{head}.{_text(claims.replace(self.other_user.id, self.user.id).encode())}.{signature}"
+        claims = _of_another(json.loads(_decoded(body)), self.other_user.id, self.user.id)
+        return f"{head}.{_encoded(claims)}.{signature}"
 
     def altered(self) -> str:
         """Return the user's token with the first character of its signature changed."""
@@ -165,7 +170,9 @@ ODD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
     "with an issuer": lambda forge: forge.with_claims(iss="another issuer"),
     "without a user": lambda forge: forge.with_claims(user=None),
     "with a list as user": lambda forge: forge.with_claims(user=[{"id": forge.user.id}]),
-    "with a number as user": lambda forge: forge.with_claims(user={"id": 5}, session={"userId": 5}),
+    "with a number as user": lambda forge: forge.with_claims(
+        user={"id": UNKNOWN_NUMBER}, session={"userId": UNKNOWN_NUMBER}
+    ),
     "with text as session": lambda forge: forge.with_claims(session="session"),
     "with a list as claims": lambda forge: signed([forge.user.id], forge.key),
     "with another algorithm": lambda forge: signed(forge.claims(), forge.key, {"alg": "HS512", "typ": "JWT"}),
@@ -187,6 +194,14 @@ def signed(claims: object, key: str | bytes, head: dict[str, Any] | None = None)
     message = f"{_encoded(head or {'alg': HS256, 'typ': 'JWT'})}.{_encoded(claims)}"
     secret = key.encode() if isinstance(key, str) else key
     return f"{message}.{_text(jwt.get_algorithm_by_name(HS256).sign(message.encode(), secret))}"
+
+
+def _of_another(claims: Any, old: str, new: str) -> Any:
+    """Return claims with another user's identifier; raises `Untested` if they have none to replace."""
+    changed = replaced(claims, old, new)
+    if changed == claims:
+        raise Untested("the token does not contain its user's identifier")
+    return changed
 
 
 def _split(token: str) -> tuple[str, str, str]:

@@ -57,7 +57,7 @@ def final(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
 def results(body: Mapping[str, Any]) -> list[str]:
     """Return what the tools have answered in this turn."""
     return [
-        text_at(item, "output") or _content(item)
+        _content(item, "output" if "output" in item else "content")
         for item in _items(body)
         if item.get("type") == "function_call_output" or item.get("role") == "tool"
     ]
@@ -107,5 +107,6 @@ def _items(body: Mapping[str, Any]) -> list[Object]:
     return mappings_at(body, "input") or mappings_at(body, "messages")
 
 
-def _content(item: Mapping[str, Any]) -> str:
-    return text_at(item, "content") or "".join(text_at(part, "text") for part in mappings_at(item, "content"))
+def _content(item: Mapping[str, Any], field: str = "content") -> str:
+    """The text of a field: whole, or in parts."""
+    return text_at(item, field) or "".join(text_at(part, "text") for part in mappings_at(item, field))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
+from acceptance.client.rows import lock_row
 from acceptance.core.wait import dwell
 
 T = TypeVar("T")
@@ -46,13 +47,9 @@ def send_to_locked_row(
         value: The row's value in it.
         requests: The requests; the first exception of one is raised once all have ended.
     """
-    statement = sql.SQL("SELECT 1 FROM {} WHERE {}::text = {} FOR UPDATE").format(
-        sql.Identifier(*table.split(".")), sql.Identifier(column), str(value)
-    )
     with ThreadPoolExecutor(len(requests)) as pool:
         with postgres.transaction():
-            locked = postgres.execute(statement).fetchall()
-            assert locked, f"{table}: expected a row whose {column} is {value}, got none"
+            lock_row(postgres, table, column, value)
             sent = [pool.submit(request) for request in requests]
             dwell(LOCKED_SECONDS, "the requests meet at a locked row")
         return [each.result() for each in sent]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Checkout:
-    """A folder's commit, and whether its checkout has no other changes."""
+    """The commit of the target's folder, or of the suite's, and whether its checkout has no other changes."""
 
     commit: str | None
     clean: bool
@@ -18,8 +18,8 @@ class Checkout:
     def obstacle(self) -> str | None:
         """Why the run can't be repeated from a commit, as a reason of the verdict; None if it can."""
         if self.commit is None:
-            return "what was tested is not in a git checkout"
-        return None if self.clean else "the checkout has uncommitted changes"
+            return "the target is not in a git checkout"
+        return None if self.clean else "the target's repository has uncommitted changes"
 
 
 def checkout(folder: Path) -> Checkout:

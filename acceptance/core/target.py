@@ -16,12 +16,15 @@ from pydantic_core import ErrorDetails
 from acceptance.core.archive import ArchiveError, with_unpacked_chart
 from acceptance.core.near_miss import fields_at, suggestion
 from acceptance.core.rules import ROOT
+from acceptance.core.urls import DatabaseUrlForm
 
 DEFAULT_TARGET = ROOT / "target.toml"
 
 ValuePath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 """A dotted key of the chart's values: `backend.image.tag`."""
 HttpPath = Annotated[str, Field(pattern=r"^/")]
+Length = Annotated[int, Field(ge=1)]
+"""In characters."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
 COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
@@ -80,7 +83,7 @@ class Values(Model):
     """Paths of the chart's values that a run sets; without a path, a value can't be set."""
 
     database_url: ValuePath | None = None
-    """The URL of PostgreSQL, `postgresql://…`."""
+    """The URL of PostgreSQL, in the form of `secret.database_scheme` and `database_query`."""
     auth_secret: ValuePath | None = None
     """The key that signs sessions."""
     model_key: ValuePath | None = None
@@ -90,7 +93,7 @@ class Values(Model):
     model: ValuePath | None = None
     """The model's name, of which the application takes any."""
     ca_certificate: ValuePath | None = None
-    """The CA certificate of the database, as PEM text. Without it the run's database has no TLS."""
+    """The CA certificate of the run's database, which takes TLS only, as PEM text; what verifies it needs this."""
     public_url: ValuePath | None = None
     """The address at which browsers reach the frontend."""
     namespace: ValuePath | None = None
@@ -161,6 +164,21 @@ class Image(Model):
     """The largest size."""
     platform: str = "linux/amd64"
     """The platform that it must be built for."""
+
+
+class FurtherImage(Model):
+    """The image of a further workload of the chart, which a run builds and gives it; nothing else of it is judged."""
+
+    repository: str
+    """Its repository as shipped; the last part of the path counts."""
+    dockerfile: Path
+    """The Dockerfile."""
+    context: Path
+    """The folder that the build is given."""
+    image_repository: ValuePath | None = None
+    """The path of the image's repository in the chart's values."""
+    image_tag: ValuePath
+    """The path of its tag."""
 
 
 class Probes(Model):
@@ -241,6 +259,15 @@ class Secret(Model):
     """The key with that of the model's API."""
     encoded: bool = False
     """Whether the chart wants the values of these keys base64-encoded already."""
+    database_scheme: Annotated[str, Field(pattern=r"^postgres(ql)?(\+[a-z0-9_]+)?$")] = DatabaseUrlForm.scheme
+    """The scheme of the database's URL, with the driver that the application wants there: `postgresql+asyncpg`."""
+    database_query: Annotated[str, Field(pattern=r"^[^?\s#]*$")] = DatabaseUrlForm.query
+    """The query of the database's URL, which asks for TLS: `ssl=require` for asyncpg. May be empty."""
+
+    @property
+    def database_form(self) -> DatabaseUrlForm:
+        """How the application wants the database's URL."""
+        return DatabaseUrlForm(self.database_scheme, self.database_query)
 
     @property
     def of_another_provider(self) -> bool:
@@ -372,14 +399,14 @@ class Api(Model):
     """Whether the lists of tasks and of conversations begin with the newest."""
     trims_text: bool = False
     """Whether white space at the ends of a title, tag or message is dropped, and nothing else is bad input."""
-    title_limit: int | None = None
+    title_limit: Length | None = None
     """The longest title in characters; a longer one is bad input."""
-    tag_limit: int | None = None
+    tag_limit: Length | None = None
     """The longest name of a tag in characters."""
-    message_limit: int | None = None
+    message_limit: Length | None = None
     """The longest message of a chat turn in characters."""
-    history_limit: int | None = None
-    """How many earlier messages of a conversation reach the model at most; None if all do."""
+    history_limit: Annotated[int, Field(ge=0)] | None = None
+    """How many earlier messages of a conversation reach the model at most: 0 if none does, None if all do."""
 
 
 class Pages(Model):
@@ -538,8 +565,8 @@ class Tables(Model):
     """Their title."""
     task_completed: str = "completed"
     """Whether they are completed."""
-    tag: str = "tag"
-    """The table of tags."""
+    tag: str | None = "tag"
+    """The table of tags; `false` where there is none, and tags are judged by the API alone."""
     tag_name: str = "name"
     """Their name."""
     conversation: str = "conversation"
@@ -557,7 +584,7 @@ class Tables(Model):
     message_tool_calls: str | None = "tool_calls"
     """The tool calls of a message."""
     owner: str = "user_id"
-    """The column of tasks, tags and conversations that holds their user's id."""
+    """The column of tasks, tags and conversations that holds their user's id; tags may lack it."""
     deleted: str | None = None
     """The column that marks deleted tasks and tags, by a time or `true`; absent if their rows are gone."""
 
@@ -588,6 +615,8 @@ class Target(Model):
     """Paths of the chart's values."""
     components: dict[ComponentName, Component]
     """The backend and the frontend."""
+    images: tuple[FurtherImage, ...] = ()
+    """The images of further workloads."""
     config_map: ConfigMap
     """The ConfigMap."""
     secret: Secret

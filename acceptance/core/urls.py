@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 URL = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>,]+")
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+BINDING = "channel_binding"
+"""The parameter by which a client binds a login to its TLS connection, which a pooler in between can't take part in."""
+
+
+@dataclass(frozen=True)
+class DatabaseUrlForm:
+    """How an application wants the URL of PostgreSQL: its scheme, which may name a driver, and its query."""
+
+    scheme: str = "postgresql"
+    query: str = f"sslmode=require&{BINDING}=require"
+
+    def written(self, url: str, *, pooled: bool = False) -> str:
+        """Return a URL in this form: the same place and credentials.
+
+        Args:
+            url: Any URL of the database.
+            pooled: Whether a pooler is in between.
+        """
+        place = url.partition("://")[2].partition("?")[0]
+        parts = [part for part in self.query.split("&") if part and not (pooled and part.startswith(f"{BINDING}="))]
+        return f"{self.scheme}://{place}" + ("?" + "&".join(parts) if parts else "")
+
+
+AS_NEON_GIVES = DatabaseUrlForm()
 
 
 def split(url: str) -> SplitResult | None:

@@ -129,8 +129,7 @@ class OutcomeHooks:
         target = self._state.results.target
         release = f"Release/{target.chart.release}"
         found = [
-            classify(Finding(rule, release, "assertion", "to hold", end.reason), target, date.today())
-            for rule in result.binding.rules
+            classify(Finding(rule, release, "", "", end.reason), target, date.today()) for rule in result.binding.rules
         ]
         if not found or any(each.severity == "blocking" for each in found):
             return end

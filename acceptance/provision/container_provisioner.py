@@ -33,7 +33,7 @@ from acceptance.provision.images import BuiltImage
 from acceptance.provision.providers import GATEWAY_PORT
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.recipes import ContainerChanges, recipe, start_container, texts
-from acceptance.provision.release import Release, ReleaseInputs, run_secrets, run_values
+from acceptance.provision.release import Release, run_secrets, run_values
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
@@ -108,7 +108,7 @@ class ContainerProvisioner(Provisioner):
     def _install_release(self) -> Release:
         """Run the init containers, then start the containers of every component."""
         cluster, images = self.cluster(), self.images()
-        inputs = ReleaseInputs(images, self.database().url, self.database().ca, self.model().base_url)
+        inputs = self.inputs(images, self.database().url)
         secrets = run_secrets(self.target, None)
         for secret in secrets.values():
             self.redact(secret)
@@ -182,6 +182,10 @@ class ContainerProvisioner(Provisioner):
         for container in release.objects.pods:
             wait_answered(self.toolchain, release, gateway, container, self.background.raise_if_closing)
         return time.monotonic()
+
+    def further_images(self) -> dict[str, BuiltImage]:
+        """Return none: only the components are run."""
+        return {}
 
     def evidence(self, namespace: str) -> dict[str, str]:
         """Return the ends of the containers' logs."""

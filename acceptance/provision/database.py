@@ -13,6 +13,7 @@ from psycopg import sql
 
 from acceptance.core.deadlines import DATABASE_UP
 from acceptance.core.signals import uninterrupted
+from acceptance.core.urls import AS_NEON_GIVES, DatabaseUrlForm
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import certificates
 from acceptance.provision.dependency import FILES, Dependencies, Dependency
@@ -35,7 +36,8 @@ STOP_SECONDS = 5
 class Database:
     """A running PostgreSQL. `url` is what the release is given; `ca` is the PEM text that it trusts.
 
-    `name` is that of the database within the server, `role` that of its owner, as which the release connects.
+    `name` is that of the database within the server, `role` that of its owner, as which the release connects; `form`
+    that of every URL which the release is given.
     """
 
     server: Dependency
@@ -44,6 +46,7 @@ class Database:
     ca: str
     name: str = NAME
     role: str = NAME
+    form: DatabaseUrlForm = AS_NEON_GIVES
 
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a superuser's connection in autocommit from this machine; the caller closes it."""
@@ -61,7 +64,7 @@ class Database:
 
     def role_url(self, role: str, password: str) -> str:
         """Return the URL for another role."""
-        return url(self.server.host, role, password)
+        return url(self.server.host, role, password, form=self.form)
 
     @contextmanager
     def empty(self, name: str, redact: Callable[[str], None]) -> Iterator[Database]:
@@ -74,7 +77,8 @@ class Database:
         try:
             with self.admin() as admin:
                 admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
-            yield replace(self, name=name, role=name, url=url(self.server.host, name, password, name))
+            address = url(self.server.host, name, password, name, self.form)
+            yield replace(self, name=name, role=name, url=address)
         finally:
             with uninterrupted(), self.admin() as admin:
                 admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(owner))
@@ -155,29 +159,29 @@ def redact_password(password: str, redact: Callable[[str], None]) -> None:
     redact(quote(password, safe=""))
 
 
-def url(host: str, role: str, password: str, name: str = NAME) -> str:
-    """Return the URL of a database as Neon gives it; the password is percent-encoded."""
-    return (
-        f"postgresql://{role}:{quote(password, safe='')}@{host}:{PORT}/{name}?sslmode=require&channel_binding=require"
-    )
+def url(host: str, role: str, password: str, name: str = NAME, form: DatabaseUrlForm = AS_NEON_GIVES) -> str:
+    """Return the URL of a database, by default as Neon gives it; the password is percent-encoded."""
+    return form.written(f"{form.scheme}://{role}:{quote(password, safe='')}@{host}:{PORT}/{name}")
 
 
-def start(dependencies: Dependencies, image: str, redact: Callable[[str], None]) -> Database:
+def start(dependencies: Dependencies, image: str, redact: Callable[[str], None], form: DatabaseUrlForm) -> Database:
     """Start the run's PostgreSQL, unless a kept run has it, and wait until it answers.
 
     Args:
         dependencies: Where it is started.
         image: The reference of the suite's PostgreSQL image.
         redact: Called with every secret that is created or read.
+        form: How the release wants its URL.
     """
     kept = dependencies.kept(SERVER)
     files = {} if kept else _new_files(dependencies, redact)
     server = dependencies.start(SERVER, image, COMMAND, files=files, ports=(PORT,))
     superuser, address, ca = (server.read(f"{FILES}/{path}") for path in ("superuser-password", "url", "ca.crt"))
     redact(superuser)
-    redact(address)
+    for each in (address, form.written(address)):
+        redact(each)
     redact_password(unquote(urlsplit(address).password or ""), redact)
-    database = Database(server, superuser, address, ca)
+    database = Database(server, superuser, form.written(address), ca, form=form)
     database.wait()
     if kept:
         # A run that was killed during a fault has left it so.

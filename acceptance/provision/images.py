@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from acceptance.core import digests
 from acceptance.core.rules import ROOT
-from acceptance.core.target import Component, ComponentName, Target
+from acceptance.core.target import Component, FurtherImage, Target
 from acceptance.provision.run import Run
 from toolchain import Toolchain
 from toolchain.cache import lock
@@ -66,14 +66,17 @@ def _bases(toolchain: Toolchain, dockerfile: Path) -> dict[str, tuple[Image, str
 def base_images(toolchain: Toolchain, target: Target) -> dict[str, dict[str, str]]:
     """Return the identifier and the origin of each base image that the target's Dockerfiles take as an argument."""
     found = {}
-    for component in target.components.values():
-        if component.image.dockerfile is None:
-            continue
-        for base, reference in _bases(toolchain, target.root / component.image.dockerfile).values():
+    named = (*(component.image.dockerfile for component in target.components.values()), *_dockerfiles(target.images))
+    for dockerfile in filter(None, named):
+        for base, reference in _bases(toolchain, target.root / dockerfile).values():
             described = json.loads(toolchain.engine.docker("image", "inspect", reference))[0]
             origin = "built on this machine" if reference == base.local_reference else "pulled"
             found[base.reference.partition("@")[0]] = {"id": str(described["Id"]), "origin": origin}
     return found
+
+
+def _dockerfiles(images: Iterable[FurtherImage]) -> list[Path]:
+    return [image.dockerfile for image in images]
 
 
 def archived_ids(archive: Path) -> frozenset[str]:
@@ -115,6 +118,12 @@ def build_component(toolchain: Toolchain, run: Run, root: Path, component: Compo
     return build(toolchain, run, repository, root / dockerfile, root / context)
 
 
+def build_further(toolchain: Toolchain, run: Run, root: Path, image: FurtherImage) -> BuiltImage:
+    """Build the image of a further workload of the chart."""
+    repository = in_registry(run.registry, image.repository)
+    return build(toolchain, run, repository, root / image.dockerfile, root / image.context)
+
+
 def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
     """Build an image with further Dockerfile instructions on top: of the same repository, sharing its layers."""
     with tempfile.TemporaryDirectory(dir=run.folder) as folder:
@@ -134,10 +143,8 @@ def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> N
     toolchain.engine.docker("save", "--output", archive.resolve(), *(image.reference for image in images))
 
 
-def load(
-    toolchain: Toolchain, run: Run, archive: Path, components: Mapping[ComponentName, Component]
-) -> dict[str, BuiltImage]:
-    """Load the image of each component from an archive that `save` has written, and tag it for the run.
+def load(toolchain: Toolchain, run: Run, archive: Path, repositories: Iterable[str]) -> dict[str, BuiltImage]:
+    """Load the image of each repository from an archive that `save` has written, and tag it for the run.
 
     Raises:
         ToolchainError: The archive can't be read, or lacks an image.
@@ -147,11 +154,10 @@ def load(
     loaded: dict[str, BuiltImage] = {}
     with lock("images"):  # runs that load the same archive at the same time take each other's tags away
         engine.docker("load", "--input", archive.resolve())
-        for name, component in components.items():
-            repository = component.image.repository
+        for repository in repositories:
             reference = next((each for each in references if each.rpartition(":")[0] == repository), None)
             if reference is None:
                 raise ToolchainError(f"{archive} has no image of {repository}: write it with the same target")
-            loaded[name] = _tagged(toolchain, run, in_registry(run.registry, repository), reference)
+            loaded[repository] = _tagged(toolchain, run, in_registry(run.registry, repository), reference)
         engine.docker("rmi", *references)  # the tags of the run that wrote them; the images stay under this run's
     return loaded

@@ -48,7 +48,7 @@ def start(dependencies: Dependencies, image: str, database: Database, redact: Ca
     """Start the run's PgBouncer with the database's certificate, which is also issued for its name."""
     password = unquote(urlsplit(database.url).password or "")
     credentials, host = urlsplit(database.url).netloc.partition("@")[0], dependencies.host(POOLER)
-    address = f"postgresql://{credentials}@{host}:{POOLER_PORT}/{NAME}?sslmode=require"
+    address = database.form.written(f"postgresql://{credentials}@{host}:{POOLER_PORT}/{NAME}", pooled=True)
     redact(address)
     certificate, key = (database.server.read(f"{FILES}/{path}") for path in ("server.crt", "server.key"))
     files = {

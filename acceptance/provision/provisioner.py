@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from acceptance.core.deadlines import NODE_UP
-from acceptance.core.target import Component, Target
+from acceptance.core.target import Component, FurtherImage, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnostics
 from acceptance.provision import database, docker, images, metrics_server, model_stub, release
@@ -84,8 +84,11 @@ class Provisioner:
         self.release: Lazy[Release] = own("release", self._install_release)
         self.ready: Lazy[float] = own("ready release", self._wait_ready)
         self._images: dict[str, Lazy[BuiltImage]] = {
-            name: own("images", partial(self._component_image, name, component))
+            name: own("images", partial(self._component_image, component))
             for name, component in target.components.items()
+        }
+        self._further_images: dict[str, Lazy[BuiltImage]] = {
+            image.repository: own("images", partial(self._further_image, image)) for image in target.images
         }
         self.archive: Path | None = None
         """The archive that the components' images are taken from; None to build them."""
@@ -109,6 +112,16 @@ class Provisioner:
         for image in self._images.values():
             image.start()
         return {name: image() for name, image in self._images.items()}
+
+    def further_images(self) -> dict[str, BuiltImage]:
+        """Return the image of every further workload that the target names, by its repository there."""
+        for image in self._further_images.values():
+            image.start()
+        return {repository: image() for repository, image in self._further_images.items()}
+
+    def inputs(self, images: Mapping[str, BuiltImage], database_url: str) -> ReleaseInputs:
+        """Return what a release of the run is installed with, with these images and a database of the run's."""
+        return ReleaseInputs(images, database_url, self.database().ca, self.model().base_url, self.further_images())
 
     def derived_images(self, name: str) -> dict[str, BuiltImage]:
         """Return the images of every component that `DERIVED_IMAGES` describes."""
@@ -186,12 +199,16 @@ class Provisioner:
         return image
 
     def _start_engine_database(self) -> Database:
-        return database.start(self._on_engine(), self.postgres().reference, self.redact)
+        return database.start(
+            self._on_engine(), self.postgres().reference, self.redact, self.target.secret.database_form
+        )
 
     def _start_database(self) -> Database:
         if not self._dependencies_are_pods:
             return self.engine_database()
-        return database.start(self.dependencies(), self.postgres().reference, self.redact)
+        return database.start(
+            self.dependencies(), self.postgres().reference, self.redact, self.target.secret.database_form
+        )
 
     def _start_model(self) -> ModelStub:
         image = self.tools()
@@ -213,14 +230,21 @@ class Provisioner:
         self.loaded_tools()
         metrics_server.install(self.cluster())
 
-    def _component_image(self, name: str, component: Component) -> BuiltImage:
+    def _component_image(self, component: Component) -> BuiltImage:
         if self.archive is None:
             return images.build_component(self.toolchain, self.run, self.target.root, component)
-        return self._archived()[name]
+        return self._archived()[component.image.repository]
+
+    def _further_image(self, image: FurtherImage) -> BuiltImage:
+        if self.archive is None:
+            return images.build_further(self.toolchain, self.run, self.target.root, image)
+        return self._archived()[image.repository]
 
     def _load_archive(self) -> dict[str, BuiltImage]:
         assert self.archive is not None
-        return images.load(self.toolchain, self.run, self.archive, self.target.components)
+        components = [component.image.repository for component in self.target.components.values()]
+        repositories = [*components, *(image.repository for image in self.target.images)]
+        return images.load(self.toolchain, self.run, self.archive, repositories)
 
     def _build_derived(self, instructions: str) -> dict[str, BuiltImage]:
         return {
@@ -231,7 +255,8 @@ class Provisioner:
     def _load_images(self) -> dict[str, BuiltImage]:
         """Load them in one command, so that shared layers are loaded once, if possible while Kubernetes starts."""
         derived = [part() for part in self._derived.values() if part.started]
-        references = [image.reference for built in (self.images(), *derived) for image in built.values()]
+        built = (self.images(), self.further_images(), *derived)
+        references = [image.reference for each in built for image in each.values()]
         creation = self.cluster.start()
 
         def probe() -> None:
@@ -254,7 +279,7 @@ class Provisioner:
         self.cluster().load_image(self.tools().reference, self.toolchain.metrics_server_image)
 
     def _install_release(self) -> Release:
-        inputs = ReleaseInputs(self.loaded_images(), self.database().url, self.database().ca, self.model().base_url)
+        inputs = self.inputs(self.loaded_images(), self.database().url)
         return release.install(self.cluster(), self.target, inputs, self.redact, self.background.raise_if_closing)
 
     def _wait_ready(self) -> float:

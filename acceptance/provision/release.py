@@ -93,6 +93,8 @@ class ReleaseInputs:
     database_ca: str
     """PEM."""
     model_base_url: str
+    further_images: Mapping[str, BuiltImage] = field(default_factory=dict)
+    """Of further workloads of the chart, by the repository that the target names; those that are to be set."""
 
 
 def install(
@@ -205,7 +207,11 @@ def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[st
 
 
 def required_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a release can't do without, by dotted path: credentials, the database's CA, the model's place."""
+    """Return what a release can't do without, by dotted path: credentials, CA, the model's place, further images."""
+    images: dict[str | None, str] = {}
+    for further in target.images:
+        if built := inputs.further_images.get(further.repository):
+            images |= {further.image_repository: built.repository, further.image_tag: built.tag}
     credentials = {"database_url": inputs.database_url, **random_secrets}
     known = {
         "ca_certificate": inputs.database_ca,
@@ -213,7 +219,7 @@ def required_values(target: Target, inputs: ReleaseInputs, random_secrets: Mappi
         "namespace": target.chart.namespace,
         **{name: target.secret.as_given(text) for name, text in credentials.items()},
     }
-    return values_by_path(target, known)
+    return values_by_path(target, known) | {path: value for path, value in images.items() if path}
 
 
 def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:

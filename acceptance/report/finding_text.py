@@ -41,11 +41,14 @@ def _place(place: str, file: str) -> str:
 def finding_line(finding: Mapping[str, Any]) -> str:
     """Format a finding of signoff.json in one line."""
     place = f" ({finding['file']})" if finding["file"] else ""
-    fields = []
-    for each in finding["fields"]:
-        if each["see"]:
-            fields.append(f"{each['field']}: see {each['see']}")
-        else:
-            occurs = f" ({each['occurs']})" if each["occurs"] else ""
-            fields.append(f"{each['field']}: expected {each['expected']}, actual {each['actual']}{occurs}")
-    return f"{finding['rule']}: {finding['object']}{place}: {'; '.join(fields)}"
+    return f"{finding['rule']}: {finding['object']}{place}: {'; '.join(map(field_line, finding['fields']))}"
+
+
+def field_line(field: Mapping[str, str]) -> str:
+    """Format a field of a finding of signoff.json; an assertion has no field, and says itself what was expected."""
+    if field["see"]:
+        return f"{field['field']}: see {field['see']}".removeprefix(": ")
+    if not field["field"]:
+        return field["actual"]
+    occurs = f" ({field['occurs']})" if field["occurs"] else ""
+    return f"{field['field']}: expected {field['expected']}, actual {field['actual']}{occurs}"

@@ -239,9 +239,8 @@ class MutantSession:
     def _remove_rows(self, provisioner: ContainerProvisioner) -> None:
         """Remove what the users have, so that the tests stay as fast as they were."""
         tables = provisioner.target.tables
-        names = [
-            sql.Identifier(*name.split(".")) for name in (tables.task, tables.tag, tables.conversation, tables.message)
-        ]
+        named = (tables.task, tables.tag, tables.conversation, tables.message)
+        names = [sql.Identifier(*name.split(".")) for name in named if name is not None]
         with provisioner.database().admin() as connection:
             connection.execute("SET lock_timeout = '5s'")
             try:

@@ -17,7 +17,7 @@ from acceptance.client.answers import describe
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import UserResources, create_resources, endpoints, require_resources
 from acceptance.client.pods import origins, ready_pods
-from acceptance.client.rows import changed_tables, rows, user_rows
+from acceptance.client.rows import changed_tables, rows, tag_rows, user_rows
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import EVERY_POD
 from acceptance.core.fields import name_of
@@ -79,21 +79,21 @@ def test_tag_lifecycle(ready_release: Release, user: User, admin_connection: Con
     pods = origins(ready_release, "backend")
     turn = cycle(pods.values())
     name = f"tag {secrets.token_hex(6)}"
-    whose = {tables.owner: user.id, tables.tag_name: name}
     tag = user.add_tag(name, origin=next(turn))
     for pod, origin in pods.items():
         tags = user.tags(origin=origin)
         found = [each[api.id_field] for each in tags]
         assert tag[api.id_field] in found, f"{pod}: expected {tag} among the tags, got {tags}"
-    count = len(rows(admin_connection, tables.tag, whose))
-    assert count == 1, f"{tables.tag}: expected one row {name}, got {count}"
+    if tables.tag is not None:
+        count = len(tag_rows(admin_connection, tables, user.id, name))
+        assert count == 1, f"{tables.tag}: expected one row {name}, got {count}"
     one = user.path(api.tag, "one tag", id=tag[api.id_field])
     user.request_json("DELETE", one, None, api.deleted, origin=next(turn))
     for pod, origin in pods.items():
         tags = user.tags(origin=origin)
         found = [each[api.id_field] for each in tags]
         assert tag[api.id_field] not in found, f"{pod}: expected no deleted tag, got {tag}"
-    left = rows(admin_connection, tables.tag, whose, deleted=tables.deleted)
+    left = tag_rows(admin_connection, tables, user.id, name, deleted=tables.deleted)
     assert not left, f"{tables.tag}: expected no row of the deleted tag, or one that is marked, got {left}"
 
 

@@ -16,7 +16,9 @@ from requests import Response
 from acceptance.checks.finding import Untested
 from acceptance.client import prompts
 from acceptance.client.answers import describe, explains
+from acceptance.client.identity import same
 from acceptance.client.pods import origins
+from acceptance.client.remembered import turns_remembered
 from acceptance.client.rows import changed_tables, rows, user_rows
 from acceptance.client.user import User
 from acceptance.core.deadlines import MODEL_ASKED, MODEL_GONE
@@ -42,6 +44,12 @@ def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object])
         raise Untested("the agent offers the model no tool to add tasks")
 
 
+def assert_owned(table: str, owners: list[object], user: User) -> None:
+    """What a turn stores is one row, which is the user's."""
+    alone = len(owners) == 1 and same(owners[0], user.id)
+    assert alone, f"{table}: expected one row of {user.id}, got rows of {owners}"
+
+
 def require_second_request(count: int) -> None:
     """Raise `Untested` where a turn that adds a task ends with its first request to the model."""
     if count < 2:
@@ -61,7 +69,7 @@ def test_turn_is_stored_once(user: User, model: ModelStub, admin_connection: Con
     identifier = user.conversation_of(answer)
     conversations = rows(admin_connection, tables.conversation, {tables.conversation_id: identifier})
     owners = [row[tables.owner] for row in conversations]
-    assert owners == [user.id], f"{tables.conversation}: expected one row of {user.id}, got rows of {owners}"
+    assert_owned(tables.conversation, owners, user)
     messages = rows(admin_connection, tables.message, {tables.message_conversation: identifier})
     spoken = [row for row in messages if row[tables.message_role] in prompts.SPEAKERS and row[tables.message_content]]
     contents = sorted((row[tables.message_role], row[tables.message_content]) for row in spoken)
@@ -72,7 +80,7 @@ def test_turn_is_stored_once(user: User, model: ModelStub, admin_connection: Con
     if api.tool_calls_field is not None:
         calls = answer.get(api.tool_calls_field)
         assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
-    assert [row[tables.owner] for row in tasks] == [user.id], f"{tables.task}: expected one row {title}, got {tasks}"
+    assert_owned(tables.task, [row[tables.owner] for row in tasks], user)
     if tables.message_tool_calls:
         stored = [json.dumps(row[tables.message_tool_calls]) for row in messages]
         assert any(title in each for each in stored), f"{tables.message}: expected the tool call in a row, got {stored}"
@@ -112,7 +120,8 @@ def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: Use
         assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
             identifiers = [each[api.id_field] for each in user.conversations(origin=origin)]
-            assert identifiers.count(identifier) == 1, f"{pod}: expected {identifier} once, got {identifiers}"
+            count = sum(same(each, identifier) for each in identifiers)
+            assert count == 1, f"{pod}: expected {identifier} once, got {identifiers}"
 
 
 @pytest.mark.rule("STA-03")
@@ -121,9 +130,12 @@ def test_history_reaches_the_model_from_another_pod(ready_release: Release, user
     first, *others = origins(ready_release, "backend").values()
     if not others:
         raise Untested("the backend has one pod only")
+    asked = others[: turns_remembered(api, len(others))]
+    if not asked:
+        raise Untested(f"of earlier messages, {api.history_limit} reach the model (api.history_limit)")
     fact = f"my cat is called {secrets.token_hex(6)}"
     first_turn = user.send_message(fact, origin=first)
-    for origin in others:
+    for origin in asked:
         question = f"what is my cat called? {secrets.token_hex(6)}"
         user.send_message(question, user.conversation_of(first_turn), origin=origin)
         bodies = [body for body in (json.dumps(each["body"]) for each in model.requests()) if question in body]

@@ -311,7 +311,8 @@ def late_schema_findings(observed: FiveBackends, target: Target, init_container:
     Raises:
         Untested: The database never had a table that the target names.
     """
-    own = {target.tables.task, target.tables.tag, target.tables.conversation, target.tables.message}
+    tables = target.tables
+    own = {name for name in (tables.task, tables.tag, tables.conversation, tables.message) if name is not None}
     seen = [(moment, {each for each in found if each[0] in own}) for moment, found in observed.schema]
     if not seen[-1][1]:
         raise Untested(f"the database has none of the tables {', '.join(sorted(own))}")

@@ -10,6 +10,7 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client import prompts
 from acceptance.client.pods import origins
+from acceptance.client.remembered import remembered, turns_beyond
 from acceptance.client.user import User
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
@@ -33,7 +34,7 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
     api = ready_release.target.api
     if api.conversation_field is None:
         raise Untested("the target names no conversations")
-    beyond = api.history_limit // 2 + 2 if api.history_limit else 0
+    beyond = turns_beyond(api)
     turns = max(TURNS, beyond if beyond <= MAX_TURNS else 0)
     pods = cycle(origins(ready_release, "backend").values())
     conversation: object = None
@@ -47,7 +48,7 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
     with prompts.recorded(model) as bodies:
         user.send_message(last, conversation, origin=next(pods))
     assert bodies, "expected a request to the model, got none"
-    expected_prompt = [*(expected[-api.history_limit :] if api.history_limit else expected), ("user", last)]
+    expected_prompt = [*remembered(api, expected), ("user", last)]
     findings, received = [], prompts.messages(prompts.longest(bodies))
     if received != expected_prompt:
         shown = first_difference(expected_prompt, received)

@@ -6,6 +6,7 @@ import secrets
 
 import pytest
 
+from acceptance.checks.finding import Untested
 from acceptance.client.answers import SIGNED_OUT
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
@@ -35,7 +36,8 @@ def test_signed_out_page_shows_no_tasks(ready_release: Release, user: User) -> N
     for pod, origin in origins(ready_release, "frontend").items():
         url = origin + user.target.pages.tasks
         shown = send(user.gateway, "GET", url, headers=user.cookie, allow_redirects=False)
-        assert title in shown.text, f"{pod}: expected the user's task on the page, got {shown.status_code} without it"
+        if title not in shown.text:
+            raise Untested(f"{pod}: the first HTML does not show the user's tasks (STA-10)")
         answer = send(user.gateway, "GET", url, allow_redirects=False)
         assert answer.status_code in SIGNED_OUT, f"{pod}: expected sign-in, got {answer.status_code}"
         assert title not in answer.text, f"{pod}: expected no task without a session, got {title}"

@@ -26,7 +26,7 @@ from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
-from acceptance.provision.release import Release, ReleaseInputs
+from acceptance.provision.release import Release
 from acceptance.provision.second_release import second_release
 from toolchain import Toolchain
 
@@ -56,7 +56,7 @@ def second_installation(
     """The chart a second time beside the release, on an empty database; its pods need not have become Ready."""
     name = f"second_{secrets.token_hex(4)}"
     with database.empty(name, redactor.add) as empty:
-        inputs = ReleaseInputs(images, empty.url, database.ca, provisioner.model().base_url)
+        inputs = provisioner.inputs(images, empty.url)
         with second_release(ready_release, inputs, redactor.add) as release:
             unready = None
             try:

@@ -28,7 +28,7 @@ from acceptance.provision.containerd import CTR, full_reference
 from acceptance.provision.database import Database
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.provisioner import Provisioner
-from acceptance.provision.release import Release, ReleaseInputs
+from acceptance.provision.release import Release
 from acceptance.provision.second_release import second_release
 
 DEFAULTS = "values.yaml"
@@ -101,7 +101,7 @@ def installations(
             try:
                 stack.enter_context(tagged(cluster, images, named_images(target, values)))
                 empty = stack.enter_context(database.empty(f"shipped_{secrets.token_hex(4)}", redactor.add))
-                inputs = ReleaseInputs(images, empty.url, database.ca, provisioner.model().base_url)
+                inputs = provisioner.inputs(images, empty.url)
                 release = second_release(ready_release, inputs, redactor.add, values)
                 releases[name] = stack.enter_context(release)
             except Untested as reason:

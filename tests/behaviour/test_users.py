@@ -16,9 +16,9 @@ from requests import Response
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client import prompts
 from acceptance.client.answers import describe
-from acceptance.client.endpoints import UserResources, endpoints, require_resources, task_lists
+from acceptance.client.endpoints import UserResources, endpoints, require_resources, tags_are_shared, task_lists
 from acceptance.client.pods import origins
-from acceptance.client.rows import changed_tables, user_rows
+from acceptance.client.rows import changed_tables, exists, tags_lack_owner, user_rows
 from acceptance.client.simultaneous import send_together
 from acceptance.client.user import User, send
 from acceptance.core.target import Target
@@ -33,6 +33,7 @@ SHARED = "shared"
 READERS = 5
 """How often each of two users reads at the same moment."""
 ROUNDS = 3
+TAGS = "tags"
 CONVERSATIONS = "conversations"
 """The list that need not show the texts of its items."""
 
@@ -52,7 +53,7 @@ class Owner:
         if api.complete is None:
             lists.pop("completed tasks", None)
         if api.tags:
-            lists["tags"] = user.path(api.tags)
+            lists[TAGS] = user.path(api.tags)
         if api.conversations:
             lists[CONVERSATIONS] = user.path(api.conversations)
         if api.messages and self.resources.conversation is not None:
@@ -90,6 +91,13 @@ def owners(users: Callable[[], User]) -> tuple[Owner, Owner]:
     return create_owner(users()), create_owner(users())
 
 
+@pytest.fixture(scope="module")
+def shared_tags(owners: tuple[Owner, Owner]) -> bool:
+    """Whether all users share their tags: then this is one finding, and no other one is about another user's tag."""
+    own, other = owners
+    return tags_are_shared(own.user, other.marker) and tags_are_shared(other.user, own.marker)
+
+
 def in_turn(owners: tuple[Owner, Owner]) -> Iterator[tuple[Owner, Owner]]:
     """Each owner with the other one, the first one twice: what a pod has kept of one must not reach the next."""
     first, second = owners
@@ -108,13 +116,14 @@ def leak_findings(where: str, what: str, text: str, own: Owner, other: Owner) ->
 
 @pytest.mark.rule("STA-05")
 def test_other_users_resources_return_404(
-    owners: tuple[Owner, Owner], target: Target, admin_connection: Connection[Any]
+    owners: tuple[Owner, Owner], shared_tags: bool, target: Target, admin_connection: Connection[Any]
 ) -> None:
     """A user's own path and token, with the identifiers of another user's resources."""
     findings = []
     for owner, other in (owners, owners[::-1]):
         theirs, caller = owner.resources, other.user
-        foreign = UserResources(caller.id, theirs.task, theirs.tag, theirs.conversation, theirs.may_chat)
+        tag = None if shared_tags else theirs.tag
+        foreign = UserResources(caller.id, theirs.task, tag, theirs.conversation, theirs.may_chat)
         tested = [each for each in endpoints(target.api, foreign, "foreign") if each.names]
         assert tested, "no endpoint has the identifier of a resource"
         before = user_rows(admin_connection, target.tables, owner.user.id)
@@ -133,12 +142,17 @@ def test_other_users_resources_return_404(
 
 
 @pytest.mark.rule("STA-05")
-def test_lists_contain_nothing_of_other_users(ready_release: Release, owners: tuple[Owner, Owner]) -> None:
+def test_lists_contain_nothing_of_other_users(
+    ready_release: Release, owners: tuple[Owner, Owner], shared_tags: bool
+) -> None:
     """Every list, filter and search on every pod, for two users in turn."""
     target, findings = ready_release.target, []
     assert owners[0].lists(), "the target names no list"
+    if shared_tags:
+        actual = f"shared by all users: {owners[1].marker} is another user's"
+        findings.append(Finding("STA-05", f"GET {target.api.tags}", TAGS, "the user's own only", actual))
     for pod, origin in origins(ready_release, "backend").items():
-        for what in owners[0].lists():
+        for what in sorted(owners[0].lists().keys() - ({TAGS} if shared_tags else set())):
             for own, other in in_turn(owners):
                 path = own.lists().get(what)
                 if path is None:
@@ -193,11 +207,15 @@ def reads_of_each(release: Release, owners: tuple[Owner, Owner]) -> Iterator[tup
 
 
 @pytest.mark.rule("STA-05")
-def test_simultaneous_reads_contain_nothing_of_other_users(ready_release: Release, owners: tuple[Owner, Owner]) -> None:
+def test_simultaneous_reads_contain_nothing_of_other_users(
+    ready_release: Release, owners: tuple[Owner, Owner], shared_tags: bool
+) -> None:
     """Every list and page, read by two users at the same moment at one pod: neither gets what the other asked for."""
     target, findings = ready_release.target, []
     expected = "the user's own data only"
     for pod, what, reads in [*reads_of_each(ready_release, owners)] * ROUNDS:
+        if what == TAGS and shared_tags:
+            continue
         for answer, other in zip(send_together(reads * READERS), owners[::-1] * READERS, strict=True):
             if not answer.ok or other.marker in answer.text:
                 actual = f"another user's: {other.marker}" if answer.ok else describe(target, answer)
@@ -262,12 +280,14 @@ def test_simultaneous_turns_contain_nothing_of_other_users(
 
 @pytest.mark.rule("STA-05")
 def test_tags_of_the_same_name_are_separate(
-    owners: tuple[Owner, Owner], target: Target, admin_connection: Connection[Any]
+    owners: tuple[Owner, Owner], shared_tags: bool, target: Target, admin_connection: Connection[Any]
 ) -> None:
     """One user tags a task, renames nothing of the other, and deletes a tag of a name that the other uses too."""
     api = target.api
     if not (api.tags and api.tag and api.task_tags_field):
         raise Untested("the target names no tags of tasks")
+    if shared_tags:
+        raise Untested("all users share their tags, which the test of lists reports")
     own, other = owners
     before = user_rows(admin_connection, target.tables, other.user.id)
     tasks = other.user.tasks()
@@ -285,3 +305,15 @@ def test_tags_of_the_same_name_are_separate(
             Finding("STA-05", "the other user's tasks", "after tags of the same name", "unchanged", "other")
         )
     report_findings(findings, target)
+
+
+@pytest.mark.rule("STA-05")
+def test_tags_in_postgresql_have_an_owner(target: Target, admin_connection: Connection[Any]) -> None:
+    """Without one, no test can tell a user's rows from those of others: it is the response that is judged."""
+    tables = target.tables
+    if not exists(admin_connection, tables.tag):
+        raise Untested("the database has no table of tags")
+    if tags_lack_owner(admin_connection, tables):
+        raise Untested(
+            f"{tables.tag} has no column {tables.owner} (tables.owner), so its rows were compared in no test"
+        )

@@ -15,7 +15,7 @@ from acceptance.client.answers import describe, explains, pod_of
 from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
-from acceptance.client.forged_tokens import ODD_TOKENS, UNKNOWN_USER, Forge, signed
+from acceptance.client.forged_tokens import ODD_TOKENS, Forge, signed
 from acceptance.client.odd_texts import ODD_TEXTS, odd_text
 from acceptance.client.rows import changed_tables
 from acceptance.client.sessions import Session
@@ -135,7 +135,7 @@ def test_tokens_are_made_as_they_are_called(target: Target) -> None:
     user = person(target, {"user": {"id": "u1"}, "session": {"userId": "u1"}, "exp": 2**40})
     forge = Forge(user, user, KEY)
     assert jwt.decode(forge.reissued(), KEY, ["HS256"])["user"] == {"id": "u1"}
-    assert jwt.decode(forge.of_unknown_user(), KEY, ["HS256"])["session"] == {"userId": UNKNOWN_USER}
+    assert jwt.decode(forge.of_unknown_user(), KEY, ["HS256"])["session"] == {"userId": "nobody-any-more"}
     for make in (Forge.just_expired, Forge.not_yet_valid, Forge.extended, Forge.of_own_key_in_header, Forge.truncated):
         with pytest.raises(jwt.PyJWTError):
             jwt.decode(make(forge), KEY, ["HS256"], options={"verify_iat": False})

@@ -37,6 +37,13 @@ def test_links_resolve(document: Path) -> None:
     assert not broken
 
 
+def test_reference_says_which_sections_are_optional() -> None:
+    """Those that have required fields, but need not be written."""
+    sections = reference().split("\n## ")
+    optional = {each.partition("\n")[0] for each in sections if "The section as a whole is optional" in each}
+    assert optional == {"`[autoscaler]`", "`[screens]`", "`[[images]]`", "`[[waivers]]`"}
+
+
 def test_reference_of_the_target_file_is_current() -> None:
     assert (ROOT / "docs" / "target-file.md").read_text(encoding="utf-8") == reference(), (
         "run: python -m acceptance fields > docs/target-file.md"

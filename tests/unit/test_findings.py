@@ -21,7 +21,7 @@ from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.helm import find_helm
 from acceptance.kube.manifests import sources
-from acceptance.report.finding_text import format_findings, repeat_command
+from acceptance.report.finding_text import field_line, format_findings, repeat_command
 
 
 def finding(
@@ -358,6 +358,30 @@ def test_place_of_a_failed_rendering(renderer: Renderer, target: Target) -> None
 
 
 # --- text
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        (
+            {
+                "field": "spec.type",
+                "expected": "ClusterIP",
+                "actual": "NodePort",
+                "occurs": "only in a.yaml",
+                "see": "",
+            },
+            "spec.type: expected ClusterIP, actual NodePort (only in a.yaml)",
+        ),
+        (
+            {"field": "", "expected": "", "actual": "expected 200, got 500", "occurs": "", "see": ""},
+            "expected 200, got 500",
+        ),
+        ({"field": "", "expected": "", "actual": "expected 200, got 500", "occurs": "", "see": "STA-08"}, "see STA-08"),
+    ],
+)
+def test_line_of_an_assertion_is_what_it_says(field: dict[str, str], text: str) -> None:
+    assert field_line(field) == text
 
 
 def test_text_says_what_to_do() -> None:

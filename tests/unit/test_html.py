@@ -138,7 +138,7 @@ def test_rejected_page_states_the_reasons(rejected: Page) -> None:
         "1 rule could not be judged: HPA-08",
         f"1 of the rules' {sum(len(rule.levels) for rule in rules.load().values())} levels are untested",
         "the cluster was not created by this run",
-        "the checkout has uncommitted changes",
+        "the target's repository has uncommitted changes",
         "expected a first PodMetrics",
         "untested: no test yet",
         "old client",

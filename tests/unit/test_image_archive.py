@@ -8,10 +8,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from acceptance.core.target import load
+from acceptance.core.target import FurtherImage, load
 from acceptance.provision import images
 from acceptance.provision.provisioner import Provisioner
+from acceptance.provision.release import ReleaseInputs, run_values
 from acceptance.provision.run import Run
 from tests.unit.user_cluster import Machine
 from toolchain.console import ToolchainError
@@ -53,6 +55,42 @@ def test_images_of_an_archive_are_tagged_for_the_run_and_not_built(machine: Mach
     assert commands[-1].endswith("rmi todo-backend:abababababab-11111111 todo-frontend:cdcdcdcdcdcd-11111111")
 
 
+WORKER = {
+    "repository": "registry.example/todo-worker",
+    "dockerfile": "dockerfiles/backend.Dockerfile",
+    "context": "app/backend",
+    "image_repository": "worker.image.repository",
+    "image_tag": "worker.image.tag",
+}
+
+
+def test_image_of_a_further_workload_is_made_and_set(machine: Machine, tmp_path: Path) -> None:
+    archive = tmp_path / "images.tar"
+    write_archive(archive, "registry.example/todo-worker:1", "todo-backend:1", "todo-frontend:1")
+    machine.answer(
+        "docker", "image inspect registry.example/todo-worker:", [{"Id": "sha256:ef", "RootFS": {"Layers": []}}]
+    )
+    target = load().model_copy(update={"images": (FurtherImage.model_validate(WORKER),)})
+    provisioner = Provisioner(machine.toolchain, Run("0badc0de", tmp_path, kept=False), target, lambda _: None)
+    provisioner.archive = archive
+    try:
+        built, further = provisioner.images(), provisioner.further_images()
+    finally:
+        provisioner.close()
+    assert further["registry.example/todo-worker"].reference == "registry.example/todo-worker:ef-0badc0de"
+    secrets = {"auth_secret": "a" * 48, "model_key": "sk-proj-x"}
+    expected = {"image": {"repository": "registry.example/todo-worker", "tag": "ef-0badc0de"}}
+    for given, set_values in ((further, expected), ({}, None)):
+        inputs = ReleaseInputs(built, "postgresql://u:p@h/d", "ca", "http://model", given)
+        assert run_values(target, inputs, secrets).get("worker") == set_values
+
+
+def test_further_image_names_where_its_tag_is_set() -> None:
+    assert FurtherImage.model_validate({**WORKER, "image_repository": False}).image_repository is None
+    with pytest.raises(ValidationError, match="image_tag"):
+        FurtherImage.model_validate({key: value for key, value in WORKER.items() if key != "image_tag"})
+
+
 def test_archive_has_every_image(machine: Machine, tmp_path: Path) -> None:
     made = [images.BuiltImage(f"todo-{name}", "1-0badc0de", digest, ()) for name, digest in IDENTIFIERS.items()]
     images.save(machine.toolchain, made, tmp_path / "images.tar")
@@ -77,4 +115,4 @@ def test_other_archive_is_refused(
         write_archive(archive, *references)
     run = Run("0badc0de", tmp_path, kept=False)
     with pytest.raises(ToolchainError, match=message):
-        images.load(machine.toolchain, run, archive, load().components)
+        images.load(machine.toolchain, run, archive, ["todo-backend", "todo-frontend"])

@@ -11,6 +11,7 @@ import pytest
 
 from acceptance.checks.finding import Untested
 from acceptance.core.target import Target, load
+from acceptance.core.urls import AS_NEON_GIVES
 from acceptance.kube.client import Listing, Objects
 from acceptance.provision import database, lifecycle, pod_dependency, user_context
 from acceptance.provision import run as runs
@@ -147,14 +148,15 @@ def test_database_is_a_pod_with_its_secrets_in_a_secret(
     monkeypatch.setattr(database.Database, "wait", lambda _: None)
     monkeypatch.setattr(Cluster, "api", None)
     hidden: list[str] = []
-    for name in ("superuser-password", "url", "ca.crt"):
-        machine.answer("kubectl", f"cat /run/database/{name}", f"{name}-of-the-pod")
+    url = "postgresql://todo:password@pod:5432/todo?sslmode=require&channel_binding=require"
+    for name, text in {"superuser-password": "superuser-password-of-the-pod", "url": url, "ca.crt": "ca"}.items():
+        machine.answer("kubectl", f"cat /run/database/{name}", text)
     with ExitStack() as until:
         gateway = Gateway(load(), "127.0.0.1", 1080)
         dependencies = PodDependencies(cluster_of(machine, tmp_path), lambda: gateway, until)
-        made = database.start(dependencies, "postgres:1", hidden.append)
+        made = database.start(dependencies, "postgres:1", hidden.append, AS_NEON_GIVES)
         assert made.server.local_port(database.PORT)
-    assert made.url == "url-of-the-pod"
+    assert made.url == url
     assert made.server.host == f"database.{OWN}.svc.cluster.local"
     secret, service, pod = applied[1:]
     assert [item["kind"] for item in (secret, service, pod)] == ["Secret", "Service", "Pod"]

@@ -6,13 +6,24 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from psycopg import errors
 
+from acceptance.checks.finding import Untested
 from acceptance.traffic.plans import Plan, StoredIn
 from acceptance.traffic.records import Record
 from acceptance.traffic.sampler import SampleRun
-from acceptance.traffic.write_ledger import Write, acknowledged, discrepancies, reconcile, reconcile_traffic, writes
+from acceptance.traffic.write_ledger import (
+    Write,
+    acknowledged,
+    count,
+    discrepancies,
+    reconcile,
+    reconcile_traffic,
+    writes,
+)
 
 TASKS = StoredIn("tasks", "task", "title")
 
@@ -85,7 +96,9 @@ class FakeConnection:
     def __init__(self, *rows: str) -> None:
         self.rows = rows
 
-    def execute(self, _query: object) -> FakeConnection:
+    def execute(self, query: Any) -> FakeConnection:
+        if 'FROM "gone"' in query.as_string(None):
+            raise errors.UndefinedTable('relation "gone" does not exist')
         return self
 
     def fetchall(self) -> list[tuple[str]]:
@@ -119,6 +132,14 @@ def test_every_run_that_writes_has_a_ledger() -> None:
     assert list(ledgers) == ["backend: tasks", "backend: tasks by chat"]
     (finding,) = ledgers["backend: tasks"].findings("PER-05")
     assert (finding.object, finding.actual) == ("Table/task (tasks)", "1 lost: m-1")
+
+
+def test_table_that_is_not_there_has_no_ledger() -> None:
+    plan = Plan("h", 1, 1, "POST", "/", "m", 201, stored=(replace(TASKS, what="messages", table="gone"), TASKS))
+    traffic = {"backend": SampleRun(plan, (answered(0, 201),))}
+    assert list(reconcile_traffic(traffic, FakeDatabase("task m-0"))) == ["backend: tasks"]  # type: ignore[arg-type]
+    with pytest.raises(Untested, match='relation "gone" does not exist'):
+        count(FakeConnection(), "gone", "title", "m")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
