@@ -32,9 +32,9 @@ MUTANTS = (
         TITLES,
         replace(
             TASK_ITEM,
-            '<button role="checkbox" aria-checked={completed} className="task">\n'
+            '<button role="checkbox" aria-checked={completed} aria-disabled={toggle.pending} className="task">\n'
             "          {task.title}\n        </button>",
-            '<button role="checkbox" aria-checked={completed} className="task" '
+            '<button role="checkbox" aria-checked={completed} aria-disabled={toggle.pending} className="task" '
             "dangerouslySetInnerHTML={{ __html: task.title }} />",
         ),
     ),

@@ -15,7 +15,7 @@ export function TaskItem({ task }: { task: Task }) {
       {/* A submit button, so that it also works without JavaScript */}
       <form method="post" action={`${path}/complete`} onSubmit={toggle.onSubmit}>
         <input type="hidden" name="completed" value={String(!task.completed)} />
-        <button role="checkbox" aria-checked={completed} className="task">
+        <button role="checkbox" aria-checked={completed} aria-disabled={toggle.pending} className="task">
           {task.title}
         </button>
       </form>
