@@ -442,4 +442,10 @@ MUTANTS = (
             "            if not _lock(connection):\n                return\n",
         ),
     ),
+    mutant(
+        "session of five minutes",
+        "SCY-10",
+        "behaviour/test_accounts.py::test_session_lasts_as_long_as_the_target_states",
+        replace(FRONTEND_AUTH, ', strategy: "jwt", maxAge: SESSION_SECONDS }', ', strategy: "jwt" }'),
+    ),
 )

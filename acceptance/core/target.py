@@ -515,6 +515,8 @@ class Auth(Model):
     """How the backend takes the token, the preferred way first; without a token in the cookie it is `bearer` alone."""
     refuses_other_sites: bool = False
     """Whether a form that a page of another site sent is refused, even with the session's cookie."""
+    session_seconds: Annotated[int, Field(ge=1)] | None = None
+    """How long a session lasts from sign-in; not judged without it, nor where the token is exchanged for a cookie."""
     leeway_seconds: int = 0
     """How long a token is still valid after its expiry, for clocks that differ."""
 

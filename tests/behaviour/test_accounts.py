@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import jwt
@@ -18,7 +19,7 @@ from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows
-from acceptance.client.sessions import NO_COOKIE, user_id
+from acceptance.client.sessions import NO_COOKIE, expiry, user_id
 from acceptance.client.signing_in import (
     credentials_of,
     send_sign_in,
@@ -40,6 +41,8 @@ from acceptance.provision.release import Release
 
 TAIL = 2000
 """Lines of a log: more than what the requests of this module write."""
+SESSION_TOLERANCE = 60.0
+"""Seconds; of the server's clock, whole seconds, and what it takes to sign in."""
 LONG_NAME = 3000
 """Characters that make a session longer than the 4 kB of a cookie."""
 
@@ -129,6 +132,34 @@ def signed_in_as(gateway: Gateway, origin: str, answer: Response) -> str | None:
     for secret in credentials.secrets():
         redactor.add(secret)
     return user_id(gateway.target.auth, credentials.token)
+
+
+@pytest.mark.rule("SCY-10")
+def test_session_lasts_as_long_as_the_target_states(target: Target, odd_sign_in: Response | AssertionError) -> None:
+    """Whoever is signed out sooner loses what they type; a token that is valid longer is a key that was forgotten."""
+    auth = target.auth
+    if auth.session_seconds is None or auth.kind == "exchange":
+        raise Untested("the target does not say how long a session lasts, or its token is another one's")
+    if isinstance(odd_sign_in, AssertionError):
+        raise Untested(f"nobody could sign in: {str(odd_sign_in)[:200]}")
+    if "Date" not in odd_sign_in.headers:
+        raise Untested("the response to sign-in has no Date, from which the session's lifetime counts")
+    answered = parsedate_to_datetime(odd_sign_in.headers["Date"]).timestamp()
+    end = expiry(session_token(target, odd_sign_in) or "")
+    lifetimes = {"lifetime of the token": None if end is None else end - answered} | {
+        f"Max-Age of the cookie {name}": float(cookie["max-age"])
+        for name, cookie in set_cookies(odd_sign_in)
+        if name.endswith(auth.cookie) and cookie["max-age"]
+    }
+    expected = f"{auth.session_seconds} s, {SESSION_TOLERANCE:g} s more or less"
+    report_findings(
+        [
+            Finding("SCY-10", "session", what, expected, "no end" if seconds is None else f"{seconds:.0f} s")
+            for what, seconds in lifetimes.items()
+            if seconds is None or abs(seconds - auth.session_seconds) > SESSION_TOLERANCE
+        ],
+        target,
+    )
 
 
 @pytest.mark.rule("SCY-10")
