@@ -504,7 +504,12 @@ def _policies(objects: Objects) -> None:
 def _placed(objects: Objects) -> None:
     expression = {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64", "amd64"]}
     terms = [{"matchExpressions": [expression]}]
-    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "nodeTaintsPolicy": "Honor",
+    }
     for spec in specs(objects):
         affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
         spec["affinity"] = {"nodeAffinity": affinity}

@@ -91,6 +91,10 @@ def _spread(pod: Pod, most: int) -> Iterator[Violation]:
         elif domains > 1 and most > skew:
             expected = "absent or 1: a local cluster has one node"
             yield Violation(pod.object, f"{field}.minDomains", expected, str(domains), derived=True)
+        elif key == HOSTNAME and most > skew and at(constraint, "nodeTaintsPolicy") != "Honor":
+            expected = "Honor, or ScheduleAnyway: else a cordoned node counts as an empty one, and pods stay Pending"
+            actual = format_value(at(constraint, "nodeTaintsPolicy") or "absent, so Ignore")
+            yield Violation(pod.object, f"{field}.nodeTaintsPolicy", expected, actual, derived=True)
 
 
 def _nodes(pod: Pod, architecture: str) -> Iterator[Violation]:

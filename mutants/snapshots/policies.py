@@ -137,6 +137,9 @@ fields(
         "spread over zones": [
             {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
         ],
+        "spread over nodes, cordoned ones too": [
+            {"maxSkew": 1, "topologyKey": HOSTNAME, "whenUnsatisfiable": "DoNotSchedule"}
+        ],
         "spread over 3 nodes": [
             {"maxSkew": 1, "minDomains": 3, "topologyKey": HOSTNAME, "whenUnsatisfiable": "DoNotSchedule"}
         ],
