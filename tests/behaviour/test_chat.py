@@ -47,7 +47,8 @@ def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object])
 def assert_owned(table: str, owners: list[object], user: User) -> None:
     """What a turn stores is one row, which is the user's."""
     alone = len(owners) == 1 and same(owners[0], user.id)
-    assert alone, f"{table}: expected one row of {user.id}, got rows of {owners}"
+    actual = f"{len(owners)} rows, of {', '.join(map(str, owners))}" if owners else "none"
+    assert alone, f"{table}: expected one row, of user {user.id}, got {actual}"
 
 
 def require_second_request(count: int) -> None:
