@@ -6,7 +6,6 @@ Most experiments wait: for a probe, a grace period, a stabilization window. Whil
 from __future__ import annotations
 
 import argparse
-import signal
 import subprocess
 import sys
 import tempfile
@@ -98,7 +97,8 @@ def run(arguments: Sequence[str]) -> int:
 def run_at_once(commands: Mapping[str, Sequence[str]], output: TextIO | None = None) -> dict[str, int]:
     """Run commands at once, and print each line of theirs after the command's name.
 
-    Ctrl-C and SIGTERM reach this process alone, which interrupts each command once and waits until it has cleaned up.
+    Ctrl-C and SIGTERM reach this process alone, which sends each command SIGTERM once and waits until it has cleaned up;
+    SIGINT is ignored by what a shell has started in the background.
 
     Args:
         commands: Argument lists by name.
@@ -132,7 +132,7 @@ def run_at_once(commands: Mapping[str, Sequence[str]], output: TextIO | None = N
         except KeyboardInterrupt:
             with uninterrupted():
                 for process in processes.values():
-                    process.send_signal(signal.SIGINT)
+                    process.terminate()
                 _end(processes, readers)
             raise
     _end(processes, readers)

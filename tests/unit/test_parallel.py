@@ -30,18 +30,20 @@ def test_interruption_reaches_each_command_once(tmp_path: Path, signal_number: s
     shard = tmp_path / "shard.py"
     shard.write_text(
         "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
         "try:\n"
         "    print('started', flush=True)\n"
         "    time.sleep(60)\n"
         "except KeyboardInterrupt:\n"
-        "    signal.signal(signal.SIGINT, lambda *_: print('again', flush=True))\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: print('again', flush=True))\n"
         "    time.sleep(0.5)\n"
         "    print('cleaned up', flush=True)\n"
         "    sys.exit(2)\n",
         encoding="utf-8",
     )
     script = (
-        "import sys; from acceptance.cli.parallel import run_at_once\n"
+        "import signal, sys; from acceptance.cli.parallel import run_at_once\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"try: run_at_once({{name: [sys.executable, {str(shard)!r}] for name in 'ab'}})\n"
         "except KeyboardInterrupt: print('all ended')\n"
     )
