@@ -97,8 +97,8 @@ def run(arguments: Sequence[str]) -> int:
 def run_at_once(commands: Mapping[str, Sequence[str]], output: TextIO | None = None) -> dict[str, int]:
     """Run commands at once, and print each line of theirs after the command's name.
 
-    Ctrl-C and SIGTERM reach this process alone, which sends each command SIGTERM once and waits until it has cleaned up;
-    SIGINT is ignored by what a shell has started in the background.
+    Ctrl-C and SIGTERM reach this process alone, which sends each command SIGTERM once and waits until it has cleaned
+    up; SIGINT is ignored by what a shell has started in the background.
 
     Args:
         commands: Argument lists by name.
