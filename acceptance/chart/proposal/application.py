@@ -21,7 +21,6 @@ NAMED = 8
 SOURCE_BYTES = 50_000
 """How much of each file is searched for the database's driver."""
 BY_NAME = "found by its name and content: check it"
-BY_COPIES = "has what the Dockerfile copies: check it"
 ASYNCPG = (
     "The backend uses asyncpg. Unless it changes the URL itself, [secret] needs\n"
     '  database_scheme = "postgresql+asyncpg" and database_query = "ssl=require" with SQLAlchemy,\n'
@@ -57,8 +56,9 @@ def describe_application(
         if choice.taken is None:
             draft.note(_not_found(role, choice, found, shown(project)))
         else:
+            context, why = choice.taken.context(files)
             draft.set(("components", role, "image", "dockerfile"), shown(choice.taken.path), BY_NAME)
-            draft.set(("components", role, "image", "context"), shown(choice.taken.context(files)), BY_COPIES)
+            draft.set(("components", role, "image", "context"), shown(context), why)
     further = further_workloads(objects, components)
     if further:
         taken = [choice.taken for choice in choices.values()]
@@ -66,7 +66,7 @@ def describe_application(
         draft.note(further_note(further, unused, files, values, shown))
     backend = choices.get("backend", Choice(None)).taken
     if backend is not None:
-        _note_source(draft, backend.context(files), shown)
+        _note_source(draft, backend.context(files)[0], shown)
     note_remaining(draft, further=bool(further))
 
 

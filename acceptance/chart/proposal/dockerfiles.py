@@ -24,6 +24,9 @@ COMMON = frozenset({"todo", "todos", "app", "chatbot", "service", "services", "i
 ENOUGH = 4
 """The least score with which a Dockerfile is taken for an image's."""
 MANY = 60
+"""Dockerfiles that are read."""
+FOLDERS = 2000
+"""Folders in which is looked for what a Dockerfile copies."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +93,25 @@ class Dockerfile:
             + 2 * bool(self.programs & PROGRAMS[role])
         )
 
-    def context(self, files: Iterable[Path]) -> Path:
-        """Return the folder with what the Dockerfile copies: its own, one above, else the only one that has all."""
+    def context(self, files: Iterable[Path]) -> tuple[Path, str]:
+        """Return the folder that the build is given, and why: by what the Dockerfile copies, where that is known.
+
+        It is the Dockerfile's own folder or one above, else the only other one that has all; `files` are the project's.
+        """
         sources = [source for each in instructions(self.text) for source in _sources(each.keyword, each.argument)]
         above = [self.path.parent, *self.path.parent.parents]
         above = above[: above.index(self.project) + 1]
-        complete = [folder for folder in above if all(_has(folder, source) for source in sources)]
-        if complete or not sources:
-            return (complete or above)[0]
-        others = {path.parent for path in files}
-        fitting = [folder for folder in islice(sorted(others), 2000) if all(_has(folder, each) for each in sources)]
-        if len(fitting) == 1:
-            return fitting[0]
-        return max(above, key=lambda folder: sum(_has(folder, source) for source in sources))
+        if not sources:
+            return above[0], "the Dockerfile's folder: check it"
+        complete = [folder for folder in above if all(_has(folder, source) for source in sources)][:1]
+        if not complete:
+            others = islice(dict.fromkeys(path.parent for path in files), FOLDERS)
+            complete = [folder for folder in others if all(_has(folder, source) for source in sources)]
+            complete = [each for each in complete if self.own_words & {*words(each.name)}] or complete
+        if len(complete) == 1:
+            return complete[0], "has what the Dockerfile copies: check it"
+        most = max(above, key=lambda folder: sum(_has(folder, source) for source in sources))
+        return most, "lacks some of what the Dockerfile copies: correct it"
 
 
 def _sources(keyword: str, argument: str) -> list[str]:

@@ -24,7 +24,7 @@ def further_workloads(objects: Iterable[Object], components: Mapping[Any, Mappin
     """Return the workloads that are no component."""
     own = {f"Deployment/{part['deployment']}" for part in components.values()}
     found = [pod for item in objects if text_at(item, "kind") in KINDS and (pod := pod_of(item)) is not None]
-    return [pod for pod in found if pod.object not in own]
+    return list({pod.object: pod for pod in found if pod.object not in own}.values())
 
 
 def further_note(
@@ -57,7 +57,7 @@ def further_note(
                 entry = {
                     "repository": repository,
                     "dockerfile": shown(file.path),
-                    "context": shown(file.context(files)),
+                    "context": shown(file.context(files)[0]),
                     "image_repository": paths[0],
                     "image_tag": paths[1],
                 }
