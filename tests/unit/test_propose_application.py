@@ -100,6 +100,7 @@ def test_context_has_what_the_dockerfile_copies(tmp_path: Path) -> None:
         "services/api/main.py": "",
         "src/frontend/package.json": "",
         "src/other/package.json": "",
+        "copies/src/frontend/package.json": "",
     }
     draft = described(project(tmp_path, files))
     assert builds(draft) == {
@@ -176,6 +177,8 @@ def test_project_is_the_repository_or_near(tmp_path: Path) -> None:
     archive = chart / "shop.tgz"
     archive.write_bytes(b"")
     assert project_of(archive, chart) == tmp_path / "a"
+    (tmp_path / "a" / ".git").unlink()
+    assert project_of(archive, chart) == chart
 
 
 def test_further_workloads_are_named(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ class Dockerfile:
     def context(self, files: Iterable[Path]) -> tuple[Path, str]:
         """Return the folder that the build is given, and why: by what the Dockerfile copies, where that is known.
 
-        It is the Dockerfile's own folder or one above, else the only other one that has all; `files` are the project's.
+        It is the Dockerfile's own folder or one above, else the only other one that has all, of several the one that is
+        named like it or is nearest to the project's folder; `files` are the project's.
         """
         sources = [source for each in instructions(self.text) for source in _sources(each.keyword, each.argument)]
         above = [self.path.parent, *self.path.parent.parents]
@@ -108,6 +109,7 @@ class Dockerfile:
             others = islice(dict.fromkeys(path.parent for path in files), FOLDERS)
             complete = [folder for folder in others if all(_has(folder, source) for source in sources)]
             complete = [each for each in complete if self.own_words & {*words(each.name)}] or complete
+            complete = [each for each in complete if len(each.parts) == min(len(it.parts) for it in complete)]
         if len(complete) == 1:
             return complete[0], "has what the Dockerfile copies: check it"
         most = max(above, key=lambda folder: sum(_has(folder, source) for source in sources))

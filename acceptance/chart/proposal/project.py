@@ -29,8 +29,7 @@ def project_of(chart: Path, target: Path) -> Path:
         chart: The chart's folder or archive.
         target: The target file's folder.
     """
-    resolved, target = chart.resolve(), target.resolve()
-    start = resolved.parent if resolved.is_file() else resolved
+    start, target = chart.resolve(), target.resolve()
     above = [start, *start.parents]
     shared = {Path(os.path.expanduser("~")), Path(tempfile.gettempdir()).resolve(), Path(start.anchor)}  # noqa: PTH111
     for folder in above[: REPOSITORY_LEVELS + 1]:
