@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os.path import commonpath, relpath
 from pathlib import Path
 from typing import Any
 
 from acceptance.chart.files import templates
+from acceptance.chart.proposal.application import describe_application
 from acceptance.chart.proposal.completion import REFERENCE, Completion, complete, new_credential
 from acceptance.chart.proposal.defaults import defaults
 from acceptance.chart.proposal.describe import (
@@ -30,7 +31,7 @@ from acceptance.chart.proposal.trials import Explorer, Trial, mappings, settable
 from acceptance.chart.proposal.vocabulary import SPECIFIED_KEYS, credential_of, normalized
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.snapshot import Rendering
-from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.fields import Object, at, name_of, text_at
 from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import leaves, merge_values, nested, set_paths
 from acceptance.kube.helm import Helm
@@ -85,7 +86,10 @@ def propose(
     with tempfile.TemporaryDirectory(prefix="acceptance-init-") as scratch:
         progress(f"rendering {source.name}")
         completion = complete(source, renderer_of, values, Path(scratch), progress)
-        _propose(draft, source, completion, namespace, progress)
+        objects = _propose(draft, source, completion, namespace, progress)
+        progress("looking for Dockerfiles and the backend's routes")
+        known = merge_values(defaults(completion.renderer.chart), completion.values)
+        describe_application(draft, source.named, folder, objects, known, lambda path: _relative(path, folder))
     return draft
 
 
@@ -97,8 +101,8 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _propose(
     draft: Draft, source: ChartSource, completion: Completion, namespace: str | None, progress: Progress
-) -> None:
-    """Complete the draft from the chart's renderings."""
+) -> Sequence[Object]:
+    """Complete the draft from the chart's renderings, and return the objects of the last one."""
     renderer = completion.renderer
     values = _with_credentials(completion)
     rendering = renderer.render(values)
@@ -125,6 +129,7 @@ def _propose(
     _write_chart_values(draft, completion)
     note_missing_values(draft, effects_found, components, rendering)
     _note_rest(draft, source, completion, components, rendering)
+    return rendering.objects
 
 
 def _with_credentials(completion: Completion) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pytest
 from acceptance import checks
 from acceptance.chart import propose_target
 from acceptance.chart.assessment import RenderedChart
+from acceptance.chart.proposal import application
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.finding import ClassifiedFinding, classify
 from acceptance.checks.snapshot import DEFAULTS
@@ -40,6 +41,12 @@ class Judged:
     expected: Mapping[str, Any]
     target: Target
     findings: tuple[tuple[ClassifiedFinding, str], ...]
+
+
+@pytest.fixture(autouse=True)
+def no_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This repository's Dockerfiles are not those of the charts."""
+    monkeypatch.setattr(application, "project_of", lambda chart, _: chart)
 
 
 @pytest.fixture(scope="module")

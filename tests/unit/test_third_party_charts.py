@@ -13,6 +13,7 @@ import pytest
 
 from acceptance import checks
 from acceptance.chart import propose_target
+from acceptance.chart.proposal import application
 from acceptance.chart.renderer import Renderer
 from acceptance.checks import CheckResults
 from acceptance.checks.snapshot import Snapshot
@@ -23,6 +24,12 @@ from mutants.bases import base_snapshots
 CHARTS = Path(__file__).parent / "charts"
 ALTERATIONS = 100
 """Number of random alterations per level, drawn from a fixed seed."""
+
+
+@pytest.fixture(autouse=True)
+def no_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This repository's Dockerfiles are not those of the charts."""
+    monkeypatch.setattr(application, "project_of", lambda chart, _: chart)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ class Draft:
     Attributes:
         document: The content, as TOML nests it.
         comments: A comment by the path of its line.
-        notes: Sentences on what was not found and why, written at the end of the file.
+        notes: Sentences on what was not found and why, or lists of several lines, written at the end of the file.
     """
 
     document: dict[str, Any] = field(default_factory=dict)
@@ -66,7 +66,13 @@ def toml(document: Mapping[str, Any], comments: Mapping[tuple[str, ...], str] | 
             inline = frozenset({"values"}) if key == "chart" else INLINE
             written.add(key, _table(document[key], inline, comments or {}, (key,)))
     text = tomlkit.dumps(written)
-    return text + ("\n" + "".join(f"# {note}\n" for note in notes) if notes else "")
+    lines = [line for note in notes for line in note.split("\n")]
+    return text + ("\n" + "".join(f"# {_printable(line)}\n" for line in lines) if lines else "")
+
+
+def _printable(line: str) -> str:
+    """Return a line without the characters that a comment of TOML can't have."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
 def _table(
