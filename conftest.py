@@ -18,7 +18,7 @@ from acceptance.core.rules import RULES_FILE
 from acceptance.core.target import COMPONENTS
 from acceptance.core.values import set_paths
 from acceptance.kube import manifests
-from acceptance.kube.helm import find_helm
+from acceptance.kube.helm import RefusedReleaseError, find_helm
 from acceptance.plugin.state import SessionState
 from acceptance.provision import lifecycle, user_context
 from acceptance.provision.cluster import Cluster
@@ -26,7 +26,6 @@ from acceptance.provision.container_provisioner import ContainerProvisioner
 from acceptance.provision.database import Database
 from acceptance.provision.existing_release import adopt_release, assert_values_unchanged
 from acceptance.provision.gateway import Gateway
-from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.images import BuiltImage, base_images
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner, environment

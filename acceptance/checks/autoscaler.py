@@ -20,12 +20,13 @@ from acceptance.core.fields import (
     text_at,
 )
 from acceptance.core.target import Autoscaler
-from acceptance.kube.client import NO_METRICS
 from acceptance.kube.pod_templates import pod_of
 from acceptance.kube.quantity import quantity
 from acceptance.kube.status import condition
 
 MAX_REPLICAS = 10
+NO_METRICS = "the cluster serves no metrics of pods (metrics.k8s.io): install metrics-server in it"
+"""Why autoscaling is untested on a cluster in which the run may not install it."""
 
 
 @check("HPA-01")

@@ -20,13 +20,14 @@ TIMEOUT = (CONNECT_SECONDS, LIST_SECONDS)
 SILENT_SECONDS = 7200
 """Read timeout of a followed log; longer than a run, since a container may print nothing."""
 KINDS = {
-    "Pod": (client.CoreV1Api, "pod"),
-    "Deployment": (client.AppsV1Api, "deployment"),
-    "ReplicaSet": (client.AppsV1Api, "replica_set"),
-    "EndpointSlice": (client.DiscoveryV1Api, "endpoint_slice"),
-    "Event": (client.CoreV1Api, "event"),
-    "HorizontalPodAutoscaler": (client.AutoscalingV2Api, "horizontal_pod_autoscaler"),
+    "Pod": ("CoreV1Api", "pod"),
+    "Deployment": ("AppsV1Api", "deployment"),
+    "ReplicaSet": ("AppsV1Api", "replica_set"),
+    "EndpointSlice": ("DiscoveryV1Api", "endpoint_slice"),
+    "Event": ("CoreV1Api", "event"),
+    "HorizontalPodAutoscaler": ("AutoscalingV2Api", "horizontal_pod_autoscaler"),
 }
+"""The client's class of each kind, by name since its import takes long, and the kind in the names of its methods."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,12 @@ class Objects:
 
     def _call(self, kind: str) -> Callable[..., Any]:
         api, name = KINDS[kind]
-        call: Callable[..., Any] = getattr(api(self._api), f"list_namespaced_{name}")
+        call: Callable[..., Any] = getattr(getattr(client, api)(self._api), f"list_namespaced_{name}")
         return call
 
 
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
 """What a HorizontalPodAutoscaler learns the use of CPU and memory from; metrics-server serves it."""
-NO_METRICS = "the cluster serves no metrics of pods (metrics.k8s.io): install metrics-server in it"
-"""Why autoscaling is untested on a cluster in which the run may not install it."""
 
 
 class ApiServer:

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from toolchain import binaries
-from toolchain.console import run
+from toolchain.console import CommandError, run
 
 OFFLINE_SECONDS = 60
 """Of one call of helm without a cluster, which takes 0.1 s here."""
+
+
+class RefusedReleaseError(CommandError):
+    """Helm or the API server refused to install, upgrade or roll back: the release is at fault."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
 
 def quantity(value: Any) -> Decimal | None:
     """Return the quantity in its base unit (CPUs, bytes), or None if the value is not a quantity."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
+    from kubernetes.utils.quantity import parse_quantity  # here, since it loads the client too
+
     try:
         return Decimal(parse_quantity(str(value).strip()))
     except (ValueError, InvalidOperation):

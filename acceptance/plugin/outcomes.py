@@ -23,9 +23,9 @@ from acceptance.checks.grouping import group
 from acceptance.core.redaction import redactor
 from acceptance.core.rules import Level
 from acceptance.core.wait import WaitError
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.plugin.evidence import EvidenceGatherer
 from acceptance.plugin.state import SessionState
-from acceptance.provision.helm import RefusedReleaseError
 from acceptance.report.finding_text import format_findings, repeat_command
 from acceptance.report.verdict import Outcome, Phase, PhaseEnd, RuleBinding, TestResult, add_phase, joined
 from toolchain.console import ToolchainError

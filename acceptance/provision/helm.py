@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from acceptance.kube.helm import Helm
+from acceptance.kube.helm import Helm, RefusedReleaseError
 from acceptance.provision.cluster import Cluster
 from toolchain.console import CommandError
 
@@ -22,10 +22,6 @@ VALUES = ("--reset-values", "--values", "-")
 
 UNREACHABLE = ("cluster unreachable", "connection refused", "i/o timeout", "TLS handshake timeout", "no such host")
 """Parts of Helm's errors that say nothing about the release."""
-
-
-class RefusedReleaseError(CommandError):
-    """Helm or the API server refused to install, upgrade or roll back: the release is at fault."""
 
 
 @dataclass(frozen=True)

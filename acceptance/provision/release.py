@@ -17,11 +17,12 @@ from acceptance.core.values import ROUND_TRIP, set_paths, values_by_path
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnosis
 from acceptance.kube.client import Objects
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.kube.manifests import documents, shipped
 from acceptance.kube.status import endpoint_readiness, unfinished_reason
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import service_url
-from acceptance.provision.helm import HelmRelease, RefusedReleaseError
+from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.run import Run
 from acceptance.provision.tool_pod import namespace_objects

@@ -13,8 +13,9 @@ from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.core.values import merge_values, set_paths
 from acceptance.kube.client import Objects
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.helm import HelmRelease, RefusedReleaseError
+from acceptance.provision.helm import HelmRelease
 from acceptance.provision.release import Release, ReleaseInputs, render, required_values, run_secrets, run_values
 from acceptance.provision.tool_pod import namespace_objects
 

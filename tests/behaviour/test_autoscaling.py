@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from acceptance.checks.autoscaler import least_seconds
+from acceptance.checks.autoscaler import NO_METRICS, least_seconds
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import METRICS, SCALED_DOWN, SCALED_UP, Deadline
@@ -21,7 +21,7 @@ from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
-from acceptance.kube.client import NO_METRICS, ApiServer, Objects
+from acceptance.kube.client import ApiServer, Objects
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
 from acceptance.provision.provisioner import Provisioner
 from acceptance.report import timeline

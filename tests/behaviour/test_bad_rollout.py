@@ -24,10 +24,10 @@ from acceptance.experiments.rollout import image_tag_path
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import rollout_step, run_step
 from acceptance.kube import diagnosis
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.kube.status import endpoint_readiness, is_ready
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
-from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.provisioner import Provisioner
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.plans import page_views, task_writes

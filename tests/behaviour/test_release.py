@@ -10,7 +10,7 @@ from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.fields import integer_at, name_of
 from acceptance.core.target import Target
-from acceptance.provision.helm import RefusedReleaseError
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
 

@@ -16,7 +16,7 @@ from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.rollout import image_tag_path
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.steps import StepResult, rollout_step, run_step
-from acceptance.provision.helm import RefusedReleaseError
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.previous_chart import PreviousChart, previous_chart
 from acceptance.report.results import RunMetadata

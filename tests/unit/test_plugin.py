@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from acceptance.core.redaction import PLACEHOLDER
 from acceptance.core.rules import ROOT
 from acceptance.plugin.durations import planned_steps
 from acceptance.report import verification
+from tests.unit.pytest_runs import PytestRuns, pytest_runs
 
 pytest_plugins = ["pytester"]
 
@@ -51,6 +52,13 @@ def write(pytester: pytest.Pytester) -> Write:
         (path / name).write_text(HEAD + textwrap.dedent(source), encoding="utf-8")
 
     return add
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PytestRuns]:
+    """`runs.run(folder, …)`: pytest in a process of its own, for what ends or interrupts the process."""
+    with pytest_runs(tmp_path_factory.mktemp("runs")) as started:
+        yield started
 
 
 def run(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
@@ -127,7 +135,7 @@ def test_refused_upgrade_is_a_finding_of_the_rule(pytester: pytest.Pytester, wri
     write(
         "behaviour",
         """
-        from acceptance.provision.helm import RefusedReleaseError
+        from acceptance.kube.helm import RefusedReleaseError
 
         @pytest.fixture
         def changed():
@@ -237,20 +245,32 @@ def test_usage_error_is_one_sentence_and_leaves_nothing(
         ("--context=mine --keep-cluster", "context mine is an existing one: omit one of the two"),
     ],
 )
-def test_wrong_option_is_one_sentence(pytester: pytest.Pytester, write: Write, option: str, expected: str) -> None:
+def test_wrong_option_is_one_sentence(
+    pytester: pytest.Pytester, write: Write, runs: PytestRuns, option: str, expected: str
+) -> None:
     write("static", PASSING)
-    done = pytest_in(pytester.path, *option.split())
+    done = runs.run(pytester.path, *option.split())
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert expected in done.stderr
     assert not entries(pytester.path / "reports")
 
 
-def test_wrong_option_of_the_environment_is_one_sentence(pytester: pytest.Pytester, write: Write) -> None:
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--no-such-option", "unrecognized arguments: --no-such-option; see pytest --help"),
+        ("--nodes=5", "--nodes 5 is not supported; name 1 to 4"),
+    ],
+)
+def test_wrong_option_of_the_environment_is_one_sentence(
+    pytester: pytest.Pytester, write: Write, option: str, expected: str
+) -> None:
     write("static", PASSING)
-    done = pytest_in(pytester.path, PYTEST_ADDOPTS="--no-such-option")
+    done = pytest_in(pytester.path, PYTEST_ADDOPTS=option)
     assert done.returncode == 2
-    assert done.stderr == "ERROR: unrecognized arguments: --no-such-option; see pytest --help\n"
+    assert done.stderr == f"ERROR: {expected}\n"
+    assert not entries(pytester.path / "reports")
 
 
 def test_help_lists_the_options(pytester: pytest.Pytester, write: Write) -> None:
@@ -258,6 +278,11 @@ def test_help_lists_the_options(pytester: pytest.Pytester, write: Write) -> None
     done = pytest_in(pytester.path, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "--allow-disruption" in done.stdout
+
+
+def test_plugin_starts_without_the_client_of_kubernetes() -> None:
+    script = "import sys, acceptance.plugin.session; sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
 def test_contract_tests_need_no_permission_to_disrupt(pytester: pytest.Pytester, write: Write) -> None:
@@ -317,7 +342,9 @@ def pytest_in(folder: Path, *argv: str, **variables: str) -> subprocess.Complete
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_interrupt_and_timeout_are_reported_as_errors(pytester: pytest.Pytester, write: Write) -> None:
+def test_interrupt_and_timeout_are_reported_as_errors(
+    pytester: pytest.Pytester, write: Write, runs: PytestRuns
+) -> None:
     write(
         "static",
         """
@@ -331,7 +358,7 @@ def test_interrupt_and_timeout_are_reported_as_errors(pytester: pytest.Pytester,
             os.kill(os.getpid(), signal.SIGINT)
         """,
     )
-    assert pytest_in(pytester.path).returncode == 2
+    assert runs.run(pytester.path).returncode == 2
     data = signoff(pytester)
     assert data["verdict"] == "incomplete"
     assert any("interrupted" in reason for reason in data["reasons"])
@@ -340,7 +367,9 @@ def test_interrupt_and_timeout_are_reported_as_errors(pytester: pytest.Pytester,
 
 
 @pytest.mark.parametrize("interrupt", ["SIGINT", "SIGTERM"])
-def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester, write: Write, interrupt: str) -> None:
+def test_teardown_failure_after_interrupt_is_reported(
+    pytester: pytest.Pytester, write: Write, runs: PytestRuns, interrupt: str
+) -> None:
     write(
         "static",
         f"""
@@ -357,7 +386,7 @@ def test_teardown_failure_after_interrupt_is_reported(pytester: pytest.Pytester,
             os.kill(os.getpid(), signal.{interrupt})
         """,
     )
-    done = pytest_in(pytester.path)
+    done = runs.run(pytester.path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "the run's teardown: OSError: it was not restored" in done.stdout
@@ -446,7 +475,7 @@ class ExampleRun:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> ExampleRun:
+def example(tmp_path_factory: pytest.TempPathFactory, runs: PytestRuns) -> ExampleRun:
     root = tmp_path_factory.mktemp("example")
     (root / "conftest.py").write_text('pytest_plugins = ["acceptance.plugin"]\n', encoding="utf-8")
     for folder, source in EXAMPLE.items():
@@ -462,7 +491,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> ExampleRun:
     (root / "chart" / "Chart.yaml").write_text("name: todo-chatbot\n", encoding="utf-8")
     for environment in ("development", "production"):
         (root / "chart" / f"values-{environment}.yaml").touch()
-    done = pytest_in(root, "--target", "target.toml", "--showlocals", "-rA", "--junitxml", "mine.xml")
+    done = runs.run(root, "--target", "target.toml", "--showlocals", "-rA", "--junitxml", "mine.xml")
     latest = root / "reports" / "latest"
     return ExampleRun(done, latest, json.loads((latest / "signoff.json").read_text(encoding="utf-8")))
 

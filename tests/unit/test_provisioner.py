@@ -13,8 +13,8 @@ import pytest
 
 from acceptance.core.target import load
 from acceptance.kube.client import Listing
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.provision import run as runs
-from acceptance.provision.helm import RefusedReleaseError
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release, upgrade_or_replace
 from tests.unit.user_cluster import Machine
