@@ -79,7 +79,7 @@ def test_shards_are_merged_into_one_verdict(tmp_path: Path) -> None:
         "2",
         f"--reports={tmp_path}",
         "-k",
-        "test_rule and (SVC-01 or SVC-03) or bounds",
+        "test_rule and CHT-02 or test_bound and CFG-07",
     ]
     command = [sys.executable, "-m", "acceptance.cli.parallel", *arguments]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
