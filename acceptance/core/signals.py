@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -19,11 +20,30 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, interrupt)
 
 
+class Interruption:
+    """Whether Ctrl-C or SIGTERM was received: an error of a cleanup can take the place of the `KeyboardInterrupt`."""
+
+    received = False
+
+
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at SIGTERM, so that what a run made is removed as after Ctrl-C."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def interrupted_by_sigterm() -> Iterator[Interruption]:
+    """Raise `KeyboardInterrupt` at SIGTERM, so that what a run made is removed as after Ctrl-C; yields what notes both.
+
+    Ctrl-C stays ignored where it was, as in a process that a shell has started in the background.
+    """
+    interruption = Interruption()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interruption.received = True
+        signal.default_int_handler(number, frame)
+
+    terminate, ctrl_c = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGTERM, interrupt)
+    if ctrl_c is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
+        yield interruption
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGTERM, terminate)
+        signal.signal(signal.SIGINT, ctrl_c)

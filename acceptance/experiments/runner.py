@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,13 +158,16 @@ class ExperimentRunner:
         except InconclusiveError as error:
             experiment.inconclusive = error
         finally:
+            is_interrupted = isinstance(sys.exception(), KeyboardInterrupt)
             experiment.end = time.time()
             try:
                 experiment.end = self.recorder.wait_until_current()
             except WaitError as error:
                 experiment.inconclusive = InconclusiveError(str(error))
             finally:
-                self._restore_after(experiment)
+                # The run ends with the interruption, not with what can't be restored any more.
+                with suppress(BaselineError) if is_interrupted else nullcontext():
+                    self._restore_after(experiment)
         if experiment.traffic:
             experiment.load = self.sampler.machine_load(experiment.start)
         self._attribute(experiment)

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import pytest
 
@@ -16,7 +16,7 @@ from acceptance.core import rules
 from acceptance.core.crash import crash_sentence
 from acceptance.core.git import Checkout, checkout
 from acceptance.core.redaction import filtered_logging, redactor
-from acceptance.core.signals import interrupted_by_sigterm, uninterrupted
+from acceptance.core.signals import Interruption, interrupted_by_sigterm, uninterrupted
 from acceptance.core.target import Target, TargetError, load
 from acceptance.plugin.collection import CollectionHooks
 from acceptance.plugin.durations import DurationHooks
@@ -35,6 +35,8 @@ from acceptance.report.judging import judge
 from acceptance.report.results import Picture, Results
 from acceptance.report.verdict import FOLDERS, Exit, exit_code, missing_reasons
 
+T = TypeVar("T")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,10 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
     check_options(config)
     _redact_output(config)
     state = SessionState(config, _progress(config))
-    _enter_until_unconfigured(config, interrupted_by_sigterm())
+    interruption = _enter_until_unconfigured(config, interrupted_by_sigterm())
     config.stash[STATE] = state
     for concern, hooks in {
-        "session": SessionHooks(config, state),
+        "session": SessionHooks(config, state, interruption),
         "collection": CollectionHooks(config, state),
         "selection": SelectionHooks(config, state),
         "outcomes": OutcomeHooks(config, state, EvidenceGatherer(state)),
@@ -74,10 +76,11 @@ def _redact_output(config: pytest.Config) -> None:
     _enter_until_unconfigured(config, filtered_logging(redactor))
 
 
-def _enter_until_unconfigured(config: pytest.Config, manager: AbstractContextManager[None]) -> None:
+def _enter_until_unconfigured(config: pytest.Config, manager: AbstractContextManager[T]) -> T:
     stack = ExitStack()
-    stack.enter_context(manager)
+    entered = stack.enter_context(manager)
     config.add_cleanup(stack.close)
+    return entered
 
 
 def _progress(config: pytest.Config) -> Progress:
@@ -98,9 +101,10 @@ def _end_line(config: pytest.Config, terminal: TextIO) -> None:
 class SessionHooks:
     """Hooks at the start and the end of the session."""
 
-    def __init__(self, config: pytest.Config, state: SessionState) -> None:
+    def __init__(self, config: pytest.Config, state: SessionState, interruption: Interruption) -> None:
         self._config = config
         self._state = state
+        self._interruption = interruption
         self._interrupted = False
         self._suite_failed = False
         self._checkout = Checkout(None, clean=False)
@@ -147,6 +151,14 @@ class SessionHooks:
             return load(self._config.option.target)
         except TargetError as error:
             raise pytest.UsageError(str(error)) from error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """End the run after a test in which it was interrupted, though an error of a cleanup hid that."""
+        result = yield
+        if self._interruption.received:
+            raise KeyboardInterrupt
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:

@@ -204,6 +204,17 @@ def test_release_that_recovers_with_new_pods_only_is_recorded(make: Callable[...
     assert deleted == [2]
 
 
+def test_unrestored_baseline_does_not_hide_an_interrupt(make: Callable[..., ExperimentRunner]) -> None:
+    answers = iter([None, WaitError("expected an answer"), WaitError("expected an answer of new pods")])
+
+    def verify_serving() -> None:
+        if error := next(answers):
+            raise error
+
+    with pytest.raises(KeyboardInterrupt), make(verify_serving).experiment("one"):
+        raise KeyboardInterrupt
+
+
 def test_late_recorder_makes_an_experiment_inconclusive_and_the_baseline_is_restored(
     make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:

@@ -393,6 +393,33 @@ def test_teardown_failure_after_interrupt_is_reported(
     assert "the run's teardown: OSError: it was not restored" in signoff(pytester)["reasons"]
 
 
+def test_error_of_a_cleanup_does_not_hide_an_interrupt(
+    pytester: pytest.Pytester, write: Write, runs: PytestRuns
+) -> None:
+    write(
+        "static",
+        """
+        import os, signal
+
+        @pytest.mark.rule("POD-06")
+        def test_interrupted():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                raise OSError("it was not restored")
+
+        @pytest.mark.rule("POD-07")
+        def test_after_it():
+            pass
+        """,
+    )
+    assert runs.run(pytester.path).returncode == 2
+    data = signoff(pytester)
+    assert any("interrupted" in reason for reason in data["reasons"])
+    (after,) = data["rules"]["POD-07"]["levels"]["static"]["tests"]
+    assert after["reason"] == "not run: the session ended first"
+
+
 # ------------------------------------------------------------------- an example run
 
 SERVICE = "Service/todo-backend-service"
