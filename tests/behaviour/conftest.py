@@ -16,6 +16,7 @@ from psycopg import Connection
 from acceptance.checks.finding import Untested
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import MODEL_BACK, MODEL_GONE
+from acceptance.core.fields import integer_at, name_of
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
 from acceptance.core.wait import NotYet, eventually
@@ -155,6 +156,20 @@ def delete_component_pods(release: Release) -> None:
             delete(release.cluster, pod, 0)
 
 
+def baseline_values(release: Release) -> dict[str, Any]:
+    """The values with which every experiment runs: no autoscaler, and the replicas that the target states.
+
+    A chart that ships others is a finding of CHT-11 and DEP-03; waits for pods that never come would be another one.
+    """
+    values = release.target.values
+    changes: dict[str, Any] = {values.hpa_enabled: False} if values.hpa_enabled else {}
+    deployments = {name_of(item): item for item in release.objects.list("Deployment").objects}
+    for part in release.target.components.values():
+        if part.values.replicas and integer_at(deployments.get(part.deployment), "spec.replicas", 1) != part.replicas:
+            changes[part.values.replicas] = part.replicas
+    return changes
+
+
 @pytest.fixture(scope="package")
 def experiments(
     ready_release: Release,
@@ -169,8 +184,7 @@ def experiments(
     record_experiment: Callable[[Experiment], None],
     progress: Callable[[str], None],
 ) -> Iterator[ExperimentRunner]:
-    """The release without its autoscaler, which experiments disturb; at the end it is as it was installed."""
-    values = ready_release.target.values
+    """The release with its baseline's values, which experiments disturb; at the end it is as it was installed."""
 
     def record_override(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")
@@ -187,7 +201,7 @@ def experiments(
         verify_serving=verify_serving,
         publish=record_experiment,
         record_override=record_override,
-        baseline_values={values.hpa_enabled: False} if values.hpa_enabled else {},
+        baseline_values=baseline_values(ready_release),
         connections=conntrack.connections,
         plan_obstacle=lambda plan: plan_obstacle(plan, gateway),
         progress=progress,
