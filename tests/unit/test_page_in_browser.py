@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from acceptance.checks.finding import Untested
 from acceptance.report import html, overview
@@ -117,6 +117,7 @@ def test_findings_and_rules_are_searched_and_filtered(show: Callable[..., Page])
     assert visible(page, "article") == ["HPA-08"]
     assert page.get_by_role("status").inner_text() == "0 findings and 1 rules are shown."
     page.get_by_role("button", name="Show all").click()
+    expect(page.get_by_role("status")).to_have_text("")  # the form is reset after the click
     assert len(visible(page, "article")) == every
     page.get_by_label("Entity").select_option("Service")
     assert {each.partition("-")[0] for each in visible(page, "article")} == {"SVC"}
