@@ -12,6 +12,7 @@ from acceptance.client.user import User
 from acceptance.core.deadlines import DATABASE_ERROR, DATABASE_RECOVERY, REQUEST
 from acceptance.core.fields import Object, name_of
 from acceptance.core.target import COMPONENTS
+from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import faults
 from acceptance.experiments.database_faults import (
     connections_refused,
@@ -89,10 +90,15 @@ def planned_faults(experiments: ExperimentRunner, database: Database) -> list[Fa
     return planned
 
 
-def sign_in(user: User, origin: str) -> None:
-    """Sign in with the password, which PostgreSQL has the hash of."""
-    status = send_sign_in(user.gateway, user.account, origin).status_code
-    assert status < 300, f"sign-in after the database's return was answered {status}"
+def wait_signed_in(user: User, origin: str) -> None:
+    """Wait until the password signs in, which PostgreSQL has the hash of; whoever checks it has its own connections."""
+
+    def probe() -> None:
+        status = send_sign_in(user.gateway, user.account, origin).status_code
+        if status >= 300:
+            raise NotYet(f"sign-in was answered {status}")
+
+    eventually("users to sign in after the database's return", probe, DATABASE_RECOVERY)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +117,7 @@ def database_faults(
             run_outage(experiments, experiment, fault, reader, database)
             for fault in planned_faults(experiments, database)
         ]
-        signed_in = experiment.wait_for("sign-in", lambda: sign_in(reader, experiments.release.origin))
+        signed_in = experiment.wait_for("sign-in", lambda: wait_signed_in(reader, experiments.release.origin))
         after = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]
     return DatabaseFaults(experiment, outages, before, after, signed_in)
 
