@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from acceptance.chart.renderer import How, Renderer
 from acceptance.chart.variations import NAME
 from acceptance.checks.finding import Finding, Untested
-from acceptance.core.fields import Object, at, format_value, name_of, text_at
+from acceptance.core.fields import Object, at, format_value, name_of, object_ref, text_at
 from acceptance.core.values import merge_values, nested
-from acceptance.kube.pod_templates import Pod, pod_of, selects
+from acceptance.kube.pod_templates import WORKLOADS, Pod, pod_of, selects
 
-RULES = {"Service": "SVC-07", "Deployment": "DEP-04", "StatefulSet": "DEP-04", "DaemonSet": "DEP-04"}
+RULES = {"Service": "SVC-07", **dict.fromkeys(WORKLOADS, "DEP-04")}
 
 
 def shared_selectors(renderer: Renderer) -> list[Finding]:
@@ -60,4 +60,4 @@ def _matches(first: Sequence[Object], second: Sequence[Object]) -> Iterator[tupl
         if matched:
             expected = "a label that other releases' pods in this namespace don't have, such as the release's name"
             actual = f"{format_value(at(item, 'spec.selector'))}, which matches {matched[0]} of another release"
-            yield RULES[kind], f"{kind}/{name_of(item)}", expected, actual
+            yield RULES[kind], object_ref(item), expected, actual

@@ -23,11 +23,10 @@ from acceptance.core.values import merge_values, nested
 from acceptance.kube import api_rules
 from acceptance.kube.api_rules import flattened
 from acceptance.kube.hooks import HOOK
+from acceptance.kube.pod_templates import WORKLOADS
 from toolchain.console import ToolchainError
 
 NEXT = "9.8.7"
-SELECTING = ("Deployment", "StatefulSet", "DaemonSet")
-"""Kinds whose selector can't be changed."""
 NAMING = re.compile(r"name|label|partof|component", re.I)
 """The last part of the path of a value that names or labels objects."""
 LASTING = ("Namespace", "Deployment", "StatefulSet", "DaemonSet", "Service", "PersistentVolumeClaim")
@@ -105,7 +104,7 @@ def _reselected(before: Iterable[Object], renderer: Renderer, *, advice: bool) -
 
     Names and labels are no settings: whoever changes them means other objects.
     """
-    old = {key: item for key, item in _objects(before).items() if key[0] in SELECTING}
+    old = {key: item for key, item in _objects(before).items() if key[0] in WORKLOADS}
     found = set()
     for path, _, after in changed_values(renderer):
         if NAMING.search(path.rpartition(".")[2]):

@@ -14,10 +14,8 @@ from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import Rendering
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
 from acceptance.core.values import leaves, merge_values, nested
-from acceptance.kube.pod_templates import Pod, environment, pod_of
+from acceptance.kube.pod_templates import WORKLOADS, Pod, environment, pod_of
 
-RESTARTED = ("Deployment", "StatefulSet", "DaemonSet")
-"""Kinds whose pods run until their template changes."""
 RULES = {"ConfigMap": "CFG-10", "Secret": "SEC-11"}
 FILES_READ_AT_START = ("NODE_EXTRA_CA_CERTS",)
 """Variables that name a file which the process reads once, when it starts; Node.js's documentation says so of this."""
@@ -97,7 +95,7 @@ def _unnoticed(before: Rendering, after: Rendering, kind: str) -> Iterator[tuple
     }
     for item in before.objects:
         pod = pod_of(item)
-        if pod is None or text_at(item, "kind") not in RESTARTED or _has_reloader(item):
+        if pod is None or text_at(item, "kind") not in WORKLOADS or _has_reloader(item):
             continue
         same = templates.get((pod.object, text_at(item, "metadata.namespace")))
         if same is None or same.body != pod.body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -47,6 +48,14 @@ def moments(body: object, field: str = "") -> Iterator[tuple[str, str]]:
             yield from moments(value, field)
     elif isinstance(body, str) and _MOMENT.fullmatch(body):
         yield field, body
+
+
+def json_in(text: str) -> Any:
+    """Return the JSON that a text is, or None."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 class JsonObject(dict[str, Any]):

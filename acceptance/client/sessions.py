@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,14 +23,6 @@ ATTEMPT_PAUSE = 30
 """Seconds after a failed sign-in in which a token that is still valid serves without another attempt."""
 NO_COOKIE = "the application keeps a session in its pages' scripts, without a cookie: no page can be read as its user"
 """Why nothing is asserted of a signed-in user's pages."""
-
-
-def json_in(text: str) -> Any:
-    """Return the JSON that a text is, or None."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 def opened_by(auth: Auth, cookies: Mapping[str, str], body: Any) -> str | None:
@@ -114,12 +105,18 @@ def is_signed_with_secret(token: str) -> bool:
         return False
 
 
+def claims_in(token: str) -> dict[str, Any]:
+    """Return the claims of a token, or none if it is no JWT."""
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return {}
+    return claims
+
+
 def expiry(token: str) -> float | None:
     """Return when a token expires, in seconds since the epoch; None where it does not say so."""
-    try:
-        found = jwt.decode(token, options={"verify_signature": False}).get("exp")
-    except jwt.PyJWTError:
-        return None
+    found = claims_in(token).get("exp")
     return float(found) if isinstance(found, int | float) else None
 
 

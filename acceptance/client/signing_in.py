@@ -8,12 +8,11 @@ from typing import Any
 import requests
 
 from acceptance.client.accounts import random_account, sign_in_content, sign_up_body
-from acceptance.client.answers import describe, set_cookies
+from acceptance.client.answers import describe, json_in, set_cookies
 from acceptance.client.sessions import (
     Credentials,
     Session,
     is_complete,
-    json_in,
     names_in,
     opened_by,
     text_in,

@@ -67,6 +67,10 @@ class Container:
         return found
 
 
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds that select their pods, keep them running and replace them when their template changes."""
+
+
 @dataclass(frozen=True)
 class Pod:
     """A pod or a pod template. `owner` is the whole object, `field` the template's path in it."""

@@ -7,7 +7,6 @@ import secrets
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import jwt
 import pytest
 from psycopg import Connection
 from requests import Response
@@ -19,7 +18,7 @@ from acceptance.client.caching import shared_storage
 from acceptance.client.documents import Document
 from acceptance.client.pods import origins
 from acceptance.client.rows import rows
-from acceptance.client.sessions import NO_COOKIE, expiry, user_id
+from acceptance.client.sessions import NO_COOKIE, claims_in, expiry, user_id
 from acceptance.client.signing_in import (
     credentials_of,
     send_sign_in,
@@ -113,15 +112,6 @@ def test_odd_name_and_password_are_kept(
     if not odd_sign_in.ok or session_token(target, odd_sign_in) is None:
         findings.append(Finding("PER-09", target.auth.sign_in, "password", "signs in", describe(target, odd_sign_in)))
     report_findings(findings, target)
-
-
-def claims_in(token: str) -> dict[str, Any]:
-    """The claims of a token, or none if it is no JWT."""
-    try:
-        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
-        return {}
-    return claims
 
 
 def signed_in_as(gateway: Gateway, origin: str, answer: Response) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
+from acceptance.client.answers import json_in
 from acceptance.client.pods import origin, ready_pods
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import LOGGED, MODEL_GONE
@@ -28,10 +28,7 @@ REQUESTS = 100
 
 def is_json_object(line: str) -> bool:
     """Whether a line of a log is a JSON object."""
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+    return isinstance(json_in(line), dict)
 
 
 @pytest.mark.rule("PER-06")

@@ -16,8 +16,9 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
 from acceptance.client.accounts import random_account, sign_in_body, sign_up_body
+from acceptance.client.answers import json_in
 from acceptance.client.rows import exists, rows
-from acceptance.client.sessions import Credentials, is_complete, json_in, opened_by, text_in, user_of
+from acceptance.client.sessions import Credentials, is_complete, opened_by, text_in, user_of
 from acceptance.client.tokens import authorization, cookie_header, kept_cookies
 from acceptance.core.redaction import redactor
 from acceptance.core.target import COMPONENTS, ComponentName, Target

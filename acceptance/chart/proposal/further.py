@@ -10,10 +10,8 @@ from typing import Any
 from acceptance.chart.proposal.dockerfiles import Dockerfile, named_like
 from acceptance.core.fields import Object, at, text_at
 from acceptance.core.values import leaves
-from acceptance.kube.pod_templates import Pod, image_reference, pod_of
+from acceptance.kube.pod_templates import WORKLOADS, Pod, image_reference, pod_of
 
-KINDS = ("Deployment", "StatefulSet", "DaemonSet")
-"""Those for which the installation of a release waits."""
 HEADING = (
     "Further workloads, which `make e2e` installs too: each needs an image that the cluster can pull, one that a\n"
     "run builds ([[images]]), or a value under [overrides] that switches it off."
@@ -23,7 +21,7 @@ HEADING = (
 def further_workloads(objects: Iterable[Object], components: Mapping[Any, Mapping[str, Any]]) -> list[Pod]:
     """Return the workloads that are no component."""
     own = {f"Deployment/{part['deployment']}" for part in components.values()}
-    found = [pod for item in objects if text_at(item, "kind") in KINDS and (pod := pod_of(item)) is not None]
+    found = [pod for item in objects if text_at(item, "kind") in WORKLOADS and (pod := pod_of(item)) is not None]
     return list({pod.object: pod for pod in found if pod.object not in own}.values())
 
 
