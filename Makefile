@@ -10,7 +10,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_BACKEND = $(UV) run --quiet --isolated --no-project --with-requirements requirements.txt \
 	--with mypy==2.4.1 --with pytest==9.2.0 --
 WITH_TOOLCHAIN := $(PYTHON) -m toolchain run
-APP_TESTS = $(foreach name,api tokens users chat pages cors logs fields texts history caching accounts plain_forms concurrency,tests/behaviour/test_$(name).py)
+APP_TESTS = $(foreach name,api lists tokens users chat pages cors logs fields moments texts history caching accounts second_account plain_forms concurrency clients,tests/behaviour/test_$(name).py)
 ARGS :=
 TARGET :=
 RULES :=
@@ -70,7 +70,7 @@ images: .venv/ready
 job-summary: .venv/ready
 	$(PYTHON) -m acceptance summary $(or $(REPORTS),reports)/latest $(ARGS)
 
-# With which another repository tests its chart without a clone; `python -m build` makes the same.
+# A wheel, by which another repository tests its chart without a clone; `python -m build` makes the same.
 wheel: $(UV)
 	$(UV) build --quiet --out-dir dist
 

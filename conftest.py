@@ -147,9 +147,7 @@ def cluster(
 def images(provisioner: Provisioner, run_metadata: RunMetadata) -> dict[str, BuiltImage]:
     """The image of each component by its name, built from the target's Dockerfiles."""
     images = provisioner.images()
-    run_metadata.subject["images"] = {
-        name: {"reference": image.reference, "id": image.config_digest} for name, image in images.items()
-    }
+    run_metadata.add_images(images)
     if provisioner.archive is None:
         run_metadata.subject["base_images"] = base_images(provisioner.toolchain, provisioner.target)
     return images
@@ -206,6 +204,7 @@ def release(
         release: Release | RefusedReleaseError = request.getfixturevalue("installation")
         if isinstance(release, RefusedReleaseError):
             raise Untested(f"the release could not be installed (CHT-11): {release.summary}")
+        run_metadata.add_images(provisioner.further_images())
         run_metadata.override(shipped, set_paths({}, target.overrides), "fits a small cluster")
         run_metadata.override(set_paths(shipped, target.overrides), release.values, "set by this run")
         yield release

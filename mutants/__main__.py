@@ -9,19 +9,17 @@ others are killed; 2 if the unmodified chart has findings.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from acceptance import checks
 from acceptance.chart.renderer import Renderer
 from acceptance.core.target import load
 from acceptance.kube.helm import find_helm
-from mutants import charts, equivalent, images, neutral, options, snapshots
+from mutants import by_hand, equivalent, neutral, options
 from mutants.bases import base_snapshots, release_rendering
 from mutants.equivalent import Equivalent
 from mutants.generated import constraints, judge
@@ -31,16 +29,6 @@ from toolchain.console import ToolchainError
 SOURCES = ("hand", "generated", "schema")
 MINIMUM = 0.95
 """The share of generated mutants, without the equivalent ones, that must be killed."""
-
-
-@dataclass(frozen=True)
-class MutantResult:
-    """One mutant's result: its rule's finding (None if it survived), and the other rules that found it."""
-
-    mutant: str
-    rule: str
-    finding: str | None
-    other_rules: str = ""
 
 
 @dataclass
@@ -57,32 +45,9 @@ class Total:
         return self.killed / max(1, self.killed + self.survived)
 
 
-def results(renderer: Renderer, rules: Collection[str] = ()) -> Iterator[MutantResult]:
-    """Run every mutant written by hand, or those of some rules; raise `ValueError` if one changes nothing."""
-    unmodified, target = base_snapshots(renderer), renderer.target
-    for each in snapshots.every():
-        if rules and each.rule not in rules:
-            continue
-        finding = each.killed_by(unmodified[each.level], target)
-        others = "" if finding else each.found_by_other_rules(unmodified[each.level], target)
-        yield MutantResult(each.id, each.rule, finding, others)
-
-    def run_chart_mutant(mutant: charts.Mutant) -> MutantResult:
-        finding = mutant.killed_by(renderer.helm, target)
-        others = "" if finding else mutant.found_by_other_rules(renderer.helm, target)
-        return MutantResult(mutant.id, mutant.rule, finding, others)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(run_chart_mutant, (each for each in charts.every() if not rules or each.rule in rules))
-    for image in images.every():
-        if not rules or image.rule in rules:
-            yield MutantResult(image.id, image.rule, image.killed_by(target), "nothing")
-
-
 def known_rules() -> list[str]:
     """Return the rules that have a mutant written by hand."""
-    by_hand = [each.rule for each in snapshots.every()] + [each.rule for each in charts.every()]
-    return sorted({*by_hand, *(each.rule for each in images.every())})
+    return sorted({each.rule for each in by_hand.every()})
 
 
 def false_positives(renderer: Renderer) -> Iterator[str]:
@@ -107,7 +72,7 @@ def generated(renderer: Renderer, source: str) -> Iterator[Outcome]:
 def run_by_hand(renderer: Renderer, rules: Collection[str], only_survivors: bool) -> Total:
     """Print the result of each mutant written by hand, and return their total."""
     total = Total()
-    for result in results(renderer, rules):
+    for result in by_hand.results(renderer, rules):
         total.killed += result.finding is not None
         total.survived += result.finding is None
         if result.finding is None or not only_survivors:

@@ -16,7 +16,7 @@ FRONTEND_AUTH = "app/frontend/lib/auth.ts"
 FRONTEND_BACKEND = "app/frontend/lib/backend.ts"
 SESSION = "app/frontend/lib/session.ts"
 TASKS_PAGE = "app/frontend/app/(signed-in)/tasks/page.tsx"
-MANY = "behaviour/test_api.py::test_every_one_of_many_tasks_is_listed_and_found"
+MANY = "behaviour/test_lists.py::test_every_one_of_many_tasks_is_listed_and_found"
 SQLITE = (
     replace(TASKS, "from typing import", "import sqlite3\nfrom datetime import UTC, datetime\nfrom typing import"),
     replace(

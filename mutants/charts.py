@@ -30,6 +30,13 @@ metadata: {name: todo}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
 subjects: [{kind: ServiceAccount, name: default, namespace: {{ .Values.namespace.name }}}]
 """
+MORE_SETTINGS = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Values.moreName }}, namespace: {{ .Values.namespace.name }}}
+data: {MORE: "1"}
+"""
+OWN_ENV = '            {{- include "todo-chatbot.env" $backend | nindent 12 }}\n'
+MORE_KEY = "{name: more, key: MORE}"
 BACKEND, FRONTEND = "templates/backend-deployment.yaml", "templates/frontend-deployment.yaml"
 HELPERS, VALIDATION = "templates/_helpers.tpl", "templates/_validation.tpl"
 SCHEMA, VALUES, CHART = "values.schema.json", "values.yaml", "Chart.yaml"
@@ -356,6 +363,11 @@ for name, source in (("chart", "Chart.Version"), ("app", "Chart.AppVersion"), ("
     )
 mutant(
     "DEP-04",
+    "a selector with the release's revision",
+    replace(HELPERS, SELECTOR, f"revision: {{{{ .root.Release.Revision | quote }}}}\n{SELECTOR}"),
+)
+mutant(
+    "DEP-04",
     "a selector with a setting",
     replace(HELPERS, SELECTOR, f"environment: {{{{ .root.Values.config.environment }}}}\n{SELECTOR}"),
 )
@@ -461,6 +473,16 @@ mutant(
     replace(HELPERS, '"ENVIRONMENT" $values.config.environment', '"ENVIRONMENT" "development"'),
 )
 mutant("CFG-09", "immutable", append("templates/configmap.yaml", "immutable: true\n"))
+for immutable_rule, helper, file in (
+    ("CFG-09", "configMapName", "templates/configmap.yaml"),
+    ("SEC-10", "secretName", "templates/secrets.yaml"),
+):
+    mutant(
+        immutable_rule,
+        "immutable under the hash of something else",
+        replace(file, f'name: {{{{ include "todo-chatbot.{helper}" . }}}}', "name: settings-2c26b46b"),
+        append(file, "immutable: true\n"),
+    )
 mutant("CFG-11", "no CORS_ORIGINS", replace(HELPERS, '  "CORS_ORIGINS" $values.config.corsOrigins\n', ""))
 mutant("SEC-03", "another type", replace("templates/secrets.yaml", "type: Opaque", "type: kubernetes.io/basic-auth"))
 mutant("SEC-07", "encoded twice", replace("templates/secrets.yaml", "b64enc $value", "b64enc $value | b64enc"))
@@ -482,6 +504,14 @@ mutant(
         BACKEND, "      initContainers:\n        - name: migrate\n", "      containers:\n        - name: migrate\n"
     ),
     replace(BACKEND, "      containers:\n        - name: backend\n", "        - name: backend\n"),
+)
+mutant(
+    "REL-05",
+    "a name that a value changes and the pods do not follow",
+    append("templates/more.yaml", MORE_SETTINGS),
+    replace(BACKEND, OWN_ENV, f"{OWN_ENV}            - {{name: MORE, valueFrom: {{configMapKeyRef: {MORE_KEY}}}}}\n"),
+    data(VALUES, "moreName", "more"),
+    data(SCHEMA, "properties.moreName", {"type": "string"}),
 )
 mutant(
     "REL-05",

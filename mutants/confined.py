@@ -53,10 +53,10 @@ SHOWS_IN: Mapping[str, str] = {
     "user who is gone as an error of the server": "tokens api users",
     "another user's path is allowed": "tokens users",
     "request without a token acts as the path's user": "tokens users caching",
-    "tokens in memory": "tokens accounts forms journey users two_frontends rotated_secret",
+    "tokens in memory": "tokens accounts second_account forms journey users two_frontends rotated_secret",
     "page that fails on a bad cookie": "tokens caching rotated_secret",
     "page that remembers the last user": (
-        "pages tokens caching users forms journey accounts two_frontends rotated_secret"
+        "pages lists logs tokens caching users forms journey accounts two_frontends rotated_secret"
     ),
     "session cookie that scripts can read": "journey accounts forms",
     "session cookie that other sites send": "accounts journey forms",
@@ -64,7 +64,7 @@ SHOWS_IN: Mapping[str, str] = {
     "password without the spaces around it": "accounts",
     "name in which characters are removed": "accounts",
     "email address changed before it is stored": (
-        "api accounts journey forms users two_frontends second_release rotated_secret"
+        "api accounts second_account journey forms users two_frontends second_release rotated_secret"
     ),
     # Headers.
     "every origin allowed": "cors caching",
@@ -74,8 +74,8 @@ SHOWS_IN: Mapping[str, str] = {
     "pages that a shared cache may keep": "caching forms journey",
     # Users.
     "another user's task is found by its identifier": "users",
-    "every user's tasks in one list": "users api fields texts pages forms journey",
-    "every user's tasks on one page": "users api fields texts pages forms journey",
+    "every user's tasks in one list": "users api lists logs fields texts pages forms journey",
+    "every user's tasks on one page": "users api lists logs fields texts pages forms journey",
     "filter by tag that forgets the owner": "users fields texts",
     "search that forgets the owner": "users fields texts",
     "every user's tasks in the prompt": "users fields chat texts journey",
@@ -89,9 +89,9 @@ SHOWS_IN: Mapping[str, str] = {
         "fields::test_each_field fields::test_task_is fields::test_deleted_tag texts users"
     ),
     "partial update that resets the other fields": "fields::test_each_field texts::test_longest_title api",
-    "update that leaves the tags": "fields::test_each_field api",
+    "update that leaves the tags": "fields::test_each_field api moments",
     "task that can't be opened again": "fields::test_task_is forms journey",
-    "filter of open tasks that shows all": "fields::test_task_is fields::test_deleted_task users",
+    "filter of open tasks that shows all": "fields::test_task_is fields::test_deleted_task lists::test_filters users",
     "deletion of every task of the same title": "fields::test_deleted_task users api forms",
     "deleted task remains stored": "api fields users texts history forms journey",
     "deleted tag remains stored": "api fields users texts",
@@ -103,7 +103,7 @@ SHOWS_IN: Mapping[str, str] = {
     "title cut instead of refused": "texts::test_longest_title api",
     "title of two characters at least": "texts::test_one_character api",
     "search with wildcards": "texts::test_search_takes texts::test_odd_titles fields users",
-    "endpoint with another path": "api tokens users chat texts caching history",
+    "endpoint with another path": "api lists moments tokens users chat texts caching history",
     # Chat.
     "history in memory": "chat history journey texts users",
     "messages known only to the pod of their turn": "chat history journey users texts api fields",
@@ -125,11 +125,11 @@ SHOWS_IN: Mapping[str, str] = {
     "history in which the assistant's answers are the user's": "history chat texts journey",
     # Pages.
     "tasks that only the browser fetches": (
-        "pages users fields texts tokens forms journey second_release two_frontends caching"
+        "pages users lists logs fields texts tokens forms journey second_release two_frontends caching"
     ),
     "title shown as markup": "texts::test_odd_titles pages users fields forms journey",
     "message shown as markup": "texts::test_odd_messages users journey",
-    "page that ignores what is searched for": "texts::test_search_page users fields",
+    "page that ignores what is searched for": "texts::test_search_page lists::test_every users fields",
     "field that is not reachable by keyboard": "journey forms",
     "form that deletes nothing": "forms journey",
     "form that completes and never opens again": "forms journey",
@@ -146,8 +146,25 @@ SHOWS_IN: Mapping[str, str] = {
     "refused passwords in the log": "accounts every_experiment",
     "session that a shared cache may keep": "caching",
     "page that waits less long than a turn takes": "in_flight",
-    "task between two pages": "api::test_every_one",
+    "task between two pages": "lists::test_every",
     "form that turns over what it finds": "plain_forms",
+    # Lists and moments.
+    "state that a search forgets": "lists::test_filters",
+    "state that is asked for after a part is taken": "lists::test_filters fields users",
+    "older page that forgets the search": "lists::test_every_part",
+    "page that ends at fifty messages": "history texts users journey",
+    "conversations in the order of their creation": "lists::test_conversation",
+    "creation that a change moves": "moments::test_change",
+    "change of tags that has no moment": "moments::test_change",
+    "local time given for UTC": "moments::test_moment moments::test_change",
+    "turn that leaves the moment of its conversation": "moments::test_turn lists::test_conversation",
+    # Limits, replacements and identifiers of requests.
+    "replacement that keeps what it is not given": "fields::test_fields_that concurrency",
+    "sign-in that nothing limits": "accounts",
+    "turn without a limit of its own": "chat",
+    "identifier of a page that the backend does not get": "logs::test_page_is",
+    "identifier of a request that is always a new one": "logs::test_identifier logs::test_page_is",
+    "identifier that is not logged": "logs::test_identifier logs::test_page_is",
 }
 """By mutant: the modules of tests in which its fault may show, without `test_`; its own is among them.
 

@@ -196,7 +196,7 @@ MUTANTS = (
     mutant(
         "second account of an email that replaces the first",
         "SCY-10",
-        "behaviour/test_accounts.py::test_second_account_of_an_email_opens_nothing",
+        "behaviour/test_second_account.py::test_second_account_of_an_email_opens_nothing",
         replace(
             FRONTEND_AUTH,
             "    const response = await auth().handler(request);\n",

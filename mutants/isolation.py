@@ -63,6 +63,12 @@ MUTANTS = (
         replace(HELPERS, PORT, PORT + '    {{- if eq .component "frontend" }}\n    hostPort: 18080\n    {{- end }}\n'),
     ),
     mutant(
+        "debugger of the frontend open",
+        "SCY-11",
+        f"{ISOLATION}::test_pod_listens_on_declared_ports_only",
+        replace("dockerfiles/frontend.Dockerfile", 'CMD ["node", ', 'CMD ["node", "--inspect=0.0.0.0:9229", '),
+    ),
+    mutant(
         "folder of the node instead of an emptyDir",
         "PER-07",
         f"{REPLACED}::test_files_of_a_pod_are_gone_with_it",

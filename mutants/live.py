@@ -33,7 +33,18 @@ from acceptance.core.rules import ROOT
 from acceptance.core.shard import parse_shard
 from acceptance.kube.helm import find_helm
 from acceptance.provision import lifecycle
-from mutants import applications, databases, deployments, frontends, isolation, moments, options, users_data
+from mutants import (
+    applications,
+    databases,
+    deployments,
+    frontends,
+    isolation,
+    lists,
+    moments,
+    options,
+    serving,
+    users_data,
+)
 from mutants.applying import problems
 from mutants.copies import COPIED, mutated
 from mutants.mutant import Mutant
@@ -49,6 +60,8 @@ MUTANTS = (
     *users_data.MUTANTS,
     *frontends.MUTANTS,
     *moments.MUTANTS,
+    *serving.MUTANTS,
+    *lists.MUTANTS,
 )
 SUITE = ("acceptance", "support", "conftest.py", "tests/behaviour/conftest.py")
 """The code of every test of a release, besides the test's module."""

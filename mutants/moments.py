@@ -44,6 +44,8 @@ MUTANTS = (
                 "            setattr(task, field, getattr(change, field))\n"
                 '        if "tags" in change.model_fields_set:\n'
                 "            task.tags = await tags.named(session, owner, change.tags)\n"
+                "            # They are rows of another table, so that of the task would keep its time of change.\n"
+                "            task.updated_at = func.now()\n"
             ),
             (
                 "    # Read before the row is locked, so that it is locked only while it is written.\n"
@@ -54,6 +56,7 @@ MUTANTS = (
                 "        task.title, task.description, task.completed = after.title, "
                 "after.description, after.completed\n"
                 "        task.tags = await tags.named(session, owner, after.tags)\n"
+                "        task.updated_at = func.now()\n"
             ),
         ),
     ),
@@ -253,7 +256,7 @@ MUTANTS = (
     mutant(
         "task between two pages",
         "PER-01",
-        "behaviour/test_api.py::test_every_one_of_many_tasks_is_listed_and_found",
+        "behaviour/test_lists.py::test_every_one_of_many_tasks_is_listed_and_found",
         replace(
             TASKS_PAGE,
             "  const query = { limit: String(PAGE), offset: String(offset), ...shown };\n",
@@ -393,7 +396,7 @@ MUTANTS = (
     mutant(
         "moments without an offset from UTC",
         "PER-09",
-        "behaviour/test_fields.py::test_moments_have_an_offset_from_utc",
+        "behaviour/test_moments.py::test_moments_have_an_offset_from_utc",
         replace(
             TASKS,
             "        created_at=task.created_at,\n        updated_at=task.updated_at,\n",
@@ -406,7 +409,7 @@ MUTANTS = (
     mutant(
         "tracebacks between lines of JSON",
         "PER-06",
-        "behaviour/test_logs.py::test_an_error_is_logged_as_json_too",
+        "behaviour/test_logs.py::test_error_is_logged_as_json_and_without_the_users_text",
         replace(
             LOGS,
             (

@@ -361,6 +361,19 @@ def _origins(objects: Objects) -> None:
         item["data"]["CORS_ORIGINS"] = "http://localhost:3000, https://todo.example.com, http://[::1]:3000"
 
 
+@variant("selectors with an expression")
+def _expressions(objects: Objects) -> None:
+    for item in deployments(objects):
+        component = item["spec"]["selector"]["matchLabels"].pop("component")
+        item["spec"]["selector"]["matchExpressions"] = [{"key": "component", "operator": "In", "values": [component]}]
+
+
+@variant("immutable settings whose names end in a hash of them", config="config-9f86d081", secrets="secrets-2c26b46b")
+def _immutable(objects: Objects) -> None:
+    for item in (*one(objects, "ConfigMap"), *one(objects, "Secret")):
+        item["immutable"] = True
+
+
 @variant("images by digest")
 def _by_digest(objects: Objects) -> None:
     for body in containers(objects):

@@ -47,7 +47,78 @@ def in_release_namespace(chart: Path) -> None:
         template.write_text(text.replace(".Values.namespace.name", named), encoding="utf-8")
 
 
+FEATURES = """{{- if .Values.agent.enabled }}
+apiVersion: v1
+kind: Service
+metadata: {name: todo-agent, namespace: {{ .Values.namespace.name }}}
+spec: {selector: {component: backend, app: todo-chatbot}, ports: [{port: 8080, targetPort: http}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: agent, namespace: {{ .Values.namespace.name }}}
+data: {AGENT_URL: "http://todo-agent:8080"}
+{{- end }}
+{{- if .Values.route.enabled }}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: todo, namespace: {{ .Values.namespace.name }}}
+spec:
+  {{- with .Values.route.className }}
+  ingressClassName: {{ . }}
+  {{- end }}
+  defaultBackend: {service: {name: todo-frontend-service, port: {number: {{ .Values.frontend.service.port }}}}}
+{{- end }}
+{{- if eq .Values.source "external" }}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: more, namespace: {{ .Values.namespace.name }}}
+spec: {target: {name: {{ .Values.sourceName }}}}
+{{- else if eq .Values.source "values" }}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: {{ .Values.sourceName }}, namespace: {{ .Values.namespace.name }}}
+{{- end }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: {{ .Values.namespace.name }}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: once, image: "once:1", envFrom: [{secretRef: {name: {{ .Values.sourceName }}}}]}]
+{{- range .Values.extraObjects }}
+---
+{{ tpl (toYaml .) $ }}
+{{- end }}
+"""
+FEATURE_VALUES = """agent: {enabled: true}
+route: {enabled: false, className: ""}
+source: values
+sourceName: more
+extraObjects: []
+commonLabels: {}
+"""
+WITH_LABELS = (
+    '{{- define "todo-chatbot.podLabels" -}}\n{{- with .root.Values.commonLabels }}{{ toYaml . }}\n{{ end -}}\n'
+)
 VARIANTS = (
+    ChartVariant(
+        "features, modes and objects of users",
+        ("REL-05", "DEP-03", "DEP-04", "CHT-09", "CHT-10", "CHT-12", "CHT-19", "SCY-06"),
+        (
+            append("templates/features.yaml", FEATURES),
+            append(VALUES, FEATURE_VALUES),
+            replace(HELPERS, '{{- define "todo-chatbot.podLabels" -}}\n', WITH_LABELS),
+            *(data(SCHEMA, f"properties.{each}", {}) for each in ("extraObjects", "commonLabels", "sourceName")),
+            data(SCHEMA, "properties.source", {"enum": ["values", "existing", "external"]}),
+            *(data(SCHEMA, f"properties.{each}", {"type": "object"}) for each in ("agent", "route")),
+        ),
+        strict=False,
+    ),
     ChartVariant(
         "a Service's port that follows the container's",
         ("SVC-05", "POD-16", "REL-05"),
@@ -131,5 +202,10 @@ VARIANTS = (
         "settings that are templates",
         ("CFG-07",),
         (replace("templates/configmap.yaml", "{{ quote $value }}", "{{ tpl (toString $value) $ | quote }}"),),
+    ),
+    ChartVariant(
+        "images that ship by digest",
+        ("IMG-02", "IMG-03"),
+        tuple(data(VALUES, f"{name}.image.digest", f"sha256:{'7f8c9d0a' * 8}") for name in ("backend", "frontend")),
     ),
 )

@@ -65,6 +65,13 @@ def _by_variable(objects: Objects) -> None:
         body["env"] = [*body["env"], {"name": "MODE", "value": "smoke-test"}]
 
 
+@variant("a migration whose failure ends the command")
+def _migrations(objects: Objects) -> None:
+    for spec in specs(deployments(objects)):
+        for body in spec.get("initContainers") or []:
+            body["command"] = ["sh", "-c", "set -e; alembic upgrade head 2>&1; alembic current || true"]
+
+
 @variant("settings that libraries read")
 def _of_libraries(objects: Objects) -> None:
     more = {"PYTHONHASHSEED": "0", "WEB_CONCURRENCY": "1", "API_VERSION": "1", "UVICORN_LOG_LEVEL": "info"}
@@ -117,3 +124,39 @@ def _patient(objects: Objects) -> None:
     for body in containers(deployments(objects), init=False):
         body["readinessProbe"] |= {"periodSeconds": 5, "timeoutSeconds": 10, "failureThreshold": 2}
         body["livenessProbe"] |= {"periodSeconds": 10, "timeoutSeconds": 15, "failureThreshold": 4}
+
+
+@variant("a proxy beside the frontend that passes requests on")
+def _proxy(objects: Objects) -> None:
+    conf = "server { listen 8080; location / { proxy_pass http://localhost:3000; } }"
+    for item in deployments(objects):
+        if item["metadata"]["name"] == "todo-frontend":
+            spec = item["spec"]["template"]["spec"]
+            own = spec["containers"][0]
+            extra = {key: own[key] for key in ("resources", "securityContext") if key in own}
+            proxy = {"name": "proxy", "image": "nginx:1", "ports": [{"name": "proxy", "containerPort": 8080}], **extra}
+            spec["containers"].append({**proxy, "args": ["-g", conf]})
+    for item in one(objects, "Service"):
+        if item["metadata"]["name"] == "todo-frontend-service":
+            item["spec"]["ports"][0]["targetPort"] = "proxy"
+
+
+@variant("files of a ConfigMap and a Secret in one volume, and a spread of the own pods")
+def _projected(objects: Objects) -> None:
+    items = [{"key": "DATABASE_URL", "path": "url"}]
+    sources = [
+        {"configMap": {"name": "todo-chatbot-config"}},
+        {"secret": {"name": "todo-chatbot-secrets", "items": items}},
+    ]
+    for item in deployments(objects):
+        spec = item["spec"]["template"]["spec"]
+        spec["volumes"] = [*(spec.get("volumes") or []), {"name": "files", "projected": {"sources": sources}}]
+        constraint = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+        labels = {"matchLabels": item["spec"]["selector"]["matchLabels"]}
+        spec["topologySpreadConstraints"] = [{**constraint, "labelSelector": labels}]
+
+
+@variant("templates of other programs, and of Helm within a file")
+def _templates(objects: Objects) -> None:
+    for item in one(objects, "ConfigMap"):
+        item["data"] |= {"ALERT": "{{ $labels.pod }} is {{ .Value }}", "chart.tpl": "a:\n  {{ .Values.a }}\n"}

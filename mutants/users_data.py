@@ -252,6 +252,12 @@ MUTANTS = (
         ),
     ),
     mutant(
+        "each message of the history twice",
+        "STA-03",
+        HISTORY,
+        replace(CHAT, "    return list(newest)[::-1]", "    return [each for each in newest for _ in (1, 2)][::-1]"),
+    ),
+    mutant(
         "history in which the assistant's answers are the user's",
         "STA-03",
         HISTORY,

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import api_validator, binaries, browser, engine, images
+from toolchain import api_validator, binaries, browser, engine, helm_server, images
 from toolchain.console import ToolchainError, log
 from toolchain.engine import Engine
 
@@ -74,11 +74,14 @@ def gather(docker: Engine, *, may_build: bool) -> Toolchain:
             return binaries.ensure(name, with_kubernetes=node == images.NODE.local_reference)
         return binaries.require(name)
 
+    helm = tool("helm")
+    if may_build:
+        helm_server.prepare(helm)
     return Toolchain(
         engine=docker,
         kind=tool("kind"),
         kubectl=tool("kubectl"),
-        helm=tool("helm"),
+        helm=helm,
         node_image=node,
         metrics_server_image=metrics_server,
         debian_image=debian,

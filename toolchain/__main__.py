@@ -9,8 +9,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import traceback
 
-from toolchain import binaries, engine, ensure
+from toolchain import binaries, engine, ensure, helm_server
 from toolchain.console import ToolchainError, log
 
 FAILED = 2
@@ -19,7 +20,7 @@ FAILED = 2
 def main(arguments: list[str]) -> int:
     """Prepare the toolchain, run the command if there is one, and return the exit code."""
     if arguments == ["helm"]:
-        binaries.ensure("helm", with_kubernetes=False)
+        helm_server.prepare(binaries.ensure("helm", with_kubernetes=False))
         return 0
     if arguments and arguments[0] != "run":
         log("usage", "python -m toolchain [helm | run COMMAND [ARGUMENT …]]")
@@ -45,12 +46,18 @@ def run_command(command: list[str]) -> int:
     return code if code >= 0 else FAILED
 
 
-if __name__ == "__main__":
+def exit_code(arguments: list[str]) -> int:
+    """Return the exit code of `main`, or 2 after an error of this program, which is printed."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        return main(arguments)
     except (ToolchainError, OSError) as error:
         log("error", str(error))
-        sys.exit(FAILED)
     except KeyboardInterrupt:
         log("error", "interrupted")
-        sys.exit(FAILED)
+    except Exception:  # noqa: BLE001 - Python's own exit code, 1, would mean a rejected release
+        log("error", traceback.format_exc().rstrip())
+    return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(sys.argv[1:]))

@@ -32,6 +32,11 @@ class CommandError(ToolchainError):
         hint = "free some disk space: " if DISK_FULL in (stdout + stderr).lower() else ""
         super().__init__(f"{hint}`{' '.join(command[:4])} …` exited with {code}: {tail}")
 
+    @classmethod
+    def of_killed(cls, command: Sequence[str], seconds: float) -> CommandError:
+        """Return the error of a command that was killed after some seconds."""
+        return cls(command, -signal.SIGKILL, "", f"killed after {seconds:g} s")
+
     @property
     def summary(self) -> str:
         """The last line of the command's output, without the prefix `error:`."""
@@ -107,7 +112,7 @@ def run(
     except OSError as error:
         raise CommandError(command, 127, "", f"{error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise CommandError(command, -signal.SIGKILL, "", f"killed after {seconds:g} s") from error
+        raise CommandError.of_killed(command, seconds or 0) from error
     if completed.returncode:
         raise CommandError(command, completed.returncode, completed.stdout, completed.stderr)
     return completed.stdout

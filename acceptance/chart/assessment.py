@@ -17,16 +17,19 @@ from acceptance.chart import bounds, long_names, unused
 from acceptance.chart.as_written import unquoted_texts
 from acceptance.chart.bounds import Case
 from acceptance.chart.checksums import constant_checksums
+from acceptance.chart.extra_objects import lost_objects
 from acceptance.chart.generated_values import SOUND, GeneratedValues
 from acceptance.chart.given import cases as cases_given
 from acceptance.chart.given import check_given
 from acceptance.chart.renderer import Renderer
+from acceptance.chart.sections import crossed_sections, pull_secrets_of_some
+from acceptance.chart.switched_off import dangling_references
 from acceptance.chart.two_releases import shared_selectors
 from acceptance.chart.upgrades import upgrade_findings
-from acceptance.chart.value_changes import missing_sections, unnoticed_changes
+from acceptance.chart.value_changes import mere_switches, missing_sections, refused_changes, unnoticed_changes
 from acceptance.chart.variations import Varied, variations
 from acceptance.checks import Check
-from acceptance.checks.finding import Finding, Untested, Waived
+from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.places import with_places
 from acceptance.checks.renderings import Subject, check_all
 from acceptance.checks.snapshot import Snapshot
@@ -211,8 +214,15 @@ def _values() -> Iterator[Assertion]:
         (("CFG-10",), "changed values", partial(unnoticed_changes, kind="ConfigMap")),
         (("CFG-10",), "checksums of files", constant_checksums),
         (("SEC-11",), "changed values", partial(unnoticed_changes, kind="Secret")),
+        (("CFG-09", "SEC-10"), "changed values of immutable objects", refused_changes),
+        (("CHT-19",), "values of one component", crossed_sections),
+        (("CHT-19",), "pull secrets", pull_secrets_of_some),
+        (("CHT-09",), "extra objects", lost_objects),
+        (("CHT-10",), "mere switches", mere_switches),
     ):
         yield Assertion(f"{rules[0]}-{name}", "changes", rules, None, _on_renderer(change))
+    off = _on_defaults(dangling_references)
+    yield Assertion("REL-05-features switched off", "changes", ("REL-05", "DEP-03"), None, off)
 
 
 def _if_rendered(function: Ask) -> Ask:
@@ -239,6 +249,6 @@ def assess(renderer: Renderer) -> Assessment:
     for assertion in assertions():
         try:
             findings += assertion.findings(chart)
-        except (Untested, Waived) as reason:
+        except Untested as reason:
             untested[assertion.id] = str(reason)
     return Assessment(tuple(dict.fromkeys(findings)), untested)

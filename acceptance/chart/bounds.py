@@ -13,7 +13,7 @@ from typing import Any
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.clauses import MAX_BYTES, MAX_VARIABLE_BYTES, unusable_names
 from acceptance.checks.component_view import ComponentView
-from acceptance.checks.finding import Finding, Untested
+from acceptance.checks.finding import Finding, Untested, Waived
 from acceptance.checks.registry import Check
 from acceptance.checks.secret import require_openai
 from acceptance.checks.snapshot import Snapshot
@@ -22,7 +22,7 @@ from acceptance.core.fields import at, format_value, mapping_at
 from acceptance.core.rules import load
 from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.urls import DatabaseUrlForm
-from acceptance.core.values import ROUND_TRIP, merge_values, nested, with_entry
+from acceptance.core.values import ROUND_TRIP, in_shipped_form, merge_values, nested, with_entry
 
 Values = Mapping[str, Any]
 
@@ -57,6 +57,7 @@ def value_path(target: Target, component: str | None, name: str) -> str:
 
     Raises:
         Untested: The target has no path for the value, or no such component.
+        Waived: The value is a credential of an existing Secret.
     """
     if component is not None and component not in target.components:
         raise Untested(f"the target names no {component}")
@@ -64,18 +65,33 @@ def value_path(target: Target, component: str | None, name: str) -> str:
     path = getattr(owner, name, None)
     if path is None and component:
         path = getattr(target.values, name, None)
+    if path is None and component is None and name in CREDENTIALS and target.exists_with(name):
+        raise Waived(
+            f"{getattr(target.secret, name)} is in a Secret that exists before the release, as the target says"
+        )
     if path is None:
-        where = f"components.{component}.values" if component else "values"
+        where = f"components.{component}.values" if component and name in type(owner).model_fields else "values"
         raise Untested(f"the target names no {where}.{name}")
     return str(path)
 
 
-def overrides(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
-    """Return the path under test, and the case's values nested as in the chart."""
+def further_values(target: Target, component: str | None, others: Values | None) -> dict[str, Any]:
+    """Return further values of a case, nested as in the chart.
+
+    A chart whose HPA is always there, or which has none, has no value that switches it off: the case is tried as it is.
+    """
+    named = (others or {}).items()
+    needed = [(name, value) for name, value in named if name not in HPA_OFF or target.values.hpa_enabled]
+    return merge_values({}, *(nested(value_path(target, component, name), value) for name, value in needed))
+
+
+def overrides(case: Case, target: Target, shipped: Values) -> tuple[str, dict[str, Any]]:
+    """Return the path under test, and the case's values nested as in the chart, in the form that it ships."""
     path = value_path(target, case.component, case.path)
-    parts = [nested(value_path(target, case.component, name), value) for name, value in (case.others or {}).items()]
+    further = further_values(target, case.component, case.others)
     credential = case.path in CREDENTIALS and isinstance(case.value, str)
-    return path, merge_values(*parts, nested(path, target.secret.as_given(case.value) if credential else case.value))
+    value = target.secret.as_given(case.value) if credential else in_shipped_form(case.value, at(shipped, path))
+    return path, merge_values(further, nested(path, value))
 
 
 def check_case(
@@ -93,14 +109,14 @@ def check_case(
         A finding if the chart refused an accepted value, rendered a refused one, or did not name its path.
     """
     target = renderer.target
-    path, values = overrides(case, target)
+    path, values = overrides(case, target, renderer.shipped)
     if case.rule == "SEC-06" and case.refused:
         require_openai(target)
     scheme = target.secret.database_scheme
     if case.path == "database_url" and not case.refused and scheme != DatabaseUrlForm.scheme:
         raise Untested(f"the application wants {scheme}, as the target says: what it takes besides is its own matter")
     shipped = at(renderer.shipped, path)
-    if case.path == "debug" and not (case.refused or target.strict) and type(shipped) is not type(case.value):
+    if is_of_another_type(case, target, shipped):
         raise Untested(f"{path} is {format_value(shipped)} in this chart: what it takes besides is its own matter")
     error = renderer.render(merge_values(renderer.required(), values)).error
 
@@ -122,6 +138,12 @@ def check_case(
     if not _names(error, case, path, target):
         return [finding(f"{case.name} refused with the key's path", error)]
     return []
+
+
+def is_of_another_type(case: Case, target: Target, shipped: Any) -> bool:
+    """Whether a case writes `debug` as a text where the chart has a boolean, or the reverse, which it may refuse."""
+    lenient = case.path == "debug" and not (case.refused or target.strict)
+    return lenient and type(shipped) is not type(case.value)
 
 
 def _names(error: str, case: Case, path: str, target: Target) -> bool:

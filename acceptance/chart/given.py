@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from acceptance.chart.bounds import HPA_OFF, NOT_LOCAL, Values, value_path
+from acceptance.chart.bounds import HPA_OFF, NOT_LOCAL, Values, further_values, value_path
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.fields import at, format_value, mapping_at, mappings_at, object_ref
 from acceptance.core.target import CREDENTIALS, Target
-from acceptance.core.values import merge_values, nested
+from acceptance.core.values import in_shipped_form, merge_values, nested
 from acceptance.kube.secrets import decoded
 
 Arrived = tuple[str, str, Any]
@@ -65,11 +65,9 @@ def check_given(given: Given, renderer: Renderer, base: Snapshot) -> list[Findin
     path = value_path(target, given.component, given.path)
     if given.path == "database_url":
         given = replace(given, value=given.value.replace("postgresql", target.secret.database_scheme, 1))
-    if isinstance(at(renderer.shipped, path), list):
-        raise Untested(f"{path} is a list")
-    value = _as_given(given, target)
-    others = [nested(value_path(target, given.component, name), each) for name, each in (given.others or {}).items()]
-    snapshot = renderer.with_values(base, merge_values({}, *others, nested(path, value)))
+    value = in_shipped_form(_as_given(given, target), at(renderer.shipped, path))
+    further = further_values(target, given.component, given.others)
+    snapshot = renderer.with_values(base, merge_values(further, nested(path, value)))
     assert snapshot.chart is not None
     if (error := snapshot.chart.rendering.error) is not None:
         # The message may quote a credential.
@@ -102,6 +100,8 @@ def _difference(given: str, actual: Any) -> str:
         return "without the white space around it"
     if actual.strip() == given:
         return "with white space added"
+    if actual.casefold() == given.casefold():
+        return "in other letters: capitals and lower case are changed"
     if given.startswith(actual):
         return f"cut off after {len(actual)} of {len(given)} characters"
     return f"another value of {len(actual)} characters instead of {len(given)}"
@@ -130,7 +130,11 @@ def _extra(view: ComponentView) -> Arrived:
 
 def _tag(view: ComponentView) -> Arrived:
     container = view.main_container(view.pods[0])
-    return container.object, f"{container.field}.image", container.image.rpartition(":")[2]
+    named, at_sign, _ = container.image.partition("@")
+    last = named.rpartition("/")[2]
+    if at_sign and ":" not in last:
+        raise Untested("the image is named by its digest, so its tag is not used")
+    return container.object, f"{container.field}.image", last.rpartition(":")[2]
 
 
 def _replicas(view: ComponentView) -> Arrived:

@@ -41,4 +41,4 @@ def _archive_digest(archive: Path) -> str:
             members = [(member.name, file.extractfile(member)) for member in file if member.isfile()]
             return digests.of_named((name, content.read()) for name, content in members if content)
     except tarfile.TarError as error:
-        raise OSError(f"{archive} is no packaged chart: {error}") from error
+        raise OSError(f"{archive} is not a packaged chart: {error}") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.chart.files import templates
-from acceptance.chart.proposal.application import describe_application
+from acceptance.chart.proposal.application import describe_application, files_beside
 from acceptance.chart.proposal.completion import REFERENCE, Completion, complete, new_credential
 from acceptance.chart.proposal.defaults import defaults
 from acceptance.chart.proposal.describe import (
@@ -24,6 +24,7 @@ from acceptance.chart.proposal.describe import (
 )
 from acceptance.chart.proposal.draft import Draft, toml
 from acceptance.chart.proposal.effects import HPA, Effect, Names, effects, find
+from acceptance.chart.proposal.handmade import Keys, keys_of_secret
 from acceptance.chart.proposal.missing import note_missing_values
 from acceptance.chart.proposal.roles import Workload, assign, workloads
 from acceptance.chart.proposal.source import ChartSource, InitError, default_release, given_values, open_chart
@@ -86,7 +87,12 @@ def propose(
     with tempfile.TemporaryDirectory(prefix="acceptance-init-") as scratch:
         progress(f"rendering {source.name}")
         completion = complete(source, renderer_of, values, Path(scratch), progress)
-        objects = _propose(draft, source, completion, namespace, progress)
+        project, files = files_beside(source.named, folder)
+
+        def said(secret: str) -> Keys:
+            return keys_of_secret(secret, files, project, lambda path: _relative(path, folder))
+
+        objects = _propose(draft, source, completion, namespace, progress, said)
         progress("looking for Dockerfiles and the backend's routes")
         known = merge_values(defaults(completion.renderer.chart), completion.values)
         describe_application(draft, source.named, folder, objects, known, lambda path: _relative(path, folder))
@@ -100,9 +106,23 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _propose(
-    draft: Draft, source: ChartSource, completion: Completion, namespace: str | None, progress: Progress
+    draft: Draft,
+    source: ChartSource,
+    completion: Completion,
+    namespace: str | None,
+    progress: Progress,
+    said: Callable[[str], Keys],
 ) -> Sequence[Object]:
-    """Complete the draft from the chart's renderings, and return the objects of the last one."""
+    """Complete the draft from the chart's renderings, and return the objects of the last one.
+
+    Args:
+        draft: The draft.
+        source: The chart.
+        completion: The values with which it renders.
+        namespace: The release's namespace, if the user named one.
+        progress: Called with what is being done.
+        said: Returns the keys that the project names of a Secret which the chart does not create.
+    """
     renderer = completion.renderer
     values = _with_credentials(completion)
     rendering = renderer.render(values)
@@ -123,7 +143,7 @@ def _propose(
     values = _with_secret_switch(completion, values, components)
     rendering = renderer.render(values)
     components = assign(workloads(rendering.objects)) or components
-    _describe(draft, components, rendering)
+    _describe(draft, components, rendering, said)
     effects_found = _explore(draft, completion, values, progress)
     _write_paths(draft, effects_found)
     _write_chart_values(draft, completion)
@@ -218,11 +238,13 @@ def _with_secret_switch(
     return values
 
 
-def _describe(draft: Draft, components: Mapping[Any, Workload], rendering: Rendering) -> None:
+def _describe(
+    draft: Draft, components: Mapping[Any, Workload], rendering: Rendering, said: Callable[[str], Keys]
+) -> None:
     """Add what the rendering tells of the components' objects."""
     backend, frontend = components.get("backend"), components.get("frontend")
     describe_config_map(draft, backend, frontend, rendering.objects)
-    describe_secret(draft, backend, frontend, rendering.objects)
+    describe_secret(draft, backend, frontend, rendering.objects, said)
     for role, workload in components.items():
         describe_component(draft, role, workload, rendering.objects)
     if backend is not None:
@@ -269,8 +291,17 @@ def _explore(draft: Draft, completion: Completion, values: Mapping[str, Any], pr
     explorer = Explorer(completion.renderer, switched, names.relevant, progress)
     words = ("replica", "min", "max", "count", "instances", "metric", "cpu", "utilization", "behav", "scal")
     related = [each for each in alternatives if each and any(word in normalized(each[0].path) for word in words)]
-    found += [each for each in _effects(explorer, related, names) if each.name != "hpa_enabled"]
+    then = [each for each in _effects(explorer, related, names) if each.name != "hpa_enabled"]
+    if at(merged, switch):
+        found = _of_hpa_off(found, then)
+    found += then
     return found + _local_cluster(explorer, known, found)
+
+
+def _of_hpa_off(found: list[Effect], off: list[Effect]) -> list[Effect]:
+    """Return the effects without those on replicas, where another value sets them once the HPA is off."""
+    replaced = {(each.component, each.name) for each in off if each.name == "replicas"}
+    return [each for each in found if (each.component, each.name) not in replaced]
 
 
 def _local_cluster(explorer: Explorer, known: Mapping[str, Any], found: list[Effect]) -> list[Effect]:

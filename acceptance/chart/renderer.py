@@ -16,19 +16,23 @@ from typing import Any
 
 import yaml
 
+from acceptance.chart import build_contexts
 from acceptance.chart.files import other_files, schema, templates
 from acceptance.chart.secret_probes import probe_secrets
 from acceptance.chart.sources import of_components
 from acceptance.checks.snapshot import DEFAULTS, ELSEWHERE, ChartState, Dependency, Rendering, Snapshot
 from acceptance.core.fields import Object, at
-from acceptance.core.target import Target
+from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import merge_values, nested
+from acceptance.kube.existing_secrets import existing_secrets
 from acceptance.kube.helm import Helm
 from acceptance.kube.manifests import documents, parse_mapping, read_text_or_empty, shipped
 from acceptance.kube.schema import KUBERNETES_VERSION
 from toolchain.console import CommandError
 
 LIST_WITHOUT_NAME = re.compile(r'\[WARNING\] (\S+): object name does not conform [^"]*"": ')
+MODEL_BASE_URL = "http://model.example.com/v1"
+"""What an existing Secret holds where no model is run."""
 WORKERS = max(2, os.cpu_count() or 2)
 
 
@@ -128,6 +132,11 @@ class Renderer:
         parts = [nested(path, as_given(self.credentials[key])) for key, path in paths.items() if path is not None]
         return merge_values(self.target.chart.values, *parts)
 
+    def existing(self) -> tuple[Object, ...]:
+        """Return the Secrets that exist before the release, with the credentials."""
+        known = {name: self.credentials[getattr(self.target.secret, name)] for name in CREDENTIALS}
+        return existing_secrets(self.target, {"model_base_url": MODEL_BASE_URL, **known})
+
     @cached_property
     def shipped(self) -> dict[str, Any]:
         """The chart's values.yaml; empty if it is missing or not a mapping."""
@@ -186,7 +195,7 @@ class Renderer:
             return ""
         install: list[str | Path] = [
             "install",
-            self.target.chart.release,
+            how.release or self.target.chart.release,
             self.chart,
             "--dry-run=client",
             "--output",
@@ -233,6 +242,7 @@ class Renderer:
                 release_namespace=target.chart.namespace,
                 variant=values_file.name if values_file else DEFAULTS,
                 injected_values=self.credentials,
+                existing=self.existing(),
                 chart=ChartState(
                     metadata=self.metadata,
                     values=merge_values(self.shipped, file_values, values),
@@ -241,6 +251,7 @@ class Renderer:
                     values_files=self._values_files(),
                     dockerfiles=self._dockerfiles(),
                     sources=of_components(target),
+                    build_contexts=build_contexts.of_components(target),
                     rendering=rendering.result(),
                     rerendering=rerendering.result(),
                     without_secrets=incomplete.result() if incomplete else None,

@@ -15,7 +15,7 @@ RULES = {"Service": "SVC-07", **dict.fromkeys(WORKLOADS, "DEP-04")}
 
 
 def shared_selectors(renderer: Renderer) -> list[Finding]:
-    """Return a finding for each object of a second release that selects pods of the first one.
+    """Return a finding for each object of a release that selects pods of a second one, however that one is named.
 
     Two releases share a namespace where their objects have different names: by the release's name, or by the value
     that the target states.
@@ -32,12 +32,12 @@ def shared_selectors(renderer: Renderer) -> list[Finding]:
     beside = [second for second in seconds if second and _names(second).isdisjoint(_names(first))]
     if not beside:
         raise Untested("the objects of every release have the same names, so a namespace can have only one")
-    found = (
-        Finding(rule, owner, "spec.selector", expected, actual, not renderer.target.strict)
-        for second in beside
-        for rule, owner, expected, actual in _matches(first, second)
-    )
-    return list(dict.fromkeys(found))
+    found: dict[tuple[str, str], Finding] = {}
+    for second in beside:
+        for rule, owner, expected, actual in _matches(first, second):
+            finding = Finding(rule, owner, "spec.selector", expected, actual, not renderer.target.strict)
+            found.setdefault((rule, owner), finding)
+    return list(found.values())
 
 
 def _names(objects: Sequence[Object]) -> set[tuple[str, str]]:

@@ -21,7 +21,7 @@ from acceptance.checks.snapshot import ELSEWHERE
 from acceptance.checks.values_schema import resolve
 from acceptance.core.fields import at, list_at, mapping_at
 from acceptance.core.values import leaves, merge_values, nested, set_paths
-from acceptance.kube.manifests import read_text_or_empty
+from acceptance.kube.manifests import parse_mapping, read_text_or_empty
 
 API_VERSION = re.compile(r"APIVersions\.Has\s+[\"`]([\w./-]+)[\"`]")
 ENTRY = {"name": "acceptance", "key": "acceptance", "host": "acceptance.example.com", "value": "1"}
@@ -103,7 +103,7 @@ def _truthy(value: object) -> Any:
 def unused_values(renderer: Renderer) -> list[Finding]:
     """Return a finding for each key of values.yaml that can be changed without any effect.
 
-    A key without an accepted change is not judged.
+    So is each key of a shipped values file that values.yaml lacks. A key without an accepted change is not judged.
     """
     required, paths = renderer.required(), renderer.target.values
     ways: list[Way] = [(required, USUAL)]
@@ -111,10 +111,34 @@ def unused_values(renderer: Renderer) -> list[Finding]:
     if paths.hpa_enabled:
         ways.append((merge_values(required, nested(paths.hpa_enabled, False)), USUAL))
     ways += [(required, WITH_NOTES), *_shipped_ways(renderer)]
+    found = _unused(renderer, list(leaves(renderer.shipped)), ways)
+    for path in renderer.target.chart.values_files:
+        file = renderer.target.root / path
+        written = leaves(parse_mapping(read_text_or_empty(file)))
+        unknown = [(keys, value) for keys, value in written if value is not None and not _is_known(renderer, keys)]
+        own: list[Way] = [(required, How(files=(file,))), (required, How(files=(file,), notes=True))]
+        found += [f"{each}, which {path.name} sets" for each in _unused(renderer, unknown, own)]
+    return [_finding(renderer, "CHT-10", path, "a key that changes the release") for path in found]
+
+
+def _is_known(renderer: Renderer, keys: tuple[str, ...]) -> bool:
+    """Whether values.yaml has a key, or a mapping without entries around it."""
+    inside: Any = renderer.shipped
+    for key in keys:
+        if not isinstance(inside, Mapping) or not inside:
+            return True
+        if key not in inside:
+            return False
+        inside = inside[key]
+    return True
+
+
+def _unused(renderer: Renderer, found: list[tuple[tuple[str, ...], Any]], ways: list[Way]) -> list[str]:
+    """Return the keys without an effect, of mappings in which nothing is used the topmost."""
 
     def is_unused(keys: tuple[str, ...], value: Any) -> bool:
         path = ".".join(keys)
-        if path == paths.local_cluster:
+        if path == renderer.target.values.local_cluster:
             return False  # only changes which replica counts are refused: DEP-03's bounds cover it
         others, switched = alternatives(renderer, keys, value), list(_with_switches(renderer, keys))
         if _has_effect(renderer, path, others, [*ways, *switched]) is not False:
@@ -124,15 +148,11 @@ def unused_values(renderer: Renderer) -> list[Finding]:
         copies = with_branches_on(renderer, keys[-1])
         return not any(_has_effect(other, path, others, [ways[0], *switched]) for other in copies)
 
-    found = list(leaves(renderer.shipped))
     with ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(lambda leaf: is_unused(*leaf), found)
         unused = {keys for (keys, _), result in zip(found, results, strict=True) if result}
-    every = [keys for keys, _ in found]
-    return [
-        _finding(renderer, "CHT-10", path, "a key that changes the release")
-        for path in dict.fromkeys(_group(keys, unused, every) for keys in every if keys in unused)
-    ]
+    every = [keys for keys, _ in (*leaves(renderer.shipped), *found)]
+    return list(dict.fromkeys(_group(keys, unused, every) for keys in every if keys in unused))
 
 
 def _has_effect(renderer: Renderer, path: str, others: list[Any], ways: list[Way]) -> bool | None:

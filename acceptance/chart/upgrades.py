@@ -6,14 +6,12 @@ The API server's own code says what it refuses to change.
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from acceptance.chart.reachable import edited
 from acceptance.chart.renderer import Renderer
 from acceptance.chart.value_changes import changed_values
 from acceptance.checks.api_server import by_names
@@ -29,6 +27,7 @@ from toolchain.console import ToolchainError
 NEXT = "9.8.7"
 NAMING = re.compile(r"name|label|partof|component", re.I)
 """The last part of the path of a value that names or labels objects."""
+REVISION = re.compile(r"(?:\$[\w.]*|(?:\.\w+)*)\.Release\.Revision\b")
 LASTING = ("Namespace", "Deployment", "StatefulSet", "DaemonSet", "Service", "PersistentVolumeClaim")
 """Kinds whose objects an upgrade must not replace by others of another name."""
 Key = tuple[str, str, str]
@@ -59,20 +58,32 @@ def upgrade_findings(renderer: Renderer) -> list[Finding]:
 def _changed(renderer: Renderer) -> Iterator[tuple[str, tuple[Object, ...]]]:
     """Yield each change, and the objects rendered with it."""
     for field in ("version", "appVersion"):
-        with tempfile.TemporaryDirectory(prefix="upgrade-") as folder:
-            copy = Path(folder) / renderer.chart.name
-            shutil.copytree(renderer.chart, copy)
-            metadata = {**renderer.metadata, field: NEXT}
-            (copy / "Chart.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
-            rendering = renderer.of_chart(copy).render(renderer.required())
+        with edited(renderer, {"Chart.yaml": yaml.safe_dump({**renderer.metadata, field: NEXT})}) as other:
+            rendering = other.render(renderer.required())
         if rendering.error is None:
             yield f"Chart.yaml {field}", rendering.objects
+    yield from _revised(renderer)
     paths = [each.values.image_tag for each in renderer.target.components.values() if each.values.image_tag]
     if paths:
         tagged = merge_values(renderer.required(), *(nested(path, NEXT) for path in paths))
         rendering = renderer.render(tagged)
         if rendering.error is None:
             yield f"values {' and '.join(paths)}", rendering.objects
+
+
+def _revised(renderer: Renderer) -> Iterator[tuple[str, tuple[Object, ...]]]:
+    """Yield the objects of the release's next revision, if a template uses the revision: Helm renders 1 by itself."""
+    using = {
+        path: text
+        for path, text in renderer.templates.items()
+        if REVISION.search(text) and (renderer.chart / path).is_file()  # not of a subchart's archive
+    }
+    if not using:
+        return
+    with edited(renderer, {path: REVISION.sub("2", text) for path, text in using.items()}) as other:
+        rendering = other.render(renderer.required())
+    if rendering.error is None:
+        yield "the release's revision", rendering.objects
 
 
 def _objects(objects: Iterable[Object]) -> dict[Key, Object]:
@@ -102,12 +113,12 @@ def _replaced(before: Iterable[Object], after: Iterable[Object], change: str, *,
 def _reselected(before: Iterable[Object], renderer: Renderer, *, advice: bool) -> Iterator[Finding]:
     """Yield a finding for each selector that a setting changes: the API server refuses every later change of it.
 
-    Names and labels are no settings: whoever changes them means other objects.
+    Names and labels are no settings: whoever changes them means other objects; but further labels may be added.
     """
     old = {key: item for key, item in _objects(before).items() if key[0] in WORKLOADS}
     found = set()
     for path, _, after in changed_values(renderer):
-        if NAMING.search(path.rpartition(".")[2]):
+        if NAMING.search(path.rpartition(".")[2]) and at(renderer.shipped, path) != {}:
             continue
         for key, item in _objects(after.objects).items():
             if key in old and key not in found:

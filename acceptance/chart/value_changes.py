@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
@@ -10,13 +11,15 @@ from typing import Any
 from acceptance.chart.renderer import WORKERS, Renderer, new_credentials
 from acceptance.chart.unused import alternatives
 from acceptance.chart.variations import CERTIFICATE, TEMPLATE_ERROR
+from acceptance.checks.clauses import has_hash
 from acceptance.checks.finding import Finding
 from acceptance.checks.snapshot import Rendering
-from acceptance.core.fields import Object, at, mapping_at, mappings_at, text_at
+from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.core.values import leaves, merge_values, nested
 from acceptance.kube.pod_templates import WORKLOADS, Pod, environment, pod_of
 
 RULES = {"ConfigMap": "CFG-10", "Secret": "SEC-11"}
+IMMUTABLE = {"ConfigMap": "CFG-09", "Secret": "SEC-10"}
 FILES_READ_AT_START = ("NODE_EXTRA_CA_CERTS",)
 """Variables that name a file which the process reads once, when it starts; Node.js's documentation says so of this."""
 Keys = dict[tuple[str, str], dict[str, Any]]
@@ -37,6 +40,51 @@ def unnoticed_changes(renderer: Renderer, kind: str) -> list[Finding]:
             finding = Finding(RULES[kind], workload, "spec.template", expected, actual, not renderer.target.strict)
             found.setdefault((workload, reference), finding)
     return list(found.values())
+
+
+def refused_changes(renderer: Renderer) -> list[Finding]:
+    """Return a finding for each immutable object that keeps its name, so that a changed value is refused.
+
+    One with the target's name is CFG-09's and SEC-10's finding whatever changes.
+    """
+    stated = {renderer.target.config_map.name, renderer.target.secret.name}
+    found: dict[str, Finding] = {}
+    for path, before, after in changed_values(renderer):
+        old = _immutable(before)
+        for key, item in _immutable(after).items():
+            if key not in old or old[key] == item or (name_of(item) in stated and not has_hash(name_of(item))):
+                continue
+            rule = IMMUTABLE[text_at(item, "kind")]
+            expected = f"false or absent, as the name stays the same when {path} changes: the API server refuses that"
+            found.setdefault(object_ref(item), Finding(rule, object_ref(item), "immutable", expected, "true"))
+    return list(found.values())
+
+
+def _immutable(rendering: Rendering) -> dict[tuple[str, str], Object]:
+    """Return the immutable ConfigMaps and Secrets by reference and namespace, reduced to what can't be changed."""
+    return {
+        (object_ref(item), text_at(item, "metadata.namespace")): {
+            "kind": item["kind"],
+            "metadata": {"name": name_of(item)},
+            **{part: mapping_at(item, part) for part in ("data", "stringData", "binaryData")},
+        }
+        for item in rendering.objects
+        if text_at(item, "kind") in IMMUTABLE and at(item, "immutable") is True
+    }
+
+
+def mere_switches(renderer: Renderer) -> list[Finding]:
+    """Return a finding for each text that ships empty of which only whether it is set has an effect, not the text."""
+    found = []
+    set_first = {}
+    for path, before, after in changed_values(renderer):
+        changed = before.objects != after.objects
+        if path not in set_first:
+            set_first[path] = changed
+        elif set_first[path] and not changed:
+            expected, actual = "a text that arrives somewhere", "no effect but that something is set"
+            found.append(Finding("CHT-10", "chart", path, expected, actual, advice=not renderer.target.strict))
+    return found
 
 
 def changed_values(renderer: Renderer) -> list[tuple[str, Rendering, Rendering]]:
@@ -72,7 +120,7 @@ def _changes(renderer: Renderer) -> list[tuple[str, list[Any]]]:
 
 def _accepted(renderer: Renderer, path: str, values: list[Any]) -> list[Rendering]:
     """The chart with the first value that it accepts; where the shipped one is an empty text, with the first two."""
-    wanted = 2 if at(renderer.shipped, path) == "" else 1
+    wanted = 2 if at(renderer.shipped, path) in ("", None) else 1
     renderings = (renderer.render(merge_values(renderer.required(), nested(path, value))) for value in values)
     return list(islice((each for each in renderings if each.error is None), wanted))
 
@@ -170,5 +218,12 @@ def missing_sections(renderer: Renderer) -> list[Finding]:
     if not failed:
         return []
     expected = "rendered, or refused in words that name it, when an older release's values lack it"
-    first = next(iter(failed.values()))
-    return [Finding("CHT-18", "values", ", ".join(failed), expected, first, not renderer.target.strict)]
+    first, *others = failed
+    actual = failed[first] + "".join(f"; without {section}: {_cause(failed[section])}" for section in others)
+    return [Finding("CHT-18", "values", ", ".join(failed), expected, actual, not renderer.target.strict)]
+
+
+def _cause(error: str) -> str:
+    """Return where a template fails, and why, of Helm's whole message."""
+    where = re.search(r"[\w.-]+/templates/[\w./-]+:\d+", error)
+    return f"{where.group() if where else ''} {error.rpartition('>: ')[2]}".strip()

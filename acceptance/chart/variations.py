@@ -21,6 +21,7 @@ from acceptance.chart.unused import API_VERSION
 from acceptance.checks.config_map import ENVIRONMENTS
 from acceptance.checks.finding import Untested
 from acceptance.checks.renderings import Subject
+from acceptance.checks.service_addresses import WORD
 from acceptance.checks.snapshot import ELSEWHERE, Snapshot, is_custom
 from acceptance.core.fields import at, mapping_at, name_of, object_ref, text_at
 from acceptance.core.target import Component, ComponentName, Target
@@ -37,13 +38,18 @@ FILE_RULES = tuple(f"CHT-{number:02}" for number in (*range(1, 9), 10, 15))
 HPA_RULES = tuple(f"HPA-{number:02}" for number in range(1, 13))
 NAME_RULES = ("DEP-01", "DEP-05", "SVC-01", "CFG-01", "SEC-01", "HPA-01")
 RELATION_RULES = ("CHT-09", "DEP-04", "HPA-03", "REL-05", "REL-07", "SVC-07", "SVC-11")
-FEATURE_RULES = (*RELATION_RULES, "HPA-13", "REL-06")
+FEATURE_RULES = (*RELATION_RULES, "HPA-13", "POD-23", "REL-06", "SCY-01", "SCY-02", "SCY-03", "SCY-06")
+POD_FIELDS = {
+    *("privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "runAsNonRoot", "hostNetwork", "hostPID"),
+    *("hostIPC", "hostUsers", "shareProcessNamespace", "automountServiceAccountToken", "enableServiceLinks"),
+}
+"""Fields of a pod or container that a value may have as they are: no features that are switched on."""
 EXPOSURE_RULES = ("CHT-09", "REL-05", "SCY-05", "SCY-06")
 OVERRIDES = ("nameOverride", "fullnameOverride")
 """Values that most charts have beside each other, of which a target states one."""
 EXISTING = re.compile(r"(?i)existing\w*?(secret|config_?map)(?!.*keys?$)")
 """The key of a value that names an object which the chart then does not make, but not of one that names a key of it."""
-NAMESPACE_RULES = ("POD-02", "DEP-02", "SVC-02", "CFG-02", "SEC-02", "HPA-02")
+NAMESPACE_RULES = ("POD-02", "DEP-02", "SVC-02", "CFG-02", "SEC-02", "HPA-02", "CHT-16")
 OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
 OTHER_RELEASE_NAMESPACE = "another release namespace"
 LONGEST = f"acceptance-{'x' * 42}"
@@ -114,7 +120,7 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
         return Varied(variation, replace(snapshot, release_namespace=namespace, advisory=advisory))
 
     target = renderer.target
-    every = [*_fixed(target), *_components(renderer), *_optional(renderer), *_versions(target), *_accepted(target)]
+    every = [*_fixed(target), *_components(renderer), *_optional(renderer), *_versions(target), *_accepted(renderer)]
     every += [*_named(renderer), *_apis(base, target), *_switches(renderer)]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(render, every))
@@ -161,7 +167,7 @@ def _renamed(varied: Varied) -> Target | None:
     names = [
         *(name for each in target.components.values() for name in (each.deployment, each.service)),
         target.config_map.name,
-        target.secret.name,
+        *([] if target.secret_exists else [target.secret.name]),
         *([target.autoscaler.name] if target.autoscaler else []),
     ]
     prefix = _prefix(names)
@@ -203,7 +209,9 @@ def _renamed(varied: Varied) -> Target | None:
         update={
             "components": components,
             "config_map": target.config_map.model_copy(update={"name": mapped(target.config_map.name)}),
-            "secret": target.secret.model_copy(update={"name": mapped(target.secret.name)}),
+            "secret": target.secret
+            if target.secret_exists
+            else target.secret.model_copy(update={"name": mapped(target.secret.name)}),
             "autoscaler": scaler.model_copy(update={"name": mapped(scaler.name)}) if scaler else None,
         }
     )
@@ -223,11 +231,12 @@ def _fixed(target: Target) -> Iterator[Variation]:
     if paths.namespace:
         chart = target.chart.model_copy(update={"namespace": NAMESPACE})
         elsewhere = target.model_copy(update={"chart": chart})
-        values, how = nested(paths.namespace, NAMESPACE), How(namespace=NAMESPACE)
+        values, how = nested(paths.namespace, NAMESPACE), How(namespace=NAMESPACE, notes=True)
         yield Variation(f"{paths.namespace} {NAMESPACE}", values, elsewhere, how, advisory=True)
     if paths.name_override:
         without = () if target.strict else NAME_RULES
-        yield Variation(OTHER_NAME, nested(paths.name_override, NAME), target, without=without, advisory=True)
+        named = nested(paths.name_override, NAME)
+        yield Variation(OTHER_NAME, named, target, WITH_NOTES, without=without, advisory=True)
     if paths.environment:
         for environment in ENVIRONMENTS:
             yield Variation(f"{paths.environment} {environment}", nested(paths.environment, environment), target)
@@ -239,7 +248,7 @@ def _fixed(target: Target) -> Iterator[Variation]:
     yield Variation(OTHER_RELEASE_NAMESPACE, {}, target, elsewhere_released, only=NAMESPACE_RULES)
     yield Variation("an upgrade", {}, target, How(upgrade=True))
     # Two releases beside each other are no promise of the specification: what breaks is advice.
-    yield Variation(OTHER_RELEASE, {}, target, How(release=NAME), without=NAME_RULES, advisory=True)
+    yield Variation(OTHER_RELEASE, {}, target, How(release=NAME, notes=True), without=NAME_RULES, advisory=True)
     yield Variation("the longest release name", {}, target, How(release=LONGEST), only=("CHT-09",), advisory=True)
 
 
@@ -327,8 +336,10 @@ def _switches(renderer: Renderer) -> Iterator[Variation]:
     known = {target.values.debug, target.values.namespace_create, target.values.local_cluster}
     for keys, value in leaves(renderer.shipped):
         path = ".".join(keys)
-        if value is False and path not in known:
-            yield Variation(f"{path} true", nested(path, True), target, only=FEATURE_RULES, advisory=True, adds=True)
+        if value is False and path not in known and keys[-1] not in POD_FIELDS:
+            asked = {word.lower() for key in keys for word in WORD.findall(key)} & {"api", "backend"}
+            only = [rule for rule in FEATURE_RULES if rule != "SCY-06" or not asked]  # a route to the backend, by name
+            yield Variation(f"{path} true", nested(path, True), target, only=only, advisory=True, adds=True)
 
 
 def _apis(base: Snapshot, target: Target) -> Iterator[Variation]:
@@ -346,14 +357,17 @@ def _versions(target: Target) -> Iterator[Variation]:
         yield Variation(f"Kubernetes {major}.{older}", {}, target, How(kube_version=f"{major}.{older}.0"))
 
 
-def _accepted(target: Target) -> Iterator[Variation]:
-    """Yield the bounds' accepted cases, but those whose values the target states."""
+def _accepted(renderer: Renderer) -> Iterator[Variation]:
+    """Yield the bounds' accepted cases, but those whose values the target states, or that the chart has otherwise."""
+    target = renderer.target
     for case in bounds.cases():
         if case.refused or case.path in bounds.STATED:
             continue
         try:
-            _, values = bounds.overrides(case, target)
+            path, values = bounds.overrides(case, target, renderer.shipped)
         except Untested:
+            continue
+        if bounds.is_of_another_type(case, target, at(renderer.shipped, path)):
             continue
         switched_off = (case.others or {}).get("hpa_enabled") is False
         without = HPA_RULES if switched_off else ("HPA-05",)  # which advises against equal bounds

@@ -115,6 +115,28 @@ def has_metrics(view: ComponentView) -> Iterator[Violation]:
         yield Violation(object_ref(view.autoscaler), "spec.metrics", "1-10 metrics", str(count))
 
 
+TARGETS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
+"""The field of a metric's target that its type is about."""
+
+
+@check("HPA-06")
+def targets_have_the_field_of_their_type(view: ComponentView) -> Iterator[Violation]:
+    """HPA-06: a metric's target sets the field that its type names: a percentage elsewhere is an amount."""
+    owner = object_ref(view.autoscaler)
+    for number, metric in enumerate(mappings_at(view.autoscaler, "spec.metrics")):
+        kind = text_at(metric, "type")
+        source = kind[:1].lower() + kind[1:]
+        target = mapping_at(metric, f"{source}.target")
+        wanted = TARGETS.get(text_at(target, "type"))
+        stated = [field for field in TARGETS.values() if target.get(field) is not None]
+        if wanted and stated and wanted not in stated:
+            name = text_at(metric, f"{source}.name") or text_at(metric, f"{source}.metric.name") or str(number)
+            field = f"spec.metrics[{name}].target"
+            expected = f"{wanted}, as its type is {text_at(target, 'type')}"
+            actual = f"only {stated[0]}: {format_value(target[stated[0]])}"
+            yield Violation(owner, field, expected, actual, derived=True)
+
+
 def cpu_metric(metrics: list[Object]) -> Object | None:
     """Return the source of the CPU metric (of the pod or of one container), or None."""
     for metric in metrics:

@@ -45,6 +45,11 @@ def hashed_alike(name: str, other: str) -> bool:
     return len(stems) == 2 and stems[0] == stems[1] and any(map(str.isdigit, name + other))
 
 
+def has_hash(name: str) -> bool:
+    """Tell whether a name ends in a hash, which follows the content (as Kustomize's do)."""
+    return hashed_alike(name, name)
+
+
 def invalid_name(item: Object) -> Iterator[Violation]:
     """Yield a violation if the object's name is not an RFC 1123 label."""
     name = name_of(item)
@@ -94,12 +99,12 @@ def check_keys(rule: str, role: Role) -> None:
 
 
 def check_mutable(rule: str, role: Role) -> None:
-    """Register a check: the object is not immutable."""
+    """Register a check: the object is not immutable, unless its name follows its content."""
 
     @check(rule)
     def not_immutable(view: ComponentView) -> Iterator[Violation]:
         item = role(view)
-        if at(item, "immutable") not in (None, False):
+        if at(item, "immutable") not in (None, False) and not has_hash(name_of(item)):
             yield Violation(object_ref(item), "immutable", "false or absent", format_value(at(item, "immutable")))
 
 

@@ -119,6 +119,9 @@ def modules_are_of_the_image(view: ComponentView) -> Iterator[Violation]:
             words = [str(word) for word in list_at(container.body, "command")]
             module = option(words, "-m") if PYTHON.fullmatch(program(words)) else None
             own = source_of(view, container)
+            images = [each.image for each in pod.containers() if each.field != container.field]
+            if own is None and container.image in images:
+                continue  # the pod's own image, by another name than the target's
             for name, source in sources.items() if module else ():
                 if module and own is not source and _is_own(module, source) and module in source.modules:
                     expected = f"the image of the {name}, which has {module}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from acceptance.checks.finding import Untested
+from acceptance.checks.finding import Untested, Waived
 from acceptance.checks.snapshot import ChartState, ClusterState, ImageState, Snapshot
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Component, Target
@@ -96,6 +96,10 @@ class ComponentView:
     def named(self, kind: str, name: str) -> Object | None:
         """Return the object of this kind and name, of several the one in the target's namespace, or None."""
         return self.snapshot.named(kind, name, self.target.chart.namespace)
+
+    def held(self, kind: str, name: str) -> Object | None:
+        """Return the object of this kind and name that the release has or finds there, or None."""
+        return self.named(kind, name) or self.snapshot.existing_named(kind, name)
 
     def find_deployment(self) -> Object | None:
         """Return the component's Deployment by name, or the only one with its labels."""
@@ -203,8 +207,10 @@ class ComponentView:
 
     @cached_property
     def secret(self) -> Object:
-        """The Secret; raises `Untested` if absent."""
+        """The Secret; raises `Untested` if absent, or `Waived` if it exists before the release."""
         found = self.find_secret()
+        if found is None and self.target.secret_exists:
+            raise Waived(f"Secret/{self.target.secret.name} exists before the release, as the target says")
         if found is None:
             raise self._absent("Secret", self.target.secret.name, "CHT-08")
         return found
@@ -313,12 +319,9 @@ class ComponentView:
         return [str(key) for field in ("data", "stringData", "binaryData") for key in mapping_at(item, field)]
 
     def keyed(self) -> dict[tuple[str, str], list[str]]:
-        """Return the keys of every ConfigMap and Secret of the release, by kind and name."""
-        return {
-            (kind, name_of(item)): self.keys_of(item)
-            for kind in ("ConfigMap", "Secret")
-            for item in self.snapshot.of_kind(kind)
-        }
+        """Return the keys of each ConfigMap and Secret that the release has or finds there, by kind and name."""
+        held = (*self.snapshot.existing, *self.snapshot.of_kind("ConfigMap", "Secret"))
+        return {(text_at(item, "kind"), name_of(item)): self.keys_of(item) for item in held}
 
     def environment(self, container: Container) -> list[EnvVar]:
         """Return the environment variables that a container's process gets, `envFrom` and `$(VAR)` resolved."""
@@ -344,10 +347,10 @@ class ComponentView:
         return found
 
     def value_of(self, variable: EnvVar) -> str | None:
-        """Return the variable's value, or None if no object of the release defines it."""
+        """Return the variable's value, or None if neither the release nor an existing Secret defines it."""
         if variable.source == "literal":
             return variable.value if isinstance(variable.value, str) else None
-        item = self.named(variable.source, variable.source_name) if variable.source_name else None
+        item = self.held(variable.source, variable.source_name) if variable.source_name else None
         if item is None:
             return None
         if variable.source == "Secret":

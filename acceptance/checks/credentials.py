@@ -122,7 +122,9 @@ def secrets_have_no_default(view: ComponentView) -> Iterator[Violation]:
     literals = values_literals(view)
     for key, (first, again) in probes.without.items():
         found, other = (secret_values(each.objects).get((name, key), "") for each in (first, again))
-        if found.strip() and found == other and found not in literals:
+        others = [text for name, text in view.snapshot.injected_values.items() if name != key]
+        crossed = found in others  # which the key's own rule reports
+        if found.strip() and found == other and found not in literals and not crossed:
             expected = f"empty or refused unless {paths[key]} is given"
             yield Violation(name, f"data.{key}", expected, "a default that ships")
     generated = generated_keys(view)

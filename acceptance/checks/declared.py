@@ -62,6 +62,8 @@ def differences(declared: Any, actual: Any, path: str) -> Iterator[str]:
 def _equal(declared: Any, actual: Any) -> bool:
     if isinstance(declared, dict | list) or isinstance(actual, dict | list):
         return False
+    if type(declared) is type(actual) and declared == actual:
+        return True
     if "".join(str(declared).split()) == "".join(str(actual).split()):
         return True
     amounts = quantity(declared), quantity(actual)

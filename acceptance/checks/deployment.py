@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from acceptance.checks.clauses import check_name, check_namespace
 from acceptance.checks.component_view import ComponentView, owned_by
 from acceptance.checks.finding import Untested
 from acceptance.checks.pod_lifecycle import seconds
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, integer_at, mapping_at, name_of, object_ref
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    integer_at,
+    list_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
 from acceptance.kube.hooks import is_test
 from acceptance.kube.pod_templates import Pod, selects
 from acceptance.kube.quantity import resolved
@@ -33,14 +45,17 @@ def replicas_rendered(view: ComponentView) -> Iterator[Violation]:
     """DEP-03: the chart renders 1-10 replicas (1-5 on a local cluster) with the HPA off."""
     deployment = view.deployment
     scaled = view.component_name == "backend" and view.find_autoscaler() is not None
-    if scaled and view.chart.autoscaler_off is None:
-        raise Untested("replicas are rendered with the HPA off, but the target names no values.hpa_enabled")
-    off = view.chart.autoscaler_off
-    objects = off.objects if scaled and off else (deployment,)
-    if scaled and off and off.error is not None:
+    off = view.chart.autoscaler_off if scaled else None
+    if scaled and off is None:
+        if view.target.values.hpa_enabled is not None:
+            raise Untested("replicas are judged with the HPA off, which this rendering is not")
+        if at(deployment, "spec.replicas") is None:
+            raise Untested("the HPA alone sets replicas: the target names no values.hpa_enabled")
+    objects = off.objects if off else (deployment,)
+    if off and off.error is not None:
         yield Violation(object_ref(deployment), "spec.replicas", "a rendering with the HPA off", off.error)
         return
-    for item in objects if scaled else ():
+    for item in objects if off else ():
         ref = at(item, "spec.scaleTargetRef.name")
         if at(item, "kind") == "HorizontalPodAutoscaler" and ref == name_of(deployment):
             yield Violation(object_ref(item), "kind", "absent with the HPA off", "rendered")
@@ -131,7 +146,7 @@ def identifying_labels(view: ComponentView) -> Iterator[Violation]:
         (
             object_ref(deployment),
             "spec.selector.matchLabels",
-            mapping_at(deployment, "spec.selector.matchLabels"),
+            _selected_labels(deployment),
             False,
         ),
         (object_ref(deployment), "metadata.labels", mapping_at(deployment, "metadata.labels"), True),
@@ -141,6 +156,17 @@ def identifying_labels(view: ComponentView) -> Iterator[Violation]:
         for key, value in stated.items():
             if labels.get(key) != value:
                 yield Violation(owner, f"{field}.{key}", value, format_value(labels.get(key)), derived=derived)
+
+
+def _selected_labels(deployment: Object) -> dict[str, Any]:
+    """Return the labels that a selector requires, also by an expression with a single value."""
+    expressions = mappings_at(deployment, "spec.selector.matchExpressions")
+    single = {
+        text_at(each, "key"): list_at(each, "values")[0]
+        for each in expressions
+        if at(each, "operator") == "In" and len(list_at(each, "values")) == 1
+    }
+    return {**single, **mapping_at(deployment, "spec.selector.matchLabels")}
 
 
 def rolling_update(view: ComponentView) -> tuple[object, object] | None:

@@ -147,5 +147,5 @@ class Untested(Exception):  # noqa: N818 - a verdict, not an error
         self.cause = cause
 
 
-class Waived(Exception):  # noqa: N818 - a verdict, not an error
+class Waived(Untested):
     """Raised where the target sets a rule aside, such as by naming another platform; the message says how."""

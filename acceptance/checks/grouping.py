@@ -123,8 +123,10 @@ def group(findings: Iterable[ClassifiedFinding], shown: Iterable[ClassifiedFindi
         rule, object_, severity = key
         merged = _merge(grouped[key])
         seen = [known.rule_of(one, severity) for _, one in merged]
-        fields = tuple(replace(field, see=see) for (field, _), see in zip(merged, seen, strict=True))
-        found[key] = GroupedFinding(rule, object_, severity, fields)
+        fields = [replace(field, see=see) for (field, _), see in zip(merged, seen, strict=True)]
+        # A field that another rule shows is named once, however many findings it has.
+        distinct = {(each.field, each.see) if each.see else each: each for each in fields}
+        found[key] = GroupedFinding(rule, object_, severity, tuple(distinct.values()))
         for (_, one), see in zip(merged, seen, strict=True):
             if not see:
                 known.add(one, severity)

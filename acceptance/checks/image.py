@@ -6,21 +6,37 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from acceptance.checks import health
 from acceptance.checks.clauses import timestamp
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested, Waived
 from acceptance.checks.registry import Violation, check
 from acceptance.core.fields import at, format_value, list_at, text_at
+from acceptance.core.shell import script
 from acceptance.kube.pod_templates import image_reference
 
 REPOSITORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+PATH_COMPONENT = re.compile(r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*")
+"""A component of a repository's path after the registry, as the image specification has it."""
 TAG = re.compile(r"[A-Za-z0-9.-]+")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 PLATFORM = "linux/amd64"
-SHELLS = ("sh", "bash", "dash", "ash", "busybox")
 PROXY = re.compile(r"(https?|all|ftp|grpc)_proxy", re.I)
 CLOCK_SKEW = timedelta(minutes=5)
 GRACE_SECONDS = 30
 """Kubernetes' default termination grace period."""
+
+
+def image_variables(view: ComponentView) -> dict[str, str]:
+    """Return the variables that the image sets."""
+    entries = (str(entry).partition("=") for entry in list_at(view.image.config, "config.Env"))
+    return {name: value for name, _, value in entries}
+
+
+def image_command(view: ComponentView) -> list[str]:
+    """Return the image's command: its entrypoint and arguments."""
+    config = view.image.config
+    return [str(word) for key in ("config.Entrypoint", "config.Cmd") for word in list_at(config, key)]
 
 
 def wrong_repository(view: ComponentView, owner: str, field: str, image: str) -> Iterator[Violation]:
@@ -31,6 +47,10 @@ def wrong_repository(view: ComponentView, owner: str, field: str, image: str) ->
         yield Violation(owner, field, "a repository of lowercase letters, digits and dashes", format_value(last))
     elif (view.shipped or view.snapshot.source == "image") and last != expected:
         yield Violation(owner, field, f"the repository {expected}", format_value(last))
+    path = image_reference(image)[0].split("/")[1:-1]  # the first component may be a registry
+    for part in path:
+        if not PATH_COMPONENT.fullmatch(part):
+            yield Violation(owner, field, "a path of lowercase letters, digits, dots, dashes and underscores", part)
 
 
 @check("IMG-01", "static")
@@ -59,6 +79,19 @@ def tag(view: ComponentView) -> Iterator[Violation]:
 
 
 @check("IMG-02", "static")
+def tag_after_a_colon(view: ComponentView) -> Iterator[Violation]:
+    """IMG-02: no container's image ends in the component's tag without a colon before it, which is a repository."""
+    for pod in view.pods:
+        named = view.main_container(pod).image
+        own = image_reference(named)[1]
+        for container in pod.containers():
+            repository, actual, digest = image_reference(container.image)
+            if f":{own}" in named and actual == "latest" and not digest and repository.endswith(own):
+                expected = f"a colon before the tag {own}"
+                yield Violation(pod.object, f"{container.field}.image", expected, format_value(container.image))
+
+
+@check("IMG-02", "static")
 def pull_policy(view: ComponentView) -> Iterator[Violation]:
     """IMG-02: an image without a registry is not pulled, and one of a registry can be; in jobs and tests too."""
     own = {image_reference(container.image)[0] for pod in view.pods for container in view.own_images(pod)}
@@ -76,6 +109,17 @@ def pull_policy(view: ComponentView) -> Iterator[Violation]:
             elif not local and policy == "Never":
                 expected = f"IfNotPresent or Always: a node gets {repository} from its registry"
                 yield Violation(pod.object, field, expected, format_value(policy), derived=True)
+
+
+@check("IMG-03", "static")
+def digests_are_whole(view: ComponentView) -> Iterator[Violation]:
+    """IMG-03: a digest in an image reference is complete, as the kubelet requires."""
+    for pod in view.pods:
+        for container in pod.containers():
+            digest = image_reference(container.image)[2]
+            if "@" in container.image and not DIGEST.fullmatch(digest):
+                expected = "a digest of sha256: and 64 hexadecimal digits"
+                yield Violation(pod.object, f"{container.field}.image", expected, format_value(container.image))
 
 
 @check("IMG-03", "image")
@@ -169,23 +213,35 @@ def platform(view: ComponentView) -> Iterator[Violation]:
         raise Waived(f"the target states the platform {stated} instead of {PLATFORM}")
 
 
-@check("IMG-09")
+@check("IMG-09", "static")
+def dockerfile_copies_what_is_there(view: ComponentView) -> Iterator[Violation]:
+    """IMG-09: what the Dockerfile copies is in the folder that the build is given, or the build fails."""
+    name = view.component_name or ""
+    found = view.chart.build_contexts.get(name)
+    if found is None:
+        raise Untested(f"the target names no Dockerfile and context of the {name}")
+    for each in found.missing:
+        yield Violation(f"{name}'s Dockerfile", "COPY", f"in the context: {each}", "absent", derived=True)
+
+
+@check("IMG-09", "image")
 def starts_without_egress(view: ComponentView) -> Iterator[Violation]:
     """IMG-09: the container answers its health path on a network without egress."""
     run = view.image.run
     if run is None:
         raise Untested("the image was not started")
+    path = run.health_path
+    if not path:
+        raise Untested(health.UNKNOWN)
     if run.health_status is None or not 200 <= run.health_status < 300:
-        path = view.component.probes.liveness
         actual = f"{run.health_status or 'no response'}; last lines: {run.log_tail[-300:]}"
         yield Violation(view.image.reference, f"GET {path} without egress", "2xx", actual)
 
 
-@check("IMG-09")
+@check("IMG-09", "image")
 def keeps_no_proxy_of_the_build(view: ComponentView) -> Iterator[Violation]:
     """IMG-09: no environment variable of the image sends its requests through a proxy."""
-    for entry in list_at(view.image.config, "config.Env"):
-        name, _, value = str(entry).partition("=")
+    for name, value in image_variables(view).items():
         if PROXY.fullmatch(name) and value:
             expected = "no proxy: that of the build is not where the image runs"
             yield Violation(view.image.reference, f"config.Env {name}", expected, "set", derived=True)
@@ -195,14 +251,14 @@ def keeps_no_proxy_of_the_build(view: ComponentView) -> Iterator[Violation]:
 def stops_on_sigterm(view: ComponentView) -> Iterator[Violation]:
     """IMG-10: the command is in exec form, and SIGTERM ends it within the grace period."""
     image = view.image
-    config = image.config
-    command = [*list_at(config, "config.Entrypoint"), *list_at(config, "config.Cmd")]
-    program = str(command[0]).rpartition("/")[2] if command else ""
-    if program in SHELLS and "-c" in map(str, command[1:2]):
-        yield Violation(image.reference, "config.Cmd", "exec form", format_value(" ".join(map(str, command))))
+    command = image_command(view)
+    if script(command) is not None:
+        yield Violation(image.reference, "config.Cmd", "exec form", format_value(" ".join(command)))
     run = image.run
-    if run is None or run.term_seconds is None:
+    if run is None:
         raise Untested("the image was not started")
+    if run.term_seconds is None:
+        raise Untested("the image ended by itself, before SIGTERM")
     if run.term_seconds >= GRACE_SECONDS or run.exit_code == 137:
         expected = f"exited within {GRACE_SECONDS} s of SIGTERM"
         yield Violation(image.reference, "main process", expected, f"{run.term_seconds:.1f} s, exit {run.exit_code}")

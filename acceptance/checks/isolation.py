@@ -182,3 +182,23 @@ def pod_ports(containers: Iterable[RunningContainer]) -> dict[int, str]:
                 if isinstance(port.get(key), int):
                     ports[port[key]] = f"{owner} {key}"
     return ports
+
+
+def undeclared_port_findings(containers: Iterable[RunningContainer]) -> list[Finding]:
+    """Return a finding of SCY-11 for each port that a pod listens on and none of its containers declares."""
+    listening: dict[str, set[int]] = {}
+    declared: dict[str, set[int]] = {}
+    for container in containers:
+        listening.setdefault(container.ref, set()).update(container.listening)
+        specs = [*mappings_at(container.pod, "spec.containers"), *mappings_at(container.pod, "spec.initContainers")]
+        declared[container.ref] = {
+            number
+            for spec in specs
+            for port in mappings_at(spec, "ports")
+            if isinstance(number := port.get("containerPort"), int)
+        }
+    return [
+        Finding("SCY-11", ref, "listening ports", f"declared ones alone, {sorted(declared[ref])}", str(port))
+        for ref, ports in listening.items()
+        for port in sorted(ports - declared[ref])
+    ]

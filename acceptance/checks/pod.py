@@ -21,6 +21,7 @@ from acceptance.core.fields import (
     object_ref,
     text_at,
 )
+from acceptance.kube import hooks
 from acceptance.kube.pod_templates import Container, Pod
 from acceptance.kube.quantity import implausible, quantity
 from acceptance.kube.schema import is_namespaced
@@ -56,6 +57,7 @@ def one_namespace(view: ComponentView) -> Iterator[Violation]:
         if is_namespaced(item, view.snapshot.objects):
             yield from wrong_namespace(view, item)
     if not view.live:
+        yield from late_namespace(view)
         return
     expected = view.target.chart.namespace
     namespace = next((item for item in view.cluster.namespaces if name_of(item) == expected), None)
@@ -72,6 +74,21 @@ def one_namespace(view: ComponentView) -> Iterator[Violation]:
                 f"before {object_ref(item)}",
                 str(namespace_created),
             )
+
+
+def late_namespace(view: ComponentView) -> Iterator[Violation]:
+    """Yield a violation for a Namespace that is a hook which Helm creates after an object that is in it."""
+    for namespace in filter(hooks.events, view.snapshot.of_kind("Namespace")):
+        inside = [
+            item
+            for item in view.snapshot.objects
+            if is_namespaced(item, view.snapshot.objects) and view.namespaced(item) == name_of(namespace)
+        ]
+        early = next((item for item in inside if not hooks.exists_before(namespace, item)), None)
+        if early is not None:
+            expected = f"a Namespace that exists when Helm creates {object_ref(early)}"
+            field = f"metadata.annotations[{hooks.HOOK}]"
+            yield Violation(object_ref(namespace), field, expected, hooks.order(namespace))
 
 
 def cause(pod: Object) -> str:
@@ -255,11 +272,17 @@ def other_volumes(pods: Iterable[Pod]) -> Iterator[Violation]:
             yield Violation(pod.object, field, "at most 10 volumes", str(len(volumes)))
         for volume in volumes:
             kinds = sorted(key for key in volume if key != "name")
-            if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds):
+            if not any(kind in ("configMap", "secret", "emptyDir") for kind in kinds) and not joins_files(volume):
                 expected = "a ConfigMap, Secret or emptyDir"
                 yield Violation(
                     pod.object, f"{field}[{text_at(volume, 'name')}]", expected, ", ".join(kinds) or "no source"
                 )
+
+
+def joins_files(volume: Object) -> bool:
+    """Whether a volume is projected from ConfigMaps and Secrets alone."""
+    sources = mappings_at(volume, "projected.sources")
+    return bool(sources) and all(each.keys() <= {"configMap", "secret"} for each in sources)
 
 
 @check("POD-14")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.dockerfile import final_user
+from acceptance.core.dockerfile import final_stage, final_user, instructions
 from acceptance.core.fields import at, format_value, mappings_at, text_at
 from acceptance.kube.pod_security import effective, host_access, restricted
 from acceptance.kube.pod_templates import Container, Pod, image_reference
@@ -101,6 +101,21 @@ def runs_as_1000(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(pod.object, field, expected, f"runAsNonRoot over the image user {image[0] or 'root'}")
     if unknown:
         raise Untested("runAsNonRoot is set without runAsUser, and the image's user is unknown")
+
+
+@check("SCY-01", "static")
+def dockerfile_ends_as_1000(view: ComponentView) -> Iterator[Violation]:
+    """SCY-01: the component's Dockerfile ends with the user 1000, or with a name that may be that user's."""
+    text = view.chart.dockerfiles.get(view.component_name or "", "")
+    stage = final_stage(text)
+    if stage is None:
+        return
+    owner, expected = f"{view.component_name}'s Dockerfile", f"{UID}, or a name of that user"
+    if stage.user:
+        if user_id(stage.user, "root:x:0:") not in (None, UID):
+            yield Violation(owner, "USER", expected, stage.user)
+    elif not any(each.keyword == "USER" for each in instructions(text)):
+        yield Violation(owner, "USER", expected, f"none: the user of {stage.base}, often root", derived=True)
 
 
 @check("SCY-01", "static")

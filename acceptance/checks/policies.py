@@ -43,6 +43,35 @@ def selectors_match(view: ComponentView) -> Iterator[Violation]:
     yield from _monitors(view)
 
 
+@check("REL-06")
+def names_say_what_is_selected(view: ComponentView) -> Iterator[Violation]:
+    """REL-06: what has the name of a component does not select the pods of another one instead."""
+    view.require_rendered()
+    parts = [part for part in view.for_each_component() if part.find_deployment() is not None]
+    for kind, path in SELECTORS.items():
+        for item in view.snapshot.of_kind(kind):
+            named = [part for part in parts if name_of(item) in (part.component.deployment, part.component.service)]
+            selected = [part for part in parts if selects(mapping_at(item, path), part.pods[0].labels)]
+            if len(named) == 1 and selected and named[0] not in selected:
+                expected = f"to match the pods of {named[0].pods[0].object}, whose name it has"
+                actual = f"{format_value(mapping_at(item, path))}, which matches {selected[0].pods[0].object}"
+                yield Violation(object_ref(item), path, expected, actual, derived=True)
+
+
+@check("REL-06")
+def spreads_count_their_own_pods(view: ComponentView) -> Iterator[Violation]:
+    """REL-06: a constraint that spreads pods counts those that have it."""
+    view.require_rendered()
+    for pod in view.workloads():
+        for constraint in mappings_at(pod.spec, "topologySpreadConstraints"):
+            selector = mapping_at(constraint, "labelSelector")
+            if selector and not selects(selector, pod.labels):
+                field = pod.path("spec.topologySpreadConstraints.labelSelector")
+                yield Violation(
+                    pod.object, field, "to match the pods that it spreads", format_value(selector), derived=True
+                )
+
+
 def _monitors(view: ComponentView) -> Iterator[Violation]:
     for item in view.snapshot.of_kind("ServiceMonitor"):
         spaces = list_at(item, "spec.namespaceSelector.matchNames") or [view.namespaced(item)]
@@ -86,6 +115,8 @@ def policies_let_the_release_work(view: ComponentView) -> Iterator[Violation]:
         yield _blocked(incoming, "spec.ingress", f"traffic to port {port} of {pod.object}")
     if view.component_name == "frontend" and policies:
         yield from _frontend_to_backend(view, policies)
+    if policies:
+        yield from _to_other_services(view, policies)
     if policies and not view.live:
         yield from _tests_to_component(view, policies)
 
@@ -112,6 +143,30 @@ def _frontend_to_backend(view: ComponentView, policies: list[Object]) -> Iterato
         yield from _not_let_through(view, policies, view.pods[0], backend)
 
 
+def _to_other_services(view: ComponentView, policies: list[Object]) -> Iterator[Violation]:
+    """Yield violations where policies keep a component from pods whose Service its variables name, but components'."""
+    pod, namespace = view.pods[0], view.namespaced(view.deployment)
+    own = [part.find_service() for part in view.for_each_component()]
+    for name, text in environment(view, view.main_container(pod)).items():
+        for host, port in hosts(text):
+            address = Address(Setting(pod.object, name, name, text, namespace), host, port)
+            service = resolve(view, address).service
+            if service is None or any(service is each for each in own) or view.namespaced(service) != namespace:
+                continue
+            selector = mapping_at(service, "spec.selector")
+            others = [each for each in view.workloads() if selector and selector.items() <= dict(each.labels).items()]
+            for other in others[:1]:
+                target = next((t for each, t in _targets(service) if each == port), port)
+                number = other.ports().get(target) if target is not None else None
+                if number is not None:
+                    yield from _blocked_between(view, policies, pod, other, number)
+
+
+def _targets(service: Object) -> Iterator[tuple[object, str | int | None]]:
+    for entry in mappings_at(service, "spec.ports"):
+        yield at(entry, "port"), at(entry, "port") if at(entry, "targetPort") is None else at(entry, "targetPort")
+
+
 def _tests_to_component(view: ComponentView, policies: list[Object]) -> Iterator[Violation]:
     """Yield a violation for each pod of `helm test` that names the component's Service and can't reach it."""
     service, namespace = view.find_service(), view.namespaced(view.deployment)
@@ -136,7 +191,13 @@ def _not_let_through(
     view: ComponentView, policies: list[Object], one: Pod, component: ComponentView
 ) -> Iterator[Violation]:
     """Yield a violation for each direction in which policies keep a pod from a component's port."""
-    other, port = component.pods[0], component.component.port
+    yield from _blocked_between(view, policies, one, component.pods[0], component.component.port)
+
+
+def _blocked_between(
+    view: ComponentView, policies: list[Object], one: Pod, other: Pod, port: int
+) -> Iterator[Violation]:
+    """Yield a violation for each direction in which policies keep a pod from a port of another one."""
     namespace = view.namespaced(view.deployment)
     own = view.snapshot.named("Namespace", namespace) or {}
     labels = {**mapping_at(own, "metadata.labels"), NAMESPACE_NAME: namespace}

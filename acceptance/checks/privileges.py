@@ -35,7 +35,7 @@ def only_needed_keys(view: ComponentView) -> Iterator[Violation]:
         for volume in mappings_at(pod.spec, "volumes"):
             for source in secret_sources(volume, secret):
                 keys = [text_at(item, "key") for item in mappings_at(source, "items")]
-                for key in filter(too_many, keys or view.keys_of(view.secret)):
+                for key in filter(too_many, keys or view.keyed().get(("Secret", secret), [])):
                     yield Violation(pod.object, pod.path(f"spec.volumes[{text_at(volume, 'name')}]"), expected, key)
 
 

@@ -45,7 +45,7 @@ class Check:
         return f"{self.rule}-{self.component}" if self.component else self.rule
 
     def __call__(self, snapshot: Snapshot, target: Target) -> list[Finding]:
-        """Return every violation as a finding. Raises `Untested` where there is none and an input is missing."""
+        """Return every violation as a finding. Raises `Untested` or `Waived` where there is none to be found."""
         derived_rule = load()[self.rule].source == "derived" or snapshot.advisory
         subject = ComponentView(snapshot, target, self.component)
         broken: list[Violation] = []
@@ -56,7 +56,7 @@ class Check:
             except Untested as reason:
                 reasons.append(reason)
         if reasons and not broken:
-            raise reasons[0]
+            raise next((each for each in reasons if not isinstance(each, Waived)), reasons[0])
         return [
             Finding(
                 rule=self.rule,
@@ -96,9 +96,9 @@ def check(rule: str, *levels: Level) -> Callable[[CheckFunction], CheckFunction]
 
 def for_level(level: Level) -> list[Check]:
     """Return every check of a level, in the rules' order."""
-    order = list(load())
+    order = {rule: place for place, rule in enumerate(load())}
     chosen = [Check(*key, tuple(clauses)) for key, clauses in _registry.items() if key[1] == level]
-    return sorted(chosen, key=lambda each: order.index(each.rule))
+    return sorted(chosen, key=lambda each: order[each.rule])
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,6 @@ def run_checks(snapshot: Snapshot, target: Target, checks: Iterable[Check] | Non
     for each in for_level(snapshot.source) if checks is None else checks:
         try:
             findings += each(snapshot, target)
-        except (Untested, Waived) as reason:
+        except Untested as reason:
             untested[each.id] = str(reason)
     return CheckResults(tuple(findings), untested)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Set
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
@@ -33,6 +34,7 @@ from acceptance.core.fields import (
     text_at,
 )
 from acceptance.core.secret_scan import strings
+from acceptance.core.shell import program
 from acceptance.kube import hooks
 from acceptance.kube.pod_security import HANDLERS
 from acceptance.kube.pod_templates import Container, Pod, image_reference
@@ -59,6 +61,9 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
                 yield Violation(pod.object, container.field, "one that runs to completion", actual)
             main = view.main_container(pod)
             path, own_path = image_reference(container.image)[0], image_reference(main.image)[0]
+            if of_the_frontend(view, container):
+                expected = f"{main.image}, which has {program(list_at(container.body, 'command')) or 'the program'}"
+                yield Violation(pod.object, f"{container.field}.image", expected, format_value(container.image))
             same = path.rpartition("/")[2] == own_path.rpartition("/")[2]
             if same and container.image != main.image:
                 expected = f"{main.image}, the backend's own version"
@@ -75,6 +80,20 @@ def migrations_come_first(view: ComponentView) -> Iterator[Violation]:
         kept = secret is None or key in view.keys_of(secret)  # An absent key is SEC-12's finding.
         if chosen and not idle and kept and not any(key in (variable.key, variable.name) for variable in variables):
             yield Violation(pod.object, f"{chosen[0].field}.env", f"{key}, to reach the database", "none")
+
+
+PYTHON_MIGRATIONS = re.compile(r"(?:^|[\s/])(?:alembic|aerich|flask|python[\d.]*)(?:\s|$)")
+"""Programs of the backend's image that migrate a database; those of Node.js are in the frontend's."""
+
+
+def of_the_frontend(view: ComponentView, container: Container) -> bool:
+    """Whether a container runs a program of Python in the frontend's image, which has none."""
+    frontend = view.target.components.get("frontend")
+    backend = view.component.image.repository.rpartition("/")[2]
+    last = image_reference(container.image)[0].rpartition("/")[2]
+    words = [str(each) for field in ("command", "args") for each in list_at(container.body, field)]
+    other = frontend is not None and last == frontend.image.repository.rpartition("/")[2] != backend
+    return other and PYTHON_MIGRATIONS.search(" ".join(words)) is not None
 
 
 def frontend_addresses(view: ComponentView) -> Iterator[Address]:
@@ -173,9 +192,17 @@ def references_resolve(view: ComponentView) -> Iterator[Violation]:
         late: set[str] = set()
         for ref in of_object(item, snapshot.namespace_of(item)):
             actual = find(ref, snapshot.by_identity)
-            if actual is None:
+            existing = snapshot.existing_named(ref.kind, ref.name)
+            if actual is None and existing is not None:
+                if ref.key and ref.key not in view.keys_of(existing):
+                    expected = f"a key of {object_ref(existing)}, which exists before the release"
+                    yield Violation(ref.object, ref.field, expected, f"no {ref.key}")
+            elif actual is None:
                 if is_broken(view, ref):
                     yield Violation(ref.object, ref.field, "an object of the release", f"no {ref.kind}/{ref.name}")
+                elif (maker := maker_without_key(view, ref)) is not None:
+                    expected = f"a key of the {ref.kind} that {object_ref(maker)} makes"
+                    yield Violation(ref.object, ref.field, expected, f"no {ref.key}")
             elif not hooks.exists_before(actual, item):
                 if object_ref(actual) in late:
                     continue  # which other fields of the object use too
@@ -207,16 +234,46 @@ MADE_KINDS = ("ConfigMap", "Secret")
 
 def may_be_made(view: ComponentView, ref: Reference) -> bool:
     """Whether an object of a controller's kind names what a reference is to, so that the controller may make it."""
-    return ref.kind in MADE_KINDS and any(
-        text == ref.name for item in view.snapshot.custom_objects for _, text in strings(item)
-    )
+    return ref.kind in MADE_KINDS and any(ref.name in _made_names(item) for item in view.snapshot.custom_objects)
+
+
+def maker_without_key(view: ComponentView, ref: Reference) -> Object | None:
+    """Return the object from which a controller makes what is referred to, if it says which keys and the one is not."""
+    for item in view.snapshot.custom_objects if ref.key and ref.kind in MADE_KINDS else ():
+        keys = _made_keys(item)
+        if keys is not None and ref.name in _made_names(item) and ref.key not in keys:
+            return item
+    return None
+
+
+def _made_keys(item: Object) -> Set[str] | None:
+    """Return the keys of the Secret that an ExternalSecret or a SealedSecret makes, or None if they are not stated."""
+    match text_at(item, "kind"):
+        case "ExternalSecret":
+            stated = {text_at(entry, "secretKey") for entry in mappings_at(item, "spec.data")}
+            template = mapping_at(item, "spec.target.template")
+            known = stated and not (list_at(item, "spec.dataFrom") or list_at(template, "templateFrom"))
+            return (stated | mapping_at(template, "data").keys()) if known else None
+        case "SealedSecret":
+            parts = ("spec.encryptedData", "spec.template.data", "spec.template.stringData")
+            return {key for part in parts for key in mapping_at(item, part)} or None
+    return None
+
+
+def _made_names(item: Object) -> set[str]:
+    """Return the names that an object may be asking its controller for; an ExternalSecret says which one it is."""
+    if text_at(item, "kind") == "ExternalSecret":
+        return {text_at(item, "spec.target.name") or name_of(item)}
+    if text_at(item, "kind") == "SealedSecret":
+        return {text_at(item, "spec.template.metadata.name") or name_of(item)}
+    return {text for _, text in strings(item)}
 
 
 @check("REL-05")
 def objects_given_by_name(view: ComponentView) -> Iterator[Violation]:
     """REL-05: an object that a value names as existing is not part of the release, so its keys are untested."""
     names = given_names(view.snapshot.chart.values) if view.snapshot.chart else set()
-    present = {name_of(item) for item in view.snapshot.objects}
+    present = {name_of(item) for item in (*view.snapshot.objects, *view.snapshot.existing)}
     for item in view.snapshot.objects:
         for ref in of_object(item, view.namespaced(item)):
             if ref.name not in present and (ref.name in names or may_be_made(view, ref)):

@@ -16,7 +16,17 @@ from acceptance.checks.clauses import (
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, list_at, mapping_at, object_ref
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    list_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
 from acceptance.core.target import Target
 from acceptance.core.urls import database_url_error
 from acceptance.kube.pod_templates import Container, EnvVar, Pod
@@ -198,9 +208,31 @@ def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
                     plain(each.name) for each in variables if not any(o.source == "Secret" for o in each.origins())
                 }
                 given = {key for key in stated_keys(view) if plain(key) in elsewhere}
+                if any(unknown_secrets(view, container)):
+                    continue
                 # Of a variable that has the key's name, where it comes from is said above.
                 for key in sorted(set(view.component.secret_keys) - referenced - given):
                     yield Violation(pod.object, f"{container.field}.env", f"{key} by secretKeyRef or secretRef", "none")
+
+
+@check("SEC-11")
+def keys_are_known(view: ComponentView) -> Iterator[Violation]:
+    """SEC-11: what a container gets of a Secret as a whole is known if the chart or the target says what it holds."""
+    for pod in view.pods:
+        for name in unknown_secrets(view, view.main_container(pod)) if view.component.secret_keys else ():
+            raise Untested(
+                f"{pod.object} takes all keys of Secret/{name}, which the chart does not create, so that they are not "
+                "known; name it in [[existing_secrets]] of the target"
+            )
+    yield from ()
+
+
+def unknown_secrets(view: ComponentView, container: Container) -> Iterator[str]:
+    """Yield the name of each Secret that a container takes as a whole and whose keys are not known."""
+    for entry in mappings_at(container.body, "envFrom"):
+        name = text_at(entry, "secretRef.name")
+        if name and view.held("Secret", name) is None:
+            yield name
 
 
 def literals(view: ComponentView, pod: Pod, container: Container, secrets: set[str]) -> Iterator[Violation]:
@@ -212,6 +244,26 @@ def literals(view: ComponentView, pod: Pod, container: Container, secrets: set[s
     for part in ("command", "args"):
         if any(secret in str(word) for word in list_at(container.body, part) for secret in secrets):
             yield Violation(pod.object, f"{container.field}.{part}", "no secret", "one, as a literal")
+
+
+@check("SEC-11", "static", "live")
+def kept_apart_from_settings(view: ComponentView) -> Iterator[Violation]:
+    """SEC-11: no ConfigMap has the key of a credential that the pods get from the Secret, unless a user adds it."""
+    if view.snapshot.chosen:
+        return
+    secret = view.target.secret.name
+    keys = set(stated_keys(view)) & set(view.keyed().get(("Secret", secret), ()))
+    for pod in view.pods:
+        sources = {
+            origin.source_name
+            for variable in view.declared_environment(view.main_container(pod))
+            for origin in variable.origins()
+            if origin.source == "ConfigMap"
+        }
+        for item in view.snapshot.of_kind("ConfigMap"):
+            for key in sorted(keys & mapping_at(item, "data").keys()) if name_of(item) in sources else ():
+                expected = f"{key} in Secret/{secret} alone"
+                yield Violation(object_ref(item), f"data.{key}", expected, "also among the settings", derived=True)
 
 
 @check("SEC-13")

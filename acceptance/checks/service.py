@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
@@ -9,10 +10,25 @@ from acceptance.checks.clauses import check_name, check_namespace
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
-from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.checks.relationships import mounted
+from acceptance.checks.service_addresses import environment
+from acceptance.core.fields import (
+    Object,
+    at,
+    format_value,
+    list_at,
+    mapping_at,
+    mappings_at,
+    name_of,
+    object_ref,
+    text_at,
+)
 from acceptance.kube.hooks import is_test
 from acceptance.kube.pod_templates import Pod
 from acceptance.kube.status import is_ready
+
+LISTENING = re.compile(r"\blisten\s+(?:[\w.*\[\]-]*:)?(\d+)\b")
+"""The port of a server of nginx."""
 
 check_name("SVC-01", lambda view: view.service, lambda view: view.component.service)
 check_namespace("SVC-02", lambda view: view.service)
@@ -95,11 +111,31 @@ def leads_to_the_components_port(view: ComponentView) -> Iterator[Violation]:
         target = at(entry, "port") if stated is None else stated
         for pod in view.pods[:1] if at(entry, "port") == view.component.service_port else ():
             number = pod.ports().get(target) if isinstance(target, (int, str)) else None
-            if number not in (None, view.component.port):
+            if number not in (None, view.component.port) and not _is_passed_on(view, pod, number):
                 field = f"spec.ports[{text_at(entry, 'name') or at(entry, 'port')}].targetPort"
                 expected = f"the port {view.component.port} of {view.main_container(pod).name}"
                 actual = f"{format_value(target)}, which is {number}"
                 yield Violation(object_ref(view.service), field, expected, actual, derived=True)
+
+
+def _is_passed_on(view: ComponentView, pod: Pod, number: int) -> bool:
+    """Whether a proxy beside the main container listens on a port and is told to ask the main container's."""
+    main = view.main_container(pod)
+    for container in pod.containers():
+        if container.name == main.name or number not in container.ports():
+            continue
+        texts = list(environment(view, container).values())
+        texts += [str(word) for field in ("command", "args") for word in list_at(container.body, field)]
+        texts += [str(text) for item in mounted(view, pod) for text in mapping_at(item, "data").values()]
+        told = {int(port) for text in texts for port in LISTENING.findall(text)}
+        if any(_asks_itself(text, view.component.port) for text in texts) and (not told or number in told):
+            return True
+    return False
+
+
+def _asks_itself(text: str, port: int) -> bool:
+    """Whether a text names a port of the pod's own address."""
+    return re.search(rf"(?:localhost|127\.0\.0\.1|\[::1\]):{port}\b", text) is not None
 
 
 @check("SVC-07", "static")

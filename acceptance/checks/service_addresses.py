@@ -25,6 +25,8 @@ WITH_PORT = re.compile(r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*):(\d{1,5})(?![\w
 """Host and port without a scheme, among the words of a command."""
 UPSTREAM = re.compile(r"\bupstream\s+([\w.-]+)\s*\{([^}]*)\}")
 UPSTREAM_SERVER = re.compile(r"\bserver\s+([\w.-]+)(?::(\d+))?")
+PROXY = re.compile(r"\b(?:proxy_pass|upstream|reverse_proxy)\b")
+"""A directive of nginx or Caddy that passes requests on."""
 COMMENT = re.compile(r"^\s*(#|//|;|--|/?\*|<!--).*$|\s#\s.*$", re.MULTILINE)
 REFERENCE = re.compile(r"\$(\$?)\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 HOST_NAME = re.compile(r"(?i)(.*?)_?(?:HOST|HOSTNAME|ADDR|ADDRESS)")
@@ -257,6 +259,8 @@ def is_for_component(view: ComponentView, address: Address, name: str) -> bool:
     own = {name_of(item) for item in services}
     known = {port for item in services for port in ports_of(view, item)} | {None}
     if said <= PLAIN and said & {"api", "frontend"} and address.port in known:
+        return True
+    if PROXY.search(address.setting.text) and address.port in known - {None, 80, 443}:
         return True
     named = {component.deployment for component in view.target.components.values()}
     named |= {component.container for component in view.target.components.values()}

@@ -76,6 +76,15 @@ class SourceNames:
 
 
 @dataclass(frozen=True)
+class BuildContext:
+    """What an image is built from: what its Dockerfile copies and the context lacks, and the scripts that it runs."""
+
+    missing: tuple[str, ...] = ()
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    """The text of each shell script of the image's own command, by its name."""
+
+
+@dataclass(frozen=True)
 class ChartState:
     """The chart's files and several renderings of it.
 
@@ -107,6 +116,8 @@ class ChartState:
     """The text of Chart.yaml."""
     sources: Mapping[str, SourceNames] = field(default_factory=dict)
     """The names in the source of each component's image, where the target names its context."""
+    build_contexts: Mapping[str, BuildContext] = field(default_factory=dict)
+    """What each component's image is built from, where the target names Dockerfile and context."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +167,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class ImageRun:
-    """The result of starting the image without egress: its health path's status, and how SIGTERM ended it."""
+    """The result of starting the image without egress: its health path's status, and how SIGTERM ended it.
+
+    Attributes:
+        health_status: The status of the last response; None if there was none.
+        log_tail: The end of its log.
+        term_seconds: Seconds from SIGTERM to its end; None if it had ended before.
+        exit_code: Its exit code then.
+        health_path: The path that was asked for; empty where none is known to be its health path.
+    """
 
     health_status: int | None
     log_tail: str = ""
     term_seconds: float | None = None
     exit_code: int | None = None
+    health_path: str = "/health"
 
 
 @dataclass(frozen=True)
@@ -210,6 +230,8 @@ class Snapshot:
     chosen: bool = False
     """Static: whether the values are not those that ship, but chosen by the suite."""
     injected_values: Mapping[str, str] = field(default_factory=dict)
+    existing: tuple[Object, ...] = ()
+    """Secrets that exist before the release, as the target says, with what the run puts there."""
     captured_at: datetime | None = None
     chart: ChartState | None = None
     cluster: ClusterState | None = None
@@ -232,6 +254,11 @@ class Snapshot:
         """Return the object of this kind and name, of several the one in `namespace`, or None."""
         found = [item for item in self.of_kind(kind) if name_of(item) == name]
         return next((item for item in found if self.namespace_of(item) == namespace), found[0] if found else None)
+
+    def existing_named(self, kind: str, name: str) -> Object | None:
+        """Return the object of this kind and name that exists before the release, or None."""
+        found = (item for item in self.existing if (text_at(item, "kind"), name_of(item)) == (kind, name))
+        return next(found, None)
 
     @cached_property
     def by_identity(self) -> dict[tuple[str, str, str], Object]:

@@ -89,7 +89,11 @@ def _given(view: ComponentView, pod: Pod) -> Iterator[str]:
 
 @check("REL-05", "static")
 def servers_are_told_their_port(view: ComponentView) -> Iterator[Violation]:
-    """REL-05: the variable PORT of a component whose source or image knows it is a port that the container declares."""
+    """REL-05: the variable PORT of a component whose source or image knows it is a port that the container declares.
+
+    Where neither is known, it is not the other component's.
+    """
+    every = {str(each.port) for each in view.target.components.values()}
     for component in view.for_each_component():
         if component.find_deployment() is None:
             continue
@@ -98,13 +102,14 @@ def servers_are_told_their_port(view: ComponentView) -> Iterator[Violation]:
             source, ports = source_of(view, container), container.ports()
             dockerfile = view.chart.dockerfiles.get(component.component_name or "", "")
             read = source is not None and (PORT in source.reads or OF_IMAGE.search(dockerfile) is not None)
-            if not read or component.component.port not in ports:
+            unknown = source is None and not dockerfile
+            if not (read or unknown) or component.component.port not in ports:
                 continue
             proxied = any(each.ports() for each in pod.containers() if each.field != container.field)
             if proxied or listeners(component, pod):
                 continue
             value = next((view.value_of(each) for each in view.environment(container) if each.name == PORT), None)
-            if value is not None and value not in map(str, ports.values()):
+            if value is not None and value not in map(str, ports.values()) and (read or value in every):
                 expected = " or ".join(sorted({str(port) for port in ports.values()})) + ", as containerPort"
                 field = f"{container.field}.env[{PORT}]"
                 yield Violation(pod.object, field, expected, format_value(value), derived=True)

@@ -1,1 +1,1 @@
-"""Commands besides testing: `python -m acceptance init|bench|clean`."""
+"""The command line, `python -m acceptance COMMAND`: targets, reports, shards, measurements and cleaning up."""

@@ -20,6 +20,7 @@ from rich.table import Table
 from acceptance.core import target
 from acceptance.core.redaction import redactor
 from acceptance.core.rules import ROOT
+from acceptance.core.signals import interrupted_by_sigterm, uninterrupted
 from acceptance.provision import images, lifecycle
 from acceptance.provision.providers import kind
 from acceptance.provision.provisioner import Provisioner, environment
@@ -59,15 +60,23 @@ def measure(work: Callable[[], object]) -> float:
 
 @contextmanager
 def open_provisioner(toolchain: Toolchain, tested: target.Target | None = None) -> Iterator[Provisioner]:
-    """Yield the provisioner of a new run, with the run's environment set; the run is removed at the end."""
-    with lifecycle.acquire_run(toolchain, keep=False) as current, pytest.MonkeyPatch.context() as patch:
+    """Yield the provisioner of a new run, with the run's environment set.
+
+    The run is removed at the end, after Ctrl-C and SIGTERM too.
+    """
+    with (
+        interrupted_by_sigterm(),
+        lifecycle.acquire_run(toolchain, keep=False) as current,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         for name, value in environment(toolchain, current).items():
             patch.setenv(name, value)
         provisioner = Provisioner(toolchain, current, tested or target.load(), redactor.add)
         try:
             yield provisioner
         finally:
-            provisioner.close()
+            with uninterrupted():
+                provisioner.close()
 
 
 def time_commands(toolchain: Toolchain) -> CommandTimes:

@@ -22,7 +22,7 @@ from acceptance.report.recorded import RecordError
 from toolchain.console import ToolchainError
 
 COMMAND = "todo-chatbot-acceptance"
-"""The command that an installed wheel has."""
+"""The name of the command in an installed wheel."""
 
 
 def program() -> str:
@@ -153,7 +153,7 @@ def propose(options: argparse.Namespace) -> None:
     if output is not None and output.exists():
         raise propose_target.InitError(f"{output} already exists; name another file, or remove it")
     if output is not None and not output.parent.is_dir():
-        raise propose_target.InitError(f"{output} can't be written: {output.parent} is no folder")
+        raise propose_target.InitError(f"{output} can't be written: {output.parent} is not a folder")
     values = propose_target.given_values(options.values) if options.values else {}
     folder = output.parent if output else Path.cwd()
     draft = propose_target.propose(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from acceptance.report import history, html, merging, recorded, run_folder, signoff
 from acceptance.report.changes import changes
+from acceptance.report.closing import closing_lines
 from acceptance.report.judging import judge
 from acceptance.report.verdict import Exit, exit_code
 
@@ -39,11 +40,14 @@ def merge(folders: Sequence[Path], reports: Path) -> Exit:
         recorded.write(folder, recorded.record(results, merged.missing, merged.checkout, merged.ended))
         signoff.write(folder, data)
         run_folder.publish(folder, keep=shards)
+    try:
         history.append(file, data)
-    for line in (
-        f"release {data['verdict']}: {len(shards)} shards, {len(results.tests)} tests",
-        *data["reasons"],
-        f"report: {os.path.relpath(reports / run_folder.LATEST / 'index.html')}",
-    ):
+    except OSError as error:
+        sys.stderr.write(f"WARNING: the run can't be added to {file}: {error.strerror}\n")
+    print(f"merged {len(shards)} shards, {len(results.tests)} tests")  # noqa: T201
+    page = reports / run_folder.LATEST / html.FILE
+    for line in closing_lines(data, os.path.relpath(page)):
         print(line)  # noqa: T201
+    if data["verdict"] == "accepted":
+        print(f"verify it: python -m acceptance verify {os.path.relpath(page.parent)} --strict")  # noqa: T201
     return exit_code(data["verdict"], results.tests.values(), signoff=True, interrupted=False, suite_error=False)

@@ -6,29 +6,35 @@ Most experiments wait: for a probe, a grace period, a stabilization window. Whil
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 from acceptance.cli.merge import merge
+from acceptance.core.crash import crash_sentence
 from acceptance.core.shard import Shard
 from acceptance.core.signals import interrupted_by_sigterm, uninterrupted
 from acceptance.plugin.invocation import suite_arguments
+from acceptance.provision import images
 from acceptance.report.recorded import RecordError
 from acceptance.report.run_folder import LATEST
 from acceptance.report.verdict import Exit
 from toolchain.console import ToolchainError
 
+IMAGES = "images"
+"""The name of the command that builds the images while the shards start their clusters."""
 ONE_CLUSTER = ("--shard", "--keep-cluster", "--context")
-"""Options of a run on one cluster, which several shards at once can't have."""
+"""Options of a run on a single cluster, which do not apply to several shards at once."""
 
 
 def is_chosen(arguments: Sequence[str]) -> bool:
-    """Whether a command line has the option `--parallel`."""
+    """Return whether a command line has the option `--parallel`."""
     return any(word.partition("=")[0] == "--parallel" for word in arguments)
 
 
@@ -65,36 +71,58 @@ def run(arguments: Sequence[str]) -> int:
         RecordError: A shard left no results.
     """
     options, others = parser().parse_known_args(arguments)
+    if options.level == "e2e" and options.parallel > (cpus := os.cpu_count() or 1):
+        raise ToolchainError(
+            f"--parallel {options.parallel}: each shard loads a CPU, and this machine has {cpus}, so requests would be "
+            "late for want of CPU time; run fewer shards at once"
+        )
     if unfit := [word for word in others if word.partition("=")[0] in ONE_CLUSTER]:
         raise ToolchainError(f"--parallel runs shards on clusters of their own: omit it, or {unfit[0]}")
     target = [f"--target={options.target}"] if options.target else []
     shards = [Shard(number, options.parallel) for number in range(1, options.parallel + 1)]
     reports = {shard: options.reports / f"shard-{shard.number}" for shard in shards}
-    with tempfile.TemporaryDirectory(prefix="todo-chatbot-images-") as temporary:
-        images: Path | None = options.images
-        if images is None and options.level == "e2e":
-            images = Path(temporary) / "images.tar"
-            build = [sys.executable, "-m", "acceptance", "images", f"--output={images}", *target]
-            if subprocess.run(build, check=False).returncode:
-                return Exit.INCONCLUSIVE
-        common = ["-m", options.level, *target, *([f"--images={images}"] if images else []), *others]
+    with tempfile.TemporaryDirectory(prefix="todo-chatbot-images-") as temporary, ExitStack() as writing:
+        archive: Path | None = options.images
+        commands: dict[str, Sequence[str]] = {}
+        if archive is None and options.level == "e2e":
+            archive = Path(temporary) / "images.tar"
+            commands[IMAGES] = [sys.executable, "-m", "acceptance", "images", f"--output={archive}", *target]
+            writing.enter_context(images.being_written(archive))
+        common = ["-m", options.level, *target, *([f"--images={archive}"] if archive else []), *others]
         earlier = {shard: (folder / LATEST).resolve() for shard, folder in reports.items()}
-        codes = run_at_once(
-            {
-                f"{shard.number}/{shard.of}": [
-                    *(sys.executable, "-m", "pytest"),
-                    *suite_arguments([*common, f"--shard={shard.number}/{shard.of}", f"--reports={reports[shard]}"]),
-                ]
-                for shard in shards
-            }
-        )
+        commands |= {
+            f"{shard.number}/{shard.of}": [
+                *(sys.executable, "-m", "pytest"),
+                *suite_arguments([*common, f"--shard={shard.number}/{shard.of}", f"--reports={reports[shard]}"]),
+            ]
+            for shard in shards
+        }
+
+        def ended(name: str, code: int) -> None:
+            if name == IMAGES:
+                writing.close()
+                if code:
+                    raise ToolchainError("the images are not built, so nothing was tested; see the lines above")
+
+        codes = run_at_once(commands, ended=ended)
     if without := [shard for shard, run in earlier.items() if (reports[shard] / LATEST).resolve() == run]:
         raise RecordError(f"{' and '.join(map(str, without))} left no results; see the lines above")
     verdict = merge(list(reports.values()), options.reports)
-    return verdict if options.signoff else max(codes.values(), key=(Exit.OK, Exit.INCONCLUSIVE, Exit.REJECTED).index)
+    return verdict if options.signoff else worst(codes.values())
 
 
-def run_at_once(commands: Mapping[str, Sequence[str]], output: TextIO | None = None) -> dict[str, int]:
+def worst(codes: Iterable[int]) -> Exit:
+    """Return the worst of the shards' exit codes; any other code, such as that of a killed shard, is inconclusive."""
+    known = {exit_.value: exit_ for exit_ in Exit}
+    found = {known.get(code, Exit.INCONCLUSIVE) for code in codes}
+    return max(found, key=(Exit.OK, Exit.INCONCLUSIVE, Exit.REJECTED).index)
+
+
+def run_at_once(
+    commands: Mapping[str, Sequence[str]],
+    output: TextIO | None = None,
+    ended: Callable[[str, int], None] = lambda *_: None,
+) -> dict[str, int]:
     """Run commands at once, and print each line of theirs after the command's name.
 
     Ctrl-C and SIGTERM reach this process alone, which sends each command SIGTERM once and waits until it has cleaned
@@ -103,6 +131,8 @@ def run_at_once(commands: Mapping[str, Sequence[str]], output: TextIO | None = N
     Args:
         commands: Argument lists by name.
         output: Where the lines go (default: standard output).
+        ended: Called with the name and the exit code of each command that has ended, in the order of `commands`. What
+            it raises ends the other commands as an interruption does.
 
     Returns:
         The exit code of each command, by name.
@@ -127,9 +157,9 @@ def run_at_once(commands: Mapping[str, Sequence[str]], output: TextIO | None = N
                 )
                 readers.append(threading.Thread(target=_copy_lines, args=(name, process, stream), daemon=True))
                 readers[-1].start()
-            for process in processes.values():
-                process.wait()
-        except KeyboardInterrupt:
+            for name, process in processes.items():
+                ended(name, process.wait())
+        except BaseException:
             with uninterrupted():
                 for process in processes.values():
                     process.terminate()
@@ -159,6 +189,8 @@ def main() -> int:
         return run(sys.argv[1:])
     except (RecordError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
+    except Exception as error:  # noqa: BLE001 - Python's own exit code, 1, would mean a rejected release
+        sys.stderr.write(f"ERROR: {crash_sentence(error)}\n")
     except KeyboardInterrupt:
         sys.stderr.write("ERROR: interrupted\n")
     return Exit.INCONCLUSIVE

@@ -16,8 +16,8 @@ from acceptance.core.target import Target
 INTRODUCTION = """\
 # The target file
 
-Every field of a target file, in TOML. Paths of files are relative to it. What has no default is required; `false`
-stands for none. The text is printed by `python -m acceptance fields`.
+Every field of a target file, which is TOML. Paths of files are relative to it. A field without a default is required;
+`false` stands for none. This text is printed by `python -m acceptance fields`.
 """
 NOT_WRITTEN = ("root",)
 """Fields that are not written in the file."""
@@ -31,7 +31,10 @@ def reference() -> str:
 
 
 def _sections(model: type[BaseModel], path: str, *, optional: bool) -> Iterator[str]:
-    """The section of a model, and those in it; `optional` where it may be left out though it has required fields."""
+    """Yield the section of a model, and the sections in it.
+
+    `optional` says that it may be left out though it has required fields.
+    """
     own, nested = [], []
     for name, field in model.model_fields.items():
         inner = _model_of(field.annotation)
@@ -64,7 +67,7 @@ def _section_name(path: str, name: str, annotation: Any) -> str:
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field holds, alone, as an option, in a list, or by name; None if it holds none."""
+    """Return the model that a field holds, alone, as an option, in a list, or by name; None if it holds none."""
     candidates = [annotation, *typing.get_args(annotation)]
     return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
@@ -81,7 +84,7 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if arguments:
         return " or ".join(_type(each) for each in arguments if each is not NoneType)
-    words = {"str": "text", "int": "number", "bool": "`true` or `false`", "Path": "path"}
+    words = {"str": "text", "int": "number", "bool": "`true` or `false`", "Path": "path", "date": "date"}
     return words.get(getattr(annotation, "__name__", ""), "any")
 
 

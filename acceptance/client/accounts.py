@@ -1,4 +1,4 @@
-"""Accounts that the suite makes, and the requests by which they sign up and in, as the target says."""
+"""Accounts of the suite's users, and the requests by which they sign up and in, as the target describes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from acceptance.core.target import Auth, Screens
 
 CLASSES = "Aa1!"
-"""A capital, a small letter, a digit and a special character, which policies for passwords ask for."""
+"""An upper-case letter, a lower-case letter, a digit and a special character, as password policies require."""
 
 _PLACEHOLDER = re.compile(r"\{(name|email|password)\}")
 
@@ -45,24 +45,25 @@ def sign_in_content(auth: Auth, account: Mapping[str, str]) -> dict[str, Any]:
 def sign_up_entries(screens: Screens, account: Mapping[str, str]) -> dict[str, str]:
     """Return what is entered on the page for signing up, by the labels of its fields."""
     named = {screens.name: account["name"]} if screens.name else {}
-    return named | {screens.email: account["email"], screens.password: account["password"]}
+    again = {screens.password_again: account["password"]} if screens.password_again else {}
+    return named | {screens.email: account["email"], screens.password: account["password"]} | again
 
 
 def sign_in_entries(screens: Screens, auth: Auth, account: Mapping[str, str]) -> dict[str, str]:
     """Return what is entered on the page for signing in: the name, where the API asks for it too, else the email."""
-    entries = sign_up_entries(screens, account)
+    entries = sign_up_entries(screens.model_copy(update={"password_again": None}), account)
     if screens.name:
         entries.pop(screens.email if signs_in_by_name(auth) else screens.name)
     return entries
 
 
 def signs_in_by_name(auth: Auth) -> bool:
-    """Whether an account's name, not its email, signs in."""
+    """Return whether an account's name, not its email, signs in."""
     return asks_for(auth.sign_in_fields, "name")
 
 
 def asks_for(fields: Mapping[str, Any], what: str) -> bool:
-    """Whether the body of sign-up or sign-in has the account's `name`, `email` or `password`."""
+    """Return whether the body of sign-up or sign-in has the account's `name`, `email` or `password`."""
     return f"{{{what}}}" in str(fields)
 
 

@@ -88,7 +88,7 @@ def set_cookies(answer: requests.Response) -> Iterator[tuple[str, Morsel[str]]]:
 
 
 def explains(answer: requests.Response) -> bool:
-    """Whether a response has words for people: among the values of a JSON document, else in the text beside markup.
+    """Return whether a response has words for people: in a value of its JSON document, else in its text beside markup.
 
     What a program writes in place of a missing text, such as `undefined`, does not count.
     """

@@ -24,7 +24,9 @@ FILES = ("script", "stylesheet", "font", "image")
 READING = ("GET", "HEAD", "OPTIONS")
 """Methods of requests that change nothing."""
 FOCUSABLE = "[...document.querySelectorAll('*')].filter(element => element.tabIndex >= 0).length"
-"""The number of a page's elements to which Tab leads."""
+"""Counts the elements of a page that Tab leads to."""
+SELECTOR = "css="
+"""How the name of an author begins that is a selector of the author's messages."""
 BROKEN = ("ERR_PROXY_CONNECTION_FAILED", "crashed")
 """How Playwright names a gateway that does not answer, and a browser's page that ended."""
 
@@ -107,11 +109,14 @@ class BrowserUser:
         return self.page.get_by_role("link", name=name, exact=True)
 
     def text_field(self, name: str) -> Locator:
-        """Locate a field by its label."""
-        return self.page.get_by_label(name, exact=True)
+        """Locate a field by its label or, without one, by what else gives it its accessible name, as a placeholder."""
+        field = self.page.get_by_label(name, exact=True)
+        return field.or_(self.page.get_by_role("textbox", name=name, exact=True))
 
     def task(self, title: str) -> Locator:
-        """Locate a task: its checkbox or, where buttons complete tasks, its list item."""
+        """Locate a task: its checkbox, its row where the target has a selector, or the list item with its buttons."""
+        if self.screens.task_row is not None:
+            return self.page.locator(self.screens.task_row).filter(has_text=title)
         if self.screens.complete_button is None:
             return self.page.get_by_role("checkbox", name=title, exact=True)
         return self.page.get_by_role("listitem").filter(has_text=title)
@@ -123,11 +128,32 @@ class BrowserUser:
             Untested: The target names no button that opens a task again.
         """
         if self.screens.complete_button is None:
-            return self.task(title)
+            return self._checkbox(title)
         name = self.screens.completion(title, completed=completed)
         if name is None:
             raise Untested("the target names no button that opens a task again")
         return self.button(name)
+
+    def _checkbox(self, title: str) -> Locator:
+        task = self.task(title)
+        return task if self.screens.task_row is None else task.get_by_role("checkbox")
+
+    def is_checkbox_named(self, title: str) -> bool:
+        """Whether the checkbox of a task has the title in its accessible name, where buttons complete no task."""
+        if self.screens.complete_button is not None or self.screens.task_row is None:
+            return True
+        return self.task(title).get_by_role("checkbox", name=title).count() > 0
+
+    def add_task(self, title: str) -> Response:
+        """Add a task, in the form that a button opens if there is one, and return the response."""
+        self.open_new_task()
+        self.type_into(self.screens.new_task, title)
+        return self.submit(lambda: self.click(self.button(self.screens.add_button)))
+
+    def open_new_task(self) -> None:
+        """Open the form of a new task, if a button has to."""
+        if self.screens.new_task_button is not None:
+            self.click(self.button(self.screens.new_task_button))
 
     def expect_completed(self, title: str, *, completed: bool) -> None:
         """Assert that a task is shown as completed, or as open.
@@ -135,7 +161,7 @@ class BrowserUser:
         A button that also opens the task again stays, and is pressed (`aria-pressed`) while the task is completed.
         """
         if self.screens.complete_button is None:
-            expect(self.task(title)).to_be_checked(checked=completed)
+            expect(self._checkbox(title)).to_be_checked(checked=completed)
         else:
             expect(self.task(title)).to_have_count(1)
             name = self.screens.completion(title, completed=True)
@@ -143,7 +169,9 @@ class BrowserUser:
             expect(completing).to_have_count(0 if completed else 1)
 
     def messages_by(self, author: str) -> Locator:
-        """Locate the chat messages by an author, oldest first."""
+        """Locate the chat messages by an author, oldest first: by role and name, or by a selector."""
+        if author.startswith(SELECTOR):
+            return self.page.locator(author)
         return self.page.get_by_role("log").get_by_role("article", name=author, exact=True)
 
     def click(self, element: Locator) -> None:
@@ -151,6 +179,21 @@ class BrowserUser:
         expect(element).to_be_visible()
         with self._using(f"clicking {element}"):
             element.click()
+
+    def double_click(self, element: Locator) -> None:
+        """Click an element twice in quick succession; `AssertionError` if it can't be clicked."""
+        expect(element).to_be_visible()
+        with self._using(f"clicking {element} twice"):
+            element.dblclick()
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        """Cut the browser off from the network until exit."""
+        self.context.set_offline(True)
+        try:
+            yield
+        finally:
+            self.context.set_offline(False)
 
     def type_into(self, name: str, text: str) -> None:
         """Click a field and replace its text, key by key; `AssertionError` if it can't be clicked."""

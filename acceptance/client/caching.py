@@ -44,5 +44,5 @@ def shared_storage(headers: Mapping[str, str], *, authorization: bool = False) -
 
 
 def _forbids(given: Mapping[str, str]) -> bool:
-    """Whether directives forbid that a shared cache uses the response again; those of some fields only don't."""
+    """Return whether directives forbid that a shared cache uses the response again; those of some fields only don't."""
     return any(given.get(name) == "" for name in _FORBIDDING)

@@ -26,7 +26,7 @@ def columns(connection: Connection[Any]) -> frozenset[Column]:
 
 @contextmanager
 def tables_unchanged(connection: Connection[Any]) -> Iterator[None]:
-    """Nobody can create or change a table until the end; who tries to waits, and reads go on.
+    """Keep everybody from creating or changing a table until exit: attempts wait, and reads go on.
 
     Args:
         connection: A superuser's, in autocommit.
@@ -47,7 +47,7 @@ def tables(found: Iterable[Column]) -> list[str]:
 
 
 def checksums(connection: Connection[Any]) -> dict[str, tuple[int, str]]:
-    """Return of every table how many rows it has, and a digest of them that no order affects."""
+    """Return by table the number of its rows, and a digest of them that does not depend on their order."""
     query = sql.SQL("SELECT count(*), coalesce(md5(string_agg(h, '' ORDER BY h)), '') FROM (SELECT md5(t::text) AS h")
     return {
         table: connection.execute(

@@ -108,7 +108,7 @@ class Control:
 
 
 def _words(element: HtmlElement) -> str:
-    """The text that an element shows, with single spaces; of a label without that of its controls."""
+    """Return the text that an element shows, with single spaces; a label's text is without that of its controls."""
     if element.tag == "label":
         element = deepcopy(element)
         strip_elements(element, "button", "select", "textarea", with_tail=False)

@@ -127,7 +127,11 @@ def create_resources(user: User, text: str) -> UserResources:
 
 
 def require_resources(user: User, text: str) -> UserResources:
-    """As `create_resources`, for what other tests need; raises `Untested` if a request fails, which PER-01 reports."""
+    """Create the resources that other tests need, by `create_resources`.
+
+    Raises:
+        Untested: A request fails, which PER-01 reports.
+    """
     try:
         return create_resources(user, text)
     except AssertionError as error:
@@ -135,9 +139,22 @@ def require_resources(user: User, text: str) -> UserResources:
 
 
 def tags_are_shared(reader: User, text: str) -> bool:
-    """Whether the list of tags shows a user another user's tag with this text: tags are then everybody's."""
+    """Return whether the list of tags shows a user another user's tag with this text: tags are then everybody's."""
     api = reader.target.api
     if api.tags is None:
         return False
     answer = reader.call("GET", reader.path(api.tags))
     return answer.ok and text in answer.text
+
+
+def reads_completed(user: User, task: object) -> bool:
+    """Return whether completing a task twice leaves it completed, so that the body is read; the task is completed."""
+    api = user.target.api
+    if api.complete_only:
+        return False
+    path = user.path(api.complete, id=task)
+    states = []
+    for _ in range(2):
+        user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+        states.append(user.task(user.request_json("GET", user.path(api.task, id=task)))[api.completed_field])
+    return states == [True, True]

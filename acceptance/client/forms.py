@@ -80,7 +80,7 @@ def _form(element: HtmlElement, controls: Iterable[Control]) -> Form:
 
 
 def _pressed(form: Form, button: Mapping[str, str]) -> Form:
-    """The form as a button with these attributes sends it."""
+    """Return the form as a button with these attributes sends it."""
     added = ((button["name"], button.get("value", "")),) if button.get("name") else ()
     return replace(
         form,
@@ -92,7 +92,7 @@ def _pressed(form: Form, button: Mapping[str, str]) -> Form:
 
 
 def text_form(html: str) -> Form | None:
-    """The page's first form that is posted and has one field for free text: the one that adds something; else None.
+    """Return the page's first posted form with one field for free text, which adds something; None if there is none.
 
     It is as Enter in the field sends it: by its first button.
     """
@@ -101,18 +101,18 @@ def text_form(html: str) -> Form | None:
 
 
 def form_with_button(html: str, button: str) -> Form | None:
-    """The page's first form that is posted by a button of this name, as it sends it; else None."""
+    """Return the page's first form that is posted by a button of this name, as it sends it; else None."""
     sent = [form.buttons[button] for form in read_forms(html) if button in form.buttons]
     return next((form for form in sent if form.method == "post"), None)
 
 
 def has_control(html: str, name: str) -> bool:
-    """Whether a page has a control of this accessible name, in a form or not."""
+    """Return whether a page has a control of this accessible name, in a form or not."""
     return any(control.name == name for control in Document(html).controls())
 
 
 def from_browser(origin: str) -> dict[str, str]:
-    """The headers of a request from a page of the release, also where it is sent to one pod."""
+    """Return the headers of a request from a page of the release, also where it is sent to one pod."""
     return {"Host": urlsplit(origin).netloc, "Origin": origin}
 
 

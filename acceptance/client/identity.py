@@ -15,7 +15,7 @@ _TIMES = ("exp", "iat", "nbf")
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID, with or without hyphens."""
+    """Return whether a text is a UUID, with or without hyphens."""
     return _UUID.fullmatch(text) is not None
 
 
@@ -26,7 +26,7 @@ def canonical(identifier: object) -> str:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values are the same identifier; nothing is the same as None, or as true or false."""
+    """Return whether two values are the same identifier. None, true and false are never identifiers."""
     if any(value is None or isinstance(value, bool) for value in (one, other)):
         return False
     return canonical(one) == canonical(other)

@@ -19,15 +19,20 @@ from acceptance.core.deadlines import REQUEST, TUNNEL_UP
 from acceptance.core.target import Component, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.port_forward import free_port
+from toolchain.console import ToolchainError
 
 COMMAND = re.compile(r"^\s*(?:\$ )?((?:kubectl|minikube)\b.*)$")
 ASSIGNMENT = re.compile(r"^\s*(?:\$ )?((?:export\s+)?[A-Z_]+=.*)$")
 CONTINUED = re.compile(r"\\[ \t]*\n\s*")
-"""The end of a line that goes on in the next one."""
+"""The end of a line that continues on the next one."""
 PORTS = re.compile(r"\s(?:(?P<local>\d*):(?P<remote>\d+|[a-z][\w-]*|\$\{?\w+\}?)|(?P<both>\d+))(?=\s|$)")
 """A local port, or none for any, and a port, the name of one or a variable after it; options may follow."""
 SHELL_TAIL = re.compile(r"\s+(?:#|[>|;&]).*$")
 """A comment, a redirection, or a further command after the first one."""
+NO_API_SERVER = ("Unable to connect to the server", "The connection to the server")
+"""The start of what kubectl prints where the API server does not answer."""
+END_SECONDS = 5
+"""How long a command has to end after SIGTERM; kubectl needs less than 0.1 s."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class PortForward:
     remote: str
 
     def names(self, component: Component) -> bool:
-        """Whether it names the component's Service or Deployment."""
+        """Return whether it names the component's Service or Deployment."""
         named = {"Service": component.service, "Deployment": component.deployment}
         words = (word.partition("/") for word in self.command.splitlines()[-1].split())
         return any(named.get(KINDS.get(kind.lower(), "")) == name for kind, _, name in words)
@@ -89,7 +94,7 @@ def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a local port can be bound."""
+    """Return whether a local port can be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -119,8 +124,17 @@ def run_port_forward(command: PortForward) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the command and what it started: by SIGTERM, and by SIGKILL if that is ignored."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -131,6 +145,7 @@ def request(
 
     Raises:
         AssertionError: The command ended; the message holds its output.
+        ToolchainError: It ended since the API server did not answer it, which says nothing about the notes.
         WaitError: No response in time.
     """
     session = requests.Session()
@@ -139,7 +154,10 @@ def request(
     def probe() -> requests.Response:
         if process.poll() is not None:
             output = process.stdout.read().strip() if process.stdout else ""
-            raise AssertionError(f"{command.command!r} ended with exit code {process.returncode}: {output}")
+            ended = f"{command.command!r} ended with exit code {process.returncode}: {output}"
+            if any(words in output for words in NO_API_SERVER):
+                raise ToolchainError(ended)
+            raise AssertionError(ended)
         try:
             return session.get(
                 f"http://127.0.0.1:{command.port}{path}", timeout=REQUEST.seconds, allow_redirects=follow_redirects

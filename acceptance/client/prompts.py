@@ -45,12 +45,12 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def longest(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the body with the most messages: that of the turn, not of a title, a guard or a router; `{}` of none."""
+    """Return the body with the most messages: the turn's, not a title's or a guard's; `{}` if there is none."""
     return max(bodies, key=lambda body: len(messages(body)), default={})
 
 
 def final(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the body with the most tool calls of the turn, and so with their results; `{}` of none."""
+    """Return the body with the most tool calls of the turn, and so with their results; `{}` if there is none."""
     return max(bodies, key=lambda body: len(calls(body)), default={})
 
 
@@ -72,8 +72,8 @@ def calls(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return name and arguments of each tool call that the model has made in this turn."""
     items = _items(body)
     last = max((number for number, item in enumerate(items) if item.get("role") == "user"), default=-1)
-    made = [call for item in items[last + 1 :] for call in (item, *mappings_at(item, "tool_calls"))]
-    functions = [mapping_at(call, "function") or call for call in made]
+    tool_calls = [call for item in items[last + 1 :] for call in (item, *mappings_at(item, "tool_calls"))]
+    functions = [mapping_at(call, "function") or call for call in tool_calls]
     return [(text_at(each, "name"), text_at(each, "arguments")) for each in functions if text_at(each, "arguments")]
 
 
@@ -87,26 +87,26 @@ def check_reported_calls(answer: Mapping[str, Any], api: Api, bodies: Sequence[M
         action: What the turn does to a task, such as `delete`.
 
     Raises:
-        Untested: if the model made no call, as the agent offers it no tool for this.
+        Untested: The model made no call, since the agent offers it no tool for this.
     """
-    made = calls(final(bodies))
-    if not made:
+    made_by_model = calls(final(bodies))
+    if not made_by_model:
         raise Untested(f"the agent offers the model no tool to {action} tasks")
     if api.tool_calls_field is not None:
         reported = json.dumps(answer.get(api.tool_calls_field))
-        for name, arguments in made:
+        for name, arguments in made_by_model:
             values = [value for value in json.loads(arguments).values() if isinstance(value, str) and value]
             missing = [part for part in (name, *values) if json.dumps(part)[1:-1] not in reported]
             assert not missing, f"expected {missing} of the call of {name} in the response, got {reported}"
 
 
 def _items(body: Mapping[str, Any]) -> list[Object]:
-    """The conversation; a text alone is the user's message."""
+    """Return the conversation; a text alone is the user's message."""
     if message := text_at(body, "input"):
         return [{"role": "user", "content": message}]
     return mappings_at(body, "input") or mappings_at(body, "messages")
 
 
 def _content(item: Mapping[str, Any], field: str = "content") -> str:
-    """The text of a field: whole, or in parts."""
+    """Return the text of a field: whole, or in parts."""
     return text_at(item, field) or "".join(text_at(part, "text") for part in mappings_at(item, field))

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def not_deleted(column: str | None) -> sql.Composable:
-    """Return the condition for rows that are not marked as deleted; without such a column, that is every row."""
+    """Return the condition for rows that are not marked as deleted; without a column for that, all rows."""
     if column is None:
         return sql.SQL("true")
     return sql.SQL("coalesce({}::text, 'false') IN ('false', '0')").format(sql.Identifier(column))
@@ -53,7 +53,7 @@ def rows(
 
 
 def _equals(column: str, value: str) -> sql.Composable:
-    """The condition for a value as text; that of a UUID may have another case, and no hyphens."""
+    """Return the condition for a value as text; that of a UUID may have another case, and no hyphens."""
     text = sql.SQL("replace(lower({}::text), '-', '') = {}" if is_uuid(value) else "{}::text = {}")
     return text.format(sql.Identifier(column), canonical(value))
 
@@ -81,12 +81,12 @@ def changed_tables(before: Mapping[str, list[Row]], after: Mapping[str, list[Row
 
 
 def exists(postgres: Connection[Any], table: str | None) -> bool:
-    """Whether there is a table of this name, with or without its schema."""
+    """Return whether there is a table of this name, with or without its schema."""
     return table is not None and _one(postgres, "to_regclass(%s) IS NOT NULL", _name(table))
 
 
 def has_column(postgres: Connection[Any], table: str, column: str) -> bool:
-    """Whether a table has a column of this name."""
+    """Return whether a table has a column of this name."""
     found = "EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s AND NOT attisdropped)"
     return _one(postgres, found, _name(table), column)
 
@@ -100,7 +100,7 @@ def _one(postgres: Connection[Any], condition: LiteralString, *values: str) -> b
 
 
 def tags_lack_owner(postgres: Connection[Any], tables: Tables) -> bool:
-    """Whether there is a table of tags, and nothing in it tells whose they are."""
+    """Return whether there is a table of tags, and nothing in it tells whose they are."""
     table = tables.tag
     return table is not None and exists(postgres, table) and not has_column(postgres, table, tables.owner)
 
@@ -125,8 +125,11 @@ def user_rows(postgres: Connection[Any], tables: Tables, user_id: str) -> dict[s
     An application without tags or chat lacks some of the tables. Tags without an owner are nobody's.
 
     Raises:
-        Untested: A table of tasks, conversations or messages lacks a column that the target names.
+        Untested: There is no table of tasks, so that nothing would be compared; or one of tasks, conversations or
+            messages lacks a column that the target names.
     """
+    if not exists(postgres, tables.task):
+        raise Untested(f"[tables] of the target does not fit the database: there is no table {tables.task}")
     owned = [name for name in (tables.task, tables.conversation) if exists(postgres, name)]
     if tables.tag is not None and exists(postgres, tables.tag) and not tags_lack_owner(postgres, tables):
         owned.append(tables.tag)

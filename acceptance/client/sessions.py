@@ -22,7 +22,7 @@ LONGEST_USE = 600
 ATTEMPT_PAUSE = 30
 """Seconds after a failed sign-in in which a token that is still valid serves without another attempt."""
 NO_COOKIE = "the application keeps a session in its pages' scripts, without a cookie: no page can be read as its user"
-"""Why nothing is asserted of a signed-in user's pages."""
+"""The reason why nothing is asserted about a signed-in user's pages."""
 
 
 def opened_by(auth: Auth, cookies: Mapping[str, str], body: Any) -> str | None:
@@ -49,7 +49,7 @@ def identifier_in(body: Any, path: str) -> str | None:
 
 
 def is_complete(auth: Auth, cookies: Mapping[str, str], body: Any) -> bool:
-    """Whether the response to sign-up gives all that the target expects; else the new user signs in."""
+    """Return whether the response to sign-up gives all that the target expects; else the new user signs in."""
     known = auth.user_field is None or auth.user is not None or identifier_in(body, auth.user_field) is not None
     return known and opened_by(auth, cookies, body) is not None
 
@@ -98,7 +98,7 @@ def user_id(auth: Auth, token: str) -> str:
 
 
 def is_signed_with_secret(token: str) -> bool:
-    """Whether a token is a JWT that is signed with a shared secret, as its header says."""
+    """Return whether a token is a JWT that is signed with a shared secret, as its header says."""
     try:
         return str(jwt.get_unverified_header(token).get("alg", "")).startswith("HS")
     except jwt.PyJWTError:
@@ -134,7 +134,7 @@ class Credentials:
 
     @property
     def renewed_at(self) -> float:
-        """From when on new ones are needed: in time before the expiry, or at half the lifetime of a short one.
+        """When new credentials are needed: some time before the expiry, or at half the lifetime of a short one.
 
         Never where the token does not expire, or had expired when it was given: another one would be no better.
         """
@@ -157,12 +157,12 @@ class Session:
 
     @classmethod
     def of(cls, auth: Auth, cookies: Mapping[str, str]) -> Session:
-        """The session of a cookie that is the token, which is kept for good."""
+        """Return the session of a cookie that is the token, which is kept for good."""
         return cls(Credentials(cookies, token_in(auth, cookies) or ""))
 
     @property
     def credentials(self) -> Credentials:
-        """What is valid now.
+        """The credentials that are valid now.
 
         Raises:
             Untested: The token has expired, and none can be got.
@@ -184,7 +184,7 @@ class Session:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Use no other token within the context: one of a key that lasts no longer would be of no use afterwards."""
+        """Use no other token within the context, where the key that signs tokens is another one for a while."""
         assert self.credentials
         self._holders += 1
         try:

@@ -36,7 +36,7 @@ def send_sign_up(gateway: Gateway, account: Mapping[str, str], origin: str) -> r
 
 
 def send_sign_in(gateway: Gateway, account: Mapping[str, str], origin: str) -> requests.Response:
-    """Sign in, as `send_sign_up`."""
+    """Sign in, in the same way as `send_sign_up`."""
     auth = gateway.target.auth
     return _send_account(gateway, auth.sign_in, origin, sign_in_content(auth, account))
 
@@ -71,7 +71,7 @@ def credentials_of(gateway: Gateway, origin: str, answers: Sequence[requests.Res
 
 
 def _nothing_opened(auth: Auth, cookies: Mapping[str, str], bodies: Iterable[Any]) -> str:
-    """Say what responses have instead of a session: names only, since any value may be a secret."""
+    """Describe what responses have instead of a session, by names only, since any value may be a secret."""
     if auth.has_cookie:
         return f"neither sign-up nor sign-in set the cookie {auth.cookie}, but {list(cookies)}"
     return f"neither sign-up nor sign-in answered with the token in {auth.token_field}, but with {names_in(bodies)}"

@@ -27,7 +27,7 @@ def kept_cookies(cookies: Mapping[str, str], given: Iterable[tuple[str, Morsel[s
 
 
 def _has_expired(cookie: Morsel[str]) -> bool:
-    """Whether a response removes a cookie; `Max-Age` takes precedence over `Expires` (RFC 6265, section 4.1.2.2)."""
+    """Return whether a response removes a cookie; `Max-Age` overrides `Expires` (RFC 6265, section 4.1.2.2)."""
     if re.fullmatch(r"-?\d+", cookie["max-age"]):
         return int(cookie["max-age"]) <= 0
     try:
@@ -64,6 +64,6 @@ def token_cookie(auth: Auth, cookies: Mapping[str, str]) -> str:
 
 
 def _holders(auth: Auth, cookies: Iterable[str]) -> list[tuple[str, str]]:
-    """The cookies that hold the token or a piece of it: the name, and the number of the piece or an empty text."""
+    """Return the cookies that hold the token or a piece of it: their names, and the piece's number or an empty text."""
     pattern = re.compile(rf"{re.escape(auth.cookie)}(?:\.(\d+))?$")
     return [(name, match[1] or "") for name in cookies if (match := pattern.search(name))]

@@ -12,14 +12,14 @@ from acceptance.checks.finding import Untested
 from acceptance.client.answers import JsonObject, describe, json_of
 from acceptance.client.sessions import NO_COOKIE, Session
 from acceptance.client.tokens import authorization, cookie_header, token_cookie, token_header
-from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, REQUEST
+from acceptance.core.deadlines import AT_REST, ENDPOINTS, RATE_LIMIT, REQUEST
 from acceptance.core.target import Carrier, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
 
 TOO_MANY = 429
 PART = 50
-"""Items of each further part of a list that is read in parts: fewer than common limits of 100."""
+"""How many items are asked for at a time where a list is read in parts: fewer than common limits of 100."""
 
 
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
@@ -43,6 +43,9 @@ def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Res
 def wait_answered(gateway: Gateway, component: str) -> None:
     """Wait until the component's Service answers: kube-proxy applies new endpoints with a delay of some seconds.
 
+    A connection that is opened while a Service gets its first endpoint may never be answered (kubernetes/kubernetes
+    issue 48719), so each request is given up after `AT_REST`.
+
     Raises:
         WaitError: The Service does not answer in time.
     """
@@ -50,7 +53,7 @@ def wait_answered(gateway: Gateway, component: str) -> None:
 
     def probe() -> None:
         try:
-            send(gateway, "GET", url)
+            send(gateway, "GET", url, timeout=AT_REST.seconds)
         except AssertionError as error:
             raise NotYet(str(error)) from error
 
@@ -156,7 +159,7 @@ class User:
         return found
 
     def _all_items(self, path: str, list_field: str | None, part_query: str | None, origin: str) -> list[JsonObject]:
-        """As `items`, and what follows by the target's query for a part of the list, if it names one."""
+        """Return the items of a list, read in parts where the target names a query for them."""
         found = self.items(path, list_field, origin=origin)
         while part_query is not None and found:
             query = part_query.format(limit=PART, offset=len(found))
@@ -214,7 +217,7 @@ class User:
         return self._identified(answer, "a tag")
 
     def _identified(self, found: object, what: str) -> JsonObject:
-        """Return an object of a response; `AssertionError` if it is none with an identifier."""
+        """Return an object of a response; `AssertionError` if that has no identifier."""
         assert isinstance(found, JsonObject), f"expected {what}, got {str(found)[:200]}"
         name = self.target.api.id_field
         assert found.get(name) is not None, f"expected {what} with the field {name}, got {str(found)[:200]}"
@@ -259,7 +262,7 @@ def chat_obstacle(target: Target, *, own_release: bool) -> str:
     """Return why no chat turn may be sent to a release, or an empty text: none may reach a model that costs money."""
     if target.api.chat is None:
         return "the target names no path for chat"
-    if target.values.model_base_url is None:
+    if not target.can_give("model_base_url"):
         return "the target names no values.model_base_url, so a chat turn would reach a real model"
     return "" if own_release else "a chat turn would reach the model of a release that this run did not install"
 

@@ -35,13 +35,17 @@ class Visitor:
 
     @classmethod
     def signed_in(cls, release: Release, user: User) -> Visitor:
-        """The browser of a user, with the session's cookies; raises `Untested` if none tells the frontend who it is."""
+        """Return the browser of a user, with the cookies of the session.
+
+        Raises:
+            Untested: No cookie tells the frontend who the user is.
+        """
         if not release.target.auth.has_cookie:
             raise Untested(NO_COOKIE)
         return cls(release, user.gateway, user.cookies)
 
     def headers(self, origin: str = "") -> dict[str, str]:
-        """What it sends with each request, from a page of this release or of another origin."""
+        """Return what it sends with each request, from a page of this release or of another origin."""
         return from_browser(self.origin) | ({"Origin": origin} if origin else {}) | cookie_header(self.cookies)
 
     @property
@@ -64,7 +68,7 @@ class Visitor:
         return form
 
     def has_form(self, path: str, button: str) -> bool:
-        """Whether the first HTML of a page has a posted form with a button."""
+        """Return whether the first HTML of a page has a posted form with a button."""
         return form_with_button(self.read(path).text, button) is not None
 
     def press(self, path: str, button: str, values: Mapping[str, str] | None = None) -> Response:
@@ -83,11 +87,15 @@ class Visitor:
         return answer
 
     def press_within_limit(self, path: str, button: str, values: Mapping[str, str]) -> Response:
-        """As `press`, again while the application's rate limit answers 429. Raises `WaitError`."""
+        """Press a button by `press`, again while the application's rate limit answers 429. Raises `WaitError`."""
         return answer_within_rate_limit(path, lambda: self.press(path, button, values))
 
     def follow(self, answer: Response) -> Response:
-        """The page that a form's response leads to, or is; `AssertionError` if it leads to no page of the release."""
+        """Return the page that a form's response redirects to, or the response itself.
+
+        Raises:
+            AssertionError: There is no such page in the release.
+        """
         if answer.status_code in SEE_OTHER:
             given = answer.headers.get("Location")
             assert given, f"expected a Location, got {describe(self.target, answer)}"
@@ -99,11 +107,11 @@ class Visitor:
         return answer
 
     def shown(self, answer: Response) -> str:
-        """The text of the page that a form's response leads to; `AssertionError` if it leads to none."""
+        """Return the text of the page that a form's response leads to; `AssertionError` if it leads to none."""
         return Document(self.follow(answer).text).text
 
 
 def path_of(url: str) -> str:
-    """The path and query of a URL."""
+    """Return the path and query of a URL."""
     parts = urlsplit(url)
     return urlunsplit(("", "", parts.path or "/", parts.query, ""))

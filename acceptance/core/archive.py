@@ -10,11 +10,11 @@ from toolchain import cache
 
 
 class ArchiveError(Exception):
-    """The file is no chart archive; the message is one sentence."""
+    """The file is not a chart archive; the message is one sentence."""
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a path's name is that of a packaged chart."""
+    """Return whether a path's name is that of a packaged chart."""
     return path.name.endswith((".tgz", ".tar.gz"))
 
 
@@ -31,7 +31,7 @@ def unpacked(path: Path) -> Path:
         raise ArchiveError(f"{path} can't be unpacked as a chart archive: {error}") from error
     charts = [each for each in sorted(folder.iterdir()) if (each / "Chart.yaml").is_file()]
     if len(charts) != 1:
-        raise ArchiveError(f"{path} is no chart archive: it holds {len(charts)} folders with a Chart.yaml, not one")
+        raise ArchiveError(f"{path} is not a chart archive: it holds {len(charts)} folders with a Chart.yaml, not one")
     return charts[0]
 
 

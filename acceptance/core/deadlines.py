@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """How long a condition may take: `seconds`, and where the figure is from."""
+    """The time that a condition may take, in seconds, and the source of that figure."""
 
     name: str
     seconds: float
     source: str
+
+    def counted_from(self, moment: float) -> Deadline:
+        """Return what is left of it now if it counts from a moment, in seconds since the epoch; 0 once it has passed.
+
+        Of several conditions that are waited for one after the other, each then has the same end.
+        """
+        passed = max(0.0, time.time() - moment)
+        source = f"{self.source}; {self.seconds:g} s in all, of which {passed:.1f} s had passed"
+        return replace(self, seconds=max(0.0, self.seconds - passed), source=source)
 
 
 RELEASE_READY = Deadline("release ready", 180, "CHT-11: all pods Ready within 3 minutes of helm install")
@@ -20,7 +30,7 @@ DATABASE_ERROR = Deadline("error without database", 5, "PER-08: an error within 
 DATABASE_RECOVERY = Deadline("recovery of the database", 30, "PER-08: service recovers within 30 s")
 REQUEST = Deadline("answer to a request", 10, "STA-08: a request later than 10 s has failed")
 AT_REST = Deadline(
-    "p99 at rest", 2, "a page's is 0.43 s here and a write's 0.07 s; a busy machine gets five times that, not 5 s"
+    "p99 at rest", 2, "a page's p99 is 0.43 s here and a write's 0.07 s; a busy machine gets five times the former"
 )
 ENDPOINT_GONE = Deadline(
     "killed pod's endpoint gone",
@@ -28,7 +38,7 @@ ENDPOINT_GONE = Deadline(
     "the kubelet sees an ended process within 1 s, kube-proxy writes its rules each second; five times that",
 )
 CAUSE_LASTED = Deadline(
-    "fail-fast cause", 15, "a back-off may end by itself; a cause is reported within 20 s of being known"
+    "fail-fast cause", 15, "a back-off may end by itself; a cause must be reported within 20 s of being known (POD-03)"
 )
 UNINSTALLED = Deadline("uninstall", 120, "grace period 30 s of every pod, one after the other at worst, twice")
 METRICS = Deadline("first metrics", 120, "metrics-server needs two scrapes, 10 s apart here, 60 s by default")
@@ -37,6 +47,7 @@ DEPENDENCY_RUNS = Deadline(
 )
 DATABASE_UP = Deadline("database up", 60, "initdb and start take 3 s here; a busy machine gets twenty times that")
 MODEL_UP = Deadline("model's stub up", 30, "Python's start takes 0.3 s here; a busy machine gets a hundred times that")
+IMAGES_BUILT = Deadline("images built", 1800, "26 s here, several minutes without a cache; a busy machine gets more")
 NODE_UP = Deadline("node up", 240, "kind's own wait for a node is as long; here it takes 3 s")
 NODE_AGENTS_UP = Deadline(
     "the suite's pods on the nodes up", 120, "a pod of an image that is on the node: 3 s here; one pulls it first"

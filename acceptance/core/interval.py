@@ -18,9 +18,9 @@ class Interval:
         return self.end - self.start
 
     def contains(self, moment: float) -> bool:
-        """Whether a moment lies in the interval, its ends included."""
+        """Return whether a moment lies in the interval, its ends included."""
         return self.start <= moment <= self.end
 
     def overlaps(self, other: Interval) -> bool:
-        """Whether both have a moment in common, their ends included."""
+        """Return whether both have a moment in common, their ends included."""
         return self.start <= other.end and other.start <= self.end

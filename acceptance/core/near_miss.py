@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 CUTOFF = 0.75
-"""Of the similarity, from 0 to 1, above which a name is suggested."""
+"""The similarity, from 0 to 1, above which a name is suggested."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Lock
 from typing import TextIO, TypeVar, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -32,10 +33,11 @@ _GO_JSON = {ord(sign): f"\\u{ord(sign):04x}" for sign in "&<>"}
 
 
 class Redactor:
-    """Replaces secrets by a placeholder, in every form in which they are usually written."""
+    """Replaces secrets by a placeholder, in every form in which they are usually written; threads may share it."""
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
+        self._lock = Lock()
 
     def add(self, secret: str) -> None:
         """Redact `secret` from now on; of a URL its password too, of several lines each line.
@@ -45,12 +47,13 @@ class Redactor:
         """
         if len(secret) < MINIMUM_LENGTH:
             raise ValueError(f"a secret of {len(secret)} characters can't be redacted; use at least {MINIMUM_LENGTH}")
-        forms = {*self._forms, *written_forms(secret)}
+        forms = written_forms(secret)
         lines = [line.strip() for line in secret.splitlines()]
         if len(lines) > 1:
             forms.update(line for line in lines if len(line) >= MINIMUM_LENGTH and not line.startswith("-----"))
-        # Longest first: a form that contains another is replaced as a whole.
-        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        with self._lock:  # parts of a run that are made side by side add theirs at the same time
+            # Longest first: a form that contains another is replaced as a whole.
+            self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
         if password := _password(secret):
             self.add(password)
 

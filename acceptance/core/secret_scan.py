@@ -59,7 +59,7 @@ NO_SECRET_WORDS = frozenset({"existing", "name", "pull", "public", "publishable"
 
 
 def names_credential(name: str) -> bool:
-    """Whether the value under a name (`POSTGRES_PASSWORD`, `auth.apiKey`) is a credential, by the name's last words."""
+    """Return whether the last words of a name, such as `POSTGRES_PASSWORD`, say that its value is a credential."""
     words = [word.lower() for word in WORDS.findall(name.rpartition(".")[2])]
     if not words or NO_SECRET_WORDS & set(words):
         return False
@@ -69,17 +69,17 @@ def names_credential(name: str) -> bool:
 
 
 def holds_credential(name: str, value: object) -> bool:
-    """Whether a variable's literal value is a credential, a weak one such as `changeme` too."""
+    """Return whether a variable's literal value is a credential, a weak one such as `changeme` too."""
     return isinstance(value, str) and names_credential(name) and not NO_CREDENTIAL.fullmatch(value)
 
 
 def is_placeholder(word: str) -> bool:
-    """Whether a word stands for a credential in an example: `password`, `<yours>`, `sk-proj-xxxx`, `changeme`."""
+    """Return whether a word is an example's placeholder of a credential: `password`, `<yours>`, `sk-proj-xxxx`."""
     return PLACEHOLDER.fullmatch(word) is not None
 
 
 def looks_random(word: str) -> bool:
-    """Whether a word looks generated: long, of letters and digits, without words of an example."""
+    """Return whether a word looks generated: long, of letters and digits, without words of an example."""
     kinds = sum(bool(re.search(kind, word)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return len(word) >= 16 and kinds >= 2 and len(set(word)) >= 8 and _no_example(word)
 

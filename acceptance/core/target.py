@@ -28,10 +28,13 @@ Length = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComponentName = Literal["backend", "frontend"]
 COMPONENTS: tuple[ComponentName, ...] = ("backend", "frontend")
+Refusal = Literal[401, 403, 404]
 Carrier = Literal["bearer", "cookie"]
 CARRIERS: tuple[Carrier, ...] = ("bearer", "cookie")
 CREDENTIALS = ("database_url", "auth_secret", "model_key")
 """The credentials, by their names in `[values]` and `[secret]`."""
+PLACEHOLDER = re.compile(r"\{(database_url|auth_secret|model_key|model_base_url|ca_certificate)\}")
+"""What stands in an existing Secret for a text of the run's, by the name that it has in `[values]`."""
 OTHER_PROVIDERS = re.compile(r"(?i)anthropic|claude|cohere|deepseek|gemini|genai|google|groq|mistral|openrouter")
 """Providers of models other than OpenAI, as names of keys have them."""
 
@@ -66,66 +69,66 @@ class Chart(Model):
     name: str = "todo-chatbot"
     """The chart's name, as in Chart.yaml."""
     version: str | None = None
-    """The chart's version; without it any SemVer will do."""
+    """The chart's version; if absent, any SemVer version will do."""
     app_version: str | None = None
-    """The appVersion; without it any will do."""
+    """The chart's appVersion; if absent, any will do."""
     release: str = "todo"
     """The release's name, with which the chart is rendered and installed."""
     namespace: str = "todo-chatbot"
     """The namespace that every object of the release names."""
     values_files: tuple[Path, ...] = ()
-    """Values files shipped with the chart, each rendered and checked beside the defaults."""
+    """Values files that are shipped with the chart; each is rendered and checked like the defaults."""
     values: dict[str, Any] = {}
     """Values that rendering needs beyond the defaults and the secrets."""
 
 
 class Values(Model):
-    """Paths of the chart's values that a run sets; without a path, a value can't be set."""
+    """Dotted paths in the chart's values, by what they set. A run can't set what has no path."""
 
     database_url: ValuePath | None = None
     """The URL of PostgreSQL, in the form of `secret.database_scheme` and `database_query`."""
     auth_secret: ValuePath | None = None
-    """The key that signs sessions."""
+    """The secret that signs sessions."""
     model_key: ValuePath | None = None
-    """The key of the model's API; a run gives one that begins with `sk-proj-`."""
+    """The API key of the model; a run gives one that begins with `sk-proj-`."""
     model_base_url: ValuePath | None = None
     """The base URL of the model's API, which ends with `/v1`. Without it no chat turn is sent."""
     model: ValuePath | None = None
-    """The model's name, of which the application takes any."""
+    """The model's name; the application must take any."""
     ca_certificate: ValuePath | None = None
-    """The CA certificate of the run's database, which takes TLS only, as PEM text; what verifies it needs this."""
+    """The CA certificate (PEM) of the run's database, which takes TLS only; who verifies it needs this."""
     public_url: ValuePath | None = None
     """The address at which browsers reach the frontend."""
     namespace: ValuePath | None = None
-    """The namespace that the objects name."""
+    """The namespace that the objects state."""
     namespace_create: ValuePath | None = None
-    """Whether the chart makes its namespace."""
+    """Whether the chart creates its namespace."""
     local_cluster: ValuePath | None = None
-    """What the chart needs to know about a small cluster on one machine; set to true."""
+    """A switch for small clusters on one machine; a run sets it to true."""
     name_override: ValuePath | None = None
     """A prefix or override of the names of all objects, so that two releases can differ."""
     environment: ValuePath | None = None
-    """The setting that the target calls `config_map.environment`."""
+    """The name of the environment (`config_map.environment`)."""
     debug: ValuePath | None = None
-    """The setting `config_map.debug`, true or false."""
+    """Whether the application runs in debug mode (`config_map.debug`): true or false."""
     cors_origins: ValuePath | None = None
-    """The setting `config_map.cors_origins`: origins with commas between them."""
+    """The allowed origins (`config_map.cors_origins`): a text with commas, or a list where the chart ships one."""
     extra_config: ValuePath | None = None
     """A mapping of further keys of the ConfigMap."""
     hpa_enabled: ValuePath | None = None
-    """Whether there is an autoscaler."""
+    """Whether the backend has an autoscaler."""
     hpa_min: ValuePath | None = None
-    """Its minReplicas."""
+    """The autoscaler's minReplicas."""
     hpa_max: ValuePath | None = None
-    """Its maxReplicas."""
+    """The autoscaler's maxReplicas."""
     hpa_metrics: ValuePath | None = None
-    """Its list of metrics."""
+    """The autoscaler's list of metrics."""
     hpa_behavior: ValuePath | None = None
-    """Its behavior."""
+    """The autoscaler's behavior."""
 
 
 class ComponentValues(Model):
-    """Paths of a component's settings in the chart's values."""
+    """Dotted paths of a component's settings in the chart's values."""
 
     image_repository: ValuePath | None = None
     """The image's repository."""
@@ -152,48 +155,48 @@ class ComponentValues(Model):
 
 
 class Image(Model):
-    """A component's image and how it is built; sizes in bytes as a registry holds the layers."""
+    """A component's image, and how it is built."""
 
     repository: str
-    """Its repository as shipped; the last part of the path counts."""
+    """The image's repository in the shipped chart; only the last part of its path counts."""
     dockerfile: Path | None = None
-    """The Dockerfile. Without it no image is built, so nothing of it is tested and nothing installed."""
+    """The Dockerfile. Without one no image is built or tested, and no release is installed."""
     context: Path | None = None
-    """The folder that the build is given."""
+    """The build's context, a folder."""
     max_bytes: int
-    """The largest size."""
+    """The largest size in bytes, as a registry holds the compressed layers."""
     platform: str = "linux/amd64"
-    """The platform that it must be built for."""
+    """The platform that the image must be built for."""
 
 
 class FurtherImage(Model):
-    """The image of a further workload of the chart, which a run builds and gives it; nothing else of it is judged."""
+    """The image of a further workload of the chart. A run builds it and sets it; the image itself is not judged."""
 
     repository: str
-    """Its repository as shipped; the last part of the path counts."""
+    """The image's repository in the shipped chart; only the last part of its path counts."""
     dockerfile: Path
     """The Dockerfile."""
     context: Path
-    """The folder that the build is given."""
+    """The build's context, a folder."""
     image_repository: ValuePath | None = None
     """The path of the image's repository in the chart's values."""
     image_tag: ValuePath
-    """The path of its tag."""
+    """The path of the image's tag in the chart's values."""
 
 
 class Probes(Model):
-    """The paths of a component's probes."""
+    """The HTTP paths of a component's probes."""
 
     liveness: HttpPath = "/health"
-    """Of the liveness probe."""
+    """The path of the liveness probe."""
     readiness: HttpPath = "/health"
-    """Of the readiness probe."""
+    """The path of the readiness probe."""
     startup: HttpPath = "/health"
-    """Of the startup probe."""
+    """The path of the startup probe."""
 
 
 class Component(Model):
-    """One workload and its Service."""
+    """A Deployment and its Service. Figures are those of the shipped chart."""
 
     deployment: str
     """The Deployment's name."""
@@ -210,15 +213,15 @@ class Component(Model):
     labels: dict[str, str]
     """Labels of the component's pods that distinguish them from the other component's."""
     replicas: int
-    """The number of pods as shipped, without an autoscaler."""
+    """The number of pods without an autoscaler."""
     max_surge: int | str = 1
-    """As shipped: a count or a percentage."""
+    """How many pods a rollout may add: a count or a percentage."""
     max_unavailable: int | str = 0
-    """As shipped: a count or a percentage."""
+    """How many pods a rollout may take away: a count or a percentage."""
     revision_history_limit: int = 10
-    """As shipped."""
+    """How many old ReplicaSets the Deployment keeps."""
     resources: dict[str, dict[str, str]] | None = None
-    """Shipped requests and limits, compared as quantities; absent means only requests = limits."""
+    """The container's requests and limits, compared as quantities; if absent, they need only be equal."""
     probes: Probes = Probes()
     """The paths of its probes."""
     image: Image
@@ -228,16 +231,21 @@ class Component(Model):
     secret_keys: tuple[str, ...] = ()
     """The keys of the Secret that the component needs."""
     pool_size: Annotated[int, Field(ge=1)] | None = None
-    """How many connections to the database a pod opens at most, as shipped."""
+    """How many connections to the database a pod opens at most."""
     pod_header: str | None = None
-    """Response header with the pod's name, where the application sets one."""
+    """The response header with the pod's name, if the application sets one."""
+    request_id_header: str | None = None
+    """The header with a request's identifier, as it was given, in the response and in the log.
+
+    A frontend that has one sends it on to the backend.
+    """
 
 
 class ConfigMap(Model):
     """The name of the ConfigMap, and its keys."""
 
     name: str
-    """Its name."""
+    """The ConfigMap's name."""
     environment: str = "ENVIRONMENT"
     """The key with the name of the environment."""
     debug: str = "DEBUG"
@@ -250,13 +258,13 @@ class Secret(Model):
     """The name of the Secret, and its keys."""
 
     name: str
-    """Its name."""
+    """The Secret's name."""
     database_url: str = "DATABASE_URL"
     """The key with the database's URL."""
     auth_secret: str = "BETTER_AUTH_SECRET"  # noqa: S105 - a key's name
-    """The key with the key that signs sessions."""
+    """The key with the secret that signs sessions."""
     model_key: str = "OPENAI_API_KEY"
-    """The key with that of the model's API."""
+    """The key with the API key of the model."""
     encoded: bool = False
     """Whether the chart wants the values of these keys base64-encoded already."""
     database_scheme: Annotated[str, Field(pattern=r"^postgres(ql)?(\+[a-z0-9_]+)?$")] = DatabaseUrlForm.scheme
@@ -286,17 +294,32 @@ class Secret(Model):
             return text
 
 
-class Autoscaler(Model):
-    """The backend's HorizontalPodAutoscaler and its shipped figures."""
+class ExistingSecret(Model):
+    """A Secret that must exist before the chart is installed, as by `kubectl create secret`.
+
+    The run creates it in each namespace that it installs in, and changes it where credentials are rotated.
+    """
 
     name: str
-    """Its name."""
+    """Its name, which the chart's pods refer to."""
+    data: dict[str, str] | None = None
+    """The text of each key; without it the keys of `[secret]`.
+
+    `{database_url}`, `{auth_secret}`, `{model_key}`, `{model_base_url}` and `{ca_certificate}` are the run's.
+    """
+
+
+class Autoscaler(Model):
+    """The backend's HorizontalPodAutoscaler in the shipped chart."""
+
+    name: str
+    """The autoscaler's name."""
     min_replicas: int = 2
-    """As shipped."""
+    """Its minReplicas."""
     max_replicas: int = 5
-    """As shipped."""
+    """Its maxReplicas."""
     cpu_percent: int = 70
-    """The target utilisation of CPU, as shipped."""
+    """Its target utilisation of CPU, in percent of the requests."""
 
 
 class Api(Model):
@@ -323,6 +346,11 @@ class Api(Model):
     """A conversation's messages."""
     update_method: Literal["PUT", "PATCH"] = "PUT"
     """The method on a task that replaces its title."""
+    update_replaces: bool | None = None
+    """Whether a field that `update_method` is not given is then as in a new task; with `false` it stays as it was.
+
+    If absent, either will do, for all fields alike.
+    """
     partial_method: Literal["PATCH", "PUT", "POST"] | None = None
     """The method on a task's path that changes the given fields and leaves the others."""
     complete_method: Literal["PATCH", "POST", "PUT"] = "PATCH"
@@ -330,7 +358,7 @@ class Api(Model):
     complete_toggles: bool = False
     """Whether completing a task without a body toggles its state."""
     complete_only: bool = False
-    """Whether `complete` does no more than complete a task, whatever its body says."""
+    """Whether `complete` can only complete a task, whatever its body says."""
     created: int = 201
     """The status of a task that was created."""
     updated: int = 200
@@ -338,55 +366,58 @@ class Api(Model):
     deleted: int = 204
     """The status of a deletion."""
     bad_input: int = 422
-    """The status for invalid input."""
+    """The status of a request with invalid input."""
     absent: int = 404
-    """The status for what does not exist."""
+    """The status of a request for what does not exist."""
     missing_token: Literal[401, 403, 422] = 401
     """The status of a request without a token."""
     invalid_token: Literal[401, 403, 422] = 401
     """The status of a request with a token that is not valid."""
-    other_user: Literal[403, 404] = 403
-    """The status of a request for another user's resource. A path without `{user_id}` is the token's own user's."""
+    other_user: Refusal | Annotated[tuple[Refusal, ...], Field(min_length=1)] = 403
+    """The status of a request for another user's resource, or a list where routes differ; nothing of it is shown.
+
+    A path without `{user_id}` is the token's own user's.
+    """
     model_failing: tuple[int, ...] = (502, 503)
     """Statuses of a chat turn while the model fails or is unavailable."""
     id_field: str = "id"
-    """A task's, tag's and conversation's identifier."""
+    """The field with the identifier of a task, a tag or a conversation."""
     title_field: str = "title"
-    """A task's title."""
+    """The field with a task's title."""
     completed_field: str = "completed"
-    """Whether a task is completed."""
+    """The field that says whether a task is completed."""
     tag_field: str = "name"
-    """A tag's name."""
+    """The field with a tag's name."""
     message_field: str = "message"
-    """The message of a chat turn."""
+    """The field with the message of a chat turn."""
     conversation_field: str | None = "conversation_id"
-    """The conversation, in a turn and in its response."""
+    """The field with the conversation, in a turn and in its response."""
     response_field: str = "response"
-    """The assistant's text in the response to a turn."""
+    """The field with the assistant's text, in the response to a turn."""
     tool_calls_field: str | None = "tool_calls"
-    """The tool calls in the response to a turn: any JSON with the names and arguments."""
+    """The field with the tool calls, in the response to a turn: any JSON with names and arguments."""
     role_field: str = "role"
-    """Who wrote a message: `user` or `assistant`."""
+    """The field that says who wrote a message: `user` or `assistant`."""
     content_field: str = "content"
-    """A message's text."""
+    """The field with a message's text."""
     task_field: str | None = None
-    """The field of a response that holds one task; None if the response is the task itself."""
+    """The field of a response that holds one task; absent if the response is the task itself."""
     tasks_field: str | None = None
-    """The field of the response that holds the list of tasks; None if the response is the list itself."""
+    """The field of a response that holds the list of tasks; absent if the response is the list itself."""
     tags_field: str | None = None
-    """As `tasks_field`, of tags."""
+    """Like `tasks_field`, for tags."""
     conversations_field: str | None = None
-    """As `tasks_field`, of conversations."""
+    """Like `tasks_field`, for conversations."""
     messages_field: str | None = None
-    """As `tasks_field`, of messages."""
+    """Like `tasks_field`, for messages."""
     task_fields: dict[str, tuple[Any, Any]] = {}
     """Further fields that can be written with a task, each with two valid values; the order in a list is free."""
     task_tags_field: str | None = None
-    """The field of a task with its tags' names."""
+    """The field of a task with the names of its tags."""
     pending_query: str | None = None
     """The query of the tasks' path for open tasks: `status=pending`."""
     completed_query: str | None = None
-    """As `pending_query`, for completed tasks."""
+    """Like `pending_query`, for completed tasks."""
     tag_query: str | None = None
     """The query for a tag's tasks, with the name as `{text}`: `tag={text}`."""
     search_query: str | None = None
@@ -394,9 +425,11 @@ class Api(Model):
     page_query: str | None = None
     """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`."""
     messages_page_query: str | None = None
-    """As `page_query`, of the path of messages, from the oldest on."""
+    """Like `page_query`, for the path of messages, from the oldest on."""
     newest_first: bool = False
     """Whether the lists of tasks and of conversations begin with the newest."""
+    last_used_first: bool = False
+    """Whether the list of conversations begins with the one in which a message was sent last."""
     trims_text: bool = False
     """Whether white space at the ends of a title, tag or message is dropped, and nothing else is bad input."""
     title_limit: Length | None = None
@@ -406,16 +439,21 @@ class Api(Model):
     message_limit: Length | None = None
     """The longest message of a chat turn in characters."""
     history_limit: Annotated[int, Field(ge=0)] | None = None
-    """How many earlier messages of a conversation reach the model at most: 0 if none does, None if all do."""
+    """How many earlier messages of a conversation reach the model at most: 0 if none does, absent if all do."""
+
+    @property
+    def other_user_statuses(self) -> tuple[int, ...]:
+        """The statuses of a request for another user's resource."""
+        return self.other_user if isinstance(self.other_user, tuple) else (self.other_user,)
 
 
 class Pages(Model):
-    """A page that holds a signed-in user's tasks, and how it shows what was searched for."""
+    """The paths of pages of a signed-in user, and how the page of tasks shows a search."""
 
     search: HttpPath = "/tasks?q={token}"
-    """The page of the tasks that contain `{token}`."""
+    """The page of the tasks whose title contains `{token}`."""
     echo: str = 'value="{token}"'
-    """What that page then has."""
+    """What that page then contains."""
     tasks: HttpPath = "/tasks"
     """The page of the signed-in user's tasks."""
     chat: HttpPath | None = None
@@ -440,27 +478,36 @@ class Screens(Model):
     password: str
     """The field for the password."""
     sign_up_button: str
-    """Signs up."""
+    """The button that signs up."""
     sign_in_button: str
-    """Signs in."""
+    """The button that signs in."""
     sign_out_button: str
-    """Signs out."""
+    """The button that signs out."""
     tasks_link: str
-    """Leads to the tasks."""
+    """The link to the page of tasks."""
     chat_link: str
-    """Leads to the chat."""
+    """The link to the chat."""
     new_task: str
     """The field for a new task's title."""
     add_button: str
-    """Adds it."""
+    """The button that adds the new task."""
     message: str
-    """The field for a message."""
+    """The field for a chat message."""
     send_button: str
-    """Sends it."""
+    """The button that sends the message."""
     you: str
-    """The accessible name of an article of the chat's log that the user wrote."""
+    """The accessible name of an article in the chat's log that the user wrote.
+
+    Where messages have no such roles, `css=` and a selector of the elements with their texts.
+    """
     assistant: str
-    """The same of the assistant."""
+    """The same for an article that the assistant wrote."""
+    password_again: str | None = None
+    """The field that repeats the password at sign-up."""
+    new_task_button: str | None = None
+    """The button that opens the form for a new task, such as a dialog, if it is not there at once."""
+    task_row: str | None = None
+    """A CSS selector of the tasks' rows, where a task's checkbox has no name (advice of PER-09): `.task-card`."""
     complete_button: str | None = None
     """The button that completes the task `{title}` in its list item; without one, a checkbox named by the title."""
     reopen_button: str | None = None
@@ -477,7 +524,7 @@ class Screens(Model):
 
 
 class Auth(Model):
-    """How a user signs up and in, and how the backend then knows the user; `kind` says where the token is.
+    """How users sign up and in, and how the backend then knows them; `kind` says where the token is.
 
     `cookie`: the session's cookie is the token. `token`: the response to sign-in has the token as JSON, and the pages'
     scripts keep it; there is no cookie. `exchange`: the cookie is for the frontend alone, which gives a token for it.
@@ -488,9 +535,9 @@ class Auth(Model):
     service: ComponentName = "frontend"
     """The component at whose Service users sign up and in, and exchange the cookie."""
     sign_up: HttpPath = "/api/auth/sign-up/email"
-    """POST of `sign_up_fields` as JSON; where the response opens no session, the new user signs in."""
+    """The path to POST `sign_up_fields` to, as JSON; where its response opens no session, the new user signs in."""
     sign_in: HttpPath = "/api/auth/sign-in/email"
-    """POST of `sign_in_fields`; the response opens the session."""
+    """The path to POST `sign_in_fields` to; its response opens the session."""
     sign_up_fields: dict[str, Any] = {"name": "{name}", "email": "{email}", "password": "{password}"}
     """The body of sign-up: `{name}`, `{email}` and `{password}` are filled in; anything else is sent as it is."""
     sign_in_fields: dict[str, Any] = {"email": "{email}", "password": "{password}"}
@@ -498,7 +545,7 @@ class Auth(Model):
     sign_in_format: Literal["json", "form"] = "json"
     """How the body of sign-in is sent; OAuth2's password grant is a form with `username` and `password`."""
     token: HttpPath = "/api/auth/token"  # noqa: S105 - a path
-    """GET with the cookie returns the token as JSON; of kind `exchange` only."""
+    """The path to GET with the cookie, which returns the token as JSON; of kind `exchange` only."""
     token_field: str = "access_token"  # noqa: S105 - a field's name
     """The field of the JSON with the token, with dots for one within another: `data.token`; not of kind `cookie`."""
     user_claim: str | None = None
@@ -506,19 +553,21 @@ class Auth(Model):
     user_field: str | None = None
     """The field of the response to sign-up, sign-in or `user` with the user's identifier, where no claim has it."""
     user: HttpPath | None = None
-    """GET with the token returns the user, such as `/auth/me`, where neither sign-up nor sign-in has `user_field`."""
+    """The path to GET with the token for the user, such as `/auth/me`, where no earlier response has `user_field`."""
     session: HttpPath | None = None
-    """GET of the frontend returns the session of the cookie."""
+    """The frontend's path to GET the session of the cookie."""
     cookie: str = "better-auth.session_data"
     """The session's cookie; not of kind `token`."""
     carriers: Annotated[tuple[Carrier, ...], Field(min_length=1)] = CARRIERS
     """How the backend takes the token, the preferred way first; without a token in the cookie it is `bearer` alone."""
     refuses_other_sites: bool = False
-    """Whether a form that a page of another site sent is refused, even with the session's cookie."""
+    """Whether a form on another site's page is refused, even with the session's cookie."""
+    limits_sign_in: bool = False
+    """Whether sign-in is refused (429) for some seconds after many wrong passwords."""
     session_seconds: Annotated[int, Field(ge=1)] | None = None
     """How long a session lasts from sign-in; not judged without it, nor where the token is exchanged for a cookie."""
     leeway_seconds: int = 0
-    """How long a token is still valid after its expiry, for clocks that differ."""
+    """How long a token is accepted after its expiry, since clocks differ."""
 
     @model_validator(mode="before")
     @classmethod
@@ -551,44 +600,50 @@ class Auth(Model):
 
 
 class Tables(Model):
-    """Tables and columns of the entities in PostgreSQL; `schema.table` where not in `public`."""
+    """Tables and their columns in PostgreSQL; a table is `schema.table` if it is not in `public`."""
 
     user: str = "user"
     """The table of users."""
     user_id: str = "id"
-    """Their identifier."""
+    """Its column with the identifier."""
     user_email: str = "email"
-    """Their email."""
+    """Its column with the email."""
     task: str = "task"
     """The table of tasks."""
     task_id: str = "id"
-    """Their identifier."""
+    """Its column with the identifier."""
     task_title: str = "title"
-    """Their title."""
+    """Its column with the title."""
     task_completed: str = "completed"
-    """Whether they are completed."""
+    """Its column that says whether a task is completed."""
     tag: str | None = "tag"
-    """The table of tags; `false` where there is none, and tags are judged by the API alone."""
+    """The table of tags; `false` if there is none, and tags are judged by the API alone."""
     tag_name: str = "name"
-    """Their name."""
+    """Its column with the name."""
     conversation: str = "conversation"
     """The table of conversations."""
     conversation_id: str = "id"
-    """Their identifier."""
+    """Its column with the identifier."""
     message: str = "message"
     """The table of messages."""
     message_conversation: str = "conversation_id"
-    """Their conversation."""
+    """Its column with the conversation."""
     message_content: str = "content"
-    """Their text."""
+    """Its column with the text."""
     message_role: str = "role"
-    """Who wrote them."""
-    message_tool_calls: str | None = "tool_calls"
-    """The tool calls of a message."""
+    """Its column that says who wrote the message."""
+    message_tool_calls: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = "tool_calls"
+    """Its column with the tool calls; a list of columns if their names and arguments are apart."""
     owner: str = "user_id"
-    """The column of tasks, tags and conversations that holds their user's id; tags may lack it."""
+    """The column of tasks, tags and conversations with their user's identifier; tags may lack it."""
     deleted: str | None = None
-    """The column that marks deleted tasks and tags, by a time or `true`; absent if their rows are gone."""
+    """The column that marks deleted tasks and tags by a time or `true`; absent if their rows are removed."""
+
+    @property
+    def tool_call_columns(self) -> tuple[str, ...]:
+        """The columns of a message's tool calls."""
+        columns = self.message_tool_calls or ()
+        return (columns,) if isinstance(columns, str) else columns
 
 
 class Waiver(Model):
@@ -599,9 +654,9 @@ class Waiver(Model):
     object: str
     """The object, as `Kind/name`."""
     reason: str
-    """Why it is accepted."""
+    """Why they are accepted."""
     until: date
-    """The last day."""
+    """The last day on which they are accepted."""
 
 
 class Target(Model):
@@ -623,6 +678,8 @@ class Target(Model):
     """The ConfigMap."""
     secret: Secret
     """The Secret."""
+    existing_secrets: tuple[ExistingSecret, ...] = ()
+    """Secrets that the chart does not create."""
     autoscaler: Autoscaler | None = None
     """The backend's autoscaler."""
     overrides: dict[str, Any] = {}
@@ -649,6 +706,25 @@ class Target(Model):
     def secret_paths(self) -> dict[str, str | None]:
         """The chart's value path of each credential by its key in the Secret; None where the target names no path."""
         return {getattr(self.secret, name): getattr(self.values, name) for name in CREDENTIALS}
+
+    @property
+    def existing_data(self) -> dict[str, dict[str, str]]:
+        """The text of each key of each existing Secret, with placeholders, by the Secret's name."""
+        own = {getattr(self.secret, name): f"{{{name}}}" for name in CREDENTIALS}
+        return {each.name: own if each.data is None else each.data for each in self.existing_secrets}
+
+    @property
+    def secret_exists(self) -> bool:
+        """Whether the Secret of `[secret]` exists before the release, so that the chart need not create it."""
+        return self.secret.name in self.existing_data
+
+    def exists_with(self, name: str) -> bool:
+        """Whether an existing Secret holds a text of the run's, by its name in `[values]`."""
+        return any(f"{{{name}}}" in text for data in self.existing_data.values() for text in data.values())
+
+    def can_give(self, name: str) -> bool:
+        """Whether a run can change a credential: by a value of the chart, or in an existing Secret."""
+        return getattr(self.values, name) is not None or self.exists_with(name)
 
     def component(self, name: str) -> Component:
         """Return a component by name. Raises `KeyError` where the target has none of that name."""

@@ -30,6 +30,16 @@ def values_by_path(target: Target, known: Mapping[str, Any]) -> dict[str, Any]:
     return {paths[name]: value for name, value in known.items() if paths[name]}
 
 
+def in_shipped_form(text: Any, shipped: Any) -> Any:
+    """Return a text with commas as a list, where the chart ships a list in its place."""
+    return text.split(",") if isinstance(text, str) and isinstance(shipped, list) else text
+
+
+def credential_values(target: Target, credentials: Mapping[str, str]) -> dict[str, Any]:
+    """Return credentials as the chart is given them, by the target's paths; those without a path are left out."""
+    return values_by_path(target, {name: target.secret.as_given(text) for name, text in credentials.items()})
+
+
 def merge_values(first: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, Any]:
     """Merge values from left to right as Helm does: mappings key by key; null removes; anything else replaces."""
     result = dict(first)

@@ -19,18 +19,18 @@ class Clock(Protocol):
     """Reads the time and lets it pass; tests inject their own."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return the seconds of a clock that never goes back."""
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass."""
 
 
 class NotYet(Exception):  # noqa: N818 - a state, not an error
-    """Raised by a probe whose condition does not hold; the message says what holds instead."""
+    """Raised by a probe whose condition does not hold yet; the message says what was observed instead."""
 
 
 class WaitError(AssertionError):
-    """A condition that did not come true in time: what was expected, what was last observed, after how long."""
+    """A condition did not become true in time: the message says what was expected and what was last observed."""
 
 
 def eventually(
@@ -66,7 +66,7 @@ def eventually(
         now = clock.monotonic()
         if late:
             raise WaitError(
-                f"expected {expected} within {deadline.seconds:g} s ({deadline.source}); "
+                f"expected {expected} within {round(deadline.seconds, 1):g} s ({deadline.source}); "
                 f"after {now - start:.1f} s: {persisting or actual}"
             )
         current = cause()

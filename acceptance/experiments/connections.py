@@ -27,7 +27,7 @@ def peak(samples: Iterable[Sample]) -> int:
 def excess_findings(
     rule: str, samples: Sequence[Sample], pools: Mapping[str, int], promised: int, slots: int
 ) -> list[Finding]:
-    """Findings if a pod, or all of them, ever had more connections than promised, or than the server has slots.
+    """Return findings if a pod, or all together, ever had more connections than promised, or than the server allows.
 
     Args:
         rule: The rule.

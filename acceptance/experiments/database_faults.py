@@ -17,8 +17,8 @@ from acceptance.provision.database import PORT, Database
 from acceptance.provision.dependency import PacketRule
 
 LOST_SHARE = 0.25
-"""Of the packets in either direction: each is sent again after 0.2 s, then 0.4 s and so on, so one exchange of
-statement and result takes 0.2 s on average and some take a second."""
+"""Share of the packets that are lost in either direction. Each is sent again after 0.2 s, then 0.4 s and so on, so one
+exchange of statement and result takes 0.2 s on average, and some take a second."""
 
 IPTABLES = ("iptables", "-w", "10")
 """Waits up to 10 s for its lock, which kube-proxy may hold."""
@@ -28,7 +28,7 @@ DELETE = f"""
 [ $code = 0 ] && exec {" ".join(IPTABLES)} -D "$@"
 exit $code
 """
-"""Deletes a rule. One that does not exist, for which `iptables -C` exits with 1, is no error."""
+"""Deletes a rule. A rule that does not exist, for which `iptables -C` exits with 1, is not an error."""
 
 
 @contextmanager
@@ -63,8 +63,8 @@ def _role_altered(database: Database, change: str, undo: str) -> AbstractContext
 
 @contextmanager
 def _undone(apply: Callable[[], None], undo: Callable[[], None]) -> Iterator[float]:
-    apply()
     try:
+        apply()  # undone even if it fails, since a part of it may have been applied
         yield time.time()
     finally:
         with uninterrupted():

@@ -1,17 +1,20 @@
-"""Outages of the database: how requests were answered meanwhile, and whether the release served again afterwards."""
+"""Outages of the database: how requests were answered during one, and whether the release served afterwards."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+
+from requests import RequestException
 
 from acceptance.checks.finding import Finding, Untested
 from acceptance.client.accounts import sign_in_content, sign_in_entries
 from acceptance.client.answers import describe
+from acceptance.client.page_views import PageView, UserPage, open_page
 from acceptance.client.pods import origins
 from acceptance.client.user import User, send
 from acceptance.client.visitor import Visitor
@@ -61,43 +64,52 @@ class Outage:
         interval: From the fault until pods could reach the database again.
         recovery: The wait, from then on, until every pod served.
         settled: Time after the recovery, with the database.
+        pages: How the user's pages were answered that were opened as it began.
     """
 
     fault: Fault
     interval: Interval
     recovery: WaitResult[None]
     settled: Interval
+    pages: tuple[PageView, ...]
 
 
 def run_outage(
-    runner: ExperimentRunner, experiment: Experiment, fault: Fault, user: User, database: Database
+    runner: ExperimentRunner,
+    experiment: Experiment,
+    fault: Fault,
+    user: User,
+    database: Database,
+    pages: Sequence[UserPage],
 ) -> Outage:
     """Apply a fault for its time, undo it, and wait until every backend pod serves `user` again.
 
-    Meanwhile the user tries to sign in: another test searches the logs for the password.
+    Meanwhile the user opens each page once, and tries to sign in: another test searches the logs for the password.
     """
-    with experiment.disturbance():
+    with ThreadPoolExecutor(1 + len(pages)) as pool, experiment.disturbance():
         experiment.annotate(fault.name)
         with fault.apply() as start:
-            threading.Thread(target=try_to_sign_in, args=[runner.release, user], daemon=True).start()
+            pool.submit(try_to_sign_in, runner.release, user)
+            opened = [pool.submit(open_page, user, page) for page in pages]
             dwell(fault.seconds, "requests are sampled during the fault")
         wait_reachable(user.gateway, database)
         interval = Interval(start, experiment.annotate("the database is back"))
         recovery = experiment.wait_for(f"service after {fault.name}", lambda: wait_serving(runner, user))
     begin = time.time()
     dwell(SETTLED_SECONDS, "requests are sampled between two faults")
-    return Outage(fault, interval, recovery, Interval(begin, time.time()))
+    views = tuple(view for each in opened if (view := each.result()))
+    return Outage(fault, interval, recovery, Interval(begin, time.time()), views)
 
 
 def try_to_sign_in(release: Release, user: User) -> None:
     """Sign in by the API and by the frontend's form; failures are ignored."""
     auth, screens = release.target.auth, release.target.screens
     url, content = user.gateway.url(auth.service, auth.sign_in), sign_in_content(auth, user.account)
-    with suppress(AssertionError):
+    with suppress(AssertionError, RequestException):
         send(user.gateway, "POST", url, headers={"Origin": release.origin}, **content)
     if screens is not None:
         entered = sign_in_entries(screens, auth, user.account)
-        with suppress(AssertionError, Untested):  # a page without the form in its HTML
+        with suppress(AssertionError, RequestException, Untested):  # a page without the form in its HTML
             Visitor(release, user.gateway, {}).press(screens.sign_in, screens.sign_in_button, entered)
 
 
@@ -128,12 +140,12 @@ def wait_serving(runner: ExperimentRunner, user: User) -> None:
 
 
 def during(records: Iterable[Record], interval: Interval) -> list[Record]:
-    """The requests that were in flight at any time of the interval."""
+    """Return the requests that were in flight at any time of the interval."""
     return [record for record in records if Interval(record.sent, record.done).overlaps(interval)]
 
 
 def times_without_ready_pod(history: History, component: Component, interval: Interval) -> list[Interval]:
-    """When no pod of the component was Ready, so that its Service refused connections."""
+    """Return when no pod of the component was Ready, so that its Service refused connections."""
     states = list(history.states("Pod", interval.start, interval.end))
     ends = [*(state.moment for state in states[1:]), interval.end]
     return [
@@ -151,10 +163,10 @@ def unanswered_findings(
     limit: float,
     refusing: Iterable[Interval] = (),
 ) -> list[Finding]:
-    """A finding if a request during the outage was not answered, or not within `limit` seconds.
+    """Return a finding if a request during the outage was not answered, or not within `limit` seconds.
 
-    Any complete response in time is right: an error, or a success, which the ledger compares with the database. So is
-    a connection that was refused in one of the times `refusing`.
+    Any complete response in time is right: an error, or a success, which the ledger compares with the database. A
+    connection that was refused at one of the times `refusing` is right too.
     """
     times = tuple(refusing)
     sampled = during(records, outage.interval)

@@ -35,7 +35,7 @@ class WaitResult(Generic[T]):
 
     @property
     def ok(self) -> bool:
-        """Whether the wait succeeded; for an experiment that can't continue otherwise."""
+        """Whether the wait succeeded, for an experiment that can't continue otherwise."""
         return not isinstance(self.outcome, AssertionError)
 
     @property
@@ -111,7 +111,7 @@ class Experiment:
     restarts_nodes: bool = False
     """Whether the API server restarts with its node, and may have lost what the recorder had not read."""
     disturbances: list[Disturbance] = field(default_factory=list)
-    """Outside them no request may fail, no pod become unready, and no container restart."""
+    """When the release was disturbed. At any other time no request may fail, and no pod become unready or restart."""
     changes: list[Changes] = field(default_factory=list)
     """Updates, deletions and forms that were sent besides the traffic."""
     ledgers: dict[str, Ledger] = field(default_factory=dict)

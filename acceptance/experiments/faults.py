@@ -9,23 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import Any
 
 from kubernetes import client
 
-from acceptance.core.deadlines import NODE_BACK, NODE_UP, Deadline
+from acceptance.core.deadlines import LIVENESS, NODE_BACK, NODE_UP, Deadline
 from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.signals import uninterrupted
 from acceptance.core.wait import NotYet, WaitError, eventually
+from acceptance.kube.client import TIMEOUT
 from acceptance.kube.status import container_id, container_status
 from acceptance.provision import run
-from acceptance.provision.cgroups import freezer_of, pause_command, resume_command
+from acceptance.provision.cgroups import freezer_of, pause_command, pause_next_command, resume_command
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.providers import Provider
 from toolchain.console import CommandError
+
+PODS_STAYED = "global timeout reached"
+"""What `kubectl drain` prints where a pod could not be evicted in time, or did not end."""
 
 
 class FaultError(Exception):
@@ -33,7 +38,11 @@ class FaultError(Exception):
 
 
 def main_process(cluster: Cluster, pod: Object, container: str) -> int:
-    """The PID, on the pod's node, of the container's main process; raises `FaultError` if it does not run."""
+    """Return the PID of the container's main process on the pod's node.
+
+    Raises:
+        FaultError: The container does not run.
+    """
     identifier = container_id(container_status(pod, container))
     if not identifier:
         raise FaultError(f"container {container} of pod {name_of(pod)} does not run")
@@ -44,14 +53,14 @@ def main_process(cluster: Cluster, pod: Object, container: str) -> int:
 
 
 def process_environment(cluster: Cluster, pod: Object, container: str) -> dict[str, str]:
-    """The environment with which the container's main process was started; it contains secrets."""
+    """Return the environment with which the container's main process was started; it contains secrets."""
     pid = main_process(cluster, pod, container)
     entries = cluster.node_of(pod).exec("cat", f"/proc/{pid}/environ").split("\0")
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
 def kill(cluster: Cluster, pod: Object, container: str) -> float:
-    """Kill the container's main process from the node; the moment, in seconds since the epoch."""
+    """Kill the container's main process from the node, and return the moment in seconds since the epoch."""
     pid = main_process(cluster, pod, container)
     moment = time.time()
     cluster.node_of(pod).exec("kill", "-KILL", str(pid))
@@ -59,7 +68,7 @@ def kill(cluster: Cluster, pod: Object, container: str) -> float:
 
 
 def delete(cluster: Cluster, pod: Object, grace_period: int | None = None) -> float:
-    """Delete the pod; the moment, in seconds since the epoch.
+    """Delete the pod, and return the moment in seconds since the epoch.
 
     Args:
         cluster: The cluster that runs the pod.
@@ -71,13 +80,13 @@ def delete(cluster: Cluster, pod: Object, grace_period: int | None = None) -> fl
         name_of(pod),
         text_at(pod, "metadata.namespace"),
         grace_period_seconds=grace_period,
-        _request_timeout=(5, 30),
+        _request_timeout=TIMEOUT,
     )
     return moment
 
 
 def restart_nodes(cluster: Cluster) -> float:
-    """Restart every node, one after the other, with everything that runs there; the moment of the command."""
+    """Restart the nodes one after the other, with everything on them, and return the moment of the command."""
     cluster.require_capability("node-restart")
     provider = cluster.provider
     moment = time.time()
@@ -96,7 +105,8 @@ def _require_nodes_up(provider: Provider) -> None:
 def drained_node(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[Callable[[], None]]:
     """Drain a node of the run's own cluster while the body runs, and let pods be scheduled on it again at exit.
 
-    Yields a function that waits until every pod is evicted, and raises `WaitError` with kubectl's words if not.
+    Yields a function that waits until every pod is evicted. It raises `WaitError` with kubectl's words if one stays,
+    and `CommandError` if kubectl failed for another reason, which says nothing about the release.
     """
     cluster.require_capability("node-restart")
     options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={deadline.seconds:g}s")
@@ -107,6 +117,8 @@ def drained_node(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[Ca
             try:
                 draining.result()
             except CommandError as error:
+                if PODS_STAYED not in error.stderr:
+                    raise
                 raise WaitError(f"node {node} can't be drained within {deadline.seconds:g} s: {error}") from error
 
         try:
@@ -154,6 +166,27 @@ def paused_container(cluster: Cluster, pod: Object, container: str) -> Iterator[
 
 
 @contextmanager
+def paused_at_start(cluster: Cluster, pod: Object, container: str) -> Iterator[Callable[[], None]]:
+    """Pause the container that follows the one that runs, as soon as it has been started, until exit.
+
+    The node itself waits for it, since Kubernetes reports a start too late to pause a server that starts quickly.
+    Yields a function that waits until the container is paused, and raises `FaultError` if none is. The container is
+    resumed by the node, also if this process is killed.
+    """
+    node = cluster.node_of(pod)
+    freezer = freezer_of(node.exec("cat", f"/proc/{main_process(cluster, pod, container)}/cgroup"))
+    with node.stream(*pause_next_command(freezer, LIVENESS.seconds)) as lines:
+        if lines.readline().strip() != "watching":
+            raise FaultError(f"node {node.name} can't watch the containers of pod {name_of(pod)}")
+
+        def wait_paused() -> None:
+            if lines.readline().strip() != "paused":
+                raise FaultError(f"no new container of pod {name_of(pod)} could be paused in {LIVENESS.seconds:g} s")
+
+        yield wait_paused
+
+
+@contextmanager
 def database_stopped(database: Database) -> Iterator[float]:
     """Stop PostgreSQL: connections are closed and new ones refused; yields the moment."""
     database.stop()
@@ -185,25 +218,41 @@ def model_stopped(model: ModelStub) -> Iterator[float]:
 
 
 @contextmanager
+def _model_behaving(model: ModelStub, **behaviour: Any) -> Iterator[float]:
+    """Make the model behave as told until the end; yields the moment."""
+    model.behave(**behaviour)
+    try:
+        yield time.time()
+    finally:
+        model.behave()
+
+
 def model_failing(
     model: ModelStub, *, status: int = 200, malformed: bool = False, seconds: float = 0
-) -> Iterator[float]:
-    """Make the model answer with an error status or without meaning, `seconds` late; yields the moment."""
-    model.behave(status=status, malformed=malformed, delay_seconds=seconds)
-    try:
-        yield time.time()
-    finally:
-        model.behave()
+) -> AbstractContextManager[float]:
+    """Make the model answer with an error status or with nonsense, `seconds` late; yields the moment."""
+    return _model_behaving(model, status=status, malformed=malformed, delay_seconds=seconds)
 
 
-@contextmanager
-def model_slow(model: ModelStub, seconds: float) -> Iterator[float]:
+def model_slow(model: ModelStub, seconds: float) -> AbstractContextManager[float]:
     """Make the model answer `seconds` late; yields the moment."""
-    model.behave(delay_seconds=seconds)
-    try:
-        yield time.time()
-    finally:
-        model.behave()
+    return _model_behaving(model, delay_seconds=seconds)
+
+
+def model_looping(model: ModelStub, seconds: float) -> AbstractContextManager[float]:
+    """Make the model answer `seconds` late, and call a command's tool again and again; yields the moment."""
+    return _model_behaving(model, delay_seconds=seconds, repeats_calls=True)
+
+
+MODEL_FAULTS: Mapping[str, Callable[[ModelStub], AbstractContextManager[float]]] = {
+    "status 500": lambda model: model_failing(model, status=500),
+    "status 503": lambda model: model_failing(model, status=503),
+    "status 429": lambda model: model_failing(model, status=429),
+    "status 401": lambda model: model_failing(model, status=401),
+    "malformed answer": lambda model: model_failing(model, malformed=True),
+    "stopped": model_stopped,
+}
+"""Ways in which the model fails at once, by name."""
 
 
 def _record_paused(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:

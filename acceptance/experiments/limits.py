@@ -11,16 +11,18 @@ from acceptance.core.fields import Object, at, integer_at, name_of, text_at
 from acceptance.core.interval import Interval
 from acceptance.experiments.experiment import WaitResult
 from acceptance.experiments.pressure import CpuUse
-from acceptance.kube.status import container_status, statuses
+from acceptance.kube.status import container_status, may_end, statuses
 from acceptance.traffic.availability import Availability, failed_request_findings
 from acceptance.traffic.records import InconclusiveSampleError
 
 RULE = "SCY-04"
 EXCESS = 1.1
-"""Times the CPU limit: the two readings do not coincide with the kernel's periods."""
+"""What a container may use, as a multiple of its limit: the readings do not coincide with the kernel's periods."""
 SLOWER = 3.0
 ALLOWANCE = 0.1
-"""A neighbour's p95 may be SLOWER times what it was before, plus ALLOWANCE seconds for a machine that others use."""
+"""A neighbour's p95 may be SLOWER times its p95 before, plus ALLOWANCE seconds for a machine that others use."""
+MIN_IDLE = 0.05
+"""Share of a node's CPU time below which others have used it up: of two CPUs, a container of 0.5 leaves most."""
 OOM_KILLED = "OOMKilled"
 
 Restarts = Mapping[tuple[str, str], int]
@@ -53,10 +55,14 @@ class MemoryLoad:
 
 
 def restart_counts(pods: Iterable[Object]) -> dict[tuple[str, str], int]:
-    """Return the restarts of each container, init containers included, by its pod's name and its own."""
+    """Return the restarts of each container, init containers included, by its pod's name and its own.
+
+    Pods that are meant to end, as a Job's are, are left out: they come, go and are retried by themselves.
+    """
     return {
         (name_of(pod), text_at(status, "name")): integer_at(status, "restartCount", 0) or 0
         for pod in pods
+        if not may_end(pod)
         for status in statuses(pod)
     }
 
@@ -104,6 +110,20 @@ def neighbour_findings(object_: str, availability: Availability, quiet: Interval
         expected = f"p95 of at most {allowed:.3f} s ({SLOWER:g} times {before:.3f} s before, and {ALLOWANCE:g} s)"
         findings.append(Finding(RULE, object_, "answers beside a container at its limit", expected, f"{during:.3f} s"))
     return findings
+
+
+def raise_if_node_was_full(load: CpuLoad, findings: Iterable[Finding]) -> None:
+    """Raise `InconclusiveSampleError` for findings on neighbours that the loaded container does not explain.
+
+    It stayed within its limit, and yet no CPU time of the node was left: others used it.
+    """
+    if load.limit is None or load.use.cores > float(load.limit) * EXCESS or load.use.idle >= MIN_IDLE:
+        return
+    if found := list(findings):
+        raise InconclusiveSampleError(
+            f"neighbours of {load.container} slowed ({found[0].actual}) while others used the node's CPU time: "
+            f"{load.use.idle:.0%} was left, and {load.container} used {load.use.cores:.2f} of {load.limit:g} cores"
+        )
 
 
 def p95(availability: Availability) -> float:

@@ -1,4 +1,4 @@
-"""Polling beside an experiment: a value that no watch delivers is read repeatedly, each time with the moment."""
+"""Polling during an experiment: a value that no watch delivers is read repeatedly, each time with the moment."""
 
 from __future__ import annotations
 

@@ -11,34 +11,42 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from acceptance.checks.isolation import container_spec
-from acceptance.core.fields import Object, at
-from acceptance.experiments.faults import main_process
+from acceptance.core.fields import Object, at, name_of
+from acceptance.experiments.faults import FaultError, main_process
 from acceptance.kube.quantity import quantity
 from acceptance.provision.cgroups import cgroup_paths
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.node import Node
 
 BEYOND = Decimal("1.5")
-"""Times its memory limit: how much is written in a container. No more of the node's memory is used."""
+"""How much is written in a container, as a multiple of its memory limit. No more of the node's memory is used."""
 MEMORY_SECONDS = 20
-"""Writing 512 MiB takes under 1 s here; a busy machine gets twenty times that."""
+"""Time limit of the writing. 512 MiB take under 1 s here; a busy machine gets twenty times that."""
 EXHAUST = r"""
 bytes=$1 seconds=$2 adjustment=$3 group=$4
 (
   echo "$adjustment" 2> /dev/null > /proc/self/oom_score_adj
   echo 0 > "$group/cgroup.procs" || exit
   exec timeout -s KILL "$seconds" unshare --mount sh -c \
-    'mount -t tmpfs -o "size=$0" tmpfs /mnt && exec dd if=/dev/zero of=/mnt/pressure bs=64K status=none' "$bytes"
-) > /dev/null 2>&1
+    'mount -t tmpfs -o "size=$0" tmpfs /mnt && echo writing >&3 &&
+     exec dd if=/dev/zero of=/mnt/pressure bs=64K status=none 3>&-' "$bytes"
+) 3>&1 > /dev/null 2>&1
 true
 """
 """The pages of a file are charged to the container, while the process that writes it stays smaller than any of the
-application's, so the kernel ends the application. The file is in a mount of the process's own, which ends with it."""
+application's, so the kernel kills the application. The file is on a mount of the process's own, which ends with it.
+Prints `writing` once the process is in the container's cgroup and its mount exists."""
 BURN = r"""
 count=$1 seconds=$2 usage=$3 stat=$4
 shift 4
 for group in "$@"; do echo 0 > "$group/cgroup.procs" || exit 1; done
-reading() { date +%s%N; cat "$usage" "$stat"; echo end; }
+reading() {
+  date +%s%N; cat "$usage" "$stat"
+  read -r _ user nice system idle waiting interrupt soft stolen _ < /proc/stat
+  echo "idle $((idle + waiting))"
+  echo "total $((user + nice + system + idle + waiting + interrupt + soft + stolen))"
+  echo end
+}
 reading
 while [ "$count" -gt 0 ]; do timeout "$seconds" sh -c 'while :; do :; done' & count=$((count - 1)); done
 wait
@@ -56,10 +64,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class CpuUse:
-    """What a container used while it was loaded: cores on average, and periods in which it was throttled."""
+    """What a container used while it was loaded.
+
+    Attributes:
+        cores: On average.
+        throttled: Periods of the kernel in which it was throttled.
+        idle: Share of its node's CPU time that nobody used, 0 to 1.
+    """
 
     cores: float
     throttled: int
+    idle: float
 
 
 def limits_of(pod: Object, container: str) -> Limits:
@@ -69,7 +84,17 @@ def limits_of(pod: Object, container: str) -> Limits:
 
 
 def exhaust_memory(cluster: Cluster, pod: Object, container: str, limit: Decimal) -> None:
-    """Use memory in a container beyond its limit until the kernel ends what uses it. Raises `FaultError`."""
+    """Write more memory in a container than its limit, until the kernel kills one of its processes.
+
+    Args:
+        cluster: The cluster that runs the pod.
+        pod: The pod.
+        container: The container's name.
+        limit: The container's memory limit in bytes.
+
+    Raises:
+        FaultError: The container does not run, or nothing could be written in its cgroup.
+    """
     pid = main_process(cluster, pod, container)
     node = cluster.node_of(pod)
     groups = _cgroups(node, pid)
@@ -77,7 +102,8 @@ def exhaust_memory(cluster: Cluster, pod: Object, container: str, limit: Decimal
     # Below the application's, where the node may lower it, so that a Guaranteed pod's process is still chosen first.
     adjustment = max(-1000, min(0, int(node.exec("cat", f"/proc/{pid}/oom_score_adj")) - 1))
     arguments = (str(int(limit * BEYOND)), str(MEMORY_SECONDS), str(adjustment), group)
-    node.exec("sh", "-c", EXHAUST, "sh", *arguments)
+    if "writing" not in node.exec("sh", "-c", EXHAUST, "sh", *arguments):
+        raise FaultError(f"no memory could be used in the cgroup of container {container} of pod {name_of(pod)}")
 
 
 def use_cpu(cluster: Cluster, pod: Object, container: str, processes: int, seconds: float) -> CpuUse:
@@ -100,11 +126,12 @@ def cpu_use(text: str) -> CpuUse:
     return CpuUse(
         cores=(after["usage"] - before["usage"]) / (end - start),
         throttled=int(after["nr_throttled"] - before["nr_throttled"]),
+        idle=(after["idle"] - before["idle"]) / (after["total"] - before["total"]),
     )
 
 
 def _reading(text: str) -> tuple[float, Mapping[str, float]]:
-    """The moment of a reading and its figures, in nanoseconds; that of `cpuacct.usage` (v1) has no name."""
+    """Return the moment of a reading and its figures, in nanoseconds; that of `cpuacct.usage` (v1) has no name."""
     moment, *lines = text.split("\n")
     figures: dict[str, float] = {}
     for line in filter(None, lines):

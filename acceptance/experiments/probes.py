@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import Deadline
-from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of
+from acceptance.core.fields import Object, at, mapping_at, mappings_at
 from acceptance.core.target import Component, ComponentName, Target
 from acceptance.kube.client import Objects
 
@@ -30,7 +30,7 @@ class ProbeTimes:
 
     @property
     def startup_budget(self) -> tuple[float, float]:
-        """Seconds from which, and up to which, the kubelet gives up a start that answers no probe.
+        """The earliest and the latest time at which the kubelet gives up a start that answers no probe, in seconds.
 
         A probe that takes longer than the period delays the next one.
         """
@@ -45,14 +45,14 @@ def detection_deadline(deadline: Deadline, times: ProbeTimes | None, further: fl
 
 
 def probe_times(objects: Objects, component: Component, kind: str) -> ProbeTimes | None:
-    """The times of a probe of the component's container, as the API server has filled them in; None without one.
+    """Return the times of a probe of the component's container, as the API server has filled them in; None without one.
 
     Args:
         objects: Reads the Deployment.
         component: The component.
         kind: `readinessProbe`, `livenessProbe` or `startupProbe`.
     """
-    deployments = {name_of(item): item for item in objects.list("Deployment").objects}
+    deployments = objects.list("Deployment").by_name
     containers = mappings_at(deployments[component.deployment], "spec.template.spec.containers")
     probe: Object = next((mapping_at(c, kind) for c in containers if c.get("name") == component.container), {})
     if not probe:
@@ -62,7 +62,17 @@ def probe_times(objects: Objects, component: Component, kind: str) -> ProbeTimes
 
 
 def require_probe(objects: Objects, target: Target, name: ComponentName, kind: str) -> ProbeTimes:
-    """As `probe_times`; raises `Untested` if the component has no such probe."""
+    """Return the times of a probe of the component's container.
+
+    Args:
+        objects: Reads the Deployment.
+        target: The target, which names the Deployment and the container.
+        name: The component.
+        kind: `readinessProbe`, `livenessProbe` or `startupProbe`.
+
+    Raises:
+        Untested: The component has no such probe.
+    """
     times = probe_times(objects, target.component(name), kind)
     if times is None:
         raise Untested(f"the {name} has no {kind}")

@@ -1,25 +1,54 @@
-"""Waits for pods of a disturbed component: until they are replaced, restarted, Ready, or no longer Ready."""
+"""Waits for pods of a disturbed component: until they are replaced, restarted, Ready, or no longer Ready.
+
+Whether the nodes have room for them is asked here too.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
+from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import ENDPOINTS, POD_REPLACED, Deadline
 from acceptance.core.fields import Object, at, name_of, text_at
 from acceptance.core.target import Component
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.runner import ExperimentRunner
-from acceptance.kube.status import container_id, container_status, endpoint_readiness, is_ready, restarts_of
+from acceptance.kube.client import Objects
+from acceptance.kube.status import (
+    container_id,
+    container_status,
+    endpoint_readiness,
+    is_ready,
+    lack_of_room,
+    restarts_of,
+)
+
+
+def without_room(objects: Objects, what: str) -> Untested | None:
+    """Return `Untested` if no node has room for a pod of the release, which says nothing about the release; else None.
+
+    Args:
+        objects: Reads the pods.
+        what: What has no room, in words.
+    """
+    message = lack_of_room(objects.list("Pod").objects)
+    return Untested(f"the nodes have no room for {what}: {message}") if message else None
+
+
+def require_room(objects: Objects, what: str) -> None:
+    """Raise `Untested` if no node has room for a pod of the release; see `without_room`."""
+    if reason := without_room(objects, what):
+        raise reason
 
 
 def uids(pods: Iterable[Object]) -> set[str]:
-    """The UIDs of the pods."""
+    """Return the UIDs of the pods."""
     return {text_at(pod, "metadata.uid") for pod in pods}
 
 
 def current(runner: ExperimentRunner, component: Component, pod: Object) -> Object:
-    """The pod as it is now; raises `NotYet` if it is gone."""
+    """Return the pod as it is now; raises `NotYet` if it is gone."""
     for item in runner.pods(component):
         if text_at(item, "metadata.uid") == text_at(pod, "metadata.uid"):
             return item
@@ -27,7 +56,7 @@ def current(runner: ExperimentRunner, component: Component, pod: Object) -> Obje
 
 
 def wait_replaced(runner: ExperimentRunner, component: Component, deleted: set[str]) -> list[Object]:
-    """Wait until the component has all its replicas Ready, without the deleted pods (UIDs); the Ready pods."""
+    """Wait until the component has all its replicas Ready, without the deleted pods (UIDs), and return them."""
 
     def probe() -> list[Object]:
         ready = [pod for pod in runner.pods(component) if is_ready(pod) and not uids([pod]) & deleted]
@@ -51,7 +80,7 @@ def wait_moved(runner: ExperimentRunner, component: Component, node: str, deadli
 
 
 def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) -> Object:
-    """Wait until the pod, given as it was before, has more restarts and is Ready; the pod as it is then."""
+    """Wait until the pod, given as it was before, has restarted and is Ready; return it as it is then."""
     before = restarts_of(pod)
 
     def probe() -> Object:
@@ -66,7 +95,7 @@ def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) 
 def wait_container_started(
     runner: ExperimentRunner, component: Component, before: Object, deadline: Deadline
 ) -> Object:
-    """Wait until another container runs than in the pod as it was before; the pod as it is then."""
+    """Wait until another container runs than in the pod as it was before, and return the pod as it is then."""
     earlier = container_id(container_status(before, component.container))
 
     def probe() -> Object:
@@ -82,7 +111,7 @@ def wait_container_started(
 def wait_readiness(
     runner: ExperimentRunner, component: Component, pod: Object, deadline: Deadline, *, ready: bool
 ) -> float:
-    """Wait until the pod is Ready, or until it is not; the moment, in seconds since the epoch."""
+    """Wait until the pod is Ready, or until it is not, and return the moment in seconds since the epoch."""
 
     def probe() -> float:
         if is_ready(current(runner, component, pod)) is not ready:
@@ -93,10 +122,10 @@ def wait_readiness(
 
 
 def wait_endpoint_removed(runner: ExperimentRunner, component: Component, pod: Object) -> None:
-    """Wait until the pod is no ready endpoint of its Service."""
+    """Wait until the pod is no longer a ready endpoint of its Service."""
 
     def probe() -> None:
         if endpoint_readiness(runner.objects.list("EndpointSlice").objects, component.service).get(name_of(pod)):
             raise NotYet("it still is")
 
-    eventually(f"pod {name_of(pod)} to be no ready endpoint of Service {component.service}", probe, ENDPOINTS)
+    eventually(f"pod {name_of(pod)} no longer to be a ready endpoint of Service {component.service}", probe, ENDPOINTS)

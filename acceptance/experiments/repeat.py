@@ -1,4 +1,4 @@
-"""An experiment that was inconclusive is repeated once. One with findings is not: it raises nothing."""
+"""Repeats an experiment once if it was inconclusive; one with findings is not repeated."""
 
 from __future__ import annotations
 

@@ -31,14 +31,16 @@ WATCH_LAG = 0.5
 
 
 def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:
-    """Wait until the component's rollout is complete; the names of its pods. Raises `WaitError` at the deadline.
+    """Wait until the component's rollout is complete, and return the names of its pods.
 
     It reads from the API server, since a watch may not have delivered the newest spec yet.
+
+    Raises:
+        WaitError: The rollout was not complete at the deadline.
     """
 
     def probe() -> tuple[str, ...]:
-        deployments = objects.list("Deployment").objects
-        deployment = next((item for item in deployments if name_of(item) == component.deployment), None)
+        deployment = objects.list("Deployment").by_name.get(component.deployment)
         pods = objects.list("Pod").objects
         reason = unfinished_reason(deployment, pods, objects.list("EndpointSlice").objects, component)
         if reason:
@@ -49,7 +51,11 @@ def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline =
 
 
 def image_tag_path(target: Target, component: str) -> str:
-    """The dotted path of the component's image tag in the chart's values; raises `Untested` if the target has none."""
+    """Return the dotted path of the component's image tag in the chart's values.
+
+    Raises:
+        Untested: The target names none.
+    """
     path = target.component(component).values.image_tag
     if path is None:
         raise Untested(f"the target names no value for the image tag of the {component}")
@@ -65,9 +71,10 @@ class PodBounds:
 
 
 def bounds_findings(history: History, component: Component, interval: Interval) -> list[Finding]:
-    """DEP-10 at every observed change of the pods in the interval: surge and unavailability as configured.
+    """Return findings of DEP-10 if pods exceeded the configured surge or unavailability in the interval.
 
-    Raises `GapError` if the interval was not observed completely, or if the expected number of replicas changed in it.
+    Raises:
+        GapError: The interval was not observed completely, or the expected number of replicas changed in it.
     """
     bounds = _bounds(history, component, interval)
     states = list(history.states("Pod", interval.start, interval.end))
@@ -99,7 +106,7 @@ def _bounds(history: History, component: Component, interval: Interval) -> PodBo
 def _breaches(
     component: Component, bounds: PodBounds, objects: tuple[Object, ...], seconds: float
 ) -> Iterator[Finding]:
-    """A finding for each bound that the pods exceed, `seconds` after the start of the rollout."""
+    """Yield a finding for each bound that the pods exceed, `seconds` after the start of the rollout."""
     pods = [pod for pod in pods_of(objects, component) if not is_terminating(pod)]
     available = sum(is_ready(pod) for pod in pods)
     actual = f"{len(pods)} pods, {available} of them available, after {seconds:.2f} s"
@@ -111,7 +118,7 @@ def _breaches(
 
 
 def turnover(history: History, component: Component, interval: Interval) -> Interval:
-    """The part of the interval with old and new pods: from the first new pod to the end of the last old one.
+    """Return the part of the interval with old and new pods: from the first new pod to the end of the last old one.
 
     Raises `GapError` if no new pod appeared or an old one stayed.
     """
@@ -130,7 +137,7 @@ def turnover(history: History, component: Component, interval: Interval) -> Inte
 
 
 def revisions(history: History, component: Component, interval: Interval) -> dict[str, str]:
-    """Revision by pod name, of every pod of the component that existed in the interval."""
+    """Return the revision of every pod of the component that existed in the interval, by the pod's name."""
     return {
         name_of(pod): revision(pod)
         for state in history.states("Pod", interval.start, interval.end)
@@ -139,7 +146,7 @@ def revisions(history: History, component: Component, interval: Interval) -> dic
 
 
 def ready_since(history: History, component: Component, interval: Interval) -> dict[str, float]:
-    """The earliest moment at which each of the component's pods may have been Ready, by name.
+    """Return the earliest moment at which each of the component's pods may have been Ready, by name.
 
     A busy machine delivers the watch late, and the kubelet states whole seconds: before the earlier of both moments the
     pod was not Ready. It is not after the interval's start if the pod was Ready then.

@@ -1,4 +1,4 @@
-"""Runs experiments: each starts from the baseline, disturbs the release under traffic, and restores the baseline."""
+"""Runs experiments, each of which starts from the baseline, disturbs the release under traffic, and restores it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.target import Component, Target
-from acceptance.core.values import set_paths
+from acceptance.core.values import credential_values, set_paths
 from acceptance.core.wait import WaitError
 from acceptance.experiments.experiment import Experiment, Traffic
 from acceptance.experiments.rollout import wait_rolled_out
@@ -26,7 +26,7 @@ from acceptance.provision.kube_proxy import longest_delay
 from acceptance.provision.release import Release
 from acceptance.traffic.attribution import Connection, attribute
 from acceptance.traffic.late_rules import raise_if_rules_were_late
-from acceptance.traffic.machine_load import raise_if_starved
+from acceptance.traffic.machine_load import StarvedMachineError, describe, raise_if_starved
 from acceptance.traffic.plans import Plan
 from acceptance.traffic.sampler import Sampler
 from acceptance.traffic.write_ledger import Ledger
@@ -89,7 +89,7 @@ class ExperimentRunner:
         return self.release.objects
 
     def pods(self, component: Component) -> list[Object]:
-        """The component's pods as they are now, oldest first.
+        """Return the component's pods as they are now, oldest first.
 
         Before the first experiment the baseline is set: otherwise the autoscaler could remove one of them meanwhile.
         """
@@ -98,12 +98,18 @@ class ExperimentRunner:
         pods = pods_of(self.objects.list("Pod").objects, component)
         return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
-    def upgrade(self, changes: Mapping[str, Any]) -> None:
-        """`helm upgrade` to the baseline with further changes of values, without waiting for the pods."""
+    def upgrade(self, changes: Mapping[str, Any], credentials: Mapping[str, str] | None = None) -> None:
+        """`helm upgrade` to the baseline with further changes, without waiting for the pods.
+
+        Args:
+            changes: Further values by dotted path.
+            credentials: Other credentials by their names in the target's `[values]`: as values of the chart, or in
+                existing Secrets, whose users are then restarted.
+        """
         self._leave_baseline()
-        self.record_override({**self.baseline_values, **changes})
-        self.release.upgrade({**self.baseline_values, **changes})
-        self._at_baseline = not changes
+        self.record_override({**self.baseline_values, **changes, **credential_values(self.target, credentials or {})})
+        self.release.upgrade({**self.baseline_values, **changes}, credentials)
+        self._at_baseline = not changes and not credentials
 
     def upgrade_to_chart(self, chart: Path, changes: Mapping[str, Any]) -> None:
         """`helm upgrade` to another chart, with the run's values and changes to them, without waiting for the pods."""
@@ -118,7 +124,7 @@ class ExperimentRunner:
     def rollback(self, revision: int) -> None:
         """`helm rollback` to a revision, without waiting for the pods."""
         self._leave_baseline()
-        self.release.helm.rollback(revision)
+        self.release.rollback(revision)
 
     def _leave_baseline(self) -> None:
         self.unmodified = self._at_baseline = False
@@ -136,16 +142,16 @@ class ExperimentRunner:
         the experiment records as `unrecovered`.
 
         Raises:
-            BaselineError: if this experiment or an earlier one could not restore the baseline.
-            InconclusiveError: if the sampler's or the recorder's records are not reliable, or if the machine was
-                starved when requests failed; `repeat_if_inconclusive` then repeats the experiment.
-            Untested: if the requests of no plan can succeed, even though nothing is disturbed.
+            BaselineError: This experiment or an earlier one could not restore the baseline.
+            InconclusiveError: The sampler's or the recorder's records are not reliable, or the machine was starved
+                when requests failed; `repeat_if_inconclusive` then repeats the experiment.
+            Untested: The requests of no plan can succeed, even though nothing is disturbed.
         """
         if self.baseline_error:
             raise BaselineError(self.baseline_error)
         if not self._at_baseline:
             self.restore()
-        refused = {label: reason for label, plan in plans.items() if (reason := self.plan_obstacle(plan))}
+        refused = self._obstacles(plans)
         accepted = {label: plan for label, plan in plans.items() if label not in refused}
         if refused and not accepted:
             raise Untested(next(iter(refused.values())))
@@ -179,6 +185,19 @@ class ExperimentRunner:
         if experiment.inconclusive is not None:
             raise experiment.inconclusive
 
+    def _obstacles(self, plans: Mapping[str, Plan]) -> dict[str, str]:
+        """Return by label why no request of a plan can succeed; raises `AssertionError` or `InconclusiveError`."""
+        start = time.time()
+        try:
+            return {label: reason for label, plan in plans.items() if (reason := self.plan_obstacle(plan))}
+        except AssertionError as error:
+            if starved := self.sampler.machine_load(start).starved:
+                raise StarvedMachineError(
+                    f"{error}, before anything was disturbed, while the machine was starved of CPU time, "
+                    f"{describe(starved)}"
+                ) from error
+            raise
+
     def restore(self) -> None:
         """Restore the baseline and verify that it serves; raises `WaitError` or `AssertionError` if it does not."""
         if not self._at_baseline:
@@ -205,7 +224,7 @@ class ExperimentRunner:
             raise BaselineError(self.baseline_error) from error
 
     def _inconclusive(self, experiment: Experiment, delays: Counter[float]) -> InconclusiveError | None:
-        """Why the experiment can't be judged, by its own evidence; None if it can."""
+        """Return why the experiment can't be judged, by its own evidence; None if it can."""
         if not experiment.traffic:
             return None
         try:

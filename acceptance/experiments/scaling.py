@@ -7,11 +7,11 @@ from acceptance.core.interval import Interval
 from acceptance.kube.history import History
 
 Curve = list[tuple[float, int]]
-"""Values with the moment since which each applies, in seconds since the epoch."""
+"""Values, each with the moment from which it applies, in seconds since the epoch."""
 
 
 def desired_replicas(history: History, deployment: str, interval: Interval) -> Curve:
-    """The Deployment's `spec.replicas`, at the interval's start and at each change."""
+    """Return the Deployment's `spec.replicas`, at the interval's start and at each change."""
     curve: Curve = []
     for state in history.states("Deployment", interval.start, interval.end):
         for item in state.objects:
@@ -23,7 +23,7 @@ def desired_replicas(history: History, deployment: str, interval: Interval) -> C
 
 
 def cpu_utilisation(history: History, autoscaler: str, interval: Interval) -> Curve:
-    """The average CPU utilisation in percent of the request, as in the status of the HorizontalPodAutoscaler."""
+    """Return the average CPU utilisation in percent of the request, as in the status of the HorizontalPodAutoscaler."""
     return [
         (state.moment, value)
         for state in history.states("HorizontalPodAutoscaler", interval.start, interval.end)

@@ -42,22 +42,22 @@ class Change:
     after: dict[str, list[dict[str, str]]] = field(repr=False)
 
     def values(self, component: str, key: str) -> list[str]:
-        """A variable's value in each container of the component after the rollout; empty if a container has none."""
+        """Return a variable's value in each container of the component after the rollout; empty where it has none."""
         return [environment.get(key, "") for environment in self.after[component]]
 
     def uses(self, component: str, key: str) -> bool:
-        """Whether a container of the component had the variable before."""
+        """Return whether a container of the component had the variable before."""
         return any(key in environment for environment in self.before[component])
 
 
 def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
-    """The names of each component's pods, as they are now."""
+    """Return the names of each component's pods, as they are now."""
     pods = experiments.objects.list("Pod").objects
     return {name: {name_of(pod) for pod in pods_of(pods, experiments.target.component(name))} for name in COMPONENTS}
 
 
 def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """The environment of each running container, by component: what it has of these keys of the ConfigMap or Secret."""
+    """Return by component which of these keys of the ConfigMap or Secret each running container's environment has."""
     cluster, found = experiments.release.cluster, {}
     for name in COMPONENTS:
         part = experiments.target.component(name)
@@ -95,19 +95,19 @@ def make_change(
 
 
 def settings_traffic(writer: User, reader: User) -> dict[str, Plan]:
-    """Tasks and pages, at `RATE` each."""
+    """Return plans of tasks and of pages, at `RATE` each."""
     return {"backend": task_writes(writer, RATE), "frontend": page_views(reader, RATE)}
 
 
 def change_findings(
     rule: str, experiments: ExperimentRunner, change: Change, component: str, given: Mapping[str, str]
 ) -> list[Finding]:
-    """Findings if pods were not replaced, or do not all have the new value of each key that they use.
+    """Return findings if pods were not replaced, or do not all have the new value of each key that they use.
 
     Values may be secret and are not shown.
 
     Raises:
-        Untested: if no container of the component has one of the keys.
+        Untested: No container of the component has one of the keys.
     """
     part = experiments.target.component(component)
     object_ = f"Deployment/{part.deployment}"
@@ -129,7 +129,11 @@ def change_findings(
 def request_findings(
     experiment: Experiment, component: str, interval: Interval, experiments: ExperimentRunner
 ) -> list[Finding]:
-    """STA-08 for a component's requests in an interval; raises `InconclusiveSampleError` if there are too few."""
+    """Return a finding of STA-08 if a component's requests failed in an interval.
+
+    Raises:
+        InconclusiveSampleError: There were too few requests.
+    """
     availability = experiment.traffic[component].availability.between(interval)
     if len(availability.records) < MIN_REQUESTS:
         raise InconclusiveSampleError(f"{len(availability.records)} requests are fewer than {MIN_REQUESTS}")

@@ -61,5 +61,5 @@ def run_step(experiment: Experiment, step: Step[D, R], quiet: float = 0.0) -> St
 
 
 def rollout_step(runner: ExperimentRunner, name: str, change: Callable[[], None]) -> Step[None, None]:
-    """A step that changes the release, such as by `helm upgrade`, and recovers when every rollout is complete."""
+    """Return a step that changes the release, as `helm upgrade` does, and recovers when every rollout is complete."""
     return Step(name, disturb=change, recovered=lambda _: runner.wait_rolled_out(), restarts=False)

@@ -23,7 +23,7 @@ class StoppedPod:
 
 
 def stopped_pods(experiment: Experiment, target: Target) -> list[StoppedPod]:
-    """The pods of the target's components that were Ready when they were deleted with a grace period.
+    """Return the pods of the target's components that were Ready when they were deleted with a grace period.
 
     An unready pod, such as a paused one, may be unable to stop by itself.
     """
@@ -50,7 +50,7 @@ def stopped_pods(experiment: Experiment, target: Target) -> list[StoppedPod]:
 
 
 def termination_findings(experiment: Experiment, target: Target) -> list[Finding]:
-    """POD-21 for each container of a stopped pod that was killed when its grace period was over."""
+    """Return a finding of POD-21 for each container of a stopped pod that was killed at the end of its grace period."""
     findings = []
     for stopped in stopped_pods(experiment, target):
         for status in statuses(stopped.pod):

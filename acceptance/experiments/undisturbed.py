@@ -20,11 +20,11 @@ from acceptance.traffic.records import Record, percentile
 STATUS_LAG = 5.0
 """Seconds by which the status of a pod may follow a disturbance on a busy machine."""
 MIN_REQUESTS = 50
-"""Of fewer requests no 99th percentile is computed."""
+"""The least number of requests for which a 99th percentile is computed."""
 
 
 def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
-    """The declared disturbances; an annotation outside them is one that lasts to the end of the experiment."""
+    """Return the declared disturbances; an annotation outside them is one that lasts to the end of the experiment."""
     declared = tuple(experiment.disturbances)
     undeclared = (
         Disturbance(Interval(annotation.moment, experiment.end))
@@ -36,13 +36,13 @@ def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
 
 
 def undisturbed(experiment: Experiment, availability: Availability) -> Availability:
-    """The availability computed from the requests that no disturbance overlaps."""
+    """Return the availability computed from the requests that no disturbance overlaps."""
     times = [Interval(each.interval.start, each.interval.end + MAX_RULE_DELAY) for each in disturbances(experiment)]
     return availability.where(lambda record: not any(map(Interval(record.sent, record.done).overlaps, times)))
 
 
 def request_findings(experiment: Experiment, target: Target) -> list[Finding]:
-    """STA-08 for each kind of traffic of which requests failed while nothing was disturbed."""
+    """Return a finding of STA-08 for each kind of traffic with requests that failed while nothing was disturbed."""
     if not experiment.availability:
         return []
     found = [
@@ -54,11 +54,10 @@ def request_findings(experiment: Experiment, target: Target) -> list[Finding]:
 
 
 def pod_findings(experiment: Experiment, target: Target) -> list[Finding]:
-    """POD-05 for each restart, and STA-12 for each pod that became unready, that the experiment did not cause.
+    """Return findings of POD-05 for restarts, and of STA-12 for pods that became unready, without a disturbance.
 
-    STA-12 too for a release that did not recover from what the experiment did.
-    The pods of Jobs, which are meant to end, are not judged; nor are pods that were not recorded while a node
-    restarted.
+    A release that did not recover from a disturbance is a finding of STA-12 too. The pods of Jobs, which are meant to
+    end, are not judged; nor are pods that were not recorded while a node restarted.
     """
     before: dict[str, Object] = {}
     findings: list[Finding] = []
@@ -103,7 +102,7 @@ def _changes(experiment: Experiment, target: Target, before: Object, after: Obje
 
 
 def _restarted(before: Object, after: Object) -> dict[str, tuple[int, int, str]]:
-    """The containers with more restarts than before: both counts, and how the last instance ended."""
+    """Return the containers with more restarts than before: both counts, and how the last instance ended."""
     counts = {text_at(status, "name"): restart_count(status) for status in statuses(before)}
     return {
         name: (counts[name], restart_count(status), _cause(status))
@@ -118,7 +117,7 @@ def _cause(status: Object) -> str:
 
 
 def slowest(records: Iterable[Record]) -> dict[str, float]:
-    """The 99th percentile of the answered requests' durations, in seconds: of all (`""`), and of each pod.
+    """Return the 99th percentile of the answered requests' durations, in seconds: of all (`""`), and of each pod.
 
     Groups of fewer than MIN_REQUESTS are absent.
     """
@@ -135,7 +134,7 @@ def slowest(records: Iterable[Record]) -> dict[str, float]:
 
 
 def latency_findings(records: Iterable[Record], service: str, what: str) -> list[Finding]:
-    """STA-12 for the Service, and for each pod, if its p99 is beyond AT_REST."""
+    """Return a finding of STA-12 for the Service, and for each pod, whose p99 is beyond AT_REST."""
     return [
         Finding(
             "STA-12",

@@ -1,4 +1,4 @@
-"""What outlives a pod: files written to its volumes, looked for on the node after the pod is gone."""
+"""What outlives a pod: files are written to its volumes, and looked for on the nodes once the pod is gone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ_ONLY = ("configMap", "secret", "projected", "downwardAPI", "image")
 """Kinds of volumes that a container can't write to."""
 PREFIX = "acceptance-marker-"
 PRUNED = ("/proc", "/sys", "/run/containerd", "/var/lib/containerd")
-"""Where no volume is: the kernel's file systems, and the containers' own layers."""
+"""Folders without volumes: the kernel's file systems, and the containers' own layers."""
 WATCH = r"""
 declare -A known last
 for folder in /proc/[0-9]*; do known[$folder]=1; done
@@ -45,7 +45,7 @@ while :; do
   read -rt 0.1 -u 3
 done
 """
-"""Prints a line, and from then on the status of each process that begins in a container, and whenever it changes."""
+"""Prints a line, then the status of each process that begins in a container, and again whenever it changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Observed:
     """What `WATCH` has printed so far."""
 
     lines: list[list[str]] = field(default_factory=list)
-    """Of each node."""
+    """The lines of each node."""
 
     def processes(self, container: str) -> tuple[Process, ...]:
         """Return the last state of each process of a container, by its identifier in the runtime.
@@ -99,6 +99,18 @@ def find_markers(cluster: Cluster) -> dict[Node, list[str]]:
     search = ("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", f"{PREFIX}{cluster.run.id}-*", "-print")
     command = ("sh", "-c", '"$@" 2> /dev/null; true', "sh", *search)
     return {node: node.exec(*command).splitlines() for node in cluster.nodes()}
+
+
+def require_found(cluster: Cluster, markers: Iterable[Marker]) -> None:
+    """Check that markers just written are found on the nodes: otherwise one that is kept would seem to be gone.
+
+    Raises:
+        FaultError: A marker is not found.
+    """
+    written = tuple(markers)
+    found = remaining(written, find_markers(cluster))
+    if hidden := [marker for marker in written if marker not in found]:
+        raise FaultError(f"the file written to volume {hidden[0].volume} is not found on a node")
 
 
 def remaining(markers: Iterable[Marker], found: Mapping[Node, Iterable[str]]) -> dict[Marker, str]:

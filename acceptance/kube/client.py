@@ -27,7 +27,7 @@ KINDS = {
     "Event": ("CoreV1Api", "event"),
     "HorizontalPodAutoscaler": ("AutoscalingV2Api", "horizontal_pod_autoscaler"),
 }
-"""The client's class of each kind, by name since its import takes long, and the kind in the names of its methods."""
+"""The client's class for each kind, by name since importing it is slow, and the kind as its methods' names have it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class Listing:
 
     version: str
     objects: tuple[Object, ...]
+
+    @property
+    def by_name(self) -> dict[str, Object]:
+        """The objects by their names."""
+        return {name_of(item): item for item in self.objects}
 
 
 class Objects:
@@ -98,12 +103,20 @@ class Objects:
         )
 
     def data(self, kind: str, name: str) -> Mapping[str, str]:
-        """Return the data of a ConfigMap, or of a Secret, whose values are base64."""
+        """Return the data of a ConfigMap, or of a Secret, whose values are base64; empty where it does not exist.
+
+        Raises:
+            ApiException: It must not be read, or the server could not answer.
+        """
         core = client.CoreV1Api(self._api)
         read = core.read_namespaced_secret if kind == "Secret" else core.read_namespaced_config_map
-        return {
-            key: str(value) for key, value in (read(name, self._namespace, _request_timeout=TIMEOUT).data or {}).items()
-        }
+        try:
+            found = read(name, self._namespace, _request_timeout=TIMEOUT)
+        except client.ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return {}
+        return {key: str(value) for key, value in (found.data or {}).items()}
 
     def _call(self, kind: str) -> Callable[..., Any]:
         api, name = KINDS[kind]
@@ -112,7 +125,11 @@ class Objects:
 
 
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
-"""What a HorizontalPodAutoscaler learns the use of CPU and memory from; metrics-server serves it."""
+"""Where a HorizontalPodAutoscaler reads the use of CPU and memory; metrics-server serves it."""
+UNAVAILABLE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""Statuses of a server that is overloaded or not ready, whatever was asked."""
+MISSING = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+"""Statuses of what does not exist, or must not be read."""
 
 
 class ApiServer:
@@ -150,14 +167,29 @@ class ApiServer:
         return self.call("GET", METRICS_API)[0] == HTTPStatus.OK
 
     def items(self, path: str) -> tuple[Object, ...]:
-        """Return the items of a list; empty if the server does not answer with status 200."""
-        status, answer = self.call("GET", path)
-        return tuple(mappings_at(answer, "items")) if status == 200 else ()
+        """Return the items of a list; empty if the server does not know the list or does not permit to read it.
+
+        Raises:
+            ApiException: The server could not answer, which must not look like an empty list.
+        """
+        return tuple(mappings_at(self._read(path), "items"))
 
     def get(self, item: Object, namespace: str) -> Object | None:
-        """Return the live object, or None if it does not exist."""
-        status, answer = self.call("GET", object_path(item, namespace))
-        return answer if status == 200 and isinstance(answer, dict) else None
+        """Return the live object, or None if it does not exist or must not be read.
+
+        Raises:
+            ApiException: The server could not answer, which must not look like a missing object.
+        """
+        answer = self._read(object_path(item, namespace))
+        return answer if isinstance(answer, dict) else None
+
+    def _read(self, path: str) -> Any:
+        status, answer = self.call("GET", path)
+        if status in MISSING:
+            return None
+        if status != HTTPStatus.OK:
+            raise client.ApiException(status=status, reason=f"no answer to GET {path}")
+        return answer
 
     def refusal(self, item: Object, namespace: str, *, create: bool) -> str | None:
         """Return the server's message if it rejects the object with dryRun=All, else None.
@@ -166,6 +198,9 @@ class ApiServer:
             item: The object.
             namespace: Its namespace if it names none.
             create: Whether to create the object; otherwise it is applied to the existing one.
+
+        Raises:
+            ApiException: The server was not available, so it judged nothing.
         """
         query = {"dryRun": "All", "fieldManager": "acceptance", "fieldValidation": "Strict"}
         if create:
@@ -177,7 +212,11 @@ class ApiServer:
             status, answer = self.call("PATCH", object_path(item, namespace), query | {"force": "true"}, item, kind)
         if status < 300:
             return None
-        return text_at(answer, "message") or f"status {status}"
+        message = text_at(answer, "message") or f"status {status}"
+        # Not for 500: server-side apply answers it for duplicate keys of a list.
+        if status in (HTTPStatus.UNAUTHORIZED, *UNAVAILABLE):
+            raise client.ApiException(status=status, reason=message)
+        return message
 
 
 def collection(item: Object, namespace: str) -> str:

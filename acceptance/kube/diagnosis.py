@@ -29,7 +29,7 @@ def container_cause(status: Object, *, may_end: bool = False) -> str | None:
 
     Args:
         status: The container's status.
-        may_end: Whether it is no cause that the container ended.
+        may_end: Whether the container is meant to end, so that its end is no cause.
     """
     name = text_at(status, "name")
     waiting = mapping_at(status, "state.waiting")

@@ -42,7 +42,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class State:
-    """All objects of one kind that existed from `moment` until the next change."""
+    """All objects of a kind that existed from `moment` until the next change."""
 
     moment: float
     objects: tuple[Object, ...]

@@ -22,14 +22,14 @@ RUNNING = ("Job", "Pod", "Deployment", "StatefulSet", "DaemonSet")
 
 
 def events(item: Object) -> frozenset[str]:
-    """Return the events of a hook, such as `pre-install`; empty for an object that is no hook."""
+    """Return the events of a hook, such as `pre-install`; empty for an object that is not a hook."""
     named = mapping_at(item, "metadata.annotations").get(HOOK)
     words = {word.strip() for word in named.split(",")} if isinstance(named, str) else set()
     return frozenset("test" if word == "test-success" else word for word in words if word)
 
 
 def is_test(item: Object) -> bool:
-    """Whether an object is created by `helm test` only."""
+    """Return whether an object is created by `helm test` only."""
     return events(item) == {"test"}
 
 
@@ -45,7 +45,7 @@ def order(item: Object) -> str:
     """Return when Helm creates an object and, if it does so by itself, deletes it, in words."""
     named = events(item)
     if not named:
-        return "it is no hook, so that Helm creates it after those of pre-install"
+        return "it is not a hook, so Helm creates it after those of pre-install"
     deleted = f", and deleted then ({DELETE_POLICY} hook-succeeded)" if _is_deleted(item) else ""
     return f"it is a hook of {', '.join(sorted(named))}, of weight {weight(item)}{deleted}"
 
@@ -55,7 +55,7 @@ def _order(item: Object) -> tuple[int, bool, str]:
 
 
 def exists_before(used: Object, user: Object) -> bool:
-    """Whether an object of a release exists at each moment at which Helm creates another one that uses it."""
+    """Return whether an object of a release exists at each moment at which Helm creates another one that uses it."""
     if used is user:
         return True
     own, others = events(user), events(used)
@@ -71,6 +71,6 @@ def exists_before(used: Object, user: Object) -> bool:
 
 
 def _is_deleted(item: Object) -> bool:
-    """Whether Helm deletes a hook as soon as it has succeeded: a Secret or ConfigMap when it exists."""
+    """Return whether Helm deletes a hook as soon as it has succeeded: a Secret or ConfigMap when it exists."""
     policy = mapping_at(item, "metadata.annotations").get(DELETE_POLICY)
     return isinstance(policy, str) and "hook-succeeded" in policy

@@ -21,11 +21,11 @@ from acceptance.kube.history import Version
 from acceptance.kube.status import statuses
 
 MAX_LOG_BYTES = 65536
-"""Kept of one container's log: its last bytes."""
+"""How many of the last bytes of a container's log are kept."""
 MAX_LEAKS = 3
-"""Lines with a secret that are kept of one container."""
+"""How many lines with a secret are kept for one container."""
 MAX_ENDED_LOGS = 48
-"""Terminated containers whose logs are kept: 3 MiB in total, and more containers than any experiment replaces."""
+"""How many terminated containers' logs are kept: 3 MiB in total; no experiment replaces as many containers."""
 
 
 class Source(Protocol):
@@ -45,6 +45,7 @@ class ContainerLog:
         restart: The container's restart count when this instance started.
         ended: When the log ended, in seconds since the epoch; 0 while the container runs.
         leaks: The first lines that have a secret of the run, redacted.
+        has_lines: Whether the container has logged a line that was read.
     """
 
     pod: str
@@ -52,6 +53,7 @@ class ContainerLog:
     restart: int
     ended: float = 0.0
     leaks: list[str] = field(default_factory=list)
+    has_lines: bool = False
     _unsearched: bytes = b""
     _lines: deque[bytes] = field(default_factory=deque)
     _bytes: int = 0
@@ -85,7 +87,7 @@ class ContainerLog:
 
     @property
     def searchable(self) -> bool:
-        """Whether the lines since the last search are many enough for the next one."""
+        """Whether enough lines have arrived since the last search for another one."""
         return len(self._unsearched) > MAX_LOG_BYTES
 
     def clear(self) -> None:
@@ -135,10 +137,16 @@ class LogFollower:
                 log.search(self._secrets)
             return [log for log in self._logs.values() if log.leaks]
 
+    def has_lines(self) -> bool:
+        """Return whether a line of any log was read: without one, no log has been searched for secrets."""
+        with self._lock:
+            return any(log.has_lines for log in self._logs.values())
+
     def _follow(self, log: ContainerLog) -> None:
         try:
             for line in self._source.log(log.pod, log.container):
                 with self._lock:
+                    log.has_lines = True
                     log.add(line)
                     if log.searchable:
                         log.search(self._secrets)

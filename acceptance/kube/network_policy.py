@@ -42,7 +42,7 @@ def rules(policies: Iterable[Object], direction: Direction) -> list[tuple[list[O
 
 
 def has_port(ports: list[Object], number: int, names: Mapping[str | int, int], protocol: str = "TCP") -> bool:
-    """Whether a rule's ports contain a port; `names` has the pod's ports by name."""
+    """Return whether a rule's ports contain a port; `names` has the pod's ports by name."""
     for entry in ports:
         port = at(entry, "port")
         first = names.get(port) if isinstance(port, str) else port
@@ -55,7 +55,7 @@ def has_port(ports: list[Object], number: int, names: Mapping[str | int, int], p
 
 
 def is_peer(peers: list[Object], pod: Pod, namespace_labels: Object) -> bool:
-    """Whether a rule's peers contain a pod of the release's own namespace."""
+    """Return whether a rule's peers contain a pod of the release's own namespace."""
     for peer in peers:
         if at(peer, "ipBlock") is not None:
             return True
@@ -67,7 +67,7 @@ def is_peer(peers: list[Object], pod: Pod, namespace_labels: Object) -> bool:
 
 
 def reaches_dns(policies: list[Object]) -> bool:
-    """Whether a pod that these policies isolate may ask the cluster's DNS, which is in another namespace."""
+    """Return whether a pod that these policies isolate may ask the cluster's DNS, which is in another namespace."""
     for peers, ports in rules(policies, "Egress"):
         if has_port(ports, 53, {}, "UDP") and (not peers or any(map(_may_be_dns, peers))):
             return True
@@ -75,7 +75,7 @@ def reaches_dns(policies: list[Object]) -> bool:
 
 
 def _may_be_dns(peer: Object) -> bool:
-    """Whether a peer contains the cluster's DNS: pods of kube-system with kubeadm's label, or addresses."""
+    """Return whether a peer contains the cluster's DNS: pods of kube-system with kubeadm's label, or addresses."""
     if at(peer, "ipBlock"):
         return True
     if (namespaces := at(peer, "namespaceSelector")) is None or not selects(
@@ -87,7 +87,7 @@ def _may_be_dns(peer: Object) -> bool:
 
 
 def reaches_outside(policies: list[Object], port: int) -> bool:
-    """Whether a pod that these policies isolate may connect to a port outside of the cluster."""
+    """Return whether a pod that these policies isolate may connect to a port outside of the cluster."""
     for peers, ports in rules(policies, "Egress"):
         if has_port(ports, port, {}) and (not peers or any(at(peer, "ipBlock") for peer in peers)):
             return True

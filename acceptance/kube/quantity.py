@@ -19,9 +19,9 @@ def quantity(value: Any) -> Decimal | None:
 
 
 MIN_MEMORY = 4 * 1024**2
-"""Below this no container starts: the runtime itself needs as much."""
+"""Below this no container starts, since the runtime itself needs as much."""
 MAX_AMOUNTS = {"cpu": Decimal(128), "memory": Decimal(1024**4)}
-"""More than this is a wrong unit, as `500` or `500Mi` of CPU for `500m`."""
+"""An amount above this has a wrong unit, such as `500` or `500Mi` of CPU for `500m`."""
 
 
 def implausible(resource: str, amount: Decimal) -> str | None:

@@ -179,7 +179,11 @@ class Recorder:
         return moment
 
     def _caught_up(self, kind: str) -> None:
-        actual = {text_at(item, "metadata.uid"): version_of(item) for item in self._source.list(kind).objects}
+        try:
+            listed = self._source.list(kind).objects
+        except (ApiException, urllib3.exceptions.HTTPError) as error:
+            raise NotYet(f"the API server does not answer: {type(error).__name__}") from error
+        actual = {text_at(item, "metadata.uid"): version_of(item) for item in listed}
         recorded = {text_at(item, "metadata.uid"): version_of(item) for item in self.history.current(kind)}
         if actual != recorded:
             raise NotYet(f"{len(actual.items() ^ recorded.items())} versions differ from the API server's")

@@ -31,7 +31,7 @@ class Binding:
         return text_at(self.item, "roleRef.name")
 
     def binds(self, account: str, namespace: str) -> bool:
-        """Whether a service account is a subject, by itself or as a member of a group."""
+        """Return whether a service account is a subject, by itself or as a member of a group."""
         for subject in mappings_at(self.item, "subjects"):
             kind, name = text_at(subject, "kind"), text_at(subject, "name")
             if kind == "Group" and name in (*EVERYONE, f"system:serviceaccounts:{namespace}"):
@@ -51,7 +51,7 @@ class Binding:
         return next(filter(None, map(excess_of, mappings_at(self.role, "rules"))), None)
 
     def grants(self) -> bool:
-        """Whether it grants any right; a role that is not of the release may."""
+        """Return whether it grants any right; a role that is not of the release may."""
         return self.role is None or bool(mappings_at(self.role, "rules")) or "aggregationRule" in self.role
 
 

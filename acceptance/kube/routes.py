@@ -107,7 +107,7 @@ ROUTING = frozenset(
 
 
 def exposes(item: Object, namespace: str, services: Set[ServiceName]) -> bool:
-    """Whether an object makes something reachable from outside the cluster.
+    """Return whether an object makes something reachable from outside the cluster.
 
     Args:
         item: The object.
@@ -128,7 +128,7 @@ def exposes(item: Object, namespace: str, services: Set[ServiceName]) -> bool:
 
 
 def _is_mesh(item: Object, group: str) -> bool:
-    """Whether a route applies inside the mesh only: of Istio without a gateway, of the Gateway API below a Service."""
+    """Return whether a route applies inside a mesh only: it has no gateway, or its parents are Services."""
     if group.endswith("istio.io") and at(item, "kind") == "VirtualService":
         return set(list_at(item, "spec.gateways")) <= {"mesh"}
     parents = mappings_at(item, "spec.parentRefs")

@@ -10,7 +10,7 @@ from acceptance.core.target import Component
 REVISION = "pod-template-hash"
 SERVICE_NAME = "kubernetes.io/service-name"
 INSUFFICIENT = "Insufficient "
-"""What the scheduler's message contains where no node has enough of a resource."""
+"""What the scheduler's message contains if no node has enough of a resource."""
 
 
 def statuses(pod: Object) -> list[Object]:
@@ -104,8 +104,8 @@ def unfinished_reason(
     if observed != generation:
         return f"generation {generation} is not observed yet (but {observed})"
     for field in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"):
-        if at(deployment, f"status.{field}") != expected:
-            return f"{field} is {at(deployment, f'status.{field}') or 0} instead of {expected}"
+        if (actual := at(deployment, f"status.{field}") or 0) != expected:  # a number of 0 is absent
+            return f"{field} is {actual} instead of {expected}"
     own_pods = pods_of(pods, component)
     if terminating := [name_of(pod) for pod in own_pods if is_terminating(pod)]:
         return f"still terminating: {', '.join(terminating)}"

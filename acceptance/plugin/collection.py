@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,12 @@ def collection_key(item: pytest.Item) -> tuple[bool, bool, bool, int, bool, bool
     return bool(marks), every, last, FOLDER_ORDER.index(folder), late, item.path.name != RULES
 
 
+def experiments_are_last(items: Iterable[pytest.Item]) -> bool:
+    """Return whether only experiments follow an experiment; options such as `--ff` can order tests in another way."""
+    marked = [item.get_closest_marker("experiment") is not None for item in items]
+    return marked == sorted(marked)
+
+
 def rule_binding(item: pytest.Item, root: Path) -> RuleBinding:
     """Return the rules that a test asserts, and put its folder's markers on it. Raises `ValueError` for a mistake."""
     folder = level_folder(item.path, root)
@@ -124,7 +131,7 @@ def level_folder(path: Path, root: Path) -> str | None:
 
 
 def _component(item: pytest.Item) -> str | None:
-    """The component that a parametrised test is for."""
+    """Return the component that a parametrised test is for."""
     callspec = getattr(item, "callspec", None)  # only a parametrised test has one
     values: list[object] = list(callspec.params.values()) if callspec else []
     return next((str(value) for value in values if value in COMPONENTS), None)

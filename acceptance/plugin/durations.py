@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
@@ -50,12 +51,19 @@ class DurationHooks:
         # Finalizers run last in, first out: the fixture's own run between these two.
         fixturedef.addfinalizer(timer.teardown_ended)
         try:
-            shown = fixturedef.argname.replace("_", " ")
+            shown = step_text(fixturedef)
             with self._state.progress.step(shown, self._usual.get(history.step_name(*key))):
                 return (yield)
         finally:
             timer.setup_ended()
             fixturedef.addfinalizer(timer.teardown_started)
+
+
+def step_text(fixture: pytest.FixtureDef[Any]) -> str:
+    """Return what a step of the setup is called, and what it does: the first sentence of its documentation."""
+    name = fixture.argname.replace("_", " ")
+    said = (inspect.getdoc(fixture.func) or "").split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
+    return f"{name}: {said}" if said else name
 
 
 def planned_steps(items: Iterable[pytest.Item]) -> int:

@@ -33,7 +33,7 @@ class EvidenceGatherer:
             self._state.keep(result, f"{title}.txt", text)
 
     def _gathered(self) -> dict[str, str]:
-        """What the collectors gather, by title: of the same title what the first one has."""
+        """Return what the collectors gather, by title: of the same title what the first one has."""
         gathered: dict[str, str] = {}
         for collector in self._state.collectors:
             try:

@@ -39,12 +39,12 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def names_target(argv: Sequence[str]) -> bool:
-    """Whether a command line has the option `--target`."""
+    """Return whether a command line has the option `--target`."""
     return _option_of(argv, (OPTION,))
 
 
 def names_path(argv: Sequence[str]) -> bool:
-    """Whether a command line has an option of the suite whose value is a path."""
+    """Return whether a command line has an option of the suite whose value is a path."""
     return _option_of(argv, PATH_OPTIONS)
 
 
@@ -66,7 +66,7 @@ def suite_arguments(argv: Sequence[str]) -> list[str]:
 
 
 def names_tests(words: Sequence[str]) -> bool:
-    """Whether a command line names a test file or folder of the suite."""
+    """Return whether a command line names a test file or folder of the suite."""
     paths = [Path(word.partition("::")[0]).absolute() for word in words if not word.startswith("-")]
     return any(path.exists() and path.is_relative_to(ROOT) for path in paths)
 

@@ -22,7 +22,7 @@ from acceptance.report.verdict import Exit
 GROUP = "acceptance"
 """pytest's name of the group of the suite's options."""
 MAX_NODES = 4
-"""More do not run on the machines of a team's developers."""
+"""The most nodes of a cluster: more do not fit on a developer's machine."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -158,7 +158,7 @@ def _add_input_options(group: pytest.OptionGroup) -> None:
 
 
 def argparse_message(error: pytest.UsageError) -> str:
-    """Return argparse's message alone: pytest puts the usage before it, and the configuration after it."""
+    """Return argparse's message without the usage and the configuration that pytest puts around it."""
     return str(error).partition(": error: ")[2].partition("\n")[0] or str(error)
 
 
@@ -241,9 +241,9 @@ def _cluster_mistakes(option: argparse.Namespace) -> Iterator[str]:
 def _input_mistakes(option: argparse.Namespace) -> Iterator[str]:
     """Yield a sentence for each mistake in what experiments are given."""
     if option.upgrade_from and not is_chart(option.upgrade_from):
-        yield f"--upgrade-from {option.upgrade_from} is no chart; name a folder with a Chart.yaml or a .tgz archive"
+        yield f"--upgrade-from {option.upgrade_from} is not a chart; name a folder with a Chart.yaml or a .tgz archive"
     if option.images and not option.images.is_file():
-        yield f"--images {option.images} is no file; write it with `make images IMAGES=FILE`"
+        yield f"--images {option.images} is not a file; write it with `make images IMAGES=FILE`"
     if option.rollouts < 0:
         yield f"--rollouts {option.rollouts} is negative; name how often to roll out, or omit it"
 

@@ -31,7 +31,7 @@ from acceptance.report.verdict import Outcome, Phase, PhaseEnd, RuleBinding, Tes
 from toolchain.console import ToolchainError
 
 REPEATED = "setup failed with the same error as"
-"""How an error begins that an earlier test has shown."""
+"""The start of an error that an earlier test has shown."""
 STATUS_LETTERS: Mapping[Outcome, tuple[str, str, str]] = {
     "error": ("error", "E", "ERROR"),
     "untested": ("untested", "u", "UNTESTED"),
@@ -51,7 +51,7 @@ class OutcomeHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Note which test runs; where it runs again, its earlier results count too."""
+        """Note which test runs; if it runs again, its earlier results count too."""
         tests = self._state.results.tests
         self._state.current = tests[item.nodeid]
         try:
@@ -92,10 +92,12 @@ class OutcomeHooks:
         phase: Phase = report.when
         result = self._state.results.tests[item.nodeid]
         error = call.excinfo.value if call.excinfo else None
-        if isinstance(error, RefusedReleaseError):
+        if isinstance(error, RefusedReleaseError) and phase != "teardown":
             add_phase(result, phase, self._refusal(error, result))
         else:
             end = phase_end(error, phase) if error else None
+            if end is not None and end.outcome == "untested" and phase == "call" and result.binding.level is None:
+                end = PhaseEnd("error", f"a unit test has nothing that it could lack: {end.reason}")
             if end is not None and end.outcome == "failed" and not end.findings:
                 end = self._assertion(end, result)
             add_phase(result, phase, end)
@@ -113,7 +115,10 @@ class OutcomeHooks:
         return report
 
     def _refusal(self, error: RefusedReleaseError, result: TestResult) -> PhaseEnd:
-        """Return how a refused upgrade ends a phase, in setup too: a finding of each rule of the test."""
+        """Return how a refused upgrade ends a phase, in setup too: a finding of each rule of the test.
+
+        In teardown it is what restores the release after many tests, and says nothing about the rules of the last one.
+        """
         target = self._state.results.target
         release, actual = f"Release/{target.chart.release}", f"refused: {error.summary}"
         found = [
@@ -150,15 +155,16 @@ class OutcomeHooks:
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, result: TestResult
     ) -> None:
         error = call.excinfo.value if call.excinfo else None
-        if result.outcome == "error" and (report.skipped or (report.passed and report.when == "call")):
+        hidden = report.skipped or isinstance(error, Untested) or (report.passed and report.when == "call")
+        if result.outcome == "error" and hidden:
             report.outcome, report.longrepr = "failed", result.reason
-        elif isinstance(error, Untested | Waived):
+        elif isinstance(error, Untested):
             path, line, _ = item.location
             report.outcome, report.longrepr = "skipped", (path, (line or 0) + 1, result.reason)
         elif isinstance(error, FindingsError) and call.excinfo and report.when == "call":
             # The findings are the message: no source code between them and the reader.
             report.longrepr = self._findings_only(call.excinfo, result) if result.outcome == "failed" else result.reason
-        elif isinstance(error, RefusedReleaseError):
+        elif isinstance(error, RefusedReleaseError) and report.when != "teardown":
             report.longrepr = "\n".join(map(str, group(result.classified))) or result.reason
         elif report.failed and error and report.when == "setup":
             self._shorten_setup_error(item, report, error)
@@ -229,10 +235,10 @@ def phase_end(error: BaseException, phase: Phase) -> PhaseEnd:
     """
     reason = str(error) or type(error).__name__
     findings = tuple(_findings(error))
-    if isinstance(error, Untested):
-        return PhaseEnd("untested", reason, findings)
     if isinstance(error, Waived):
         return PhaseEnd("waived", reason, findings)
+    if isinstance(error, Untested):
+        return PhaseEnd("untested", reason, findings)
     if phase == "call" and _is_assertion(error):
         return PhaseEnd("failed", reason, findings)
     if isinstance(error, pytest.skip.Exception):

@@ -1,4 +1,4 @@
-"""Which tests of the release there are, selected or not: what options leave out must not look as if it had passed."""
+"""Knows every test of the release, selected or not: what options leave out must not look as if it had passed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SelectionHooks:
         return folder is not None and FOLDERS[folder] is not None
 
     def _is_left_out(self, path: Path) -> bool:
-        """Whether the suite itself leaves a module out of this run, as a conftest does; not --ignore."""
+        """Return whether the suite itself leaves a module out of this run, as a conftest does; not --ignore."""
         manager = self._config.pluginmanager
         hook = manager.subset_hook_caller("pytest_ignore_collect", [manager.get_plugin("main")])
         return bool(hook(collection_path=path, config=self._config))

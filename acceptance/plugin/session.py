@@ -142,9 +142,9 @@ class SessionHooks:
         """Raise `pytest.UsageError` if what the run writes at its end is in the way already."""
         latest, past = self._state.parent / run_folder.LATEST, self._state.parent / history.FOLDER
         if latest.exists() and not latest.is_symlink():
-            raise pytest.UsageError(f"{latest} is no link to a run: move it away, or see --reports")
+            raise pytest.UsageError(f"{latest} is not a link to a run: move it away, or see --reports")
         if past.exists() and not past.is_dir():
-            raise pytest.UsageError(f"{past} is no folder: move it away, or see --reports")
+            raise pytest.UsageError(f"{past} is not a folder: move it away, or see --reports")
 
     def _load_target(self) -> Target:
         try:

@@ -1,4 +1,4 @@
-"""`--shard 1/3`: the part of the selected tests that this run runs, divided by recorded durations."""
+"""`--shard 1/3`: which part of the selected tests this run runs, divided by recorded durations."""
 
 from __future__ import annotations
 

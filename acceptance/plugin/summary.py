@@ -10,7 +10,8 @@ import pytest
 from acceptance.core.redaction import redactor
 from acceptance.plugin.outcomes import REPEATED
 from acceptance.plugin.state import SessionState
-from acceptance.report import run_folder
+from acceptance.report import html, run_folder
+from acceptance.report.closing import closing_lines
 from acceptance.report.finding_text import finding_line
 
 
@@ -48,15 +49,15 @@ class SummaryHooks:
         if all(test.binding.level is None for test in self._state.results.tests.values()):
             verdict = "not tested"
         terminalreporter.section(f"release {verdict}")
-        lines = [] if verdict == "not tested" else list(signoff["reasons"])
-        lines += [
+        lines = [
             "waiver of {rule} for {object} is {state}".format_map(waiver)
             for waiver in signoff["waivers"]
             if waiver["state"] != "used"
         ]
         lines += [f"advice: {finding_line(each)}" for each in signoff["findings"] if each["severity"] == "advice"]
         lines += self._not_judged()
-        lines.append(f"report: {os.path.relpath(self._state.parent / run_folder.LATEST / 'index.html')}")
+        page = os.path.relpath(self._state.parent / run_folder.LATEST / html.FILE)
+        lines += [f"report: {page}"] if verdict == "not tested" else closing_lines(signoff, page)
         for line in (*lines, *self._state.write_errors):
             terminalreporter.line(line)
 

@@ -12,7 +12,7 @@ from acceptance.checks.finding import Untested
 
 T = TypeVar("T")
 WORKERS = 24
-"""More than there are values, so that none waits for a worker that waits for it."""
+"""The number of threads: more than there are values, so that no value waits for a thread that waits for it."""
 
 
 class Background:
@@ -22,7 +22,7 @@ class Background:
         self._pool = ThreadPoolExecutor(WORKERS)
         self._closed = False
         self.seconds: dict[str, float] = {}
-        """How long each value took, the waits for others included."""
+        """How long each value took to make, including waits for others."""
 
     def lazy(self, name: str, make: Callable[[], T], unavailable: str = "") -> Lazy[T]:
         """Return a value that `make` will make; asking for it raises `Untested` if `unavailable` gives a reason."""
@@ -78,10 +78,10 @@ class Lazy(Generic[T]):
 
     @property
     def available(self) -> bool:
-        """Whether the value can be asked for."""
+        """Whether the value can be had at all."""
         return not self._unavailable
 
     @property
     def started(self) -> bool:
-        """Whether the value is being made, or is made."""
+        """Whether the value is made, or is being made."""
         return self._future is not None

@@ -25,8 +25,34 @@ case $file in
   *) echo 0 > "$file" ;;
 esac || [ ! -e "$file" ]
 """
+PAUSE_NEXT = r"""
+folder=$1 file=$2 tries=$3
+known=" $(echo "$folder"/*/) "
+paused=
+resume() { [ -z "$paused" ] || echo "$RESUMED" > "$paused" || [ ! -e "$paused" ]; exit; }
+trap resume TERM
+case $file in freezer.state) PAUSED=FROZEN RESUMED=THAWED ;; *) PAUSED=1 RESUMED=0 ;; esac
+echo watching
+while [ "$tries" -gt 0 ]; do
+  for found in "$folder"/*/; do
+    case $known in *" $found "*) continue ;; esac
+    read -r pid < "$found/cgroup.procs" && read -r name < "/proc/$pid/comm" || continue
+    case $name in runc* | crun* | youki* | conmon* | exe) continue ;; esac
+    paused=$found$file
+    echo "$PAUSED" > "$paused" || continue
+    echo paused
+    while :; do sleep 0.2; done
+  done
+  sleep 0.02
+  tries=$((tries - 1))
+done 2> /dev/null
+"""
+"""Pauses the pod's next container when it runs a process that is not the runtime's own, and resumes it when ended.
+
+A container that is paused earlier is never reported to run.
+"""
 PAUSE_SECONDS = 10
-"""A process is frozen when it next returns from the kernel, which takes milliseconds."""
+"""Time limit of freezing. A process freezes when it next returns from the kernel, within milliseconds."""
 
 
 def cgroup_paths(text: str) -> dict[str, str]:
@@ -48,6 +74,20 @@ def freezer_of(text: str) -> str:
 def pause_command(freezer: str) -> tuple[str, ...]:
     """Return the command that pauses a container and ends when every process of it is frozen."""
     return ("timeout", str(PAUSE_SECONDS), "sh", "-euc", PAUSE, "sh", freezer)
+
+
+def pause_next_command(freezer: str, seconds: float) -> tuple[str, ...]:
+    """Return the command that pauses the next container of a pod as soon as it runs.
+
+    It prints "watching" at once, "paused" when that is done, and resumes the container when it gets SIGTERM. If no
+    container starts it ends.
+
+    Args:
+        freezer: The file that pauses one of the pod's containers, as `freezer_of` returns it.
+        seconds: How long the command waits for a new container, at least.
+    """
+    container, _, file = freezer.rpartition("/")
+    return ("sh", "-c", PAUSE_NEXT, "sh", container.rpartition("/")[0], file, str(round(seconds / 0.02)))
 
 
 def resume_command(freezer: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from toolchain.console import ToolchainError, run
 
 
 def _no_agents() -> None:
-    """Do nothing, where the suite's pods on the nodes are there already or never."""
+    """Do nothing: the suite's pods on the nodes exist already, or never will."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,6 @@ class Cluster:
         }
 
     def load_image(self, *references: str) -> None:
-        """Load those of the images that a node lacks. Raises `ToolchainError`, or `Untested` where none can be."""
+        """Load the images that a node lacks. Raises `ToolchainError`, or `Untested` where images can't be loaded."""
         self.require_capability("image-load")
         self.provider.load_images(references)

@@ -79,7 +79,7 @@ class ContainerDependencies:
         return f"{name}-{self.run.id}"
 
     def kept(self, name: str) -> bool:
-        """Whether there is a container that has run."""
+        """Return whether there is a container that has run."""
         return docker.state(self.toolchain, self.host(name)) not in (None, "created")
 
     def start(

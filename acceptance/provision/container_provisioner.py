@@ -22,6 +22,7 @@ from acceptance.core.fields import Object, mapping_at, text_at
 from acceptance.core.target import Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Listing, Objects
+from acceptance.kube.existing_secrets import existing_secrets
 from acceptance.kube.helm import find_helm
 from acceptance.kube.pod_templates import Container
 from acceptance.provision import docker
@@ -33,7 +34,7 @@ from acceptance.provision.images import BuiltImage
 from acceptance.provision.providers import GATEWAY_PORT
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.recipes import ContainerChanges, recipe, start_container, texts
-from acceptance.provision.release import Release, run_secrets, run_values
+from acceptance.provision.release import Release, run_credentials, run_secrets, run_values
 from toolchain import Toolchain
 from toolchain.console import ToolchainError
 
@@ -58,8 +59,8 @@ class ContainerObjects(Objects):
         return Listing("0", tuple(self.pods.values())) if kind == "Pod" else super().list(kind)
 
     def data(self, kind: str, name: str) -> Mapping[str, str]:
-        """Return the data of a rendered ConfigMap or Secret, the latter's values as base64."""
-        found = texts(self.snapshot.named(kind, name) or {})
+        """Return the data of a ConfigMap or Secret, rendered or existing, the latter's values as base64."""
+        found = texts(self.snapshot.named(kind, name) or self.snapshot.existing_named(kind, name) or {})
         return {key: b64encode(text.encode()).decode() if kind == "Secret" else text for key, text in found.items()}
 
     def tail(self, pod: str, container: str, lines: int) -> str:
@@ -113,10 +114,11 @@ class ContainerProvisioner(Provisioner):
         for secret in secrets.values():
             self.redact(secret)
         values = run_values(self.target, inputs, secrets)
-        snapshot = render(self.target, values)
+        credentials = run_credentials(inputs, secrets)
+        snapshot = render(self.target, values, credentials)
         objects = ContainerObjects(snapshot, self.toolchain)
         helm = HelmRelease(cluster, self.target.chart.release, self.target.chart.namespace)
-        release = Release(self.target, cluster, helm, objects, values, time.monotonic())
+        release = Release(self.target, cluster, helm, objects, values, credentials, time.monotonic())
         for name in self.target.components:
             view = ComponentView(snapshot, self.target, name)
             self._run_init_containers(view, images[name])
@@ -201,12 +203,21 @@ def service_names(target: Target, component: str) -> tuple[str, ...]:
     return tuple(".".join(parts[:count]) for count in (1, 2, 3, len(parts)))
 
 
-def render(target: Target, values: Mapping[str, object]) -> Snapshot:
-    """Return the objects of the chart with values. Raises `ToolchainError` with Helm's words."""
+def render(target: Target, values: Mapping[str, object], credentials: Mapping[str, str]) -> Snapshot:
+    """Return the objects of the chart with values, and the existing Secrets with credentials.
+
+    Raises:
+        ToolchainError: The chart does not render; the message has Helm's words.
+    """
     rendering = Renderer(find_helm(), target).render(values)
     if rendering.error is not None:
         raise ToolchainError(f"the chart does not render: {rendering.error}")
-    return Snapshot("static", objects=rendering.objects, release_namespace=target.chart.namespace)
+    return Snapshot(
+        "static",
+        objects=rendering.objects,
+        release_namespace=target.chart.namespace,
+        existing=existing_secrets(target, credentials),
+    )
 
 
 def pod(name: str, namespace: str, labels: Mapping[str, object], address: str) -> Object:

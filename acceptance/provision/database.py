@@ -27,9 +27,9 @@ SERVER, POOLER = "database", "pooler"
 COMMAND = ("/entrypoint.sh",)
 """What the suite's image of PostgreSQL starts with."""
 ABSENT_STANDBY = "absent"
-"""A synchronous standby that never answers."""
+"""The name of a synchronous standby that does not exist, so that it never acknowledges a commit."""
 STOP_SECONDS = 5
-"""A fast shutdown takes under 1 s here."""
+"""Seconds for a fast shutdown, which takes under 1 s here."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Database:
             connection.execute("SELECT pg_reload_conf()")
 
     def held_commits(self) -> int:
-        """How many sessions of the release wait for the answer to their commit."""
+        """Return how many sessions of the release wait for the answer to their commit."""
         query = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND wait_event = 'SyncRep'"
         with self.admin() as connection:
             row = connection.execute(query, [self.role]).fetchone()
@@ -131,7 +131,7 @@ class Database:
         return int(str(row[0]))
 
     def role_is_altered(self) -> bool:
-        """Whether the release's role has a limit or settings, which it has during a fault only."""
+        """Return whether the release's role has a limit or settings, which it has during a fault only."""
         query = "SELECT 1 FROM pg_roles WHERE rolname = %s AND (rolconnlimit <> -1 OR rolconfig IS NOT NULL)"
         with self.admin() as connection:
             return connection.execute(query, [self.role]).fetchone() is not None
@@ -149,7 +149,7 @@ class Database:
 
 
 def new_password() -> str:
-    """Return a random password of which a URL needs some characters percent-encoded."""
+    """Return a random password with characters that must be percent-encoded in a URL."""
     return f"{secrets.token_urlsafe(18)}/@%:?#&+ {secrets.token_urlsafe(6)}"
 
 
@@ -184,7 +184,7 @@ def start(dependencies: Dependencies, image: str, redact: Callable[[str], None],
     database = Database(server, superuser, form.written(address), ca, form=form)
     database.wait()
     if kept:
-        # A run that was killed during a fault has left it so.
+        # A run that was killed during a fault has left the fault in place.
         database.hold_commits(held=False)
         if database.role_is_altered():
             database.alter_role("CONNECTION LIMIT -1", "RESET ALL")

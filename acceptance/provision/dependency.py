@@ -32,7 +32,7 @@ class PacketRule:
 
 
 class Dependency(Protocol):
-    """A program that runs; its data outlive a stop."""
+    """A running program, whose data outlive a stop."""
 
     @property
     def host(self) -> str:
@@ -42,10 +42,10 @@ class Dependency(Protocol):
         """Return the port on this machine's loopback that leads to a port of it; it may change with each start."""
 
     def address(self) -> str:
-        """Return the IP address under which others see its connections."""
+        """Return the IP address from which its connections come."""
 
     def read(self, path: str) -> str:
-        """Return the text of a file that it sees."""
+        """Return the text of a file, as the program sees it."""
 
     def stop(self, seconds: int) -> None:
         """Stop it: connections are closed, new ones refused; it is killed if it takes longer than this."""
@@ -73,10 +73,10 @@ class Dependencies(Protocol):
     """Where the dependencies of a run's release are started, each under a name of its own."""
 
     def host(self, name: str) -> str:
-        """Return the DNS name that one of this name has, or will have."""
+        """Return the DNS name that the dependency of a name has, or will have."""
 
     def kept(self, name: str) -> bool:
-        """Whether a kept run has left one of this name."""
+        """Return whether a kept run has left the dependency of a name."""
 
     def start(
         self,
@@ -87,7 +87,7 @@ class Dependencies(Protocol):
         files: Mapping[str, bytes] | None = None,
         ports: tuple[int, ...] = (),
     ) -> Dependency:
-        """Start one, or go on with one that a kept run has left; it need not answer yet.
+        """Start a dependency, or go on with one that a kept run has left; it need not answer yet.
 
         Args:
             name: Its name within the run.

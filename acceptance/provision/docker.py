@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
@@ -22,10 +23,12 @@ from testcontainers.core.container import DockerContainer
 
 LOOPBACK = "127.0.0.1"
 ENDPOINT_VERSION = "1.44"
-"""The version of Docker's API of which a container's endpoint on a network is described: that of engine 25."""
+"""The version of Docker's API in which a container's endpoint on a network is described: that of engine 25."""
 STATUS_AND_EXIT_CODE = "{{.State.Status}} {{.State.ExitCode}}"
+ABSENT = re.compile(r"no such (container|network|object)|network \S+ not found", re.IGNORECASE)
+"""What Docker says of a container or network that does not exist."""
 LIMITS: dict[str, Any] = {}
-"""Of every container that this process starts, beside its own, as docker-py names them."""
+"""Limits of every container that this process starts, in addition to its own, as docker-py names them."""
 
 
 def start(
@@ -85,11 +88,22 @@ def start(
 
 
 def state(toolchain: Toolchain, name: str) -> str | None:
-    """Return Docker's state of the container (`running`, `paused`, `exited`, …), or None where it does not exist."""
+    """Return Docker's state of the container (`running`, `paused`, `exited`, …), or None where it does not exist.
+
+    Raises:
+        CommandError: The engine does not say, which must not look like a container that does not exist.
+    """
     try:
         return str(json.loads(toolchain.engine.docker("container", "inspect", name))[0]["State"]["Status"])
-    except CommandError:
+    except CommandError as error:
+        _raise_unless_absent(error)
         return None
+
+
+def _raise_unless_absent(error: CommandError) -> None:
+    """Raise an error of `docker inspect` again unless it says that there is no object of that name."""
+    if not ABSENT.search(error.stderr):
+        raise error
 
 
 def exit_code(toolchain: Toolchain, name: str) -> int | None:
@@ -118,7 +132,7 @@ def host_port(toolchain: Toolchain, name: str, port: int) -> int:
 
 
 def create_network(toolchain: Toolchain, run: Run, *, with_subnet: bool = False) -> str:
-    """Create the run's network, unless a kept run has it, and return its name.
+    """Create the run's network, unless a kept run has it, and return its name. Raises `CommandError`.
 
     Args:
         toolchain: The tools of this machine.
@@ -129,7 +143,8 @@ def create_network(toolchain: Toolchain, run: Run, *, with_subnet: bool = False)
     create = ("network", "create", "--label", f"{LABEL}={run.id}")
     try:
         engine.docker("network", "inspect", run.network)
-    except CommandError:
+    except CommandError as error:
+        _raise_unless_absent(error)
         engine.docker(*create, run.network)
         if with_subnet:  # Docker chooses a free one, but grants addresses only of one that was asked for
             found = json.loads(engine.docker("network", "inspect", run.network))[0]["IPAM"]["Config"][0]

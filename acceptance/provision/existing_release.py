@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,7 +14,7 @@ from acceptance.kube.manifests import documents
 from acceptance.kube.secrets import decoded
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease
-from acceptance.provision.release import Release
+from acceptance.provision.release import Release, present_secrets
 from acceptance.provision.run import update_record
 from toolchain.console import ToolchainError
 
@@ -41,7 +40,9 @@ def adopt_release(cluster: Cluster, target: Target, redact: Callable[[str], None
         )
     where = f"the release {chart.release} in namespace {chart.namespace} of context {cluster.context}"
     manifest = documents(helm.manifest())
-    redact_credentials(where, target, values, [*manifest, *live_secret(cluster, target)], redact)
+    # The Secret that the target names need not be the chart's.
+    held = present_secrets(cluster, target, target.secret.name)
+    redact_credentials(where, target, values, [*manifest, *held], redact)
     if (name := first_difference(documents(helm.render(target.chart_path, values)), manifest)) is not None:
         raise ToolchainError(
             f"{where} was not installed from the target's chart as it is: {name} differs; "
@@ -75,13 +76,6 @@ def first_difference(expected: Iterable[Object], actual: Iterable[Object]) -> st
         if left.get(key) != right.get(key):
             return object_ref(item)
     return None
-
-
-def live_secret(cluster: Cluster, target: Target) -> list[Object]:
-    """Return the release's Secret as the cluster has it, which need not be the chart's; empty where there is none."""
-    name = ("secret", target.secret.name, "--namespace", target.chart.namespace)
-    text = cluster.kubectl("get", *name, "--ignore-not-found", "--output", "json")
-    return [json.loads(text)] if text.strip() else []
 
 
 def redact_credentials(

@@ -31,7 +31,7 @@ NAME = "gateway"
 IMAGE_QUERY = ("--field-selector", f"metadata.name={NAME}", "--output", "jsonpath={.items[*].spec.containers[*].image}")
 READY = int(GATEWAY_UP.seconds)
 NODE_PORT_SECONDS = 3
-"""To connect to a node port, which takes under 1 ms on this machine and 0.2 s to another continent."""
+"""Seconds for connecting to a node port, which takes under 1 ms on this machine and 0.2 s to another continent."""
 API_SERVER = ("kubernetes.default.svc.cluster.local", 443)
 HTTP_PORT = 80
 
@@ -44,9 +44,9 @@ class Gateway:
     host: str
     port: int
     always_there: tuple[str, int] = field(default=API_SERVER, kw_only=True)
-    """What the proxy connects to whatever the release does."""
+    """An address that the proxy can connect to whatever the release does."""
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    """Sent with every request of a session, as an ingress adds some."""
+    """Headers that are sent with every request of a session, such as an ingress adds."""
 
     @property
     def proxy(self) -> str:
@@ -155,7 +155,7 @@ def open_gateway(cluster: Cluster, target: Target, image: str, until: ExitStack)
 
 
 def _reachable_node_port(cluster: Cluster) -> tuple[str, int] | None:
-    """A node's address and the gateway's port on it, or None where this machine can't connect to it."""
+    """Return a node's address and the gateway's port on it, or None where this machine can't connect to it."""
     cluster.apply(node_port(cluster))
     cluster.kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", *_namespace(cluster), f"--timeout={READY}s")
     for host, port in node_port_addresses(cluster):

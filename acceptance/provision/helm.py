@@ -8,20 +8,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from acceptance.kube.helm import Helm, RefusedReleaseError
+from acceptance.kube.helm import INSTALLED, Helm, RefusedReleaseError
 from acceptance.provision.cluster import Cluster
 from toolchain.console import CommandError
 
 TIMEOUT = ("--timeout", "3m")
-"""Of Helm's own waits (hooks): CHT-11's three minutes."""
+"""The time limit of Helm's own waits, for hooks: CHT-11's three minutes."""
 NOT_RUN = 127
 """The code of a `CommandError` whose command could not be run."""
 VALUES = ("--reset-values", "--values", "-")
-"""Without the first, no values at all would be those of the last revision."""
-
-
-UNREACHABLE = ("cluster unreachable", "connection refused", "i/o timeout", "TLS handshake timeout", "no such host")
-"""Parts of Helm's errors that say nothing about the release."""
+"""Without `--reset-values`, an empty set of values would mean those of the last revision."""
+UNREACHABLE = (
+    "cluster unreachable",
+    "connection refused",
+    "connection reset by peer",
+    "connection lost",
+    "i/o timeout",
+    "TLS handshake timeout",
+    "Client.Timeout",
+    "no such host",
+    '": EOF',
+    '": unexpected EOF',
+    "unable to handle the request",
+    "etcdserver: request timed out",
+    "etcdserver: leader changed",
+)
+"""Parts of those errors of Helm that say nothing about the release: its requests to the API server failed."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,10 @@ class HelmRelease:
         self._change("upgrade", self.release, chart, "--install", "--create-namespace", *VALUES, values=values)
 
     def upgrade_with_reused_values(self, chart: Path) -> None:
-        """Upgrade with the values of the last revision, the chart's own ones of then included.
+        """Upgrade with the values of the last revision, including the chart's own at that time.
 
         Raises:
-            RefusedReleaseError: Helm or the API server refused, as where the chart needs a value that is new.
+            RefusedReleaseError: Helm or the API server refused, for example since the chart needs a new value.
         """
         self._change("upgrade", self.release, chart, "--reuse-values")
 
@@ -70,13 +82,19 @@ class HelmRelease:
             raise RefusedReleaseError(error.command, error.code, error.stdout, error.stderr) from error
 
     def uninstall(self) -> None:
-        """Uninstall the release and wait until its objects are gone."""
-        self("uninstall", self.release, "--wait", *TIMEOUT)
+        """Uninstall the release and wait until its objects are gone.
+
+        Raises:
+            RefusedReleaseError: An object stayed, or a hook failed.
+        """
+        self._change("uninstall", self.release, "--wait")
 
     def values(self) -> dict[str, Any] | None:
-        """Return the values that the release was given, or None where it is not installed."""
-        listed = json.loads(self("list", "--filter", f"^{self.release}$", "--output", "json"))
-        if not listed:
+        """Return the values that the release was given, or None where it is not installed.
+
+        A release of which an operation was killed is installed too.
+        """
+        if not json.loads(self("list", *INSTALLED, "--filter", f"^{self.release}$", "--output", "json")):
             return None
         loaded: dict[str, Any] | None = json.loads(self("get", "values", self.release, "--output", "json"))
         return loaded or {}

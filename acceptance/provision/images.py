@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,7 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
 
 
 def _bases(toolchain: Toolchain, dockerfile: Path) -> dict[str, tuple[Image, str]]:
-    """The base images that a Dockerfile takes as arguments, by their names, each with the engine's reference."""
+    """Return the base images that a Dockerfile takes as arguments, by their names, each with the engine's reference."""
     bases = {
         "PYTHON_IMAGE": (PYTHON, toolchain.python_image),
         "NODE_IMAGE": (NODEJS, toolchain.nodejs_image),
@@ -80,7 +82,7 @@ def _dockerfiles(images: Iterable[FurtherImage]) -> list[Path]:
 
 
 def archived_ids(archive: Path) -> frozenset[str]:
-    """Return the identifiers of the images in an archive. Raises `ToolchainError` for a file that is none."""
+    """Return the identifiers of the images in an archive. Raises `ToolchainError` for any other file."""
     return frozenset(f"{digests.PREFIX}{Path(entry['Config']).stem}" for entry in _manifest(archive))
 
 
@@ -89,7 +91,7 @@ def _manifest(archive: Path) -> list[dict[str, Any]]:
         with tarfile.open(archive) as file:
             manifest: list[dict[str, Any]] = json.loads(file.extractfile("manifest.json").read())  # type: ignore[union-attr]
     except (OSError, KeyError, ValueError, tarfile.TarError) as error:
-        raise ToolchainError(f"{archive} is no archive of images: write one with `make images`") from error
+        raise ToolchainError(f"{archive} is not an archive of images: write one with `make images`") from error
     return manifest
 
 
@@ -141,6 +143,31 @@ def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
 def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> None:
     """Write images into an archive, from which runs on other machines take them instead of building their own."""
     toolchain.engine.docker("save", "--output", archive.resolve(), *(image.reference for image in images))
+
+
+@contextmanager
+def being_written(archive: Path) -> Iterator[None]:
+    """Make runs wait that take their images from an archive, until it is there, or this process has ended."""
+    with _lock_of(archive).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        archive.touch()
+        yield
+
+
+def is_written(archive: Path) -> bool:
+    """Return whether no process holds an archive in `being_written`; whether it is complete shows when it is read."""
+    try:
+        with _lock_of(archive).open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_of(archive: Path) -> Path:
+    return archive.with_name(f"{archive.name}.lock")
 
 
 def load(toolchain: Toolchain, run: Run, archive: Path, repositories: Iterable[str]) -> dict[str, BuiltImage]:

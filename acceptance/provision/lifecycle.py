@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TextIO
@@ -115,35 +116,57 @@ def sweep(toolchain: Toolchain, *, kept: bool = False) -> None:
 
 
 def remove(toolchain: Toolchain, run: Run) -> None:
-    """Remove every container, network, image tag and file of one run by its id; each step even if another fails."""
+    """Remove every container, network, image tag and file of one run by its id; each step even if another fails.
+
+    A cluster of the run's own is deleted beside the rest. A release in another one is uninstalled first: it may need
+    its database for that.
+    """
     resume_paused(toolchain, run)
-    failures = [*provider_of(toolchain, run).remove(), *_remove_from_engine(toolchain, run)]
-    if failures:
+    provider = provider_of(toolchain, run)
+    engine = _EngineLeftovers(toolchain, run)
+    with ThreadPoolExecutor() as pool:
+        cluster = pool.submit(provider.remove)
+        if not provider.creates_cluster:
+            wait([cluster])
+        engine.remove_containers_and_images()
+        failures = cluster.result()
+    engine.remove_networks()
+    if failures := [*failures, *engine.failures]:
         log("sweep", f"run {run.id}: {failures[0]}; the next run tries again")
         return
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def _remove_from_engine(toolchain: Toolchain, run: Run) -> list[str]:
-    """Remove containers, networks and image tags from this machine's engine; returns what failed."""
-    failures = []
+class _EngineLeftovers:
+    """What a run has left on this machine's engine, by its id; `failures` has what could not be removed."""
 
-    def docker(*argv: str) -> list[str]:
+    def __init__(self, toolchain: Toolchain, run: Run) -> None:
+        self.failures: list[str] = []
+        self._engine = toolchain.engine
+        self._run = run
+        self._label = f"label={LABEL}={run.id}"
+
+    def remove_containers_and_images(self) -> None:
+        """Remove the containers, and then the tags of the images that they used, each kind in one command."""
+        self._remove(("rm", "--force", "--volumes"), self._docker("ps", "--all", "--quiet", "--filter", self._label))
+        # docker's own filter has no pattern for a repository with slashes
+        tags = self._docker("images", "--format", "{{.Repository}}:{{.Tag}}")
+        self._remove(("image", "rm"), [tag for tag in tags if tag.endswith(f"-{self._run.id}")])
+
+    def remove_networks(self) -> None:
+        """Remove the networks, on which no container is any more."""
+        self._remove(("network", "rm"), self._docker("network", "ls", "--quiet", "--filter", self._label))
+
+    def _remove(self, command: Sequence[str], names: Sequence[str]) -> None:
+        if names:
+            self._docker(*command, *names)
+
+    def _docker(self, *argv: str) -> list[str]:
         try:
-            return toolchain.engine.docker(*argv).split()
+            return self._engine.docker(*argv).split()
         except CommandError as error:
-            failures.append(str(error))
+            self.failures.append(str(error))
             return []
-
-    label = f"label={LABEL}={run.id}"
-    for container in docker("ps", "--all", "--quiet", "--filter", label):
-        docker("rm", "--force", "--volumes", container)
-    for network in docker("network", "ls", "--quiet", "--filter", label):
-        docker("network", "rm", network)
-    for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}"):
-        if image.endswith(f"-{run.id}"):  # docker's own filter has no pattern for a repository with slashes
-            docker("image", "rm", image)
-    return failures
 
 
 def resume_paused(toolchain: Toolchain, run: Run) -> None:

@@ -15,11 +15,11 @@ from acceptance.provision.docker import LOOPBACK
 
 PORT = 8080
 CONTROL_PORT = 8081
-"""For tests only; the release does not use it."""
+"""A path of the stub for tests only; the release does not use it."""
 NAME = "model"
 COMMAND = ("python3", "/opt/tools/model.py")
 STOP_SECONDS = 1
-"""It has nothing to finish."""
+"""Seconds for a stop: the stub has nothing to finish."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,12 @@ class ModelStub:
         """Forget the recorded requests."""
         self._control("DELETE", "/requests")
 
-    def behave(self, *, delay_seconds: float = 0, status: int = 200, malformed: bool = False) -> None:
+    def behave(
+        self, *, delay_seconds: float = 0, status: int = 200, malformed: bool = False, repeats_calls: bool = False
+    ) -> None:
         """Set how the model answers from now on; without arguments, correctly and at once."""
-        self._control("PUT", "/behaviour", {"delay_seconds": delay_seconds, "status": status, "malformed": malformed})
+        behaviour = {"delay_seconds": delay_seconds, "status": status, "malformed": malformed}
+        self._control("PUT", "/behaviour", behaviour | {"repeats_calls": repeats_calls})
 
     def stop(self) -> None:
         """Stop the model: connections are refused."""

@@ -32,7 +32,7 @@ def _proxy_mode(kubectl: Callable[..., str]) -> str:
 
 
 def _network_plugins(kubectl: Callable[..., str]) -> str:
-    """The DaemonSets that install a network plugin on the nodes; files of the nodes alone may do the same."""
+    """Return the DaemonSets that install a network plugin on the nodes; files of the nodes alone may do the same."""
     try:
         text = kubectl("get", "daemonsets", "--all-namespaces", "--output", "json")
     except CommandError:

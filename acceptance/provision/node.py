@@ -22,8 +22,10 @@ ON_NODE = ("nsenter", "--target", "1", "--mount", "--uts", "--ipc", "--net", "--
 """Enters the namespaces of the node's first process; the pod shares that of the processes."""
 STREAM = '"$@" & cat > /dev/null; kill $!'
 """Runs a command until its own standard input ends: a command outlives the client that started it."""
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""The kernel's names of processors, and those in the platforms of images."""
 STREAM_ENDS_SECONDS = 10.0
-"""How long a command on a node has to end: it takes 0.1 s here."""
+"""Seconds for a command on a node to end; it takes 0.1 s here."""
 PROCESSES = r"""
 grep -EHso '[0-9a-f]{64}' /proc/[0-9]*/cgroup | sort -u
 cat /proc/[0-9]*/stat 2> /dev/null | awk '{ pid = $1; sub(/.*\) /, ""); print pid, $20 }'
@@ -50,7 +52,7 @@ class Node:
 
     @contextmanager
     def stream(self, *argv: str) -> Iterator[IO[str]]:
-        """Give what a command on the node prints, line by line, and end the command at exit."""
+        """Yield a stream of the lines that a command on the node prints, and end the command at exit."""
         command = [*self.kubectl, "exec", "--stdin", self.agent(), "--", *ON_NODE, "sh", "-c", STREAM, "sh", *argv]
         process = subprocess.Popen(
             command,
@@ -77,7 +79,7 @@ class Node:
         return oldest_processes(self.exec("sh", "-c", PROCESSES))
 
     def has_image(self, reference: str) -> bool:
-        """Whether the node lists an image of this reference."""
+        """Return whether the node lists an image of this reference."""
         return bool(self.exec(*list_images(reference, "--quiet")).strip())
 
     def image_config(self, reference: str) -> tuple[str, dict[str, Any]]:
@@ -88,9 +90,16 @@ class Node:
             raise ToolchainError(f"expected one image named {reference} on node {self.name}, got {len(rows)}")
         manifest = self._content(rows[0][2])
         if "manifests" in manifest:
-            manifest = self._content(manifest["manifests"][0]["digest"])
+            manifest = self._content(self._of_platform(manifest["manifests"])["digest"])
         digest = str(manifest["config"]["digest"])
         return digest, self._content(digest)
+
+    def _of_platform(self, manifests: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the entry of an image's index that is for the node's platform; the first where none says so."""
+        machine = self.exec("uname", "-m").strip() if len(manifests) > 1 else ""
+        wanted = {"os": "linux", "architecture": ARCHITECTURES.get(machine, machine)}
+        matching = [each for each in manifests if wanted.items() <= each.get("platform", {}).items()]
+        return (matching or manifests)[0]
 
     def _content(self, digest: str) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(self.exec(*CTR, "content", "get", digest))

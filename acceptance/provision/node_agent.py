@@ -14,9 +14,12 @@ from acceptance.provision.node import AGENT
 from acceptance.provision.tool_pod import namespace_objects, tool_pod
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where a node has its programs; the image's own is another."""
+"""The folders of a node's programs; the image has another PATH."""
 PROGRAMS = ("awk", "bash", "base64", "conntrack", "ctr", "find", "ip", "iptables", "setpriv", "timeout", "unshare")
-"""What the suite runs on a node, beside a shell's own."""
+"""The programs that the suite runs on a node, besides those of coreutils, which every node has."""
+
+NO_ACCOUNT_YET = "error looking up service account"
+"""What is said of a pod in a namespace that has just been made: Kubernetes tries again a moment later."""
 
 
 def daemon_set(cluster: Cluster, image: str) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def _require_running(cluster: Cluster) -> None:
     if observed and desired and counts == [desired, desired]:
         return
     events = mappings_at(json.loads(cluster.kubectl("get", "events", *where)), "items")
-    refused = [text_at(event, "message") for event in events if text_at(event, "reason") == "FailedCreate"]
-    if refused:
+    failed = [text_at(event, "message") for event in events if text_at(event, "reason") == "FailedCreate"]
+    if refused := [message for message in failed if NO_ACCOUNT_YET not in message]:
         raise WaitError(f"a privileged pod is refused in this cluster: {refused[-1]}")
     raise NotYet(f"of {desired} nodes, {counts[0]} have the pod and {counts[1]} run it")

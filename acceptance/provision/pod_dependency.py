@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from acceptance.core.deadlines import DEPENDENCY_RUNS
-from acceptance.core.fields import Object, name_of, text_at
+from acceptance.core.fields import Object, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnosis
 from acceptance.kube.client import Objects
@@ -27,7 +27,7 @@ from acceptance.provision.tool_pod import namespace_objects, tool_pod
 from acceptance.provision.tunnel import open_tunnel
 
 DATA = "/var/lib/postgresql"
-"""Where the suite's image of PostgreSQL has its data; other programs of the suite keep none."""
+"""The folder of PostgreSQL's data in the suite's image; other programs of the suite keep no data."""
 SUPERVISE = r"""
 while :; do
   [ -e /tmp/stopped ] || sh -c 'echo $$ > /tmp/pid; exec "$@"' sh "$@" || :
@@ -112,8 +112,7 @@ class PodDependency:
         ]
 
     def _pod(self, name: str = "") -> Object:
-        pods = Objects(self.cluster.api, self.cluster.run.namespace).list("Pod").objects
-        return next(pod for pod in pods if name_of(pod) == (name or self.name))
+        return Objects(self.cluster.api, self.cluster.run.namespace).list("Pod").by_name[name or self.name]
 
     def _kubectl(self, *argv: str) -> str:
         return self.cluster.kubectl(*argv, "--namespace", self.cluster.run.namespace)
@@ -135,7 +134,7 @@ class PodDependencies:
         return cluster_host(name, self.cluster.run.namespace)
 
     def kept(self, name: str) -> bool:
-        """Never: no run on an existing cluster is kept."""
+        """Return False: no run on an existing cluster is kept."""
         del name
         return False
 
@@ -154,8 +153,8 @@ class PodDependencies:
         objects = Objects(self.cluster.api, self.cluster.run.namespace)
 
         def probe() -> None:
-            found = [pod for pod in objects.list("Pod").objects if name_of(pod) == name]
-            if not found or not text_at(container_status(found[0], name), "state.running.startedAt"):
+            pod = objects.list("Pod").by_name.get(name)
+            if pod is None or not text_at(container_status(pod, name), "state.running.startedAt"):
                 raise NotYet("its container does not run")
 
         cause = diagnosis.current_cause

@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from acceptance.provision.docker import LOOPBACK
 
 PAUSE_SECONDS = 0.2
-"""Between the end of a port-forward and the next, so that one which can't start does not occupy a core."""
+"""Seconds between a port-forward and the next, so that one that can't start does not occupy a core."""
 UNTIL_INPUT_ENDS = r"""
 exec 3<&0
 "$@" &

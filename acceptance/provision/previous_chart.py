@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 VERSION, APP_VERSION = "0.0.0-previous", "previous"
-"""Of the chart that is this one renumbered."""
+"""The version of the chart that is this one with another number."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _renumbered(chart: Path, copy: Path) -> Path:
 
 
 def _git_archive(chart: Path, tag: str) -> bytes | None:
-    """The chart's folder at a tag; None if it had no chart there."""
+    """Return the chart's folder at a tag; None if it had no chart there."""
     # Of a subfolder, `git archive` run in it takes the content of the same subfolder at the tag.
     archive = _git(chart, "archive", "--format=tar", tag, ".")
     if archive is None:
@@ -70,7 +70,7 @@ def _git_archive(chart: Path, tag: str) -> bytes | None:
 
 
 def _git(folder: Path, *argv: str) -> bytes | None:
-    """What git printed in a folder; None if it failed, as outside of a checkout or without any tag."""
+    """Return what git printed in a folder; None if it failed, as outside of a checkout or without any tag."""
     try:
         return subprocess.run(["git", "-C", str(folder), *argv], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

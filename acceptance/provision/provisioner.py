@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from acceptance.core.deadlines import NODE_UP
+from acceptance.core.deadlines import IMAGES_BUILT, NODE_UP
 from acceptance.core.target import Component, FurtherImage, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnostics
@@ -183,7 +183,7 @@ class Provisioner:
         return Cluster(self.provider, self.agents)
 
     def _find_dependencies(self) -> Dependencies:
-        """Where the release's dependencies run: on the run's network, else in the suite's namespace."""
+        """Return where the release's dependencies run: on the run's network, else in the suite's namespace."""
         if self._dependencies_are_pods:
             return PodDependencies(self.cluster(), self.gateway, self._opened)
         return self._on_engine()
@@ -241,10 +241,19 @@ class Provisioner:
         return self._archived()[image.repository]
 
     def _load_archive(self) -> dict[str, BuiltImage]:
-        assert self.archive is not None
+        """Take the images from the archive, as soon as it is there."""
+        archive = self.archive
+        assert archive is not None
+
+        def probe() -> None:
+            self.background.raise_if_closing()
+            if not images.is_written(archive):
+                raise NotYet("they are being built")
+
+        eventually(f"the images in {archive.name}", probe, IMAGES_BUILT)
         components = [component.image.repository for component in self.target.components.values()]
         repositories = [*components, *(image.repository for image in self.target.images)]
-        return images.load(self.toolchain, self.run, self.archive, repositories)
+        return images.load(self.toolchain, self.run, archive, repositories)
 
     def _build_derived(self, instructions: str) -> dict[str, BuiltImage]:
         return {

@@ -85,24 +85,33 @@ def recipe(view: ComponentView, container: Container, name: str, image: str) -> 
 def start_container(
     toolchain: Toolchain,
     run: Run,
-    made: Recipe,
+    recipe: Recipe,
     *,
     aliases: Sequence[str] = (),
     limits: Mapping[str, Any] | None = None,
     network: str = "",
 ) -> None:
-    """Start a recipe's container; what is not of the recipe is as for `docker.start`, its limits included."""
+    """Start the container that a recipe describes.
+
+    Args:
+        toolchain: The tools of this machine.
+        run: The run that the container belongs to.
+        recipe: What the container is started with, but for its limits.
+        aliases: Further DNS names on the network.
+        limits: Limits of CPU and memory, as docker-py names them.
+        network: The network, if it is not the run's own.
+    """
     docker.start(
         toolchain,
         run,
-        made.name,
-        made.image,
-        entrypoint=list(made.entrypoint) or None,
-        files=made.files,
+        recipe.name,
+        recipe.image,
+        entrypoint=list(recipe.entrypoint) or None,
+        files=recipe.files,
         aliases=aliases,
-        command=list(made.command) or None,
-        environment=made.environment,
-        tmpfs=made.tmpfs,
+        command=list(recipe.command) or None,
+        environment=recipe.environment,
+        tmpfs=recipe.tmpfs,
         limits=limits,
         network=network,
     )
@@ -139,7 +148,7 @@ def _volumes(view: ComponentView, container: Container) -> tuple[dict[str, bytes
         for kind, source, label in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
             if at(volume, source) is None:
                 continue
-            data = texts(view.named(kind, text_at(volume, f"{source}.{label}")) or {})
+            data = texts(view.held(kind, text_at(volume, f"{source}.{label}")) or {})
             chosen = {text_at(item, "key"): text_at(item, "path") for item in mappings_at(volume, f"{source}.items")}
             placed = {chosen.get(key, key): text for key, text in data.items() if not chosen or key in chosen}
             sub = text_at(mount, "subPath")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from acceptance.checks.finding import Untested
 from acceptance.core.deadlines import DNS_UP, RELEASE_READY
 from acceptance.core.fields import Object, at, name_of, object_ref, text_at
-from acceptance.core.target import Target
-from acceptance.core.values import ROUND_TRIP, set_paths, values_by_path
+from acceptance.core.target import CREDENTIALS, Target
+from acceptance.core.values import ROUND_TRIP, credential_values, in_shipped_form, set_paths, values_by_path
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import diagnosis
-from acceptance.kube.client import Objects
+from acceptance.kube.client import ApiServer, Objects
+from acceptance.kube.existing_secrets import credentials_in, differs, existing_secrets
 from acceptance.kube.helm import RefusedReleaseError
 from acceptance.kube.manifests import documents, shipped
 from acceptance.kube.status import endpoint_readiness, unfinished_reason
@@ -27,6 +31,7 @@ from acceptance.provision.images import BuiltImage
 from acceptance.provision.run import Run
 from acceptance.provision.tool_pod import namespace_objects
 from toolchain import cache
+from toolchain.console import ToolchainError
 
 MODEL = "gpt-acceptance"
 """The model's name: not the default of any application."""
@@ -43,6 +48,8 @@ class Release:
     helm: HelmRelease
     objects: Objects
     values: dict[str, Any] = field(repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the target's existing Secrets hold, by placeholder; empty where they are not the run's."""
     installed_at: float | None = None
     """`time.monotonic` at the start of `helm install`; None where it was installed before."""
 
@@ -54,9 +61,51 @@ class Release:
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else service_url(self.target, "frontend")
 
-    def upgrade(self, changes: Mapping[str, Any] | None = None) -> None:
-        """`helm upgrade` with the run's values and changes to them by dotted path; without changes to the baseline."""
-        self.helm.upgrade(self.target.chart_path, set_paths(self.values, changes or {}))
+    def upgrade(self, changes: Mapping[str, Any] | None = None, credentials: Mapping[str, str] | None = None) -> None:
+        """`helm upgrade` with the run's values and changes to them; without changes to the baseline.
+
+        Args:
+            changes: Further values by dotted path.
+            credentials: Other credentials, by their names in the target's `[values]`.
+        """
+        replaced = self.put_secrets(credentials)
+        given = {**(changes or {}), **credential_values(self.target, credentials or {})}
+        self.helm.upgrade(self.target.chart_path, set_paths(self.values, given))
+        self._restart_users(replaced)
+
+    def rollback(self, revision: int | None = None) -> None:
+        """`helm rollback`, and the run's own credentials in existing Secrets, which no rollback restores."""
+        replaced = self.put_secrets()
+        self.helm.rollback(revision)
+        self._restart_users(replaced)
+
+    def put_secrets(self, changes: Mapping[str, str] | None = None) -> set[str]:
+        """Make the target's existing Secrets have the run's credentials, and changes to them by name.
+
+        Returns:
+            The names of the Secrets that had other values before.
+        """
+        if not self.credentials or not self.target.existing_secrets:
+            return set()
+        server, namespace = ApiServer(self.cluster.api), self.target.chart.namespace
+        wanted = existing_secrets(self.target, {**self.credentials, **(changes or {})})
+        pairs = [(each, server.get(each, namespace)) for each in wanted]
+        changed = [(each, actual) for each, actual in pairs if actual is None or differs(each, actual)]
+        if any(actual is None for _, actual in changed):
+            self.cluster.apply_manifest(yaml.safe_dump_all(namespace_objects(self.cluster, namespace)))
+        for each, _ in changed:
+            self.cluster.apply({**each, "metadata": {"name": name_of(each), "namespace": namespace}})
+        return {name_of(each) for each, actual in changed if actual is not None}
+
+    def _restart_users(self, secrets: Collection[str]) -> None:
+        """Restart the Deployments whose pods name one of these Secrets: no pod notices that one has changed."""
+        users = [
+            f"deployment/{name_of(item)}"
+            for item in (self.objects.list("Deployment").objects if secrets else ())
+            if any(json.dumps(name) in json.dumps(at(item, "spec.template.spec")) for name in secrets)
+        ]
+        if users:
+            self.cluster.kubectl("rollout", "restart", *users, "--namespace", self.target.chart.namespace)
 
     def wait_ready(self, raise_if_closing: Callable[[], None] = lambda: None) -> None:
         """Wait until every component's rollout is complete.
@@ -71,7 +120,7 @@ class Release:
         def probe() -> None:
             raise_if_closing()
             pods = self.objects.list("Pod").objects
-            deployments = {name_of(item): item for item in self.objects.list("Deployment").objects}
+            deployments = self.objects.list("Deployment").by_name
             slices = self.objects.list("EndpointSlice").objects
             for component in self.target.components.values():
                 reason = unfinished_reason(deployments.get(component.deployment), pods, slices, component)
@@ -121,18 +170,18 @@ def install(
     run = cluster.run
     helm = HelmRelease(cluster, target.chart.release, target.chart.namespace)
     kept = helm.values() if run.reused else None
-    random_secrets = run_secrets(target, kept)
+    found = present_secrets(cluster, target) if kept is not None else []
+    random_secrets = run_secrets(target, kept, credentials_in(target, found))
     for secret in random_secrets.values():
         redact(secret)
-    values = run_values(target, inputs, random_secrets)
-    objects = Objects(cluster.api, target.chart.namespace)
-    if kept == values and chart_is_unchanged(run, target):
-        return Release(target, cluster, helm, objects, values)
+    values, credentials = run_values(target, inputs, random_secrets), run_credentials(inputs, random_secrets)
+    release = Release(target, cluster, helm, Objects(cluster.api, target.chart.namespace), values, credentials)
+    if kept == values and chart_is_unchanged(run, target) and not changes_secrets(release, found):
+        return release
     if not cluster.provider.creates_cluster:
         require_own_namespace(target, render(helm, target, values))
         cluster.apply(*namespace_objects(cluster, target.chart.namespace))
     wait_resolving(cluster, raise_if_closing)
-    release = Release(target, cluster, helm, objects, values)
     installed_at = upgrade_or_replace(release, kept=kept is not None)
     (run.folder / "chart").write_text(cache.digest(target.chart_path), encoding="ascii")
     return replace(release, installed_at=installed_at)
@@ -170,6 +219,7 @@ def upgrade_or_replace(release: Release, *, kept: bool) -> float:
 
     Raises:
         RefusedReleaseError: Helm or the API server refused the installation.
+        ToolchainError: The kept release can't be removed, which says nothing about the installation either.
     """
     start = time.monotonic()
     try:
@@ -177,7 +227,10 @@ def upgrade_or_replace(release: Release, *, kept: bool) -> float:
     except RefusedReleaseError:
         if not kept:
             raise
-        release.helm.uninstall()
+        try:
+            release.helm.uninstall()
+        except RefusedReleaseError as error:
+            raise ToolchainError(f"the release that a kept run has left can't be removed: {error.summary}") from error
         start = time.monotonic()
         release.upgrade()
     return start
@@ -189,7 +242,9 @@ def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[st
     known = {
         "public_url": public_url,
         # Two, so that a list that is parsed wrongly shows.
-        "cors_origins": f"{public_url},http://localhost:3000",
+        "cors_origins": in_shipped_form(
+            f"{public_url},http://localhost:3000", at(shipped(target.chart_path), target.values.cors_origins or "")
+        ),
         "extra_config": ROUND_TRIP,
         "model": MODEL,
         # The run makes the namespace, since Helm keeps its record of the release in it.
@@ -213,25 +268,60 @@ def required_values(target: Target, inputs: ReleaseInputs, random_secrets: Mappi
     for further in target.images:
         if built := inputs.further_images.get(further.repository):
             images |= {further.image_repository: built.repository, further.image_tag: built.tag}
-    credentials = {"database_url": inputs.database_url, **random_secrets}
-    known = {
-        "ca_certificate": inputs.database_ca,
-        "model_base_url": inputs.model_base_url,
-        "namespace": target.chart.namespace,
-        **{name: target.secret.as_given(text) for name, text in credentials.items()},
-    }
+    known = run_credentials(inputs, random_secrets)
+    known |= {name: target.secret.as_given(known[name]) for name in CREDENTIALS}
+    known |= {"namespace": target.chart.namespace}
     return values_by_path(target, known) | {path: value for path, value in images.items() if path}
 
 
-def run_secrets(target: Target, values: Mapping[str, Any] | None) -> dict[str, str]:
+def run_credentials(inputs: ReleaseInputs, random_secrets: Mapping[str, str]) -> dict[str, str]:
+    """Return the run's credentials, and what they are for, by their names in the target's `[values]`."""
+    return {
+        "database_url": inputs.database_url,
+        "ca_certificate": inputs.database_ca,
+        "model_base_url": inputs.model_base_url,
+        **random_secrets,
+    }
+
+
+def present_secrets(cluster: Cluster, target: Target, *further: str) -> list[Object]:
+    """Return those of the target's existing Secrets that the cluster has, and of further ones by name.
+
+    Raises:
+        CommandError: They must not be read, or the API server does not answer.
+    """
+    found = []
+    for name in dict.fromkeys([*further, *target.existing_data]):
+        where = ("secret", name, "--namespace", target.chart.namespace)
+        text = cluster.kubectl("get", *where, "--ignore-not-found", "--output", "json")
+        found += [json.loads(text)] if text.strip() else []
+    return found
+
+
+def changes_secrets(release: Release, present: Iterable[Object]) -> bool:
+    """Whether a Secret of the cluster lacks what the release's run puts into it."""
+    by_name = {name_of(item): item for item in present}
+    wanted = existing_secrets(release.target, release.credentials)
+    return any(differs(each, by_name.get(name_of(each), {})) for each in wanted)
+
+
+def run_secrets(
+    target: Target, values: Mapping[str, Any] | None, existing: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the run's random secrets by their names in the target's `[values]`; those of a kept release, if any.
 
     The signing key has the 32 characters that are enough.
+
+    Args:
+        target: What is under test.
+        values: The values of a kept release.
+        existing: What the existing Secrets of a kept release hold, by the same names.
     """
     fresh = {"auth_secret": secrets.token_urlsafe(24), "model_key": f"sk-proj-{secrets.token_urlsafe(32)}"}
     paths = target.values.model_dump()
     kept = {name: at(values or {}, paths[name] or "") for name in fresh}
-    return {name: target.secret.from_given(str(kept[name])) if kept[name] else value for name, value in fresh.items()}
+    given = {name: target.secret.from_given(str(kept[name])) for name in fresh if kept[name]}
+    return {name: given.get(name) or (existing or {}).get(name) or value for name, value in fresh.items()}
 
 
 def wait_resolving(cluster: Cluster, raise_if_closing: Callable[[], None]) -> None:
@@ -253,6 +343,6 @@ def wait_resolving(cluster: Cluster, raise_if_closing: Callable[[], None]) -> No
 
 
 def chart_is_unchanged(run: Run, target: Target) -> bool:
-    """Whether the kept release was installed from the chart as it is now."""
+    """Return whether the kept release was installed from the chart as it is now."""
     digest = run.folder / "chart"
     return digest.is_file() and digest.read_text(encoding="ascii") == cache.digest(target.chart_path)

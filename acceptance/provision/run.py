@@ -81,6 +81,11 @@ class Run:
         return self.own_cluster.provider != "none"
 
     @property
+    def outlived(self) -> bool:
+        """Whether the cluster is there when the run has ended: it is kept, or the run has not made it."""
+        return self.kept or self.context is not None
+
+    @property
     def cluster_name(self) -> str:
         """The name of the cluster that the run makes."""
         return f"pytest-todo-{self.id}"

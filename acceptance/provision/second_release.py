@@ -16,12 +16,22 @@ from acceptance.kube.client import Objects
 from acceptance.kube.helm import RefusedReleaseError
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease
-from acceptance.provision.release import Release, ReleaseInputs, render, required_values, run_secrets, run_values
+from acceptance.provision.release import (
+    Release,
+    ReleaseInputs,
+    render,
+    required_values,
+    run_credentials,
+    run_secrets,
+    run_values,
+)
 from acceptance.provision.tool_pod import namespace_objects
 
 NAME = "second"
 SERVICE_PORT_SHIFT, CONTAINER_PORT_SHIFT = 111, 222
 """Other ports than the first release's, and two that differ, so that one can't be taken for the other."""
+BESIDE = ("invalid ownership metadata", "already exists", "already allocated", "exceeded quota")
+"""What is said of an object that the first release, or another one, has already: a name, a node port, or a quota."""
 CPU_REQUEST = "50m"
 """A small share, since the first release goes on beside it."""
 
@@ -39,6 +49,7 @@ def second_release(
         shipped: Values to install with as they are, but for what only the run knows: their images are used too.
 
     Raises:
+        RefusedReleaseError: The shipped values are refused, for what they are.
         Untested: The chart can't be installed beside itself.
     """
     cluster = first.cluster
@@ -60,22 +71,28 @@ def second_release(
     target = with_rendered_names(
         target, render(first.helm, first.target, first.values), render(helm, target, values_for(target))
     )
-    values = values_for(target)
+    values, credentials = values_for(target), run_credentials(inputs, random_secrets)
+    release = Release(target, cluster, helm, Objects(cluster.api, namespace), values, credentials)
     try:
         cluster.apply(*namespace_objects(cluster, namespace))
+        release.put_secrets()
         try:
             helm.upgrade(target.chart_path, values)
         except RefusedReleaseError as error:
+            if shipped is not None and not any(words in error.stderr for words in BESIDE):
+                raise
             raise Untested(f"a second release is refused beside the first: {error.summary}") from error
-        yield Release(target, cluster, helm, Objects(cluster.api, namespace), values)
+        yield release
     finally:
         with uninterrupted():
             _remove(cluster, helm)
 
 
 def _remove(cluster: Cluster, helm: HelmRelease) -> None:
-    helm("uninstall", helm.release, "--ignore-not-found")
-    cluster.kubectl("delete", "namespace", helm.namespace, "--ignore-not-found", "--wait=false")
+    try:
+        helm("uninstall", helm.release, "--ignore-not-found")
+    finally:
+        cluster.kubectl("delete", "namespace", helm.namespace, "--ignore-not-found", "--wait=false")
 
 
 def second_target(target: Target, namespace: str) -> Target:

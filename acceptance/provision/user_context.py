@@ -19,9 +19,9 @@ from toolchain import Toolchain
 from toolchain.console import CommandError, ToolchainError, run
 
 RIGHTS = ("create namespaces", "delete namespaces", "create pods", "delete pods", "create services")
-"""What the suite's own namespace needs, with the gateway's pod in it: verbs and resources."""
+"""The rights that the suite's own namespace needs, with the gateway's pod in it, as verbs and resources."""
 NODE_RIGHTS = ("create daemonsets.apps", "list pods", "create pods/exec")
-"""What the suite's pods on the nodes need further."""
+"""The further rights that the suite's pods on the nodes need."""
 RELEASE_RIGHTS = (
     "list namespaces",
     "create secrets",
@@ -33,7 +33,7 @@ RELEASE_RIGHTS = (
     "create pods/exec",
     "create pods/portforward",
 )
-"""What a release of the run's own needs further, with its database and model: the kinds of the specification."""
+"""The further rights that a release of the run's own needs, with its database and model."""
 CREDENTIALS = ("token", "password", "client-key-data")
 """Fields of a kubeconfig's user that are secret."""
 
@@ -87,7 +87,7 @@ def read_context(
                 )
     if own_release and not nodes and not registry:
         raise ToolchainError(
-            f"--own-release needs its images on the nodes, and context {name} is no kind cluster on this engine: "
+            f"--own-release needs its images on the nodes, and context {name} is not a kind cluster on this engine: "
             "name a registry with --registry"
         )
     return Context(name, text, nodes, registry, node_access, ", ".join(missing), own_release)
@@ -121,11 +121,22 @@ class _Server:
             ) from error
 
     def missing_rights(self, rights: Iterable[str]) -> list[str]:
-        """Return those of the rights, each a verb and a resource, that the user does not have in every namespace."""
+        """Return the rights, each a verb and a resource, that the user does not have in every namespace.
+
+        Raises:
+            ToolchainError: The API server did not say.
+        """
         missing = []
         for right in rights:
             try:
-                self._kubectl("auth", "can-i", *right.split(), "--all-namespaces", "--quiet")
-            except CommandError:
+                answer = self._kubectl("auth", "can-i", *right.split(), "--all-namespaces")
+            except CommandError as error:
+                answer = error.stdout
+                if not answer.startswith("no"):
+                    raise ToolchainError(
+                        f"the API server of context {self.context} did not say whether its user may {right}: "
+                        f"{error.summary}"
+                    ) from error
+            if answer.startswith("no"):
                 missing.append(right)
         return missing

@@ -2,8 +2,8 @@
 
 Levels and findings are compared with the last run that tested them, so a run of a few tests neither fixes nor adds what
 it did not look at. Verdicts, numbers of findings and durations are those of runs that tested about the same levels. A
-figure is unusual beyond Tukey's outer fences: three times the distance of the quartiles below the first or above the
-third one, of at least `MIN_RUNS` runs.
+figure's limit is a percentile of its history: of at least `MIN_RUNS` runs that were accepted, so that no fault sets a
+limit, on the same kind of machine and cluster, since figures depend on it.
 """
 
 from __future__ import annotations
@@ -15,31 +15,35 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.report.history import WINDOW, Entry, History, entry, levels_of
+from acceptance.traffic.records import percentile
 
-MIN_RUNS = 5
-"""A range is stated from as many earlier runs on."""
-FENCE = 3.0
-"""Tukey's factor of values that are far out."""
+PERCENT = 95
+"""The percentile that is the limit: what one run in twenty exceeds if nothing changed."""
+MIN_RUNS = 20
+"""The least number of earlier runs for a limit: of fewer, not even one is above the 95th percentile."""
 TREND_RUNS = 20
-"""The runs that a trend line shows."""
+"""How many runs a trend line shows."""
 
 
 @dataclass(frozen=True)
-class UsualRange:
-    """Where a figure usually is."""
+class Usual:
+    """What is usual of a figure: its median, and the percentile above which it is a regression."""
 
-    low: float
     median: float
-    high: float
+    limit: float
 
 
-def usual_range(values: Sequence[float]) -> UsualRange | None:
-    """Return the usual range of a figure; None for fewer than `MIN_RUNS` values."""
+def usual(values: Sequence[float]) -> Usual | None:
+    """Return what is usual of a figure; None for fewer than `MIN_RUNS` values."""
     if len(values) < MIN_RUNS:
         return None
-    first, median, third = statistics.quantiles(values, n=4, method="inclusive")
-    distance = third - first
-    return UsualRange(first - FENCE * distance, median, third + FENCE * distance)
+    return Usual(statistics.median(values), percentile(values, PERCENT))
+
+
+def baseline(this: Entry, earlier: Sequence[Entry]) -> list[Entry]:
+    """Return the earlier runs whose figures set the limits of a run's figures."""
+    same = [each for each in earlier if (each.platform, each.shards) == (this.platform, this.shards)]
+    return [each for each in same if each.verdict == "accepted"][-WINDOW:]
 
 
 def changes(signoff: Mapping[str, Any], history: History) -> dict[str, Any]:
@@ -52,6 +56,7 @@ def changes(signoff: Mapping[str, Any], history: History) -> dict[str, Any]:
     this = entry(signoff)
     recent = [each for each in history.entries if each.run != this.run][-WINDOW:]
     alike = [each for each in recent if each.is_comparable(this)]
+    limiting = baseline(this, [each for each in history.entries if each.run != this.run])
     last = alike[-1] if alike else None
     new, fixed = findings_compared(this, recent)
     return {
@@ -62,11 +67,12 @@ def changes(signoff: Mapping[str, Any], history: History) -> dict[str, Any]:
         "levels": list(_levels(this, recent)),
         "findings": {"new": new, "fixed": fixed},
         "images": list(_images(this, recent)),
-        "figures": list(_figures(this, recent)),
+        "baseline": {"runs": len(limiting), "least": MIN_RUNS, "platform": this.platform},
+        "figures": _figures(this, limiting),
         "flaky": flaky([*recent, this]),
         "trends": [
             _trend("blocking findings", "", [*(each.blocking for each in alike), this.blocking]),
-            _trend("duration", "s", [*(each.seconds for each in alike), this.seconds]),
+            _trend("duration", "s", [each.seconds for each in (*alike, this) if each.platform == this.platform]),
         ],
     }
 
@@ -108,29 +114,34 @@ def _images(this: Entry, earlier: Sequence[Entry]) -> Iterator[dict[str, str]]:
             yield {"name": name, "before": before, "now": identifier}
 
 
-def _figures(this: Entry, earlier: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+def _figures(this: Entry, earlier: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the figures above their limits, those first that are the furthest above."""
+    found = []
     for name, figure in this.figures.items():
         values = [each.figures[name].value for each in earlier if name in each.figures]
-        usual = usual_range(values)
-        if usual and not usual.low <= figure.value <= usual.high:
-            yield {
-                **_trend(name, figure.unit, [*values, figure.value]),
-                "value": figure.value,
-                "low": usual.low,
-                "median": usual.median,
-                "high": usual.high,
-                "runs": len(values),
-            }
+        known = usual(values)
+        if known and figure.value > known.limit:
+            found.append(
+                {
+                    **_trend(name, figure.unit, [*values, figure.value]),
+                    "value": figure.value,
+                    "median": known.median,
+                    "limit": known.limit,
+                    "runs": len(values),
+                }
+            )
+    return sorted(found, key=lambda each: (each["limit"] - each["value"]) / (abs(each["median"]) or 1))
 
 
 def flaky(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return the levels whose results differ between runs of the newest run's commit and images, by how often."""
+    """Return the levels whose results differ between runs of one commit, images and suite, by how often."""
     if not entries or entries[-1].commit is None or not entries[-1].clean:
         return []
     last = entries[-1]
     counts: dict[str, Counter[str]] = {}
     for each in entries:
-        if each.clean and each.commit == last.commit and (each.images == last.images or not each.images):
+        same = (each.clean, each.commit, each.suite) == (True, last.commit, last.suite)
+        if same and (each.images == last.images or not each.images):
             for name, result in each.levels.items():
                 counts.setdefault(name, Counter())[result] += 1
     found = [

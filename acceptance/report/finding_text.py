@@ -9,6 +9,9 @@ from typing import Any
 from acceptance.checks.grouping import GroupedFinding
 from acceptance.core import rules
 
+MAX_HEADLINE = 160
+"""The characters of a finding's headline."""
+
 
 def repeat_command(python: str, tests: Sequence[str], options: Sequence[str]) -> str:
     """Return the shell command that repeats tests; `python` starts the interpreter in the suite's folder."""
@@ -39,16 +42,33 @@ def _place(place: str, file: str) -> str:
 
 
 def finding_line(finding: Mapping[str, Any]) -> str:
-    """Format a finding of signoff.json in one line."""
+    """Format a finding of signoff.json in one line; the fields that another rule shows are named together."""
     place = f" ({finding['file']})" if finding["file"] else ""
-    return f"{finding['rule']}: {finding['object']}{place}: {'; '.join(map(field_line, finding['fields']))}"
+    referring: dict[str, list[str]] = {}
+    for each in finding["fields"]:
+        if each["see"]:
+            referring.setdefault(each["see"], []).append(each["field"])
+    texts = [field_line(each) for each in finding["fields"] if not each["see"]]
+    texts += [field_line({"see": rule, "field": ", ".join(fields)}) for rule, fields in referring.items()]
+    return f"{finding['rule']}: {finding['object']}{place}: {'; '.join(texts)}"
 
 
 def field_line(field: Mapping[str, str]) -> str:
-    """Format a field of a finding of signoff.json; an assertion has no field, and says itself what was expected."""
+    """Format a field of a finding of signoff.json; an assertion has none, and its message says what was expected."""
     if field["see"]:
         return f"{field['field']}: see {field['see']}".removeprefix(": ")
     if not field["field"]:
         return field["actual"]
     occurs = f" ({field['occurs']})" if field["occurs"] else ""
     return f"{field['field']}: expected {field['expected']}, actual {field['actual']}{occurs}"
+
+
+def headline(finding: Mapping[str, Any]) -> str:
+    """Format a finding's object and first field in a short line; the rule is named elsewhere."""
+    return shortened(f"{finding['object']}: {field_line(finding['fields'][0])}", MAX_HEADLINE)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text in one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -8,11 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, StringConstraints, ValidationError
 
 from acceptance.core import digests
 from acceptance.core.target import Target
@@ -21,11 +20,17 @@ from acceptance.report.verdict import Outcome, Verdict
 
 FOLDER = "history"
 WINDOW = 50
-"""How many runs back a figure's usual range and the flaky levels are computed from."""
+"""How many earlier runs the flaky levels, and the limits and medians of figures, are computed from."""
 LONG_STEP_SECONDS = 1.0
-"""A shorter step of the setup is not kept."""
+"""Shorter steps of the setup are not kept, in seconds."""
 COMMON_LEVELS = 0.9
 """The share of either run's levels that two comparable runs have in common: a release of the suite adds a few."""
+
+PROVIDERS = ("kind", "minikube")
+"""What makes clusters, as the report's environment names it with its version; others are given."""
+
+LevelName = Annotated[str, StringConstraints(pattern=r"^\S+ \S+$")]
+"""A level of a rule, such as `POD-04 static`."""
 
 
 class HistoryError(Exception):
@@ -37,13 +42,13 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    value: float
+    value: FiniteFloat
     unit: str
-    limit: float | None
+    limit: FiniteFloat | None
 
 
 class PastFinding(BaseModel):
-    """A finding, as far as runs are compared by it."""
+    """A finding, as far as it is compared between runs."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,7 +59,7 @@ class PastFinding(BaseModel):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What two runs' findings have in common if they are the same."""
+        """What identifies the finding in different runs."""
         return self.rule, self.object, self.severity
 
 
@@ -63,22 +68,26 @@ class Entry(BaseModel):
 
     format: Literal["todo-chatbot-acceptance/history/1"] = "todo-chatbot-acceptance/history/1"
     run: str
-    ended: datetime
+    ended: AwareDatetime
     target: str
     chart: str
     version: str | None
     commit: str | None
     clean: bool
     verdict: Verdict
-    seconds: float
-    levels: dict[str, Outcome]
+    seconds: FiniteFloat
+    levels: dict[LevelName, Outcome]
     findings: tuple[PastFinding, ...]
     images: dict[str, str]
     figures: dict[str, Figure]
-    steps: dict[str, float] = {}
+    steps: dict[str, FiniteFloat] = {}
     """Seconds of each long step of the setup."""
     shards: int = 1
     """On how many machines the tests were divided."""
+    platform: str = ""
+    """The kind of machine and of cluster, on which durations depend."""
+    suite: str = ""
+    """The digest of the suite, which decides on results too."""
 
     @property
     def blocking(self) -> int:
@@ -86,14 +95,14 @@ class Entry(BaseModel):
         return sum(finding.severity == "blocking" for finding in self.findings)
 
     def is_comparable(self, other: Entry) -> bool:
-        """Whether two runs as a whole can be compared: they tested about the same levels, on as many machines."""
+        """Return whether two runs can be compared as a whole: they tested about the same, on as many machines."""
         common = len(self.levels.keys() & other.levels.keys())
         return self.shards == other.shards and common >= COMMON_LEVELS * max(len(self.levels), len(other.levels))
 
 
 @dataclass(frozen=True)
 class History:
-    """The runs of a target by their end, and how many lines of their file are none."""
+    """The runs of a target in the order of their ends, and the number of lines of the file that are not runs."""
 
     entries: Sequence[Entry]
     unreadable: int = 0
@@ -135,7 +144,15 @@ def entry(signoff: Mapping[str, Any]) -> Entry:
             if each["setup"] >= LONG_STEP_SECONDS
         },
         shards=len(signoff["merged"]) or 1,
+        platform=_platform(signoff["environment"]),
+        suite=signoff["environment"].get("suite", {}).get("digest", ""),
     )
+
+
+def _platform(environment: Mapping[str, Any]) -> str:
+    """Return the operating system, the number of CPUs and what made the cluster; versions change too often."""
+    provider = next((name for name in PROVIDERS if name in environment), "a given cluster")
+    return f"{environment['system']}, {provider if 'kubernetes' in environment else 'no cluster'}"
 
 
 def step_name(fixture: str, where: str) -> str:
@@ -157,7 +174,7 @@ def path_of(reports: Path, target: Target, file: str) -> Path:
 
 
 def load(path: Path) -> History:
-    """Return the history in a file, empty without the file; a line that is no run is counted.
+    """Return the history in a file, empty without the file; lines that are not runs are counted.
 
     Raises:
         HistoryError: The file can't be read.
@@ -165,7 +182,7 @@ def load(path: Path) -> History:
     if not path.exists():
         return History(())
     try:
-        lines = path.read_bytes().splitlines()
+        lines = [line for line in path.read_bytes().splitlines() if line.strip()]
     except OSError as error:
         raise HistoryError(f"the history {path} can't be read: {error.strerror}") from error
     entries = []

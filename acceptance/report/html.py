@@ -14,6 +14,10 @@ from markupsafe import Markup
 
 from acceptance.core import digests
 from acceptance.core.rules import LEVELS
+from acceptance.report.amounts import format_amount, format_duration, format_figure
+from acceptance.report.evidence import evidence_of, excerpts
+from acceptance.report.finding_text import headline
+from acceptance.report.reasons import linked, rule_anchor
 from acceptance.report.results import Picture
 from acceptance.report.run_folder import safe_file_name
 from acceptance.report.sections import SECTIONS
@@ -21,31 +25,14 @@ from acceptance.report.signoff import results_digest
 from acceptance.report.trend import trend_line
 from acceptance.report.verdict import OUTCOMES
 
-
-def format_duration(seconds: float) -> str:
-    """Format seconds as `12.3 s`, as `4 min 05 s` from a minute on, or as `2 h 04 min 05 s` from an hour on."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min {rest:02d} s" if hours else f"{minutes} min {rest:02d} s"
-
-
-def format_figure(value: float) -> str:
-    """Format a figure with four significant digits, thousands separated."""
-    if value == int(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def format_time(seconds: float) -> str:
-    """Format a short time with three significant digits at most: `12.3 ms`, or `1.23 s` from a second on."""
-    value, unit = (seconds, "s") if seconds >= 0.9995 else (1000 * seconds, "ms")
-    return f"{value:,.0f} {unit}" if value >= 999.5 else f"{value:.3g} {unit}"
-
-
 FILE = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"
+BRIEF = 4
+"""The findings, and the reasons for which something is untested, that the first screen names."""
+SHOWN_FINDINGS = 3
+"""The findings of one rule that are not folded."""
+SHOWN_FIELDS = 5
+"""The fields of one finding that are not folded."""
 
 
 def anchor(finding: Mapping[str, Any]) -> str:
@@ -77,17 +64,24 @@ _TEMPLATES.globals |= {
     "marks": {"passed": "✓", "failed": "✗", "error": "!", "untested": "–", "waived": "~"},
     "duration": format_duration,
     "figure": format_figure,
-    "time": format_time,
+    "amount": format_amount,
     "trend_line": trend_line,
     "anchor": anchor,
+    "evidence_of": evidence_of,
+    "headline": headline,
+    "linked": linked,
+    "rule_anchor": rule_anchor,
+    "brief": BRIEF,
+    "shown_findings": SHOWN_FINDINGS,
+    "shown_fields": SHOWN_FIELDS,
     "source": source,
     "digest": digest,
 }
 
 
 def write(folder: Path, signoff: Mapping[str, Any], pictures: Sequence[Picture]) -> None:
-    """Write index.html into `folder`; secrets must be redacted already."""
-    (folder / FILE).write_text(render(signoff, pictures), encoding="utf-8")
+    """Write index.html into `folder`, after its evidence; secrets must be redacted already."""
+    (folder / FILE).write_text(render(signoff, pictures, excerpts(folder, signoff)), encoding="utf-8")
 
 
 def template(name: str) -> jinja2.Template:
@@ -95,14 +89,24 @@ def template(name: str) -> jinja2.Template:
     return _TEMPLATES.get_template(name)
 
 
-def render(signoff: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> str:
-    """Render the page of a run from the data of its signoff.json."""
+def render(
+    signoff: Mapping[str, Any], pictures: Sequence[Picture] = (), evidence: Mapping[str, str] | None = None
+) -> str:
+    """Render the page of a run from the data of its signoff.json, its pictures, and what is shown of its evidence."""
     context: dict[str, Any] = {}
     for section in SECTIONS:
         context |= section.context(signoff, pictures)
+    sections = [section for section in SECTIONS if section.is_shown(signoff)]
     return template("index.html").render(
         signoff=signoff,
-        sections=[section for section in SECTIONS if section.is_shown(signoff)],
+        sections=sections,
+        anchors={section.anchor for section in sections},
+        sizes=Counter(
+            findings=len(signoff["findings"]),
+            errors=sum(map(len, context["errors"].values())) + len(signoff["unit_tests"]["failed"]),
+            waivers=len(signoff["waivers"]),
+        ),
+        excerpts=evidence or {},
         results_digest=results_digest(signoff),
         counts=Counter(level["result"] for rule in signoff["rules"].values() for level in rule["levels"].values()),
         **context,

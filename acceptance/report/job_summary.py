@@ -5,14 +5,22 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from acceptance.report.finding_text import finding_line
+from acceptance.checks.grouping import SEVERITIES
+from acceptance.report.amounts import format_amount
+from acceptance.report.finding_text import finding_line, shortened
+from acceptance.report.sections.not_tested import untested_lines
+from acceptance.report.verdict import OUTCOMES
 
 MAX_FINDINGS = 50
 """The findings that a summary lists; the page has all."""
+MAX_LINES = 15
+"""The lines of its other lists."""
+MAX_LINE = 500
+"""The characters of a line: GitHub refuses a summary of more than 1 MiB."""
 MARKUP = re.compile(r"[\\`*\[\]~]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown does not take literally; underscores within a word it does."""
 
@@ -21,32 +29,46 @@ def markdown(signoff: Mapping[str, Any]) -> str:
     """Return the verdict, its reasons, the blocking findings and the changes as Markdown."""
     chart = signoff["subject"]["chart"]
     counts = Counter(level["result"] for rule in signoff["rules"].values() for level in rule["levels"].values())
-    lines = [
-        f"## {_escaped(chart['name'])} {_escaped(chart['version'] or '')}: {signoff['verdict']}",
-        "",
-        *(f"- {_escaped(reason)}" for reason in signoff["reasons"]),
-        "",
-        f"Levels: {', '.join(f'{count} {result}' for result, count in counts.items())}.",
-    ]
+    results = ", ".join(f"{counts[result]} {result}" for result in reversed(OUTCOMES) if counts[result])
+    lines = [f"## {_escaped(chart['name'])} {_escaped(chart['version'] or '')}: {signoff['verdict']}", ""]
+    lines += [f"- {_escaped(reason)}" for reason in signoff["reasons"]]
+    if signoff["verdict"] == "accepted":
+        lines.append("Every rule is tested at every level and passed or is waived.")
+    lines += ["", f"Levels: {results}."]
+    by_severity = Counter(finding["severity"] for finding in signoff["findings"])
     blocking = [finding for finding in signoff["findings"] if finding["severity"] == "blocking"]
-    if blocking:
-        lines += ["", "### Findings", "", *(f"- {_escaped(finding_line(each))}" for each in blocking[:MAX_FINDINGS])]
-        if len(blocking) > MAX_FINDINGS:
-            lines.append(f"- and {len(blocking) - MAX_FINDINGS} more, on the page")
+    if signoff["findings"]:
+        numbers = ", ".join(f"{by_severity[each]} {each}" for each in SEVERITIES if by_severity[each])
+        lines += ["", "### Findings", "", f"{numbers}.", ""]
+        lines += _list([finding_line(each) for each in blocking], MAX_FINDINGS)
+    if untested := untested_lines(signoff):
+        lines += ["", "### Not tested", "", *_list(untested, MAX_LINES)]
+    return "\n".join([*lines, *_changes(signoff)]) + "\n"
+
+
+def _changes(signoff: Mapping[str, Any]) -> Iterator[str]:
     changes = signoff.get("changes")
-    if changes and changes["runs"]:
-        new, fixed = changes["findings"]["new"], changes["findings"]["fixed"]
-        since = changes["since"]
-        last = f"the last run of the same levels, which was {since['verdict']}" if since else "earlier runs"
-        lines += ["", f"### Since {last}", ""]
-        lines += [f"- new: {each['rule']} {_escaped(each['object'])}" for each in new]
-        lines += [f"- gone: {each['rule']} {_escaped(each['object'])}" for each in fixed]
-        lines += [
-            f"- {_escaped(each['name'])}: {each['value']:g} {each['unit']}, usually {each['low']:g} to {each['high']:g}"
-            for each in changes["figures"]
-        ]
-        lines.append(f"- {len(changes['levels'])} results changed, {len(changes['flaky'])} levels are flaky")
-    return "\n".join(lines) + "\n"
+    if not changes or not changes["runs"]:
+        return
+    since = changes["since"]
+    last = f"the last run of the same levels, which was {since['verdict']}" if since else "earlier runs"
+    yield from ("", f"### Since {last}", "")
+    for word, found in (("new", changes["findings"]["new"]), ("gone", changes["findings"]["fixed"])):
+        yield from _list([f"{word}: {each['rule']} {each['object']}" for each in found], MAX_LINES)
+    figures = [
+        f"{each['name']}: {format_amount(each['value'], each['unit'])}, usually "
+        f"{format_amount(each['low'], each['unit'])} to {format_amount(each['high'], each['unit'])}"
+        for each in changes["figures"]
+    ]
+    yield from _list(figures, MAX_LINES)
+    yield from _list([f"image of the {each['name']}: {each['now'][:19]}" for each in changes["images"]], MAX_LINES)
+    yield f"- {len(changes['levels'])} results changed, {len(changes['flaky'])} levels are flaky"
+
+
+def _list(texts: Sequence[str], most: int) -> Iterator[str]:
+    yield from (f"- {_escaped(shortened(text, MAX_LINE))}" for text in texts[:most])
+    if len(texts) > most:
+        yield f"- and {len(texts) - most} more, on the page"
 
 
 def github_annotations(signoff: Mapping[str, Any], folder: str) -> Iterator[str]:
@@ -69,7 +91,7 @@ def github_annotations(signoff: Mapping[str, Any], folder: str) -> Iterator[str]
 
 
 def _escaped(text: str) -> str:
-    """A text in one line of Markdown, in which nothing is a tag, a link, a picture or emphasis."""
+    """Return a text in one line of Markdown, in which nothing is a tag, a link, a picture or emphasis."""
     line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return MARKUP.sub(r"\\\g<0>", line)
 

@@ -78,5 +78,5 @@ def unreported(results: Results) -> Iterator[str]:
 
 
 def _passed(test: TestResult | None) -> bool:
-    """Whether a test found nothing at all."""
+    """Return whether a test found nothing at all."""
     return test is None or (test.outcome == "passed" and not test.classified)

@@ -1,4 +1,4 @@
-"""The machine that a run used, in words for the report."""
+"""The machine of a run, as the report describes it."""
 
 from __future__ import annotations
 

@@ -112,19 +112,19 @@ def _check_same(found: Mapping[Path, Record]) -> None:
 
 
 def _digests(record: Record) -> Mapping[str, str | None]:
-    """The digests of what was tested; every shard of a release has them."""
+    """Return the digests of what was tested; every shard of a release has them."""
     found: Mapping[str, str | None] = record.metadata.subject.get("digests", {})
     return found
 
 
 def _images(record: Record) -> dict[str, str]:
-    """The identifier of each component's image; none where no test needed them."""
+    """Return the identifier of each component's image; none where no test needed them."""
     images: dict[str, dict[str, str]] = record.metadata.subject.get("images", {})
     return {f"different images of the {name}": image["id"] for name, image in images.items()}
 
 
 def _versions(record: Record) -> dict[str, str]:
-    """The versions that all shards with a cluster have in common; none where no test needed a cluster."""
+    """Return the versions that all shards with a cluster have in common; none where no test needed a cluster."""
     versions = record.metadata.environment
     known = [key for key in SAME_VERSIONS if key in versions]
     return {f"with different versions of {SAME_VERSIONS[key]}": str(versions[key]) for key in known}
@@ -188,7 +188,9 @@ def _metadata(parts: Sequence[Results]) -> RunMetadata:
     merged.fresh_cluster = bool(clustered) and all(each.fresh_cluster for each in clustered)
     for part in parts:
         for key, value in part.metadata.subject.items():
-            merged.subject.setdefault(key, value)
+            known = merged.subject.setdefault(key, value)
+            if key == "images":  # only a shard that installs the release has those of further workloads
+                merged.subject[key] = {**value, **known}
         overrides += (each for each in part.metadata.overrides if each not in overrides)
     merged.overrides = overrides
     for key in dict.fromkeys(key for part in parts for key in part.metadata.environment):
@@ -199,7 +201,10 @@ def _metadata(parts: Sequence[Results]) -> RunMetadata:
 
 
 def _tests(parts: Sequence[Results]) -> Iterable[TestResult]:
-    """Every result; of a rule's finding that a test passed on to it only where no shard tested the rule itself."""
+    """Yield every result.
+
+    A finding that a test passed on to another rule counts only where no shard tested that rule itself.
+    """
     every = [
         replace(test, evidence=[path.replace(EVIDENCE, _place(part.shard), 1) for path in test.evidence])
         for part in parts
@@ -220,7 +225,7 @@ def copy_evidence(shards: Mapping[Path, Record], folder: Path) -> None:
 
 
 def _place(shard: Shard | None) -> str:
-    """The folder of a shard's evidence in the merged run's folder."""
+    """Return the folder of a shard's evidence in the merged run's folder."""
     assert shard is not None
     return f"{EVIDENCE}/shard-{shard.number}"
 

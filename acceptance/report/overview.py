@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
 from acceptance.report import html
-from acceptance.report.changes import TREND_RUNS, findings_compared, flaky, usual_range
-from acceptance.report.history import FOLDER, WINDOW, Entry, HistoryError, load
+from acceptance.report.changes import TREND_RUNS, baseline, findings_compared, flaky, usual
+from acceptance.report.history import FOLDER, WINDOW, Entry, History, HistoryError, load
 
 PAGE = "history.html"
 
@@ -17,43 +17,55 @@ def write(reports: Path) -> Path:
     """Write the overview of the histories in a folder for reports, and return its path.
 
     Raises:
-        HistoryError: The folder has no history, or one that can't be read.
+        HistoryError: The folder has no history of a run, or one that can't be read.
     """
     files = sorted((reports / FOLDER).glob("*.jsonl"))
     if not files:
         raise HistoryError(f"{reports} has no history of runs: name a folder for reports, such as reports")
     page = reports / PAGE
-    page.write_text(render([load(file).entries for file in files]), encoding="utf-8")
+    kept = {path.parent.name for path in reports.glob(f"*/{html.FILE}")}
+    page.write_text(render([load(file) for file in files], kept), encoding="utf-8")
     return page
 
 
-def render(histories: Sequence[Sequence[Entry]]) -> str:
-    """Render the overview of targets, each with its runs in the order of time."""
-    return html.template("overview.html").render(targets=[_target(runs) for runs in histories if runs])
+def render(histories: Sequence[History], kept: Container[str] = ()) -> str:
+    """Render the overview of targets, that of the newest run first; `kept` are the runs whose reports are there."""
+    known = [history for history in histories if history.entries]
+    known.sort(key=lambda history: history.entries[-1].ended, reverse=True)
+    return html.template("overview.html").render(
+        targets=[_target(history.entries) for history in known],
+        kept=kept,
+        unreadable=sum(history.unreadable for history in histories),
+    )
 
 
 def _target(runs: Sequence[Entry]) -> dict[str, Any]:
-    """What the page shows of a target: its runs, the newest first, the trends of its judged figures, what is flaky."""
+    """Return what the page shows of a target: its runs, newest first, trends of judged figures, and what is flaky."""
     rows = []
     for place, run in enumerate(runs):
         new, fixed = findings_compared(run, runs[:place])
         rows.append({"run": run, "new": new, "fixed": fixed})
     recent = runs[-WINDOW:]
     names = dict.fromkeys(name for run in recent for name, figure in run.figures.items() if figure.limit is not None)
+    figures = [_figure(name, runs) for name in names]
     return {
         "last": runs[-1],
         "rows": rows[::-1],
-        "figures": [_figure(name, recent) for name in names],
+        "figures": {
+            "Judged figures": [each for each in figures if len(set(each["values"])) > 1],
+            "Judged figures that are the same in every run": [
+                each for each in figures if len(set(each["values"])) == 1
+            ],
+        },
         "flaky": flaky(recent),
     }
 
 
 def _figure(name: str, runs: Sequence[Entry]) -> dict[str, Any]:
-    figures = [run.figures[name] for run in runs if name in run.figures]
-    values = [figure.value for figure in figures]
+    *earlier, last = measured = [run for run in runs if name in run.figures]
     return {
         "name": name,
-        "last": figures[-1],
-        "values": values[-TREND_RUNS:],
-        "usual": usual_range(values[:-1]),
+        "last": last.figures[name],
+        "values": [run.figures[name].value for run in measured][-TREND_RUNS:],
+        "usual": usual([run.figures[name].value for run in baseline(last, earlier)]),
     }

@@ -14,7 +14,7 @@ DURATIONS_FILE = ROOT / "spec" / "durations.json"
 
 
 def load(path: Path = DURATIONS_FILE) -> dict[str, float]:
-    """Return seconds by module; none without the file."""
+    """Return the seconds by module; none without the file."""
     if not path.is_file():
         return {}
     durations: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))

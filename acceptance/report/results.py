@@ -14,6 +14,7 @@ from acceptance.core.shard import Shard
 from acceptance.core.suite import Suite, suite
 from acceptance.core.target import Target
 from acceptance.core.values import leaves
+from acceptance.provision.images import BuiltImage
 from acceptance.report.verdict import TestResult
 
 Collector = Callable[[], Mapping[str, str]]
@@ -24,14 +25,17 @@ OnFailure = Callable[[Collector], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that a figure may be, and where that is from: a test has a finding for a greater one."""
+    """The most that a figure may be, and the source of that limit.
+
+    A test judges a greater one: a time by the deadline of its wait, which asks once more at its end, else by a finding.
+    """
 
     most: float
     source: str
 
     @classmethod
     def of(cls, deadline: Deadline) -> Limit:
-        """The limit that a deadline sets."""
+        """Return the limit that a deadline sets."""
         return cls(deadline.seconds, deadline.source)
 
 
@@ -41,7 +45,7 @@ UNDISTURBED = "failed while nothing was disturbed"
 
 @dataclass(frozen=True)
 class NotJudged:
-    """Why a figure is compared with nothing."""
+    """The reason why a figure is not judged."""
 
     reason: str
 
@@ -70,7 +74,7 @@ class Measurement:
 
     @classmethod
     def of(cls, name: str, value: float, unit: str, limit: Limit | NotJudged, test: str = "") -> Measurement:
-        """The figure with its limit, or with the reason why it has none."""
+        """Return the figure with its limit, or with the reason why it has none."""
         if isinstance(limit, NotJudged):
             return cls(name, value, unit, None, limit.reason, test)
         return cls(name, value, unit, limit.most, limit.source, test)
@@ -131,6 +135,12 @@ class RunMetadata:
     overrides: list[Override] = field(default_factory=list)
     fresh_cluster: bool = False
     used_cluster: bool = False
+
+    def add_images(self, images: Mapping[str, BuiltImage]) -> None:
+        """Add images to the subject: those of components by their names, others by their repositories."""
+        known = self.subject.setdefault("images", {})
+        for name, image in images.items():
+            known[name] = {"reference": image.reference, "id": image.config_digest}
 
     def override(self, shipped: Mapping[str, Any], used: Mapping[str, Any], reason: str) -> None:
         """Add every value that differs in `used` from `shipped`, both nested as the chart's values are."""
@@ -199,6 +209,6 @@ class Results:
     uncollected: set[str] = field(default_factory=set)
     """The modules with tests of the release that were not collected."""
     suite: Suite = field(default_factory=suite)
-    """What tested."""
+    """The suite that tested."""
     merged: list[MergedShard] = field(default_factory=list)
     """The shards that were joined, if any."""

@@ -99,6 +99,6 @@ def safe_file_name(text: str) -> str:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """Return `path` relative to `folder`, or its name alone if outside: reports contain no absolute path."""
+    """Return `path` relative to `folder`, or its name alone if it is outside: reports contain no absolute paths."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - `latest` must not be resolved
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

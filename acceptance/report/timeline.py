@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from acceptance.core.fields import name_of, text_at
 from acceptance.core.interval import Interval
@@ -23,14 +27,26 @@ from acceptance.traffic.availability import Availability
 from acceptance.traffic.load_test import Load
 from acceptance.traffic.records import Record, percentile
 
-WIDTH = 10.0
-GOOD, BAD, EXPECTED, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#8d99ae"
-REVISIONS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#f26419", "#5d2e8c")
+WIDTH = 9.0
+"""Inches at which the text has its size; the page shows a figure no smaller."""
+ROW, LINE = 0.75, 0.17
+"""Inches of a row of curves, and of a line of text."""
+STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 9, "legend.fontsize": 9, "hatch.linewidth": 0.8}
+STYLE |= {"font.sans-serif": ["DejaVu Sans", "Verdana"]}
+GOOD, BAD, EXPECTED, QUIET = "#3a7d44", "#c1121f", "#e9c46a", "#4a5568"
+HATCHES = {GOOD: "", BAD: "////", EXPECTED: "...."}
+NAMES = {GOOD: "answered", BAD: "failed", EXPECTED: "refused as expected"}
+REVISIONS = ("#33658a", "#b45309", "#5d2e8c", "#3f6b2a", "#b03a5b", "#4a5568")
+LINES = ("-", "--", ":")
 BUCKET_SECONDS = 1.0
 WINDOW_SECONDS = 10.0
 """Enough requests for a percentile; Locust's own window."""
-PHASES = {"starting": 0.25, "ready": 1.0, "leaving": 0.5}
-"""A pod's phases and how strongly they are drawn."""
+CROWDED = 0.02
+"""Events that are a smaller share of the time apart have their numbers one above the other."""
+PHASES = {"starting": "starting", "ready": "Ready", "leaving": "terminating"}
+"""A pod's phases and their names."""
+TIP = "tip:"
+"""Starts the identifier of what has a text that is shown for it."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +80,23 @@ def pod_phases(experiment: Experiment, component: Component) -> list[PodPhase]:
     return phases
 
 
+@rc_context(STYLE)
 def availability(experiment: Experiment, components: Iterable[Component]) -> str:
     """Return an SVG: requests and failures per second for each kind of traffic, and below them the phases of pods."""
     traffic = {label: sampled.availability for label, sampled in experiment.traffic.items()}
     pods = [(component, pod_phases(experiment, component)) for component in components]
-    heights = [1.0] * len(traffic) + [0.4 + 0.16 * len({s.pod for s in phases}) for _, phases in pods]
-    figure, axes = _figure(heights)
+    heights = [ROW] * len(traffic) + [0.1 + LINE * len({s.pod for s in phases}) for _, phases in pods]
+    figure, axes = _figure(heights, len(experiment.annotations))
     for place, (label, sampled) in zip(axes, traffic.items(), strict=False):
         _requests(place, label, sampled, experiment.start)
     for place, (component, phases) in zip(axes[len(traffic) :], pods, strict=True):
         _pods(place, component.deployment, phases, experiment.start)
+    shown = [GOOD, BAD, *([EXPECTED] if any(each.expected_refusals for each in traffic.values()) else [])]
+    handles = [
+        Patch(facecolor=colour, edgecolor="white", hatch=HATCHES[colour], label=NAMES[colour]) for colour in shown
+    ]
+    handles += [Patch(**_phase_style(phase, QUIET), label=f"pod {name}") for phase, name in PHASES.items()]
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), frameon=False, handlelength=1.6)
     _finish(axes, experiment.annotations, experiment.start, experiment.end)
     return _svg(figure)
 
@@ -96,6 +119,7 @@ def slowest(records: Iterable[Record], start: float, end: float) -> list[tuple[f
     ]
 
 
+@rc_context(STYLE)
 def curves(
     annotations: Sequence[Annotation],
     start: float,
@@ -103,19 +127,20 @@ def curves(
     rows: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
 ) -> str:
     """Return an SVG of step curves: rows by label, each of curves by name as (seconds since the epoch, value)."""
-    figure, axes = _figure([1.0] * len(rows))
+    figure, axes = _figure([ROW] * len(rows), len(annotations))
     for place, (label, lines) in zip(axes, rows.items(), strict=True):
-        for colour, (name, points) in zip(REVISIONS, lines.items(), strict=False):
+        for colour, dashes, (name, points) in zip(REVISIONS, LINES, lines.items(), strict=False):
             moments = [moment - start for moment, _ in points]
             values = [value for _, value in points]
             if points:
                 moments.append(end - start)
                 values.append(values[-1])
-            place.step(moments, values, where="post", color=BAD if name == "failed" else colour, label=name)
-        place.set_ylabel(label)
+            shown = BAD if name == "failed" else colour
+            place.step(moments, values, where="post", color=shown, linestyle=dashes, label=name)
+        place.set_title(label, loc="left")
         place.margins(y=0.3)
         place.set_ylim(bottom=0)
-        place.legend(loc="upper right", frameon=False, fontsize=8)
+        place.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=len(lines), frameon=False)
     _finish(axes, annotations, start, end)
     return _svg(figure)
 
@@ -147,8 +172,9 @@ def autoscaling(experiment: Experiment, component: Component, autoscaler: Autosc
     return curves(annotations, time.start, time.end, rows)
 
 
-def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, 0.8 + 1.3 * sum(heights)), layout="constrained")
+def _figure(heights: Sequence[float], events: int) -> tuple[Figure, list[Axes]]:
+    height = 0.8 + sum(heights) + 2 * LINE * len(heights) + LINE * events
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
     return figure, [row[0] for row in grid]
 
@@ -161,57 +187,74 @@ def _requests(axes: Axes, label: str, sampled: Availability, start: float) -> No
         bucket = (record.sent - start) // BUCKET_SECONDS * BUCKET_SECONDS
         colour = BAD if record.number in failed else EXPECTED if record.number in refused else GOOD
         layers[colour][bucket] += 1
-    labels = {BAD: f"failed: {len(failed)} of {len(sampled.records)}", GOOD: "answered"}
-    if refused:
-        labels[EXPECTED] = f"refused as expected: {len(refused)}"
     moments = sorted({moment for layer in layers.values() for moment in layer})
     below = [0] * len(moments)
     for colour, layer in layers.items():
         heights = [layer[moment] for moment in moments]
-        if colour in labels:
-            axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, label=labels[colour])
+        bars = axes.bar(moments, heights, BUCKET_SECONDS, bottom=below, align="edge", color=colour, ec="white", lw=0)
+        if colour != GOOD:
+            _describe(bars, colour, moments, heights, label)
         below = [low + height for low, height in zip(below, heights, strict=True)]
-    axes.set_ylabel(f"{label}\n1/s")
-    axes.legend(loc="lower right", fontsize=8)
+    also = f", refused as expected: {len(refused)}" if refused else ""
+    axes.set_title(f"{label}, requests per second; failed: {len(failed)} of {len(sampled.records)}{also}", loc="left")
+
+
+def _describe(bars: BarContainer, colour: str, moments: Sequence[float], heights: Sequence[int], label: str) -> None:
+    for bar, moment, height in zip(bars, moments, heights, strict=True):
+        if height:
+            bar.set_hatch(HATCHES[colour])
+            bar.set_gid(f"{TIP}{label}, {moment:.0f} s: {height} {NAMES[colour]}")
+        else:
+            bar.remove()
 
 
 def _pods(axes: Axes, label: str, phases: Sequence[PodPhase], start: float) -> None:
     rows = list(dict.fromkeys(phase.pod for phase in sorted(phases, key=lambda s: s.start)))
-    colours = dict(zip(dict.fromkeys(s.revision for s in phases), REVISIONS * 5, strict=False))
+    versions = {name: number for number, name in enumerate(dict.fromkeys(s.revision for s in phases), 1)}
+    names = {phase.pod: f"v{versions[phase.revision]} {phase.pod.rpartition('-')[2]}" for phase in phases}
     for phase in phases:
-        axes.barh(
-            rows.index(phase.pod),
-            phase.end - phase.start,
-            left=phase.start - start,
-            color=colours[phase.revision],
-            alpha=PHASES[phase.phase],
+        colour = REVISIONS[(versions[phase.revision] - 1) % len(REVISIONS)]
+        left, right = phase.start - start, phase.end - start
+        (bar,) = axes.barh(rows.index(phase.pod), right - left, left=left, **_phase_style(phase.phase, colour))
+        bar.set_gid(
+            f"{TIP}{phase.pod}, version {versions[phase.revision]}: {PHASES[phase.phase]} {left:.1f}–{right:.1f} s"
         )
-    axes.set_yticks(range(len(rows)), [row.rpartition("-")[2] for row in rows], fontsize=7)
+    axes.set_yticks(range(len(rows)), [names[row] for row in rows])
     axes.invert_yaxis()
-    axes.set_ylabel(label)
+    shown = ", ".join(f"v{each}" for each in versions.values())
+    axes.set_title(f"{label}, pods of version{'s' if len(versions) > 1 else ''} {shown}", loc="left")
+
+
+def _phase_style(phase: str, colour: str) -> dict[str, Any]:
+    """How a phase is drawn: Ready is filled, starting is empty, terminating is hatched."""
+    if phase == "ready":
+        return {"facecolor": colour, "edgecolor": colour}
+    return {"facecolor": "white", "edgecolor": colour, "hatch": "" if phase == "starting" else "/////"}
 
 
 def _finish(axes: Sequence[Axes], annotations: Sequence[Annotation], start: float, end: float) -> None:
+    """Number the events on the first row, and list them below the time axis."""
+    ordered = sorted(annotations, key=lambda each: each.moment)
     for place in axes:
         place.spines[["top", "right"]].set_visible(False)
-        for annotation in annotations:
+        for annotation in ordered:
             place.axvline(annotation.moment - start, color=QUIET, linewidth=0.8, linestyle=":")
-    for annotation in annotations:
+    last, lift = -math.inf, 0
+    for number, annotation in enumerate(ordered, 1):
+        lift = 11 - lift if annotation.moment - last < CROWDED * (end - start) else 0
+        at, last = (annotation.moment - start, 1.0), annotation.moment
         axes[0].annotate(
-            annotation.text,
-            (annotation.moment - start, 1.02),
-            xycoords=("data", "axes fraction"),
-            rotation=30,
-            fontsize=7,
-            color=QUIET,
+            str(number), at, (0, 16 + lift), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
         )
+    events = [f"{number}: {each.moment - start:.0f} s, {each.text}" for number, each in enumerate(ordered, 1)]
     axes[-1].set_xlim(0, end - start)
-    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlabel("\n".join(["seconds", *events]), loc="left", multialignment="left")
 
 
 def _svg(figure: Figure) -> str:
+    """Return the figure as SVG, with the text of what has one as its title."""
     FigureCanvasSVG(figure)
     written = io.StringIO()
     with rc_context({"svg.hashsalt": "timeline", "svg.fonttype": "none"}):
         figure.savefig(written, format="svg", metadata={"Date": None}, transparent=True)
-    return written.getvalue()
+    return re.sub(rf'<g id="{TIP}([^"]*)">', r'<g class="tip"><title>\1</title>', written.getvalue())

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 WIDTH, HEIGHT, MARGIN = 120, 28, 4
+LEAST_SPAN = 0.2
+"""The height shows at least this share of the greatest value: a few seconds of half an hour look like what they are."""
 
 
 def trend_line(values: Sequence[float], text: str) -> Markup:
     """Return the line of `values`, the last one as a dot; `text` says for those who can't see it what it shows."""
     low, high = min(values), max(values)
-    span = (high - low) or 1
+    middle = (low + high) / 2
+    span = max(high - low, LEAST_SPAN * max(abs(low), abs(high))) or 1
     step = (WIDTH - 2 * MARGIN) / max(len(values) - 1, 1)
     points = [
-        (MARGIN + step * place, HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * ((value - low) / span if high > low else 0.5))
+        (MARGIN + step * place, HEIGHT / 2 - (HEIGHT - 2 * MARGIN) * (value - middle) / span)
         for place, value in enumerate(values)
     ]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -48,7 +48,7 @@ class RuleBinding:
     part: str | None = None
 
     def covers(self, rule: Rule, level: Level, part: str) -> bool:
-        """Whether the test asserts this part of `rule` at `level`."""
+        """Return whether the test asserts this part of `rule` at `level`."""
         anywhere = self.part is None or not rule.components
         return rule.id in self.rules and self.level == level and (anywhere or self.part == part)
 

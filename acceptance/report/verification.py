@@ -15,6 +15,7 @@ from acceptance.core import digests
 from acceptance.core.rules import ROOT
 from acceptance.core.suite import suite
 from acceptance.report import html, recorded, signoff
+from acceptance.report.evidence import excerpts
 from acceptance.report.judging import judge
 from acceptance.report.recorded import RecordError
 
@@ -25,14 +26,14 @@ Outcome = Literal["same", "different", "not compared"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was compared, and for what is not the same why."""
+    """What was compared, and how it differs if it does."""
 
     what: str
     outcome: Outcome
     reason: str = ""
 
     def __str__(self) -> str:
-        """One line."""
+        """The comparison as one line."""
         return f"{self.what}: {self.outcome}" + (f", {self.reason}" if self.reason else "")
 
 
@@ -58,32 +59,36 @@ def compare_folder(folder: Path, data: Mapping[str, Any]) -> Iterator[Comparison
     for path in sorted({**data["files"], **actual}):
         yield compare(path, data["files"].get(path), actual.get(path))
     page = folder / html.FILE
-    found = ON_PAGE.search(page.read_text(encoding="utf-8")) if page.is_file() else None
+    found = ON_PAGE.search(page.read_text(encoding="utf-8", errors="replace")) if page.is_file() else None
     yield compare(f"results on {html.FILE}", signoff.results_digest(data), found[1] if found else None)
 
 
 def compare_report(folder: Path, data: Mapping[str, Any]) -> Iterator[Comparison]:
-    """Yield the comparison of the page, and of the verdict, with what they are made from.
-
-    Raises:
-        RecordError: The folder has no results.json.
-    """
+    """Yield the comparison of the page, and of the verdict, with what they are made from."""
     page, results = f"{html.FILE} as made from {signoff.FILE}", f"{signoff.FILE} as judged from {recorded.FILE}"
     if data["environment"].get("suite", {}).get("digest") != suite().digest:
         for what in (page, results):
             yield Comparison(what, "not compared", "it is of another version of the suite")
         return
-    record = recorded.read(folder)
+    try:
+        record = recorded.read(folder)
+    except RecordError as error:
+        for what in (page, results):
+            yield Comparison(what, "not compared", str(error))
+        return
     shown = {key: value for key, value in data.items() if key != "files"}
-    made = html.render(shown, record.pictures).encode()
-    yield compare(page, digests.of_bytes(made), signoff.files(folder).get(html.FILE))
+    rendered = html.render(shown, record.pictures, excerpts(folder, shown)).encode()
+    yield compare(page, digests.of_bytes(rendered), signoff.files(folder).get(html.FILE))
     missing = {(rule, level): reason for rule, level, reason in record.missing}
     again = judge(recorded.results_of(record), missing, record.checkout, record.ended)
     yield compare(results, digests.of_data(_judged(again)), digests.of_data(_judged(data)))
 
 
 def _judged(data: Mapping[str, Any]) -> object:
-    """The verdict, the result of each level, and what was found where; not the words, in which secrets are redacted."""
+    """Return the verdict, the result of each level, and what was found where.
+
+    Messages are left out, since secrets are redacted in them.
+    """
     levels = [
         (rule, level, result["result"])
         for rule, every in data["rules"].items()

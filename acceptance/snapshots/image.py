@@ -19,17 +19,17 @@ from acceptance.core.secret_scan import credential_kinds
 from toolchain import cache
 
 GZIP_LEVEL = 6
-"""`docker push`'s default."""
+"""The compression level that `docker push` uses by default."""
 CHUNK = 1 << 20
 MAX_TEXT = 512 * 1024
-"""Bytes; larger files are not scanned, since files that people write are smaller."""
+"""The largest file that is scanned, in bytes: files that people write are smaller."""
 # Files of packages contain sample keys; what a build copies in is elsewhere.
 PACKAGES = re.compile(
     r"^(usr/(?!src/|app/)|lib|lib64|bin|sbin|boot|dev|proc|sys|var/lib|var/cache|etc/ssl)/|(^|/)(node_modules|(site|dist)-packages|lib/python3\.\d+)/"
 )
 PASSWD = "etc/passwd"  # noqa: S105 - a path
 FACTS_VERSION = 2
-"""Increment it when other facts are read of a layer, so that cached facts of an older version are not used."""
+"""The version of the cached facts of a layer; to be incremented when other facts are read."""
 
 
 @dataclass(frozen=True)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from acceptance.checks.snapshot import ClusterState, ContainerFacts, ImageState, Layer, Snapshot
 from acceptance.core.fields import Object, at, mappings_at, name_of, object_ref, text_at
-from acceptance.core.target import Target
+from acceptance.core.target import CREDENTIALS, Target
 from acceptance.core.values import ROUND_TRIP
 from acceptance.kube.client import ApiServer
+from acceptance.kube.existing_secrets import credentials_in
 from acceptance.kube.manifests import documents
 from acceptance.kube.schema import document, kind_of
-from acceptance.kube.status import container_id
+from acceptance.kube.status import container_id, is_ready, is_terminating
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.helm import HelmRelease
 from acceptance.provision.images import BuiltImage
 from acceptance.provision.node import Node
-from acceptance.provision.release import Release
+from acceptance.provision.release import Release, present_secrets
 
+T = TypeVar("T")
 LOG_LINES = 500
+READINGS = 5
+"""How often objects are read where pods come, go or change their readiness each time."""
 
 
 def manifest_objects(helm: HelmRelease) -> tuple[Object, ...]:
@@ -39,31 +43,36 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
     manifest = manifest_objects(release.helm)
     core, apps = f"/api/v1/namespaces/{namespace}", f"/apis/apps/v1/namespaces/{namespace}"
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    paths = (
+        f"{core}/pods",
+        f"{apps}/replicasets",
+        slices,
+        "/api/v1/nodes",
+        "/api/v1/namespaces",
+        "/apis/networking.k8s.io/v1/servicecidrs",
+    )
     with ThreadPoolExecutor(8) as pool:
-        objects = [pool.submit(server.get, item, release.helm.namespace) for item in manifest]
         refusals = [pool.submit(server.refusal, item, release.helm.namespace, create=False) for item in manifest]
-        lists = [
-            pool.submit(server.items, path)
-            for path in (
-                f"{core}/pods",
-                f"{apps}/replicasets",
-                slices,
-                "/api/v1/nodes",
-                "/api/v1/namespaces",
-                "/apis/networking.k8s.io/v1/servicecidrs",
-            )
-        ]
-        pods, replica_sets, endpoint_slices, nodes, namespaces, cidrs = (each.result() for each in lists)
+
+        def read() -> tuple[list[Object | None], list[tuple[Object, ...]]]:
+            objects = [pool.submit(server.get, item, release.helm.namespace) for item in manifest]
+            lists = [pool.submit(server.items, path) for path in paths]
+            return [each.result() for each in objects], [each.result() for each in lists]
+
+        objects, lists = of_one_moment(read, lambda found: readiness(found[1][0]))
+        pods, replica_sets, endpoint_slices, nodes, namespaces, cidrs = lists
         pods = typed(pods, "Pod")
         served = pool.submit(server.serves_metrics)
+        existing = pool.submit(present_secrets, cluster, target)
         logs = {name_of(pod): pool.submit(log, server, core, pod) for pod in pods}
         facts = container_facts(cluster, pods) if "node" in cluster.capabilities else None
         messages = {object_ref(item): each.result() for item, each in zip(manifest, refusals, strict=True)}
         return Snapshot(
             source="live",
-            objects=tuple(found for each in objects if (found := each.result()) is not None),
+            objects=tuple(each for each in objects if each is not None),
             release_namespace=release.helm.namespace,
-            injected_values=injected_values(target, release.values),
+            injected_values=injected_values(target, release.values, existing.result()),
+            existing=tuple(existing.result()),
             captured_at=datetime.now(UTC),
             cluster=ClusterState(
                 pods=pods,
@@ -82,13 +91,40 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
         )
 
 
+def of_one_moment(read: Callable[[], T], state: Callable[[T], object]) -> T:
+    """Return what is read as of one moment: the next reading has the same state; after `READINGS` the last one.
+
+    Args:
+        read: Reads objects one after the other.
+        state: What of a reading must not have changed meanwhile.
+    """
+    found = read()
+    for _ in range(READINGS - 1):
+        following = read()
+        if state(following) == state(found):
+            return found
+        found = following
+    return found
+
+
+def readiness(pods: Iterable[Object]) -> frozenset[tuple[str, bool, bool]]:
+    """Return which pods there are, and whether each is Ready and is being deleted: endpoints and counts follow that."""
+    return frozenset((text_at(pod, "metadata.uid"), is_ready(pod), is_terminating(pod)) for pod in pods)
+
+
 def typed(items: Iterable[Object], kind: str) -> tuple[Object, ...]:
     """Return the items of a list with their `kind`, which lists omit."""
     return tuple({"kind": kind, **item} for item in items)
 
 
-def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values set by the run: credentials by Secret key, the model's base URL, extra ConfigMap entries."""
+def injected_values(target: Target, values: Mapping[str, Any], existing: Iterable[Object] = ()) -> dict[str, str]:
+    """Return the values set by the run: credentials by Secret key, the model's base URL, extra ConfigMap entries.
+
+    Args:
+        target: What is under test.
+        values: The release's.
+        existing: The Secrets that exist before the release.
+    """
     paths = target.values
     known = {
         **target.secret_paths,
@@ -96,7 +132,9 @@ def injected_values(target: Target, values: Mapping[str, Any]) -> dict[str, str]
         **{key: f"{paths.extra_config}.{key}" if paths.extra_config else None for key in ROUND_TRIP},
     }
     found = {key: at(values, path) for key, path in known.items() if path is not None}
-    return {
+    held = credentials_in(target, existing)
+    by_key = {getattr(target.secret, name) if name in CREDENTIALS else name: text for name, text in held.items()}
+    return by_key | {
         key: target.secret.from_given(value) if key in target.secret_paths else value
         for key, value in found.items()
         if isinstance(value, str)
@@ -132,12 +170,13 @@ def image_state(cluster: Cluster, image: BuiltImage) -> ImageState:
 READ_PROCESS = r"""
 for pid in "$@"; do
   printf 'pid %s\n' "$pid"
-  printf 'uid %s\n' "$(awk '/^Uid:/ {print $3}' "/proc/$pid/status")"
   printf 'root %s\n' "$(awk '$5 == "/" {print $6}' "/proc/$pid/mountinfo" | tail -n 1)"
   printf 'env %s\n' "$(base64 -w0 < "/proc/$pid/environ")"
   printf 'listen %s\n' "$(awk '$4 == "0A" {print $2}' "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6" | tr '\n' ' ')"
+  printf 'uid %s\n' "$(awk '/^Uid:/ {print $3}' "/proc/$pid/status")"
 done
 """
+"""Arguments: processes. The user comes last: it is there only if the process has lived through the other readings."""
 
 
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:
@@ -210,7 +249,7 @@ def parse_facts(text: str) -> dict[str, ContainerFacts]:
             loopback=listening(facts["listen"], loopback=True) - listening(facts["listen"], loopback=False),
         )
         for pid, facts in found.items()
-        if facts["uid"]
+        if facts["root"] and facts["uid"]
     }
 
 
@@ -221,7 +260,10 @@ def listening(addresses: str, *, loopback: bool) -> frozenset[int]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is 127.0.0.0/8, also mapped into IPv6, or ::1; the kernel writes words of 32 bits reversed."""
+    """Return whether an address is in 127.0.0.0/8, also as mapped into IPv6, or is ::1.
+
+    The kernel writes the bytes of each 32-bit word in reverse.
+    """
     if len(address) == 32 and address != f"{'0' * 24}01000000":
         return address.startswith(f"{'0' * 16}FFFF0000") and address.endswith("7F")
     return len(address) == 32 or address.endswith("7F")

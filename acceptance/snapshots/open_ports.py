@@ -15,7 +15,7 @@ from acceptance.snapshots.live import listening
 
 CONNECT = r"""
 for each in "$@"; do
-  (timeout 2 bash -c 'exec 3<> "/dev/tcp/${0%@*}/${0##*@}"' "$each" 2> /dev/null && printf '%s\n' "$each") &
+  (timeout 5 bash -c 'exec 3<> "/dev/tcp/${0%@*}/${0##*@}"' "$each" 2> /dev/null && printf '%s\n' "$each") &
 done
 wait
 """
@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 def connect(each):
     address, _, port = each.rpartition("@")
     try:
-        socket.create_connection((address, int(port)), 2).close()
+        socket.create_connection((address, int(port)), 5).close()
     except OSError:
         return
     print(each, flush=True)
@@ -54,7 +54,7 @@ def node_addresses(node: Node) -> tuple[str, ...]:
 
 
 def host_listeners(node: Node) -> frozenset[int]:
-    """Return the ports on which a process in the node's own network namespace listens, wherever it is from."""
+    """Return the ports on which a process in the node's own network namespace listens."""
     script = "awk '$4 == \"0A\" {print $2}' /proc/1/net/tcp /proc/1/net/tcp6"
     found = node.exec("sh", "-c", script)
     return listening(found.replace("\n", " "), loopback=False) | listening(found.replace("\n", " "), loopback=True)
@@ -66,14 +66,14 @@ def release_ports(view: NodeView, services: Iterable[Object]) -> dict[int, str]:
 
 
 def connected_from_node(node: Node, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Return the addresses and ports to which the node itself can connect."""
+    """Return those addresses and ports to which the node itself can connect."""
     return _pairs(node.exec("sh", "-c", CONNECT, "sh", *(f"{address}@{port}" for address, port in pairs)))
 
 
 def connected_from_neighbour(
     cluster: Cluster, container: str, pairs: Iterable[tuple[str, int]]
 ) -> set[tuple[str, int]]:
-    """Return those to which a container of the suite, which has Python, can connect on the node's Docker network."""
+    """Return those addresses and ports to which a container of the suite can connect on the nodes' network."""
     arguments = [f"{address}@{port}" for address, port in pairs]
     return _pairs(cluster.toolchain.engine.docker("exec", container, "python3", "-c", CONNECT_BY_PYTHON, *arguments))
 

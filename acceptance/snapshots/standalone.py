@@ -18,7 +18,7 @@ from acceptance.provision import docker
 from acceptance.provision.recipes import Recipe, start_container
 from acceptance.provision.run import LABEL, Run
 from toolchain import Toolchain
-from toolchain.console import CommandError
+from toolchain.console import ToolchainError
 
 LOG_LINES, LOG_BYTES = 20, 2000
 FORM = "application/x-www-form-urlencoded"
@@ -90,26 +90,33 @@ class IsolatedNetwork:
         self.engine.docker("network", "disconnect", "--force", self.network, self.neighbour)
         self.engine.docker("network", "rm", self.network)
 
-    def start(self, made: Recipe, *, hardened: bool = False) -> None:
-        """Start a container; hardened, as user 1000 without capabilities, and with a read-only root filesystem.
+    def start(self, recipe: Recipe, *, hardened: bool = False) -> None:
+        """Start a container. A hardened one runs as user 1000, without capabilities, on a read-only root file system.
 
-        Files can't be copied to one that is read-only.
+        The root file system is writable if the recipe has files, since they could not be copied into it otherwise.
         """
-        restricted = {"user": "1000:1000", "cap_drop": ["ALL"], "read_only": not made.files}
-        start_container(self.toolchain, self.run, made, limits=restricted if hardened else None, network=self.network)
+        restricted = {"user": "1000:1000", "cap_drop": ["ALL"], "read_only": not recipe.files}
+        start_container(self.toolchain, self.run, recipe, limits=restricted if hardened else None, network=self.network)
 
-    def try_out(self, made: Recipe, port: int, path: str) -> ImageRun:
-        """Start a hardened container, send a request, and stop it."""
+    def try_out(self, recipe: Recipe, port: int, path: str) -> ImageRun:
+        """Start a hardened container, send a request, and stop it, unless it has ended by itself.
+
+        Args:
+            recipe: What the container is started with.
+            port: The port that it listens on.
+            path: Its health path; empty where none is known, so that any response shows that it has started.
+        """
         try:
-            self.start(made, hardened=True)
-            status = self.health(made.name, port, path)
-            seconds, code = self._end(made.name)
-            return ImageRun(status, self.log(made.name), seconds, code)
+            self.start(recipe, hardened=True)
+            status = self.health(recipe.name, port, path or "/")
+            has_ended = self.exit_code(recipe.name) is not None
+            seconds, code = (None, None) if has_ended else self._end(recipe.name)
+            return ImageRun(status, self.log(recipe.name), seconds, code, path)
         finally:
-            self.engine.docker("rm", "--force", "--volumes", made.name)
+            self.engine.docker("rm", "--force", "--volumes", recipe.name)
 
     def wait_ended(self, container: str) -> int:
-        """Wait until the container's process has ended; its exit code. Raises `WaitError`."""
+        """Wait until the container's process has ended, and return its exit code. Raises `WaitError`."""
 
         def probe() -> int:
             code = self.exit_code(container)
@@ -124,11 +131,11 @@ class IsolatedNetwork:
         return docker.exit_code(self.toolchain, container)
 
     def health(self, container: str, port: int, path: str) -> int | None:
-        """Return the status with which the container answers a path, at the latest after its start; None without."""
+        """Return the status of the container's answer to a path; None if there is none by the deadline of a start."""
         return self._request(f"http://{container}:{port}{path}")
 
     def send(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Send one request from the network; what it contains is in no argument, since it may be secret.
+        """Send one request from the network; its contents are in no command's argument, since they may be secret.
 
         The body is sent as JSON, or as a form where the headers name that as its type.
         """
@@ -148,13 +155,18 @@ class IsolatedNetwork:
         return int(answer) if answer else None
 
     def _end(self, container: str) -> tuple[float, int]:
-        """Stop the container; return seconds until its exit and its exit code. It is killed after the grace period."""
+        """Stop the container; return seconds until its exit and its exit code. It is killed after the grace period.
+
+        Raises:
+            ToolchainError: The container engine could not stop it.
+        """
         start = time.monotonic()
-        try:
-            self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)
-        except CommandError:
-            return 0.0, self.exit_code(container) or 0
-        return time.monotonic() - start, self.exit_code(container) or 0
+        self.engine.docker("stop", "--time", str(GRACE_SECONDS), container)
+        seconds = time.monotonic() - start
+        code = self.exit_code(container)
+        if code is None:
+            raise ToolchainError(f"container {container} still runs after `docker stop`")
+        return seconds, code
 
     def log(self, container: str) -> str:
         """Return the end of the container's log."""

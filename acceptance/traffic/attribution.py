@@ -1,6 +1,6 @@
 """Attribution of requests to pods by the node's connection tracking, if their response names no pod.
 
-A connection that it has not reported stays unattributed: a stream that ended, or lost events, is no suite error.
+A connection that was not reported stays unattributed: a stream that ended, or lost events, is not an error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Connection:
 
 
 def parse(line: str) -> Connection | None:
-    """The connection of one line of `conntrack -E -e NEW -o timestamp`, or None for any other line."""
+    """Return the connection of one line of `conntrack -E -e NEW -o timestamp`, or None for any other line."""
     moment, ends = MOMENT.match(line), ENDS.findall(line)
     if moment is None or [name for name, _ in ends] != ["src", "dst", "sport", "dport"] * 2:
         return None
@@ -48,7 +48,7 @@ def parse(line: str) -> Connection | None:
 def attribute(
     records: Sequence[Record], destination: tuple[str, int], connections: Iterable[Connection], history: History
 ) -> tuple[Record, ...]:
-    """The records, with the connected pod in those that name none, if it is known.
+    """Return the records, with the connected pod in those that name none, if it is known.
 
     Args:
         records: The records of one sample run.
@@ -77,7 +77,7 @@ def attribute(
 
 
 def pods_by_address(history: History) -> dict[str, list[tuple[float, str]]]:
-    """The pods that had each address, as (seconds since the epoch, name), as far as it was observed."""
+    """Return the pods that had each address, as (seconds since the epoch, name), as far as it was observed."""
     pods: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for version in history.versions("Pod"):
         address, name = text_at(version.object, "status.podIP"), name_of(version.object)
@@ -87,7 +87,7 @@ def pods_by_address(history: History) -> dict[str, list[tuple[float, str]]]:
 
 
 def pod_at(pods: Sequence[tuple[float, str]], moment: float) -> str:
-    """The pod of an address at a moment: the last one observed by then, else the first; empty if there is none.
+    """Return the pod of an address at a moment: the last one observed by then, else the first; empty if there is none.
 
     A watch may report a pod's address later than the node reports its first connection.
     """
@@ -111,7 +111,7 @@ class ConnectionTracker:
                     self._connections.append(connection)
 
     def connections(self) -> tuple[Connection, ...]:
-        """The connections so far."""
+        """Return the connections so far."""
         with self._lock:
             return tuple(self._connections)
 

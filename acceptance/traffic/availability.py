@@ -42,7 +42,7 @@ class ExpectedRefusals:
     since: float
 
     def matches(self, record: Record) -> bool:
-        """Whether the request was refused as expected."""
+        """Return whether the request was refused as expected."""
         in_time = record.done - record.due <= REQUEST.seconds
         return not record.error and in_time and record.status in self.statuses and record.done >= self.since
 
@@ -54,7 +54,7 @@ class Availability:
     records: tuple[Record, ...]
     failures: tuple[Failure, ...]
     expected_refusals: tuple[Record, ...] = ()
-    """Requests that were refused as the experiment expects; they are no failures."""
+    """Requests that were refused as the experiment expects, which are not failures."""
 
     @property
     def reused(self) -> int:
@@ -103,12 +103,12 @@ class Availability:
         return max((outage.seconds for outage in self.outages), default=0.0)
 
     def sent_within(self, intervals: Iterable[Interval]) -> int:
-        """How many requests were sent in one of the intervals."""
+        """Return how many requests were sent in one of the intervals."""
         times = tuple(intervals)
         return sum(any(time.contains(record.sent) for time in times) for record in self.records)
 
     def where(self, keep: Callable[[Record], bool]) -> Availability:
-        """The availability computed from the requests for which `keep` is true."""
+        """Return the availability computed from the requests for which `keep` is true."""
         return Availability(
             tuple(filter(keep, self.records)),
             tuple(failure for failure in self.failures if keep(failure.record)),
@@ -116,7 +116,7 @@ class Availability:
         )
 
     def between(self, interval: Interval) -> Availability:
-        """The availability computed from the requests that were sent in `interval`."""
+        """Return the availability computed from the requests that were sent in `interval`."""
         return self.where(lambda record: interval.contains(record.sent))
 
     def figures(self) -> dict[str, float]:
@@ -137,7 +137,7 @@ class Availability:
 
 
 def failure_reason(record: Record, status: int) -> str | None:
-    """Why the request failed by STA-08's definition, or None if it did not; `status` is the expected one."""
+    """Return why the request failed by STA-08's definition, or None if it did not; `status` is the expected one."""
     if record.error:
         return ERRORS[record.error]
     if record.done - record.due > REQUEST.seconds:
@@ -164,7 +164,7 @@ def evaluate(records: Sequence[Record], status: int, expected: ExpectedRefusals 
 
 
 def failed_request_findings(rule: str, object_: str, availability: Availability) -> list[Finding]:
-    """A finding if any request failed: how many, for which reasons, and the first few."""
+    """Return a finding if any request failed: how many, for which reasons, and the first few."""
     if not availability.failures:
         return []
     reasons = Counter(failure.reason for failure in availability.failures)

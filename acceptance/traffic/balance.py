@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from acceptance.checks.finding import Finding
 
 MIN_P_VALUE = 1e-6
-"""STA-07: an even balance fails this once in a million runs; half a share among 600 does so nearly always."""
+"""STA-07: an even balance fails this once in a million runs; a pod with half its share of 600 nearly always does."""
 MIN_CONNECTIONS_PER_POD = 300
 """STA-07: new connections per pod."""
 
 
 def chi_square_p(statistic: float, freedom: int) -> float:
-    """The probability of a chi-square statistic this large or larger, for `freedom` degrees of freedom.
+    """Return the probability of a chi-square statistic this large or larger, for `freedom` degrees of freedom.
 
     By the finite series for integer degrees (Abramowitz and Stegun, 26.4.4 and 26.4.5).
     """
@@ -28,13 +28,13 @@ def chi_square_p(statistic: float, freedom: int) -> float:
 
 
 def balance_p(counts: Mapping[str, int]) -> float:
-    """The probability of counts this uneven or more if every pod is equally likely."""
+    """Return the probability of counts this uneven or more if every pod is equally likely."""
     expected = sum(counts.values()) / len(counts)
     return chi_square_p(sum((n - expected) ** 2 / expected for n in counts.values()), len(counts) - 1)
 
 
 def imbalance_findings(counts: Mapping[str, int], service: str) -> list[Finding]:
-    """A finding if the connections are not balanced over the pods, all of them keys of `counts`.
+    """Return a finding if the connections are not balanced over the pods, all of them keys of `counts`.
 
     Raises `ValueError` for fewer than two pods or fewer than `MIN_CONNECTIONS_PER_POD` connections per pod.
     """

@@ -8,15 +8,17 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
 
+from acceptance.checks.finding import Untested
+from acceptance.client.rows import untested_if_absent
 from acceptance.client.user import User
 from acceptance.core.deadlines import LOAD_ENDED, REQUEST
-from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.fields import at, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.kube.status import container_status
@@ -50,12 +52,12 @@ class Load:
 
     @property
     def requests(self) -> int:
-        """All requests."""
+        """How many requests Locust has sent."""
         return self.samples[-1].requests if self.samples else 0
 
     @property
     def failures(self) -> int:
-        """The requests that failed, as Locust counts them."""
+        """How many of them failed, as Locust counts them."""
         return self.samples[-1].failures if self.samples else 0
 
     def rates(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -70,14 +72,18 @@ class Load:
         return answered + end, failed + end
 
     def slowest(self) -> list[tuple[float, float]]:
-        """The 95th percentiles in seconds; NaN at the end, where the curve stops."""
+        """Return the 95th percentiles in seconds; NaN at the end, where the curve stops."""
         return [(sample.moment, sample.p95) for sample in self.samples[:-1]] + [
             (sample.moment, math.nan) for sample in self.samples[-1:]
         ]
 
 
-def stored_tasks(user: User, database: Database) -> Counter[str]:
-    """How often PostgreSQL has each title of the tasks that Locust writes as `user`."""
+def stored_tasks(user: User, database: Database) -> Counter[str] | None:
+    """Return how often PostgreSQL has each title of the tasks that Locust writes as `user`.
+
+    Returns:
+        The counts, or None where the database has no table or column of the target's name.
+    """
     tables = user.target.tables
     query = sql.SQL("SELECT {} FROM {} WHERE {}::text = {} AND {} LIKE {}").format(
         sql.Identifier(tables.task_title),
@@ -87,12 +93,13 @@ def stored_tasks(user: User, database: Database) -> Counter[str]:
         sql.Identifier(tables.task_title),
         sql.Literal(f"{TITLE} %"),
     )
-    with database.admin() as connection:
+    with database.admin() as connection, suppress(Untested), untested_if_absent():
         return Counter(str(title) for (title,) in connection.execute(query).fetchall())
+    return None
 
 
 def parse_samples(log: str) -> tuple[RequestCounts, ...]:
-    """The samples in the pod's log; lines of Locust's own are skipped."""
+    """Return the samples in the pod's log; lines of Locust's own are skipped."""
     return tuple(RequestCounts(**json.loads(line)) for line in log.splitlines() if line.startswith('{"moment"'))
 
 
@@ -107,9 +114,9 @@ def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator
         clients: How many write at the same time, each as fast as it is answered, but at most 10 tasks per second.
     """
     cluster.load_image(image)
-    cluster.apply(_plan(cluster, user), _pod(cluster, image, user, clients))
     load = Load()
     try:
+        cluster.apply(_plan(cluster, user), _pod(cluster, image, user, clients))
         yield load
         _stop(cluster)
         load.samples = parse_samples(cluster.kubectl("logs", NAME, "--namespace", cluster.run.namespace))
@@ -123,7 +130,7 @@ def _stop(cluster: Cluster) -> None:
     cluster.kubectl("exec", NAME, "--namespace", namespace, "--", "sh", "-c", "kill 1")
 
     def probe() -> None:
-        pod = next(item for item in Objects(cluster.api, namespace).list("Pod").objects if name_of(item) == NAME)
+        pod = Objects(cluster.api, namespace).list("Pod").by_name[NAME]
         if at(container_status(pod, NAME), "state.terminated") is None:
             raise NotYet(f"it is {text_at(pod, 'status.phase')}")
 
@@ -131,7 +138,7 @@ def _stop(cluster: Cluster) -> None:
 
 
 def _plan(cluster: Cluster, user: User) -> dict[str, Any]:
-    """A Secret with what Locust sends, since it contains the user's token."""
+    """Return a Secret with what Locust sends, since it contains the user's token."""
     api = user.target.api
     plan = {"path": user.path(api.tasks), "headers": json.dumps(user.authorization), "title": api.title_field}
     return {

@@ -42,7 +42,7 @@ class LoadSample:
 
     @property
     def starved(self) -> bool:
-        """Whether more was withheld than any experiment can stand."""
+        """Whether more CPU time was withheld than any experiment can stand, or the sampler was woken too late."""
         return self.steal > MAX_STEAL or self.lateness > MAX_LATENESS
 
 
@@ -77,13 +77,13 @@ class MachineLoad:
         return sum(each.seconds for each in self.starved)
 
     def explains(self, availability: Availability) -> bool:
-        """Whether the traffic has failures, and each was under way in, or soon after, a time of starvation."""
+        """Return whether the traffic has failures, and each was under way in, or soon after, a time of starvation."""
         starved = [Interval(each.start, each.end + RECOVERY_SECONDS) for each in self.starved]
         failed = [Interval(failure.record.due, failure.record.done) for failure in availability.failures]
         return bool(failed) and all(any(each.overlaps(time) for time in starved) for each in failed)
 
     def figures(self) -> dict[str, float]:
-        """Seconds of starvation, the largest share that was withheld, and the largest lateness in seconds."""
+        """Return the seconds of starvation, and the largest share withheld and lateness in seconds."""
         return {
             "starved_seconds": round(self.starved_seconds, 2),
             "max_steal": max((each.steal for each in self.samples), default=0.0),

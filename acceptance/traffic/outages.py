@@ -31,7 +31,14 @@ class OutageBound:
         return self.seconds and self.seconds + REQUEST.seconds
 
     def findings(self, what: str, interval: Interval, availability: Availability, object_: str) -> list[Finding]:
-        """STA-09 for failures beyond the bound, of requests sent in `interval`, which starts with the disturbance."""
+        """Return findings of STA-09 for failures beyond the bound.
+
+        Args:
+            what: What disturbed the release, for the findings.
+            interval: From the disturbance on, the time in which the requests were sent.
+            availability: The outcome of the requests.
+            object_: What the findings are about, as `Kind/name`.
+        """
         failures = availability.between(interval).failures
         late = [each for each in failures if each.record.sent - interval.start > self.seconds]
         others = [each for each in failures if self.pods is not None and each.record.pod not in {"", *self.pods}]
@@ -47,7 +54,9 @@ class OutageBound:
 
 
 def _described(failures: Sequence[Failure], start: float) -> str:
-    """How many requests failed, and the last of them."""
+    """Return how many requests failed, and the last of them."""
     last = failures[-1]
     seconds, pod = last.record.sent - start, last.record.pod or UNATTRIBUTED
-    return f"{len(failures)} failed, the last sent after {seconds:.1f} s to pod {pod}: {last.reason}"
+    connection = "a reused" if last.record.reused else "a new"
+    how = f"to pod {pod} on {connection} connection"
+    return f"{len(failures)} failed, the last sent after {seconds:.1f} s {how}: {last.reason}"

@@ -80,7 +80,7 @@ class Plan:
 
 
 def duration_for(requests: int, rate: float) -> float:
-    """Seconds of traffic for so many requests, with a margin for the sampler's start."""
+    """Return the seconds of traffic for so many requests, with a margin for the sampler's start."""
     return 1.05 * requests / rate
 
 
@@ -107,7 +107,7 @@ def chat_turns(user: User, rate: float) -> Plan:
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:
-    """A signed-in user's page from the frontend's Service, rendered with the backend's response."""
+    """Return a signed-in user's page from the frontend's Service, rendered with the backend's response."""
     target = user.target
     part = target.component("frontend")
     return Plan(
@@ -128,12 +128,12 @@ def page_views(user: User, rate: float = PER_SECOND) -> Plan:
 
 
 def to_pod(plan: Plan, address: str, port: int) -> Plan:
-    """The same plan for one pod, bypassing its Service."""
+    """Return the same plan for one pod, bypassing its Service."""
     return replace(plan, host=address, port=port)
 
 
 def on_held_connections(plan: Plan, connections: int, pause: float = CLIENT_PAUSE) -> Plan:
-    """The same plan on connections that are held open, by a client that does not check whether one was closed.
+    """Return the same plan on connections that are held open, by a client that does not check whether one was closed.
 
     Args:
         plan: What is sent.
@@ -146,7 +146,7 @@ def on_held_connections(plan: Plan, connections: int, pause: float = CLIENT_PAUS
 
 
 def new_token() -> str:
-    """A token that all requests of one sample run share, and no other request contains."""
+    """Return a token that all requests of one sample run share, and no other request contains."""
     return f"m{secrets.token_hex(5)}"
 
 

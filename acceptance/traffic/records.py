@@ -1,4 +1,4 @@
-"""A sampler's records, decoded from numbered blocks; an error if they are not reliable."""
+"""A sampler's records, decoded from numbered blocks; records that are not reliable are an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from acceptance.core.inconclusive import InconclusiveError
 
 LATENESS_P99 = 0.5
-"""Seconds. On an idle machine it is 20 ms; above this an outage of a second could fall between two requests."""
+"""The largest 99th percentile of lateness, in seconds. On an idle machine it is 20 ms; above this an outage of a
+second could fall between two requests."""
 MAX_SAMPLE_GAP_SECONDS = 1.5
 """Longest time without a request. Endpoint changes take about a second to reach a node: a longer gap could
 hide a whole outage."""
@@ -66,7 +67,7 @@ class SampleTotals:
 
 
 def decode(blocks: Iterable[Mapping[str, Any]], totals: SampleTotals, clock_offset: float = 0.0) -> tuple[Record, ...]:
-    """The records of a finished run, in the order in which requests were due.
+    """Return the records of a finished run, in the order in which requests were due.
 
     Args:
         blocks: The blocks as the sampler serves them.
@@ -74,7 +75,7 @@ def decode(blocks: Iterable[Mapping[str, Any]], totals: SampleTotals, clock_offs
         clock_offset: Seconds that are added to every time.
 
     Raises:
-        InconclusiveSampleError: unless every block is complete, and every request has exactly one record.
+        InconclusiveSampleError: A block is missing or incomplete, or a request has no record or more than one.
     """
     records: list[Record] = []
     count = 0
@@ -102,7 +103,16 @@ def decode(blocks: Iterable[Mapping[str, Any]], totals: SampleTotals, clock_offs
 
 
 def require_steady_rate(records: Sequence[Record], rate: float, seconds: float) -> None:
-    """Raise `InconclusiveSampleError` unless requests were sent at `rate` per second for about `seconds`."""
+    """Check that requests were sent at a rate, without gaps, from the first one's due time on.
+
+    Args:
+        records: The records in the order in which requests were due.
+        rate: Requests per second.
+        seconds: How long requests were to be sent.
+
+    Raises:
+        InconclusiveSampleError: They were not.
+    """
     if not records:
         raise InconclusiveSampleError("no request was sent")
     planned = int(rate * seconds)
@@ -120,14 +130,15 @@ def require_steady_rate(records: Sequence[Record], rate: float, seconds: float) 
         raise InconclusiveSampleError(
             f"the sampler was late: p99 {late * 1000:.0f} ms, at most {LATENESS_P99 * 1000:.0f}"
         )
-    sent = sorted(record.sent for record in records)
-    gap = max((after - before for before, after in itertools.pairwise(sent)), default=0.0)
+    start = records[0].due
+    moments = [start, *sorted(record.sent for record in records), start + seconds]
+    gap = max(after - before for before, after in itertools.pairwise(moments))
     if gap > max(MAX_SAMPLE_GAP_SECONDS, 2 / rate):
         raise InconclusiveSampleError(f"no request was sent for {gap:.1f} s")
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The `percent`th percentile, 1 to 99; raises `ValueError` for no values."""
+    """Return the `percent`th percentile, 1 to 99; raises `ValueError` for no values."""
     if len(values) == 1:
         return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from acceptance.core.deadlines import REQUEST, SAMPLER_UP
-from acceptance.core.fields import Object, at, mappings_at, name_of, text_at
+from acceptance.core.fields import Object, at, mappings_at, text_at
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.provision.cluster import Cluster
@@ -27,9 +27,9 @@ from acceptance.traffic.records import InconclusiveSampleError, Record, SampleTo
 POD = "sampler"
 PORT = 8090
 COMMAND_SECONDS = 2 * REQUEST.seconds
-"""A stop is answered when the last request has ended, which may take up to the request's deadline."""
+"""Time limit of a command. A stop is answered once the last request has ended, at its own deadline at the latest."""
 JUDGED_HERE = ("status", "stored", "valid_until", "refusals")
-"""Fields of a plan that the sampler is not told."""
+"""Fields of a plan that the sampler does not need."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Sampler:
 
     @contextmanager
     def sample(self, plan: Plan) -> Iterator[SampleRun]:
-        """As `sample_all`, for one plan."""
+        """Send requests by one plan from entry to exit; yields its run. See `sample_all`."""
         with self.sample_all({"": plan}) as runs:
             yield runs[""]
 
@@ -76,7 +76,7 @@ class Sampler:
         Their records are available after exit. If the body raises, the sampler is stopped and that error propagates.
 
         Raises:
-            InconclusiveSampleError: at exit, if the records are not reliable. Those that are complete but late are
+            InconclusiveSampleError: At exit, the records are not reliable. Those that are complete but late are
                 available nevertheless, since they say what was written.
         """
         offset = self.clock_offset()
@@ -119,13 +119,13 @@ class Sampler:
             return {run: SampleTotals(**answer) for run, answer in zip(runs, answers, strict=True)}
 
     def clock_offset(self) -> float:
-        """Seconds that the suite's clock is ahead of the sampler's, as of the middle of a round trip."""
+        """Return the seconds that the suite's clock is ahead of the sampler's, as of the middle of a round trip."""
         before = time.time()
         remote = float(self._command("GET", "/clock")["time"])
         return (before + time.time()) / 2 - remote
 
     def machine_load(self, since: float) -> MachineLoad:
-        """The load of the sampler's machine from `since` on, in seconds since the epoch."""
+        """Return the load of the sampler's machine from `since` on, in seconds since the epoch."""
         offset = self.clock_offset()
         rows = json.loads(self._ask("GET", f"/load?from={since - offset:.3f}").content)
         return MachineLoad(tuple(LoadSample(moment + offset, steal, lateness) for moment, steal, lateness in rows))
@@ -161,7 +161,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
     session = gateway.session()
 
     def probe() -> Sampler:
-        pods = {name_of(item): item for item in objects.list("Pod").objects}
+        pods = objects.list("Pod").by_name
         address = text_at(pods.get(POD), "status.podIP")
         statuses = mappings_at(pods.get(POD), "status.containerStatuses")
         # The sampler of an earlier run may still serve while its container is replaced by one of this image.
@@ -181,7 +181,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
 
 
 def short_name(reference: str) -> str:
-    """An image's name without registry and run id: a node reports any of the names that an image has."""
+    """Return an image's name without registry and run id: a node reports any of the names that an image has."""
     return reference.rpartition("/")[2].rpartition("-")[0]
 
 

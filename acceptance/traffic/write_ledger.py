@@ -52,12 +52,12 @@ class Reconciliation:
 
 
 def acknowledged(record: Record) -> bool:
-    """Whether the response was a 2xx that was read to its end."""
+    """Return whether the response was a 2xx that was read to its end."""
     return not record.error and 200 <= record.status < 300
 
 
 def writes(run: SampleRun) -> list[Write]:
-    """The writes of a sample run: one for each request, since nothing is retried."""
+    """Return the writes of a sample run: one for each request, since nothing is retried."""
     return [Write(f"{run.plan.token}-{record.number}", acknowledged(record)) for record in run.records]
 
 
@@ -67,7 +67,7 @@ def reconcile(written: Iterable[Write], counted: Mapping[str, int]) -> Reconcili
     Each acknowledged write must be stored exactly once, each other one at most once, and nothing else.
 
     Raises:
-        ValueError: if no write was acknowledged, since that proves nothing.
+        ValueError: No write was acknowledged, which proves nothing.
     """
     by_marker = {write.marker: write.acknowledged for write in written}
     sure = {marker for marker, is_sure in by_marker.items() if is_sure}
@@ -84,7 +84,7 @@ def reconcile(written: Iterable[Write], counted: Mapping[str, int]) -> Reconcili
 
 
 def discrepancies(rule: str, table: str, reconciliation: Reconciliation) -> list[Finding]:
-    """A finding for each way in which the table differs from the ledger."""
+    """Return a finding for each way in which the table differs from the ledger."""
     kinds = (
         ("acknowledged writes", "each stored", "lost", reconciliation.lost),
         ("writes", "each stored at most once", "stored more than once", reconciliation.duplicated),
@@ -105,7 +105,7 @@ class Ledger:
     reconciliation: Reconciliation
 
     def findings(self, rule: str) -> list[Finding]:
-        """A finding for each way in which the table differs from the ledger."""
+        """Return a finding for each way in which the table differs from the ledger."""
         return discrepancies(rule, f"{self.stored.table} ({self.stored.what})", self.reconciliation)
 
 
@@ -139,7 +139,7 @@ def count(
     *,
     deleted: str | None = None,
 ) -> Counter[str]:
-    """How often each marker of `token` occurs in a text column, as counted in PostgreSQL.
+    """Return how often each marker of `token` occurs in a text column, as counted in PostgreSQL.
 
     Args:
         connection: An administrator's connection.

@@ -10,6 +10,7 @@ MODULES = tuple(
     f"tests/behaviour/test_{name}.py"
     for name in (
         "api",
+        "lists",
         "tokens",
         "users",
         "chat",
@@ -17,12 +18,15 @@ MODULES = tuple(
         "cors",
         "logs",
         "fields",
+        "moments",
         "texts",
         "history",
         "caching",
         "accounts",
+        "second_account",
         "plain_forms",
         "concurrency",
+        "clients",
     )
 )
 """The tests of the application alone: none needs Kubernetes."""

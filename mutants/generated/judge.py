@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 from acceptance import checks
 from acceptance.chart.renderer import Renderer
-from acceptance.checks.finding import Untested, Waived
+from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Check
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import Target
@@ -57,7 +57,7 @@ class Judge:
     def _run(self, check: Check, snapshot: Snapshot) -> str | None:
         try:
             found = check(snapshot, self.target)
-        except (Untested, Waived) as reason:
+        except Untested as reason:
             if isinstance(reason.__cause__, ToolchainError):
                 raise  # a mutant that no rule could judge is no survivor
             return None

@@ -42,6 +42,14 @@ def cpu(**target: Any) -> list[Body]:
     return [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
+MEMORY = {"type": "Utilization", "averageValue": "80"}
+field(
+    "HPA-06",
+    "an amount for a percentage",
+    Draft.autoscaler,
+    "spec.metrics",
+    [METRIC, {"type": "Resource", "resource": {"name": "memory", "target": MEMORY}}],
+)
 fields(
     "HPA-07",
     Draft.autoscaler,

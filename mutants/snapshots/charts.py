@@ -96,6 +96,13 @@ for clause, path, value in (
 
 for text in ("http://todo:%!d(float64=5432)", "<no value>", "map[cpu:1]", "%!s(<nil>)"):
     field("CHT-09", f"template error {text[:12]}", Draft.config_map, "data.TEXT", text, "static")
+for text in ("http://{{ .Release.Name }}-api", '{{ include "todo.name" . }}', "{{- tpl .Values.name $ -}}"):
+
+    @mutant("CHT-09", f"template not filled in {text[:14]}", "static")
+    def _not_filled_in(draft: Draft, text: str = text) -> None:
+        draft.config_map()[0]["data"]["TEXT"] = text
+        rendering = replace(draft.chart.rendering, objects=draft.snapshot.objects)
+        draft.change_chart(rendering=rendering, rerendering=rendering)
 
 
 @mutant("CHT-09", "a number as an exponent", "static")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.draft import REMOVE, Draft
+from mutants.draft import REMOVE, Draft, put
 from mutants.snapshots.registry import field, fields, mutant
 
 fields(
@@ -18,6 +18,14 @@ field("DEP-03", "another number than stated", Draft.deployment_without_hpa, "spe
 @mutant("DEP-03", "the HPA rendered although it is off", "static", component="backend")
 def _scaler_stays(draft: Draft) -> None:
     draft.change_chart(autoscaler_off=draft.chart.rendering)
+
+
+@mutant("DEP-03", "6 beside an HPA that is always there", "static", component="backend")
+def _always_scaled(draft: Draft) -> None:
+    values = draft.target.values.model_copy(update={"hpa_enabled": None})
+    draft.target = draft.target.model_copy(update={"values": values})
+    draft.change_chart(autoscaler_off=None)
+    put(draft.deployment()[0], "spec.replicas", 6)
 
 
 @mutant("DEP-03", "11 where the cluster isn't local", "static")

@@ -29,6 +29,10 @@ mutant("POD-02", "a custom object elsewhere")(
         }
     )
 )
+LATE = {"name": "todo-chatbot", "annotations": {"helm.sh/hook": "post-install"}}
+mutant("POD-02", "a Namespace made after what is in it", "static")(
+    with_object({"apiVersion": "v1", "kind": "Namespace", "metadata": LATE})
+)
 mutant("POD-02", "no namespace", "live")(lambda draft: draft.change_cluster(namespaces=()))
 
 
@@ -138,7 +142,9 @@ VOLUMES: dict[str, Body] = {
     "hostPath": {"hostPath": {"path": "/"}},
     "a claim": {"persistentVolumeClaim": {"claimName": "x"}},
     "NFS": {"nfs": {"server": "x", "path": "/"}},
-    "a projected volume": {"projected": {"sources": [{"configMap": {"name": "x"}}]}},
+    "the downward API in a projected volume": {
+        "projected": {"sources": [{"configMap": {"name": "x"}}, {"downwardAPI": {"items": []}}]}
+    },
 }
 for clause, source in VOLUMES.items():
     field("POD-13", clause, Draft.pod_specs, "volumes", volume("more", source))

@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.kube.pod_templates import pod_of
 from mutants.draft import REMOVE, Alter, Body, Draft, put
-from mutants.snapshots.registry import field, fields, mutable, mutant, with_object
+from mutants.snapshots.registry import field, fields, for_component, mutable, mutant, with_object
 
 HOSTNAME = "kubernetes.io/hostname"
 BACKEND, FRONTEND, APPLICATION = {"component": "backend"}, {"component": "frontend"}, {"app": "todo-chatbot"}
@@ -57,6 +57,7 @@ def _two_budgets(draft: Draft) -> None:
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}], "to": [{"namespaceSelector": {}}]}
 OUTSIDE = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 5432}, {"port": 443}]}
 ANY: Body = {"to": [{"podSelector": {}}]}
+OWN: Body = {"to": [{"podSelector": {"matchLabels": APPLICATION}}]}
 EGRESS: dict[str, list[Body]] = {
     "nothing goes out": [],
     "no DNS": [ANY, OUTSIDE],
@@ -216,3 +217,33 @@ RANGES: dict[str, Body] = {
 }
 for clause, bounds in RANGES.items():
     mutant("REL-08", clause)(with_object(item("LimitRange", "v1", limits=[{"type": "Container", **bounds}])))
+
+
+@mutant("REL-06", "a budget by the name of another component")
+def _misnamed(draft: Draft) -> None:
+    other = item("PodDisruptionBudget", "policy/v1", selector={"matchLabels": FRONTEND}, maxUnavailable=1)
+    other["metadata"]["name"] = "todo-backend"
+    with_object(other)(draft)
+
+
+@mutant("REL-06", "a spread that counts another component's pods", "static")
+def _spread(draft: Draft) -> None:
+    for spec in for_component(draft, "backend").pod_specs():
+        constraint = {"maxSkew": 1, "topologyKey": HOSTNAME, "whenUnsatisfiable": "ScheduleAnyway"}
+        spec["topologySpreadConstraints"] = [{**constraint, "labelSelector": {"matchLabels": {"component": "x"}}}]
+
+
+@mutant("REL-07", "another Service that a component asks", "static")
+def _asked(draft: Draft) -> None:
+    labels, port = {"app": "agent"}, {"containerPort": 8080}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "a", "image": "a:1", "ports": [port]}]},
+    }
+    agent = item("Deployment", "apps/v1", selector={"matchLabels": labels}, template=template)
+    service = item("Service", "v1", selector=labels, ports=[{"port": 80, "targetPort": 8080}])
+    for each in (agent, service, policy(APPLICATION, policyTypes=["Egress"], egress=[DNS, OUTSIDE, OWN])):
+        each["metadata"]["name"] = "agent"
+        with_object(each)(draft)
+    for spec in draft.pod_specs():
+        spec["containers"][0]["env"] = [*spec["containers"][0]["env"], {"name": "AGENT_URL", "value": "http://agent"}]

@@ -25,6 +25,25 @@ for clause, name in {"priority class": "priorityClassName", "runtime class": "ru
     field("REL-05", f"no such {clause}", spec, name, "absent", "static")
 
 
+EXTERNAL = {"target": {"name": "made"}, "data": [{"secretKey": "SOMETHING_ELSE", "remoteRef": {"key": "todo"}}]}
+MAKERS = {
+    "an ExternalSecret": item("ExternalSecret", "external-secrets.io/v1", spec=EXTERNAL),
+    "a SealedSecret": item(
+        "SealedSecret",
+        "bitnami.com/v1alpha1",
+        spec={"encryptedData": {"SOMETHING_ELSE": "AgB"}, "template": {"metadata": {"name": "made"}}},
+    ),
+}
+for clause, maker in MAKERS.items():
+
+    @mutant("REL-05", f"a key that {clause} does not make", "static")
+    def _key_not_made(draft: Draft, maker: Body = maker) -> None:
+        with_object(maker)(draft)
+        used = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "made", "key": "KEY"}}}
+        for body in main(draft):
+            body["env"] = [*body.get("env", []), used]
+
+
 @mutant("REL-05", "no such key as a file")
 def _sub_path(draft: Draft) -> None:
     for body in spec(draft):
@@ -92,6 +111,13 @@ mutant("REL-05", "a hook before its Secret")(with_object(migration(hook("pre-ins
 def _too_early(draft: Draft) -> None:
     hooked("Secret", hook("pre-install,pre-upgrade", weight=1))(draft)
     draft.add_objects(migration(hook("pre-install,pre-upgrade")))
+
+
+@mutant("REL-05", "a key that a Secret from before the release lacks")
+def _lacks_a_key(draft: Draft) -> None:
+    (secret,) = draft.secret()
+    del secret["data"]["DATABASE_URL"]
+    draft.change(objects=tuple(each for each in draft.snapshot.objects if each is not secret), existing=(secret,))
 
 
 @mutant("REL-05", "a probe of a port that nobody declares")

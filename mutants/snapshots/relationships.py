@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from acceptance.checks.snapshot import BuildContext
 from mutants.draft import Draft
-from mutants.snapshots.registry import field, first_init_container, mutant, of_backend, variable
+from mutants.snapshots.registry import field, first_init_container, mutant, of_backend, variable, with_object
 
 field("REL-01", "no init container", Draft.pod_specs, "initContainers", [], "static")
 field("REL-01", "another name", first_init_container, "name", "other", "static")
@@ -16,6 +17,37 @@ for clause, argv in {
     "a look at the state": ["alembic", "current"],
 }.items():
     field("REL-01", f"{clause} for a migration", first_init_container, "command", argv, "static")
+field("REL-01", "the frontend's image for a migration", first_init_container, "image", "todo-frontend:latest", "static")
+for clause, line in {
+    "whatever it ends with": "alembic upgrade head 2>/dev/null || true; uvicorn main:app",
+    "with a word about it": "prisma migrate deploy || echo failed",
+    "in the next command": "python -m alembic -x a=b upgrade head\nexec uvicorn main:app",
+}.items():
+    command = ["sh", "-c", line]
+    field("REL-03", f"goes on {clause}", of_backend(Draft.main_containers), "command", command, "static")
+
+
+@mutant("REL-03", "a script that goes on", "static", component="backend")
+def _script_goes_on(draft: Draft) -> None:
+    text = "#!/bin/sh\nalembic upgrade head\nexec uvicorn main:app\n"
+    draft.change_chart(build_contexts={"backend": BuildContext(scripts={"start.sh": text})})
+    for body in draft.main_containers():
+        body["command"] = ["/app/start.sh"]
+
+
+@mutant("REL-01", "by a hook of installations alone", "static")
+def _never_again(draft: Draft) -> None:
+    image = draft.main_containers()[0]["image"]
+    command = ["sh", "-c", "cd /app && alembic upgrade head"]
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "migrate", "annotations": {"helm.sh/hook": "post-install"}},
+        "spec": {"template": {"spec": {"containers": [{"name": "m", "image": image, "command": command}]}}},
+    }
+    with_object(job)(draft)
+
+
 field("REL-01", "no database URL", first_init_container, "env", [], "static")
 for clause, url in {
     "another Service": "http://other-service:8000",
@@ -94,6 +126,8 @@ field(
     "volumes",
     [{"name": "v", "secret": {"secretName": "todo-chatbot-secrets", "items": [{"key": "ABSENT", "path": "a"}]}}],
 )
+PROXY = "upstream api { server todo-api:8000; }\nserver { location / { proxy_pass http://api; } }\n"
+field("REL-05", "an upstream of no Service", Draft.config_map, "data.CONF", PROXY)
 field("REL-05", "URL of no Service", Draft.config_map, "data.BACKEND_URL", "http://absent:8000")
 for clause, url in {
     "URL of a container": "http://backend:8000",

@@ -108,6 +108,9 @@ def _hidden(draft: Draft) -> None:
         body["env"].append({"name": "DATABASE_URL", "value": "text"})
 
 
+field("SEC-11", "also among the settings", Draft.config_map, "data.DATABASE_URL", "postgresql://todo@db/todo")
+
+
 @mutant("SEC-13", "generated anew by each upgrade", "static")
 def _generated_anew(draft: Draft) -> None:
     again = copy.deepcopy(draft.chart.rendering)

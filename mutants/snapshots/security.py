@@ -87,6 +87,13 @@ def _unenforced(draft: Draft) -> None:
     draft.change_chart(dockerfiles={str(draft.component_name): "FROM x\nUSER 0\n"})
 
 
+for clause, text in {"as root": "FROM x\nUSER root\n", "without a user": "FROM python:3.12-slim\n"}.items():
+
+    @mutant("SCY-01", f"a Dockerfile that ends {clause}", "static")
+    def _dockerfile_user(draft: Draft, text: str = text) -> None:
+        draft.change_chart(dockerfiles={str(draft.component_name): text})
+
+
 DOCKERFILES = {
     "a user by name": "FROM x\nUSER appuser\n",
     "a user by name, of an argument": "ARG APP=appuser\nFROM x\nARG APP\nUSER ${APP}:1000\n",

@@ -38,6 +38,18 @@ for clause, wrong_port in {"number": 9999, "name": "metrics"}.items():
         "spec.ports",
         first_port(targetPort=wrong_port),
     )
+SIDECAR = "worker_processes 1; server { listen 8081; location / { proxy_pass http://127.0.0.1:3000; } }"
+
+
+@mutant("SVC-06", "a proxy that listens elsewhere", "static", component="frontend")
+def _proxy(draft: Draft) -> None:
+    for spec in draft.pod_specs():
+        proxy = {"name": "proxy", "image": "nginx:1", "ports": [{"name": "proxy", "containerPort": 8080}]}
+        spec["containers"].append({**proxy, "args": ["-g", SIDECAR]})
+    for service in draft.service():
+        service["spec"]["ports"][0]["targetPort"] = "proxy"
+
+
 field("SVC-06", "absent, and the port is another", Draft.service, "spec.ports", [{"port": 81}])
 
 

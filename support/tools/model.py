@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,11 +24,15 @@ KEPT_REQUESTS = 20_000
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How requests are answered: after `delay_seconds`, with `status`; `malformed` is a 200 with an unusable body."""
+    """How requests are answered: after `delay_seconds`, with `status`; `malformed` is a 200 with an unusable body.
+
+    `repeats_calls`: what a tool has answered is ignored, so that a command's tool is called again and again.
+    """
 
     delay_seconds: float = 0
     status: int = 200
     malformed: bool = False
+    repeats_calls: bool = False
 
     @classmethod
     def parse(cls, given: object) -> "Behaviour":
@@ -45,8 +49,8 @@ class Behaviour:
             raise BadRequestError("delay_seconds is a number from 0 to 600")
         if not isinstance(behaviour.status, int) or not (behaviour.status == 200 or 400 <= behaviour.status <= 599):
             raise BadRequestError("status is 200 or from 400 to 599")
-        if not isinstance(behaviour.malformed, bool):
-            raise BadRequestError("malformed is true or false")
+        if not isinstance(behaviour.malformed, bool) or not isinstance(behaviour.repeats_calls, bool):
+            raise BadRequestError("malformed and repeats_calls are true or false")
         return behaviour
 
 
@@ -66,7 +70,7 @@ _APIS = {
 }
 
 
-def answer(path: str, request: object) -> dict[str, Any] | list[Event]:
+def answer(path: str, request: object, *, repeats_calls: bool = False) -> dict[str, Any] | list[Event]:
     """The response to a request to one of the two APIs, or its events if it asks for a stream.
 
     Raises:
@@ -75,7 +79,8 @@ def answer(path: str, request: object) -> dict[str, Any] | list[Event]:
     place, whole, events = _APIS[path]
     if not isinstance(request, dict):
         raise BadRequestError("the body is not a JSON object")
-    decision = decide(read_turn(request.get(place), request.get("tools"), request.get("instructions")))
+    turn = read_turn(request.get(place), request.get("tools"), request.get("instructions"))
+    decision = decide(replace(turn, results=[]) if repeats_calls else turn)
     return (events if request.get("stream") else whole)(request, decision)
 
 
@@ -140,7 +145,7 @@ class _ModelHandler(_Handler):
             self.refuse(404, f"There is no POST {self.path}.")
         else:
             try:
-                self.send(answer(self.path, request))
+                self.send(answer(self.path, request, repeats_calls=behaviour.repeats_calls))
             except BadRequestError as error:
                 self.refuse(400, str(error))
 

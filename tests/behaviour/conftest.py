@@ -16,7 +16,7 @@ from psycopg import Connection
 from acceptance.checks.finding import Untested
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import MODEL_BACK, MODEL_GONE
-from acceptance.core.fields import integer_at, name_of
+from acceptance.core.fields import integer_at
 from acceptance.core.target import COMPONENTS, Target
 from acceptance.core.values import set_paths
 from acceptance.core.wait import NotYet, eventually
@@ -27,6 +27,7 @@ from acceptance.kube.diagnostics import RECENT
 from acceptance.kube.log_follower import LogFollower, summarize_ended
 from acceptance.kube.recorder import Recorder
 from acceptance.kube.status import pods_of
+from acceptance.plugin.collection import experiments_are_last
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
@@ -35,6 +36,7 @@ from acceptance.provision.kube_proxy import read_delays
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release
+from acceptance.provision.run import Run
 from acceptance.report.experiments import attempt_at, availability_picture, record_availability, record_ledgers
 from acceptance.report.results import Attempt, OnFailure, Picture, RecordMeasurement, RunMetadata
 from acceptance.traffic.attribution import ConnectionTracker, track_connections
@@ -47,7 +49,7 @@ from tests.installed_target import target as target
 
 NODE_FAULTS = "test_node_faults.py"
 MIN_NODES = 3
-"""A control plane, which has no pods of the release, and a worker beside the one that is taken away."""
+"""Nodes for a fault of a node: a control plane without pods of the release, the lost worker, and another one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -108,7 +110,7 @@ def recorder(
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collect tests that take a node away only where another one can have its pods."""
+    """Collect the tests that take a node away only where another node can run its pods."""
     return True if collection_path.name == NODE_FAULTS and config.option.nodes < MIN_NODES else None
 
 
@@ -157,13 +159,13 @@ def delete_component_pods(release: Release) -> None:
 
 
 def baseline_values(release: Release) -> dict[str, Any]:
-    """The values with which every experiment runs: no autoscaler, and the replicas that the target states.
+    """Return the values with which every experiment runs: no autoscaler, and the replicas that the target states.
 
     A chart that ships others is a finding of CHT-11 and DEP-03; waits for pods that never come would be another one.
     """
     values = release.target.values
     changes: dict[str, Any] = {values.hpa_enabled: False} if values.hpa_enabled else {}
-    deployments = {name_of(item): item for item in release.objects.list("Deployment").objects}
+    deployments = release.objects.list("Deployment").by_name
     for part in release.target.components.values():
         if part.values.replicas and integer_at(deployments.get(part.deployment), "spec.replicas", 1) != part.replicas:
             changes[part.values.replicas] = part.replicas
@@ -180,17 +182,23 @@ def experiments(
     conntrack: ConnectionTracker,
     reader: User,
     provisioner: Provisioner,
+    run: Run,
     run_metadata: RunMetadata,
     record_experiment: Callable[[Experiment], None],
     progress: Callable[[str], None],
+    request: pytest.FixtureRequest,
 ) -> Iterator[ExperimentRunner]:
-    """The release with its baseline's values, which experiments disturb; at the end it is as it was installed."""
+    """The runner of experiments on the release.
+
+    At the end the release is as it was installed, unless no test follows and its cluster is about to be removed.
+    """
 
     def record_override(changes: Mapping[str, Any]) -> None:
         run_metadata.override(ready_release.values, set_paths(ready_release.values, changes), "set by an experiment")
 
     def verify_serving() -> None:
-        wait_answered(gateway, "backend")
+        for name in COMPONENTS:
+            wait_answered(gateway, name)
         reader.add_task(new_token())
 
     reads_nodes = "node" in cluster.capabilities
@@ -210,14 +218,15 @@ def experiments(
         delete_pods=partial(delete_component_pods, ready_release),
     )
     yield runner
-    if not runner.unmodified:
+    is_used_later = run.outlived or not experiments_are_last(request.session.items)
+    if is_used_later and not runner.unmodified:
         ready_release.upgrade()
         ready_release.wait_ready()
 
 
 @pytest.fixture
 def ended_experiments(experiments: ExperimentRunner) -> list[Experiment]:
-    """Every experiment of this run, for what is judged of all of them; raises `Untested` if there was none."""
+    """Every experiment of this run, for tests that judge all of them; raises `Untested` if there was none."""
     if not experiments.ended:
         raise Untested("no experiment was run")
     return experiments.ended
@@ -225,7 +234,7 @@ def ended_experiments(experiments: ExperimentRunner) -> list[Experiment]:
 
 @pytest.fixture(scope="session")
 def rebuilt_images(provisioner: Provisioner, cluster: Cluster) -> dict[str, BuiltImage]:
-    """For each component an image of the same application with other content, on the node."""
+    """An image of each component on the node, of the same application with other content."""
     images = provisioner.derived_images("rebuilt_images")
     cluster.load_image(*(image.reference for image in images.values()))
     return images
@@ -246,7 +255,7 @@ def admin_connection(database: Database) -> Iterator[Connection[Any]]:
 
 @pytest.fixture
 def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
-    """The model, to inject faults into; afterwards the release must work with it again."""
+    """The model, for injecting faults; afterwards the release must work with it again."""
     yield model
 
     def probe() -> None:

@@ -13,15 +13,17 @@ from acceptance.checks.autoscaler import NO_METRICS, least_seconds
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import METRICS, SCALED_DOWN, SCALED_UP, Deadline
-from acceptance.core.fields import Object, at, integer_at, name_of
+from acceptance.core.fields import Object, at, integer_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import Autoscaler, Component
 from acceptance.core.wait import NotYet, dwell, eventually
 from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
+from acceptance.experiments.recovery import without_room
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.experiments.scaling import cpu_utilisation, desired_replicas
 from acceptance.kube.client import ApiServer, Objects
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.kube.status import container_status, has_condition, is_ready, pods_of
 from acceptance.provision.provisioner import Provisioner
 from acceptance.report import timeline
@@ -29,16 +31,15 @@ from acceptance.report.results import Limit, NotJudged, Picture, RecordMeasureme
 from acceptance.traffic.availability import failed_request_findings
 from acceptance.traffic.load_test import Load, run_load, stored_tasks
 from acceptance.traffic.plans import on_held_connections, task_writes
-from toolchain.console import CommandError
 
 pytestmark = pytest.mark.timeout(1500)
 """Metrics, scale-up, scale-down and the restored baseline, each to its deadline; and the setup."""
 WINDOW, DEFAULT_WINDOW = "spec.behavior.scaleDown.stabilizationWindowSeconds", 300
-"""Where an autoscaler states its window, in seconds, and Kubernetes' default."""
+"""The field with an autoscaler's window for scaling down, in seconds, and Kubernetes' default."""
 CLIENTS = 12
-"""Of 10 requests per second each: 480 m CPU and more, where 70 % of five requests of 100 m are 350 m."""
+"""Clients with 10 requests per second each: they use 480 m CPU and more; 70 % of five requests of 100 m are 350 m."""
 SAMPLED_PER_SECOND = 5.0
-"""With the requests on held connections (5 per second) 57 m CPU: below 140 m three replicas become two, also
+"""Together with the requests on held connections (5 per second) 57 m CPU: below 140 m three replicas become two, even
 where other processes make the same requests cost twice as much."""
 HELD_CONNECTIONS = 10
 """Opened when all replicas are Ready: the autoscaler removes the newest pods first, and connections that the sampler
@@ -65,27 +66,31 @@ class Scaling:
     at_minimum: WaitResult[None] = SKIPPED
     """Before the load."""
     scaled_up: WaitResult[None] = SKIPPED
+    without_room: Untested | None = None
+    """Why it was not scaled up, where no node has room for a pod."""
     upgraded: WaitResult[None] = SKIPPED
     scaled_down: WaitResult[None] = SKIPPED
     upgrade: Interval = field(default_factory=lambda: Interval(0.0, 0.0))
     acknowledged: int = 0
     step_seconds: int = 0
-    """How long the steps and the window of scaling up take at the least, in the cluster's autoscaler."""
+    """The least time that the steps and the window of scaling up take in the cluster's autoscaler."""
     deadline: Deadline = SCALED_DOWN
-    """Of the scale-down."""
+    """The deadline of the scale-down."""
     stored: Counter[str] | None = None
-    """The titles of the load's tasks in PostgreSQL; None where the database is not the run's."""
+    """The titles of the load's tasks in PostgreSQL; None where they can't be counted."""
 
     def require_scaled_up(self) -> float:
-        """Seconds from the start of the load to maxReplicas.
+        """Return the seconds from the start of the load to maxReplicas.
 
         Raises:
             WaitError: It was not reached, or minReplicas were not before the load.
-            Untested: The backend serves the load with less CPU than the autoscaler's target.
+            Untested: The backend serves the load with less CPU than the autoscaler's target, or no node has room.
         """
         self.metrics.raise_if_failed()
         self.at_minimum.raise_if_failed()
         if not self.scaled_up.ok:
+            if self.without_room:
+                raise self.without_room
             used = [cpu for _, cpu in cpu_utilisation(self.experiment.history, self.limits.name, self.load)]
             if used and max(used) <= self.limits.cpu_percent:
                 raise Untested(
@@ -100,7 +105,7 @@ class Scaling:
 
     def read_behaviour(self, objects: Objects) -> None:
         """Take from the autoscaler in the cluster how long it may take to scale up and down."""
-        autoscalers = {name_of(item): item for item in objects.list("HorizontalPodAutoscaler").objects}
+        autoscalers = objects.list("HorizontalPodAutoscaler").by_name
         autoscaler = autoscalers.get(self.limits.name, {})
         window = integer_at(autoscaler, WINDOW, DEFAULT_WINDOW)
         self.step_seconds = least_seconds(autoscaler, "scaleUp")
@@ -112,19 +117,19 @@ class Scaling:
         return longer(SCALED_UP, self.step_seconds)
 
     def desired_replicas(self) -> list[tuple[float, int]]:
-        """When the autoscaler desired how many replicas, from the start of the load."""
+        """Return the numbers of replicas that were desired from the start of the load on, each with its moment."""
         interval = Interval(self.load.start, self.experiment.end)
         return desired_replicas(self.experiment.history, self.backend.deployment, interval)
 
 
 def longer(deadline: Deadline, seconds: float) -> Deadline:
-    """Return a deadline that is so much longer."""
+    """Return the deadline, `seconds` longer."""
     return replace(deadline, seconds=deadline.seconds + seconds)
 
 
 def replicas(experiments: ExperimentRunner, component: Component) -> int:
-    """The Deployment's `spec.replicas` at this moment."""
-    deployments = {name_of(item): item for item in experiments.objects.list("Deployment").objects}
+    """Return the Deployment's `spec.replicas` at this moment."""
+    deployments = experiments.objects.list("Deployment").by_name
     return int(str(at(deployments[component.deployment], "spec.replicas")))
 
 
@@ -132,7 +137,7 @@ def wait_metrics(experiments: ExperimentRunner, limits: Autoscaler) -> None:
     """Wait until the autoscaler has metrics."""
 
     def probe() -> None:
-        autoscalers = {name_of(item): item for item in experiments.objects.list("HorizontalPodAutoscaler").objects}
+        autoscalers = experiments.objects.list("HorizontalPodAutoscaler").by_name
         if not has_condition(autoscalers.get(limits.name, {}), "ScalingActive"):
             raise NotYet("ScalingActive is not True")
 
@@ -152,10 +157,10 @@ def wait_scaled(experiments: ExperimentRunner, component: Component, expected: i
 
 
 def upgrade_with_autoscaler(experiments: ExperimentRunner, path: str) -> None:
-    """Upgrade with the autoscaler on; an upgrade that fails is a finding."""
+    """Upgrade with the autoscaler on; an upgrade that is refused is a finding."""
     try:
         experiments.upgrade({path: True})
-    except CommandError as error:
+    except RefusedReleaseError as error:
         raise AssertionError(f"the upgrade failed: {error}") from error
 
 
@@ -164,7 +169,9 @@ def scale_up(experiments: ExperimentRunner, scaling: Scaling, path: str) -> None
     experiment, backend, maximum = scaling.experiment, scaling.backend, scaling.limits.max_replicas
     deadline = scaling.scale_up_deadline
     scaling.scaled_up = experiment.wait_for("scaled up", lambda: wait_scaled(experiments, backend, maximum, deadline))
-    if scaling.scaled_up.ok:
+    if not scaling.scaled_up.ok:
+        scaling.without_room = without_room(experiments.objects, f"{maximum} backends")
+    else:
         start = experiment.annotate("upgrade")
         scaling.upgraded = experiment.wait_for("upgrade", lambda: upgrade_with_autoscaler(experiments, path))
         dwell(HOLD_SECONDS, "the load continues at maxReplicas")
@@ -214,11 +221,12 @@ def scaling(
         )
         start = experiment.annotate("load starts")
         database = provisioner.database() if provisioner.installs_release else None
-        before = stored_tasks(writer, database) if database else Counter[str]()
+        before = stored_tasks(writer, database) if database else None
         with run_load(experiments.release.cluster, image, writer, CLIENTS) as load:
             scale_up(experiments, scaling, path)
         scaling.acknowledged = load.requests - load.failures
-        scaling.stored = stored_tasks(writer, database) - before if database else None
+        after = stored_tasks(writer, database) if database else None
+        scaling.stored = None if before is None or after is None else after - before
         scaling.load = Interval(start, experiment.annotate("load ends"))
         if scaling.scaled_up.ok:
             scale_down(experiments, scaling, writer)
@@ -230,7 +238,7 @@ def scaling(
 
 
 def caption(scaling: Scaling, load: Load) -> str:
-    """The caption of the picture: what its curves sum up to."""
+    """Return the caption of the picture: what its curves sum up to."""
     sampled = scaling.experiment.traffic["backend"].availability
     return (
         f"desired replicas: {', '.join(str(count) for _, count in scaling.desired_replicas())}; "
@@ -240,7 +248,7 @@ def caption(scaling: Scaling, load: Load) -> str:
 
 
 def limit_findings(rule: str, scaling: Scaling) -> list[Finding]:
-    """A finding if more or fewer replicas were ever desired than the autoscaler's limits allow."""
+    """Return a finding if more or fewer replicas were ever desired than the autoscaler's limits allow."""
     minimum, maximum = scaling.limits.min_replicas, scaling.limits.max_replicas
     beyond = [count for _, count in scaling.desired_replicas() if not minimum <= count <= maximum]
     object_ = f"Deployment/{scaling.backend.deployment}"
@@ -275,7 +283,7 @@ def test_each_scale_up_phase_is_within_its_budget(
 
 
 def phase_ends(scaling: Scaling) -> dict[str, float]:
-    """When each phase of the scale-up ended, from high CPU metrics to `maxReplicas` Ready pods."""
+    """Return when each phase of the scale-up ended, from high CPU metrics to `maxReplicas` Ready pods."""
     backend, limits, history, load = scaling.backend, scaling.limits, scaling.experiment.history, scaling.load
     used = cpu_utilisation(history, limits.name, load)
     high = next((moment for moment, cpu in used if cpu > limits.cpu_percent and moment > load.start), None)
@@ -342,7 +350,9 @@ def test_load_is_stored(scaling: Scaling, experiments: ExperimentRunner) -> None
     """Requests that Locust counts as failed may be stored."""
     scaling.require_maximum()
     if scaling.stored is None:
-        raise Untested("the tasks can't be counted: the database is not this run's")
+        raise Untested("the tasks can't be counted: the database is not this run's, or lacks the target's table")
+    if not scaling.acknowledged:
+        raise Untested("no request of the load was acknowledged")
     findings = []
     object_, stored = f"Table/{experiments.target.tables.task}", len(scaling.stored)
     if stored < scaling.acknowledged:

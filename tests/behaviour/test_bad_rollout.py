@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ STUCK_SECONDS = 15.0
 """How long the rollout stays stuck once its cause is known: several readiness periods."""
 MISSING_TAG = "no-such-image"
 UNAVAILABLE_IMAGE = ("can't be pulled", "is not on the node")
-"""What a cause says of an image that can't be had; the second with the pull policy Never."""
+"""What a cause says of an image that can't be pulled; the second one where the pull policy is Never."""
 EXITED = ("exit code",)
 
 
@@ -96,8 +96,9 @@ def roll_out_and_back(
     name: str,
     changes: dict[str, Any],
     affected: tuple[str, ...] = COMPONENTS,
+    credentials: Mapping[str, str] | None = None,
 ) -> StuckRollout:
-    """Upgrade to values that can't work, wait for the cause at the affected components, observe, and roll back."""
+    """Upgrade to what can't work, wait for the cause at the affected components, observe, and roll back."""
     writer, reader = users
     old_pods: dict[str, set[str]] = {component: names(pods(experiments, component)) for component in COMPONENTS}
     with experiments.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as experiment:
@@ -106,7 +107,7 @@ def roll_out_and_back(
         with experiment.disturbance():
             experiment.annotate("bad upgrade")
             try:
-                experiments.upgrade(changes)
+                experiments.upgrade(changes, credentials)
             except RefusedReleaseError as error:
                 if "hook" not in str(error):
                     raise
@@ -131,7 +132,7 @@ def wait_for_cause(experiments: ExperimentRunner, stuck: StuckRollout, component
 
 @pytest.fixture(scope="module")
 def unpullable_rollout(experiments: ExperimentRunner, writer: User, reader: User) -> StuckRollout:
-    """Both components to an image that can't be pulled."""
+    """A rollout of both components to an image that can't be pulled."""
     changes = {image_tag_path(experiments.target, name): MISSING_TAG for name in COMPONENTS}
     return roll_out_and_back(experiments, (writer, reader), "image that can't be pulled", changes)
 
@@ -140,7 +141,7 @@ def unpullable_rollout(experiments: ExperimentRunner, writer: User, reader: User
 def crashing_rollout(
     experiments: ExperimentRunner, writer: User, reader: User, provisioner: Provisioner, cluster: Cluster
 ) -> StuckRollout:
-    """Both components to an image whose main process exits at once, whatever its arguments."""
+    """A rollout of both components to an image whose main process exits at once, whatever its arguments."""
     for name in COMPONENTS:
         part = experiments.target.component(name)
         for pod in experiments.pods(part)[:1]:
@@ -156,23 +157,22 @@ def crashing_rollout(
 def failing_migration_rollout(
     experiments: ExperimentRunner, writer: User, reader: User, database: Database
 ) -> StuckRollout:
-    """The backend with a database role without privileges, so that its migration fails."""
-    path = experiments.target.values.database_url
-    if path is None:
+    """A rollout of the backend with a database role without privileges, so that its migration fails."""
+    if not experiments.target.can_give("database_url"):
         raise Untested("the target names no value for the database's URL")
     role, password = f"nobody_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
     redactor.add(password)
     with database.admin() as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
         try:
-            changes = {path: experiments.target.secret.as_given(database.role_url(role, password))}
-            return roll_out_and_back(experiments, (writer, reader), "migration that fails", changes, ("backend",))
+            bad = {"database_url": database.role_url(role, password)}
+            return roll_out_and_back(experiments, (writer, reader), "migration that fails", {}, ("backend",), bad)
         finally:
             admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def serving_findings(rule: str, stuck: StuckRollout, component: str, experiments: ExperimentRunner) -> list[Finding]:
-    """Findings if the old pods did not keep serving alone, or if a request failed."""
+    """Return findings if the old pods did not keep serving alone, or if a request failed."""
     object_ = f"Service/{experiments.target.component(component).service}"
     findings = failed_request_findings(rule, object_, stuck.experiment.traffic[component].availability)
     if stuck.serving[component] != stuck.old_pods[component]:
@@ -201,19 +201,23 @@ def test_old_pods_serve_while_the_image_crashes(
 
 @pytest.mark.rule("POD-03")
 @pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize(
+    ("rollout", "words"), [("unpullable_rollout", UNAVAILABLE_IMAGE), ("crashing_rollout", EXITED)]
+)
 def test_stuck_rollout_is_diagnosed(
-    unpullable_rollout: StuckRollout, crashing_rollout: StuckRollout, component: str, experiments: ExperimentRunner
+    rollout: str,
+    words: tuple[str, ...],
+    component: str,
+    experiments: ExperimentRunner,
+    request: pytest.FixtureRequest,
 ) -> None:
-    if refused := unpullable_rollout.refused or crashing_rollout.refused:
-        raise Untested(f"a hook failed before any new pod was created: {refused}")
+    stuck: StuckRollout = request.getfixturevalue(rollout)
+    if stuck.refused:
+        raise Untested(f"a hook failed before any new pod was created: {stuck.refused}")
     object_ = f"Deployment/{experiments.target.component(component).deployment}"
-    expected = {UNAVAILABLE_IMAGE: unpullable_rollout, EXITED: crashing_rollout}
-    causes = {words: stuck.causes[component].value for words, stuck in expected.items()}
-    findings = [
-        Finding("POD-03", object_, "cause", f"a sentence with {' or '.join(map(repr, words))}", cause)
-        for words, cause in causes.items()
-        if not any(each in cause for each in words)
-    ]
+    cause, findings = stuck.causes[component].value, []
+    if not any(each in cause for each in words):
+        findings.append(Finding("POD-03", object_, "cause", f"a sentence with {' or '.join(map(repr, words))}", cause))
     report_findings(findings, experiments.target)
 
 
@@ -232,8 +236,8 @@ def test_failing_migration_keeps_new_pods_from_serving(
 
 
 @pytest.mark.rule("CHT-13")
-def test_rollback_restores_the_release(
-    unpullable_rollout: StuckRollout, crashing_rollout: StuckRollout, failing_migration_rollout: StuckRollout
-) -> None:
-    for stuck in (unpullable_rollout, crashing_rollout, failing_migration_rollout):
-        stuck.rollback.raise_if_failed()
+@pytest.mark.usefixtures("experiments")
+@pytest.mark.parametrize("rollout", ["unpullable_rollout", "crashing_rollout", "failing_migration_rollout"])
+def test_rollback_restores_the_release(rollout: str, request: pytest.FixtureRequest) -> None:
+    stuck: StuckRollout = request.getfixturevalue(rollout)
+    stuck.rollback.raise_if_failed()

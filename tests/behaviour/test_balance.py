@@ -61,7 +61,7 @@ def test_load_is_balanced_over_ready_pods(balanced_traffic: Experiment, experime
 
 @pytest.mark.rule("STA-07")
 def test_half_a_share_would_be_found(balanced_traffic: Experiment, experiments: ExperimentRunner) -> None:
-    """On the measured counts, with half of one pod's requests moved to another."""
+    """A control: the measured counts, with half of one pod's requests moved to another, must be a finding."""
     counts = dict(balanced_traffic.traffic["backend"].availability.pods)
     if len(counts) < 2:
         raise Untested("the backend has one pod")

@@ -26,7 +26,7 @@ def resources(user: User) -> UserResources:
 
 @pytest.mark.rule("SCY-10")
 def test_no_shared_cache_keeps_a_signed_in_page(ready_release: Release, user: User, resources: UserResources) -> None:
-    """Every page, with a session, without one, and with a bad one, from every pod."""
+    """Every pod is asked for every page with a session, without one, and with a bad one."""
     pages, findings = user.target.pages, []
     paths = [pages.tasks, pages.search.format(token=SEARCHED), pages.chat, user.target.auth.session]
     if pages.conversation and resources.conversation is not None:
@@ -45,7 +45,7 @@ def test_no_shared_cache_keeps_a_signed_in_page(ready_release: Release, user: Us
 def test_no_shared_cache_keeps_an_answer_of_the_api(
     ready_release: Release, user: User, resources: UserResources
 ) -> None:
-    """Every GET endpoint with each carrier of the token, and errors, from every pod."""
+    """Every pod is asked at every GET endpoint with each carrier of the token, and for errors."""
     target, findings = user.target, []
     reads = [each.path for each in endpoints(target.api, resources, "never") if each.method == "GET"]
     reads.append(user.path(target.api.task, id=2**31 - 1))
@@ -61,7 +61,7 @@ def test_no_shared_cache_keeps_an_answer_of_the_api(
 
 @pytest.mark.rule("SCY-10")
 def test_answers_that_depend_on_the_origin_vary_by_it(ready_release: Release, user: User) -> None:
-    """Otherwise a browser's cache gives one site the response that another site may read."""
+    """Otherwise a browser's cache would give one site the response that only another site may read."""
     path, findings = user.path(user.target.api.tasks), []
     for pod, pod_origin in origins(ready_release, "backend").items():
         answer = user.call("GET", path, pod_origin, headers={"Origin": ready_release.origin})

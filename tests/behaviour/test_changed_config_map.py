@@ -44,7 +44,7 @@ class ChangedConfigMap:
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User) -> ChangedConfigMap:
-    """Every key of the ConfigMap that a value sets has another value, and then the earlier one again."""
+    """Every key of the ConfigMap that a value sets is changed, and then changed back by `helm rollback`."""
     release, name = experiments.release, experiments.target.config_map.name
     settings = changed_settings(experiments.target, release.objects.data("ConfigMap", name))
     if not settings:
@@ -63,7 +63,7 @@ def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User
 
 
 def changed_settings(target: Target, data: Mapping[str, str]) -> dict[str, tuple[str, object]]:
-    """The path and another value of each setting that the target maps to a value, by its key in the ConfigMap."""
+    """Return the path and another value of each setting that the target maps to a value, by key in the ConfigMap."""
     paths, keys = target.values, target.config_map
     origins = f"{data.get(keys.cors_origins, '')},http://changed.example.com".lstrip(",")
     settings: dict[str, tuple[str | None, object]] = {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from psycopg import Connection
 from requests import Response
 
-from acceptance.checks.finding import Untested
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client import prompts
 from acceptance.client.answers import describe, explains
 from acceptance.client.identity import same
@@ -25,9 +25,10 @@ from acceptance.core.deadlines import MODEL_ASKED, MODEL_GONE
 from acceptance.core.fields import at
 from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
-from acceptance.experiments.faults import model_failing, model_slow, model_stopped
+from acceptance.experiments.faults import MODEL_FAULTS, model_failing, model_looping, model_slow
 from acceptance.provision.model_stub import ModelStub
 from acceptance.provision.release import Release
+from acceptance.report.results import Limit, RecordMeasurement
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
 OK = 200
@@ -45,7 +46,7 @@ def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object])
 
 
 def assert_owned(table: str, owners: list[object], user: User) -> None:
-    """What a turn stores is one row, which is the user's."""
+    """Assert that a turn has stored one row, and that it is the user's."""
     alone = len(owners) == 1 and same(owners[0], user.id)
     actual = f"{len(owners)} rows, of {', '.join(map(str, owners))}" if owners else "none"
     assert alone, f"{table}: expected one row, of user {user.id}, got {actual}"
@@ -60,7 +61,7 @@ def require_second_request(count: int) -> None:
 
 @pytest.mark.rule("PER-01", "PER-04")
 def test_turn_is_stored_once(user: User, model: ModelStub, admin_connection: Connection[Any]) -> None:
-    """In PostgreSQL: one conversation, one message of each side, the tool call and its effect."""
+    """PostgreSQL then has one conversation, one message of each side, the tool call and its effect."""
     api, tables = user.target.api, user.target.tables
     title = f"by chat {secrets.token_hex(6)}"
     message = f"add task: {title}"
@@ -82,9 +83,12 @@ def test_turn_is_stored_once(user: User, model: ModelStub, admin_connection: Con
         calls = answer.get(api.tool_calls_field)
         assert title in json.dumps(calls), f"expected a tool call with {title}, got {calls}"
     assert_owned(tables.task, [row[tables.owner] for row in tasks], user)
-    if tables.message_tool_calls:
-        stored = [json.dumps(row[tables.message_tool_calls]) for row in messages]
-        assert any(title in each for each in stored), f"{tables.message}: expected the tool call in a row, got {stored}"
+    if columns := tables.tool_call_columns:
+        # A single column's JSON may leave out the name, which a column of its own has.
+        parts = {title, *(name for name, _ in prompts.calls(prompts.final(bodies))[-1:] if len(columns) > 1)}
+        stored = [json.dumps([row[column] for column in columns], default=str) for row in messages]
+        has_call = any(all(part in each for part in parts) for each in stored)
+        assert has_call, f"{tables.message}: expected {sorted(parts)} of the tool call in one row, got {stored}"
 
 
 @pytest.mark.rule("CFG-10")
@@ -215,32 +219,22 @@ def test_longest_title_by_chat_is_stored_and_no_longer_one(
     assert not longer, f"{tables.task}: expected {api.title_limit} characters at most, got {longer}"
 
 
-FAULTS: Mapping[str, Callable[[ModelStub], AbstractContextManager[float]]] = {
-    "status 500": lambda model: model_failing(model, status=500),
-    "status 503": lambda model: model_failing(model, status=503),
-    "status 429": lambda model: model_failing(model, status=429),
-    "status 401": lambda model: model_failing(model, status=401),
-    "malformed answer": lambda model: model_failing(model, malformed=True),
-    "stopped": model_stopped,
-}
-
-
 def assert_failed(user: User, answer: Response) -> None:
-    """The turn was answered with the status for a model that failed."""
+    """Assert that the turn was answered with the status for a model that failed."""
     expected = user.target.api.model_failing
     assert answer.status_code in expected, f"expected one of {expected}, got {answer.status_code}: {answer.text}"
 
 
 @pytest.mark.rule("PER-04")
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", MODEL_FAULTS)
 def test_turn_with_a_failing_model_stores_nothing(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, fault: str
 ) -> None:
-    """In a new conversation and in an existing one; the user gets an error with an explanation."""
+    """A new conversation and an existing one are tried; the user gets an error with an explanation."""
     api, tables = user.target.api, user.target.tables
     conversation = user.conversation_of(user.send_message("hello"))
     before = user_rows(admin_connection, tables, user.id)
-    with FAULTS[fault](faulty_model):
+    with MODEL_FAULTS[fault](faulty_model):
         for turn in ({}, {str(api.conversation_field): conversation}):
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
             answer = user.call("POST", user.chat_path, json=message | turn, timeout=MODEL_GONE.seconds)
@@ -248,6 +242,58 @@ def test_turn_with_a_failing_model_stores_nothing(
             assert explains(answer), f"expected an explanation, got {answer.status_code}: {answer.text[:100]}"
         changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
         assert not changed, f"expected the user's rows unchanged, got {changed}"
+
+
+@pytest.mark.rule("PER-04")
+def test_turn_whose_model_never_answers_ends_in_time(
+    user: User, admin_connection: Connection[Any], faulty_model: ModelStub, record_measurement: RecordMeasurement
+) -> None:
+    """Whoever waits has given up by then, and would find the turn's effect later."""
+    api, tables = user.target.api, user.target.tables
+    assert user.chat_path
+    before = user_rows(admin_connection, tables, user.id)
+    with model_slow(faulty_model, 2 * MODEL_GONE.seconds):
+        message = {api.message_field: f"add task: late {secrets.token_hex(6)}"}
+        start = time.monotonic()
+        answer = user.call("POST", user.chat_path, json=message, timeout=MODEL_GONE.seconds)
+        seconds = round(time.monotonic() - start, 1)
+        assert_failed(user, answer)
+        changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
+    record_measurement("turn whose model never answers", seconds, "s", Limit.of(MODEL_GONE))
+    assert not changed, f"expected the user's rows unchanged, got {changed}"
+
+
+LOOP_SECONDS = 9.0
+"""How long the model takes for each call: libraries allow eight calls or more, which then take longer than a minute."""
+
+
+@pytest.mark.rule("PER-04")
+def test_turn_whose_model_calls_tools_for_ever_ends_in_time(
+    user: User, admin_connection: Connection[Any], faulty_model: ModelStub, record_measurement: RecordMeasurement
+) -> None:
+    """No single request to the model takes long, but the turn has one after the other; it may be answered or fail."""
+    api, target = user.target.api, user.target
+    assert user.chat_path
+    before, findings = user_rows(admin_connection, target.tables, user.id), []
+    message, what = {api.message_field: "what are my tasks?"}, "turn whose model calls tools for ever"
+    with prompts.recorded(faulty_model) as bodies, model_looping(faulty_model, LOOP_SECONDS):
+        start = time.monotonic()
+        try:
+            answer = user.call("POST", user.chat_path, json=message, timeout=MODEL_GONE.seconds)
+        except AssertionError as error:
+            expected = f"an answer within {MODEL_GONE.seconds:g} s"
+            findings.append(Finding("PER-04", f"POST {api.chat}", what, expected, str(error)[:300]))
+        seconds = round(time.monotonic() - start, 1)
+    if not prompts.calls(prompts.final(bodies)):
+        raise Untested("the agent offers the model no tool to list tasks")
+    record_measurement(what, seconds, "s", Limit.of(MODEL_GONE))
+    if not findings and not answer.ok:
+        changed = changed_tables(before, user_rows(admin_connection, target.tables, user.id))
+        if answer.status_code not in api.model_failing or changed:
+            expected = f"200, or one of {api.model_failing} and nothing stored"
+            actual = f"{describe(target, answer)}, {changed or 'nothing stored'}"
+            findings.append(Finding("PER-04", f"POST {api.chat}", what, expected, actual))
+    report_findings(of_derived_part(findings, target), target)
 
 
 @pytest.mark.rule("PER-04")
@@ -313,7 +359,7 @@ def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
 def test_turn_about_a_task_that_is_deleted_meanwhile_is_whole(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub
 ) -> None:
-    """Either it is answered, and its messages are stored once, or it is refused and nothing of it is stored."""
+    """Either the turn is answered and its messages are stored once, or it is refused and nothing of it is stored."""
     api, tables = user.target.api, user.target.tables
     title = f"going {secrets.token_hex(6)}"
     before = user_rows(admin_connection, tables, user.id)

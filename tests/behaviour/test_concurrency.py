@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,23 +29,23 @@ from acceptance.provision.release import Release
 
 Call = Callable[[], Response]
 TURNS_BY_API, TURNS_BY_PAGE = 5, 10
-"""Chat turns that wait for the model at once: more than one pod has workers, or connections to another, by default."""
+"""Chat turns that wait for the model at once: more than a pod has workers by default, or connections to another pod."""
 MODEL_SECONDS = 6.0
 """How long the model takes for each: the reads meanwhile take a second, and a request's limit is 10 s."""
 SHORT_SECONDS = 1.5
 """The same for a turn during which only one request is sent."""
 READ_SECONDS = MODEL_SECONDS / 2
-"""A read that waits for a turn takes longer; on a busy machine, which starts ten turns, one takes a second or two."""
+"""Time limit of a read. One that waits for a turn takes longer; on a busy machine a read takes a second or two."""
 ROUNDS = 3
 """How often the list and the page are read meanwhile."""
 TOGGLES = 4
-"""Two for each of two pods."""
+"""Two readers for each of two pods."""
 WRITES = 12
 """Writes at the same moment: six for each of two pods, more than a pool of connections has by default."""
 
 
 def outcome_of(call: Call) -> Response | AssertionError:
-    """The response, or why there was none."""
+    """Return the response, or why there was none."""
     try:
         return call()
     except AssertionError as error:
@@ -52,7 +53,7 @@ def outcome_of(call: Call) -> Response | AssertionError:
 
 
 def failures(target: Target, outcomes: Sequence[Response | AssertionError]) -> Iterator[str]:
-    """What was answered instead of 2xx or a redirect."""
+    """Yield what was answered instead of 2xx or a redirect."""
     for outcome in outcomes:
         if isinstance(outcome, AssertionError):
             yield str(outcome)[:300]
@@ -66,7 +67,7 @@ def turns_by_api(user: User, markers: Sequence[str]) -> list[Call]:
 
 
 def turns_by_page(release: Release, user: User, markers: Sequence[str]) -> list[Call]:
-    """None where the target names no page for chat, or it needs scripts."""
+    """Return what sends turns by the page for chat; None where the target names none, or it needs scripts."""
     screens, path = release.target.screens, release.target.pages.chat
     if screens is None or path is None or not user.target.auth.has_cookie:
         return []
@@ -80,7 +81,7 @@ def turns_by_page(release: Release, user: User, markers: Sequence[str]) -> list[
 
 
 def late_reads(target: Target, reads: Mapping[ComponentName, Call], meanwhile: str) -> list[Finding]:
-    """Send each read `ROUNDS` times; a finding for each that fails or is late."""
+    """Send each read `ROUNDS` times, and return a finding for each that fails or is late."""
     findings = []
     for component, read in list(reads.items()) * ROUNDS:
         start = time.monotonic()
@@ -121,7 +122,7 @@ def test_slow_chat_turns_delay_no_other_request(
 
 
 def simultaneous_writes(user: User, token: str) -> Iterator[tuple[str, list[Call]]]:
-    """What is written, and the writes of each kind that the target offers; each task's title begins with `token`."""
+    """Yield each kind of write that the target offers, with its writes; each task's title begins with `token`."""
     api, tasks = user.target.api, user.path(user.target.api.tasks)
     titles = [f"{token} {number}" for number in range(WRITES)]
 
@@ -146,7 +147,7 @@ def simultaneous_writes(user: User, token: str) -> Iterator[tuple[str, list[Call
 def test_writes_at_the_same_moment_are_all_stored(
     user: User, target: Target, admin_connection: Connection[Any]
 ) -> None:
-    """New tasks, completions of one task, and tags, which tasks may share; counted in PostgreSQL."""
+    """New tasks, completions of one task, and tags, which tasks may share, are counted in PostgreSQL afterwards."""
     tables, token = target.tables, f"at once {secrets.token_hex(6)}"
     service, findings = f"Service/{target.component('backend').service}", []
     for what, calls in simultaneous_writes(user, token):
@@ -162,21 +163,38 @@ def test_writes_at_the_same_moment_are_all_stored(
         tags = tag_rows(admin_connection, tables, user.id)
         same = [tag for tag in tags if f"{token} same" in tag.values()]
         assert len(same) == 1, f"{tables.tag}: expected one row of the tag that all tasks have, got {len(same)}"
+    report_findings(tag_findings(user, token), target)
+
+
+def tag_findings(user: User, token: str) -> list[Finding]:
+    """Return a finding for each task that does not have the tag, and no other, that all were given last."""
+    api, findings = user.target.api, []
+    if api.task_tags_field is None:
+        return []
+    tagged = [each for each in user.tasks() if re.fullmatch(rf"{token} \d+ tagged", str(each[api.title_field]))]
+    for each in tagged:
+        task = user.task(user.request_json("GET", user.path(api.task, id=each[api.id_field])))
+        if (tags := task[api.task_tags_field]) != [f"{token} same"]:
+            field, expected = f"tags of {each[api.title_field]!r}", f"{[f'{token} same']}"
+            findings.append(Finding("STA-13", f"GET {api.task}", field, expected, f"{tags}"))
+    assert len(tagged) == WRITES, f"expected {WRITES} tasks with tags in the list, got {len(tagged)}"
+    return findings
 
 
 @pytest.mark.rule("STA-13", "PER-09")
 def test_changes_of_different_fields_at_the_same_moment_are_both_kept(
     user: User, target: Target, admin_connection: Connection[Any]
 ) -> None:
-    """A change that writes back what it has read before takes the other one away."""
+    """A server that writes back the whole task as it has read it would undo the other change."""
     api, tables = target.api, target.tables
     if api.partial_method is None:
         raise Untested("the target names no method that changes single fields of a task")
     name = next((each for each in api.task_fields if each != api.title_field), None)
     if name is None:
         raise Untested("the target names no field of a task beside its title that can be changed")
-    value, changed = api.task_fields[name][0], f"changed {secrets.token_hex(6)}"
-    task_id = user.add_task(f"pair {secrets.token_hex(6)}")[api.id_field]
+    before, changed = user.add_task(f"pair {secrets.token_hex(6)}"), f"changed {secrets.token_hex(6)}"
+    value = next(each for each in api.task_fields[name] if each != before.get(name))
+    task_id = before[api.id_field]
     path = user.path(api.task, id=task_id)
     bodies: tuple[Mapping[str, object], ...] = ({api.title_field: changed}, {name: value})
     calls = [partial(outcome_of, partial(user.call, api.partial_method, path, json=body)) for body in bodies]
@@ -210,7 +228,7 @@ def test_toggles_at_the_same_moment_all_count(user: User, target: Target, admin_
 
 @pytest.mark.rule("STA-13", "PER-09")
 def test_change_during_a_chat_turn_is_kept(user: User, target: Target, model: ModelStub) -> None:
-    """A turn that stores every task as it was before the model answered takes the change away."""
+    """A turn that stores tasks as they were before the model answered would undo the change."""
     api, token = target.api, secrets.token_hex(6)
     service = f"Service/{target.component('backend').service}"
     one = user.add_task(f"one {token}")

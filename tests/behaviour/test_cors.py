@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -12,6 +10,7 @@ import requests
 from acceptance.checks.finding import Untested
 from acceptance.client.endpoints import Endpoint, endpoints, require_resources
 from acceptance.client.live_config import setting
+from acceptance.client.other_origins import OTHER_ORIGINS
 from acceptance.client.user import User, send
 from acceptance.provision.release import Release
 
@@ -36,12 +35,12 @@ def api_endpoints(user: User) -> list[Endpoint]:
 
 
 def asked_headers(user: User) -> set[str]:
-    """The headers for which a page's script asks, to send JSON with a token."""
+    """Return the headers for which a page's script asks, to send JSON with a token."""
     return {"content-type"} | ({"authorization"} if "bearer" in user.target.auth.carriers else set())
 
 
 def preflight(user: User, origin: str, method: str, path: str) -> requests.Response:
-    """The request that a browser sends before it sends JSON with a token by this method."""
+    """Return the request that a browser sends before it sends JSON with a token by this method."""
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
@@ -51,18 +50,18 @@ def preflight(user: User, origin: str, method: str, path: str) -> requests.Respo
 
 
 def request(user: User, origin: str) -> requests.Response:
-    """A request of a page of `origin`."""
+    """Return a request of a page of `origin`."""
     return user.call("GET", user.path(user.target.api.tasks), headers={"Origin": origin})
 
 
 def listed(answer: requests.Response, header: str) -> set[str]:
-    """The names in a header of a preflight's response."""
+    """Return the names in a header of a preflight's response."""
     return {name.strip() for name in answer.headers.get(header, "").split(",")}
 
 
 @pytest.mark.rule("SCY-07")
 def test_configured_origins_are_allowed(user: User, allowed_origins: list[str], api_endpoints: list[Endpoint]) -> None:
-    """To use every endpoint of the API."""
+    """Pages of the configured origins may use every endpoint of the API."""
     routes = {(each.method, each.path): each.route for each in api_endpoints}
     for origin in allowed_origins:
         answers = [("request", request(user, origin))]
@@ -80,17 +79,6 @@ def test_configured_origins_are_allowed(user: User, allowed_origins: list[str], 
         for what, answer in answers:
             actual = answer.headers.get(ALLOWED)
             assert actual == origin, f"{what} from {origin}: expected {ALLOWED}: {origin}, got {actual}"
-
-
-OTHER_ORIGINS: dict[str, Callable[[str], str]] = {
-    "another site": lambda _: "https://attacker.example",
-    "a longer name": lambda origin: f"{origin}.attacker.example",
-    "another scheme": lambda origin: f"{'https' if origin.startswith('http:') else 'http'}://{urlsplit(origin).netloc}",
-    "another port": lambda origin: f"{urlsplit(origin).scheme}://{urlsplit(origin).hostname}:4444",
-    "a subdomain": lambda origin: origin.replace("://", "://attacker."),
-    "a sandboxed page": lambda _: "null",
-    "another character for a dot": lambda origin: origin.replace(".", "-", 1),
-}
 
 
 @pytest.mark.rule("SCY-07")

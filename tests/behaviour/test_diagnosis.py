@@ -83,7 +83,7 @@ class Diagnosis:
 
 
 def deployment(namespace: str, name: str, image: str, broken: BrokenPod | None = None) -> dict[str, Any]:
-    """A Deployment in `namespace`, whose pods can't run if `broken` is given."""
+    """Return a Deployment in `namespace`, whose pods can't run if `broken` is given."""
     container = {
         "name": "main",
         "image": image,
@@ -150,7 +150,7 @@ def diagnose(cluster: Cluster, namespace: str) -> Diagnosis:
 
 
 def first_warning(reader: Objects) -> float:
-    """When the first warning was reported, in seconds since the epoch."""
+    """Return when the first warning was reported, in seconds since the epoch."""
     moments = [
         text_at(event, "firstTimestamp") or text_at(event, "eventTime") or text_at(event, "metadata.creationTimestamp")
         for event in reader.list("Event").objects
@@ -161,7 +161,7 @@ def first_warning(reader: Objects) -> float:
 
 @pytest.fixture(scope="module")
 def diagnoses(cluster: Cluster, provisioner: Provisioner) -> Iterator[dict[str, Diagnosis]]:
-    """All broken pods at the same time, each in its own namespace."""
+    """The diagnoses of all broken pods, made at the same time, each in a namespace of its own."""
     cluster.require_capability("releases")
     image = provisioner.tools().reference
     cluster.load_image(image)
@@ -184,7 +184,7 @@ def diagnoses(cluster: Cluster, provisioner: Provisioner) -> Iterator[dict[str, 
 def test_pod_failure_is_diagnosed_in_one_sentence(
     diagnoses: dict[str, Diagnosis], broken: str, record_measurement: RecordMeasurement
 ) -> None:
-    """In time but for the slowest reading of the pods, which a busy machine prolongs."""
+    """The slowest reading of the pods is left out of the time, since a busy machine prolongs it."""
     found = diagnoses[broken]
     limit = Limit(round(DIAGNOSIS.seconds + found.slowest_reading, 2), DIAGNOSIS.source)
     record_measurement(f"time to diagnosis: {broken}", round(found.seconds, 2), "s", limit)

@@ -29,9 +29,9 @@ from acceptance.traffic.records import InconclusiveSampleError, Record
 
 HELD_CONNECTIONS = 20
 WARM_UP_SECONDS = 3 * CLIENT_PAUSE
-"""Every connection has carried two requests by then."""
+"""Time in which every connection carries two requests before the pod is deleted."""
 ABANDONED, ABANDONED_AFTER = 10, 0.01
-"""Requests whose clients go away, and after how many seconds: most responses take longer."""
+"""How many requests are abandoned by their clients, and after how many seconds: most responses take longer."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def wait_rollout(
 
 
 def drain_findings(uses: dict[int, list[Record]], status: int, service: str) -> list[Finding]:
-    """A finding for each way in which held connections ended other than by `Connection: close` in a response."""
+    """Return a finding for each way in which held connections ended other than by `Connection: close` in a response."""
     lost: list[str] = []
     not_closed = 0
     for number, records in uses.items():

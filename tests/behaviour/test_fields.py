@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,9 +12,9 @@ from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client import prompts
-from acceptance.client.answers import describe, moments
+from acceptance.client.answers import describe, json_of
 from acceptance.client.documents import Document
-from acceptance.client.endpoints import endpoints, require_resources, task_lists
+from acceptance.client.endpoints import reads_completed, task_lists
 from acceptance.client.identity import same
 from acceptance.client.pods import origins
 from acceptance.client.rows import Row, changed_tables, rows, tag_rows, user_rows
@@ -27,7 +27,7 @@ RULE = "PER-09"
 
 
 def comparable(value: object) -> object:
-    """The value of a field; the order in a list is free."""
+    """Return the value of a field; the order in a list is free."""
     return sorted(map(str, value)) if isinstance(value, list | tuple) else value
 
 
@@ -49,7 +49,7 @@ class StoredTask:
         return self.user.path(self.target.api.task, id=self.id)
 
     def change(self, method: str, fields: dict[str, Any]) -> None:
-        """Send some fields; they, and no others, must change."""
+        """Send some fields, and check that they and no others have changed."""
         what = f"{method} of {', '.join(fields)}"
         self.expected |= fields
         answer = self.user.request_json(method, self.path, fields, self.user.target.api.updated)
@@ -68,6 +68,9 @@ class StoredTask:
                 self.compare(f"Pod/{pod}: GET {api.tasks}", each, after)
         columns = {tables.task_title: api.title_field, tables.task_completed: api.completed_field}
         found = rows(self.postgres, tables.task, {tables.owner: self.user.id, tables.task_id: self.id})
+        if len(found) != 1:
+            what = f"the user's rows of the task after {after}"
+            self.findings.append(Finding(RULE, f"table {tables.task}", what, "1", str(len(found))))
         named = {columns.get(column, column): value for row in found for column, value in row.items()}
         # A column may have a type of its own: a date, or a number for a word.
         stored = {name: value for name, value in named.items() if type(value) is type(self.expected.get(name))}
@@ -102,9 +105,30 @@ def test_each_field_arrives_and_no_other_changes(
 
 
 @pytest.mark.rule("PER-09")
+def test_fields_that_a_replacement_lacks_are_all_treated_alike(user: User) -> None:
+    """A task is replaced by its title alone: each other field is as in a new task, or each stays as it was."""
+    api, marker = user.target.api, secrets.token_hex(6)
+    others = {name: values[0] for name, values in api.task_fields.items() if name != api.title_field}
+    if not others:
+        raise Untested("the target names no field of a task beside its title")
+    fields = {api.title_field: f"whole {marker}"} | others
+    created = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
+    path = user.path(api.task, id=created[api.id_field])
+    before = user.task(user.request_json("GET", path))
+    user.request_json(api.update_method, path, {api.title_field: f"replaced {marker}"}, api.updated)
+    task, new = user.task(user.request_json("GET", path)), user.add_task(f"new {marker}")
+    replaced, kept, actual = ({name: comparable(each.get(name)) for name in others} for each in (new, before, task))
+    allowed = {True: [replaced], False: [kept], None: [replaced, kept]}[api.update_replaces]
+    if actual not in allowed:
+        what, expected = f"{api.update_method} of {api.title_field} alone", " or ".join(map(str, allowed))
+        report_findings([Finding(RULE, f"{api.update_method} {api.task}", what, expected, str(actual))], user.target)
+
+
+@pytest.mark.rule("PER-09")
 def test_task_is_completed_and_opened_again(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
+    """Each request is sent twice where its body decides: a client that lost the response sends it again."""
     api = ready_release.target.api
     user.path(api.complete, "completing a task", id="")
     fields = {api.title_field: f"twice {secrets.token_hex(6)}"} | {
@@ -112,11 +136,14 @@ def test_task_is_completed_and_opened_again(
     }
     task, other = (StoredTask(ready_release, user, admin_connection, fields) for _ in range(2))
     other.expected[api.completed_field] = False
+    asked = user.add_task(f"asked twice {secrets.token_hex(6)}")
+    times = 2 if reads_completed(user, asked[api.id_field]) else 1
     for completed in (True,) if api.complete_only else (True, False):
         task.expected[api.completed_field] = completed
         path = user.path(api.complete, id=task.id)
-        user.request_json(api.complete_method, path, {api.completed_field: completed}, api.updated)
-        task.check(f"{api.complete_method} with {completed}")
+        for _ in range(times):
+            user.request_json(api.complete_method, path, {api.completed_field: completed}, api.updated)
+            task.check(f"{api.complete_method} with {completed}")
         listed = task_lists(user)
         lists = (("completed tasks", completed), ("open tasks", not completed))
         for what, contained in [each for each in lists if each[0] in listed]:
@@ -144,27 +171,8 @@ def test_completing_without_a_body_toggles_the_state(
     report_findings(task.findings, ready_release.target)
 
 
-@pytest.mark.rule("PER-09")
-def test_moments_have_an_offset_from_utc(user: User, target: Target) -> None:
-    """A browser takes a moment without an offset for its own local time."""
-    read = [each for each in endpoints(target.api, require_resources(user, "moment"), "") if each.method == "GET"]
-    found = {
-        (each.route, field): moment for each in read for field, moment in moments(user.request_json("GET", each.path))
-    }
-    if not found:
-        raise Untested("no response has a moment")
-    report_findings(
-        [
-            Finding(RULE, route, field, "a moment with its offset from UTC", moment)
-            for (route, field), moment in found.items()
-            if datetime.fromisoformat(moment).tzinfo is None
-        ],
-        target,
-    )
-
-
 def list_findings(release: Release, user: User, lists: dict[str, str], gone: object, kept: object) -> list[Finding]:
-    """A finding for each list of each pod that contains the deleted task, or not the other one, by identifier."""
+    """Return a finding for each list of each pod that contains the deleted task or lacks the other one."""
     api, findings = release.target.api, []
     for pod, origin in origins(release, "backend").items():
         for what, path in lists.items():
@@ -180,7 +188,7 @@ def list_findings(release: Release, user: User, lists: dict[str, str], gone: obj
 def test_deleted_task_is_gone_and_nothing_else_is(
     ready_release: Release, user: User, admin_connection: Connection[Any]
 ) -> None:
-    """Of two tasks of the same title one is deleted, then asked for again in every way."""
+    """One of two tasks with the same title is deleted, and then asked for in every way."""
     target = ready_release.target
     api, tables, text = target.api, target.tables, f"gone {secrets.token_hex(6)}"
     fields = {api.title_field: text} | {name: values[0] for name, values in api.task_fields.items()}
@@ -241,7 +249,7 @@ def test_deleted_task_is_on_no_page_and_in_no_prompt(
 
 @pytest.mark.rule("PER-09")
 def test_deleted_tag_leaves_the_tasks(ready_release: Release, user: User, admin_connection: Connection[Any]) -> None:
-    """Of two tags of a task one is deleted, twice."""
+    """One of a task's two tags is deleted, twice."""
     target = ready_release.target
     api, tables = target.api, target.tables
     if not (api.tags and api.tag and api.task_tags_field):
@@ -270,7 +278,7 @@ def test_deleted_tag_leaves_the_tasks(ready_release: Release, user: User, admin_
 
 
 def absent_statuses(api: Api, method: str) -> set[int]:
-    """The statuses that may answer a request about something that is gone: HTTP lets DELETE succeed again."""
+    """Return the statuses that may answer a request about something that is gone: HTTP lets DELETE succeed again."""
     return {api.absent, api.deleted} if method == "DELETE" else {api.absent}
 
 
@@ -279,7 +287,7 @@ CHAT_EFFECTS = {
     "complete": [(0, True), (1, False)],
     "delete": [(1, False)],
 }
-"""By what a turn does: which of the titles are stored after it, with their state."""
+"""Which of the titles are stored after a turn, and with which state, by what the turn does."""
 
 
 @pytest.mark.rule("PER-04", "PER-09")
@@ -310,3 +318,27 @@ def test_chat_changes_only_the_named_task(
     assert mine == expected, f"{tables.task}: expected {expected} after the turn, got {mine}"
     changed = changed_tables({tables.task: others(before)}, {tables.task: others(after)})
     assert not changed, f"expected the user's other tasks unchanged after the turn, got {changed}"
+
+
+@pytest.mark.rule("PER-09")
+def test_chat_completes_the_open_one_of_two_tasks_of_a_title(user: User, model: ModelStub) -> None:
+    """A task that returns each week has a completed twin, which is the older one here."""
+    api, title = user.target.api, f"weekly {secrets.token_hex(6)}"
+    done = user.add_task(title)[api.id_field]
+    completed = user.path(api.complete, "completing a task", id=done)
+    user.request_json(api.complete_method, completed, {api.completed_field: True}, api.updated)
+    second = user.call("POST", user.path(api.tasks), json={api.title_field: title})
+    if second.status_code != api.created:
+        raise Untested(f"a second task of the same title is refused: {describe(user.target, second)}")
+    open_task = user.task(json_of(second, f"POST {api.tasks}"))[api.id_field]
+    with prompts.recorded(model) as bodies:
+        answer = user.send_message(f"complete task: {title}")
+    prompts.check_reported_calls(answer, api, bodies, "complete")
+    arguments = [json.loads(arguments) for _, arguments in prompts.calls(prompts.final(bodies))]
+    if any(str(value) == str(done) for each in arguments for value in each.values()):
+        raise Untested("the model's stub names the completed task by its identifier")
+    states = [user.task(user.request_json("GET", user.path(api.task, id=each))) for each in (done, open_task)]
+    found = [state[api.completed_field] for state in states]
+    if found != [True, True]:
+        expected, actual = "the open task is completed too", f"completed: {found}, as older and newer"
+        report_findings([Finding(RULE, "chat turn", f"complete task: {title}", expected, actual)], user.target)

@@ -22,10 +22,10 @@ from acceptance.experiments import faults
 from acceptance.experiments.connections import Sample, excess_findings, peak
 from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.polling import polled
-from acceptance.experiments.recovery import uids
+from acceptance.experiments.recovery import require_room, uids
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
-from acceptance.kube.status import container_status, lack_of_room, restarts_of
+from acceptance.kube.status import container_status, restarts_of
 from acceptance.provision.database import Database
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.provisioner import Provisioner
@@ -35,16 +35,16 @@ from acceptance.traffic.load_test import run_load
 pytestmark = pytest.mark.timeout(600)
 """Two starts of five pods and the restored baseline, each to its deadline."""
 CLIENTS = 60
-"""Twelve for each of five pods, which is more than a pool has."""
+"""Concurrent requests: twelve for each of five pods, which is more than a pool has."""
 LOAD_SECONDS = 12.0
 CPU_REQUEST = "50m"
-"""Of each pod, so that two cores have room for all of them, for the frontend's two and for the load."""
+"""CPU request of each pod, so that two cores have room for all of them, for the frontend's two and for the load."""
 QUIET_SECONDS = 2.0
-"""Between two checksums of an idle release: what changes is written by the running application."""
+"""Seconds between two checksums of an idle release: what changes meanwhile is written by the application itself."""
 MIGRATIONS = 2
 """One, and another one that finds it running."""
 HELD_SECONDS = 2.5
-"""More than a second, by which the end of a container can be reported early; far below usual limits for locks."""
+"""More than the second by which the end of a container can be reported early, and far below usual lock timeouts."""
 CLOCK_SECONDS = 1.0
 """Kubernetes' timestamps are whole seconds."""
 
@@ -89,7 +89,7 @@ class FiveBackends:
 
 
 def promised(target: Target, backends: int) -> int | None:
-    """How many connections the pods' pools have together; None if the target does not say.
+    """Return how many connections the pods' pools have together; None if the target does not say.
 
     A component that is not given the database's URL has none.
     """
@@ -104,22 +104,16 @@ def promised(target: Target, backends: int) -> int | None:
     return total
 
 
-def required_paths(target: Target) -> tuple[str, str]:
-    """The value paths of the database's URL and of the backend's replicas; raises `Untested` without."""
-    url, replicas = target.values.database_url, target.component("backend").values.replicas
-    if url is None or replicas is None:
+def replicas_path(target: Target) -> str:
+    """The value path of the backend's replicas; raises `Untested` without it, or without the database's URL."""
+    replicas = target.component("backend").values.replicas
+    if replicas is None or not target.can_give("database_url"):
         raise Untested("the target names no value for the database's URL, or none for the backend's replicas")
-    return url, replicas
-
-
-def require_room(experiments: ExperimentRunner) -> None:
-    """Raise `Untested` if no node has room for a pod of the release."""
-    if message := lack_of_room(experiments.objects.list("Pod").objects):
-        raise Untested(f"the nodes have no room for {backends(experiments.target)} backends: {message}")
+    return replicas
 
 
 def rows_unless_changing(database: Database) -> Rows:
-    """The rows of each table, without tables that change although nobody uses the release."""
+    """Return the rows of each table, without tables that change although nobody uses the release."""
     with database.admin() as connection:
         first = checksums(connection)
         dwell(QUIET_SECONDS, "an idle release changes the tables that it writes by itself")
@@ -128,13 +122,15 @@ def rows_unless_changing(database: Database) -> Rows:
 
 
 def hold_migrations(experiments: ExperimentRunner, empty: Database, changes: Mapping[str, object]) -> None:
-    """Upgrade the release; where init containers migrate, two of them run for a while before tables can be made.
+    """Upgrade the release to the empty database.
+
+    Where init containers migrate, two of them run for a while before tables can be made.
 
     A pod that takes another one's migration for its own is Ready by then, without a table.
     """
     backend = experiments.target.component("backend")
     if backend.init_container is None:
-        experiments.upgrade(changes)
+        experiments.upgrade(changes, {"database_url": empty.url})
         return
     init_container, earlier = backend.init_container, uids(experiments.pods(backend))
     migrations = min(MIGRATIONS, backends(experiments.target))
@@ -147,7 +143,7 @@ def hold_migrations(experiments: ExperimentRunner, empty: Database, changes: Map
             raise NotYet(f"{len(started)} of {len(new)} new pods have started {init_container}")
 
     with empty.admin() as connection, tables_unchanged(connection):
-        experiments.upgrade(changes)
+        experiments.upgrade(changes, {"database_url": empty.url})
         try:
             eventually(f"{migrations} migrations to start", probe, EVERY_POD)
         except WaitError:
@@ -179,7 +175,7 @@ def first_user(gateway: Gateway, users: Callable[[], User]) -> User:
 
 
 def wait_fallen(database: Database, limit: int) -> int:
-    """Wait until there are at most `limit` connections; how many there are then."""
+    """Wait until there are at most `limit` connections, and return how many there are."""
     with database.admin() as connection:
 
         def probe() -> int:
@@ -235,7 +231,7 @@ def five_backends(
 ) -> FiveBackends:
     """The release with five backends on an empty database: started, used, started again, and under load."""
     target, backend = experiments.target, experiments.target.component("backend")
-    url, replicas = required_paths(target)
+    replicas = replicas_path(target)
     with database.admin() as connection:
         reference = columns(connection)
     with (
@@ -243,7 +239,7 @@ def five_backends(
         experiments.experiment("five backends on an empty database") as experiment,
     ):
         observed = FiveBackends(experiment, reference)
-        changes = {url: target.secret.as_given(empty.url), replicas: backends(target)}
+        changes: dict[str, object] = {replicas: backends(target)}
         if backend.values.max_surge:
             # Without it one pod fewer than all would start at once.
             changes[backend.values.max_surge] = backends(target)
@@ -256,7 +252,7 @@ def five_backends(
         ):
             hold_migrations(experiments, empty, changes)
             observed.started = experiment.wait_for("five backends", experiments.wait_rolled_out)
-            require_room(experiments)
+            require_room(experiments.objects, f"{backends(target)} backends")
         observed.schema = schema
         observed.pods.append(experiments.pods(backend))
         if observed.started.ok:
@@ -277,13 +273,13 @@ def five_backends(
 
 
 def backends(target: Target) -> int:
-    """How many backends the autoscaler allows."""
+    """Return how many backends the autoscaler allows."""
     return (target.autoscaler or Autoscaler(name="")).max_replicas
 
 
 @pytest.mark.rule("REL-01")
 def test_migrations_end_before_the_backend_starts(five_backends: FiveBackends, experiments: ExperimentRunner) -> None:
-    """In the init container that the target names; the backend's tables do not change any more after it."""
+    """The init container that the target names migrates; the backend's tables no longer change after it."""
     target, backend = experiments.target, experiments.target.component("backend")
     if backend.init_container is None:
         raise Untested("the target names no init container of the backend, so migrations run in another way")
@@ -304,7 +300,7 @@ def test_migrations_end_before_the_backend_starts(five_backends: FiveBackends, e
 
 
 def late_schema_findings(observed: FiveBackends, target: Target, init_container: str) -> list[Finding]:
-    """A finding if the backend's tables changed after an init container of the first start had ended.
+    """Return a finding if the backend's tables changed after an init container of the first start had ended.
 
     Its end stays in the pod's status, while the start of the other container is that of its last restart.
 
@@ -331,7 +327,7 @@ def late_schema_findings(observed: FiveBackends, target: Target, init_container:
 def test_five_migrations_at_once_complete_the_schema(
     five_backends: FiveBackends, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
-    """None fails, even if Kubernetes would start it again, and the tables are those of the installed release."""
+    """No container fails, even one that Kubernetes would restart, and the tables are those of the installed release."""
     five_backends.started.raise_if_failed()
     record_measurement(
         "five backends on an empty database: all Ready", five_backends.started.elapsed, "s", Limit.of(ROLLED_OUT)
@@ -363,7 +359,7 @@ def test_migrations_run_again_change_no_row(five_backends: FiveBackends, experim
 
 
 def failed_start_findings(pods: list[Object]) -> list[Finding]:
-    """A finding for each pod of which an init container or a container failed at first."""
+    """Return a finding for each pod of which an init container or a container failed at first."""
     findings = []
     for pod in pods:
         failed = sum(int(each["restartCount"]) for each in mappings_at(pod, "status.initContainerStatuses"))
@@ -377,7 +373,7 @@ def failed_start_findings(pods: list[Object]) -> list[Finding]:
 def test_connections_stay_within_the_pools(
     five_backends: FiveBackends, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
-    """Of each pod that names itself in application_name, and of all together; fewer pods have fewer."""
+    """Each pod that names itself in application_name is judged, and all together; fewer pods must have fewer."""
     target = experiments.target
     number = backends(target)
     limit, size = promised(target, number), target.component("backend").pool_size

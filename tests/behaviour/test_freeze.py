@@ -32,7 +32,7 @@ class ShortPause:
     """A container that was paused until its pod was unready, and resumed."""
 
     pod: Object
-    """As it was before."""
+    """The pod as it was before."""
     interval: Interval
     """From the pause until the pod was unready, or until READINESS was over."""
     unready: WaitResult[float]
@@ -75,7 +75,7 @@ def pause_until_unready(
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def short_freeze(experiments: ExperimentRunner, writer: User) -> ShortFreeze:
-    """One container of each component that has a readiness probe, in turn, is paused until its pod is unready."""
+    """One container of each component with a readiness probe is paused in turn until its pod is unready."""
     target = experiments.target
     pods = {
         name: experiments.pods(part)[0]

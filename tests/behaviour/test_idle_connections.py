@@ -38,7 +38,7 @@ PAUSES = (1.0, 2.0, 5.0, 10.0)
 UNUSED_SECONDS = 120.0
 """Pools, proxies and watchdogs commonly act after 60 or 90 s; three probes that fail in a row take up to 30 s more."""
 PAGES = 8
-"""Pages that are asked for at the same time, each of which takes a connection of the frontend to the backend."""
+"""How many pages are requested at once, each of which takes a connection of the frontend to the backend."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ class IdleConnections:
 
 
 def held(plan: Plan, pause: float) -> Plan:
-    """The plan on one connection, by a client that does not see whether the server has closed it meanwhile."""
+    """Return the plan on one connection, by a client that does not see whether the server has closed it meanwhile."""
     return replace(plan, rate=1 / pause, reused_share=1.0, connections=1, checks_idle_connections=False)
 
 
 def view_pages(reader: User) -> list[str]:
-    """View pages at the same time; the status of each, or why there was none."""
+    """View pages at the same time, and return the status of each, or why there was none."""
     url = reader.gateway.url("frontend", reader.target.pages.search.replace("{token}", new_token()))
 
     def view(_: int) -> str:
@@ -157,7 +157,7 @@ def test_idle_connection_still_serves(
 
 
 def idle_findings(again: list[Record], plan: Plan, pause: float) -> list[Finding]:
-    """A finding if a request failed on a connection that had been idle for `pause` seconds."""
+    """Return a finding if a request failed on a connection that had been idle for `pause` seconds."""
     reasons = [f"{reason} (pod {record.pod})" for record in again if (reason := failure_reason(record, plan.status))]
     if not reasons:
         return []
@@ -167,7 +167,7 @@ def idle_findings(again: list[Record], plan: Plan, pause: float) -> list[Finding
 
 @pytest.mark.rule("STA-08")
 def test_page_is_served_after_idle_time(idle_connections: IdleConnections, experiments: ExperimentRunner) -> None:
-    """The frontend's own connections to the backend were idle meanwhile."""
+    """While no page was viewed, the frontend's own connections to the backend were idle."""
     if not experiments.target.auth.has_cookie:
         raise Untested(NO_COOKIE)
     object_ = f"Service/{experiments.target.component('frontend').service}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
@@ -30,7 +31,7 @@ from acceptance.traffic.plans import new_token
 from acceptance.traffic.write_ledger import count
 
 MODEL_SECONDS = 5.0
-"""Of each of the two answers of the model that a turn with a tool call needs: the turn takes 10 s."""
+"""How long the model takes for each of the two answers that a turn with a tool call needs: the turn takes 10 s."""
 MARGIN = 5.0
 """Seconds that a turn may take besides the model's answers, on a busy machine."""
 TURN_SECONDS = 2 * MODEL_SECONDS + MARGIN
@@ -110,7 +111,7 @@ def send_turn(writer: User, pod: str, address: str, marker: str) -> Turn:
 
 
 def with_rows(writer: User, turn: Turn, database: Database) -> Turn:
-    """The turn with the rows that PostgreSQL has of it now."""
+    """Return the turn with the rows that PostgreSQL has of it now."""
     tables = writer.target.tables
     sources = {
         "user messages": (tables.message, tables.message_content, {tables.message_role: "user"}),
@@ -144,14 +145,17 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
                 pool.submit(send_turn, writer, name_of(pod), origin(release, "backend", pod), marker)
                 for pod, marker in zip(pods, markers, strict=True)
             ]
-            sent_from_page = None
-            if send_from_page:
-                markers.append(f"{new_token()}-0")
-                sent_from_page = pool.submit(send_from_page, markers[-1])
+            page_marker = f"{new_token()}-0"
+            sent_from_page = pool.submit(send_from_page, page_marker) if send_from_page else None
             try:
                 wait_asked(model, [[marker] for marker in markers])
             except WaitError as error:
                 raise Untested(f"no turn is in flight: {error}") from error
+            if sent_from_page:
+                with suppress(WaitError):  # one that never reaches the model is judged by how it ends
+                    wait_asked(model, [[page_marker]])
+            if sent[0].done():
+                raise Untested(f"the turn had ended before its pod could be deleted: {sent[0].result().body[:200]}")
             with experiment.disturbance("backend", restarts=False):
                 experiment.annotate("backend pod deleted")
                 delete(experiments.release.cluster, pods[0])
@@ -194,7 +198,7 @@ def test_turn_in_flight_at_sigterm_is_answered_and_stored_once(
 def test_long_turn_that_the_page_shows_as_failed_is_not_stored(
     in_flight: InFlight, experiments: ExperimentRunner
 ) -> None:
-    """A frontend that waits less long than its backend invites the user to send the turn again."""
+    """A frontend that gives up before its backend does invites the user to send the turn again."""
     if in_flight.by_page is None:
         raise Untested("the page of chat has no form that works without scripts")
     if not in_flight.turn.answered:

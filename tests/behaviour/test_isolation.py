@@ -10,11 +10,15 @@ import json
 from collections.abc import Sequence
 
 import pytest
-import socks
 
-from acceptance.checks.finding import Finding, report_findings
-from acceptance.checks.isolation import confinement_findings, declared_mounts, user_findings, write_findings
-from acceptance.core.deadlines import REQUEST
+from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.isolation import (
+    confinement_findings,
+    declared_mounts,
+    undeclared_port_findings,
+    user_findings,
+    write_findings,
+)
 from acceptance.core.fields import Object, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import COMPONENTS
 from acceptance.kube.status import pods_of, running_containers
@@ -31,7 +35,7 @@ FROM_NODE, FROM_NEIGHBOUR = "node {}", "a container on the nodes' network"
 
 
 def release_pods(release: Release) -> list[Object]:
-    """Every pod of the namespace where the run installed the release; else the components' pods alone."""
+    """Return every pod of the namespace where the run installed the release; else the components' pods alone."""
     pods = release.objects.list("Pod").objects
     if "own-release" in release.cluster.capabilities:
         return list(pods)
@@ -73,7 +77,7 @@ def test_only_empty_dirs_can_be_written_to(node_view: NodeView, ready_release: R
 
 
 def release_services(release: Release) -> list[Object]:
-    """The Services of the release as they are now."""
+    """Return the Services of the release as they are now."""
     listed = json.loads(
         release.cluster.kubectl("get", "services", "--namespace", release.target.chart.namespace, "--output", "json")
     )
@@ -130,20 +134,32 @@ def test_every_port_is_closed_on_the_node(
     report_findings(findings, ready_release.target)
 
 
+@pytest.mark.rule("SCY-11")
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_pod_listens_on_declared_ports_only(node_view: NodeView, ready_release: Release, component: str) -> None:
+    """A debugger is open to every pod of the cluster. A mesh's proxy is not the release's."""
+    part = ready_release.target.component(component)
+    deployment = ready_release.objects.list("Deployment").by_name[part.deployment]
+    made = {text_at(each, "name") for each in mappings_at(deployment, "spec.template.spec.containers")}
+    pods = {
+        name_of(pod)
+        for pod in pods_of((each.pod for each in node_view.containers), part)
+        if {text_at(each, "name") for each in mappings_at(pod, "spec.containers")} <= made
+    }
+    if not pods:
+        raise Untested("every pod has a container that its Deployment does not name")
+    containers = [each for each in node_view.containers if name_of(each.pod) in pods]
+    report_findings(undeclared_port_findings(containers), ready_release.target)
+
+
 @pytest.mark.rule("SCY-05")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_port_is_open_through_its_service(ready_release: Release, gateway: Gateway, component: str) -> None:
     host, port = service_host(ready_release.target, component), ready_release.target.component(component).service_port
     findings = []
     try:
-        socks.create_connection(
-            (host, port),
-            timeout=int(REQUEST.seconds),
-            proxy_type=socks.SOCKS5,
-            proxy_addr=gateway.host,
-            proxy_port=gateway.port,
-        ).close()
-    except (OSError, socks.ProxyError) as error:
+        gateway.open_connection(host, port).close()
+    except OSError as error:
         gateway.check_connection()
         service = f"Service/{ready_release.target.component(component).service}"
         findings.append(Finding("SCY-05", service, f"port {port}", "open in the cluster", str(error)))

@@ -16,20 +16,20 @@ from acceptance.core.fields import at, name_of
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.repeat import attempt_twice
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.kube.status import may_end
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.release import Release
 from acceptance.provision.tool_pod import namespace_objects
-from toolchain.console import CommandError
 
 WATCHED = ("Deployment", "ReplicaSet", "Pod")
 SERVER_ERROR = 500
-"""A lower status is a regular response of the application."""
+"""The lowest status that is not a regular response of the application."""
 
 
 def listed(cluster: Cluster, namespace: str) -> set[str]:
-    """Every object in a namespace as `kind/name`, without events and metrics."""
+    """Return every object in a namespace as `kind/name`, without events and metrics."""
     resources = cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "--output", "name").split()
     kinds = ",".join(name for name in resources if not name.startswith(("events", "pods.metrics")))
     return set(
@@ -52,7 +52,7 @@ def test_notes_command_makes_the_frontend_answer(ready_release: Release) -> None
 
 
 def object_versions(release: Release) -> dict[str, tuple[object, object]]:
-    """The UID and generation of each workload object of the release by `kind/name`; not of pods that are to end."""
+    """Return the UID and generation of each object of the release by `kind/name`, without pods that are to end."""
     return {
         f"{kind}/{name_of(item)}": (at(item, "metadata.uid"), at(item, "metadata.generation"))
         for kind in WATCHED
@@ -62,7 +62,7 @@ def object_versions(release: Release) -> dict[str, tuple[object, object]]:
 
 
 def scale_times(release: Release) -> dict[str, object]:
-    """When each autoscaler last changed a number of replicas, by its name."""
+    """Return when each autoscaler last changed a number of replicas, by its name."""
     autoscalers = release.objects.list("HorizontalPodAutoscaler").objects
     return {name_of(item): at(item, "status.lastScaleTime") for item in autoscalers}
 
@@ -98,11 +98,12 @@ def test_uninstall_removes_everything_but_the_data(
     try:
         try:
             ready_release.helm.uninstall()
-        except CommandError as error:
+        except RefusedReleaseError as error:
             raise AssertionError(f"helm uninstall failed: {error.summary}") from error
 
         def probe() -> None:
-            if remaining := listed(cluster, namespace) - listed(cluster, empty):
+            own = {f"secret/{name}" for name in ready_release.target.existing_data}
+            if remaining := listed(cluster, namespace) - listed(cluster, empty) - own:
                 raise NotYet(f"remaining: {', '.join(sorted(remaining))}")
 
         eventually(f"namespace {namespace} to contain no more than an empty one", probe, UNINSTALLED)

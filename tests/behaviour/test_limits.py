@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from acceptance.checks.finding import Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import POD_REPLACED
 from acceptance.core.fields import Object, text_at
 from acceptance.core.interval import Interval
-from acceptance.core.target import COMPONENTS, Component, ComponentName
+from acceptance.core.target import COMPONENTS, Component, ComponentName, Target
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.limits import (
@@ -24,6 +24,7 @@ from acceptance.experiments.limits import (
     cpu_findings,
     memory_findings,
     neighbour_findings,
+    raise_if_node_was_full,
     restart_counts,
     slowdown_findings,
 )
@@ -32,10 +33,11 @@ from acceptance.experiments.recovery import wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
+from acceptance.traffic.availability import Availability
 from acceptance.traffic.plans import Plan, page_views, task_writes, to_pod
 
 CPU_SECONDS = 8.0
-"""80 of the kernel's scheduling periods, and 64 requests to each pod."""
+"""Seconds under load: 80 of the kernel's scheduling periods, and 64 requests to each pod."""
 SETTLING_SECONDS = 2.0
 """Requests that waited for the loaded container are answered before the next load."""
 PER_SECOND = 8.0
@@ -98,7 +100,7 @@ def plans(experiments: ExperimentRunner, writer: User, reader: User) -> dict[str
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) -> LimitsReached:
-    """Each component is loaded to its CPU limit, and afterwards each beyond its memory limit."""
+    """Each component is loaded up to its CPU limit, and afterwards beyond its memory limit."""
     cluster = experiments.release.cluster
     cluster.require_capability("node")
     cores = cores_of_largest_node(cluster)
@@ -110,7 +112,26 @@ def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) ->
         quiet = Interval(start, time.time())
         cpu = {name: load_cpu(experiments, experiment, name, cores) for name in COMPONENTS}
         memory = {name: load_memory(experiments, experiment, name) for name in COMPONENTS}
-    return LimitsReached(experiment, quiet, cores, cpu, memory)
+    reached = LimitsReached(experiment, quiet, cores, cpu, memory)
+    for name in COMPONENTS:
+        raise_if_node_was_full(cpu[name], findings_on_neighbours(reached, name, experiments.target))
+    return reached
+
+
+def neighbours(reached: LimitsReached, name: ComponentName) -> list[Availability]:
+    """Return the traffic of the other backend pod, and of both while the frontend is busy, which they do not need."""
+    labels, traffic = {"backend": (NEIGHBOUR,), "frontend": (BACKEND, NEIGHBOUR)}[name], reached.experiment.traffic
+    return [traffic[label].availability for label in labels if label in traffic]
+
+
+def findings_on_neighbours(reached: LimitsReached, name: ComponentName, target: Target) -> list[Finding]:
+    """Return findings on neighbours that do not answer as before while the component is busy."""
+    object_, loaded = f"Deployment/{target.component('backend').deployment}", reached.cpu[name].interval
+    return [
+        finding
+        for availability in neighbours(reached, name)
+        for finding in neighbour_findings(object_, availability, reached.quiet, loaded)
+    ]
 
 
 @pytest.mark.rule("SCY-04")
@@ -135,21 +156,9 @@ def test_container_stays_within_its_cpu_and_slows(
 def test_neighbours_of_a_busy_container_answer_as_before(
     limits_reached: LimitsReached, component: ComponentName, experiments: ExperimentRunner
 ) -> None:
-    """The other backend pod; both of them while the frontend is busy, since they do not need it."""
-    traffic, load = limits_reached.experiment.traffic, limits_reached.cpu[component]
-    labels = {"backend": (NEIGHBOUR,), "frontend": (BACKEND, NEIGHBOUR)}[component]
-    labels = tuple(label for label in labels if label in traffic)
-    if not labels:
+    if not neighbours(limits_reached, component):
         raise Untested("the backend has one pod, so no other answers beside it")
-    backend = experiments.target.component("backend")
-    findings = [
-        finding
-        for label in labels
-        for finding in neighbour_findings(
-            f"Deployment/{backend.deployment}", traffic[label].availability, limits_reached.quiet, load.interval
-        )
-    ]
-    report_findings(findings, experiments.target)
+    report_findings(findings_on_neighbours(limits_reached, component, experiments.target), experiments.target)
 
 
 @pytest.mark.rule("SCY-04")

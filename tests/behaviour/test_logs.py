@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import time
+from collections.abc import Collection
 
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.answers import json_in
-from acceptance.client.pods import origin, ready_pods
+from acceptance.client.pods import origin, origins, ready_pods
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import LOGGED, MODEL_GONE
 from acceptance.core.fields import name_of
 from acceptance.core.target import COMPONENTS
-from acceptance.core.wait import NotYet, eventually
-from acceptance.experiments.faults import main_process, model_failing
+from acceptance.core.wait import NotYet, WaitError, eventually
+from acceptance.experiments.faults import MODEL_FAULTS, main_process
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.gateway import Gateway
 from acceptance.provision.model_stub import ModelStub
@@ -23,11 +23,11 @@ from acceptance.provision.release import Release
 
 TAIL = 500
 REQUESTS = 100
-"""More than a file's write buffer: at 100 bytes per line 10 kB, where 8 kB are usual."""
+"""Enough lines to overflow a file's write buffer: 10 kB at 100 bytes each, where 8 kB are usual."""
 
 
 def is_json_object(line: str) -> bool:
-    """Whether a line of a log is a JSON object."""
+    """Return whether a line of a log is a JSON object."""
     return isinstance(json_in(line), dict)
 
 
@@ -59,41 +59,125 @@ def test_requests_write_no_file_in_the_container(
     for pod in ready_pods(ready_release, component):
         url = origin(ready_release, component, pod)
         root = f"/proc/{main_process(cluster, pod, part.container)}/root"
-        start = time.time()
+        node = cluster.node_of(pod)
+        start = node.exec("date", "+%s.%N").strip()  # by the clock that sets the times of files
         for _ in range(REQUESTS):
             send(gateway, "GET", f"{url}/unknown-{secrets.token_hex(4)}", allow_redirects=False)
         search = ["-path", f"{root}/proc", "-o", "-path", f"{root}/sys", "-o", "-path", f"{root}/dev"]
-        written = cluster.node_of(pod).exec(
+        written = node.exec(
             *["find", f"{root}/", "(", *search, ")", "-prune", "-o"],
-            *["-type", "f", "-newermt", f"@{start:.3f}", "-printf", r"%P (%s bytes)\n"],
+            *["-type", "f", "-newermt", f"@{start}", "-printf", r"%P (%s bytes)\n"],
         )
         assert not written, f"{name_of(pod)}: expected no file written by {REQUESTS} requests, got {written.strip()}"
 
 
+def logged_line(release: Release, component: str, text: str, names: Collection[str]) -> str:
+    """Wait for a line with a text in the log of one of a component's pods, and return it. Raises `WaitError`."""
+    container = release.target.component(component).container
+
+    def probe() -> str:
+        lines = [line for name in names for line in release.objects.tail(name, container, TAIL).splitlines()]
+        found = next((line for line in lines if text in line), None)
+        if found is None:
+            raise NotYet(f"in none of {len(lines)} lines, which end: {lines[-1:]}")
+        return found
+
+    return eventually(f"a line with {text} in the log of {', '.join(sorted(names))}", probe, LOGGED)
+
+
+def identifier_header(release: Release, component: str) -> str:
+    """Return the header with a request's identifier; raises `Untested` where the target names none."""
+    header = release.target.component(component).request_id_header
+    if header is None:
+        raise Untested(f"the target names no header with the identifier of a request to the {component}")
+    return header
+
+
 @pytest.mark.rule("PER-06")
-def test_an_error_is_logged_as_json_too(ready_release: Release, user: User, faulty_model: ModelStub) -> None:
-    """A collector can neither parse the bare lines of a traceback, nor tell which request they belong to."""
-    target, part = ready_release.target, ready_release.target.component("backend")
-    pod = ready_pods(ready_release, "backend")[0]
-    name, url = name_of(pod), origin(ready_release, "backend", pod)
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_identifier_of_a_request_is_returned_and_logged(
+    ready_release: Release, gateway: Gateway, component: str
+) -> None:
+    """That which a request has; requests without one are given different ones."""
+    target, header, findings = ready_release.target, identifier_header(ready_release, component), []
+    for pod, url in origins(ready_release, component).items():
+        for given in (f"given-{secrets.token_hex(8)}", "", ""):
+            path = f"/log-{secrets.token_hex(8)}"
+            headers = {header: given} if given else {}
+            answer = send(gateway, "GET", url + path, headers=headers, allow_redirects=False)
+            returned = answer.headers.get(header, "")
+            if not returned or given not in ("", returned):
+                expected = given or "an identifier"
+                findings.append(
+                    Finding("PER-06", f"Pod/{pod}", f"{header} of a response", expected, returned or "none")
+                )
+            elif returned not in (line := logged_line(ready_release, component, path, [pod])):
+                findings.append(Finding("PER-06", f"Pod/{pod}", f"line of GET {path}", returned, line[:300]))
+    report_findings(of_derived_part(findings, target), target)
+
+
+@pytest.mark.rule("PER-06")
+def test_page_is_logged_by_both_components_under_one_identifier(ready_release: Release, user: User) -> None:
+    """Who looks for the cause of an error on a page finds the requests to the backend that it has made."""
+    target, findings = ready_release.target, []
+    header, _ = (identifier_header(ready_release, component) for component in ("frontend", "backend"))
+    title = f"logged {secrets.token_hex(6)}"
+    user.add_task(title)
+    backends = origins(ready_release, "backend")
+    for pod, url in origins(ready_release, "frontend").items():
+        given = f"page-{secrets.token_hex(8)}"
+        headers = {**user.cookie, header: given}
+        page = send(user.gateway, "GET", url + target.pages.tasks, headers=headers, allow_redirects=False)
+        if title not in page.text:
+            raise Untested(f"{pod}: the first HTML does not show the user's tasks (STA-10)")
+        try:
+            logged_line(ready_release, "backend", given, backends)
+        except WaitError as error:
+            what = f"the backend's log of GET {target.pages.tasks}"
+            findings.append(Finding("PER-06", f"Pod/{pod}", what, f"a line with the page's {header}", str(error)[:300]))
+    report_findings(of_derived_part(findings, target), target)
+
+
+FAULTS = ("malformed answer", "status 500", "status 429", "stopped")
+
+
+def logged_turn(release: Release, user: User, model: ModelStub, fault: str, text: str) -> list[str]:
+    """Send a chat turn while the model fails; the lines of the backend pod's log from before it until after it."""
+    part, pod = release.target.component("backend"), ready_pods(release, "backend")[0]
+    name, url = name_of(pod), origin(release, "backend", pod)
     marks = [f"/log-{secrets.token_hex(8)}" for _ in range(2)]
     send(user.gateway, "GET", url + marks[0], allow_redirects=False)
-    with model_failing(faulty_model, malformed=True):
-        message = {target.api.message_field: f"hello {secrets.token_hex(6)}"}
+    with MODEL_FAULTS[fault](model):
+        message = {release.target.api.message_field: text}
         user.call("POST", user.chat_path, url, json=message, timeout=MODEL_GONE.seconds)
     send(user.gateway, "GET", url + marks[1], allow_redirects=False)
 
     def probe() -> list[str]:
-        lines = ready_release.objects.tail(name, part.container, TAIL).splitlines()
+        lines = release.objects.tail(name, part.container, TAIL).splitlines()
         places = [number for mark in marks for number, line in enumerate(lines) if mark in line]
         if not all(any(mark in line for line in lines) for mark in marks):
             raise NotYet(f"not both in {len(lines)} lines, which end: {lines[-1:]}")
         return lines[min(places) : max(places) + 1]
 
-    lines = eventually(f"the log of {name} to show both requests", probe, LOGGED)
-    if not is_json_object(lines[0]):
-        raise Untested(f"the backend does not log JSON: {lines[0][:100]}")
-    bare = [line for line in lines if line.strip() and not is_json_object(line)]
-    actual = f"{len(bare)} of {len(lines)} are not, such as {bare[0][:100]}" if bare else ""
-    findings = [Finding("PER-06", f"Pod/{name}", "lines of a chat turn that fails", "each a JSON object", actual)]
-    report_findings(of_derived_part(findings if bare else [], target), target)
+    return eventually(f"the log of {name} to show both requests", probe, LOGGED)
+
+
+@pytest.mark.rule("PER-06", "SCY-10")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_error_is_logged_as_json_and_without_the_users_text(
+    ready_release: Release, user: User, faulty_model: ModelStub, fault: str
+) -> None:
+    """A collector can neither parse the bare lines of a traceback, nor tell which request they belong to."""
+    target = ready_release.target
+    text = f"secret-{secrets.token_hex(8)}"
+    lines = logged_turn(ready_release, user, faulty_model, fault, f"hello {text}")
+    findings, turn = [], f"lines of a chat turn that fails ({fault})"
+    if is_json_object(lines[0]):
+        bare = [line for line in lines if line.strip() and not is_json_object(line)]
+        if bare:
+            actual = f"{len(bare)} of {len(lines)} are not, such as {bare[0][:100]}"
+            findings.append(Finding("PER-06", "the backend's log", turn, "each a JSON object", actual))
+    if telling := [line for line in lines if text in line]:
+        actual = f"{len(telling)} of {len(lines)} contain it, such as {telling[0][:200]}"
+        findings.append(Finding("SCY-10", "the backend's log", turn, "no text of the user's message", actual))
+    report_findings(of_derived_part(findings, target), target)

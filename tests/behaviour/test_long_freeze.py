@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
@@ -15,7 +14,7 @@ from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
-from acceptance.experiments.faults import kill, paused_container
+from acceptance.experiments.faults import kill, paused_at_start, paused_container
 from acceptance.experiments.probes import detection_deadline, probe_times, require_probe
 from acceptance.experiments.recovery import current, wait_container_started, wait_readiness
 from acceptance.experiments.repeat import repeat_if_inconclusive
@@ -55,7 +54,7 @@ class SlowStart:
 
 
 def last_lifetime(pod: Object, container: str) -> float:
-    """Seconds that the container's previous instance ran; 0 if there was none."""
+    """Return the seconds that the container's previous instance ran; 0 if there was none."""
     if ended := mapping_at(container_status(pod, container), "lastState.terminated"):
         start, end = (datetime.fromisoformat(text_at(ended, key)) for key in ("startedAt", "finishedAt"))
         return (end - start).total_seconds()
@@ -68,23 +67,26 @@ def start_slowly(
     """Pause a backend container as soon as it has started until the kubelet kills it; the next one for a while."""
     backend, cluster = experiments.target.component("backend"), experiments.release.cluster
     slow = SlowStart(pod, budget)
-    kill(cluster, pod, backend.container)
-    started = experiment.wait_for("restarted", lambda: wait_container_started(experiments, backend, pod, STARTED))
-    if not started.ok:
-        slow.killed = started
-        return slow
-    with paused_container(cluster, started.value, backend.container):
-        slow.killed = experiment.wait_for(
-            "slow start killed", lambda: wait_container_started(experiments, backend, started.value, LIVENESS)
-        )
-    slow.paused = text_at(container_status(started.value, backend.container), "containerID")
-    if slow.killed.ok:
-        with paused_container(cluster, slow.killed.value, backend.container):
+    with paused_at_start(cluster, pod, backend.container) as wait_paused:
+        kill(cluster, pod, backend.container)
+        started = experiment.wait_for("restarted", lambda: wait_container_started(experiments, backend, pod, STARTED))
+        if not started.ok:
+            slow.killed = started
+            return slow
+        wait_paused()
+        slow.paused = text_at(container_status(started.value, backend.container), "containerID")
+        with paused_at_start(cluster, started.value, backend.container) as wait_paused_again:
+            slow.killed = experiment.wait_for(
+                "slow start killed", lambda: wait_container_started(experiments, backend, started.value, LIVENESS)
+            )
+            if not slow.killed.ok:
+                return slow
+            wait_paused_again()
             dwell(SLOW_START_SECONDS, "a slow start within its budget")
-        slow.ready = experiment.wait_for(
-            "Ready after a slow start", lambda: wait_readiness(experiments, backend, pod, POD_REPLACED, ready=True)
-        )
-        slow.restarts_after = restarts_of(current(experiments, backend, pod))
+    slow.ready = experiment.wait_for(
+        "Ready after a slow start", lambda: wait_readiness(experiments, backend, pod, POD_REPLACED, ready=True)
+    )
+    slow.restarts_after = restarts_of(current(experiments, backend, pod))
     return slow
 
 
@@ -96,7 +98,7 @@ class LongPause:
     """As it was before."""
     start: float
     deadline: Deadline
-    """For the restart, from the start of the pause: a paused process uses its whole grace period."""
+    """The deadline for the restart, from the start of the pause: a paused process uses its whole grace period."""
     restarted: WaitResult[Object] = SKIPPED
     ready_again: WaitResult[float] = SKIPPED
 
@@ -112,7 +114,10 @@ class LongFreeze:
 
 
 def prepare_startup_budget(experiments: ExperimentRunner, backend: Component) -> tuple[float, float] | None:
-    """The backend's startup budget, set by the chart's values if its own does not suit; None if that is impossible."""
+    """Return the backend's startup budget, set by the chart's values if the shipped one does not suit.
+
+    None where that is impossible.
+    """
     probe, path = probe_times(experiments.objects, backend, "startupProbe"), backend.values.startup_probe
     if probe is not None:
         least, most = probe.startup_budget
@@ -130,7 +135,7 @@ def wait_until_restarted(
 ) -> None:
     """Wait until the kubelet has restarted the paused container, from the start of the pause."""
     component = experiments.target.component(name)
-    deadline = replace(pause.deadline, seconds=max(0.0, pause.start + pause.deadline.seconds - time.time()))
+    deadline = pause.deadline.counted_from(pause.start)
     pause.restarted = experiment.wait_for(
         f"{name} restarted", lambda: wait_container_started(experiments, component, pause.pod, deadline)
     )
@@ -196,7 +201,7 @@ def test_pod_paused_for_long_is_restarted(
 
 
 def has_started(slow: SlowStart, experiment: Experiment, container: str) -> bool:
-    """Whether the container passed its startup probe before it was paused: a quick server may."""
+    """Return whether the container passed its startup probe before it was paused: a quick server may."""
     return any(
         at(status, "started") is True and text_at(status, "containerID") == slow.paused
         for state in experiment.history.states("Pod", experiment.start, experiment.end)

@@ -40,7 +40,7 @@ The other pod keeps a connection for what is sent again, even from a pool of fiv
 
 @dataclass(frozen=True)
 class LostAnswers:
-    """Forms that add tasks, by their titles: their responses, or why there was none, and how many rows they made."""
+    """Forms that add tasks, by the tasks' titles: each response, or why there was none, and the number of rows."""
 
     experiment: Experiment
     answers: dict[str, str]
@@ -49,7 +49,7 @@ class LostAnswers:
 
 
 def wait_commits(database: Database, count: int, sent: Sequence[Future[tuple[str, bool]]], deadline: Deadline) -> None:
-    """Wait until so many commits wait for their answer, or every form was answered. Raises `WaitError`."""
+    """Wait until a number of commits are held, or every form was answered. Raises `WaitError`."""
 
     def probe() -> None:
         held = database.held_commits()
@@ -60,7 +60,7 @@ def wait_commits(database: Database, count: int, sent: Sequence[Future[tuple[str
 
 
 def add_task(visitor: Visitor, form: Form, title: str) -> tuple[str, bool]:
-    """Add a task by the page's form; the response in words, or why there was none, and whether it says added."""
+    """Add a task by the page's form; return the response in words, or why there was none, and whether it says added."""
     screens = visitor.screens
     try:
         answer = visitor.submit(form, screens.tasks, {screens.new_task: title})
@@ -72,7 +72,7 @@ def add_task(visitor: Visitor, form: Form, title: str) -> tuple[str, bool]:
 @pytest.fixture(scope="module")
 @repeat_if_inconclusive
 def lost_answers(experiments: ExperimentRunner, user: User, database: Database) -> LostAnswers:
-    """PostgreSQL stores the tasks and does not say so; then a backend pod is deleted without grace period."""
+    """PostgreSQL stores the tasks without acknowledging them; then a backend pod is deleted without grace period."""
     release, tables = experiments.release, user.target.tables
     backend, token = experiments.target.component("backend"), f"lost answer {secrets.token_hex(6)}"
     titles = [f"{token} {number}" for number in range(FORMS)]

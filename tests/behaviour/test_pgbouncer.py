@@ -21,7 +21,7 @@ from acceptance.provision.provisioner import Provisioner
 
 WRITES = 120
 WRITERS = 12
-"""More than the pods' pools have connections, so that many writers share a few."""
+"""Concurrent writers: more than the pods' pools have connections."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,13 @@ def pooled_release(
     experiments: ExperimentRunner, provisioner: Provisioner, database: Database
 ) -> Iterator[PooledRelease]:
     """The release on the pooled address, which its migration uses too."""
-    path = experiments.target.values.database_url
-    if path is None:
+    if not experiments.target.can_give("database_url"):
         raise Untested("the target names no value for the database's URL")
     image = provisioner.postgres().reference
     pooler = pgbouncer.start(provisioner.dependencies(), image, database, redactor.add)
     with experiments.experiment("pooled address") as experiment:
         with experiment.disturbance(restarts=False):
-            experiments.upgrade({path: experiments.target.secret.as_given(pooler.url)})
+            experiments.upgrade({}, {"database_url": pooler.url})
             rollout = experiment.wait_for("rollout", experiments.wait_rolled_out)
         yield PooledRelease(pooler, rollout)
     pooler.server.remove()
@@ -54,7 +53,7 @@ def pooled_release(
 def test_application_works_through_a_pooler(
     pooled_release: PooledRelease, users: Callable[[], User], database: Database, experiments: ExperimentRunner
 ) -> None:
-    """The specification names no pooler, so that this is advice on targets that are not strict."""
+    """The specification names no pooler, so this is advice on targets that are not strict."""
     target = experiments.target
     object_ = f"Deployment/{target.component('backend').deployment}"
     findings = []

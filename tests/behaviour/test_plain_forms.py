@@ -15,6 +15,7 @@ from acceptance.client.accounts import random_account, sign_in_entries, sign_up_
 from acceptance.client.answers import SEE_OTHER, SIGNED_OUT, describe, explains
 from acceptance.client.documents import Document
 from acceptance.client.forms import form_with_button, post
+from acceptance.client.other_origins import OTHER_ORIGINS
 from acceptance.client.rows import Row, rows
 from acceptance.client.sessions import NO_COOKIE
 from acceptance.client.signing_in import session_token
@@ -38,7 +39,7 @@ def new_visitor(ready_release: Release, gateway: Gateway) -> Visitor:
 
 
 def task_rows(postgres: Connection[Any], user: User, title: str) -> list[Row]:
-    """The user's tasks of a title."""
+    """Return the user's tasks of a title."""
     tables = user.target.tables
     return rows(postgres, tables.task, {tables.owner: user.id, tables.task_title: title})
 
@@ -113,7 +114,7 @@ def test_form_sends_messages_in_one_conversation(
 
 
 def assert_refused(visitor: Visitor, answer: Response, what: str) -> None:
-    """The form to add a task was answered with 4xx, with a redirect, or with its page again."""
+    """Assert that the form to add a task was answered with 4xx, with a redirect, or with its page again."""
     again = answer.ok and form_with_button(answer.text, visitor.screens.add_button) is not None
     refused = 400 <= answer.status_code < 500 or answer.status_code in SEE_OTHER
     assert refused or again, (
@@ -142,7 +143,7 @@ def test_form_with_bad_input_says_why_and_stores_nothing(
 
 @pytest.mark.rule("PER-09")
 def test_what_is_no_form_stores_nothing(visitor: Visitor, user: User, admin_connection: Connection[Any]) -> None:
-    """Another kind of content, sent to where a form is sent."""
+    """Content of another kind is sent to the URL of a form."""
     screens = visitor.screens
     form = visitor.form(screens.tasks, screens.add_button)
     title = f"no form {secrets.token_hex(6)}"
@@ -153,17 +154,20 @@ def test_what_is_no_form_stores_nothing(visitor: Visitor, user: User, admin_conn
     assert not task_rows(admin_connection, user, title), "expected no row of the refused content"
 
 
+FORM_ORIGINS = ("another site", "a longer name", "another port", "a subdomain", "a sandboxed page")
+"""Without another scheme: behind a proxy that ends TLS the frontend does not know its own."""
+
+
 @pytest.mark.rule("STA-05")
 def test_form_of_another_site_has_no_effect(visitor: Visitor, user: User, admin_connection: Connection[Any]) -> None:
-    """With the user's cookie, as some browsers send it; the same form of a page of the release has an effect."""
+    """It has the user's cookie, which some browsers send. The same form on a page of the release has an effect."""
     if not user.target.auth.refuses_other_sites:
         raise Untested("the target does not say that forms of other sites are refused")
     screens = visitor.screens
     form = visitor.form(screens.tasks, screens.add_button)
     page = visitor.gateway.url("frontend", screens.tasks)
-    host = visitor.origin.partition("://")[2]
-    others = ("https://attacker.example", f"https://{host}.attacker.example", "null")
-    for origin in others:
+    for kind in FORM_ORIGINS:
+        origin = OTHER_ORIGINS[kind](visitor.origin)
         title = f"of another site {secrets.token_hex(6)}"
         values = form.labelled({screens.new_task: title})
         answer = post(visitor.gateway, form, page, values, visitor.headers(origin))
@@ -175,7 +179,7 @@ def test_form_of_another_site_has_no_effect(visitor: Visitor, user: User, admin_
 def test_form_without_a_session_leads_to_sign_in(
     visitor: Visitor, new_visitor: Visitor, user: User, admin_connection: Connection[Any]
 ) -> None:
-    """A form that was opened while signed in, sent without the session and with a bad one."""
+    """A form that was opened while signed in is sent without the session, and with a bad one."""
     screens = visitor.screens
     form = visitor.form(screens.tasks, screens.add_button)
     page = visitor.gateway.url("frontend", screens.tasks)

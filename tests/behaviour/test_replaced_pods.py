@@ -19,6 +19,7 @@ from acceptance.experiments.volumes import (
     observed_processes,
     remaining,
     remove_markers,
+    require_found,
     volume_findings,
     wait_gone,
     write_markers,
@@ -42,7 +43,7 @@ class ReplacedPods:
 
 
 def init_containers(pod: Object) -> dict[str, str]:
-    """The pod's init containers by name, with their identifiers in the runtime."""
+    """Return the pod's init containers by name, with their identifiers in the runtime."""
     return {
         text_at(status, "name"): container_id(status) for status in mappings_at(pod, "status.initContainerStatuses")
     }
@@ -58,6 +59,7 @@ def replaced_pods(experiments: ExperimentRunner) -> ReplacedPods:
         deleted = [experiments.pods(part)[0] for part in parts]
         try:
             markers = [marker for pod in deleted for marker in write_markers(cluster, pod)]
+            require_found(cluster, markers)
             with observed_processes(cluster) as observed, experiment.disturbance(restarts=False):
                 for pod in deleted:
                     faults.delete(cluster, pod)

@@ -29,7 +29,7 @@ from acceptance.traffic.plans import PER_SECOND, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
 
 SECONDS = 12.0
-"""At 12 requests per second, 72 for each of two pods: their p99 needs 50."""
+"""Seconds of traffic: at 12 requests per second 72 for each of two pods, whose p99 needs 50."""
 WARM_UP = 2.0
 """Seconds in which caches and pools of connections fill."""
 KINDS = {"backend": "writes", "frontend": "pages"}
@@ -47,7 +47,7 @@ class Rest:
     moments: list[float]
 
     def requests(self, component: ComponentName) -> dict[str, tuple[int, ...]]:
-        """By pod how many of the component's requests were sent between any two readings."""
+        """The number of the component's requests by pod, from each reading to the next."""
         availability = self.experiment.traffic[component].availability
         counted = [availability.between(Interval(*each)).pods for each in pairwise(self.moments)]
         return {pod: tuple(each[pod] for each in counted) for pod in availability.pods}

@@ -23,7 +23,7 @@ from acceptance.traffic.plans import PER_SECOND, duration_for, page_views, task_
 from acceptance.traffic.records import InconclusiveSampleError
 
 MIN_REQUESTS = {"backend": 3000, "frontend": 1000}
-"""For a verdict on a component's rollouts; half of them while both old and new pods exist."""
+"""Requests that a verdict on a component's rollouts needs; half of them while both old and new pods exist."""
 RATES = {"backend": 27.0, "frontend": PER_SECOND}
 """Requests per second, in proportion to MIN_REQUESTS. Fewer pages would take more rollouts, and leave connections idle
 until they are closed."""
@@ -54,7 +54,7 @@ def rollouts(
     rebuilt_images: dict[str, BuiltImage],
     pytestconfig: pytest.Config,
 ) -> Rollouts:
-    """Each component to its rebuilt image and back; then each one with too few requests, until it has enough.
+    """Each component is rolled out to its rebuilt image and back; one with too few requests again, until it has enough.
 
     One component at a time: two that start together need more CPU time than a small node has, and requests wait for it.
     """
@@ -74,7 +74,7 @@ def rollouts(
 
 
 def roll_out(experiments: ExperimentRunner, rollouts: Rollouts, component: str, values: dict[str, str]) -> bool:
-    """Upgrade to values that roll one component out; whether the rollout was completed."""
+    """Upgrade to values that roll out one component, and return whether the rollout was completed."""
     name = f"rollout {len(rollouts.steps) + 1}: {component}"
     step = run_step(rollouts.experiment, rollout_step(experiments, name, lambda: experiments.upgrade(values)))
     rollouts.steps.append(step)
@@ -85,12 +85,12 @@ def roll_out(experiments: ExperimentRunner, rollouts: Rollouts, component: str, 
 
 
 def components_to_roll(experiments: ExperimentRunner, rollouts: Rollouts, minimum: int) -> set[str]:
-    """The components that need another rollout: to be judged, or to reach the minimum number of rollouts."""
+    """Return the components that need another rollout: to be judged, or to reach the minimum number of rollouts."""
     return {name for name in COMPONENTS if needs_rollout(experiments, rollouts, name, minimum)}
 
 
 def needs_rollout(experiments: ExperimentRunner, rollouts: Rollouts, name: str, minimum: int) -> bool:
-    """Whether old and new pods existed for less than half of the time that the component's requests take."""
+    """Return whether old and new pods existed for less than half of the time that the component's requests take."""
     intervals, component = rollouts.intervals[name], experiments.target.component(name)
     if len(intervals) < minimum or len(intervals) >= MAX_ROLLOUTS:
         return len(intervals) < minimum
@@ -133,7 +133,7 @@ def test_rolling_update_fails_no_request(rollouts: Rollouts, component: str, exp
 
 
 def version_findings(experiment: Experiment, component: Component, availability: Availability) -> list[Finding]:
-    """A finding if requests were not answered by pods of two versions at least."""
+    """Return a finding if requests were not answered by pods of two versions at least."""
     revision_of = revisions(experiment.history, component, experiment.interval)
     answered = {revision_of[pod] for pod in availability.pods if pod in revision_of}
     if len(answered) >= 2:

@@ -40,7 +40,10 @@ SESSION_SECONDS = 5.0
 
 
 def refusals(target: Target) -> dict[str, frozenset[int]]:
-    """How requests of an ended session are answered; a page with 200 has a form to sign in, and nothing of the user."""
+    """Return how requests of an ended session are answered.
+
+    A page with status 200 has a form to sign in, and nothing of the user.
+    """
     return {"backend": frozenset({target.api.invalid_token}), "frontend": frozenset(SIGNED_OUT)}
 
 
@@ -133,33 +136,34 @@ def rotated_secret(
     second_role: Role,
     users: Callable[[], User],
 ) -> RotatedSecret:
-    """The Secret's DATABASE_URL and OPENAI_API_KEY are others; then its BETTER_AUTH_SECRET is another."""
-    paths, secret = experiments.target.values, experiments.target.secret
-    rotates = paths.auth_secret if is_signed_with_secret(writer.token) else None
-    if paths.database_url is None and rotates is None:
+    """The Secret's DATABASE_URL and OPENAI_API_KEY are others; then its BETTER_AUTH_SECRET is another.
+
+    Where the Secret exists before the release, it is changed and its users are restarted, since no chart sees that.
+    """
+    target = experiments.target
+    rotates_key = target.can_give("auth_secret") and is_signed_with_secret(writer.token)
+    if not target.can_give("database_url") and not rotates_key:
         raise Untested("the target names no value for the database's URL, and none for a secret that signs tokens")
-    database_url, auth_secret, changes = None, None, dict[str, str]()
+    database_url, auth_secret, credentials = None, None, dict[str, str]()
     with (
         writer.session.kept(),
         reader.session.kept(),
         experiments.experiment("rotated Secret", **settings_traffic(writer, reader)) as experiment,
     ):
-        if paths.database_url is not None:
-            given = {secret.database_url: second_role.url}
-            changes[paths.database_url] = secret.as_given(second_role.url)
-            if paths.model_key is not None:
-                given[secret.model_key] = f"sk-proj-{secrets.token_urlsafe(32)}"
-                redactor.add(given[secret.model_key])
-                changes[paths.model_key] = secret.as_given(given[secret.model_key])
-            step = rollout_step(experiments, " and ".join(given), lambda: experiments.upgrade(changes))
+        if target.can_give("database_url"):
+            credentials["database_url"] = second_role.url
+            if target.can_give("model_key"):
+                credentials["model_key"] = f"sk-proj-{secrets.token_urlsafe(32)}"
+                redactor.add(credentials["model_key"])
+            given = {getattr(target.secret, name): text for name, text in credentials.items()}
+            step = rollout_step(experiments, " and ".join(given), lambda: experiments.upgrade({}, credentials))
             change = make_change(experiments, experiment, step, given)
             database_url = RotatedDatabaseUrl(change, second_role, given, list(session_roles(database)))
             experiment.run_until(change.interval.start - experiment.start + MIN_SECONDS)
-        if rotates is not None:
-            auth_key = secrets.token_urlsafe(48)
-            redactor.add(auth_key)
-            changes[rotates] = secret.as_given(auth_key)
-            auth_secret = rotate_auth_secret(experiments, experiment, changes, (writer, reader), users)
+        if rotates_key:
+            credentials["auth_secret"] = secrets.token_urlsafe(48)
+            redactor.add(credentials["auth_secret"])
+            auth_secret = rotate_auth_secret(experiments, experiment, credentials, (writer, reader), users)
         run_step(experiment, rollout_step(experiments, "restore", lambda: experiments.upgrade({})))
     return RotatedSecret(experiment, database_url, auth_secret)
 
@@ -179,7 +183,7 @@ def session_roles(database: Database) -> Iterator[set[str]]:
 def rotate_auth_secret(
     experiments: ExperimentRunner,
     experiment: Experiment,
-    changes: dict[str, str],
+    credentials: dict[str, str],
     old_sessions: tuple[User, User],
     users: Callable[[], User],
 ) -> RotatedAuthSecret:
@@ -190,7 +194,7 @@ def rotate_auth_secret(
         now = time.time()
         for component in experiment.traffic:
             experiment.traffic[component].expected_refusals = ExpectedRefusals(refused[component], since=now)
-        experiments.upgrade(changes)
+        experiments.upgrade({}, credentials)
 
     result = run_step(experiment, rollout_step(experiments, "BETTER_AUTH_SECRET", rotate))
     writer, reader = old_sessions

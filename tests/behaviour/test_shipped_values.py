@@ -19,10 +19,10 @@ from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Target
 from acceptance.core.values import merge_values
 from acceptance.core.wait import WaitError
-from acceptance.kube.helm import find_helm
+from acceptance.experiments.recovery import without_room
+from acceptance.kube.helm import RefusedReleaseError, find_helm
 from acceptance.kube.manifests import parse_mapping
 from acceptance.kube.pod_templates import image_reference
-from acceptance.kube.status import lack_of_room
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.containerd import CTR, full_reference
 from acceptance.provision.database import Database
@@ -38,17 +38,17 @@ DEFAULTS = "values.yaml"
 class Installation:
     """How an installation with shipped values ended: None if its pods are Ready, why not, or why it was not tried."""
 
-    outcome: WaitError | Untested | None
+    outcome: WaitError | RefusedReleaseError | Untested | None
 
 
 def shipped_values(target: Target) -> dict[str, dict[str, Any]]:
-    """The values of the chart's defaults, which are none beside it, and of each shipped file, by the file's name."""
+    """Return the values of each shipped file by its name; the chart's defaults are a file without values."""
     files = {path.name: (target.root / path).read_text(encoding="utf-8") for path in target.chart.values_files}
     return {DEFAULTS: {}} | {name: parse_mapping(text) for name, text in files.items()}
 
 
 def named_images(target: Target, values: Mapping[str, Any]) -> dict[str, str]:
-    """The image of each component as the chart names it. Raises `Untested` where the node is to pull it."""
+    """Return the image of each component as the chart names it. Raises `Untested` where the node is to pull it."""
     renderer = Renderer(find_helm(), target)
     rendering = renderer.render(merge_values(renderer.required(), values))
     if rendering.error is not None:
@@ -90,7 +90,7 @@ def tagged(cluster: Cluster, images: Mapping[str, BuiltImage], names: Mapping[st
 def installations(
     ready_release: Release, database: Database, images: dict[str, BuiltImage], provisioner: Provisioner
 ) -> dict[str, Installation]:
-    """An installation with each, side by side, in namespaces of their own."""
+    """An installation with each file of values, side by side, in namespaces of their own."""
     target, cluster = ready_release.target, ready_release.cluster
     cluster.require_capability("releases")
     cluster.require_capability("image-load")
@@ -104,26 +104,25 @@ def installations(
                 inputs = provisioner.inputs(images, empty.url)
                 release = second_release(ready_release, inputs, redactor.add, values)
                 releases[name] = stack.enter_context(release)
-            except Untested as reason:
+            except (RefusedReleaseError, Untested) as reason:
                 ended[name] = Installation(reason)
         for name, installed in releases.items():
             try:
                 installed.wait_ready()
                 ended[name] = Installation(None)
             except WaitError as error:
-                room = lack_of_room(installed.objects.list("Pod").objects)
-                ended[name] = Installation(Untested(f"no node has room for its pods: {room}") if room else error)
+                ended[name] = Installation(without_room(installed.objects, "its pods") or error)
     return ended
 
 
 @pytest.mark.rule("CHT-11")
 def test_shipped_values_run_the_images_they_name(installations: Mapping[str, Installation], target: Target) -> None:
-    """With the pull policies, settings and probes of each; only size, names and credentials are the run's."""
+    """Pull policies, settings and probes are those of the file; only size, names and credentials are the run's."""
     expected = "every pod Ready with the images that it names"
     findings = [
         Finding("CHT-11", f"Chart/{target.chart.name}", name, expected, str(each.outcome))
         for name, each in installations.items()
-        if isinstance(each.outcome, WaitError)
+        if isinstance(each.outcome, WaitError | RefusedReleaseError)
     ]
     report_findings(findings, target)
     for name, each in installations.items():

@@ -19,6 +19,7 @@ from acceptance.client.tokens import kept_cookies, token_in
 from acceptance.client.user import User, answer_within_rate_limit, send
 from acceptance.core.redaction import redactor
 from acceptance.experiments.experiment import Experiment, WaitResult
+from acceptance.experiments.recovery import require_room
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.traffic.plans import new_token
 
@@ -34,6 +35,8 @@ class TwoFrontends:
     experiment: Experiment
     rollout: WaitResult[None]
     problems: list[Problem] = field(default_factory=list)
+    forms: int = 0
+    """How many forms of one pod's page were submitted at the other."""
 
 
 def sign_in(user: User, pod: str, origin: str) -> User | None:
@@ -56,7 +59,7 @@ def sign_in(user: User, pod: str, origin: str) -> User | None:
 
 
 def page(user: User, pod: str, search: str, origin: str) -> requests.Response:
-    """The page of a pod for the user's session, with a search."""
+    """Return the page of a pod for the user's session, with a search."""
     url = pod + user.target.pages.search.replace("{token}", search)
     return send(user.gateway, "GET", url, headers={**user.cookie, **from_browser(origin)}, allow_redirects=False)
 
@@ -65,16 +68,18 @@ def use_both(user: User, origin: str, pods: dict[str, str], two: TwoFrontends) -
     """Use each pod and then the other; a request without a response is a problem too."""
     for first, second in itertools.permutations(pods.items(), 2):
         try:
-            two.problems += problems_of(user, origin, first, second)
+            two.problems += problems_of(user, origin, first, second, two)
         except AssertionError as error:
             expected = "every request is answered"
             two.problems.append((first[0], f"used together with Pod/{second[0]}", expected, str(error)))
 
 
-def problems_of(user: User, origin: str, first: tuple[str, str], second: tuple[str, str]) -> Iterator[Problem]:
+def problems_of(
+    user: User, origin: str, first: tuple[str, str], second: tuple[str, str], two: TwoFrontends
+) -> Iterator[Problem]:
     """Sign in at the first pod, view a page and submit its form at the second, and look for the task at the first.
 
-    Each pod is its name and address.
+    Each pod is its name and address. A form that is submitted is counted in `two`.
     """
     (one, here), (other, there) = first, second
     session, marker = sign_in(user, here, origin), new_token()
@@ -87,6 +92,7 @@ def problems_of(user: User, origin: str, first: tuple[str, str], second: tuple[s
     form = text_form(page(session, here, marker, origin).text)
     if form is None:
         return
+    two.forms += 1
     answer = submit(session, form, there + user.target.pages.tasks, marker, origin)
     if answer.status_code not in SEE_OTHER and not answer.ok:
         yield other, "form", f"accepted from a page of Pod/{one}", str(answer.status_code)
@@ -107,6 +113,7 @@ def two_frontends(experiments: ExperimentRunner, reader: User) -> TwoFrontends:
     with experiments.experiment("two frontends") as experiment, experiment.disturbance(restarts=False):
         experiments.upgrade({path: REPLICAS})
         two = TwoFrontends(experiment, experiment.wait_for("rollout", experiments.wait_rolled_out))
+        require_room(experiments.objects, f"{REPLICAS} frontends")
         if two.rollout.ok:
             use_both(reader, release.origin, origins(release, "frontend"), two)
     return two
@@ -122,3 +129,5 @@ def test_session_and_form_of_one_frontend_work_at_another(
         for pod, what, expected, actual in two_frontends.problems
     ]
     report_findings(findings, experiments.target)
+    if not two_frontends.forms:
+        raise Untested("no page has a form that works without scripts, so only the session was tried")

@@ -31,7 +31,7 @@ MIN_REQUESTS = 10
 """In the time of one upgrade, so that traffic is known to have run: one that replaces no pod takes 4 s, with 24 pages.
 The rollout experiment judges thousands."""
 QUIET_SECONDS = 2.0
-"""After each upgrade, so that the requests in flight belong to it."""
+"""Quiet seconds after each upgrade, so that the requests in flight belong to it."""
 SETUP = "to the previous chart"
 UPGRADE, ROLLBACK, REUSE = "from the previous chart", "helm rollback", "upgrade with --reuse-values"
 
@@ -69,7 +69,7 @@ def upgrades(
     previous: PreviousChart,
     rebuilt_images: dict[str, BuiltImage],
 ) -> Upgrades:
-    """To the previous chart with other images, to this chart, back, and to this chart again with the reused values."""
+    """Upgrades to the previous chart with other images, to this chart, back, and to this one with reused values."""
     helm = experiments.release.helm
     tags = {image_tag_path(experiments.target, name): image.tag for name, image in rebuilt_images.items()}
     plans = {"backend": task_writes(writer, WRITES_PER_SECOND), "frontend": page_views(reader, PAGES_PER_SECOND)}
@@ -109,7 +109,7 @@ def upgrades(
 
 
 def completed(upgrades: Upgrades, name: str) -> StepResult[None, None]:
-    """The step, if it and those before it were completed; raises the error of the first that was not."""
+    """Return the step, if it and those before it were completed; raises the error of the first that was not."""
     for step in upgrades.steps.values():
         step.recovery.raise_if_failed()
     return upgrades.steps[name]

@@ -24,7 +24,7 @@ ALLOCATED = ("a node port out of range",)
 
 
 def changed_objects(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[tuple[Object, Object]]:
-    """Each API object that the mutant changes, before and after."""
+    """Return each API object that the mutant changes, before and after."""
     after, _ = mutant.apply(snapshot, target)
     assert snapshot.cluster is not None
     assert after.cluster is not None
@@ -34,7 +34,7 @@ def changed_objects(mutant: Mutant, snapshot: Snapshot, target: Target) -> list[
 
 
 def as_new(item: Object, old: Object) -> dict[str, Any]:
-    """The object as a client would create it: without the fields that the server fills in or assigns."""
+    """Return the object as a client would create it: without the fields that the server fills in or assigns."""
     created: dict[str, Any] = copy.deepcopy(dict(item))
     for key in ("resourceVersion", "uid", "managedFields", "creationTimestamp"):
         created["metadata"].pop(key, None)
@@ -119,7 +119,7 @@ def require_version(api_server: ApiServer) -> None:
 
 
 def is_served(item: Object, api_server: ApiServer) -> bool:
-    """Whether the server has the object's kind."""
+    """Return whether the server has the object's kind."""
     version = text_at(item, "apiVersion")
     _, answer = api_server.call("GET", f"/apis/{version}" if "/" in version else f"/api/{version}")
     return any(text_at(each, "kind") == item["kind"] for each in mappings_at(answer, "resources"))
@@ -144,7 +144,7 @@ def test_secret_of_maximum_size_is_accepted(api_server: ApiServer, target: Targe
 
 
 def size_findings(rule: str, body: dict[str, Any], api_server: ApiServer, target: Target) -> list[Finding]:
-    """A finding if the API server refuses an object of exactly the maximum size."""
+    """Return a finding if the API server refuses an object of exactly the maximum size."""
     metadata = {"name": "acceptance-size", "namespace": target.chart.namespace}
     refusal = api_server.refusal(
         {"apiVersion": "v1", **body, "metadata": metadata}, target.chart.namespace, create=True

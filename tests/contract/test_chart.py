@@ -12,7 +12,9 @@ from acceptance import checks
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.checks.snapshot import Snapshot
 from acceptance.client import notes_port_forward
+from acceptance.client.pods import health_path
 from acceptance.core.fields import at, object_ref
+from acceptance.core.signals import uninterrupted
 from acceptance.core.target import Target
 from acceptance.core.values import set_paths
 from acceptance.kube.client import ApiServer
@@ -49,8 +51,8 @@ def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[
     helm = HelmRelease(cluster, f"{target.chart.release}-own", cluster.run.namespace)
     expected = target.model_copy(update={"chart": target.chart.model_copy(update={"namespace": namespace})})
     values = set_paths(release.values, {paths.namespace_create: True, paths.namespace: namespace})
-    helm.upgrade(target.chart_path, values)
     try:
+        helm.upgrade(target.chart_path, values)
         declared = manifest_objects(helm)
         existing = tuple(item for each in declared if (item := api_server.get(each, helm.namespace)) is not None)
         assert len(existing) == len(declared), "an object of the release does not exist"
@@ -60,7 +62,8 @@ def release_with_namespace(release: Release, api_server: ApiServer) -> Iterator[
         snapshot = Snapshot("live", existing, release_namespace=helm.namespace)
         yield ReleaseWithNamespace(snapshot, expected, lost)
     finally:
-        helm("uninstall", helm.release)
+        with uninterrupted():
+            helm("uninstall", helm.release, "--ignore-not-found")
 
 
 @pytest.mark.rule("CHT-16")
@@ -93,7 +96,7 @@ def test_port_forward_of_the_notes_is_answered(release_at_rest: Release, target:
     def is_ready(answer: Response) -> bool:
         return answer.status_code in READY
 
-    readiness = target.component("frontend").probes.readiness
+    readiness = health_path(release_at_rest, "frontend", "readiness")
     command, answer = notes_port_forward.first_answer(commands, readiness, is_ready)
     expected = f"2xx or 3xx from {command.command}"
     finding = Finding("CHT-12", "NOTES.txt", "command", expected, str(answer.status_code))

@@ -7,8 +7,8 @@ import pytest
 from acceptance.chart import bounds
 from acceptance.checks.finding import Finding, report_findings
 from acceptance.core.target import Target
+from acceptance.kube.helm import RefusedReleaseError
 from acceptance.provision.release import Release
-from toolchain.console import CommandError
 
 
 @pytest.mark.rule("CFG-08")
@@ -19,7 +19,7 @@ def test_refused_upgrade_leaves_the_release_unchanged(release: Release, target: 
     try:
         release.upgrade({path: bounds.variable(1)})
         findings.append(Finding("CFG-08", "values", path, "a refused upgrade", "a new revision"))
-    except CommandError as error:
+    except RefusedReleaseError as error:
         if bounds.VARIABLE not in str(error):
             findings.append(Finding("CFG-08", "values", path, f"an error that names {bounds.VARIABLE}", str(error)))
     after = release.helm.revision()

@@ -12,6 +12,7 @@ import pytest
 from acceptance.chart.renderer import Renderer
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
+from acceptance.checks.health import find_health_path
 from acceptance.checks.secret import stated_keys
 from acceptance.checks.snapshot import ImageRun, ImageState, Snapshot
 from acceptance.core.redaction import redactor
@@ -73,7 +74,8 @@ def standalone_runs(
         except Untested:
             return None
         part, tmpfs = view.component, dict.fromkeys((TMP, *made.tmpfs))
-        return alone.try_out(replace(made, tmpfs=tuple(tmpfs)), part.port, part.probes.liveness)
+        path = find_health_path(part, container.body)
+        return alone.try_out(replace(made, tmpfs=tuple(tmpfs)), part.port, path)
 
     toolchain, client = provisioner.toolchain, provisioner.tools().reference
     alone = IsolatedNetwork(toolchain, provisioner.run, database.server.host, client)

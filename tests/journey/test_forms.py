@@ -8,13 +8,15 @@ from functools import partial
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import expect
 from psycopg import Connection
 
-from acceptance.checks.finding import Untested
+from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.browser_user import BrowserUser
 from acceptance.client.rows import Row, changed_tables, rows, user_rows
 from acceptance.client.user import User
+from acceptance.core.deadlines import REQUEST
 from acceptance.provision.database import Database
 
 
@@ -60,11 +62,11 @@ def test_forms_change_the_rows_that_they_name(person: BrowserUser, user: User, p
         assert stored() == sorted(expected), f"{tables.task} after {step}: expected {sorted(expected)}, got {stored()}"
 
     for title in (gone, kept):
-        person.type_into(screens.new_task, title)
-        answer = person.submit(lambda: person.click(person.button(screens.add_button)))
+        answer = person.add_task(title)
         assert answer.status < 400, f"adding a task: expected 2xx or a redirect, got {answer.status}"
         expect(person.task(title)).to_have_count(1)
     assert_stored("adding", (gone, False), (kept, False))
+    named = person.is_checkbox_named(gone)
     for completed in (True, False):
         if not completed and screens.complete_button and not screens.reopen_button:
             continue  # a completed task stays so
@@ -83,6 +85,45 @@ def test_forms_change_the_rows_that_they_name(person: BrowserUser, user: User, p
     expect(person.task(gone)).to_have_count(0)
     changed = changed_tables(others(before), others(user_rows(postgres, tables, user.id)))
     assert not changed, f"expected the user's other rows unchanged, got {changed}"
+    if not named:
+        object_ = f"Deployment/{person.target.component('frontend').deployment}"
+        where, expected = f"checkbox of a task at {screens.tasks}", "an accessible name with the task's title"
+        report_findings([Finding("PER-09", object_, where, expected, "none", advice=True)], person.target)
+
+
+@pytest.mark.rule("PER-09")
+def test_double_click_adds_one_task(person: BrowserUser, user: User, postgres: Connection[Any]) -> None:
+    open_tasks(person, user)
+    screens, tables, title = person.screens, user.target.tables, f"clicked twice {secrets.token_hex(6)}"
+    person.open_new_task()
+    person.type_into(screens.new_task, title)
+    person.submit(lambda: person.double_click(person.button(screens.add_button)))
+    expect(person.task(title).first).to_be_visible()
+    person.reload()
+    expect(person.task(title).first).to_be_visible()
+    count = len(rows(postgres, tables.task, {tables.owner: user.id, tables.task_title: title}))
+    assert count == 1, f"{tables.task} after a double click on {screens.add_button}: expected 1 row, got {count}"
+
+
+@pytest.mark.rule("PER-09")
+def test_task_is_open_after_completing_it_has_failed(person: BrowserUser, user: User) -> None:
+    """The network is gone for a moment: what was not stored is not shown."""
+    open_tasks(person, user)
+    title = f"completed offline {secrets.token_hex(6)}"
+    person.add_task(title)
+    expect(person.task(title)).to_have_count(1)
+    toggle = person.completion(title, completed=True)
+    with person.offline():
+        try:
+            with person.page.expect_event("requestfailed", timeout=REQUEST.seconds * 1000):
+                person.click(toggle)
+        except PlaywrightTimeoutError:
+            raise Untested("completing a task sends no request that can fail at once") from None
+        if not person.page.url.startswith(person.origin):
+            raise Untested("completing a task leads to another page, which can't be loaded")
+        person.expect_completed(title, completed=False)
+    person.reload()
+    person.expect_completed(title, completed=False)
 
 
 @pytest.mark.rule("SCY-10")

@@ -27,7 +27,7 @@ PHONE = {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}, "has
 
 
 def session_cookie(person: BrowserUser) -> Mapping[str, Any]:
-    """The session's cookie, as the browser has it."""
+    """Return the session's cookie, as the browser has it."""
     cookies = person.context.cookies()
     found = [each for each in cookies if str(each.get("name")).endswith(person.target.auth.cookie)]
     names = [each.get("name") for each in cookies]
@@ -36,7 +36,7 @@ def session_cookie(person: BrowserUser) -> Mapping[str, Any]:
 
 
 def earlier_session(user: User, component: str, cookie: Mapping[str, Any]) -> dict[str, str]:
-    """The headers of a session that is older than the pods: the browser's cookie or, at the backend, a token."""
+    """Return the headers of a session that is older than the pods: the browser's cookie or, at the backend, a token."""
     auth = user.target.auth
     sent = {"Cookie": f"{auth.cookie}={cookie['value']}"} if cookie else {}
     if component == "backend":
@@ -167,6 +167,9 @@ def test_user_adds_a_task_by_keyboard_only(person: BrowserUser, users: Callable[
     person.submit_with_retry(lambda: keyboard.press("Enter"))
     person.expect_signed_in()
     title = f"typed {secrets.token_hex(6)}"
+    if screens.new_task_button is not None:
+        person.tab_to(person.button(screens.new_task_button))
+        keyboard.press("Enter")
     person.tab_to(person.text_field(screens.new_task))
     keyboard.type(title)
     person.submit(lambda: keyboard.press("Enter"))

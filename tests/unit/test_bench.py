@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from acceptance.cli import bench
 from acceptance.cli.bench import FACTOR, TRIVIAL_TEST, CommandTimes
 from acceptance.core.rules import ROOT
+from acceptance.provision import lifecycle
+from acceptance.provision.run import Run
+from tests.unit.user_cluster import Machine
 
 
 def test_limit_is_the_longer_of_cluster_and_builds_with_overhead() -> None:
@@ -14,3 +26,20 @@ def test_limit_is_the_longer_of_cluster_and_builds_with_overhead() -> None:
 def test_the_trivial_test_exists() -> None:
     path, _, name = TRIVIAL_TEST.partition("::")
     assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_run_is_removed_after_sigterm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    removed: list[str] = []
+
+    @contextmanager
+    def acquire(*_: object, **__: object) -> Iterator[Run]:
+        run = Run("0badc0de", tmp_path, kept=False)
+        try:
+            yield run
+        finally:
+            removed.append(run.id)
+
+    monkeypatch.setattr(lifecycle, "acquire_run", acquire)
+    with pytest.raises(KeyboardInterrupt), bench.open_provisioner(Machine(tmp_path).toolchain):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert removed == ["0badc0de"]

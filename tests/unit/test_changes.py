@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from psycopg import errors
 
 from acceptance.core.target import DEFAULT_TARGET, load
 from acceptance.traffic import changes
@@ -135,6 +137,28 @@ def test_lost_update_and_deletion_that_was_not_made_are_found() -> None:
     assert lost(deleted) == []
     assert lost(deleted, "m-2") == []
     assert lost(deleted, "m-0") == ["1 lost: m-0"]
+
+
+def test_table_that_is_absent_costs_the_ledger_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_self: FakeDatabase, _query: object) -> FakeDatabase:
+        raise errors.UndefinedTable('relation "task" does not exist')
+
+    monkeypatch.setattr(FakeDatabase, "execute", fail)
+    updated = Changes("updated tasks", token="m", writes=[Write("m-0", True)])  # noqa: S106 - a marker
+    assert reconcile_changes([updated], TARGET.tables, FakeDatabase()) == {}  # type: ignore[arg-type]
+
+
+def test_unexpected_error_of_a_change_is_raised_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "PAUSE", 0.01)
+    one, failed = changer(FakeUser()), threading.Event()
+
+    def update() -> None:
+        failed.set()
+        raise KeyError("id")
+
+    monkeypatch.setattr(one, "update", update)
+    with pytest.raises(KeyError, match="id"), one.changing():
+        assert failed.wait(60)
 
 
 def test_changes_of_which_none_was_acknowledged_prove_nothing() -> None:

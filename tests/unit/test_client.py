@@ -16,7 +16,7 @@ from acceptance.client.endpoints import UserResources, endpoints
 from acceptance.client.sessions import Session
 from acceptance.client.simultaneous import send_together
 from acceptance.client.user import send
-from acceptance.core.deadlines import Deadline
+from acceptance.core.deadlines import ENDPOINTS, Deadline
 from acceptance.core.target import Api, Target
 from acceptance.core.wait import NotYet, WaitError
 from acceptance.provision.gateway import Gateway, service_url
@@ -65,7 +65,8 @@ def test_missing_response_fails_the_release(behaviour: str) -> None:
 def test_service_is_polled_until_it_responds(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter([AssertionError("refused"), AssertionError("refused"), None])
 
-    def send_in_turn(_: Gateway, method: str, url: str) -> None:
+    def send_in_turn(_: Gateway, method: str, url: str, timeout: float) -> None:
+        assert timeout < ENDPOINTS.seconds
         assert (method, url) == ("GET", service_url(target, "backend") + target.component("backend").probes.readiness)
         if (error := next(outcomes)) is not None:
             raise error
@@ -76,7 +77,7 @@ def test_service_is_polled_until_it_responds(target: Target, monkeypatch: pytest
 
 
 def test_unresponsive_service_is_reported(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    def send_in_vain(*_: object) -> None:
+    def send_in_vain(*_: object, **__: object) -> None:
         raise AssertionError("expected an answer, got none")
 
     monkeypatch.setattr(user, "send", send_in_vain)

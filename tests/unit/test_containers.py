@@ -13,6 +13,7 @@ from acceptance.checks.finding import Untested
 from acceptance.checks.snapshot import Snapshot
 from acceptance.core.target import load
 from acceptance.kube.secrets import decode
+from acceptance.provision import docker
 from acceptance.provision import run as runs
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.container_provisioner import ContainerObjects, pod, render, service_names
@@ -21,6 +22,7 @@ from acceptance.provision.providers import provider_of
 from acceptance.provision.recipes import recipe
 from acceptance.provision.release import Release, ReleaseInputs, run_values
 from tests.unit.user_cluster import Machine
+from toolchain.console import CommandError
 
 URL = "postgresql://todo:secret@database-0badc0de:5432/todo?sslmode=require"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
@@ -36,7 +38,7 @@ def values() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def rendered(values: Mapping[str, Any]) -> Snapshot:
-    return render(load(), values)
+    return render(load(), values, SECRETS)
 
 
 def test_container_gets_what_its_pod_template_says(rendered: Snapshot) -> None:
@@ -102,3 +104,32 @@ def test_what_needs_a_cluster_is_untested(tmp_path: Path) -> None:
     for use in (lambda: cluster.api, lambda: cluster.kubectl("version"), cluster.nodes):
         with pytest.raises(Untested, match="without a cluster"):
             use()
+
+
+@pytest.mark.parametrize("words", ["Error: No such container: a", "Error response from daemon: No such container: a"])
+def test_absent_container_has_no_state(tmp_path: Path, words: str) -> None:
+    machine = Machine(tmp_path)
+    machine.answer("docker", "container inspect running", [{"State": {"Status": "running"}}])
+    machine.answer("docker", "container inspect a", words, code=1)
+    assert docker.state(machine.toolchain, "running") == "running"
+    assert docker.state(machine.toolchain, "a") is None
+
+
+def test_engine_that_fails_is_not_an_absent_container(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.answer("docker", "inspect", "Cannot connect to the Docker daemon at unix:///nonexistent.", code=1)
+    run = runs.Run("0badc0de", tmp_path, kept=False)
+    with pytest.raises(CommandError, match="Cannot connect to the Docker daemon"):
+        docker.state(machine.toolchain, "a")
+    with pytest.raises(CommandError, match="Cannot connect to the Docker daemon"):
+        docker.create_network(machine.toolchain, run)
+    assert not machine.commands("docker network create")
+
+
+@pytest.mark.parametrize("words", ["Error: No such network: n", "Error response from daemon: network n not found"])
+def test_absent_network_is_created(tmp_path: Path, words: str) -> None:
+    machine = Machine(tmp_path)
+    machine.answer("docker", "network inspect", words, code=1)
+    run = runs.Run("0badc0de", tmp_path, kept=False)
+    assert docker.create_network(machine.toolchain, run) == run.network
+    assert len(machine.commands("docker network create")) == 1

@@ -97,6 +97,20 @@ def test_fault_is_undone_even_if_the_body_fails(
     assert database.calls == calls
 
 
+def test_fault_that_fails_halfway_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = FakeDatabase()
+
+    def alter_role(change: str) -> None:
+        database.calls.append(change)
+        if "RESET" not in change:
+            raise RuntimeError("its sessions could not be ended")
+
+    monkeypatch.setattr(database, "alter_role", alter_role)
+    with pytest.raises(RuntimeError, match="could not be ended"), database_faults.database_read_only(database):  # type: ignore[arg-type]
+        pytest.fail("the fault was not applied")
+    assert database.calls[-1] == "RESET default_transaction_read_only"
+
+
 def test_lost_packets_are_those_between_pods_and_database(tmp_path: Path) -> None:
     cluster, database = FakeCluster(tmp_path), FakeDatabase()
     with database_faults.packets_lost(cluster, database, 0.25):  # type: ignore[arg-type]
@@ -126,7 +140,7 @@ def record(number: int, sent: float, seconds: float, status: int = 201, error: s
 
 
 def problems(*records: Record, refusing: tuple[Interval, ...] = ()) -> list[str]:
-    outage = Outage(Fault("stopped", fault, 8.0), FAILED, SKIPPED, Interval(112.0, 115.0))
+    outage = Outage(Fault("stopped", fault, 8.0), FAILED, SKIPPED, Interval(112.0, 115.0), ())
     return [each.actual for each in unanswered_findings("PER-08", "Service/api", outage, records, 5.0, refusing)]
 
 

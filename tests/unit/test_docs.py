@@ -41,7 +41,7 @@ def test_reference_says_which_sections_are_optional() -> None:
     """Those that have required fields, but need not be written."""
     sections = reference().split("\n## ")
     optional = {each.partition("\n")[0] for each in sections if "The section as a whole is optional" in each}
-    assert optional == {"`[autoscaler]`", "`[screens]`", "`[[images]]`", "`[[waivers]]`"}
+    assert optional == {"`[autoscaler]`", "`[screens]`", "`[[existing_secrets]]`", "`[[images]]`", "`[[waivers]]`"}
 
 
 def test_reference_of_the_target_file_is_current() -> None:

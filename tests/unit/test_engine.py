@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from acceptance.core.rules import ROOT
+from toolchain import __main__ as program
 from toolchain import console, engine
 from toolchain.console import CommandError, ToolchainError
 
@@ -171,6 +172,17 @@ def test_disk_filled_by_a_command_is_reported() -> None:
     message = f"write /x: {os.strerror(errno.ENOSPC).lower()}"
     with pytest.raises(CommandError, match=r"^free some disk space: `sh -c .* exited with 1: write /x"):
         console.run(["sh", "-c", f"echo '{message}' >&2; exit 1"])
+
+
+def test_unexpected_error_is_not_taken_for_a_rejected_release(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        raise KeyError("unexpected")
+
+    monkeypatch.setattr(program, "main", fail)
+    assert program.exit_code([]) == program.FAILED
+    assert "KeyError: 'unexpected'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argv", [["-m", "toolchain"], ["-m", "toolchain", "run", "touch", "{0}/ran"]])

@@ -14,7 +14,7 @@ import pytest
 from acceptance.checks.finding import Untested
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.rules import ROOT
-from acceptance.core.target import Component, Image
+from acceptance.core.target import Component, Image, Values
 from acceptance.core.wait import WaitError
 from acceptance.experiments import experiment, steps
 from acceptance.experiments import runner as runner_module
@@ -23,6 +23,7 @@ from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import BaselineError, ExperimentRunner
 from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
+from acceptance.plugin.collection import experiments_are_last
 from acceptance.report import timeline
 from acceptance.report.experiments import attempt_at
 from acceptance.report.results import Attempt
@@ -54,8 +55,9 @@ class FakeRelease:
         self.objects = None
         self.target = self
         self.components = {"backend": COMPONENT}
+        self.values = Values()
 
-    def upgrade(self, changes: dict[str, Any]) -> None:
+    def upgrade(self, changes: dict[str, Any], _: Mapping[str, str] | None = None) -> None:
         self.upgrades.append(changes)
 
 
@@ -155,6 +157,24 @@ def test_experiment_without_a_possible_plan_disturbs_nothing(make: Callable[...,
         pytest.fail("the body ran")
 
 
+def test_silence_before_the_disturbance_is_inconclusive_on_a_starved_machine(
+    make: Callable[..., ExperimentRunner],
+) -> None:
+    def plan_obstacle(_: Plan) -> None:
+        raise AssertionError("GET /: expected an answer, got none")
+
+    with (
+        pytest.raises(AssertionError, match="expected an answer"),
+        make(plan_obstacle=plan_obstacle).experiment("one", backend=PLAN),
+    ):
+        pytest.fail("the body ran")
+    load = MachineLoad(tuple(LoadSample(moment, 0.9, 0.0) for moment in (0.0, 1.0, 2.0)))
+    starved = make(plan_obstacle=plan_obstacle, sampler=FakeSampler(load=load))
+    message = r"expected an answer, got none, before anything was disturbed, while the machine was starved of CPU time"
+    with pytest.raises(StarvedMachineError, match=message), starved.experiment("one", backend=PLAN):
+        pytest.fail("the body ran")
+
+
 def test_experiment_without_changed_values_needs_no_upgrade(
     make: Callable[..., ExperimentRunner], release: FakeRelease
 ) -> None:
@@ -236,7 +256,7 @@ def test_refused_upgrade_to_the_baseline_is_tried_again(
         pass
     runner.upgrade({"tag": "other"})
     upgrade = release.upgrade
-    monkeypatch.setattr(release, "upgrade", lambda _: pytest.fail("refused"))
+    monkeypatch.setattr(release, "upgrade", lambda *_: pytest.fail("refused"))
     with pytest.raises(pytest.fail.Exception):
         runner.upgrade({})
     monkeypatch.setattr(release, "upgrade", upgrade)
@@ -354,6 +374,18 @@ def test_conclusive_experiment_is_not_repeated(make: Callable[..., ExperimentRun
 
     assert one(runner).traffic["backend"].availability.failures
     assert len(published) == 1
+
+
+@pytest.mark.parametrize(("order", "last"), [("", True), ("..", True), ("..ee", True), ("e", True), (".e.e", False)])
+def test_tests_after_an_experiment_are_noticed(order: str, *, last: bool) -> None:
+    class Item:
+        def __init__(self, kind: str) -> None:
+            self.kind = kind
+
+        def get_closest_marker(self, name: str) -> object:
+            return name if self.kind == "e" else None
+
+    assert experiments_are_last(map(Item, order)) == last  # type: ignore[arg-type]
 
 
 def test_every_experiment_with_traffic_can_be_repeated() -> None:

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from acceptance.core.deadlines import NODE_DRAINED
+from acceptance.core.wait import WaitError
 from acceptance.experiments import faults
 from acceptance.experiments.faults import FaultError, main_process, paused_container, process_environment
 from acceptance.provision.run import Run
+from toolchain.console import CommandError
 
 POD = {
     "metadata": {"name": "shop-api-1"},
@@ -111,3 +114,36 @@ def test_fault_is_undone_even_if_the_body_fails(
     with pytest.raises(RuntimeError, match="during the fault"):
         inject()
     assert service.calls == [applied, *undone]
+
+
+class FakeKubectl:
+    """A cluster of the run's own on which a node can't be drained."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        self.calls: list[str] = []
+
+    def require_capability(self, _: str) -> None:
+        pass
+
+    def kubectl(self, *argv: str) -> str:
+        self.calls.append(argv[0])
+        if argv[0] == "drain":
+            raise CommandError(["kubectl", *argv], 1, "", self.words)
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ('error: unable to drain node "n" due to error: global timeout reached: 2m0s', WaitError),
+        ("The connection to the server 127.0.0.1:1 was refused", CommandError),
+    ],
+    ids=["a pod stays", "no API server"],
+)
+def test_only_a_pod_that_stays_keeps_a_node_from_draining(words: str, error: type[Exception]) -> None:
+    cluster = FakeKubectl(words)
+    drained = faults.drained_node(cluster, "n", NODE_DRAINED)  # type: ignore[arg-type]
+    with drained as wait_evicted, pytest.raises(error):
+        wait_evicted()
+    assert cluster.calls == ["drain", "uncordon"]

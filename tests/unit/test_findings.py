@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from acceptance.core.target import Target
 from acceptance.core.values import merge_values, nested
 from acceptance.kube.helm import find_helm
 from acceptance.kube.manifests import sources
-from acceptance.report.finding_text import field_line, format_findings, repeat_command
+from acceptance.report.finding_text import field_line, finding_line, format_findings, repeat_command
 
 
 def finding(
@@ -111,6 +111,15 @@ def test_partly_known_finding_shows_the_rest() -> None:
     first = finding("POD-06", "Deployment/b", "limits.cpu")
     (second,) = group([finding("POD-18", "Deployment/b", field) for field in ("limits.cpu", "requests.cpu")], [first])
     assert second.sentences == "requests.cpu: expected one, actual another; limits.cpu: see POD-06"
+
+
+def test_field_that_another_rule_shows_is_named_once() -> None:
+    ports = [finding("POD-16", "values", field, f"{number} refused", "rendered") for field in "ab" for number in (0, 9)]
+    others = [replace(each, finding=replace(each.finding, rule="SVC-05")) for each in ports]
+    (second,) = group(others, ports)
+    assert str(second) == "SVC-05: values: a, b: see POD-16"
+    data = {"rule": "SVC-05", "object": "values", "file": "", "fields": [asdict(each) for each in second.fields]}
+    assert finding_line(data) == str(second)
 
 
 def test_user_of_pod_and_container_is_one_defect() -> None:

@@ -17,7 +17,7 @@ from acceptance.core import rules
 from acceptance.core.git import Checkout
 from acceptance.core.rules import LEVELS, Level
 from acceptance.core.target import Waiver, load
-from acceptance.report import html
+from acceptance.report import evidence, html
 from acceptance.report.judging import judge
 from acceptance.report.results import FixtureTime, Picture, Results
 from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
@@ -134,8 +134,8 @@ def test_accepted_page_states_the_verdict(accepted: Page) -> None:
 def test_rejected_page_states_the_reasons(rejected: Page) -> None:
     for expected in (
         "Rejected The release breaks its specification.",
-        "1 rule is broken: SVC-05",
-        "1 rule could not be judged: HPA-08",
+        "1 rule is broken : SVC-05",
+        "1 rule could not be judged : HPA-08",
         f"1 of the rules' {sum(len(rule.levels) for rule in rules.load().values())} levels are untested",
         "the cluster was not created by this run",
         "the target's repository has uncommitted changes",
@@ -151,6 +151,59 @@ def test_rejected_page_states_the_reasons(rejected: Page) -> None:
         "41.3 s",
     ):
         assert expected in rejected.words, expected
+
+
+def test_reasons_link_to_what_they_are_about(rejected: Page) -> None:
+    source = html.render(finished(broken=True))
+    for link in (
+        '<a href="#findings">1 rule is broken</a>: <span class="nowrap"><a href="#findings-SVC-05">SVC-05</a></span>',
+        '<a href="#errors">1 rule could not be judged</a>: <span class="nowrap"><a href="#HPA-08">HPA-08</a></span>',
+        '<a href="#subject">the cluster was not created by this run</a>',
+        '<a href="#subject">the target&#39;s repository has uncommitted changes</a>',
+    ):
+        assert link in source, link
+    assert re.search(r'<a href="#not-tested">1 of the rules&#39; \d+ levels are untested</a>', source)
+    assert "1 level: no test yet Advice 1 finding that does not reject the release" in rejected.words
+    assert "Findings SVC-05 Service/<b>x</b>: spec.ports: expected 1-10, actual 11 & more Not tested" in rejected.words
+    signoff = finished(broken=False)
+    signoff |= {"verdict": "incomplete", "reasons": ["the run was interrupted: <b>", "the unit test x ended failed"]}
+    assert "<li>the run was interrupted: &lt;b&gt;</li><li>the unit test x ended failed</li>" in html.render(signoff)
+
+
+def test_findings_of_a_rule_are_grouped_and_folded() -> None:
+    results = collected()
+    (test,) = (each for name, each in results.tests.items() if name.startswith("tests/static/test_SVC-05."))
+    for number in range(500):
+        finding = Finding("SVC-05", f"Service/{number}", "spec.ports", "1-10", "11")
+        test.classified.append(ClassifiedFinding(finding, "blocking"))
+    test.outcome = "failed"
+    test.classified += [
+        ClassifiedFinding(Finding("SVC-05", "Service/0", f"spec.ports[{port}]", "named", "not"), "blocking")
+        for port in range(30)
+    ]
+    page = html.render(judge(results, {}, CLEAN, results.started))
+    assert page.count('class="rule-line"') == 1
+    assert f"<summary>{31 - html.SHOWN_FIELDS} more of Service/0</summary>" in page
+    assert f"<summary>{500 - html.SHOWN_FINDINGS} more</summary>" in page
+    assert page.count(" expected 1-10") <= html.BRIEF
+    assert len(page) < 1_500_000
+
+
+def test_evidence_is_on_the_page(tmp_path: Path) -> None:
+    signoff = finished(broken=True)
+    (tmp_path / "evidence" / "test_it").mkdir(parents=True)
+    (tmp_path / "evidence" / "test_it" / "pods.txt").write_text("x" * 9_000 + "<last words>")
+    html.write(tmp_path, signoff, [])
+    page = (tmp_path / html.FILE).read_text()
+    assert "<summary>Evidence: 1 file</summary>" in page
+    assert "… (the end of 9,012 characters)" in page
+    assert "x&lt;last words&gt;</pre>" in page
+    assert "x" * (evidence.MAX_FILE + 1) not in page
+    signoff["evidence"]["tests/x.py::test_other"] = ["evidence/test_other/pods.txt", "evidence/test_other/1.png"]
+    (tmp_path / "evidence" / "test_other").mkdir()
+    (tmp_path / "evidence" / "test_other" / "pods.txt").write_text("x" * 9_000 + "<last words>")
+    (tmp_path / "evidence" / "test_other" / "1.png").write_bytes(b"\x89PNG")
+    assert list(evidence.excerpts(tmp_path, signoff)) == ["evidence/test_it/pods.txt"]
 
 
 def test_page_has_every_rule_with_its_text(accepted: Page) -> None:
@@ -179,10 +232,11 @@ def test_page_is_self_contained(name: str, request: pytest.FixtureRequest) -> No
     page: Page = request.getfixturevalue(name)
     assert not page.open
     assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "object")]
-    assert page.all("script") == [{}]  # it is part of the page, and permitted by its digest alone
+    assert page.all("script") == [{}, {}]  # they are part of the page, and permitted by their digests alone
     policies = [str(meta["content"]) for meta in page.all("meta") if "http-equiv" in meta]
     assert policies == [
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '{html.digest('filter.js')}'"
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src '{html.digest('filter.js')}' '{html.digest('figures.js')}'"
     ]
     assert all(str(image["src"]).startswith("data:image/svg+xml;base64,") for image in page.all("img"))
     links = [str(link["href"]) for link in page.all("a")]

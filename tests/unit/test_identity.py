@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from acceptance.provision.gateway import Gateway
 
 KEY = "k" * 32
 TEXT = "0b5d2c1e-7a3f-4c7e-9d0a-1f2e3d4c5b6a"
-LATER = 1_796_111_213
+LATER = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,8 @@ def test_table_that_is_not_there_is_untested() -> None:
     assert has_column(postgres, "task", "id")
     with pytest.raises(Untested, match='does not fit the database: column "user_id" does not exist'):
         user_rows(postgres, TABLES, "1")
+    with pytest.raises(Untested, match="there is no table task"):
+        user_rows(Postgres(conversation=[{"id": 1}]), TABLES, "1")  # type: ignore[arg-type]
     with pytest.raises(Untested, match='relation "message" does not exist'):
         rows(postgres, "message", {})
     with pytest.raises(Untested, match="no table of tags"):
@@ -149,6 +152,11 @@ def test_table_that_is_not_there_is_untested() -> None:
 
 def test_tables_of_a_target_may_lack_tags() -> None:
     assert Tables.model_validate({"tag": False}).tag is None
+
+
+@pytest.mark.parametrize(("given", "columns"), [("a", ("a",)), (["a", "b"], ("a", "b")), (False, ())])
+def test_tool_calls_may_be_in_several_columns(given: object, columns: tuple[str, ...]) -> None:
+    assert Tables.model_validate({"message_tool_calls": given}).tool_call_columns == columns
 
 
 def test_rows_of_a_uuid_are_found_in_either_case() -> None:

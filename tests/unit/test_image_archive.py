@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,28 @@ def test_images_of_an_archive_are_tagged_for_the_run_and_not_built(machine: Mach
     assert commands[-1].endswith("rmi todo-backend:abababababab-11111111 todo-frontend:cdcdcdcdcdcd-11111111")
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_images_are_waited_for_until_they_are_written(machine: Machine, tmp_path: Path, *, ends: bool) -> None:
+    archive = tmp_path / "images.tar"
+    provisioner = Provisioner(machine.toolchain, Run("0badc0de", tmp_path, kept=False), load(), lambda _: None)
+    provisioner.archive = archive
+    with ThreadPoolExecutor() as pool:
+        try:
+            with images.being_written(archive):
+                waiting = pool.submit(provisioner.images)
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.5)
+                write_archive(archive, "todo-backend:1", "todo-frontend:1")
+                if ends:
+                    provisioner.close()
+                    with pytest.raises(CancelledError, match="the run ends"):
+                        waiting.result(10)
+            if not ends:
+                assert waiting.result(10).keys() == IDENTIFIERS.keys()
+        finally:
+            provisioner.close()
+
+
 WORKER = {
     "repository": "registry.example/todo-worker",
     "dockerfile": "dockerfiles/backend.Dockerfile",
@@ -103,7 +126,7 @@ def test_archive_has_every_image(machine: Machine, tmp_path: Path) -> None:
     [
         (("todo-backend:1",), "has no image of todo-frontend: write it with the same target"),
         ((), "has no image of todo-backend"),
-        (None, "is no archive of images: write one with `make images`"),
+        (None, "is not an archive of images: write one with `make images`"),
     ],
 )
 def test_other_archive_is_refused(

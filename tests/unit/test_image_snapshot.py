@@ -67,6 +67,15 @@ def test_each_mutant_is_killed_by_its_rule(mutant: images.Mutant, target: Target
     assert mutant.killed_by(target)
 
 
+@pytest.mark.parametrize("shell", [["/bin/sh", "-c"], ["bash", "-lc"], ["sh", "-e", "-c"]])
+def test_every_shell_between_is_found(shell: list[str], target: Target) -> None:
+    draft = Draft()
+    draft.config["config"] = {**draft.config["config"], "Entrypoint": [*shell, "python3 -m app"], "Cmd": None}
+    snapshot = Snapshot("image", images={images.COMPONENT: images.read_draft(draft, target)})
+    found = checks.run_checks(snapshot, target)
+    assert [each.field for each in found.findings if each.rule == "IMG-10"] == ["config.Cmd"]
+
+
 def test_other_platform_in_the_target_is_waived(target: Target) -> None:
     draft = Draft()
     draft.config["architecture"] = "arm64"

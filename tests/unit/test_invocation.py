@@ -68,7 +68,7 @@ def test_target_option_works_from_another_folder(tmp_path: Path, order: tuple[st
         (("--kube-context", "x"), "unrecognized arguments: --kube-context, did you mean --context?; see pytest --help"),
         (
             ("--upgrade-from", "no-chart"),
-            "--upgrade-from no-chart is no chart; name a folder with a Chart.yaml or a .tgz archive",
+            "--upgrade-from no-chart is not a chart; name a folder with a Chart.yaml or a .tgz archive",
         ),
         (("--rollouts", "-1"), "--rollouts -1 is negative; name how often to roll out, or omit it"),
         (

@@ -30,6 +30,28 @@ def test_summary_states_verdict_reasons_and_findings(rejected: dict[str, Any]) -
     assert "POD-18" not in text.partition("### Findings")[2]  # advice
 
 
+def test_summary_says_what_was_not_tested_and_stays_short(rejected: dict[str, Any]) -> None:
+    text = job_summary.markdown(rejected)
+    assert "1 blocking, 1 advice.\n" in text
+    assert "### Not tested\n\n- 1 level: no test yet\n" in text
+    (finding,) = (each for each in rejected["findings"] if each["severity"] == "blocking")
+    finding["fields"][0]["actual"] = "x" * 5_000
+    rejected["findings"] = [finding] * 500
+    same = {"rule": "SVC-05", "object": "Service/x", "severity": "blocking"}
+    rejected["changes"] = {
+        "runs": 1,
+        "since": None,
+        "findings": {"new": [same] * 500, "fixed": []},
+        "figures": [{"name": "p95", "value": 0.25, "low": 0.01, "high": 0.02, "unit": "seconds"}],
+        **{name: [] for name in ("images", "levels", "flaky")},
+    }
+    text = job_summary.markdown(rejected)
+    assert len(text) < 100_000
+    assert "- and 450 more, on the page\n" in text
+    assert "- p95: 250 ms, usually 10 ms to 20 ms\n" in text
+    assert "Every rule is tested" in job_summary.markdown(finished(broken=False))
+
+
 def test_annotation_is_at_the_line_of_the_chart(rejected: dict[str, Any]) -> None:
     assert list(job_summary.github_annotations(rejected, "deploy")) == [
         "::error file=deploy/chart/templates/backend-service.yaml,line=10,title=SVC-05::"

@@ -108,6 +108,15 @@ def test_interrupted_log_is_marked(logs: FakeLogs, followed: LogFollower) -> Non
     assert followed.ended(0.0)[0].text == "started\n(not followed to its end: ApiException)\n"
 
 
+def test_log_that_can_not_be_read_has_no_lines(logs: FakeLogs, followed: LogFollower) -> None:
+    followed.on_version(version(healthy("one")))
+    end(logs, ApiException(status=403))
+    assert not followed.has_lines()
+    followed.on_version(version(healthy("two")))
+    end(logs, b"started\n", None)
+    assert followed.has_lines()
+
+
 def test_end_of_a_long_log_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follower, "MAX_LOG_BYTES", 10)
     log = ContainerLog("p", "c", 0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from acceptance.report import html
-from acceptance.report.html import format_duration, format_time
+from acceptance.experiments.experiment import Annotation
+from acceptance.report import html, timeline
+from acceptance.report.amounts import format_amount, format_duration, format_time
 from acceptance.report.results import Picture
-from acceptance.report.sections.measurements import measurements_context
+from acceptance.report.sections.measurements import drawing, measurements_context
+from tests.unit.test_experiment import COMPONENT, recorded_experiment
 from tests.unit.test_html import finished
 
 TRAFFIC = {"requests": 1833.0, "new_connections": 920.0, "reused_connections": 913.0, "failed": 3.0}
@@ -103,7 +106,7 @@ def test_run_without_measurements_says_so() -> None:
         (0.9996, "1 s"),
         (1.234, "1.23 s"),
         (1234.5, "1,234 s"),
-        (0, "0 ms"),
+        (0, "0 s"),
     ],
 )
 def test_times_have_readable_units(seconds: float, expected: str) -> None:
@@ -122,3 +125,51 @@ def test_times_have_readable_units(seconds: float, expected: str) -> None:
 )
 def test_durations_have_readable_units(seconds: float, expected: str) -> None:
     assert format_duration(seconds) == expected
+
+
+def test_figures_are_readable_without_colour_and_named_where_pointed_at() -> None:
+    run = recorded_experiment()
+    run.annotations += [Annotation(3.0, "upgrade <one>"), Annotation(3.05, "upgrade two")]
+    drawn = timeline.availability(run, [COMPONENT])
+    drawn += timeline.curves(run.annotations, 1.0, 10.0, {"replicas": {"desired": [(1.0, 2.0)], "Ready": [(2.0, 2.0)]}})
+    sizes = {float(size) for size in re.findall(r"font-size: ([\d.]+)px", drawn)}
+    assert min(sizes) >= 9
+    assert set(re.findall(r"fill: (#[0-9a-f]{6})[^>]*>[^<]+</text>", drawn)) <= {"#4a5568"}  # else it is black
+    for words in (
+        "pod starting",
+        "pod Ready",
+        "pod terminating",
+        "v1 1",
+        "1: 2 s, upgrade &lt;one&gt;",
+        "2: 2 s, upgrade",
+    ):
+        assert words in drawn, words
+    for title in ("backend, 4 s: 1 failed", "shop-api-1, version 1: terminating 7.0–8.0 s"):
+        assert f'<g class="tip"><title>{title}</title>' in drawn
+    assert drawn.count("<pattern") >= 3  # failed, terminating, and their legend
+    assert "stroke-dasharray: 5.55,2.4" in drawn
+
+
+def test_drawings_on_one_page_have_identifiers_of_their_own() -> None:
+    svg = timeline.availability(recorded_experiment(), [COMPONENT])
+    page = "".join(drawing(Picture("one", svg, 'a "caption"'), number) for number in (1, 2))
+    identifiers = re.findall(r'\sid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers)) > 0
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) | set(re.findall(r'href="#([^"]+)"', page)) <= set(identifiers)
+    assert 'role="img" aria-label="a &#34;caption&#34;"' in page
+    assert drawing(Picture("one", "<svg><text>[redacted</svg>", "a"), 1).startswith(
+        '<img src="data:image/svg+xml;base64,'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (9.4646, "s", "9.46 s"),
+        (64.48, "s", "1 min 04 s"),
+        (0.0123, "seconds", "12.3 ms"),
+        (3, "requests", "3 requests"),
+    ],
+)
+def test_amounts_have_the_unit_of_a_reader(value: float, unit: str, expected: str) -> None:
+    assert format_amount(value, unit) == expected

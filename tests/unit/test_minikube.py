@@ -234,7 +234,7 @@ def test_network_leaves_the_nodes_address_free(provider: MinikubeProvider, monke
         first = not commands
         commands.append(" ".join(argv))
         if argv[1] == "inspect" and first:
-            raise CommandError(["docker", *argv], 1, "", "not found")
+            raise CommandError(["docker", *argv], 1, "", f"network {argv[2]} not found")
         return json.dumps([{"IPAM": {"Config": [{"Subnet": "172.20.0.0/16"}]}}])
 
     monkeypatch.setattr(Engine, "docker", engine)

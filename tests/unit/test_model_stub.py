@@ -267,15 +267,25 @@ def test_configured_errors_delays_and_malformed_responses(stub: Stub) -> None:
     assert stub.post("/v1/responses", input="hello").json()["output"]
     assert time.monotonic() - started >= 0.3
 
+    stub.behave(repeats_calls=True).raise_for_status()
+    conversation = [{"role": "user", "content": "what are my tasks?"}]
+    for call in range(3):
+        (item,) = stub.post("/v1/responses", input=conversation, tools=[offered("list_tasks")]).json()["output"]
+        assert item["type"] == "function_call", f"call {call}"
+        conversation += [item, {"type": "function_call_output", "call_id": item["call_id"], "output": "[]"}]
+
     stub.behave().raise_for_status()
     assert requests.get(f"{stub.control}/behaviour", timeout=10).json() == {
         "delay_seconds": 0,
         "status": 200,
         "malformed": False,
+        "repeats_calls": False,
     }
 
 
-@pytest.mark.parametrize("bad", [{"delay": 1}, {"delay_seconds": -1}, {"status": 204}, {"malformed": 1}])
+@pytest.mark.parametrize(
+    "bad", [{"delay": 1}, {"delay_seconds": -1}, {"status": 204}, {"malformed": 1}, {"repeats_calls": 1}]
+)
 def test_invalid_behaviour_is_rejected_without_effect(stub: Stub, bad: dict[str, object]) -> None:
     assert stub.behave(**bad).status_code == 400
     assert stub.post("/v1/responses", input="hello").status_code == 200

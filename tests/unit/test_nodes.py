@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from acceptance.core.deadlines import Deadline
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision import cgroups, node_agent
 from acceptance.provision.cluster import Cluster
-from acceptance.provision.node import oldest_processes
+from acceptance.provision.node import Node, oldest_processes
 from acceptance.provision.port_forward import forwarded_port
 from acceptance.provision.providers import provider_of
 from acceptance.provision.providers.kind import KindProvider, configuration
@@ -33,6 +34,39 @@ PROCESSES = f"""/proc/300/cgroup:{ONE}
 300 700
 41 900
 """
+
+
+def described(architecture: str, digest: str) -> dict[str, Any]:
+    return {"digest": digest, "platform": {"os": "linux", "architecture": architecture}}
+
+
+@pytest.mark.parametrize(
+    ("manifests", "digest"),
+    [
+        ([described("arm64", "sha256:arm"), described("amd64", "sha256:amd")], "sha256:amd"),
+        ([described("unknown", "sha256:provenance"), described("amd64", "sha256:amd")], "sha256:amd"),
+        ([{"digest": "sha256:arm"}], "sha256:arm"),
+    ],
+    ids=["two platforms", "an attestation", "without a platform"],
+)
+def test_image_of_an_index_is_that_of_the_nodes_platform(
+    monkeypatch: pytest.MonkeyPatch, manifests: list[dict[str, Any]], digest: str
+) -> None:
+    contents = {"sha256:index": {"manifests": manifests}, "sha256:config": {"rootfs": {}}}
+    contents |= {each["digest"]: {"config": {"digest": "sha256:config"}, "of": each["digest"]} for each in manifests}
+    read: list[str] = []
+
+    def execute(_: Node, *argv: str) -> str:
+        if argv[0] == "uname":
+            return "x86_64\n"
+        if argv[-2] == "get":
+            read.append(argv[-1])
+            return json.dumps(contents[argv[-1]])
+        return "REF TYPE DIGEST SIZE\na index sha256:index 1\n"
+
+    monkeypatch.setattr(Node, "exec", execute)
+    assert Node("n", (), lambda: "").image_config("a") == ("sha256:config", {"rootfs": {}})
+    assert read == ["sha256:index", digest, "sha256:config"]
 
 
 @pytest.fixture
@@ -84,6 +118,15 @@ def test_refused_privileged_pod_is_untested_with_the_reason(machine: Machine, tm
     refusal = {"reason": "FailedCreate", "message": 'violates PodSecurity "baseline:latest": host namespaces'}
     with pytest.raises(Untested, match="a privileged pod is refused in this cluster: violates PodSecurity"):
         open_agents(machine, tmp_path, daemon_set(desiredNumberScheduled=2), [refusal])
+
+
+def test_pod_that_is_early_in_its_namespace_is_not_refused(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = {"reason": "FailedCreate", "message": "forbidden: error looking up service account n/default: not found"}
+    monkeypatch.setattr(node_agent, "NODE_AGENTS_UP", Deadline("agents", 0, "a test"))
+    with pytest.raises(Untested, match="of 2 nodes, 0 have the pod and 0 run it"):
+        open_agents(machine, tmp_path, daemon_set(desiredNumberScheduled=2), [early])
 
 
 def test_missing_program_of_a_node_is_named(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

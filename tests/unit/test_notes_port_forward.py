@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import pytest
@@ -9,10 +10,17 @@ import requests
 
 from acceptance.checks.finding import Untested
 from acceptance.client import notes_port_forward
-from acceptance.client.notes_port_forward import PortForward, find_port_forwards, first_answer, frontend_port_forwards
+from acceptance.client.notes_port_forward import (
+    PortForward,
+    find_port_forwards,
+    first_answer,
+    frontend_port_forwards,
+    run_port_forward,
+)
 from acceptance.core.deadlines import Deadline
 from acceptance.core.target import Target
 from acceptance.provision.port_forward import free_port
+from toolchain.console import ToolchainError
 
 BACKEND = "kubectl port-forward svc/todo-backend-service 8000:8000"
 FRONTEND = "kubectl port-forward service/todo-frontend-service 8080:80"
@@ -110,6 +118,25 @@ def test_command_whose_answer_is_right_counts() -> None:
     assert (command, answer.status_code) == (wrong, 404)
     with pytest.raises(AssertionError, match="ended with exit code 1"):
         first_answer([wrong, ended], "/", is_ok)
+
+
+def test_api_server_that_does_not_answer_is_no_finding() -> None:
+    words = "Unable to connect to the server: dial tcp 127.0.0.1:6443: connect: connection refused"
+    unreachable = PortForward(f"echo '{words}'; exit 1", free_port(), "80")
+    with pytest.raises(ToolchainError, match="Unable to connect to the server"):
+        first_answer([unreachable], "/", is_ok)
+    lost = PortForward("echo 'dial tcp4 127.0.0.1:3000: connect: connection refused'; exit 1", free_port(), "80")
+    with pytest.raises(AssertionError, match="connection refused"):
+        first_answer([lost], "/", is_ok)
+
+
+def test_command_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes_port_forward, "END_SECONDS", 0.5)
+    deaf = PortForward("trap '' TERM; echo ready; while :; do sleep 0.1; done", free_port(), "80")
+    with run_port_forward(deaf) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_redirects_without_end_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

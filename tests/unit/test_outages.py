@@ -27,7 +27,7 @@ def test_failures_until_the_endpoint_is_gone_are_allowed() -> None:
     bound = OutageBound(10.0, "kube-proxy", frozenset({"api-1"}))
     assert found(bound, (100.5, "api-1"), (109.9, "")) == []
     assert found(bound, (110.5, "api-1")) == [
-        "1 failed, the last sent after 10.5 s to pod api-1: status 503 instead of 201"
+        "1 failed, the last sent after 10.5 s to pod api-1 on a new connection: status 503 instead of 201"
     ]
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from acceptance.core.redaction import PLACEHOLDER
 from acceptance.core.rules import ROOT
-from acceptance.plugin.durations import planned_steps
+from acceptance.plugin.durations import planned_steps, step_text
 from acceptance.report import verification
 from tests.unit.pytest_runs import PytestRuns, pytest_runs
 
@@ -151,6 +151,29 @@ def test_refused_upgrade_is_a_finding_of_the_rule(pytester: pytest.Pytester, wri
     [found] = [each for each in signoff(pytester)["findings"] if each["rule"] == "STA-08"]
     assert (found["object"], found["field"], found["severity"]) == ("Release/todo", "helm upgrade", "blocking")
     assert found["actual"] == 'refused: UPGRADE FAILED: cannot patch "api" with kind Deployment: field is immutable'
+
+
+def test_refused_upgrade_of_a_teardown_is_an_error(pytester: pytest.Pytester, write: Write) -> None:
+    """It restores the release after many tests: the rules of the last one have nothing to do with it."""
+    write(
+        "behaviour",
+        """
+        from acceptance.kube.helm import RefusedReleaseError
+
+        @pytest.fixture(scope="module")
+        def restored():
+            yield
+            raise RefusedReleaseError(["helm", "upgrade"], 1, "", "Error: UPGRADE FAILED: field is immutable")
+
+        @pytest.mark.rule("STA-08")
+        def test_last(restored): pass
+        """,
+    )
+    result = run(pytester)
+    assert result.ret == 2
+    signed = signoff(pytester)
+    assert signed["findings"] == []
+    assert "teardown: RefusedReleaseError" in json.dumps(signed)
 
 
 # ---------------------------------------------------------------------- collection
@@ -327,6 +350,13 @@ def test_exit_code_distinguishes_findings_from_errors(
 def test_signoff_exit_code_is_the_verdict(pytester: pytest.Pytester, write: Write, source: str, code: int) -> None:
     write("static", source)
     assert run(pytester, "--signoff").ret == code
+
+
+def test_unit_test_that_ends_untested_is_an_error(pytester: pytest.Pytester, write: Write) -> None:
+    write("unit", "def test_it(): raise Untested('nothing to assert')\n")
+    result = run(pytester)
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*a unit test has nothing that it could lack: nothing to assert*"])
 
 
 def test_failed_unit_test_is_no_finding(pytester: pytest.Pytester, write: Write) -> None:
@@ -568,6 +598,35 @@ def test_findings_reject_the_run(example: ExampleRun) -> None:
     assert example.signoff["verdict"] == "rejected"
     assert "3 rules are broken: IMG-01, IMG-02, POD-04" in example.signoff["reasons"]
     assert "release rejected" in example.done.stdout
+
+
+def test_terminal_ends_with_findings_verdict_and_next_command(example: ExampleRun) -> None:
+    lines = example.done.stdout.splitlines()
+    end = lines[next(place for place, line in enumerate(lines) if line.startswith("finding: ")) :]
+    assert any(line.startswith("finding: POD-04: ") for line in end)
+    assert end.index("release rejected") < next(place for place, line in enumerate(end) if line.startswith("report: "))
+    assert any(line.startswith("repeat the first finding: ") and " -m pytest " in line for line in end)
+
+
+def test_step_says_what_it_does(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        '''
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def pod_kills():
+            """Pods are deleted in turn, under traffic. Not shown."""
+
+        @pytest.fixture(scope="session")
+        def plain():
+            pass
+        '''
+    )
+    pytester.makepyfile("def test_it(pod_kills, plain): pass")
+    (item,) = pytester.getitems("def test_it(pod_kills, plain): pass")
+    assert isinstance(item, pytest.Function)
+    texts = [step_text(item._fixtureinfo.name2fixturedefs[name][-1]) for name in ("pod_kills", "plain")]
+    assert texts == ["pod kills: Pods are deleted in turn, under traffic", "plain"]
 
 
 def test_rules_levels_and_parts_have_results(example: ExampleRun) -> None:

@@ -129,6 +129,77 @@ def test_of_equal_dockerfiles_the_nearest_is_taken(tmp_path: Path) -> None:
     assert builds(draft)["backend"] == ("deploy/backend/Dockerfile", "deploy/backend")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        '["npm", "run", "dev"]',
+        "npx next dev -p 3000",
+        "npm install && vite --host",
+        '["uvicorn", "main:app", "--reload"]',
+    ],
+)
+def test_server_for_development_is_not_preferred(tmp_path: Path, command: str) -> None:
+    files: dict[str, str | bytes] = {"frontend/Dockerfile": NODE.replace('["npm", "start"]', command)}
+    assert builds(described(project(tmp_path, files)))["frontend"] == ("frontend/Dockerfile", "frontend")
+    files["docker/frontend/Dockerfile"] = NODE.replace('["npm", "start"]', '["npx", "vite", "preview"]')
+    assert builds(described(project(tmp_path, files)))["frontend"] == ("docker/frontend/Dockerfile", "docker/frontend")
+
+
+def test_equal_dockerfiles_of_one_source_name_its_routes(tmp_path: Path) -> None:
+    copies = "FROM python\nCOPY requirements.txt .\nEXPOSE 8000\n"
+    files: dict[str, str | bytes] = {
+        "backend/Dockerfile": copies,
+        "docker/backend/Dockerfile": copies,
+        "backend/requirements.txt": "",
+        "backend/main.py": ROUTES.replace("NAME", "tasks"),
+    }
+    draft = described(project(tmp_path, files))
+    assert any("backend/Dockerfile, docker/backend/Dockerfile fit equally" in note for note in draft.notes)
+    assert any(note.startswith("Routes in the source of backend,") for note in draft.notes)
+
+
+BUILDS = """
+    $ docker build --build-arg A=1 -t registry.example/team/todo-backend:1.0 \\
+        -f docker/api.Dockerfile ./src/server
+    cd src && docker buildx build . --tag=todo-frontend --file web/prod.Dockerfile --no-cache && true
+"""
+
+
+def test_documents_say_how_an_image_is_built(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "docs/deployment.md": BUILDS,
+        "src/notes.sh": "docker build -t todo-frontend -f web/prod.Dockerfile . # from here\n",
+        "docker/api.Dockerfile": PYTHON,
+        "backend/Dockerfile": PYTHON,
+        "src/server/main.py": ROUTES.replace("NAME", "tasks"),
+        "src/web/prod.Dockerfile": NODE,
+    }
+    draft = described(project(tmp_path, files))
+    assert builds(draft) == {
+        "backend": ("docker/api.Dockerfile", "src/server"),
+        "frontend": ("src/web/prod.Dockerfile", "src"),
+    }
+    comments = draft.comments
+    assert comments["components", "backend", "image", "context"] == "as docs/deployment.md builds it: check it"
+    assert any(note.startswith("Routes in the source of src/server,") for note in draft.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker build -t todo-backend -f absent.Dockerfile .",
+        "docker build -t todo-backend $FOLDER",
+        "docker build -t todo-backend ../..",
+        "docker build -t other .",
+        "docker build -t todo-backend 'unfinished",
+        "docker build -t todo-backend a && docker build -t todo-backend b",
+    ],
+)
+def test_commands_that_say_nothing_certain_are_left_out(tmp_path: Path, text: str) -> None:
+    files: dict[str, str | bytes] = {"README.md": text, "a/Dockerfile": PLAIN, "b/Dockerfile": PLAIN}
+    assert builds(described(project(tmp_path, files)))["backend"] is None
+
+
 def test_no_dockerfile_is_noted(tmp_path: Path) -> None:
     draft = described(project(tmp_path, {"node_modules/backend/Dockerfile": PYTHON, ".x/api/Dockerfile": PYTHON}))
     assert builds(draft) == {"backend": None, "frontend": None}

@@ -333,3 +333,50 @@ def test_services_for_metrics_are_the_last(helm: Helm, tmp_path: Path) -> None:
     files = {"values.yaml": VALUES, "templates/all.yaml": metrics + deployment("api", "shop-backend", 8000) + SECRET}
     target, _ = proposed(write(tmp_path / "shop", files), helm)
     assert (target.component("backend").service, target.component("backend").service_port) == ("api", 8000)
+
+
+def test_names_of_keys_of_an_existing_secret_are_no_credentials(helm: Helm, tmp_path: Path) -> None:
+    key = '{{ .Values.auth.existingSecretKeys.databaseUrl | default "database-url" }}'
+    files = {
+        "values.yaml": f'{VALUES}auth: {{existingSecretKeys: {{databaseUrl: ""}}}}\n',
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=ENV)
+        + deployment("web", "shop-frontend", 3000, env=from_secret("app", DATABASE_URL=key))
+        + SECRET,
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.component("frontend").secret_keys == ("database-url",)
+
+
+HPA = """{{- if .Values.hpa.enabled }}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: api}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: api}
+  minReplicas: {{ .Values.hpa.min }}
+  maxReplicas: 5
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]
+{{- end }}
+---
+"""
+
+
+def test_replicas_are_what_sets_them_without_the_hpa(helm: Helm, tmp_path: Path) -> None:
+    count = "replicas: {{ ternary (int .Values.hpa.min) (int .Values.replicaCount) .Values.hpa.enabled }}"
+    backend = deployment("api", "shop-backend", 8000, env=ENV).replace("replicas: 2", count)
+    files = {
+        "values.yaml": f"{VALUES}replicaCount: 2\nhpa: {{enabled: true, min: 2}}\n",
+        "templates/all.yaml": backend + HPA + SECRET,
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert (target.component("backend").values.replicas, target.values.hpa_min) == ("replicaCount", "hpa.min")
+
+
+def test_a_list_of_origins_is_found(helm: Helm, tmp_path: Path) -> None:
+    origins = '[{name: CORS_ORIGINS, value: {{ join "," .Values.origins | quote }}}, '
+    files = {
+        "values.yaml": f"{VALUES}origins: ['http://localhost:3000']\n",
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=f"{origins}{ENV[1:]}") + SECRET,
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.values.cors_origins == "origins"

@@ -18,6 +18,7 @@ from acceptance.provision import run as runs
 from acceptance.provision.provisioner import Provisioner
 from acceptance.provision.release import Release, upgrade_or_replace
 from tests.unit.user_cluster import Machine
+from toolchain.console import ToolchainError
 
 
 class NoObjects:
@@ -68,9 +69,10 @@ def test_the_moment_of_readiness_is_kept(made: Provisioner, monkeypatch: pytest.
 class FakeHelm:
     """Helm that refuses the first upgrades."""
 
-    def __init__(self, refusals: int) -> None:
+    def __init__(self, refusals: int, *, stays: bool = False) -> None:
         self.calls: list[str] = []
         self._refusals = refusals
+        self._stays = stays
 
     def upgrade(self, *_: object) -> None:
         self.calls.append("upgrade")
@@ -79,6 +81,8 @@ class FakeHelm:
 
     def uninstall(self) -> None:
         self.calls.append("uninstall")
+        if self._stays:
+            raise RefusedReleaseError(["helm", "uninstall"], 1, "", "context deadline exceeded")
 
 
 @pytest.mark.parametrize(
@@ -97,3 +101,10 @@ def test_kept_release_of_another_chart_is_replaced(kept: bool, refusals: int, ca
     with pytest.raises(RefusedReleaseError) if refused else nullcontext():
         upgrade_or_replace(release, kept=kept)
     assert helm.calls == calls
+
+
+def test_kept_release_that_stays_is_no_refused_installation() -> None:
+    release = Release(load(), None, FakeHelm(1, stays=True), None, {})  # type: ignore[arg-type]
+    with pytest.raises(ToolchainError, match="a kept run has left can't be removed") as raised:
+        upgrade_or_replace(release, kept=True)
+    assert not isinstance(raised.value, RefusedReleaseError)

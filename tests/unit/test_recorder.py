@@ -171,6 +171,24 @@ def test_watch_that_misses_changes_does_not_become_current(monkeypatch: pytest.M
         silent.wait_until_current()
 
 
+class UnavailableServer(SilentWatch):
+    """A source whose API server answers the first list only."""
+
+    def list(self, kind: str) -> Listing:
+        if len(self._listings) == 1:
+            raise ApiException(status=503)
+        return super().list(kind)
+
+
+def test_api_server_that_does_not_answer_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "RECORDER_SETTLED", Deadline("settled", 0.3, "short for a test"))
+    with (
+        Recorder(UnavailableServer([START, START], []), ["Pod"]) as unavailable,
+        pytest.raises(WaitError, match="does not answer: ApiException"),
+    ):
+        unavailable.wait_until_current()
+
+
 def test_current_recorder_has_states_since_its_start() -> None:
     with Recorder(SilentWatch([START], []), ["Pod"]) as silent:
         started, moment = time.time(), silent.wait_until_current()

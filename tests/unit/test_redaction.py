@@ -8,6 +8,8 @@ import io
 import json
 import logging
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -98,6 +100,19 @@ def test_truncated_secret_is_redacted(dots: str) -> None:
     redactor = redactor_of("Xk2-9_Zq8vR4tB")
     assert redactor.text(f"{{'key': 'Xk2-9_{dots}R4tB'}}") == f"{{'key': '{PLACEHOLDER}{dots}{PLACEHOLDER}'}}"
     assert redactor.text(f"nothing of it {dots} here") == f"nothing of it {dots} here"
+
+
+def test_secrets_that_are_added_at_once_are_all_redacted() -> None:
+    """A run makes its parts side by side, each with secrets of its own."""
+    one, secrets = Redactor(), [f"secret-{number:04}" for number in range(200)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(one.add, secrets))
+    finally:
+        sys.setswitchinterval(before)
+    assert [secret for secret in secrets if one.text(secret) != PLACEHOLDER] == []
 
 
 def test_data_keeps_its_structure() -> None:

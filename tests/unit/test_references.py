@@ -48,7 +48,7 @@ def test_a_hook_that_helm_deletes_is_said_to_be_deleted() -> None:
         words
         == "it is a hook of pre-install, of weight 0, and deleted then (helm.sh/hook-delete-policy hook-succeeded)"
     )
-    assert order(item("Secret")).startswith("it is no hook")
+    assert order(item("Secret")).startswith("it is not a hook")
 
 
 def test_existing_objects_are_given_by_values() -> None:

@@ -72,6 +72,12 @@ def test_complete_rollout_has_no_unfinished_reason() -> None:
     assert unfinished_reason(**world(), component=COMPONENT) is None
 
 
+def test_rollout_to_no_replicas_is_complete_without_pods() -> None:
+    none = deployment(replicas=0)
+    none["status"] = {"observedGeneration": 3}  # as the API server leaves out each number of 0
+    assert unfinished_reason(none, [], [], COMPONENT) is None
+
+
 def test_unready_and_other_endpoints_are_ignored() -> None:
     there = world()
     there["slices"].append({**endpoint_slice(x=True), "metadata": {"labels": {}}})

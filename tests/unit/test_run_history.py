@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,11 +21,13 @@ from acceptance.core.git import Checkout
 from acceptance.core.rules import ROOT
 from acceptance.core.shard import Shard
 from acceptance.core.target import load
-from acceptance.report import history, html
-from acceptance.report.changes import changes, usual_range
+from acceptance.report import history, html, overview
+from acceptance.report.changes import MIN_RUNS, baseline, changes, flaky, usual
+from acceptance.report.history import History, entry
 from acceptance.report.job_summary import markdown
 from acceptance.report.judging import judge
 from acceptance.report.results import FixtureTime, Limit, Measurement, Results
+from acceptance.report.trend import trend_line
 from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
 
 SCHEMA = json.loads((ROOT / "spec" / "signoff.schema.json").read_text(encoding="utf-8"))
@@ -77,24 +81,26 @@ def signoff(
 
 @pytest.fixture
 def regression(tmp_path: Path) -> dict[str, Any]:
-    """The sixth run: the rollout of another image fails requests. In the third one, a level could not be judged."""
-    for number, outage in enumerate((0.31, 0.29, 0.33, 0.30, 0.32)):
+    """The run after 21: the rollout of another image fails requests. In the third one, a level could not be judged."""
+    for number in range(MIN_RUNS + 1):
+        outage = (0.31, 0.29, 0.33, 0.30, 0.32)[number % 5]
         signoff(number, tmp_path, outage=outage, error="HPA-08 live" if number == 2 else "")
-    return signoff(5, tmp_path, outage=2.9, found=REGRESSION, image="sha256:2")
+    return signoff(MIN_RUNS + 1, tmp_path, outage=2.9, found=REGRESSION, image="sha256:2")
 
 
 def test_regression_is_what_changed(regression: dict[str, Any]) -> None:
     found = regression["changes"]
-    assert (found["runs"], found["since"]["run"], found["since"]["verdict"]) == (5, "run-4", "accepted")
+    assert (found["runs"], found["since"]["run"], found["since"]["verdict"]) == (21, "run-20", "accepted")
     assert regression["verdict"] == "rejected"
     new = {"rule": "STA-08", "object": "Deployment/todo-backend", "severity": "blocking"}
     assert found["findings"] == {"new": [new], "fixed": []}
     assert found["levels"] == [{"rule": "STA-08", "level": "behaviour", "before": "passed", "now": "failed"}]
     assert found["images"] == [{"name": "backend", "before": "sha256:1", "now": "sha256:2"}]
     (figure,) = found["figures"]
-    assert (figure["name"], figure["value"], figure["median"], figure["runs"]) == (LONGEST, 2.9, 0.31, 5)
-    assert 0.2 < figure["low"] < figure["high"] < 0.4
-    assert found["trends"][0]["values"] == [0, 0, 0, 0, 0, 1]
+    assert (figure["name"], figure["value"], figure["median"], figure["runs"]) == (LONGEST, 2.9, 0.31, 20)
+    assert 0.32 < figure["limit"] <= 0.33
+    assert found["baseline"]["runs"] == found["baseline"]["least"] == MIN_RUNS  # the third one was not accepted
+    assert found["trends"][0]["values"] == [*[0] * 19, 1]
     assert found["flaky"] == []  # another image is another release
 
 
@@ -102,11 +108,11 @@ def test_page_says_what_changed(regression: dict[str, Any]) -> None:
     page = html.render(regression)
     words = " ".join(page.split())
     assert (
-        'Since the last run of the same levels, which was accepted: <a href="#changes">1 new finding, 0 gone, '
-        "1 changed result, 1 unusual figure</a>."
+        'Since the last run of the same levels, which was accepted: <a href="#changes">1 new finding, '
+        "1 changed result, 1 figure above its limit of history, 1 other image</a>"
     ) in words
     section = words[words.index('<section id="changes"') : words.index('aria-labelledby="glance"')]
-    for text in ("New findings", "Deployment/todo-backend", LONGEST, "2.9 seconds", "sha256:1", "sha256:2", "<svg"):
+    for text in ("New findings", "Deployment/todo-backend", LONGEST, "2.9 s", "sha256:1", "sha256:2", "<svg"):
         assert text in section, text
     assert "Findings that are gone" not in section
 
@@ -114,7 +120,7 @@ def test_page_says_what_changed(regression: dict[str, Any]) -> None:
 def test_first_run_has_nothing_to_compare_with(tmp_path: Path) -> None:
     data = signoff(0, tmp_path, outage=0.3)
     assert data["changes"]["since"] is None
-    assert "No earlier run of this target is known." in html.render(data)
+    assert "No earlier run of this target is known" in html.render(data)
 
 
 def test_finding_is_gone_only_when_its_rule_was_tested_again(tmp_path: Path) -> None:
@@ -143,14 +149,45 @@ def test_flaky_levels_are_those_of_one_commit_by_count(tmp_path: Path) -> None:
     ]
 
 
-def test_usual_range_is_that_of_the_quartiles() -> None:
-    assert usual_range([1.0, 2.0, 3.0, 4.0]) is None
-    usual = usual_range([10.0, 11.0, 12.0, 13.0, 14.0])
-    assert usual is not None
-    assert (usual.low, usual.median, usual.high) == (5.0, 12.0, 19.0)
-    constant = usual_range([0.0] * 5)
+def test_limit_of_a_figure_is_a_percentile_of_its_history() -> None:
+    assert usual([1.0] * (MIN_RUNS - 1)) is None
+    known = usual([float(each) for each in range(101)])
+    assert known is not None
+    assert (known.median, known.limit) == (50, 95)
+    constant = usual([0.0] * MIN_RUNS)
     assert constant is not None
-    assert (constant.low, constant.high) == (0.0, 0.0)
+    assert constant.limit == 0
+
+
+def test_limits_are_of_accepted_runs_on_the_same_machines(tmp_path: Path) -> None:
+    this = entry(signoff(0, tmp_path, outage=0.3))
+    assert this.platform.endswith("CPUs, no cluster")
+    same = [this.model_copy(update={"run": f"same-{number}"}) for number in range(60)]
+    others = [
+        this.model_copy(update=update)
+        for update in ({"platform": "Linux x86_64, 64 CPUs, kind"}, {"shards": 2}, {"verdict": "rejected"})
+    ]
+    assert baseline(this, [*same, *others]) == same[-50:]
+
+
+def test_kind_of_cluster_is_named_without_its_version(tmp_path: Path) -> None:
+    data = signoff(0, tmp_path, outage=0.3)
+    environment = {**data["environment"], "system": "Linux x86_64, 2 CPUs", "kubernetes": "v1.37.2"}
+    for found, words in (({"kind": "0.33.0"}, "kind"), ({"minikube": "v1.38"}, "minikube"), ({}, "a given cluster")):
+        made = entry({**data, "environment": {**environment, **found}})
+        assert made.platform == f"Linux x86_64, 2 CPUs, {words}"
+
+
+def test_too_few_runs_for_limits_are_told(tmp_path: Path) -> None:
+    signoff(0, tmp_path, outage=0.3)
+    words = " ".join(html.render(signoff(1, tmp_path, outage=2.9)).split())
+    assert "Too few runs for limits of history: 1 of 20 accepted ones on the same kind of machine" in words
+
+
+def test_results_of_another_suite_make_no_level_flaky(tmp_path: Path) -> None:
+    runs = [entry(signoff(number, tmp_path, outage=0.3, error="HPA-08 live" if number else "")) for number in (0, 1)]
+    assert [each["rule"] for each in flaky(runs)] == ["HPA-08"]
+    assert flaky([runs[0].model_copy(update={"suite": "sha256:0"}), runs[1]]) == []
 
 
 def test_shards_and_runs_without_rules_are_no_history(tmp_path: Path) -> None:
@@ -168,8 +205,54 @@ def test_line_that_is_no_run_is_skipped_and_reported(tmp_path: Path) -> None:
     path.write_bytes(whole + b"\xff\n" + whole[:100])
     second = signoff(1, tmp_path, outage=0.3)
     assert (second["changes"]["runs"], second["changes"]["unreadable"]) == (1, 2)
-    assert "2 lines of the history are no runs and were left out." in html.render(second)
+    assert "2 lines of the history are not runs and were left out." in html.render(second)
     assert [each.run for each in history.load(path).entries] == ["run-0", "run-1"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"ended": "2026-01-01T00:00:00"},
+        {"levels": {"POD-04": "passed"}},
+        {"figures": {"p95": {"value": math.nan, "unit": "s", "limit": 1}}},
+        {"figures": {"p95": {"value": 1, "unit": "s", "limit": math.inf}}},
+        {"seconds": math.inf},
+    ],
+)
+def test_damaged_run_costs_neither_the_page_nor_the_overview(tmp_path: Path, damage: dict[str, Any]) -> None:
+    path = path_of(tmp_path, signoff(0, tmp_path, outage=0.3))
+    line = path.read_text(encoding="utf-8")
+    path.write_text(f"{line}{json.dumps({**json.loads(line), 'run': 'x', **damage})}\n\n", encoding="utf-8")
+    data = signoff(1, tmp_path, outage=0.3)
+    assert (data["changes"]["runs"], data["changes"]["unreadable"]) == (1, 1)
+    assert "1 line of the history is no run and was left out." in html.render(data)
+    assert "1 line of the histories is no run and was left out." in overview.write(tmp_path).read_text()
+
+
+def test_overview_links_the_reports_that_are_there_and_folds_what_never_changes(tmp_path: Path) -> None:
+    data = [signoff(number, tmp_path, outage=0.3) for number in (1, 2)]
+    (tmp_path / "run-2").mkdir()
+    html.write(tmp_path / "run-2", data[-1], [])
+    page = overview.write(tmp_path).read_text(encoding="utf-8")
+    assert '<a href="run-2/index.html"><code>run-2</code></a>' in page
+    assert "<code>run-1</code></td>" in page
+    assert "<details><summary>Judged figures that are the same in every run (1)</summary>" in page
+    assert "longest outage" in page
+
+
+def test_trend_of_nearly_equal_values_is_nearly_flat() -> None:
+    for values, most in (([900.0, 905.0], 2), ([0.3, 2.9], 20), ([0.0, 0.0], 0)):
+        heights = [float(each) for each in re.findall(r"[\d.]+,([\d.]+)", str(trend_line(values, "x")))]
+        assert max(heights) - min(heights) <= most
+        assert max(heights) - min(heights) >= most - 1.5
+
+
+def test_overview_of_several_targets_starts_with_the_newest_run(tmp_path: Path) -> None:
+    runs = [entry(signoff(number, tmp_path, outage=0.3)) for number in (2, 1)]
+    histories = [History([run.model_copy(update={"target": f"target-{place}"})]) for place, run in enumerate(runs)]
+    page = overview.render(histories[::-1])
+    assert page.index('<h2 id="target-1">todo-chatbot, target target-0') < page.index('<h2 id="target-2">')
+    assert '<a href="#target-2">todo-chatbot, target-1</a>' in page
 
 
 def test_page_names_a_history_that_cannot_be_read(tmp_path: Path) -> None:
@@ -232,13 +315,13 @@ def test_overview_shows_every_run(
     page = Path(capsys.readouterr().out.strip())
     assert page == tmp_path / "history.html"
     words = page.read_text(encoding="utf-8")
-    assert words.count(">run-") == 6
-    assert words.count(" UTC</td>") == 6
-    assert words.index(">run-5<") < words.index(">run-0<")
+    assert words.count(">run-") == 22
+    assert words.count(" UTC</td>") == 22
+    assert words.index(">run-21<") < words.index(">run-0<")
     assert "new: STA-08 Deployment/todo-backend" in words
-    assert "<b>2.9 seconds</b> (unusual)" in words
+    assert "<b>2.9 s</b> (above)" in words
     assert "<script" not in words
-    assert regression["changes"]["runs"] == 5
+    assert regression["changes"]["runs"] == 21
 
 
 def test_folder_without_history_is_refused_in_one_sentence(

@@ -15,7 +15,7 @@ import pytest
 from acceptance.core.rules import ROOT
 from acceptance.provision import lifecycle
 from acceptance.provision import run as runs
-from acceptance.provision.run import Run
+from acceptance.provision.run import Context, Run
 from toolchain import Toolchain
 from toolchain.engine import Engine
 
@@ -58,9 +58,10 @@ class Machine:
             script.chmod(0o755)
 
     def changes(self) -> list[str]:
-        """The commands that change something, in their order."""
+        """The commands that change something, in their order, kind's first: its cluster is deleted beside the rest."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [line for line in lines if line.split()[1] in ("rm", "delete") or line.split()[2] == "rm"]
+        changing = [line for line in lines if line.split()[1] in ("rm", "delete") or line.split()[2] == "rm"]
+        return sorted(changing, key=lambda line: not line.startswith("kind"))
 
 
 @pytest.fixture
@@ -86,11 +87,9 @@ def removal(identifier: str) -> list[str]:
     kubeconfig = runs.runs_folder() / identifier / "kubeconfig"
     return [
         f"kind delete cluster --name pytest-todo-{identifier} --kubeconfig {kubeconfig}",
-        "docker rm --force --volumes c1",
-        "docker rm --force --volumes c2",
+        "docker rm --force --volumes c1 c2",
+        f"docker image rm mine:abc-{identifier} ghcr.io/a/mine:abc-{identifier}",
         "docker network rm n1",
-        f"docker image rm mine:abc-{identifier}",
-        f"docker image rm ghcr.io/a/mine:abc-{identifier}",
     ]
 
 
@@ -170,11 +169,31 @@ def test_kept_run_is_reused_by_its_checkout_only(machine: Machine, monkeypatch: 
         assert other.id not in (first.id, beside.id)
 
 
+@pytest.mark.parametrize(
+    ("kept", "context", "outlived"),
+    [(False, None, False), (True, None, True), (False, Context("mine", ""), True)],
+    ids=["removed", "kept", "existing"],
+)
+def test_cluster_outlives_a_run_that_keeps_or_was_given_it(
+    tmp_path: Path, *, kept: bool, context: Context | None, outlived: bool
+) -> None:
+    assert Run("0badc0de", tmp_path, kept, context=context).outlived == outlived
+
+
 def test_run_without_a_record_is_removed(machine: Machine) -> None:
     path = runs.runs_folder() / "0badc0de"
     path.mkdir()
     lifecycle.sweep(machine.toolchain)
     assert not path.exists()
+
+
+def test_network_is_removed_after_the_cluster_on_it(machine: Machine) -> None:
+    with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
+        slow = 'case "$(basename $0) $1" in "kind delete") sleep 1; echo "kind deleted" >> {log} ;; esac'
+        machine.replace(run.id, more=slow.format(log=machine.log))
+    lines = machine.log.read_text().splitlines()
+    assert lines.index("docker rm --force --volumes c1 c2") < lines.index("kind deleted")
+    assert lines.index("kind deleted") < lines.index("docker network rm n1")
 
 
 def test_failed_removal_is_reported_and_retried(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,8 +226,10 @@ def test_run_being_created_is_not_swept(machine: Machine, monkeypatch: pytest.Mo
 
     def sweep_first(path: Path) -> object:
         monkeypatch.setattr(lifecycle, "try_lock", take)
-        argv = [sys.executable, "-c", "from acceptance.provision import lifecycle; lifecycle.sweep(None)"]
-        sweeper = subprocess.Popen(argv, cwd=ROOT)
+        script = "from acceptance.provision import lifecycle; print('ready', flush=True); lifecycle.sweep(None)"
+        sweeper = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert sweeper.stdout is not None
+        assert sweeper.stdout.readline() == "ready\n"
         with pytest.raises(subprocess.TimeoutExpired):
             sweeper.wait(1.5)
         swept.append(sweeper)
@@ -216,7 +237,7 @@ def test_run_being_created_is_not_swept(machine: Machine, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(lifecycle, "try_lock", sweep_first)
     with lifecycle.acquire_run(machine.toolchain, keep=False) as run:
-        assert swept[0].wait(10) == 0
+        assert swept[0].wait(60) == 0
         assert run.folder.exists()
 
 

@@ -182,7 +182,12 @@ def test_merged_run_is_that_of_one_process(
     evidence = [path for paths in merged["evidence"].values() for path in paths]
     assert len(evidence) == 2  # of the test that ran in two shards
     assert all((Path("merged/latest") / path).is_file() for path in evidence)
-    assert "release rejected: 3 shards, 7 tests" in capsys.readouterr().out
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == "merged 3 shards, 7 tests"
+    assert output[1].startswith("finding: ")
+    assert output[output.index("release rejected") + 1].startswith("- 1 rule is broken: ")
+    assert output[-2] == "report: merged/latest/index.html"
+    assert output[-1].startswith("repeat the first finding: ")
     assert all((reports / "latest").exists() for reports in shards)
     assert not any((reports / "history").exists() for reports in shards)
     (file,) = Path("merged/history").iterdir()
@@ -248,8 +253,11 @@ def test_damaged_history_costs_no_report(
     file.unlink()
     file.mkdir()
     capsys.readouterr()
-    assert command("merge", *shards, "--reports", "merged") == 2
-    assert "WARNING: the history " in capsys.readouterr().err
+    assert command("merge", *shards, "--reports", "merged") == 1
+    output = capsys.readouterr()
+    assert "WARNING: the history " in output.err
+    assert f"WARNING: the run can't be added to {file}: Is a directory" in output.err
+    assert "release rejected" in output.out
     assert "changes" not in signoff(Path("merged"))
 
 
@@ -286,6 +294,15 @@ def test_test_that_no_shard_has_is_missed(shards: list[Path]) -> None:
     assert list(unselected(merged)) == []
     del merged.tests["tests/static/test_chart.py::test_chart[1]"]
     assert list(unselected(merged)) == ["1 test that asserts rules was not selected"]
+
+
+def test_merged_run_has_the_images_of_every_shard(shards: list[Path]) -> None:
+    records = [recorded.read(reports / "latest") for reports in shards]
+    images = {"worker": {"reference": "w:1", "id": "sha256:3"}}
+    records[-1].metadata.subject["images"] = images
+    assert merging.merge(records).results.metadata.subject["images"].keys() == {"backend", "worker"}
+    records[0].metadata.subject["images"] = {"backend": {"reference": "b:1", "id": "sha256:1"}}
+    assert merging.merge(records).results.metadata.subject["images"].keys() == {"backend", "worker"}
 
 
 def test_recorded_durations_are_those_of_the_modules_own_fixtures_and_calls(tmp_path: Path) -> None:

@@ -224,10 +224,15 @@ def test_cookie_is_exchanged_for_the_token_of_the_api(
 
 def test_forged_tokens_need_the_key_of_the_valid_ones(signed_up: SignUp) -> None:
     """Of a key pair, only tokens of a wrong key and altered ones can be made; the others say why they can't."""
-    given = jwt.encode({"sub": "u1"}, Ed25519PrivateKey.generate(), algorithm="EdDSA")
-    backend = {"POST /auth/register": reply(200, {"access_token": given})}
-    user = signed_up(TOKEN_IN_JSON | {"user_claim": "sub"}, backend=backend)
-    forge = Forge(user, user, KEY)
+    key = Ed25519PrivateKey.generate()
+    given, others = (jwt.encode({"sub": each}, key, algorithm="EdDSA") for each in ("u1", "u2"))
+    user, other = (
+        signed_up(
+            TOKEN_IN_JSON | {"user_claim": "sub"}, backend={"POST /auth/register": reply(200, {"access_token": each})}
+        )
+        for each in (given, others)
+    )
+    forge = Forge(user, other, KEY)
     for kind in ("garbage", "of another key", "of an empty key", "alg none", "tampered signature", "tampered claims"):
         assert BAD_TOKENS[kind](forge)
     for kind in ("expired", "without an expiry", "not valid yet", "of another purpose"):

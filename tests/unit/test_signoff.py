@@ -256,8 +256,8 @@ def test_unwritable_history_is_reported_as_such(ended: dict[str, Ended]) -> None
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("folder", "reports/latest is no link to a run: move it away"),
-        ("file", "reports/history is no folder: move it away"),
+        ("folder", "reports/latest is not a link to a run: move it away"),
+        ("file", "reports/history is not a folder: move it away"),
         ("crash", "ERROR: the suite itself failed: ValueError: a"),
         ("repeated", "--signoff judges the first run of each test: omit --reruns"),
         ("distributed", "-n of pytest-xdist is not supported"),

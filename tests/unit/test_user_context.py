@@ -127,9 +127,17 @@ def test_every_node_of_a_kind_cluster_is_found(machine: Machine) -> None:
     assert user_context.read_context(machine.toolchain, "kind-mine", lambda _: None).nodes == (NODE, OTHER)
 
 
+def test_api_server_that_does_not_answer_denies_no_right(machine: Machine) -> None:
+    machine.answer(
+        "kubectl", "can-i create pods", "Unable to connect to the server: net/http: TLS handshake timeout", 1
+    )
+    with pytest.raises(ToolchainError, match=r"did not say whether its user may create pods: .*TLS handshake timeout"):
+        user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
+
+
 def test_missing_rights_are_named(machine: Machine, tmp_path: Path) -> None:
-    machine.answer("kubectl", "can-i create namespaces", "no\n", 1)
-    machine.answer("kubectl", "can-i create pods/exec", "no\n", 1)
+    machine.answer("kubectl", "can-i create namespaces", "no\n", 1, stderr=False)
+    machine.answer("kubectl", "can-i create pods/exec", "no\n", 1, stderr=False)
     found = user_context.read_context(machine.toolchain, "kind-mine", lambda _: None)
     assert found.missing_rights == "create namespaces"
     with pytest.raises(Untested, match="in which your user may not create namespaces"):

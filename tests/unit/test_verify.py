@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import shutil
 import sys
 import tarfile
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import conftest
 from acceptance.chart.packaging import package_digest
 from acceptance.cli import commands
 from acceptance.core import digests
 from acceptance.core.rules import ROOT, RULES_FILE
 from acceptance.core.suite import Suite
+from acceptance.core.target import load
 from acceptance.kube.helm import Helm, find_helm
+from acceptance.provision.images import BuiltImage
 from acceptance.report import html, recorded, signoff, verification
 from acceptance.report.judging import judge
-from acceptance.report.results import Results
+from acceptance.report.results import Results, RunMetadata
 from tests.unit.test_html import CLEAN, PICTURE, collected, finished
 
 IMAGE = "sha256:" + "1f" * 32
@@ -187,6 +194,49 @@ def test_other_artefacts_are_found(verify: Verify, tmp_path: Path) -> None:
         assert f"{what}: different, expected sha256:" in output
 
 
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_folder_without_records_is_compared_as_far_as_it_goes(
+    verify: Verify, folder: Path, content: str | None
+) -> None:
+    (folder / "results.json").unlink()
+    if content:
+        (folder / "results.json").write_text(content)
+    (folder / "index.html").write_bytes(b"\xff")
+    code, output = verify()
+    assert code == 1
+    assert "results.json: different, expected sha256:" in output
+    assert "results on index.html: different, expected sha256:" in output
+    assert "signoff.json as judged from results.json: not compared, " in output
+
+
+def test_images_of_further_workloads_are_part_of_what_was_tested() -> None:
+    worker = BuiltImage("registry.example/todo-worker", "1", IMAGE, ())
+    metadata = RunMetadata()
+    inspect.unwrap(conftest.images)(
+        SimpleNamespace(images=lambda: {"backend": replace(worker, repository="todo-backend")}, archive=Path("i.tar")),
+        metadata,
+    )
+    provisioner = SimpleNamespace(
+        target=load(), installs_release=True, further_images=lambda: {worker.repository: worker}
+    )
+    request = SimpleNamespace(getfixturevalue=lambda _: SimpleNamespace(values={}))
+    next(inspect.unwrap(conftest.release)(provisioner, None, metadata, request, lambda _: nullcontext()))
+    assert metadata.subject["images"] == {
+        "backend": {"reference": "todo-backend:1", "id": IMAGE},
+        "registry.example/todo-worker": {"reference": "registry.example/todo-worker:1", "id": IMAGE},
+    }
+
+
+def test_image_of_a_further_workload_is_compared(verify: Verify, folder: Path, tmp_path: Path) -> None:
+    other = "sha256:" + "2e" * 32
+    results = recorded.results_of(recorded.read(folder))
+    results.metadata.add_images({"todo-worker": BuiltImage("todo-worker", "1", other, ())})
+    write(folder, results)
+    code, output = verify("--images", archive_of(tmp_path / "images.tar", IMAGE))
+    assert (code, f"image of the todo-worker: different, expected {other}, actual absent\n" in output) == (1, True)
+    assert verify("--images", archive_of(tmp_path / "both.tar", IMAGE, other))[0] == 0
+
+
 def test_results_that_are_none_are_refused(verify: Verify, folder: Path) -> None:
     data = json.loads((folder / "signoff.json").read_text())
     del data["verdict"]
@@ -205,7 +255,7 @@ def test_archive_without_images_is_refused(verify: Verify, tmp_path: Path) -> No
     (tmp_path / "images.tar").write_text("no archive")
     code, output = verify("--images", tmp_path / "images.tar")
     assert code == 2
-    assert "is no archive of images" in output
+    assert "is not an archive of images" in output
 
 
 def test_package_has_the_digest_of_its_chart(helm: Helm, tmp_path: Path) -> None:
@@ -221,7 +271,7 @@ def test_chart_that_helm_cannot_package_has_no_digest(helm: Helm, tmp_path: Path
 
 def test_file_that_is_no_package_is_refused(helm: Helm, tmp_path: Path) -> None:
     (tmp_path / "chart.tgz").write_text("no archive")
-    with pytest.raises(OSError, match="is no packaged chart"):
+    with pytest.raises(OSError, match="is not a packaged chart"):
         package_digest(helm, tmp_path / "chart.tgz")
 
 
@@ -234,7 +284,9 @@ def test_digest_does_not_depend_on_order() -> None:
 
 
 def test_sign_off_block_is_on_the_page_of_an_accepted_run_alone() -> None:
-    assert 'id="sign"' in html.render(finished(broken=False))
+    page = html.render(finished(broken=False))
+    assert 'id="sign"' in page
+    assert "<code>python -m acceptance verify reports/20260714-091502-7be1 --strict</code>" in page
     assert 'id="sign"' not in html.render(finished(broken=True))
 
 

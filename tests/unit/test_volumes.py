@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from acceptance.experiments import volumes
+from acceptance.experiments.faults import FaultError
 from acceptance.experiments.volumes import Marker, Observed
 from acceptance.provision.node import Node
 
@@ -77,6 +81,16 @@ def test_file_that_outlives_its_pod_is_a_finding() -> None:
     (finding,) = volumes.volume_findings(left)
     assert (finding.rule, finding.actual) == ("PER-07", "a file at /srv/marker-1")
     assert not volumes.remaining([gone], {NODE: []})
+
+
+@pytest.mark.parametrize(("paths", "hidden"), [(["/srv/marker-1", "/x/marker-2"], ""), (["/srv/marker-1"], "scratch")])
+def test_file_that_is_not_found_at_first_is_no_proof(
+    paths: list[str], hidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumes, "find_markers", lambda _: {NODE: paths})
+    markers = [Marker(POD, name, "emptyDir", f"marker-{number}") for number, name in ((1, "disk"), (2, "scratch"))]
+    with pytest.raises(FaultError, match=f"volume {hidden}") if hidden else nullcontext():
+        volumes.require_found(FakeNode(), markers)  # type: ignore[arg-type]
 
 
 def test_last_state_of_a_process_counts() -> None:

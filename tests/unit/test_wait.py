@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -47,6 +48,22 @@ def holds_from(clock: Clock, second: float, asked: list[float] | None = None) ->
         return "the value"
 
     return probe
+
+
+def test_deadline_may_count_from_an_earlier_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    left = DEADLINE.counted_from(980.0)
+    assert left.seconds == 40
+    assert left.source == "the specification; 60 s in all, of which 20.0 s had passed"
+    assert DEADLINE.counted_from(900.0).seconds == 0
+    assert DEADLINE.counted_from(1001.0).seconds == 60
+
+
+def test_passed_deadline_is_probed_once(clock: Clock) -> None:
+    asked: list[float] = []
+    with pytest.raises(WaitError, match="within 0 s"):
+        eventually("a thing", holds_from(clock, 1, asked), DEADLINE.counted_from(0.0), clock=clock)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("second", [0, 0.1, 1, 59.9, 60])

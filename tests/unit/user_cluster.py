@@ -38,11 +38,14 @@ class Machine:
         kind, kubectl, helm = (self.bin / name for name in TOOLS[1:])
         self.toolchain = Toolchain(engine, kind, kubectl, helm, "", "", "", "", "", Path("/nonexistent"))
 
-    def answer(self, tool: str, arguments: str, text: object, code: int = 0) -> None:
-        """Set what a tool prints and its exit code where its arguments contain `arguments`; the latest call wins."""
+    def answer(self, tool: str, arguments: str, text: object, code: int = 0, *, stderr: bool = True) -> None:
+        """Set what a tool prints and its exit code where its arguments contain `arguments`; the latest call wins.
+
+        A tool that fails prints to stderr, unless that is said not to be so.
+        """
         name = f"{tool}-{len(self._cases.get(tool, []))}"
         (self.home / "answers" / name).write_text(text if isinstance(text, str) else json.dumps(text), "utf-8")
-        out = " 1>&2" if code else ""
+        out = " 1>&2" if code and stderr else ""
         case = f"""case "$argv" in *"{arguments}"*) cat "{self.home}/answers/{name}"{out}; exit {code} ;; esac"""
         self._cases.setdefault(tool, []).insert(0, case)
         self._write(tool)

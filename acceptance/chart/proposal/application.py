@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from acceptance.chart.proposal.build_commands import build_commands
 from acceptance.chart.proposal.dockerfiles import Choice, Dockerfile, choose, dockerfiles_of
 from acceptance.chart.proposal.draft import Draft
 from acceptance.chart.proposal.further import further_note, further_workloads
@@ -28,6 +29,12 @@ ASYNCPG = (
 )
 
 
+def files_beside(chart: Path, folder: Path) -> tuple[Path, list[Path]]:
+    """Return the project's folder and its files, the nearest first; `folder` is the target file's."""
+    project = project_of(chart, folder)
+    return project, list(files_of(project))
+
+
 def describe_application(
     draft: Draft,
     chart: Path,
@@ -46,15 +53,18 @@ def describe_application(
         values: The chart's values.
         shown: Returns a path as the target file writes it.
     """
-    project = project_of(chart, folder)
-    files = list(files_of(project))
+    project, files = files_beside(chart, folder)
     found = dockerfiles_of(project, files)
     components: Mapping[Any, Mapping[str, Any]] = draft.document["components"]
     images = {role: (part["port"], part["image"]["repository"]) for role, part in components.items()}
-    choices = choose(found, images, chart)
+    choices = choose(found, images, chart, list(build_commands(files, project)))
     for role, choice in choices.items():
         if choice.taken is None:
             draft.note(_not_found(role, choice, found, shown(project)))
+        elif choice.command is not None:
+            why = f"as {shown(choice.command.file)} builds it: check it"
+            draft.set(("components", role, "image", "dockerfile"), shown(choice.taken.path), why)
+            draft.set(("components", role, "image", "context"), shown(choice.command.context), why)
         else:
             context, why = choice.taken.context(files)
             draft.set(("components", role, "image", "dockerfile"), shown(choice.taken.path), BY_NAME)
@@ -64,9 +74,9 @@ def describe_application(
         taken = [choice.taken for choice in choices.values()]
         unused = [each for each in found if each not in taken]
         draft.note(further_note(further, unused, files, values, shown))
-    backend = choices.get("backend", Choice(None)).taken
-    if backend is not None:
-        _note_source(draft, backend.context(files)[0], shown)
+    contexts = choices.get("backend", Choice(None)).contexts(files)
+    if len(contexts) == 1:
+        _note_source(draft, contexts.pop(), shown)
     note_remaining(draft, further=bool(further))
 
 

@@ -7,11 +7,19 @@ so that a chart which differs is found out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
-from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates
+from acceptance.chart.proposal.handmade import (
+    Keys,
+    entry,
+    is_made_by_controller,
+    key_of,
+    referenced_keys,
+    template_of,
+)
+from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates, workloads
 from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best_named, normalized, rank, words
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.near_miss import suggestion
@@ -178,22 +186,41 @@ def describe_config_map(
 
 
 def describe_secret(
-    draft: Draft, backend: Workload | None, frontend: Workload | None, objects: Sequence[Object]
+    draft: Draft,
+    backend: Workload | None,
+    frontend: Workload | None,
+    objects: Sequence[Object],
+    said: Callable[[str], Keys] = lambda _: {},
 ) -> None:
-    """Add the Secret that the backend's containers use, its keys, and the keys that each component needs."""
+    """Add the Secret that the backend's containers use, its keys, and the keys that each component needs.
+
+    Args:
+        draft: The draft.
+        backend: The backend's Deployment.
+        frontend: The frontend's.
+        objects: The rendered objects.
+        said: Returns the keys that the project names of a Secret which the chart does not create.
+    """
     name = _most_fitting("Secret", SPECIFIED_KEYS, backend, frontend, objects)
     draft.set(("secret", "name"), name or "todo-chatbot-secrets")
     keys: dict[str, str] = {}
+    handmade: Keys = {}
     if name is None:
         draft.note("Not found: the Secret, because no container of the components uses one.")
     else:
         keys = _keys_by_meaning("Secret", name, SPECIFIED_KEYS, backend, frontend, objects)
-        if not any(_is(item, "Secret", name) for item in objects):
+        if is_handmade(name, objects):
+            handmade = said(name)
+            for meaning in CREDENTIALS:
+                if meaning not in keys and (key := key_of(meaning, list(handmade), backend or frontend)) is not None:
+                    keys[meaning] = key
+        elif not any(_is(item, "Secret", name) for item in objects):
             draft.note(f"Secret/{name} is used, and the chart does not create it with these values.")
     for meaning in CREDENTIALS:
         key = keys.get(meaning, SPECIFIED_KEYS[meaning])
         if key != SPECIFIED_KEYS[meaning]:
-            draft.set(("secret", meaning), key, AS_RENDERED)
+            where = f"as {handmade[key]} has it: check it" if key in handmade else AS_RENDERED
+            draft.set(("secret", meaning), key, where)
         if name is not None and meaning not in keys:
             others = sorted(_elsewhere(meaning, name, backend))
             found = f"; {others[0]} has one, but the target names one Secret" if others else ""
@@ -202,6 +229,42 @@ def describe_secret(
     for role, workload in (("backend", backend), ("frontend", frontend)):
         if workload is not None:
             _secret_keys(draft, role, workload, keys)
+    _existing_secrets(draft, name, keys, objects, said)
+
+
+def _existing_secrets(
+    draft: Draft, main: str | None, keys: Mapping[str, str], objects: Sequence[Object], said: Callable[[str], Keys]
+) -> None:
+    """Add the Secrets that pods use and nothing of the chart makes, and say what must be checked of them.
+
+    Args:
+        draft: The draft.
+        main: The Secret with the credentials.
+        keys: Its key for each credential.
+        objects: The rendered objects.
+        said: As for `describe_secret`.
+    """
+    found = workloads(objects)
+    used = dict.fromkeys(name for each in found for name in each.used("Secret") if is_handmade(name, objects))
+    entries = []
+    for name in used:
+        referenced = referenced_keys(name, found)
+        own = {key: f"{{{meaning}}}" for meaning, key in keys.items()} if name == main else {}
+        others = {key: template_of(key) for key in {**said(name), **referenced} if key not in own}
+        # Such as another provider's key, of which one is enough.
+        data = own | {key: text for key, text in others.items() if key in referenced or text not in own.values()}
+        if not data and name != main:
+            continue
+        entries.append(entry(name, data, own if len(own) == len(CREDENTIALS) else {}))
+        empty = [key for key, text in data.items() if not text]
+        if name == main and (backend := draft.document["components"].get("backend")):
+            backend["secret_keys"] += [key for key in empty if key not in backend["secret_keys"]]
+        draft.note(
+            f"Secret/{name} must exist before the chart is installed, as the run makes it: check its keys in "
+            "[[existing_secrets]]" + (f", of which {', '.join(empty)} got no text." if empty else ".")
+        )
+    if entries:
+        draft.set(("existing_secrets",), entries)
 
 
 def _elsewhere(meaning: str, name: str, backend: Workload | None) -> set[str]:
@@ -232,7 +295,12 @@ def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str,
         # It may have a key of its own, such as a URL for another driver.
         names |= {meaning: own for meaning in needed if (own := _own_key(variables, meaning, names[meaning]))}
     comment = None
-    if rendered != set(needed):
+    taken = [source for each in workload.pod.containers() for source in mappings_at(each.body, "envFrom")]
+    named = [text_at(source, "secretRef.name") for source in taken]
+    whole = [name for name in named if name and is_handmade(name, workload.objects)]
+    if rendered != set(needed) and whole:
+        comment = f"of Secret/{whole[0]}, whose keys the chart does not name"
+    elif rendered != set(needed):
         listed = ", ".join(names[each] for each in CREDENTIALS if each in rendered) or "none"
         comment = f"the specification's; the chart renders {listed}"
     draft.set(("components", role, "secret_keys"), [*(names[name] for name in needed), *parts], comment)
@@ -247,6 +315,11 @@ def _own_key(variables: Sequence[EnvVar], meaning: str, key: str) -> str | None:
 
 def _feeds(variable: EnvVar, meaning: str, key: str) -> bool:
     return variable.key == key or rank(variable.name, meaning) > 0
+
+
+def is_handmade(name: str, objects: Sequence[Object]) -> bool:
+    """Whether neither the chart nor a controller that it asks makes a Secret of this name."""
+    return not any(_is(item, "Secret", name) for item in objects) and not is_made_by_controller(name, objects)
 
 
 def _is(item: Object, kind: str, name: str) -> bool:
@@ -316,9 +389,10 @@ def describe_autoscaler(draft: Draft, item: Object) -> None:
     draft.set(("autoscaler", "name"), name_of(item))
     cpu = next(
         (
-            at(metric, "resource.target.averageUtilization")
+            at(metric, f"{kind}.target.averageUtilization")
             for metric in mappings_at(item, "spec.metrics")
-            if at(metric, "resource.name") == "cpu"
+            for kind in ("resource", "containerResource")
+            if at(metric, f"{kind}.name") == "cpu"
         ),
         at(item, "spec.targetCPUUtilizationPercentage"),
     )

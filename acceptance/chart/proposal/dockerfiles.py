@@ -10,6 +10,7 @@ from itertools import islice
 from os.path import commonpath
 from pathlib import Path
 
+from acceptance.chart.proposal.build_commands import BuildCommand, image_name
 from acceptance.chart.proposal.project import text_of
 from acceptance.chart.proposal.roles import ADD_ONS, NAMES, PROGRAMS, SERVICES
 from acceptance.chart.proposal.vocabulary import words
@@ -19,6 +20,11 @@ from acceptance.core.target import ComponentName
 NAMED = re.compile(r"(?:(?P<before>.+)\.)?dockerfile(?:\.(?P<after>.+))?", re.IGNORECASE)
 NO_DOCKERFILE = frozenset({"dockerignore", "bak", "orig", "old", "md", "txt", "j2", "tmpl", "example"})
 OTHER_USES = frozenset({"dev", "development", "test", "tests", "local", "debug", "ci", "e2e"})
+DEVELOPMENT = re.compile(
+    r"\b(?:npm|yarn|pnpm|bun)(?: run)? dev\b|\b(?:next|nuxt|astro|fastapi) dev\b|\bvite(?! (?:build|preview))\b"
+    r"|\bnodemon\b|\bts-node-dev\b|--reload\b|\bmanage\.py runserver\b|--debug\b"
+)
+"""A server for those who change the source, in a command."""
 COMMON = frozenset({"todo", "todos", "app", "chatbot", "service", "services", "image", "docker", "prod", "production"})
 """Words that tell no image from another."""
 ENOUGH = 4
@@ -76,6 +82,13 @@ class Dockerfile:
         if stage is None:
             return set()
         return set(words(" ".join([stage.base.rpartition("/")[2], *stage.command.entrypoint, *stage.command.cmd])))
+
+    @cached_property
+    def for_development(self) -> bool:
+        """Whether its last stage starts a server for those who change the source."""
+        stage = final_stage(self.text)
+        command = " ".join([*stage.command.entrypoint, *stage.command.cmd]) if stage else ""
+        return DEVELOPMENT.search(command) is not None
 
     def points(self, role: ComponentName, port: int, repository: str) -> int:
         """Return how much speaks for the Dockerfile as the role's."""
@@ -144,36 +157,65 @@ def _kept(suffix: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was found for one image: the Dockerfile, or those that fit equally."""
+    """What was found for one image: the Dockerfile, or those that fit equally; `command` is how documents build it."""
 
     taken: Dockerfile | None
     equal: Sequence[Dockerfile] = ()
+    command: BuildCommand | None = None
+
+    def contexts(self, files: Sequence[Path]) -> set[Path]:
+        """Return the folders that the builds of what was found are given."""
+        if self.command is not None:
+            return {self.command.context}
+        return {each.context(files)[0] for each in ([self.taken] if self.taken else self.equal)}
 
 
 def choose(
-    found: Sequence[Dockerfile], images: Mapping[ComponentName, tuple[int, str]], chart: Path
+    found: Sequence[Dockerfile],
+    images: Mapping[ComponentName, tuple[int, str]],
+    chart: Path,
+    commands: Sequence[BuildCommand] = (),
 ) -> dict[ComponentName, Choice]:
-    """Return the choice for each component. Of equal ones the one nearest to the chart is taken.
+    """Return the choice for each component: what documents build its image with, else the likeliest.
+
+    One that starts a server for development is taken only where no other fits, and of equal ones the nearest to the
+    chart.
 
     Args:
         found: The project's Dockerfiles.
         images: The port and the image's repository of each component.
         chart: The chart's folder.
+        commands: The commands that build images.
     """
     roles: tuple[ComponentName, ...] = ("backend", "frontend")
     points = {role: {each.path: each.points(role, *images.get(role, (0, ""))) for each in found} for role in roles}
     choices: dict[ComponentName, Choice] = {}
     for role in images:
+        if (documented := _documented(found, image_name(images[role][1]), commands)) is not None:
+            choices[role] = documented
+            continue
         other: ComponentName = "frontend" if role == "backend" else "backend"
         fitting = [
             each
             for each in found
             if points[role][each.path] >= ENOUGH and points[role][each.path] > points[other][each.path]
         ]
+        fitting = [each for each in fitting if not each.for_development] or fitting
         best = max(((points[role][each.path], _nearness(each.path, chart)) for each in fitting), default=None)
         equal = [each for each in fitting if (points[role][each.path], _nearness(each.path, chart)) == best]
         choices[role] = Choice(equal[0]) if len(equal) == 1 else Choice(None, equal)
     return choices
+
+
+def _documented(found: Sequence[Dockerfile], image: str, commands: Sequence[BuildCommand]) -> Choice | None:
+    """Return the only Dockerfile and context with which documents build an image of this name, or None."""
+    own = {(each.dockerfile, each.context): each for each in commands if each.image == image}
+    known = {each.path.resolve(): each for each in found}
+    if len(own) != 1:
+        return None
+    (command,) = own.values()
+    taken = known.get(command.dockerfile)
+    return Choice(taken, command=command) if taken is not None else None
 
 
 def _nearness(path: Path, chart: Path) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 import tomlkit
 from tomlkit.items import Item, Table
 
-SECTIONS = ("chart", "values", "overrides", "config_map", "secret", "autoscaler", "components")
+SECTIONS = ("chart", "values", "overrides", "config_map", "secret", "existing_secrets", "autoscaler", "components")
 """The order of the file's sections."""
-INLINE = frozenset({"labels", "probes", "resources"})
-"""Mappings of a component that are written as inline tables."""
+INLINE = frozenset({"labels", "probes", "resources", "data"})
+"""Mappings of a component or an existing Secret that are written as inline tables."""
 AS_RENDERED = "as rendered"
 HEADER = (
     "Proposed by `python -m acceptance init` from what the chart renders. A line with the comment",
@@ -64,7 +64,13 @@ def toml(document: Mapping[str, Any], comments: Mapping[tuple[str, ...], str] | 
         if document[key]:
             written.add(tomlkit.nl())
             inline = frozenset({"values"}) if key == "chart" else INLINE
-            written.add(key, _table(document[key], inline, comments or {}, (key,)))
+            if isinstance(document[key], list):
+                entries = [_table(each, inline, {}, ()) for each in document[key]]
+                written.add(key, tomlkit.aot())
+                for each in entries:
+                    written[key].append(each)
+            else:
+                written.add(key, _table(document[key], inline, comments or {}, (key,)))
     text = tomlkit.dumps(written)
     lines = [line for note in notes for line in note.split("\n")]
     return text + ("\n" + "".join(f"# {_printable(line)}\n" for line in lines) if lines else "")

@@ -246,8 +246,8 @@ def _of_variables(
     for variable, text in new.items():
         if old.get(variable) == text:
             continue
-        same = text == (str(value).lower() if isinstance(value, bool) else str(value))
-        if same and isinstance(value, str):
+        same = text == _as_text(value)
+        if same and isinstance(value, (str, list)):
             for meaning in TEXT_MEANINGS:
                 own = role == ("frontend" if meaning == "public_url" else "backend")
                 # Of the other component, NODE_ENV and the like say nothing.
@@ -257,6 +257,13 @@ def _of_variables(
             yield Effect(None, "debug", trial.path, points)
         if same and "drain" in normalized(variable):
             yield Effect(role, "drain_seconds", trial.path)
+
+
+def _as_text(value: Any) -> str:
+    """Return what a variable has of a value: a list's items are joined by commas."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _variables(rendering: Rendering, role: ComponentName, names: Names) -> dict[str, str]:

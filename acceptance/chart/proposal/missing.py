@@ -30,8 +30,12 @@ def note_missing_values(
 ) -> None:
     """Add a note for each value path that was not found."""
     have = draft.document.get("values", {})
+    secrets = draft.document.get("existing_secrets", [])
+    held = [text for each in secrets for text in each.get("data", {}).values()]
+    if any("data" not in each for each in secrets):
+        held += [f"{{{name}}}" for name in CREDENTIALS]
     for name, role in WANTED.items():
-        if name not in have:
+        if name not in have and f"{{{name}}}" not in held:
             draft.note(f"Not found: values.{name}, because {_why(name, role, components, rendering)}.")
     if "namespace" not in have:
         draft.note("Not found: values.namespace, because no value sets the objects' namespace; the release's counts.")

@@ -20,6 +20,7 @@ from acceptance.core.values import leaves, merge_values, nested
 FEW = 4
 """Values that are changed one by one without first changing them together."""
 ENVIRONMENTS = ("staging", "production", "development")
+ORIGINS = re.compile(r"https?://")
 ORIGIN = "https://acceptance-probe.example.com"
 CERTIFICATE = """-----BEGIN CERTIFICATE-----
 MIIBdDCCARqgAwIBAgIUbJ0yY2NlcHRhbmNlLXByb2JlAAAwCgYIKoZIzj0EAwIw
@@ -61,6 +62,8 @@ def trials_of(path: str, value: Any) -> list[Trial]:
     if isinstance(value, (int, float)):
         return [Trial(path, value + 1), Trial(path, value - 1)]
     if isinstance(value, list):
+        if value and all(isinstance(each, str) and ORIGINS.match(each) for each in value):
+            return [Trial(path, [ORIGIN])]
         return [Trial(path, _metrics())] if "metric" in name else []
     if isinstance(value, Mapping):
         return _of_mapping(path, name)

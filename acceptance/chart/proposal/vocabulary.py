@@ -79,8 +79,13 @@ def rank(name: str, meaning: str) -> int:
 
 
 def path_rank(path: str, meaning: str) -> int:
-    """Return the rank of a value path: of its last key, or of its last keys together (`database.url`)."""
+    """Return the rank of a value path: of its last key, or of its last keys together (`database.url`).
+
+    What is below the name of another object is a key of it, as in `existingSecretKeys.databaseUrl`.
+    """
     keys = path.split(".")
+    if any(NO_VALUE.search(normalized(key)) for key in keys[:-1]):
+        return 0
     return max(rank("".join(keys[-count:]), meaning) for count in (1, 2, 3))
 
 

@@ -62,7 +62,7 @@ class Provider(Protocol):
 
     @property
     def lacking(self) -> Mapping[str, str]:
-        """Why a capability is missing, by capability; a capability that is not in it is there."""
+        """Why capabilities are missing, by capability; all others are there."""
 
     def environment(self) -> dict[str, str]:
         """Return variables that the provider's commands and Helm need beside the toolchain's."""
@@ -74,7 +74,7 @@ class Provider(Protocol):
         """Set up on the nodes what a restart of one undoes. Raises `CommandError`."""
 
     def nodes_up(self) -> bool:
-        """Whether containerd answers on every node, which it does some time before the API server."""
+        """Return whether containerd answers on every node, which it does some time before the API server."""
 
     def load_images(self, references: Sequence[str]) -> None:
         """Load those images of this machine's engine that a node lacks. Raises `ToolchainError`."""
@@ -86,4 +86,4 @@ class Provider(Protocol):
         """Return what the report names of the provider, such as its version."""
 
     def remove(self) -> list[str]:
-        """Remove from the world what the run put there, by its id, and return what failed, a sentence each."""
+        """Remove what the run made, by its id, and return a sentence for each step that failed."""

@@ -11,7 +11,7 @@ from docker.auth import load_config
 
 from acceptance.core.deadlines import API_SERVER, NAMESPACE_GONE, UNINSTALLED, Deadline
 from acceptance.core.fields import mapping_at, mappings_at
-from acceptance.kube.helm import Helm
+from acceptance.kube.helm import INSTALLED, Helm
 from acceptance.provision.containerd import CTR
 from acceptance.provision.providers import node_containers
 from acceptance.provision.providers.kind import CONTEXT_PREFIX, load_command
@@ -98,7 +98,7 @@ class ExistingProvider:
         """Do nothing: the nodes are as their owner set them up."""
 
     def nodes_up(self) -> bool:
-        """Whether containerd answers on every node that is a container."""
+        """Return whether containerd answers on every node that is a container."""
         return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
@@ -158,7 +158,7 @@ class ExistingProvider:
         return failures
 
     def _is_gone(self) -> bool:
-        """Whether the nodes were containers of this engine, and it has none of them any more."""
+        """Return whether the nodes were containers of this engine, and it has none of them any more."""
         filters = [word for node in self.nodes for word in ("--filter", f"id={node}")]
         return bool(filters) and not self.toolchain.engine.docker("ps", "--all", "--quiet", *filters).split()
 
@@ -177,7 +177,7 @@ class ExistingProvider:
         return failures
 
     def _namespaces(self) -> tuple[str, ...]:
-        """The run's namespaces, by name: a chart makes its own without the run's label."""
+        """Return the run's namespaces, by name: a chart makes its own without the run's label."""
         names = self._kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}").split()
         own = self.run.namespace
         return tuple(name for name in names if name == own or name.startswith(f"{own}-"))
@@ -188,14 +188,14 @@ class ExistingProvider:
         for namespace in namespaces:
             where = ("--namespace", namespace)
             try:
-                for release in helm("list", "--all", "--short", *where).split():
+                for release in helm("list", *INSTALLED, "--short", *where).split():
                     helm("uninstall", release, "--ignore-not-found", *where)
             except CommandError as error:
                 failures.append(f"context {self.context}: {error.summary}")
         return failures
 
     def _kubectl(self, *argv: str, deadline: Deadline = API_SERVER) -> str:
-        """Run kubectl on the cluster, which is asked to answer in time and given a while more."""
+        """Run kubectl on the cluster with a time limit for each request, and a longer one for the command."""
         seconds = f"{deadline.seconds:g}s"
         where: list[str | Path] = ["--kubeconfig", self.run.kubeconfig, "--context", self.context]
         wait = ("--timeout", seconds) if argv[0] == "delete" else ()
@@ -217,7 +217,7 @@ class ExistingProvider:
         self._ctr(node, "images", "rm", *removable)
 
     def _removable(self, node: str, digest: str, names: Sequence[str]) -> list[str]:
-        """Which of the names that the content of a digest has are the run's, and may be removed."""
+        """Return those names of an image's content that are the run's, and may be removed."""
         removable = [name for name in names if self._is_own(name)]
         tagged = [name for name in names if not name.startswith("sha256:") and "@" not in name]
         if tagged and all(map(self._is_own, tagged)):  # the kubelet's name of the same content
@@ -232,12 +232,12 @@ class ExistingProvider:
 
 
 def _credentials(host: str) -> dict[str, str]:
-    """The user's credentials for a registry, as the configuration of a node has them; docker-py finds them."""
+    """Return the user's credentials for a registry, as the configuration of a node has them; docker-py finds them."""
     found = load_config().resolve_authconfig(host) or {}
     return {key: str(found[name]) for key in ("username", "password") for name in (key, key.title()) if found.get(name)}
 
 
 def _image_names(index: str) -> list[str]:
-    """The names of the images that an archive held when it was imported; one without images counts as unnamed."""
+    """Return the names of the images in an archive when it was imported; one without images counts as unnamed."""
     manifests = mappings_at(json.loads(index), "manifests")
     return [str(mapping_at(each, "annotations").get(IMAGE_NAME)) for each in manifests] or [""]

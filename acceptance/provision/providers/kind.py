@@ -23,9 +23,9 @@ CREATE_SECONDS = 240
 POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
 """kind's defaults."""
 CONTEXT_PREFIX = "kind-"
-"""How the name of a kind cluster's context begins."""
+"""The prefix of a kind cluster's context."""
 ROLE_LABEL, LOAD_BALANCER = "io.x-k8s.kind.role", "external-load-balancer"
-"""kind's label of a container's role, and that of the one which is no node: it is before several control planes."""
+"""kind's label of a container's role, and the role of the load balancer for control planes, which is no node."""
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 """kind's label of every container of a cluster; its value is the cluster's name."""
 
@@ -76,7 +76,7 @@ class KindProvider:
         """Create the cluster, unless a kept run has it. Raises `ToolchainError` with kind's words."""
         if self._exists():
             return
-        if self.run.reused:  # leftovers of an interrupted run would be in the way
+        if self.run.reused:  # left by an interrupted run
             self._delete()
         path = self.run.folder / "kind.yaml"
         path.write_text(yaml.safe_dump(configuration(self.toolchain, self.run)), encoding="utf-8")
@@ -92,7 +92,7 @@ class KindProvider:
             node_containers.reject_unknown_addresses(self.toolchain.engine, node, POD_SUBNET, SERVICE_SUBNET)
 
     def nodes_up(self) -> bool:
-        """Whether containerd answers on every node."""
+        """Return whether containerd answers on every node."""
         return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
@@ -160,7 +160,7 @@ def load_command(toolchain: Toolchain, cluster_name: str, references: Sequence[s
 
 
 def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> tuple[str, ...]:
-    """Return the containers that are the nodes of a kind cluster on this engine; nothing if it is none.
+    """Return the containers that are the nodes of a kind cluster on this engine; none of any other cluster.
 
     Args:
         toolchain: The tools of this machine.
@@ -181,6 +181,6 @@ def find_nodes(toolchain: Toolchain, context: str, nodes: Sequence[Object]) -> t
 
 
 def _error_summary(error: subprocess.SubprocessError) -> str:
-    """The line of kind's output that says why it failed."""
+    """Return the line of kind's output that says why it failed."""
     lines = error_lines(error)
     return next((line for line in lines if "ERROR" in line), lines[-1])

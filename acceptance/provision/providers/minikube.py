@@ -19,7 +19,7 @@ CREATE_SECONDS = 420
 PROFILE_LABEL = "name.minikube.sigs.k8s.io"
 """Minikube's label of every container and volume of a cluster; its value is the profile."""
 REASON = "Exiting due to "
-"""How the line begins, after a symbol, in which Minikube says why it gives up."""
+"""The start, after a symbol, of the line in which Minikube says why it gives up."""
 LOCAL_OPTIONS = ("--preload=false", "--cache-images=false", "--cni=bridge", "--install-addons=false")
 """Without what Minikube would pull: the archive of images, kindnet and the storage provisioner."""
 ALIAS = "control-plane.minikube.internal"
@@ -86,7 +86,7 @@ class MinikubeProvider:
         minikube_image.require()
         if self._exists():
             return
-        if self.run.reused and (failures := self.remove()):  # leftovers of an interrupted run would be in the way
+        if self.run.reused and (failures := self.remove()):  # left by an interrupted run
             raise ToolchainError(failures[0])
         self.run.kubeconfig.unlink(missing_ok=True)
         manager = managers.configure(MinikubeManager, self.run, seconds=CREATE_SECONDS, kubernetes=pins.KUBERNETES)
@@ -103,7 +103,7 @@ class MinikubeProvider:
         node_containers.reject_unknown_addresses(engine, node, *node_containers.subnets(engine, node))
 
     def nodes_up(self) -> bool:
-        """Whether the node's containerd answers."""
+        """Return whether the node's containerd answers."""
         return node_containers.up(self.toolchain.engine, self.nodes)
 
     def load_images(self, references: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ class MinikubeProvider:
         except CommandError as error:
             failures.append(f"Minikube could not delete the cluster: {error.summary.rpartition(REASON)[2]}")
         except ToolchainError:
-            pass  # it was uninstalled meanwhile; its container and volume are removed all the same
+            pass  # Minikube was uninstalled meanwhile; its container and volume are removed all the same
         label = f"label={PROFILE_LABEL}={self.run.cluster_name}"
         engine = self.toolchain.engine
         try:
@@ -146,7 +146,7 @@ class MinikubeProvider:
         return failures
 
     def _options(self) -> list[str]:
-        """The options of `minikube start`; --force admits root, and a Kubernetes newer than Minikube knows."""
+        """Return the options of `minikube start`; --force admits root, and a Kubernetes newer than Minikube knows."""
         options = ["--container-runtime=containerd", f"--network={self.run.network}", "--interactive=false", "--force"]
         options += ["--cpus=no-limit", "--memory=no-limit"]
         if minikube_image.is_built(self.toolchain.node_image):

@@ -15,13 +15,13 @@ from toolchain.console import CommandError, ToolchainError
 from toolchain.engine import Engine
 
 LAST_RESORT = "4278198272"
-"""A metric, with which a route applies only where no other one of the same subnet does."""
+"""The metric of a route that applies only where no other route to the same subnet does."""
 CONTROLLER_MANAGER = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
 """kubeadm's static pod, whose arguments name the subnets of pods and Services."""
 
 
 def up(engine: Engine, nodes: Iterable[str]) -> bool:
-    """Whether containerd answers on every node."""
+    """Return whether containerd answers on every node."""
     try:
         for node in nodes:
             engine.docker("exec", node, "ctr", "version")
@@ -56,7 +56,7 @@ def load(
 
 
 def has_image(engine: Engine, node: str, reference: str) -> bool:
-    """Whether a node lists an image of this reference."""
+    """Return whether a node lists an image of this reference."""
     return bool(engine.docker("exec", node, *list_images(reference, "--quiet")).strip())
 
 

@@ -37,7 +37,8 @@ def durations_context(signoff: Mapping[str, Any], _pictures: Sequence[Picture]) 
     durations = signoff["durations"]
     setups, teardowns = [], []
     for each in durations["fixtures"]:
-        name = f"{each['name']} ({each['where']})" if each["where"] else each["name"]
+        step = each["name"].replace("_", " ")
+        name = f"{step} ({each['where']})" if each["where"] else step
         setups.append((name, each["setup"]))
         teardowns.append((name, each["teardown"]))
     calls = {test: float(phases.get("call", 0.0)) for test, phases in durations["tests"].items()}

@@ -1,4 +1,4 @@
-"""What could not be judged: errors of tests, failed unit tests, and the evidence of both."""
+"""What could not be judged: errors of tests and failed unit tests; and the evidence that other tests left."""
 
 from __future__ import annotations
 
@@ -37,4 +37,22 @@ def errors_context(signoff: Mapping[str, Any], _pictures: Sequence[Picture]) -> 
     return {"errors": errors}
 
 
-ERRORS = Section("errors", "Not judged", errors_data, errors_context)
+def evidence_context(signoff: Mapping[str, Any], _pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Return `other_evidence`: the files of the tests that neither found anything nor ended with an error, by test."""
+    shown = {test for finding in signoff["findings"] for test in finding["tests"]}
+    shown |= {test for tests in errors_context(signoff, ())["errors"].values() for test in tests}
+    return {"other_evidence": {test: files for test, files in signoff["evidence"].items() if test not in shown}}
+
+
+def has_errors(signoff: Mapping[str, Any]) -> bool:
+    """Return whether something could not be judged."""
+    return bool(errors_context(signoff, ())["errors"] or signoff["unit_tests"]["failed"])
+
+
+def has_evidence(signoff: Mapping[str, Any]) -> bool:
+    """Return whether there is evidence that no finding and no error shows."""
+    return bool(evidence_context(signoff, ())["other_evidence"])
+
+
+ERRORS = Section("errors", "Not judged", errors_data, errors_context, has_errors)
+EVIDENCE = Section("evidence", "Evidence", context=evidence_context, is_shown=has_evidence)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from markupsafe import Markup
 
 from acceptance.report.results import UNDISTURBED, Picture, Results
 from acceptance.report.run_folder import safe_file_name
@@ -34,6 +38,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 """The columns of each table: a figure, as the last part of a measurement's name, and its heading."""
 BESIDE = frozenset({"new_connections", "reused_connections", "refused_as_expected"})
 """Figures of traffic that its row states beside the number of requests."""
+
+UNUSED_ID = re.compile(r'<g id="[^"]*"')
+"""An identifier of matplotlib's that nothing refers to."""
+IDENTIFIER = re.compile(r'(?<=\sid=")|(?<=url\(#)|(?<=href="#)')
 
 
 @dataclass
@@ -69,7 +77,7 @@ def _worst(results: Iterable[str]) -> str:
 
 
 def measurements_context(signoff: Data, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Return the tables of rows, the figures that are in none, and each picture with its SVG as a data URI."""
+    """Return the tables of rows, the remaining figures, and each picture with its drawing."""
     rows: dict[str, dict[tuple[str, str], Row]] = {name: {} for name in TABLES}
     others = []
     rules = _rules_by_test(signoff)
@@ -86,13 +94,13 @@ def measurements_context(signoff: Data, pictures: Sequence[Picture]) -> dict[str
         "tables": [(name, TABLES[name], list(found.values())) for name, found in rows.items() if found],
         "other_measurements": others,
         "result_of": result,
-        "pictures": [(picture, _data_uri(picture.svg)) for picture in pictures],
+        "pictures": [(picture, drawing(picture, number)) for number, picture in enumerate(pictures, 1)],
         "figure_ids": {picture.name: f"figure-{safe_file_name(picture.name)}" for picture in pictures},
     }
 
 
 def _table_of(measurement: Data) -> str | None:
-    """The table that has a measurement's figure, or None."""
+    """Return the table that has a measurement's figure, or None."""
     _, kind, figure = _parts(measurement)
     if not kind:
         return None
@@ -102,7 +110,7 @@ def _table_of(measurement: Data) -> str | None:
 
 
 def _parts(measurement: Data) -> tuple[str, str, str]:
-    """The experiment, the kind of its traffic or writes, such as `backend: tasks`, and the figure."""
+    """Return the experiment, the kind of its traffic or writes, such as `backend: tasks`, and the figure."""
     experiment, _, rest = measurement["name"].partition(": ")
     kind, _, figure = rest.rpartition(": ")
     return experiment, kind, figure
@@ -117,9 +125,21 @@ def _rules_by_test(signoff: Data) -> dict[str, list[str]]:
     return found
 
 
-def _data_uri(svg: str) -> str:
-    # As an image it can neither run scripts nor share identifiers with another picture.
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+def drawing(picture: Picture, number: int) -> Markup:
+    """Return a picture as part of the page, which shows its texts where the pointer is; the policy runs no script.
+
+    Identifiers are its own. What is no XML, such as after a redaction, becomes an image, which can't break the page.
+    """
+    svg = picture.svg[max(picture.svg.find("<svg"), 0) :]
+    try:
+        ET.fromstring(svg)  # noqa: S314 - of this run or its shards; it is parsed to see that it is whole
+    except ET.ParseError:
+        uri = "data:image/svg+xml;base64," + base64.b64encode(picture.svg.encode()).decode()
+        return Markup('<img src="{}" alt="{}">').format(uri, picture.caption)
+    svg = UNUSED_ID.sub("<g", svg)
+    svg = IDENTIFIER.sub(rf"\g<0>figure-{number}-", svg)
+    label = Markup('<svg role="img" aria-label="{}"').format(picture.caption)
+    return label + Markup(svg.removeprefix("<svg"))  # noqa: S704 - it is XML that the suite drew
 
 
 MEASUREMENTS = Section("measurements", "Measurements", measurements_data, measurements_context)

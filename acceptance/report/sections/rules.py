@@ -50,7 +50,7 @@ def rules_context(signoff: Mapping[str, Any], _pictures: Sequence[Picture]) -> d
 
 
 def _reasons(rule: Mapping[str, Any]) -> list[tuple[str, Mapping[str, str]]]:
-    """Why a rule's levels did not pass; parts are named where they differ."""
+    """Return why a rule's levels did not pass; parts are named where they differ."""
     reasons = []
     for level, result in rule["levels"].items():
         parts = result["parts"]

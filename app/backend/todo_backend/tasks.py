@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -105,6 +105,8 @@ async def _change(owner: str, task_id: int, change: TaskPatch, database: Databas
             setattr(task, field, getattr(change, field))
         if "tags" in change.model_fields_set:
             task.tags = await tags.named(session, owner, change.tags)
+            # They are rows of another table, so that of the task would keep its time of change.
+            task.updated_at = func.now()
     return _out(task)
 
 

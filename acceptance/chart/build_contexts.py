@@ -1,0 +1,117 @@
+"""What the images are built from: what a Dockerfile copies and its context lacks, and scripts that images run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from acceptance.checks.snapshot import BuildContext
+from acceptance.core.dockerfile import final_stage, instructions
+from acceptance.core.target import Target
+from acceptance.kube.manifests import read_text_or_empty
+
+KEPT_AS_IT_IS = ("public",)
+"""Folders of a frontend's source that no build makes."""
+FROM_STAGE = re.compile(r"--from=(\S+)")
+OWN_SOURCE = re.compile(r"[^$*?]+")
+
+
+def of_components(target: Target) -> dict[str, BuildContext]:
+    """Return what each component's image is built from, where the target names Dockerfile and context."""
+    found = {}
+    for name, component in target.components.items():
+        image = component.image
+        if image.dockerfile is None or image.context is None:
+            continue
+        text, context = read_text_or_empty(target.root / image.dockerfile), target.root / image.context
+        if text and context.is_dir():
+            ignored = ignore_file(target.root / image.dockerfile, context)
+            found[str(name)] = BuildContext(tuple(missing_copies(text, context, ignored)), scripts(text, context))
+    return found
+
+
+def ignore_file(dockerfile: Path, context: Path) -> list[str]:
+    """Return the lines of the .dockerignore that applies: the Dockerfile's own one, else the context's."""
+    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    lines = read_text_or_empty(own if own.is_file() else context / ".dockerignore").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def missing_copies(text: str, context: Path, ignored: Sequence[str]) -> Iterator[str]:
+    """Yield what a Dockerfile copies from its context that is not there, and what of it a stage can't have either."""
+    for each in instructions(text):
+        if each.keyword not in ("COPY", "ADD") or "<<" in each.argument:
+            continue
+        for source in _sources(each.argument):
+            stage = FROM_STAGE.search(each.argument)
+            if stage is None:
+                if not (context / source).exists():
+                    yield source
+                elif is_ignored(source, ignored):
+                    yield f"{source}, which .dockerignore leaves out"
+            elif _is_absent_in(stage[1], source, text, context):
+                yield f"{source.rpartition('/')[2]}, which the stage {stage[1]} has of it"
+
+
+def _is_absent_in(stage: str, path: str, text: str, context: Path) -> bool:
+    """Whether a stage lacks a path, since that is of the source, and the source has it not."""
+    name = path.rpartition("/")[2]
+    runs = " ".join(each.argument for each in instructions(text) if each.keyword == "RUN")
+    made = re.search(rf"\b{re.escape(name)}\b", runs) is not None
+    return name in KEPT_AS_IT_IS and not made and not (context / name).exists() and _copies_all(text, stage)
+
+
+def _sources(argument: str) -> list[str]:
+    """Return the paths that an instruction copies and that are known; BuildKit takes a pattern without a match."""
+    words = re.findall(r'[^\s",\[\]]+', argument)
+    paths = [word for word in words if not word.startswith("--")][:-1]
+    plain = [path.removeprefix("./").strip("/") for path in paths if OWN_SOURCE.fullmatch(path) and ":" not in path]
+    return [path for path in plain if path not in ("", ".") and ".." not in path]
+
+
+def _copies_all(text: str, stage: str) -> bool:
+    """Whether a stage copies its whole context, so that it has what that has."""
+    current = ""
+    for each in instructions(text):
+        words = each.argument.split()
+        if each.keyword == "FROM":
+            current = words[2] if len(words) > 2 else ""
+        elif current == stage and each.keyword == "COPY" and "--from" not in each.argument and "." in words[:-1]:
+            return True
+    return False
+
+
+def is_ignored(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a .dockerignore leaves out a path or a folder above it, and nothing below it is taken back."""
+    parts = path.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    ignored = False
+    for pattern in patterns:
+        own = pattern.removeprefix("!").strip("/").removeprefix("./")
+        if pattern.startswith("!"):
+            ignored = ignored and not (_matches(own, above) or own.startswith(f"{path}/") or "*" in own)
+        elif _matches(own, above):
+            ignored = True
+    return ignored
+
+
+def _matches(pattern: str, paths: Sequence[str]) -> bool:
+    marked = (
+        re.escape(pattern).replace(r"\*\*/", "\0").replace(r"\*\*", "\1").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    )
+    expression = marked.replace("\0", "(?:.*/)?").replace("\1", ".*")
+    return any(re.fullmatch(expression, path) for path in paths)
+
+
+def scripts(text: str, context: Path) -> dict[str, str]:
+    """Return the text of each shell script that the image runs at its start, by its name."""
+    stage = final_stage(text)
+    words = [*stage.command.entrypoint, *stage.command.cmd] if stage else []
+    names = {name.rpartition("/")[2] for word in words for name in re.findall(r"[\w./-]+\.sh\b", word)}
+    found = {}
+    for name in sorted(names):
+        paths = [context / name, context / "scripts" / name, context / "docker" / name]
+        if text_of := next(filter(None, map(read_text_or_empty, paths)), ""):
+            found[name] = text_of
+    return found

@@ -1,0 +1,60 @@
+"""Pages of one path that lead to each other, such as the parts of a long list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from acceptance.client.documents import Document
+from acceptance.client.user import User, send
+
+MAX_PAGES = 30
+"""Pages of ten tasks each have all of them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What linked pages show: which of the titles, and on how many pages."""
+
+    titles: frozenset[str]
+    pages: int
+
+
+def seen_from(user: User, start: str, titles: Iterable[str], counts: Callable[[str], bool] = lambda _: True) -> Seen:
+    """Return which titles are on a page, and on the pages of the same path that it leads to, each by the one before.
+
+    A page of which most titles were seen before leads back, or filters: it is not counted.
+
+    Args:
+        user: Whose pages.
+        start: The path of the first page, with its query.
+        titles: Titles, each of which is part of no other one.
+        counts: Whether a page with this text is one of the list, and not of another one.
+    """
+    known = frozenset(titles)
+    pending, visited, seen, pages = [start], set[str](), frozenset[str](), 0
+    while pending and len(visited) < MAX_PAGES:
+        page = pending.pop(0)
+        visited.add(page)
+        url = user.gateway.url("frontend", page)
+        document = Document(send(user.gateway, "GET", url, headers=user.browser_headers, allow_redirects=False).text)
+        shown = {title for title in known if title in document.text}
+        if len(shown - seen) < len(shown & seen) or not shown or not counts(document.text):
+            continue
+        seen |= shown
+        pages += 1
+        for link in _same_path(page, document):
+            if link not in visited and link not in pending:
+                pending.append(link)
+    return Seen(seen, pages)
+
+
+def _same_path(page: str, document: Document) -> list[str]:
+    """Return where a page's links lead that have its own path."""
+    found = []
+    for link in document.links:
+        target = urlsplit(urljoin(page, link))
+        if target.path == urlsplit(page).path and not target.netloc:
+            found.append(target.path + (f"?{target.query}" if target.query else ""))
+    return found

@@ -1,0 +1,152 @@
+"""What images are built from: what a Dockerfile copies and the context lacks, and what goes on after a migration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from acceptance.chart.build_contexts import ignore_file, is_ignored, missing_copies, scripts
+from acceptance.checks.migrations import goes_on
+from acceptance.core.migrations import migrates
+
+STAGES = "FROM node AS builder\nCOPY . .\nRUN npm run build\nFROM node\nCOPY --from=builder /app/public ./public\n"
+
+
+def missing(folder: Path, text: str, *files: str, ignored: str = "") -> list[str]:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    return list(missing_copies(text, folder, ignored.split()))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("COPY app/ /app/", []),
+        ("COPY --chown=1:1 ./app/a.py b.txt /app/", ["b.txt"]),
+        ('ADD ["absent", "/app"]', ["absent"]),
+        ("COPY package-lock.json* $FILE ${B}/x /app/", []),
+        ("COPY --from=builder /venv /venv", []),
+        ("ADD https://example.com/a.tgz /", []),
+        ("COPY <<EOF /a\nCOPY absent /b\nEOF", []),
+        ("COPY . .", []),
+    ],
+)
+def test_what_the_context_lacks_is_named(tmp_path: Path, line: str, expected: list[str]) -> None:
+    assert missing(tmp_path, f"FROM python\n{line}\n", "app/a.py") == expected
+
+
+def test_what_is_left_out_is_not_there(tmp_path: Path) -> None:
+    text = "FROM python\nCOPY app /app\nCOPY docs/a.md /\n"
+    files = ("app/a.py", "docs/a.md")
+    assert missing(tmp_path, text, *files, ignored="docs/*.md") == ["docs/a.md, which .dockerignore leaves out"]
+    assert missing(tmp_path, text, *files, ignored="*.md !app") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "patterns", "expected"),
+    [
+        ("app/a.py", ["app"], True),
+        ("app/a.py", ["/app/"], True),
+        ("app/a.py", ["**/*.py"], True),
+        ("a.py", ["**/*.py"], True),
+        ("app/a.py", ["*.py"], False),
+        ("app", ["*", "!app"], False),
+        ("app", ["app", "!app/a.py"], False),
+        ("application", ["app"], False),
+        ("a1.py", ["a?.py"], True),
+    ],
+)
+def test_patterns_are_those_of_docker(path: str, patterns: list[str], expected: bool) -> None:
+    assert is_ignored(path, patterns) is expected
+
+
+def test_dockerfile_may_have_an_ignore_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("# all\n\nshared\n")
+    assert ignore_file(tmp_path / "Dockerfile", tmp_path) == ["shared"]
+    (tmp_path / "Dockerfile.dockerignore").write_text("own\n")
+    assert ignore_file(tmp_path / "Dockerfile", tmp_path) == ["own"]
+
+
+def test_stage_lacks_a_folder_that_the_source_lacks(tmp_path: Path) -> None:
+    assert missing(tmp_path, STAGES) == ["public, which the stage builder has of it"]
+    assert missing(tmp_path, STAGES.replace("npm run build", "mkdir -p public && npm run build")) == []
+    assert missing(tmp_path, STAGES.replace("COPY . .", "COPY package.json .").replace("package.json", "a"), "a") == []
+    assert missing(tmp_path, STAGES.replace("/app/public", "/app/.next/standalone")) == []
+    assert missing(tmp_path, STAGES, "public/robots.txt") == []
+
+
+def test_scripts_of_the_command_are_read(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "start.sh").write_text("exec a")
+    (tmp_path / "other.sh").write_text("exec b")
+    text = 'FROM python\nENTRYPOINT ["/bin/sh", "/app/start.sh"]\nCMD ["./absent.sh"]\n'
+    assert scripts(text, tmp_path) == {"start.sh": "exec a"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python -m alembic upgrade head 2>/dev/null || true; uvicorn main:app",
+        "alembic upgrade head >/dev/null 2>&1 || :",
+        "npx prisma migrate deploy || echo 'no migration' && node server.js",
+        "alembic -c a.ini upgrade head; uvicorn main:app",
+        "cd /app\nalembic upgrade \\\n  head\nuvicorn main:app",
+        "python manage.py migrate || exit 0",
+        "python -m todo_backend.migrate; uvicorn main:app",
+        "npm run db:deploy; node server.js",
+        "npx sequelize-cli db:migrate\nnode server.js",
+    ],
+)
+def test_command_that_goes_on_after_a_failure_is_found(line: str) -> None:
+    assert goes_on(["/bin/sh", "-c", line], {}) is not None
+    assert goes_on(["start.sh"], {"start.sh": f"#!/bin/sh\n{line}\n"}) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "alembic upgrade head && exec uvicorn main:app",
+        "alembic upgrade head",
+        "set -e; alembic upgrade head 2>&1; uvicorn main:app",
+        "set -euo pipefail\nalembic upgrade head\nexec uvicorn main:app",
+        "until alembic upgrade head; do sleep 1; done; uvicorn main:app",
+        "if ! alembic upgrade head; then exit 1; fi; uvicorn main:app",
+        "alembic upgrade head || exit 1; uvicorn main:app",
+        "alembic upgrade head || (echo failed && exit 1); uvicorn main:app",
+        "alembic upgrade head | tee log; uvicorn main:app",
+        "# alembic upgrade head || true\nuvicorn main:app",
+        "alembic current || true; uvicorn main:app",
+        "npx prisma migrate status; node server.js",
+        "python manage.py makemigrations --check; uvicorn main:app",
+        "python manage.py migrate --plan; uvicorn main:app",
+        "echo running migrations; uvicorn main:app",
+        "cd /app/migrations; alembic upgrade head && uvicorn main:app",
+    ],
+)
+def test_command_that_ends_with_a_failure_is_right(line: str) -> None:
+    assert goes_on(["sh", "-c", line], {}) is None
+
+
+def test_shell_may_be_told_to_end_at_once() -> None:
+    line = "alembic upgrade head; uvicorn main:app"
+    assert goes_on(["sh", "-ec", line], {}) is None
+    assert goes_on(["sh", "-e", "-c", line], {}) is None
+    assert goes_on(["start.sh"], {"start.sh": f"#!/bin/sh -e\n{line}"}) is None
+    assert goes_on(["absent.sh"], {}) is None
+    assert goes_on([], {}) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["./bin/migrate"], True),
+        (["sh", "-c", "flask db upgrade"], True),
+        (["alembic", "upgrade", "head"], True),
+        (["alembic", "current"], False),
+        (["npm", "run", "start"], False),
+    ],
+)
+def test_command_of_a_hook_that_migrates_is_known(words: list[str], expected: bool) -> None:
+    assert migrates(words) is expected
