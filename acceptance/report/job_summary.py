@@ -56,13 +56,15 @@ def _changes(signoff: Mapping[str, Any]) -> Iterator[str]:
     for word, found in (("new", changes["findings"]["new"]), ("gone", changes["findings"]["fixed"])):
         yield from _list([f"{word}: {each['rule']} {each['object']}" for each in found], MAX_LINES)
     figures = [
-        f"{each['name']}: {format_amount(each['value'], each['unit'])}, usually "
-        f"{format_amount(each['low'], each['unit'])} to {format_amount(each['high'], each['unit'])}"
+        f"{each['name']}: {format_amount(each['value'], each['unit'])}, "
+        f"above its limit of history {format_amount(each['limit'], each['unit'])}"
         for each in changes["figures"]
     ]
     yield from _list(figures, MAX_LINES)
     yield from _list([f"image of the {each['name']}: {each['now'][:19]}" for each in changes["images"]], MAX_LINES)
-    yield f"- {len(changes['levels'])} results changed, {len(changes['flaky'])} levels are flaky"
+    changed, flaky = len(changes["levels"]), len(changes["flaky"])
+    levels = "level is" if flaky == 1 else "levels are"
+    yield f"- {changed} {'result' if changed == 1 else 'results'} changed, {flaky} {levels} flaky"
 
 
 def _list(texts: Sequence[str], most: int) -> Iterator[str]:

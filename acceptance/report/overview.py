@@ -46,8 +46,8 @@ def _target(runs: Sequence[Entry]) -> dict[str, Any]:
         new, fixed = findings_compared(run, runs[:place])
         rows.append({"run": run, "new": new, "fixed": fixed})
     recent = runs[-WINDOW:]
-    names = dict.fromkeys(name for run in recent for name, figure in run.figures.items() if figure.limit is not None)
-    figures = [_figure(name, runs) for name in names]
+    newest = {name: figure for run in recent for name, figure in run.figures.items()}
+    figures = [_figure(name, runs) for name, figure in newest.items() if figure.limit is not None]
     return {
         "last": runs[-1],
         "rows": rows[::-1],

@@ -117,6 +117,16 @@ def test_page_says_what_changed(regression: dict[str, Any]) -> None:
     assert "Findings that are gone" not in section
 
 
+def test_job_summary_says_what_changed(regression: dict[str, Any]) -> None:
+    since = markdown(regression).partition("### Since the last run of the same levels, which was accepted\n\n")[2]
+    assert since == (
+        "- new: STA-08 Deployment/todo-backend\n"
+        f"- {LONGEST}: 2.9 s, above its limit of history 330 ms\n"
+        "- image of the backend: sha256:2\n"
+        "- 1 result changed, 0 levels are flaky\n"
+    )
+
+
 def test_first_run_has_nothing_to_compare_with(tmp_path: Path) -> None:
     data = signoff(0, tmp_path, outage=0.3)
     assert data["changes"]["since"] is None
@@ -238,6 +248,13 @@ def test_overview_links_the_reports_that_are_there_and_folds_what_never_changes(
     assert "<code>run-1</code></td>" in page
     assert "<details><summary>Judged figures that are the same in every run (1)</summary>" in page
     assert "longest outage" in page
+
+
+def test_overview_leaves_out_a_figure_that_is_judged_no_more(tmp_path: Path) -> None:
+    before, now = (entry(signoff(number, tmp_path, outage=0.3)) for number in (1, 2))
+    unjudged = {name: figure.model_copy(update={"limit": None}) for name, figure in now.figures.items()}
+    assert "longest outage" in overview.render([History([before, now])])
+    assert "longest outage" not in overview.render([History([before, now.model_copy(update={"figures": unjudged})])])
 
 
 def test_trend_of_nearly_equal_values_is_nearly_flat() -> None:
