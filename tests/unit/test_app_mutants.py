@@ -63,7 +63,9 @@ def test_what_a_user_may_notice_is_changed() -> None:
 
 @pytest.mark.parametrize("text", ["Documentation", "at most", "number %s", "no number was given", "import", "-> bool"])
 def test_texts_for_people_and_types_stay(text: str) -> None:
-    for each in of(SOURCE):
+    found = of(SOURCE)
+    assert found
+    for each in found:
         # A whole argument or statement may be dropped, but no text is changed.
         assert text in each.source or text not in each.after
         assert f"XX{text}" not in each.source
@@ -178,8 +180,9 @@ def test_starter_imports_what_the_package_does() -> None:
 
 
 @pytest.mark.parametrize("file", [lists.EQUIVALENT, lists.ELSEWHERE], ids=lambda file: file.stem)
-def test_entries_have_reasons_and_files(file: Path) -> None:
+def test_entries_have_reasons_and_distinct_patterns(file: Path) -> None:
     entries = lists.load(file)
+    assert entries
     assert all(entry.reason.endswith(".") for entry in entries)
     assert len({entry.pattern for entry in entries}) == len(entries)
 

@@ -47,12 +47,14 @@ def without_credentials(renderer: Renderer, name: str) -> dict[str, Any]:
 
 
 def pods(rendering: Rendering) -> dict[str, Any]:
-    """Pod templates and pods by name."""
-    return {
+    """Pod templates and pods by name: those of the components, and the test's."""
+    found = {
         name_of(item): item["spec"]["template"] if item["kind"] == "Deployment" else item
         for item in rendering.objects
         if item["kind"] in ("Deployment", "Pod")
     }
+    assert found.keys() >= {*map("todo-{}".format, COMPONENTS), "todo-chatbot-test"}
+    return found
 
 
 def names(rendering: Rendering) -> set[str]:
@@ -205,10 +207,11 @@ def test_spread_constraints_select_the_components_pods(renderer: Renderer) -> No
         key: value for key, value in SCHEDULING["topologySpreadConstraints"][0].items() if key != "labelSelector"
     }
     values = merge_values(*(nested(f"{component}.topologySpreadConstraints", [constraint]) for component in COMPONENTS))
-    for item in rendered(renderer, values).objects:
-        if item["kind"] == "Deployment":
-            (made,) = mappings_at(item, "spec.template.spec.topologySpreadConstraints")
-            assert made == {**constraint, "labelSelector": {"matchLabels": item["spec"]["selector"]["matchLabels"]}}
+    deployments = [item for item in rendered(renderer, values).objects if item["kind"] == "Deployment"]
+    assert len(deployments) == len(COMPONENTS)
+    for item in deployments:
+        (made,) = mappings_at(item, "spec.template.spec.topologySpreadConstraints")
+        assert made == {**constraint, "labelSelector": {"matchLabels": item["spec"]["selector"]["matchLabels"]}}
 
 
 # --- helm test
@@ -218,11 +221,10 @@ def test_no_service_or_deployment_selects_the_test_pod(renderer: Renderer) -> No
     objects = rendered(renderer).objects
     (pod,) = [item for item in objects if item["kind"] == "Pod"]
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    for item in objects:
-        if item["kind"] == "Service":
-            assert not selects({"matchLabels": item["spec"]["selector"]}, pod["metadata"]["labels"])
-        if item["kind"] == "Deployment":
-            assert not selects(item["spec"]["selector"], pod["metadata"]["labels"])
+    selectors = [{"matchLabels": item["spec"]["selector"]} for item in objects if item["kind"] == "Service"]
+    selectors += [item["spec"]["selector"] for item in objects if item["kind"] == "Deployment"]
+    assert len(selectors) == 2 * len(COMPONENTS)
+    assert not [selector for selector in selectors if selects(selector, pod["metadata"]["labels"])]
 
 
 # --- documentation

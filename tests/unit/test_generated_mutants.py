@@ -91,6 +91,7 @@ def test_each_equivalent_entry_has_a_mutant(judges: list[Judge], chart: Chart) -
     names = [each.id for one in judges for each in one.mutants]
     names += [each.id for each in constraints.schema_mutants(chart.schema)]
     entries = equivalent.load()
+    assert entries
     assert len({each.pattern for each in entries}) == len(entries)
     for entry in entries:
         assert len(entry.reason) > 20

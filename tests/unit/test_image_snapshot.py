@@ -26,6 +26,7 @@ def test_archive_content_is_read(target: Target) -> None:
     assert image.computed_diff_ids == tuple(layer.diff_id for layer in image.layers)
     assert "appuser:x:1000" in image.passwd
     assert image.credentials == ()  # a package's sample key is not a credential
+    assert image.layers
     assert all(0 < layer.compressed_bytes < 1000 for layer in image.layers)
 
 
