@@ -1,4 +1,4 @@
-"""REL-03 as far as a command shows it: after a migration that failed, no shell goes on as if it had not."""
+"""REL-03, as far as a command shows it: no shell goes on as if a failed migration had succeeded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def failed_migration_ends_the_container(view: ComponentView) -> Iterator[Violati
     for pod in view.pods:
         for container in pod.containers():
             field, argv, _ = command_line(view, container)
-            if (shown := goes_on(argv, _scripts(view))) is not None:
+            if (shown := continues_after_failure(argv, _scripts(view))) is not None:
                 expected = "a migration whose failure ends the command (&& or set -e)"
                 yield Violation(pod.object, f"{field} after a migration", expected, format_value(shown))
 
@@ -40,8 +40,8 @@ def _scripts(view: ComponentView) -> dict[str, str]:
     return dict(own.scripts) if own else {}
 
 
-def goes_on(argv: Sequence[str], scripts: dict[str, str]) -> str | None:
-    """Return the part of a command that goes on after a migration that failed; None if nothing is known to.
+def continues_after_failure(argv: Sequence[str], scripts: dict[str, str]) -> str | None:
+    """Return the part of a command that continues after a failed migration; None if none is known to.
 
     Args:
         argv: The argument vector.

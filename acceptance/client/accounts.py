@@ -9,15 +9,15 @@ from typing import Any
 
 from acceptance.core.target import Auth, Screens
 
-CLASSES = "Aa1!"
-"""An upper-case letter, a lower-case letter, a digit and a special character, as password policies require."""
+REQUIRED_CHARACTERS = "Aa1!"
+"""One character of each class that password policies require: upper case, lower case, digit, special character."""
 
 _PLACEHOLDER = re.compile(r"\{(name|email|password)\}")
 
 
 def random_password() -> str:
-    """Return a new password of 24 characters that satisfies common policies: all are letters, digits and `!`."""
-    return f"{CLASSES}{secrets.token_hex(10)}"
+    """Return a new password of 24 letters, digits and `!`, which satisfies common policies."""
+    return f"{REQUIRED_CHARACTERS}{secrets.token_hex(10)}"
 
 
 def random_account() -> dict[str, str]:

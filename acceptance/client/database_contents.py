@@ -1,4 +1,4 @@
-"""What a database contains: the columns of its tables, a checksum of their rows, and who is connected."""
+"""What a database has: the columns of its tables, checksums of their rows, and connections."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tables(found: Iterable[Column]) -> list[str]:
 
 
 def checksums(connection: Connection[Any]) -> dict[str, tuple[int, str]]:
-    """Return by table the number of its rows, and a digest of them that does not depend on their order."""
+    """Return the number of rows of each table, and a digest of them that does not depend on their order."""
     query = sql.SQL("SELECT count(*), coalesce(md5(string_agg(h, '' ORDER BY h)), '') FROM (SELECT md5(t::text) AS h")
     return {
         table: connection.execute(
@@ -57,7 +57,7 @@ def checksums(connection: Connection[Any]) -> dict[str, tuple[int, str]]:
     }
 
 
-def connected(connection: Connection[Any], role: str) -> Counter[str]:
+def connections_of(connection: Connection[Any], role: str) -> Counter[str]:
     """Return how many connections the role has to this database, by application_name."""
     rows = connection.execute(
         "SELECT application_name, count(*) FROM pg_stat_activity"
@@ -67,7 +67,7 @@ def connected(connection: Connection[Any], role: str) -> Counter[str]:
     return Counter({str(name): int(number) for name, number in rows})
 
 
-def slots(connection: Connection[Any]) -> int:
+def connection_limit(connection: Connection[Any]) -> int:
     """Return how many connections the server allows to roles other than superusers."""
     ((limit,),) = connection.execute(
         "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"

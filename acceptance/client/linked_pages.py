@@ -10,27 +10,29 @@ from acceptance.client.documents import Document
 from acceptance.client.user import User, send
 
 MAX_PAGES = 30
-"""Pages of ten tasks each have all of them."""
+"""How many pages are read: a list of 120 tasks has 12 pages of ten, and each may link to filtered lists as well."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What linked pages show: which of the titles, and on how many pages."""
+class LinkedPages:
+    """Which of the titles linked pages show, and how many pages show any."""
 
     titles: frozenset[str]
     pages: int
 
 
-def seen_from(user: User, start: str, titles: Iterable[str], counts: Callable[[str], bool] = lambda _: True) -> Seen:
-    """Return which titles are on a page, and on the pages of the same path that it leads to, each by the one before.
+def follow_links(
+    user: User, start: str, titles: Iterable[str], counts: Callable[[str], bool] = lambda _: True
+) -> LinkedPages:
+    """Read a page and the pages of the same path that are reached from it by links.
 
-    A page of which most titles were seen before leads back, or filters: it is not counted.
+    A page most of whose titles have been seen is one before it or a filtered list, and is not counted.
 
     Args:
         user: Whose pages.
         start: The path of the first page, with its query.
         titles: Titles, each of which is part of no other one.
-        counts: Whether a page with this text is one of the list, and not of another one.
+        counts: Whether a page with this text belongs to the list.
     """
     known = frozenset(titles)
     pending, visited, seen, pages = [start], set[str](), frozenset[str](), 0
@@ -47,11 +49,11 @@ def seen_from(user: User, start: str, titles: Iterable[str], counts: Callable[[s
         for link in _same_path(page, document):
             if link not in visited and link not in pending:
                 pending.append(link)
-    return Seen(seen, pages)
+    return LinkedPages(seen, pages)
 
 
 def _same_path(page: str, document: Document) -> list[str]:
-    """Return where a page's links lead that have its own path."""
+    """Return the path and query of each link to the page's own path."""
     found = []
     for link in document.links:
         target = urlsplit(urljoin(page, link))

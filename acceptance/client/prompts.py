@@ -26,7 +26,7 @@ def recorded(model: ModelStub) -> Iterator[list[Mapping[str, Any]]]:
     bodies.extend(mapping_at(each, "body") for each in model.requests()[before:])
 
 
-def wait_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
+def wait_until_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
     """Wait until requests to the model contain one marker of each group. Raises `WaitError`."""
 
     def probe() -> None:

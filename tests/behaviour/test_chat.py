@@ -311,7 +311,7 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
     # Slow enough that the fault is injected before the next request, and after this one.
     with model_slow(faulty_model, 1), ThreadPoolExecutor(1) as pool:
         turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: message})
-        prompts.wait_asked(faulty_model, [[message]])
+        prompts.wait_until_asked(faulty_model, [[message]])
         with model_failing(faulty_model, status=500):
             answer = turn.result()
             count = len(requests())
@@ -367,7 +367,7 @@ def test_turn_about_a_task_that_is_deleted_meanwhile_is_whole(
 
     with model_slow(faulty_model, 1.5), ThreadPoolExecutor(1) as pool:
         turn = pool.submit(user.call, "POST", user.chat_path, json={api.message_field: f"complete task: {title}"})
-        prompts.wait_asked(faulty_model, [[title]])
+        prompts.wait_until_asked(faulty_model, [[title]])
         user.request_json("DELETE", user.path(api.task, id=task[api.id_field]), None, api.deleted)
         answer = turn.result()
     after = user_rows(admin_connection, tables, user.id)

@@ -16,7 +16,7 @@ from requests import Response
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import describe
-from acceptance.client.prompts import wait_asked
+from acceptance.client.prompts import wait_until_asked
 from acceptance.client.rows import rows, tag_rows
 from acceptance.client.simultaneous import send_to_locked_row, send_together
 from acceptance.client.user import User, send
@@ -112,7 +112,7 @@ def test_slow_chat_turns_delay_no_other_request(
     }
     with model_slow(model, MODEL_SECONDS), ThreadPoolExecutor(len(turns)) as pool:
         sent = [pool.submit(outcome_of, turn) for turn in turns]
-        wait_asked(model, [of_way for way, of_way in zip(ways, markers, strict=True) if way])
+        wait_until_asked(model, [of_way for way, of_way in zip(ways, markers, strict=True) if way])
         findings = late_reads(target, reads, f"{len(turns)} chat turns wait for the model")
         answers = [each.result() for each in sent]
     service = f"Service/{target.component('backend').service}"
@@ -236,7 +236,7 @@ def test_change_during_a_chat_turn_is_kept(user: User, target: Target, model: Mo
     with model_slow(model, SHORT_SECONDS), ThreadPoolExecutor(1) as pool:
         message = f"add task: another {token}"
         turn = pool.submit(outcome_of, partial(user.call, "POST", user.chat_path, json={api.message_field: message}))
-        wait_asked(model, [[message]])
+        wait_until_asked(model, [[message]])
         user.request_json(api.update_method, path, {api.title_field: changed}, api.updated)
         outcome = turn.result()
     field = "a chat turn while a task is changed"

@@ -10,7 +10,15 @@ from datetime import datetime
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.client.database_contents import Column, checksums, columns, connected, slots, tables, tables_unchanged
+from acceptance.client.database_contents import (
+    Column,
+    checksums,
+    columns,
+    connection_limit,
+    connections_of,
+    tables,
+    tables_unchanged,
+)
 from acceptance.client.endpoints import create_resources
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import CONNECTIONS_FELL, EVERY_POD, ROLLED_OUT
@@ -68,7 +76,7 @@ class FiveBackends:
         restarted: How the wait for the second start ended.
         loaded: How the wait for connections of the load ended.
         load: Connections under load.
-        slots: How many connections the server allows.
+        connection_limit: How many connections the server allows.
         fell: The connections after the load and with fewer pods.
     """
 
@@ -84,7 +92,7 @@ class FiveBackends:
     restarted: WaitResult[None] = SKIPPED
     loaded: WaitResult[None] = SKIPPED
     load: list[Sample] = field(default_factory=list)
-    slots: int = 0
+    connection_limit: int = 0
     fell: WaitResult[int] = SKIPPED
 
 
@@ -179,7 +187,7 @@ def wait_fallen(database: Database, limit: int) -> int:
     with database.admin() as connection:
 
         def probe() -> int:
-            count = connected(connection, database.role).total()
+            count = connections_of(connection, database.role).total()
             if count > limit:
                 raise NotYet(f"there are {count}")
             return count
@@ -197,11 +205,11 @@ def load_and_scale_down(
     """Sample connections under load, then with the baseline's replicas, as the values `fewer` set them."""
     experiment = observed.experiment
     with empty.admin() as connection, run_load(experiments.release.cluster, image, observed.used.value, CLIENTS):
-        observed.slots = slots(connection)
+        observed.connection_limit = connection_limit(connection)
         experiment.annotate("load starts")
 
         def probe() -> None:
-            if not connected(connection, empty.role):
+            if not connections_of(connection, empty.role):
                 raise NotYet("there is none")
 
         observed.loaded = experiment.wait_for(
@@ -209,7 +217,7 @@ def load_and_scale_down(
         )
         if not observed.loaded.ok:
             return
-        with polled(lambda: connected(connection, empty.role)) as samples:
+        with polled(lambda: connections_of(connection, empty.role)) as samples:
             dwell(LOAD_SECONDS, "connections are sampled under load")
         observed.load = samples
     experiment.annotate("load ends")
@@ -387,7 +395,7 @@ def test_connections_stay_within_the_pools(
         f"connections of {number} backends under load", highest, "connections", Limit(limit, "pool size x pods")
     )
     pools = {name_of(pod): size for pod in five_backends.pods[-1]}
-    findings = excess_findings("PER-03", five_backends.load, pools, limit, five_backends.slots)
+    findings = excess_findings("PER-03", five_backends.load, pools, limit, five_backends.connection_limit)
     least = promised(target, target.component("backend").replicas)
     fell = Limit(float(least or limit), CONNECTIONS_FELL.source)
     record_measurement("connections after the load", five_backends.fell.value, "connections", fell)

@@ -14,7 +14,7 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.forms import Form, form_with_button
 from acceptance.client.pods import origin
-from acceptance.client.prompts import wait_asked
+from acceptance.client.prompts import wait_until_asked
 from acceptance.client.user import User
 from acceptance.client.visitor import Visitor
 from acceptance.core.fields import name_of
@@ -148,12 +148,12 @@ def in_flight(experiments: ExperimentRunner, writer: User, model: ModelStub, dat
             page_marker = f"{new_token()}-0"
             sent_from_page = pool.submit(send_from_page, page_marker) if send_from_page else None
             try:
-                wait_asked(model, [[marker] for marker in markers])
+                wait_until_asked(model, [[marker] for marker in markers])
             except WaitError as error:
                 raise Untested(f"no turn is in flight: {error}") from error
             if sent_from_page:
                 with suppress(WaitError):  # one that never reaches the model is judged by how it ends
-                    wait_asked(model, [[page_marker]])
+                    wait_until_asked(model, [[page_marker]])
             if sent[0].done():
                 raise Untested(f"the turn had ended before its pod could be deleted: {sent[0].result().body[:200]}")
             with experiment.disturbance("backend", restarts=False):

@@ -14,7 +14,7 @@ from acceptance.checks.finding import Finding, Untested, of_derived_part, report
 from acceptance.client.answers import describe
 from acceptance.client.documents import Document
 from acceptance.client.endpoints import task_lists
-from acceptance.client.linked_pages import seen_from
+from acceptance.client.linked_pages import follow_links
 from acceptance.client.sessions import NO_COOKIE
 from acceptance.client.user import User, send
 
@@ -118,7 +118,7 @@ def test_every_one_of_many_tasks_is_listed_and_found(many_tasks: ManyTasks) -> N
         if titles[0] not in Document(shown.text).text:
             actual = f"not there, {describe(target, shown)}"
             findings.append(Finding("PER-01", f"GET {page}", f"the oldest of {MANY} tasks", "shown", actual))
-    seen = seen_from(user, target.pages.tasks, titles)
+    seen = follow_links(user, target.pages.tasks, titles)
     unseen = [title for title in titles if title not in seen.titles]
     if unseen and seen.pages > 1:
         what, expected = f"{MANY} tasks on {seen.pages} pages that lead to each other", "each on one of them"
@@ -135,10 +135,12 @@ def test_every_part_of_what_a_search_finds_is_on_its_pages(many_tasks: ManyTasks
         raise Untested("the target names no search")
     if not target.auth.has_cookie:
         raise Untested(NO_COOKIE)
-    if seen_from(user, target.pages.tasks, many_tasks.titles).pages < 2:
+    if follow_links(user, target.pages.tasks, many_tasks.titles).pages < 2:
         raise Untested(f"the page of {MANY} tasks leads to no further one")
     page = target.pages.search.format(token=quote(many_tasks.marker))
-    found = seen_from(user, page, many_tasks.titles, lambda text: not any(title in text for title in many_tasks.others))
+    found = follow_links(
+        user, page, many_tasks.titles, lambda text: not any(title in text for title in many_tasks.others)
+    )
     if not found.pages:
         raise Untested("the page of a search shows other tasks too, or none (PER-09)")
     if unseen := [title for title in many_tasks.titles if title not in found.titles]:

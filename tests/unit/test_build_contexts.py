@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.chart.build_contexts import ignore_file, is_ignored, missing_copies, scripts
-from acceptance.checks.migrations import goes_on
+from acceptance.checks.migrations import continues_after_failure
 from acceptance.core.migrations import migrates
 
 STAGES = "FROM node AS builder\nCOPY . .\nRUN npm run build\nFROM node\nCOPY --from=builder /app/public ./public\n"
@@ -100,8 +100,8 @@ def test_scripts_of_the_command_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_command_that_goes_on_after_a_failure_is_found(line: str) -> None:
-    assert goes_on(["/bin/sh", "-c", line], {}) is not None
-    assert goes_on(["start.sh"], {"start.sh": f"#!/bin/sh\n{line}\n"}) is not None
+    assert continues_after_failure(["/bin/sh", "-c", line], {}) is not None
+    assert continues_after_failure(["start.sh"], {"start.sh": f"#!/bin/sh\n{line}\n"}) is not None
 
 
 @pytest.mark.parametrize(
@@ -126,16 +126,16 @@ def test_command_that_goes_on_after_a_failure_is_found(line: str) -> None:
     ],
 )
 def test_command_that_ends_with_a_failure_is_right(line: str) -> None:
-    assert goes_on(["sh", "-c", line], {}) is None
+    assert continues_after_failure(["sh", "-c", line], {}) is None
 
 
 def test_shell_may_be_told_to_end_at_once() -> None:
     line = "alembic upgrade head; uvicorn main:app"
-    assert goes_on(["sh", "-ec", line], {}) is None
-    assert goes_on(["sh", "-e", "-c", line], {}) is None
-    assert goes_on(["start.sh"], {"start.sh": f"#!/bin/sh -e\n{line}"}) is None
-    assert goes_on(["absent.sh"], {}) is None
-    assert goes_on([], {}) is None
+    assert continues_after_failure(["sh", "-ec", line], {}) is None
+    assert continues_after_failure(["sh", "-e", "-c", line], {}) is None
+    assert continues_after_failure(["start.sh"], {"start.sh": f"#!/bin/sh -e\n{line}"}) is None
+    assert continues_after_failure(["absent.sh"], {}) is None
+    assert continues_after_failure([], {}) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from acceptance.client import linked_pages
-from acceptance.client.linked_pages import MAX_PAGES, Seen, seen_from
+from acceptance.client.linked_pages import MAX_PAGES, LinkedPages, follow_links
 from acceptance.client.user import User
 
 TITLES = [f"title {number}." for number in range(4)]
@@ -32,25 +32,25 @@ def site(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return pages
 
 
-def seen(pages: Mapping[str, str], start: str = "/tasks", **kwargs: Any) -> Seen:
+def seen(pages: Mapping[str, str], start: str = "/tasks", **kwargs: Any) -> LinkedPages:
     """What is seen from a page by a user whose gateway leads to the site."""
     assert pages
     gateway = SimpleNamespace(url=lambda _component, path: path)
-    return seen_from(cast(User, SimpleNamespace(gateway=gateway, browser_headers={})), start, TITLES, **kwargs)
+    return follow_links(cast(User, SimpleNamespace(gateway=gateway, browser_headers={})), start, TITLES, **kwargs)
 
 
 def test_pages_of_a_list_are_followed(site: dict[str, str]) -> None:
     site["/tasks"] = page(*TITLES[:2], links=("?from=2", "/chat", "https://elsewhere.example/tasks?from=2"))
     site["/tasks?from=2"] = page(*TITLES[2:], links=("/tasks?from=0",))
     site["/tasks?from=0"] = page(*TITLES[:2])
-    assert seen(site) == Seen(frozenset(TITLES), 2)
+    assert seen(site) == LinkedPages(frozenset(TITLES), 2)
 
 
 def test_page_of_another_list_is_not_counted(site: dict[str, str]) -> None:
     site["/tasks?q=title"] = page(*TITLES[:2], links=("?from=2",))
     site["/tasks?from=2"] = page(*TITLES[2:], "other")
     found = seen(site, "/tasks?q=title", counts=lambda text: "other" not in text)
-    assert found == Seen(frozenset(TITLES[:2]), 1)
+    assert found == LinkedPages(frozenset(TITLES[:2]), 1)
 
 
 def test_pages_without_an_end_are_followed_for_a_while(site: dict[str, str]) -> None:
