@@ -10,7 +10,7 @@ from datetime import datetime
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref, text_at
+from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 HASHED = re.compile(r"(.+)-(?:[0-9a-f]{5,64}|[2456789bcdfghkmt]{10})")
@@ -151,6 +151,12 @@ def check_size(rule: str, role: Role, values: Callable[[Object], dict[str, int]]
                         expected = f"at most {MAX_VARIABLE_BYTES:,} bytes as {variable.name}=value and NUL"
                         actual = f"{size:,} bytes in {pod.object}, container {container.name}"
                         yield Violation(object_ref(item), f"data.{variable.key}", expected, actual)
+
+
+def ports_of_service(service: Object) -> list[tuple[str, Object]]:
+    """Return each port of a Service with its field: by its name or its place, which stay where its number changes."""
+    entries = mappings_at(service, "spec.ports")
+    return [(f"spec.ports[{text_at(entry, 'name') or index}]", entry) for index, entry in enumerate(entries)]
 
 
 def timestamp(value: object) -> datetime | None:
