@@ -20,6 +20,7 @@ from acceptance.chart.proposal.describe import (
     describe_autoscaler,
     describe_component,
     describe_config_map,
+    describe_further_keys,
     describe_secret,
 )
 from acceptance.chart.proposal.draft import Draft, toml
@@ -144,6 +145,8 @@ def _propose(
     rendering = renderer.render(values)
     components = assign(workloads(rendering.objects)) or components
     _describe(draft, components, rendering, said)
+    plain = assign(workloads(renderer.render(completion.values).objects))
+    describe_further_keys(draft, {role: each for role, each in plain.items() if role in components})
     effects_found = _explore(draft, completion, values, progress)
     _write_paths(draft, effects_found)
     _write_chart_values(draft, completion)

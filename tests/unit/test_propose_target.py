@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 
+from acceptance import checks
 from acceptance.chart import propose_target
 from acceptance.chart.proposal.draft import Draft
 from acceptance.chart.renderer import Renderer
@@ -380,3 +381,54 @@ def test_a_list_of_origins_is_found(helm: Helm, tmp_path: Path) -> None:
     }
     target, _ = proposed(write(tmp_path / "shop", files), helm)
     assert target.values.cors_origins == "origins"
+
+
+def test_further_keys_that_are_named_are_needed(helm: Helm, tmp_path: Path) -> None:
+    """Of a whole Secret, a frontend needs none; a model's key it never needs."""
+    further = '{groq: "x", resend: "x", spare: "x", database-url'
+    web = from_secret("app", RESEND_API_KEY="resend", GROQ_API_KEY="groq")
+    files = {
+        "values.yaml": VALUES,
+        "templates/all.yaml": deployment(
+            "api", "shop-backend", 8000, more="envFrom: [{secretRef: {name: app}}]", env=ENV
+        )
+        + deployment("web", "shop-frontend", 3000, env=web, more="envFrom: [{secretRef: {name: app}}]")
+        + SECRET.replace("{database-url", further),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.component("backend").secret_keys == (
+        *("database-url", "jwt-secret", "geminiKey"),
+        *("groq", "resend", "spare"),
+    )
+    assert "resend" in target.component("frontend").secret_keys
+    assert not {"groq", "spare", "geminiKey"} & {*target.component("frontend").secret_keys}
+
+
+ENV_FILE = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: app}
+data:
+  backend.env: |
+    ENVIRONMENT=production
+    DEBUG=false
+    CORS_ORIGINS=http://localhost:3000
+---
+"""
+
+
+def test_file_of_settings_is_no_setting(helm: Helm, tmp_path: Path) -> None:
+    mounted = "volumeMounts: [{name: env, mountPath: /app/.env, subPath: backend.env}]"
+    files = {
+        "values.yaml": VALUES,
+        "templates/all.yaml": ENV_FILE
+        + deployment(
+            "api", "shop-backend", 8000, env=ENV, more=mounted, pod="volumes: [{name: env, configMap: {name: app}}]"
+        )
+        + SECRET,
+    }
+    target, draft = proposed(write(tmp_path / "shop", files), helm)
+    assert target.config_map.environment == "ENVIRONMENT"
+    assert any("its file backend.env has such a line" in note for note in draft.notes)
+    found = checks.run_checks(Renderer(helm, target).snapshot(), target).findings
+    told = [(each.rule, each.actual, each.advice) for each in found if each.rule.startswith("CFG")]
+    assert told == [("CFG-11", "a line of backend.env", True)] * 3
