@@ -220,7 +220,10 @@ def describe_secret(
                     keys[meaning] = key
         elif not any(_is(item, "Secret", name) for item in objects):
             draft.note(f"Secret/{name} is used, and the chart does not create it with these values.")
+    literals = [each.name for each in (backend.main_variables if backend else []) if each.source == "literal"]
     for meaning in CREDENTIALS:
+        if name is None and (literal := best_named(literals, meaning)) is not None:
+            keys[meaning] = literal
         key = keys.get(meaning, SPECIFIED_KEYS[meaning])
         if key != SPECIFIED_KEYS[meaning]:
             where = f"as {handmade[key]} has it: check it" if key in handmade else AS_RENDERED
@@ -411,7 +414,8 @@ def _keys_by_meaning(
         variable = best_named([each.name for each in variables], meaning)
         fed = next((each.key for each in variables if each.name == variable), None)
         named = best_named(keys, meaning)
-        specified = named if named is not None and rank(named, meaning) >= SPECIFIED else None
+        used = fed is None or named in {each.key for each in variables}  # rather than by another Deployment alone
+        specified = named if named is not None and used and rank(named, meaning) >= SPECIFIED else None
         if key := specified or fed or named:
             found[meaning] = key
     return found
