@@ -191,6 +191,7 @@ def _bounds() -> Iterator[Assertion]:
         yield Assertion(identifier, "bounds", ("SEC-11",), component, partial(shadowed, credential, component))
     for rule, name, function in (
         ("CFG-07", "text survives", bounds.round_trip),
+        ("CHT-09", "longest release name", long_names.longest_release_name),
         ("CHT-10", "unknown keys", bounds.unknown_keys),
     ):
         yield Assertion(f"{rule}-{name}", "bounds", (rule,), None, _on_defaults(function))

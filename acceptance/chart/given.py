@@ -60,7 +60,11 @@ class Given:
 
 
 def check_given(given: Given, renderer: Renderer, base: Snapshot) -> list[Finding]:
-    """Return a finding if a value does not arrive as it was given. Raises `Untested` without a path for it."""
+    """Return a finding if a value does not arrive as it was given.
+
+    Raises:
+        Untested: The target has no path for the value, or the key that it sets is never there, as another rule says.
+    """
     target = renderer.target
     path = value_path(target, given.component, given.path)
     if given.path == "database_url":
@@ -76,6 +80,9 @@ def check_given(given: Given, renderer: Renderer, base: Snapshot) -> list[Findin
     owner, field, actual = given.arrived(ComponentView(snapshot, target, given.component))
     if actual == given.expected and type(actual) is type(given.expected):
         return []
+    if field.startswith("data.") and actual is given.arrived(ComponentView(base, target, given.component))[2] is None:
+        presence = "SEC-12" if given.rule.startswith("SEC") else "CFG-11"
+        raise Untested(f"{owner} has no {field.removeprefix('data.')} ({presence})")
     if given.rule.startswith("SEC"):
         return [
             _finding(given, target, owner, field, f"what {path} was given, unchanged", _difference(given.value, actual))

@@ -6,12 +6,14 @@ Components are recognised by what they use, run and serve. Value paths are found
 from __future__ import annotations
 
 import itertools
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from os.path import commonpath, relpath
 from pathlib import Path
 from typing import Any
 
+from acceptance.chart.branches import VALUE
 from acceptance.chart.files import templates
 from acceptance.chart.proposal.application import describe_application, files_beside
 from acceptance.chart.proposal.completion import REFERENCE, Completion, complete, new_credential
@@ -20,6 +22,7 @@ from acceptance.chart.proposal.describe import (
     describe_autoscaler,
     describe_component,
     describe_config_map,
+    describe_further_keys,
     describe_secret,
 )
 from acceptance.chart.proposal.draft import Draft, toml
@@ -41,6 +44,9 @@ from acceptance.kube.secrets import decoded
 __all__ = ["Draft", "InitError", "given_values", "propose", "toml"]
 MANY = 7
 """Replicas: more than the specification allows on a local cluster, fewer than on another."""
+GIVEN = "acceptance"
+"""A text for a value that a chart wants to be given."""
+SECRET = re.compile(r"^kind:\s*[\"']?Secret\b", re.MULTILINE)
 NAMESPACE = "todo-chatbot"
 """The specification's namespace."""
 Progress = Callable[[str], None]
@@ -141,9 +147,12 @@ def _propose(
         values_files = [(base / path.relative_to(source.named)).as_posix() for path in files]
         draft.set(("chart", "values_files"), values_files)
     values = _with_secret_switch(completion, values, components)
+    values = _with_whole_secret(completion, values, components)
     rendering = renderer.render(values)
     components = assign(workloads(rendering.objects)) or components
     _describe(draft, components, rendering, said)
+    plain = assign(workloads(renderer.render(completion.values).objects))
+    describe_further_keys(draft, {role: each for role, each in plain.items() if role in components})
     effects_found = _explore(draft, completion, values, progress)
     _write_paths(draft, effects_found)
     _write_chart_values(draft, completion)
@@ -236,6 +245,33 @@ def _with_secret_switch(
                 completion.values = set_paths(completion.values, {path: not value})
                 return changed
     return values
+
+
+def _with_whole_secret(
+    completion: Completion, values: dict[str, Any], components: Mapping[Any, Workload]
+) -> dict[str, Any]:
+    """Return the values with which the chart makes a Secret that the backend then uses, if it uses none.
+
+    Some charts make theirs only where each of its values is given, and render other texts in its place.
+    """
+    backend = components.get("backend")
+    if backend is None or backend.used("Secret"):
+        return values
+    known = settable(merge_values(defaults(completion.renderer.chart), values))
+    for _, text in templates(completion.renderer.chart):
+        empty = [path for path in _named_values(text) if known.get(path) == ""] if SECRET.search(text) else []
+        changed = set_paths(values, dict.fromkeys(empty, GIVEN))
+        found = assign(workloads(completion.renderer.render(changed).objects)).get("backend") if empty else None
+        if found is not None and found.used("Secret"):
+            completion.filled.update(dict.fromkeys(empty, GIVEN))
+            completion.values = set_paths(completion.values, dict.fromkeys(empty, GIVEN))
+            return changed
+    return values
+
+
+def _named_values(text: str) -> list[str]:
+    """Return the paths of the values that a template's text names."""
+    return list(dict.fromkeys(path.removeprefix(".") for path in VALUE.findall(text)))
 
 
 def _describe(

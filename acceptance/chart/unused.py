@@ -203,8 +203,18 @@ def alternatives(renderer: Renderer, keys: tuple[str, ...], value: Any) -> list[
     """Return other values to try for a key, the likeliest to be accepted first."""
     usual = OPTIONAL_VALUES.get(keys[-1])
     given = at(renderer.required(), ".".join(keys))
+    read = _read_below(renderer, keys) if value in (None, {}) else []
     value = value if given is None else given  # the target's own values may have switched it already
-    return [*([usual] if usual and not value else []), *_others(value, _schema(renderer, keys))]
+    first = [usual] if usual and not value else []
+    first += [set_paths({}, dict.fromkeys(read, "acceptance"))] if read else []
+    return [*first, *_others(value, _schema(renderer, keys))]
+
+
+def _read_below(renderer: Renderer, keys: tuple[str, ...]) -> list[str]:
+    """Return the paths below a key that the templates read though no value is there."""
+    above = "".join(f".{key}" for key in keys) + "."
+    texts = renderer.templates.values()
+    return sorted({path[len(above) :] for text in texts for path in VALUE.findall(text) if path.startswith(above)})
 
 
 def _others(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:

@@ -52,8 +52,6 @@ EXISTING = re.compile(r"(?i)existing\w*?(secret|config_?map)(?!.*keys?$)")
 NAMESPACE_RULES = ("POD-02", "DEP-02", "SVC-02", "CFG-02", "SEC-02", "HPA-02", "CHT-16")
 OTHER_NAME, OTHER_RELEASE = "another name", "another release name"
 OTHER_RELEASE_NAMESPACE = "another release namespace"
-LONGEST = f"acceptance-{'x' * 42}"
-"""A release's name may have 53 characters."""
 NAMESPACE, NAME = "acceptance-space", "acceptance"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nYWNjZXB0YW5jZQ==\n-----END CERTIFICATE-----\n"
 OTHER_PORT = 8123
@@ -125,7 +123,7 @@ def variations(renderer: Renderer, base: Snapshot) -> list[Varied]:
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(render, every))
     judged = [each for each in found if not each.variation.adds or _adds(each.snapshot, base)]
-    return [fitted for each in judged if (fitted := _fitted(each)) is not None]
+    return [fitted for each in judged if (fitted := _fitted(each, base)) is not None]
 
 
 def _adds(snapshot: Snapshot, base: Snapshot) -> bool:
@@ -135,7 +133,7 @@ def _adds(snapshot: Snapshot, base: Snapshot) -> bool:
     return failed or (snapshot.objects != base.objects and objects >= others)
 
 
-def _fitted(varied: Varied) -> Varied | None:
+def _fitted(varied: Varied, base: Snapshot) -> Varied | None:
     """Return a variation, of other names with the names as rendered, or None if it does not apply."""
     chart = varied.snapshot.chart
     assert chart is not None
@@ -145,7 +143,7 @@ def _fitted(varied: Varied) -> Varied | None:
         return varied if _states_namespace(varied) else None
     if varied.variation.name not in (OTHER_NAME, OTHER_RELEASE, *OVERRIDES):
         return varied
-    renamed = _renamed(varied)
+    renamed = _renamed(varied, base)
     if renamed is None and varied.variation.name != OTHER_NAME:
         return varied  # its names do not follow the release, or the other override
     return None if renamed is None else replace(varied, variation=replace(varied.variation, target=renamed))
@@ -160,7 +158,7 @@ def _states_namespace(varied: Varied) -> bool:
     return target.chart.namespace in stated
 
 
-def _renamed(varied: Varied) -> Target | None:
+def _renamed(varied: Varied, base: Snapshot) -> Target | None:
     """Return the target with its names' common prefix replaced, or None if the chart's names are made otherwise."""
     target = varied.variation.target
     old = target.component("backend").deployment if "backend" in target.components else ""
@@ -170,8 +168,9 @@ def _renamed(varied: Varied) -> Target | None:
         *([] if target.secret_exists else [target.secret.name]),
         *([target.autoscaler.name] if target.autoscaler else []),
     ]
-    prefix = _prefix(names)
     rendered = {name_of(item) for item in varied.snapshot.objects}
+    # Names that are fixed stay, and those of objects that the chart does not make are the specification's.
+    prefix = _prefix([name for name in names if name in {name_of(item) for item in base.objects} - rendered])
     deployments = [name_of(item) for item in varied.snapshot.of_kind("Deployment")]
     new = next((name for name in deployments if old and prefix and name.endswith(old[len(prefix) :])), "")
     new_prefix = new[: len(new) - len(old[len(prefix) :])]
@@ -249,7 +248,6 @@ def _fixed(target: Target) -> Iterator[Variation]:
     yield Variation("an upgrade", {}, target, How(upgrade=True))
     # Two releases beside each other are no promise of the specification: what breaks is advice.
     yield Variation(OTHER_RELEASE, {}, target, How(release=NAME, notes=True), without=NAME_RULES, advisory=True)
-    yield Variation("the longest release name", {}, target, How(release=LONGEST), only=("CHT-09",), advisory=True)
 
 
 def _optional(renderer: Renderer) -> Iterator[Variation]:

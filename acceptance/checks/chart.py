@@ -173,8 +173,14 @@ def renders_to_valid_objects(view: ComponentView) -> Iterator[Violation]:
         yield Violation(owner, "helm template", "objects", chart.rendering.error, derived=refused)
         return
     numbers, lists, given = printed_values(chart.values)
+    twice: dict[str, list[str]] = {}
     for ref, path in duplicate_keys(chart.rendering.manifest):
-        yield Violation(ref or owner, path, "the key once", "twice: the last one counts")
+        twice.setdefault(path, []).append(ref or owner)
+    for path, refs in twice.items():  # which one helper may write into many objects
+        objects = list(dict.fromkeys(refs))
+        where = f" in {', '.join(objects)}" if len(objects) > 1 else ""
+        subject = owner if len(objects) > 1 else objects[0]
+        yield Violation(subject, path, "the key once", f"twice{where}: the last one counts")
     if chart.rerendering != chart.rendering:
         changed = ", ".join(difference(chart.rendering, chart.rerendering)) or "the notes"
         yield Violation(owner, "helm template", "the same each time", f"{changed} differ the second time")

@@ -10,7 +10,8 @@ from datetime import datetime
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.snapshot import Snapshot
-from acceptance.core.fields import Object, at, format_value, mapping_at, name_of, object_ref, text_at
+from acceptance.core.fields import Object, at, format_value, mapping_at, mappings_at, name_of, object_ref, text_at
+from acceptance.kube.env_files import variables_of_files
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 HASHED = re.compile(r"(.+)-(?:[0-9a-f]{5,64}|[2456789bcdfghkmt]{10})")
@@ -109,17 +110,17 @@ def check_mutable(rule: str, role: Role) -> None:
 
 
 def check_keys_present(rule: str, role: Role, expected: Callable[[ComponentView], list[str]]) -> None:
-    """Register a check: the keys that the target names are present."""
+    """Register a check: the keys that the target names are present, as keys rather than as lines of a file."""
 
     @check(rule)
     def keys_are_present(view: ComponentView) -> Iterator[Violation]:
         item = role(view)
         present = view.keys_of(item)
+        files = variables_of_files(item)
         for key in expected(view):
             if key not in present:
-                yield Violation(
-                    object_ref(item), "data", f"the key {key}", f"only {', '.join(sorted(present)) or 'none'}"
-                )
+                actual = f"a line of {files[key]}" if key in files else f"only {', '.join(sorted(present)) or 'none'}"
+                yield Violation(object_ref(item), "data", f"the key {key}", actual, derived=key in files)
 
 
 def check_size(rule: str, role: Role, values: Callable[[Object], dict[str, int]]) -> None:
@@ -151,6 +152,12 @@ def check_size(rule: str, role: Role, values: Callable[[Object], dict[str, int]]
                         expected = f"at most {MAX_VARIABLE_BYTES:,} bytes as {variable.name}=value and NUL"
                         actual = f"{size:,} bytes in {pod.object}, container {container.name}"
                         yield Violation(object_ref(item), f"data.{variable.key}", expected, actual)
+
+
+def ports_of_service(service: Object) -> list[tuple[str, Object]]:
+    """Return each port of a Service with its field: by its name or its place, which stay where its number changes."""
+    entries = mappings_at(service, "spec.ports")
+    return [(f"spec.ports[{text_at(entry, 'name') or index}]", entry) for index, entry in enumerate(entries)]
 
 
 def timestamp(value: object) -> datetime | None:

@@ -33,6 +33,8 @@ COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}|(?:^|(?<=\s))#[^\n]*", re.DOT
 PROSE = (".md", ".txt", ".rst", ".adoc", "NOTES.txt")
 REFERENCE = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)+|[A-Z][A-Z0-9_]*")
 """A name of an object or of a key, as a value of `secret: todo-secrets`."""
+NAMES_OF_KEYS = re.compile(r"(?i:(?:.*secret)?keys?(?:names?|refs?)?)|\w*[a-z]Keys")
+"""A key of the values below which are the names of a Secret's keys."""
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """kubectl's own copy of an object, which contains a Secret's data."""
 VARIABLE_LINE = re.compile(r"^[ \t]*(?:export )?([A-Z][A-Z0-9_]*)=[\"']?([^\s\"']+)[\"']?[ \t]*$", re.MULTILINE)
@@ -81,7 +83,8 @@ def _in_values(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         path = ".".join(keys)
         formats = [(field, kind) for field, entry in strings(value, path) for kind in credential_kinds(entry)]
         yield from formats
-        reference = isinstance(value, str) and "password" not in keys[-1].lower() and REFERENCE.fullmatch(value)
+        named = "password" not in keys[-1].lower() or any(NAMES_OF_KEYS.fullmatch(key) for key in keys[:-1])
+        reference = isinstance(value, str) and named and REFERENCE.fullmatch(value)
         if not formats and holds_credential(keys[-1], value) and not is_placeholder(value) and not reference:
             yield path, "a literal"
     yield from (("comments", kind) for kind in kinds_in_file(comments_of(text), (), prose=True))

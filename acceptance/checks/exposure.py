@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from acceptance.checks.clauses import ports_of_service
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
@@ -34,10 +35,9 @@ def exposed_service(item: Object) -> Iterator[tuple[str, str, str]]:
     for field in ("externalIPs", "loadBalancerIP", "loadBalancerClass"):
         if at(item, f"spec.{field}"):
             yield f"spec.{field}", "none", format_value(at(item, f"spec.{field}"))
-    for port in mappings_at(item, "spec.ports"):
+    for entry, port in ports_of_service(item):
         if at(port, "nodePort"):
-            entry = text_at(port, "name") or at(port, "port")
-            yield f"spec.ports[{entry}].nodePort", "none", format_value(at(port, "nodePort"))
+            yield f"{entry}.nodePort", "none", format_value(at(port, "nodePort"))
     annotations = mapping_at(item, "metadata.annotations")
     for name, value in EXPOSING_ANNOTATIONS.items():
         if name in annotations and value in ("", annotations[name]):

@@ -185,6 +185,11 @@ CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ("REL-04|SCY-06", r"a URL of (?P<name>[^:]+):.*", r".*-> (?P=name)\b.*", "port of Service/{name}"),
 )
 """Defects that show in several objects, by what findings of them say."""
+ASPECTS: tuple[tuple[str, str], ...] = (
+    ("HPA-11|HPA-13", r"absent\b.*"),
+    ("CFG-10|SEC-11", r"a template that changes with .*"),
+)
+"""Rules, and what they expect of an aspect of a field that other rules do not judge: another figure is no cure."""
 CONTAINER = re.compile(r"(initContainers|containers)\[[^\]]*\]\.securityContext")
 """A container's settings, which are the pod's where it has none."""
 SCHEMA_PATH = re.compile(r"at '/([^']+)'")
@@ -199,7 +204,12 @@ def defects(finding: Finding) -> list[tuple[str, ...]]:
         fields += [f"{owner}.{name}" for owner in (finding.field, pod) for name in ("runAsUser", "runAsNonRoot")]
     if finding.rule == "HPA-03":
         fields.append(finding.field.rpartition(".")[0])
-    found: list[tuple[str, ...]] = [(finding.object, field) for field in fields]
+    of_aspect = any(
+        re.fullmatch(rule, finding.rule) and re.fullmatch(expected, finding.expected, re.S)
+        for rule, expected in ASPECTS
+    )
+    aspect = (finding.expected,) if of_aspect else ()
+    found: list[tuple[str, ...]] = [(finding.object, field, *aspect) for field in fields]
     if not finding.field:  # a plain assertion, of which only the message is known
         found = [(finding.object, "", finding.actual)]
     for rule, expected, actual, defect in CAUSES:

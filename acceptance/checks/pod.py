@@ -217,12 +217,14 @@ def probe(view: ComponentView, kind: str, path: str) -> Iterator[Violation]:
             yield Violation(pod.object, f"{field}.httpGet.scheme", "HTTP", format_value(at(body, "httpGet.scheme")))
         port = at(body, "httpGet.port")
         ports = container.ports()
+        # Where the command says where it listens, a port that is declared otherwise is POD-16's finding.
+        told = {each.port for each in listeners(view, pod) if each.port is not None and not each.loopback}
         number = ports.get(port) if isinstance(port, (int, str)) else None
-        if number is None and port == view.component.port:
-            number = view.component.port
+        if number is None and isinstance(port, int) and port in {view.component.port, *told}:
+            number = port
         listening_on = listening(view, pod)
         if number is None or (listening_on is not None and number not in listening_on):
-            known = sorted({view.component.port, *ports.values()} if listening_on is None else listening_on)
+            known = sorted((told or {view.component.port, *ports.values()}) if listening_on is None else listening_on)
             expected = f"a port that the container listens on ({', '.join(map(str, known))})"
             yield Violation(pod.object, f"{field}.httpGet.port", expected, format_value(port))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Set
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
-from acceptance.checks.processes import migrates_nothing
+from acceptance.checks.processes import LOOPBACK, migrates_nothing
 from acceptance.checks.references import CLUSTER_SCOPED, Reference, backends, find, given_names, of_object
 from acceptance.checks.registry import Violation, check
 from acceptance.checks.service_addresses import (
@@ -143,6 +143,12 @@ def backend_addresses(view: ComponentView) -> list[Address]:
     ]
 
 
+def is_forwarded_frontend(view: ComponentView, address: Address) -> bool:
+    """Whether an address is the frontend's own, as a browser finds it forwarded to its machine."""
+    own = (view.component.port, view.component.service_port)
+    return LOOPBACK.fullmatch(address.host) is not None and address.port in own
+
+
 def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
     """REL-04: yield a violation unless the frontend is configured with the address of the backend's Service."""
     service = view.for_component("backend").service
@@ -151,6 +157,7 @@ def missing_backend_url(view: ComponentView) -> Iterator[Violation]:
             f"{each.setting.name or each.setting.field} -> {each.host}:{each.port}"
             for each in frontend_addresses(view)
             if not is_for_browsers(each)
+            and not is_forwarded_frontend(view, each)
             and (resolve(view, each).verdict != "outside" or "." not in each.host)
             and resolve(view, each).service is not view.find_service()
         ]

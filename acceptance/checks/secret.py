@@ -94,9 +94,10 @@ def arrival(view: ComponentView, key: str, expected: str) -> Iterator[Violation]
 def database_url(view: ComponentView) -> Iterator[Violation]:
     """SEC-04: the database URL is a PostgreSQL URL with user, password and host."""
     key = view.target.secret.database_url
-    if error := database_url_error(value(view, key)):
+    text = value(view, key)
+    if error := database_url_error(text):
         expected = "a PostgreSQL URL with user, password and host"
-        yield Violation(object_ref(view.secret), f"data.{key}", expected, f"one {error}")
+        yield Violation(object_ref(view.secret), f"data.{key}", expected, f"one {error}" if text else "empty")
     else:
         yield from arrival(view, key, "the URL that was given")
 
@@ -117,9 +118,11 @@ def auth_secret(view: ComponentView) -> Iterator[Violation]:
 def model_key(view: ComponentView) -> Iterator[Violation]:
     """SEC-06: the model's key starts with sk-proj-, if it is OpenAI's."""
     key = view.target.secret.model_key
-    if not value(view, key).startswith(MODEL_KEY_START):
+    text = value(view, key)
+    if not text.startswith(MODEL_KEY_START):
         require_openai(view.target)
-        yield Violation(object_ref(view.secret), f"data.{key}", f"prefix {MODEL_KEY_START}", "another prefix")
+        actual = "another prefix" if text else "empty"
+        yield Violation(object_ref(view.secret), f"data.{key}", f"prefix {MODEL_KEY_START}", actual)
     else:
         yield from arrival(view, key, "the key that was given")
 

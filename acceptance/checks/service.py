@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from acceptance.checks.clauses import check_name, check_namespace
+from acceptance.checks.clauses import check_name, check_namespace, ports_of_service
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Untested
 from acceptance.checks.registry import Violation, check
@@ -73,8 +73,7 @@ def ports_are_valid(view: ComponentView) -> Iterator[Violation]:
     ports = mappings_at(view.service, "spec.ports")
     if not 1 <= len(ports) <= 10:
         yield Violation(owner, "spec.ports", "1-10 ports", str(len(ports)))
-    for index, port in enumerate(ports):
-        field = f"spec.ports[{text_at(port, 'name') or index}]"
+    for field, port in ports_of_service(view.service):
         number = at(port, "port")
         if not isinstance(number, int) or not 1 <= number <= 65535:
             yield Violation(owner, f"{field}.port", "1-65535", format_value(number))
@@ -90,32 +89,29 @@ def ports_are_valid(view: ComponentView) -> Iterator[Violation]:
 @check("SVC-06")
 def target_ports_exist(view: ComponentView) -> Iterator[Violation]:
     """SVC-06: every targetPort is a port of the component's pods."""
-    for port in mappings_at(view.service, "spec.ports"):
+    for entry, port in ports_of_service(view.service):
         expected = at(port, "targetPort")
         expected = at(port, "port") if expected is None else expected
         for pod in view.pods:
             declared = pod.ports()
             if not isinstance(expected, (int, str)) or expected not in declared:
                 known = ", ".join(map(str, declared)) or "none"
-                field = f"spec.ports[{text_at(port, 'name') or at(port, 'port')}].targetPort"
-                yield Violation(
-                    object_ref(view.service), field, f"a port of {pod.object} ({known})", format_value(expected)
-                )
+                wanted = f"a port of {pod.object} ({known})"
+                yield Violation(object_ref(view.service), f"{entry}.targetPort", wanted, format_value(expected))
 
 
 @check("SVC-06")
 def leads_to_the_components_port(view: ComponentView) -> Iterator[Violation]:
     """SVC-06: the port that the component is reached at leads to the port of its main container."""
-    for entry in mappings_at(view.service, "spec.ports"):
-        stated = at(entry, "targetPort")
-        target = at(entry, "port") if stated is None else stated
-        for pod in view.pods[:1] if at(entry, "port") == view.component.service_port else ():
+    for entry, port in ports_of_service(view.service):
+        stated = at(port, "targetPort")
+        target = at(port, "port") if stated is None else stated
+        for pod in view.pods[:1] if at(port, "port") == view.component.service_port else ():
             number = pod.ports().get(target) if isinstance(target, (int, str)) else None
             if number not in (None, view.component.port) and not _is_passed_on(view, pod, number):
-                field = f"spec.ports[{text_at(entry, 'name') or at(entry, 'port')}].targetPort"
                 expected = f"the port {view.component.port} of {view.main_container(pod).name}"
                 actual = f"{format_value(target)}, which is {number}"
-                yield Violation(object_ref(view.service), field, expected, actual, derived=True)
+                yield Violation(object_ref(view.service), f"{entry}.targetPort", expected, actual, derived=True)
 
 
 def _is_passed_on(view: ComponentView, pod: Pod, number: int) -> bool:
@@ -193,12 +189,12 @@ def other_services_have_pods(view: ComponentView) -> Iterator[Violation]:
         pods = [p for p in view.workloads() if view.namespaced(p.owner) == namespace and selected_by(selector, p)]
         if not pods and not endpoints_of(view, service) and not view.snapshot.custom_objects:
             yield Violation(owner, "spec.selector", "to match pods of the release", format_value(selector or None))
-        for entry in mappings_at(service, "spec.ports") if pods else ():
-            target = at(entry, "port") if at(entry, "targetPort") is None else at(entry, "targetPort")
+        for entry, port in ports_of_service(service) if pods else ():
+            target = at(port, "port") if at(port, "targetPort") is None else at(port, "targetPort")
             if isinstance(target, str) and not any(target in pod.ports() for pod in pods):
-                field = f"spec.ports[{text_at(entry, 'name') or at(entry, 'port')}].targetPort"
-                known = sorted({str(port) for pod in pods for port in pod.ports()})
-                yield Violation(owner, field, f"a port of {pods[0].object} ({', '.join(known)})", format_value(target))
+                known = sorted({str(each) for pod in pods for each in pod.ports()})
+                expected = f"a port of {pods[0].object} ({', '.join(known)})"
+                yield Violation(owner, f"{entry}.targetPort", expected, format_value(target))
 
 
 @check("SVC-07", "live")

@@ -12,7 +12,7 @@ from typing import Any
 SHORT = 2000
 """Characters of a text whose credentials are remembered: the same texts are in most renderings of a chart."""
 FORMATS = {
-    "an OpenAI key": re.compile(r"\bsk-(?:proj-|svcacct-|admin-)?(?P<word>[A-Za-z0-9_-]{20,})"),
+    "an OpenAI key": re.compile(r"\bsk-(?!ant-)(?:proj-|svcacct-|admin-)?(?P<word>[A-Za-z0-9_-]{20,})"),
     "an Anthropic key": re.compile(r"\bsk-ant-(?P<word>[A-Za-z0-9_-]{20,})"),
     "an AWS key": re.compile(r"\b(?:AKIA|ASIA)(?P<word>[A-Z0-9]{16})\b"),
     "a Google key": re.compile(r"\bAIza(?P<word>[A-Za-z0-9_-]{35})\b"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -79,6 +80,17 @@ def test_key_twice(tmp_path: Path) -> None:
     places = {(each.object, each.field) for each in ASSERTIONS["CHT-09"].findings(chart)}
     assert places == {("Service/todo-frontend-service", "spec.type"), ("values.yaml", "publicUrl")}
     assert ASSERTIONS["SVC-03-frontend"].findings(chart) == []
+
+
+def test_key_that_a_helper_writes_twice_is_one_finding(tmp_path: Path) -> None:
+    start, label = '{{- define "todo-chatbot.labels" -}}\n', "app: todo-chatbot\n"
+    chart = chart_with(replace("templates/_helpers.tpl", start + label, start + label * 2), folder=tmp_path)
+    found = [each for each in ASSERTIONS["CHT-09"].findings(chart) if each.expected == "the key once"]
+    (first,) = found
+    assert (first.object, first.field) == ("chart", "metadata.labels.app")
+    assert {"Secret/todo-chatbot-secrets", "ConfigMap/todo-chatbot-config"} <= set(
+        re.findall(r"\w+/[\w-]+", first.actual)
+    )
 
 
 def test_anchor_that_a_text_defines_twice_has_its_last_value() -> None:

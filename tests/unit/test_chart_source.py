@@ -39,6 +39,10 @@ def helm() -> Helm:
             {"Chart.yaml": CHART, ".helmignore": "# docs\n!README.md\n"},
             r'helmignore, line 2: with "!README.md" Helm ignores every file .*Chart.yaml too; remove the line',
         ),
+        (
+            {"Chart.yaml": CHART, ".helmignore": "*.md\n!Chart.yaml\n!values.yaml\n"},
+            r"helmignore, lines 2, 3: .* match each of these, Chart.yaml too; remove the lines",
+        ),
         ({"Chart.yaml": CHART, ".helmignore": "*.yaml\n"}, r'helmignore, line 1: with "\*.yaml" .*remove the line'),
     ],
 )

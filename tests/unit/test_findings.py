@@ -129,6 +129,17 @@ def test_user_of_pod_and_container_is_one_defect() -> None:
     assert [each.refers for each in group([container, pod])] == [False, True]
 
 
+def test_other_aspects_of_one_field_are_apart() -> None:
+    """A checksum of one object is none of another, and another number of replicas is not none."""
+    changes = "a template that changes with {}, such as by a checksum"
+    replicas = [
+        finding("DEP-03", "Deployment/b", "spec.replicas", "1"),
+        finding("HPA-11", "Deployment/b", "spec.replicas", "absent while the HPA is on"),
+    ]
+    rolled = [finding(rule, "Deployment/b", "spec.template", changes.format(rule)) for rule in ("CFG-10", "SEC-11")]
+    assert not [each for each in group([*replicas, *rolled]) if each.refers]
+
+
 def test_assertions_with_other_messages_are_apart() -> None:
     found = group(finding(rule, "release", "", "", text) for rule, text in (("POD-10", "a"), ("POD-11", "b")))
     assert [str(each) for each in found] == ["POD-10: release: a", "POD-11: release: b"]

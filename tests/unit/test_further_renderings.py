@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from acceptance import checks
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.registry import Check, Violation
 from acceptance.checks.renderings import check_all
@@ -53,3 +54,17 @@ def test_finding_of_another_rendering_is_more_than_advice(target: Target) -> Non
     subject = target.model_copy(update={"strict": False})
     found = check_all(Check("SVC-03", "static", None, (clauses,)), [(SHIPPED, subject)], [(other, subject)])
     assert [(each.advice, each.rendering) for each in found] == [(True, ""), (False, "other values")]
+
+
+def exposed(port: int) -> Snapshot:
+    spec = {"type": "NodePort", "ports": [{"port": port, "nodePort": 30_080}]}
+    service = {"kind": "Service", "metadata": {"name": "todo-backend-service"}, "spec": spec}
+    return Snapshot("static", (service,), variant="" if port == 8000 else f"backend.port {port}")
+
+
+@pytest.mark.parametrize("rule", ["SCY-05", "SCY-06"])
+def test_unnamed_port_is_told_once_whatever_its_number(target: Target, rule: str) -> None:
+    (check,) = (each for each in checks.for_level("static") if each.rule == rule)
+    found = check_all(check, [(exposed(8000), target)], [(exposed(8123), target)])
+    told = [each.field for each in found if each.object.startswith("Service/")]
+    assert told == ["spec.type", "spec.ports[0].nodePort"]

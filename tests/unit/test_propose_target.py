@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 
+from acceptance import checks
 from acceptance.chart import propose_target
 from acceptance.chart.proposal.draft import Draft
 from acceptance.chart.renderer import Renderer
@@ -380,3 +381,93 @@ def test_a_list_of_origins_is_found(helm: Helm, tmp_path: Path) -> None:
     }
     target, _ = proposed(write(tmp_path / "shop", files), helm)
     assert target.values.cors_origins == "origins"
+
+
+def test_further_keys_that_are_named_are_needed(helm: Helm, tmp_path: Path) -> None:
+    """Of a whole Secret, a frontend needs none; a model's key it never needs."""
+    further = '{groq: "x", resend: "x", spare: "x", database-url'
+    web = from_secret("app", RESEND_API_KEY="resend", GROQ_API_KEY="groq")
+    files = {
+        "values.yaml": VALUES,
+        "templates/all.yaml": deployment(
+            "api", "shop-backend", 8000, more="envFrom: [{secretRef: {name: app}}]", env=ENV
+        )
+        + deployment("web", "shop-frontend", 3000, env=web, more="envFrom: [{secretRef: {name: app}}]")
+        + SECRET.replace("{database-url", further),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.component("backend").secret_keys == (
+        *("database-url", "jwt-secret", "geminiKey"),
+        *("groq", "resend", "spare"),
+    )
+    assert "resend" in target.component("frontend").secret_keys
+    assert not {"groq", "spare", "geminiKey"} & {*target.component("frontend").secret_keys}
+
+
+ENV_FILE = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: app}
+data:
+  backend.env: |
+    ENVIRONMENT=production
+    DEBUG=false
+    CORS_ORIGINS=http://localhost:3000
+---
+"""
+
+
+def test_file_of_settings_is_no_setting(helm: Helm, tmp_path: Path) -> None:
+    mounted = "volumeMounts: [{name: env, mountPath: /app/.env, subPath: backend.env}]"
+    files = {
+        "values.yaml": VALUES,
+        "templates/all.yaml": ENV_FILE
+        + deployment(
+            "api", "shop-backend", 8000, env=ENV, more=mounted, pod="volumes: [{name: env, configMap: {name: app}}]"
+        )
+        + SECRET,
+    }
+    target, draft = proposed(write(tmp_path / "shop", files), helm)
+    assert target.config_map.environment == "ENVIRONMENT"
+    assert any("its file backend.env has such a line" in note for note in draft.notes)
+    found = checks.run_checks(Renderer(helm, target).snapshot(), target).findings
+    told = [(each.rule, each.actual, each.advice) for each in found if each.rule.startswith("CFG")]
+    assert told == [("CFG-11", "a line of backend.env", True)] * 3
+
+
+def test_key_that_the_backend_reads_is_the_one(helm: Helm, tmp_path: Path) -> None:
+    """Another Deployment may read the specification's key beside it."""
+    more = from_secret("app", BETTER_AUTH_SECRET="BETTER_AUTH_SECRET")  # noqa: S106
+    files = {
+        "values.yaml": VALUES,
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=ENV)
+        + deployment("sessions", "shop-sessions", 3001, env=more)
+        + SECRET.replace("{database-url", '{BETTER_AUTH_SECRET: "x", database-url'),
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert target.secret.auth_secret == "jwt-secret"  # noqa: S105
+
+
+def test_credentials_without_a_secret_are_told_once(helm: Helm, tmp_path: Path) -> None:
+    literals = "[{name: DATABASE_URL, value: {{ .Values.db.url | quote }}}, {name: JWT_SECRET, value: changeme}]"
+    files = {"values.yaml": VALUES, "templates/all.yaml": deployment("api", "shop-backend", 8000, env=literals)}
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    found = checks.run_checks(Renderer(helm, target).snapshot(), target).findings
+    told = [each.field.rpartition(".")[2] for each in found if each.rule == "SEC-11"]
+    assert told == ["env[DATABASE_URL]", "env[JWT_SECRET]"]
+
+
+def test_secret_that_needs_all_its_values_is_found(helm: Helm, tmp_path: Path) -> None:
+    given = "{{- if and .Values.db.url .Values.db.owner .Values.secrets.authSecret }}\n"
+    paths = {"DATABASE_URL": "db.url", "JWT_SECRET": "secrets.authSecret", "OWNER": "db.owner"}
+    entries = ", ".join(f"{key}: {{{{ .Values.{path} | quote }}}}" for key, path in paths.items())
+    referred = from_secret("app", DATABASE_URL="DATABASE_URL", JWT_SECRET="JWT_SECRET")  # noqa: S106
+    env = f"{given.strip()} {referred} {{{{- else }}}} [{{name: DATABASE_URL, value: none}}] {{{{- end }}}}"
+    files = {
+        "values.yaml": VALUES.replace('{url: ""}', '{url: "", owner: ""}'),
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=env),
+        "templates/secret.yaml": given + secret("app", f"{{{entries}}}") + "{{- end }}\n",
+    }
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    assert (target.secret.name, target.values.database_url) == ("app", "db.url")
+    assert target.chart.values == {"db": {"owner": "acceptance"}}
+    assert paths.keys() == decoded(next(iter(Renderer(helm, target).snapshot().of_kind("Secret")))).keys()

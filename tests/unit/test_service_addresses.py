@@ -135,3 +135,10 @@ def test_proxy_in_a_mounted_file_reaches_the_backend() -> None:
     spec: Any = view.deployment["spec"]["template"]["spec"]
     spec["volumes"] = [{"name": "proxy", "configMap": {"name": "settings"}}]
     assert not list(missing_backend_url(view))
+
+
+def test_own_address_of_the_frontend_is_none_of_the_backend() -> None:
+    own = view_of(None, [{"name": "BETTER_AUTH_URL", "value": "http://localhost:3000"}])
+    other = view_of(None, [{"name": "API_URL", "value": "http://localhost:8000"}])
+    actual = [next(missing_backend_url(view)).actual for view in (own, other)]
+    assert actual == ["no URL of a Service", "API_URL -> localhost:8000"]

@@ -45,3 +45,16 @@ def test_key_of_a_values_file_has_an_effect(tmp_path: Path, text: str, expected:
     target, _ = proposed(write(tmp_path / "shop", files), helm)
     found = [each.field for each in unused_values(Renderer(helm, target))]
     assert [each for each in found if "values-dev" in each] == expected
+
+
+@pytest.mark.parametrize(("read", "expected"), [(".Values.extra.mode", []), (".Values.extras.mode", ["extra"])])
+def test_key_whose_entries_only_templates_name_is_used(tmp_path: Path, read: str, expected: list[str]) -> None:
+    given = f"{{{{- if {read} }}}}\n{SECRET.replace('name: app', 'name: more')}{{{{- end }}}}\n"
+    files = {
+        "values.yaml": f"{VALUES}extra:\n  # mode: set by --set\nextras: {{}}\n",
+        "templates/all.yaml": deployment("api", "shop-backend", 8000, env=ENV) + SECRET + given,
+    }
+    helm = find_helm()
+    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    found = [each.field for each in unused_values(Renderer(helm, target))]
+    assert [each for each in found if each == "extra"] == expected

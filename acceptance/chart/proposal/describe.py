@@ -24,7 +24,8 @@ from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.near_miss import suggestion
 from acceptance.core.target import CREDENTIALS, ComponentName
-from acceptance.kube.pod_templates import EnvVar, image_reference
+from acceptance.kube.env_files import is_env_file, variables_of_files
+from acceptance.kube.pod_templates import EnvVar, environment, image_reference
 from acceptance.kube.quantity import quantity
 
 HEALTH = "/health"
@@ -178,11 +179,14 @@ def describe_config_map(
     for meaning, key in keys.items():
         if key != CONFIG_KEYS[meaning]:
             draft.set(("config_map", meaning), key, AS_RENDERED)
+    files = {
+        key: file for item in objects if _is(item, "ConfigMap", name) for key, file in variables_of_files(item).items()
+    }
     for meaning in CONFIG_KEYS:
         if meaning not in keys:
-            draft.note(
-                f"Not found: the key for {CONFIG_KEYS[meaning]}, because ConfigMap/{name} has none that reads like it."
-            )
+            where = f"; its file {file} has such a line" if (file := files.get(CONFIG_KEYS[meaning])) else ""
+            why = f"because ConfigMap/{name} has none that reads like it{where}"
+            draft.note(f"Not found: the key for {CONFIG_KEYS[meaning]}, {why}.")
 
 
 def describe_secret(
@@ -216,7 +220,10 @@ def describe_secret(
                     keys[meaning] = key
         elif not any(_is(item, "Secret", name) for item in objects):
             draft.note(f"Secret/{name} is used, and the chart does not create it with these values.")
+    literals = [each.name for each in (backend.main_variables if backend else []) if each.source == "literal"]
     for meaning in CREDENTIALS:
+        if name is None and (literal := best_named(literals, meaning)) is not None:
+            keys[meaning] = literal
         key = keys.get(meaning, SPECIFIED_KEYS[meaning])
         if key != SPECIFIED_KEYS[meaning]:
             where = f"as {handmade[key]} has it: check it" if key in handmade else AS_RENDERED
@@ -306,6 +313,32 @@ def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str,
     draft.set(("components", role, "secret_keys"), [*(names[name] for name in needed), *parts], comment)
 
 
+def describe_further_keys(draft: Draft, components: Mapping[ComponentName, Workload]) -> None:
+    """Add the keys beside the credentials that components are given, such as those of another provider.
+
+    Args:
+        draft: The draft.
+        components: The components as they are without values that the chart does not need.
+    """
+    secret = draft.document["secret"]
+    credentials = {secret.get(name, key) for name, key in SPECIFIED_KEYS.items()}
+    for role, workload in components.items():
+        place = ("components", role, "secret_keys")
+        stated = draft.document["components"][role]["secret_keys"]
+        if further := sorted(_given_keys(role, workload, secret["name"]) - {*stated, *credentials}):
+            draft.set(place, [*stated, *further], draft.comments.get(place, AS_RENDERED))
+
+
+def _given_keys(role: ComponentName, workload: Workload, secret: str) -> set[str]:
+    """Return the keys of a Secret that a component is given: a frontend those that it names, but no model's."""
+    if role == "backend":
+        variables = workload.all_variables
+    else:
+        named = [each for container in workload.pod.containers() for each in environment(container, {})]
+        variables = [each for each in named if not rank(each.name, "model_key")]
+    return {each.key for each in variables if (each.source, each.source_name) == ("Secret", secret)}
+
+
 def _own_key(variables: Sequence[EnvVar], meaning: str, key: str) -> str | None:
     """Return the key from which a component's variable of a meaning comes, unless one comes from the usual key."""
     if any(each.key == key for each in variables):
@@ -372,13 +405,17 @@ def _keys_by_meaning(
         for each in workload.all_variables
         if each.source == kind and each.source_name == name
     ]
-    keys = [key for item in objects if _is(item, kind, name) for key in _keys_of(item)]
+    held = [item for item in objects if _is(item, kind, name)]
+    files = {key for item in held for key, text in mapping_at(item, "data").items() if is_env_file(str(key), text)}
+    variables = [each for each in variables if each.key not in files]
+    keys = [key for item in held for key in _keys_of(item) if key not in files]
     found: dict[str, str] = {}
     for meaning in meanings:
         variable = best_named([each.name for each in variables], meaning)
         fed = next((each.key for each in variables if each.name == variable), None)
         named = best_named(keys, meaning)
-        specified = named if named is not None and rank(named, meaning) >= SPECIFIED else None
+        used = fed is None or named in {each.key for each in variables}  # rather than by another Deployment alone
+        specified = named if named is not None and used and rank(named, meaning) >= SPECIFIED else None
         if key := specified or fed or named:
             found[meaning] = key
     return found

@@ -165,13 +165,16 @@ def _json_mistake(path: Path) -> str | None:
 def _ignored(folder: Path) -> str:
     """Return the sentence on the pattern of .helmignore by which Helm ignores Chart.yaml."""
     path = folder / ".helmignore"
-    for number, line in enumerate(read_text_or_empty(path).splitlines(), 1):
-        pattern = line.strip()
-        if pattern.startswith("!"):
-            return (
-                f'{path}, line {number}: with "{pattern}" Helm ignores every file that does not match '
-                f'"{pattern[1:]}", Chart.yaml too; remove the line'
-            )
+    lines = [(number, line.strip()) for number, line in enumerate(read_text_or_empty(path).splitlines(), 1)]
+    if negated := [(number, pattern) for number, pattern in lines if pattern.startswith("!")]:
+        several = len(negated) > 1
+        where = f"line{'s' if several else ''} {', '.join(str(number) for number, _ in negated)}"
+        patterns = ", ".join(f'"{pattern}"' for _, pattern in negated)
+        what = "each of these" if several else f'"{negated[0][1][1:]}"'
+        remedy = f"remove the line{'s' if several else ''}"
+        ignored = f"Helm ignores every file that does not match {what}, Chart.yaml too"
+        return f"{path}, {where}: with {patterns} {ignored}; {remedy}"
+    for number, pattern in lines:
         if pattern and not pattern.startswith("#") and fnmatch("Chart.yaml", pattern.strip("/")):
             return f'{path}, line {number}: with "{pattern}" Helm ignores Chart.yaml; remove the line'
     return f"Helm finds no Chart.yaml in {folder}; correct {path}"
