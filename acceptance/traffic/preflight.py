@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from acceptance.client.user import send
+from acceptance.core.urls import authority
 from acceptance.provision.gateway import Gateway
 from acceptance.traffic.plans import Plan, new_token
 
@@ -17,7 +18,7 @@ def plan_obstacle(plan: Plan, gateway: Gateway) -> str | None:
     """
     token = new_token()
     path, body, echo = (text.replace(TOKEN, token) for text in (plan.path, plan.body, plan.echo))
-    url = f"http://{plan.host}:{plan.port}{path}"
+    url = f"http://{authority(plan.host, plan.port)}{path}"
     answer = send(gateway, plan.method, url, data=body or None, headers=plan.headers, allow_redirects=False)
     request = f"{plan.method} {plan.path}"
     if answer.status_code != plan.status:

@@ -14,6 +14,7 @@ import requests
 
 from acceptance.core.deadlines import REQUEST, SAMPLER_UP
 from acceptance.core.fields import Object, at, mappings_at, text_at
+from acceptance.core.urls import authority
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.provision.cluster import Cluster
@@ -170,7 +171,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
             for status in statuses
         ):
             raise NotYet(f"the pod does not run {image} yet")
-        sampler = Sampler(session, f"http://{address}:{PORT}", pods[POD])
+        sampler = Sampler(session, f"http://{authority(address, PORT)}", pods[POD])
         try:
             sampler.clock_offset()
         except (requests.RequestException, InconclusiveSampleError) as error:
