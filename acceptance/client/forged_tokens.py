@@ -83,14 +83,14 @@ class Forge:
     def extended(self) -> str:
         """Return the user's token with a later expiry, and its signature unchanged."""
         head, body, signature = self.parts()
-        claims = json.loads(_decoded(body))
+        claims = _claims(body)
         return f"{head}.{_encoded(claims | {'exp': int(time.time()) + 1000 * HOUR})}.{signature}"
 
     def of_own_key_in_header(self) -> str:
         """Return the user's claims signed with a key that the token's own header contains."""
         key = secrets.token_bytes(32)
         head = {"alg": HS256, "typ": "JWT", "jwk": {"kty": "oct", "k": _text(key)}}
-        return signed(json.loads(_decoded(self.parts()[1])), key, head)
+        return signed(_claims(self.parts()[1]), key, head)
 
     @property
     def unknown_user(self) -> str:
@@ -109,7 +109,7 @@ class Forge:
 
     def of_another_key(self, key: str) -> str:
         """Return the user's claims signed with another key."""
-        return signed(json.loads(_decoded(self.parts()[1])), key)
+        return signed(_claims(self.parts()[1]), key)
 
     def of_another_purpose(self) -> str:
         """Return a token of the same key that is not a session, such as one for e-mail verification.
@@ -128,7 +128,7 @@ class Forge:
     def with_swapped_subject(self) -> str:
         """Return the other user's token with its signature unchanged, but with the user's identifier in its claims."""
         head, body, signature = _split(self.other_user.token)
-        claims = _of_another(json.loads(_decoded(body)), self.other_user.id, self.user.id)
+        claims = _of_another(_claims(body), self.other_user.id, self.user.id)
         return f"{head}.{_encoded(claims)}.{signature}"
 
     def altered(self) -> str:
@@ -205,14 +205,24 @@ def _of_another(claims: Any, old: str, new: str) -> Any:
 
 
 def _split(token: str) -> tuple[str, str, str]:
-    if token.count(".") != 2:
-        raise Untested("the user's token is not a JWT")
+    """Return a JWT's parts; raises `Untested` for any other token, which may have two dots too."""
+    if token.count(".") != 2 or not token.rpartition(".")[2]:
+        raise Untested("the user's token is not a signed JWT")
     head, body, signature = token.split(".")
+    _claims(head)
+    _claims(body)
     return head, body, signature
 
 
-def _decoded(part: str) -> str:
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+def _claims(part: str) -> dict[str, Any]:
+    """Return the JSON object that a part of a JWT encodes; raises `Untested` if it is none."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Untested("the user's token is not a JWT")
+    return found
 
 
 def _encoded(value: object) -> str:

@@ -13,6 +13,7 @@ from acceptance.client.answers import JsonObject, describe, json_of
 from acceptance.client.sessions import NO_COOKIE, Session
 from acceptance.client.tokens import authorization, cookie_header, token_cookie, token_header
 from acceptance.core.deadlines import AT_REST, ENDPOINTS, RATE_LIMIT, REQUEST
+from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.target import Carrier, Target
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.gateway import Gateway
@@ -22,12 +23,16 @@ PART = 50
 """How many items are asked for at a time where a list is read in parts: fewer than common limits of 100."""
 
 
+class GatewayError(InconclusiveError, requests.RequestException):
+    """The suite's gateway does not connect to anything, so nothing is known about the release."""
+
+
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
     """Send one request on a new connection, without retries and with the timeout of `REQUEST` unless another is given.
 
     Raises:
         AssertionError: The release sent no response.
-        requests.RequestException: The gateway itself does not connect, so nothing is known about the release.
+        GatewayError: The gateway itself does not connect, so nothing is known about the release.
     """
     try:
         with gateway.session() as session:
@@ -35,8 +40,8 @@ def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Res
     except requests.RequestException as error:
         try:
             gateway.check_connection()
-        except NotYet:
-            raise error from None
+        except NotYet as state:
+            raise GatewayError(f"{method} {url}: {error}; nor does the gateway connect elsewhere: {state}") from error
         raise AssertionError(f"{method} {url}: expected an answer, got {error}") from error
 
 
@@ -54,7 +59,7 @@ def wait_answered(gateway: Gateway, component: str) -> None:
     def probe() -> None:
         try:
             send(gateway, "GET", url, timeout=AT_REST.seconds)
-        except AssertionError as error:
+        except (AssertionError, GatewayError) as error:
             raise NotYet(str(error)) from error
 
     eventually(f"an answer of the {component}'s Service", probe, ENDPOINTS)

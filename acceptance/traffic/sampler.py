@@ -145,7 +145,10 @@ class Sampler:
         return answer
 
     def _ask(self, method: str, path: str, document: object = None) -> requests.Response:
-        answer = self._session.request(method, self._url + path, json=document, timeout=COMMAND_SECONDS)
+        try:
+            answer = self._session.request(method, self._url + path, json=document, timeout=COMMAND_SECONDS)
+        except requests.RequestException as error:
+            raise InconclusiveSampleError(f"the sampler did not answer {method} {path}: {error}") from error
         if not answer.ok:
             raise InconclusiveSampleError(f"the sampler refused {method} {path}: {answer.json()['detail']}")
         return answer
@@ -174,7 +177,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
         sampler = Sampler(session, f"http://{authority(address, PORT)}", pods[POD])
         try:
             sampler.clock_offset()
-        except (requests.RequestException, InconclusiveSampleError) as error:
+        except InconclusiveSampleError as error:
             raise NotYet(str(error)) from error
         return sampler
 

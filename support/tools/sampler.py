@@ -294,7 +294,7 @@ class Run:
                     return
         except h11.RemoteProtocolError as error:
             raise Exchange("cut" if connection.reader.at_eof() else "protocol") from error
-        except ConnectionError as error:
+        except OSError as error:  # a ConnectionError, or a host that can't be reached any more
             raise Exchange("cut" if answer.status else "reset") from error
 
     def _keep(self, record: list[Any]) -> None:

@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Callable, Mapping
 
 import pytest
-from psycopg import sql
 from requests import Response
 
 from acceptance.client import notes_port_forward
+from acceptance.client.rows import rows
 from acceptance.client.user import User
 from acceptance.core.deadlines import UNINSTALLED
 from acceptance.core.fields import at, name_of
@@ -108,11 +108,9 @@ def test_uninstall_removes_everything_but_the_data(
 
         eventually(f"namespace {namespace} to contain no more than an empty one", probe, UNINSTALLED)
         tables = ready_release.target.tables
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
-            sql.Identifier(*tables.task.split(".")), sql.Identifier(tables.task_title)
-        )
         with database.admin() as connection:
-            assert connection.execute(query, [title]).fetchone() == (1,)
+            count = len(rows(connection, tables.task, {tables.task_title: title}))
+        assert count == 1, f"{tables.task}: expected one row {title!r} after helm uninstall, got {count}"
     finally:
         cluster.kubectl("delete", "namespace", empty, "--wait=false")
         ready_release.upgrade()
