@@ -15,12 +15,16 @@ from acceptance.client.tokens import authorization, cookie_header, token_cookie,
 from acceptance.core.deadlines import AT_REST, ENDPOINTS, RATE_LIMIT, REQUEST
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.target import Carrier, Target
-from acceptance.core.wait import NotYet, eventually
+from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.provision.gateway import Gateway
 
 TOO_MANY = 429
 PART = 50
 """How many items are asked for at a time where a list is read in parts: fewer than common limits of 100."""
+
+
+class RateLimitError(WaitError):
+    """The application's rate limit refuses a request for longer than the suite can wait."""
 
 
 class GatewayError(InconclusiveError, requests.RequestException):
@@ -273,7 +277,11 @@ def chat_obstacle(target: Target, *, own_release: bool) -> str:
 
 
 def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]) -> requests.Response:
-    """Send a request, again while the rate limit answers 429, and return the other answer. Raises `WaitError`."""
+    """Send a request, again while the rate limit answers 429, and return the other answer.
+
+    Raises:
+        RateLimitError: The limit is longer than `RATE_LIMIT`.
+    """
 
     def probe() -> requests.Response:
         answer = request()
@@ -281,4 +289,7 @@ def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]
             raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
         return answer
 
-    return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+    try:
+        return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+    except WaitError as error:
+        raise RateLimitError(str(error)) from error

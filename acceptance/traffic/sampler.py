@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class Sampler:
 
         Raises:
             InconclusiveSampleError: At exit, the records are not reliable. Those that are complete but late are
-                available nevertheless, since they say what was written.
+                available nevertheless, since they say what was written; so are those of a body that raises.
         """
         offset = self.clock_offset()
         numbered: dict[int, SampleRun] = {}
@@ -91,19 +91,24 @@ class Sampler:
                 numbered[number] = runs[label]
             yield runs
         except BaseException:
-            self._stop(numbered)
+            with suppress(InconclusiveSampleError):  # the body's error says more
+                self._read(numbered, self._stop(numbered), offset)
             raise
         stopped = time.monotonic()
+        self._read(numbered, self._stop(numbered), offset)
         late: list[InconclusiveSampleError] = []
-        for number, totals in self._stop(numbered).items():
-            run = numbered[number]
-            run.records = decode(self._blocks(number, totals.blocks), totals, offset)
+        for number, run in numbered.items():
             try:
                 require_steady_rate(run.records, run.plan.rate, stopped - started[number])
             except InconclusiveSampleError as error:
                 late.append(error)
         if late:
             raise late[0]
+
+    def _read(self, runs: Mapping[int, SampleRun], totals: Mapping[int, SampleTotals], offset: float) -> None:
+        """Read the records of stopped runs; raises `InconclusiveSampleError` if some are missing."""
+        for number, run in runs.items():
+            run.records = decode(self._blocks(number, totals[number].blocks), totals[number], offset)
 
     def _start(self, plan: Plan) -> tuple[int, SampleRun]:
         document = asdict(plan)
