@@ -17,7 +17,7 @@ from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.repeat import attempt_twice
 from acceptance.kube.helm import RefusedReleaseError
-from acceptance.kube.status import may_end
+from acceptance.kube.status import longest_grace_period, may_end
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.release import Release
@@ -95,6 +95,7 @@ def test_uninstall_removes_everything_but_the_data(
     task = user.add_task(title)
     namespace, empty = ready_release.target.chart.namespace, f"{cluster.run.namespace}-empty"
     cluster.apply(*namespace_objects(cluster, empty))
+    deadline = UNINSTALLED.for_grace_period(longest_grace_period(ready_release.objects.list("Pod").objects))
     try:
         try:
             ready_release.helm.uninstall()
@@ -106,7 +107,7 @@ def test_uninstall_removes_everything_but_the_data(
             if remaining := listed(cluster, namespace) - listed(cluster, empty) - own:
                 raise NotYet(f"remaining: {', '.join(sorted(remaining))}")
 
-        eventually(f"namespace {namespace} to contain no more than an empty one", probe, UNINSTALLED)
+        eventually(f"namespace {namespace} to contain no more than an empty one", probe, deadline)
         tables = ready_release.target.tables
         with database.admin() as connection:
             count = len(rows(connection, tables.task, {tables.task_title: title}))
