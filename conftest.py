@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 import toolchain as tools
 from acceptance.chart.packaging import package_digest
 from acceptance.checks.finding import Untested
-from acceptance.client.signing_in import sign_up
+from acceptance.client.signing_in import further_user, sign_up
 from acceptance.client.user import User, chat_obstacle, wait_answered
 from acceptance.core import digests, signals
 from acceptance.core.deadlines import RELEASE_READY
@@ -253,6 +254,6 @@ def user(first_user: User | AssertionError) -> User:
 
 @pytest.fixture(scope="session")
 def users(user: User, new_user: Callable[[], User]) -> Callable[[], User]:
-    """`users()` signs up a further user."""
+    """`users()` signs up a further user; raises `Untested` where the application's rate limit permits no more."""
     assert user
-    return new_user
+    return partial(further_user, new_user)

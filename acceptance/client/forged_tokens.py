@@ -19,7 +19,7 @@ from acceptance.client.user import User
 HS256 = "HS256"
 HOUR = 3600
 SECONDS = 3
-"""How long ago a token has just expired: more than clocks of one machine differ."""
+"""How long ago a token has just expired: more than two clocks differ of which one is known to a second."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,17 @@ class Forge:
         user: The user whose token is forged.
         other_user: A user whose token is valid only for its own data.
         key: The release's signing key.
+        ahead: By how many seconds the release's clock is ahead of this machine's.
     """
 
     user: User
     other_user: User
     key: str
+    ahead: float = 0.0
+
+    def now(self) -> int:
+        """Return the time by the release's clock, in seconds since the epoch."""
+        return int(time.time() + self.ahead)
 
     def parts(self) -> tuple[str, str, str]:
         """Return the encoded header, claims and signature of the user's token; raises `Untested` if it is not a JWT."""
@@ -60,7 +66,7 @@ class Forge:
 
     def with_claims(self, **changes: object) -> str:
         """Return the user's claims, valid for another hour, with some changed, signed with the release's key."""
-        return signed(self.claims() | {"exp": int(time.time()) + HOUR} | changes, self.key)
+        return signed(self.claims() | {"exp": self.now() + HOUR} | changes, self.key)
 
     def without_expiry(self) -> str:
         """Return a token that never expires."""
@@ -70,27 +76,27 @@ class Forge:
 
     def expired(self) -> str:
         """Return a token that expired an hour ago."""
-        return self.with_claims(exp=int(time.time()) - HOUR)
+        return self.with_claims(exp=self.now() - HOUR)
 
     def just_expired(self) -> str:
         """Return a token that expired some seconds ago, beyond the target's leeway."""
-        return self.with_claims(exp=int(time.time()) - self.user.target.auth.leeway_seconds - SECONDS)
+        return self.with_claims(exp=self.now() - self.user.target.auth.leeway_seconds - SECONDS)
 
     def not_yet_valid(self) -> str:
         """Return a token that is valid from an hour on."""
-        return self.with_claims(nbf=int(time.time()) + HOUR, exp=int(time.time()) + 2 * HOUR)
+        return self.with_claims(nbf=self.now() + HOUR, exp=self.now() + 2 * HOUR)
 
     def extended(self) -> str:
         """Return the user's token with a later expiry, and its signature unchanged."""
         head, body, signature = self.parts()
-        claims = json.loads(_decoded(body))
-        return f"{head}.{_encoded(claims | {'exp': int(time.time()) + 1000 * HOUR})}.{signature}"
+        claims = _claims(body)
+        return f"{head}.{_encoded(claims | {'exp': self.now() + 1000 * HOUR})}.{signature}"
 
     def of_own_key_in_header(self) -> str:
         """Return the user's claims signed with a key that the token's own header contains."""
         key = secrets.token_bytes(32)
         head = {"alg": HS256, "typ": "JWT", "jwk": {"kty": "oct", "k": _text(key)}}
-        return signed(json.loads(_decoded(self.parts()[1])), key, head)
+        return signed(_claims(self.parts()[1]), key, head)
 
     @property
     def unknown_user(self) -> str:
@@ -99,7 +105,7 @@ class Forge:
 
     def of_unknown_user(self) -> str:
         """Return a valid token of a user who does not exist any more; raises `Untested` if none can be made."""
-        claims = self.claims() | {"exp": int(time.time()) + HOUR}
+        claims = self.claims() | {"exp": self.now() + HOUR}
         return signed(_of_another(claims, self.user.id, self.unknown_user), self.key)
 
     def truncated(self) -> str:
@@ -109,7 +115,7 @@ class Forge:
 
     def of_another_key(self, key: str) -> str:
         """Return the user's claims signed with another key."""
-        return signed(json.loads(_decoded(self.parts()[1])), key)
+        return signed(_claims(self.parts()[1]), key)
 
     def of_another_purpose(self) -> str:
         """Return a token of the same key that is not a session, such as one for e-mail verification.
@@ -119,7 +125,7 @@ class Forge:
         if self.user.target.auth.user_claim == "email":
             raise Untested("a session's token names its user by the email, as one of another purpose does")
         self.claims()
-        return signed({"email": self.user.email, "exp": int(time.time()) + HOUR}, self.key)
+        return signed({"email": self.user.email, "exp": self.now() + HOUR}, self.key)
 
     def with_algorithm(self, name: str) -> str:
         """Return an unsigned token whose header names another algorithm."""
@@ -128,7 +134,7 @@ class Forge:
     def with_swapped_subject(self) -> str:
         """Return the other user's token with its signature unchanged, but with the user's identifier in its claims."""
         head, body, signature = _split(self.other_user.token)
-        claims = _of_another(json.loads(_decoded(body)), self.other_user.id, self.user.id)
+        claims = _of_another(_claims(body), self.other_user.id, self.user.id)
         return f"{head}.{_encoded(claims)}.{signature}"
 
     def altered(self) -> str:
@@ -161,9 +167,9 @@ BAD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
 
 
 ODD_TOKENS: Mapping[str, Callable[[Forge], str]] = {
-    "issued in the future": lambda forge: forge.with_claims(iat=int(time.time()) + HOUR),
+    "issued in the future": lambda forge: forge.with_claims(iat=forge.now() + HOUR),
     "with an issue time as text": lambda forge: forge.with_claims(iat="yesterday"),
-    "with an expiry as text": lambda forge: forge.with_claims(exp=str(int(time.time()) + HOUR)),
+    "with an expiry as text": lambda forge: forge.with_claims(exp=str(forge.now() + HOUR)),
     "with an expiry that is no number": lambda forge: forge.with_claims(exp="tomorrow"),
     "with an expiry beyond any date": lambda forge: forge.with_claims(exp=10**30),
     "with an audience": lambda forge: forge.with_claims(aud="another application"),
@@ -205,14 +211,24 @@ def _of_another(claims: Any, old: str, new: str) -> Any:
 
 
 def _split(token: str) -> tuple[str, str, str]:
-    if token.count(".") != 2:
-        raise Untested("the user's token is not a JWT")
+    """Return a JWT's parts; raises `Untested` for any other token, which may have two dots too."""
+    if token.count(".") != 2 or not token.rpartition(".")[2]:
+        raise Untested("the user's token is not a signed JWT")
     head, body, signature = token.split(".")
+    _claims(head)
+    _claims(body)
     return head, body, signature
 
 
-def _decoded(part: str) -> str:
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+def _claims(part: str) -> dict[str, Any]:
+    """Return the JSON object that a part of a JWT encodes; raises `Untested` if it is none."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Untested("the user's token is not a JWT")
+    return found
 
 
 def _encoded(value: object) -> str:

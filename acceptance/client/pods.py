@@ -5,6 +5,7 @@ from __future__ import annotations
 from acceptance.checks import health
 from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object, mappings_at, name_of, text_at
+from acceptance.core.urls import authority
 from acceptance.kube.status import is_ready, pods_of
 from acceptance.provision.release import Release
 
@@ -37,8 +38,7 @@ def health_path(release: Release, component: str, first: str = "liveness") -> st
 
 def origin(release: Release, component: str, pod: Object) -> str:
     """Return the origin of a pod, such as `http://10.244.0.7:8000`; it is reachable through the gateway."""
-    address = text_at(pod, "status.podIP")
-    return f"http://{f'[{address}]' if ':' in address else address}:{release.target.component(component).port}"
+    return f"http://{authority(text_at(pod, 'status.podIP'), release.target.component(component).port)}"
 
 
 def origins(release: Release, component: str) -> dict[str, str]:

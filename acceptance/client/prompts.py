@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from acceptance.checks.finding import Untested
+from acceptance.client.speakers import speaker
 from acceptance.core.deadlines import MODEL_ASKED
 from acceptance.core.fields import Object, mapping_at, mappings_at, text_at
 from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.model_stub import ModelStub
-
-SPEAKERS = ("user", "assistant")
 
 
 @contextmanager
@@ -40,8 +39,14 @@ def wait_until_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (role, text) of each message by the user or the assistant, oldest first; without tool calls."""
     items = _items(body)
-    spoken = [(text_at(item, "role"), _content(item)) for item in items]
-    return [(role, content) for role, content in spoken if role in SPEAKERS and content]
+    spoken = [(speaker(item.get("role")), _content(item)) for item in items]
+    return [(role, content) for role, content in spoken if role and content]
+
+
+def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Who said what in a conversation of the API; what the agent and its tools exchange is left out."""
+    every = [(speaker(each[api.role_field]), each[api.content_field]) for each in messages]
+    return [(role, content) for role, content in every if role and content]
 
 
 def longest(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

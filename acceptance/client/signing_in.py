@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.client.accounts import random_account, sign_in_content, sign_up_body
 from acceptance.client.answers import describe, json_in, set_cookies
 from acceptance.client.sessions import (
@@ -19,7 +20,7 @@ from acceptance.client.sessions import (
     user_of,
 )
 from acceptance.client.tokens import authorization, cookie_header, kept_cookies
-from acceptance.client.user import User, answer_within_rate_limit, chat_obstacle, send
+from acceptance.client.user import RateLimitError, User, answer_within_rate_limit, chat_obstacle, send
 from acceptance.core.target import Auth, Target
 from acceptance.provision.gateway import Gateway
 
@@ -114,6 +115,19 @@ def _own_user(gateway: Gateway, path: str, credentials: Credentials) -> requests
     return answer
 
 
+def further_user(new_user: Callable[[], User]) -> User:
+    """Return a new user, after others have signed up.
+
+    Raises:
+        AssertionError: Sign-up fails or opens no session.
+        Untested: The application's rate limit permits no more users for now.
+    """
+    try:
+        return new_user()
+    except RateLimitError as error:
+        raise Untested(f"the application lets nobody else sign up for now: {error}") from error
+
+
 def sign_up(
     target: Target,
     gateway: Gateway,
@@ -135,7 +149,7 @@ def sign_up(
 
     Raises:
         AssertionError: Sign-up fails or opens no session.
-        WaitError: The application's rate limit refuses the sign-up for too long.
+        RateLimitError: The application's rate limit refuses the sign-up for too long.
     """
     account = account or random_account()
     redact(account["password"])

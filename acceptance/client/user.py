@@ -13,8 +13,9 @@ from acceptance.client.answers import JsonObject, describe, json_of
 from acceptance.client.sessions import NO_COOKIE, Session
 from acceptance.client.tokens import authorization, cookie_header, token_cookie, token_header
 from acceptance.core.deadlines import AT_REST, ENDPOINTS, RATE_LIMIT, REQUEST
+from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.target import Carrier, Target
-from acceptance.core.wait import NotYet, eventually
+from acceptance.core.wait import NotYet, WaitError, eventually
 from acceptance.provision.gateway import Gateway
 
 TOO_MANY = 429
@@ -22,12 +23,20 @@ PART = 50
 """How many items are asked for at a time where a list is read in parts: fewer than common limits of 100."""
 
 
+class RateLimitError(WaitError):
+    """The application's rate limit refuses a request for longer than the suite can wait."""
+
+
+class GatewayError(InconclusiveError, requests.RequestException):
+    """The suite's gateway does not connect to anything, so nothing is known about the release."""
+
+
 def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Response:
     """Send one request on a new connection, without retries and with the timeout of `REQUEST` unless another is given.
 
     Raises:
         AssertionError: The release sent no response.
-        requests.RequestException: The gateway itself does not connect, so nothing is known about the release.
+        GatewayError: The gateway itself does not connect, so nothing is known about the release.
     """
     try:
         with gateway.session() as session:
@@ -35,8 +44,8 @@ def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Res
     except requests.RequestException as error:
         try:
             gateway.check_connection()
-        except NotYet:
-            raise error from None
+        except NotYet as state:
+            raise GatewayError(f"{method} {url}: {error}; nor does the gateway connect elsewhere: {state}") from error
         raise AssertionError(f"{method} {url}: expected an answer, got {error}") from error
 
 
@@ -54,7 +63,7 @@ def wait_answered(gateway: Gateway, component: str) -> None:
     def probe() -> None:
         try:
             send(gateway, "GET", url, timeout=AT_REST.seconds)
-        except AssertionError as error:
+        except (AssertionError, GatewayError) as error:
             raise NotYet(str(error)) from error
 
     eventually(f"an answer of the {component}'s Service", probe, ENDPOINTS)
@@ -268,7 +277,11 @@ def chat_obstacle(target: Target, *, own_release: bool) -> str:
 
 
 def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]) -> requests.Response:
-    """Send a request, again while the rate limit answers 429, and return the other answer. Raises `WaitError`."""
+    """Send a request, again while the rate limit answers 429, and return the other answer.
+
+    Raises:
+        RateLimitError: The limit is longer than `RATE_LIMIT`.
+    """
 
     def probe() -> requests.Response:
         answer = request()
@@ -276,4 +289,7 @@ def answer_within_rate_limit(path: str, request: Callable[[], requests.Response]
             raise NotYet(f"{path} was answered {TOO_MANY}, the application's rate limit")
         return answer
 
-    return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+    try:
+        return eventually("an answer within the rate limit", probe, RATE_LIMIT)
+    except WaitError as error:
+        raise RateLimitError(str(error)) from error

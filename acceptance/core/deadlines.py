@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+GRACE_PERIOD = 30.0
+"""Kubernetes' default grace period of a pod, in seconds: the one that the deadlines below allow for."""
+
 
 @dataclass(frozen=True)
 class Deadline:
@@ -22,6 +25,14 @@ class Deadline:
         passed = max(0.0, time.time() - moment)
         source = f"{self.source}; {self.seconds:g} s in all, of which {passed:.1f} s had passed"
         return replace(self, seconds=max(0.0, self.seconds - passed), source=source)
+
+    def for_grace_period(self, seconds: float) -> Deadline:
+        """Return the deadline of pods with this grace period, which may take all of it to end."""
+        beyond = seconds - GRACE_PERIOD
+        if beyond <= 0:
+            return self
+        source = f"{self.source}; {beyond:g} s more, since a pod has a grace period of {seconds:g} s"
+        return replace(self, seconds=self.seconds + beyond, source=source)
 
 
 RELEASE_READY = Deadline("release ready", 180, "CHT-11: all pods Ready within 3 minutes of helm install")

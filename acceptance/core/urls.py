@@ -36,6 +36,11 @@ class DatabaseUrlForm:
 AS_NEON_GIVES = DatabaseUrlForm()
 
 
+def authority(host: str, port: int) -> str:
+    """Return host and port as a URL and a Host header have them: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def split(url: str) -> SplitResult | None:
     """Return the parts of a URL, or None where the text is not a URL; a bad port or address makes it invalid."""
     try:

@@ -20,6 +20,7 @@ from acceptance.kube.status import (
     has_condition,
     is_ready,
     is_terminating,
+    longest_grace_period,
     pods_of,
     revision,
     unfinished_reason,
@@ -33,7 +34,8 @@ WATCH_LAG = 0.5
 def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:
     """Wait until the component's rollout is complete, and return the names of its pods.
 
-    It reads from the API server, since a watch may not have delivered the newest spec yet.
+    It reads from the API server, since a watch may not have delivered the newest spec yet. The deadline is later where
+    old pods may take longer to end than by default.
 
     Raises:
         WaitError: The rollout was not complete at the deadline.
@@ -47,7 +49,8 @@ def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline =
             raise NotYet(reason)
         return tuple(sorted(name_of(pod) for pod in pods_of(pods, component)))
 
-    return eventually(f"Deployment {component.deployment} to be rolled out", probe, deadline)
+    old = longest_grace_period(pods_of(objects.list("Pod").objects, component))
+    return eventually(f"Deployment {component.deployment} to be rolled out", probe, deadline.for_grace_period(old))
 
 
 def image_tag_path(target: Target, component: str) -> str:

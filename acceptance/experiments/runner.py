@@ -36,6 +36,10 @@ class BaselineError(Exception):
     """The release could not be restored after an earlier experiment; never a finding."""
 
 
+class UnfinishedError(InconclusiveError):
+    """An experiment ended early by an error or for lack of something, so that only what it wrote can be judged."""
+
+
 @dataclass
 class ExperimentRunner:
     """The release, and how to disturb it: every experiment starts from the baseline and restores it afterwards.
@@ -141,6 +145,8 @@ class ExperimentRunner:
         Afterwards the baseline is restored and verified. If the release does not recover, its pods are deleted, which
         the experiment records as `unrecovered`.
 
+        What it wrote is reconciled however it ends, also if the body raises: that error is then raised at the end.
+
         Raises:
             BaselineError: This experiment or an earlier one could not restore the baseline.
             InconclusiveError: The sampler's or the recorder's records are not reliable, or the machine was starved
@@ -157,12 +163,16 @@ class ExperimentRunner:
             raise Untested(next(iter(refused.values())))
         delays = self.rule_delays() if accepted else Counter[float]()
         experiment = Experiment(name, self.recorder.history, time.time())
+        unfinished: Exception | None = None
         try:
             with self.sampler.sample_all(accepted) as runs:
                 experiment.traffic = Traffic(runs, refused)
                 yield experiment
         except InconclusiveError as error:
             experiment.inconclusive = error
+        except Exception as error:  # noqa: BLE001 - raised at the end
+            unfinished = error
+            experiment.inconclusive = UnfinishedError(f"{type(error).__name__}: {error}")
         finally:
             is_interrupted = isinstance(sys.exception(), KeyboardInterrupt)
             experiment.end = time.time()
@@ -173,7 +183,18 @@ class ExperimentRunner:
             finally:
                 # The run ends with the interruption, not with what can't be restored any more.
                 with suppress(BaselineError) if is_interrupted else nullcontext():
-                    self._restore_after(experiment)
+                    try:
+                        self._restore_after(experiment)
+                    finally:
+                        if not is_interrupted:
+                            self._conclude(experiment, delays)
+        if unfinished is not None:
+            raise unfinished
+        if experiment.inconclusive is not None:
+            raise experiment.inconclusive
+
+    def _conclude(self, experiment: Experiment, delays: Counter[float]) -> None:
+        """Complete the record of an experiment that has ended, and publish it."""
         if experiment.traffic:
             experiment.load = self.sampler.machine_load(experiment.start)
         self._attribute(experiment)
@@ -182,8 +203,6 @@ class ExperimentRunner:
             experiment.inconclusive = self._inconclusive(experiment, delays)
         self.ended.append(experiment)
         self.publish(experiment)
-        if experiment.inconclusive is not None:
-            raise experiment.inconclusive
 
     def _obstacles(self, plans: Mapping[str, Plan]) -> dict[str, str]:
         """Return by label why no request of a plan can succeed; raises `AssertionError` or `InconclusiveError`."""

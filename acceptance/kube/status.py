@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from acceptance.core.deadlines import GRACE_PERIOD
 from acceptance.core.fields import Object, at, list_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.target import Component
 
@@ -40,7 +41,13 @@ def is_ready(pod: Object) -> bool:
 
 def grace_period(pod: Object) -> float:
     """Return the seconds that the pod's containers have to end."""
-    return float(str(at(pod, "spec.terminationGracePeriodSeconds")))
+    stated = at(pod, "spec.terminationGracePeriodSeconds")
+    return GRACE_PERIOD if stated is None else float(str(stated))
+
+
+def longest_grace_period(pods: Iterable[Object]) -> float:
+    """Return the longest grace period of pods, in seconds; 0 without pods."""
+    return max(map(grace_period, pods), default=0.0)
 
 
 def is_terminating(pod: Object) -> bool:

@@ -20,6 +20,7 @@ from acceptance.checks.snapshot import Snapshot
 from acceptance.core.deadlines import RELEASE_READY, Deadline
 from acceptance.core.fields import Object, mapping_at, text_at
 from acceptance.core.target import Target
+from acceptance.core.urls import authority
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Listing, Objects
 from acceptance.kube.existing_secrets import existing_secrets
@@ -248,7 +249,7 @@ def wait_answered(
     item = objects.pods[container]
     labels = mapping_at(item, "metadata.labels")
     component = next(each for each in release.target.components.values() if each.labels.items() <= labels.items())
-    url = f"http://{text_at(item, 'status.podIP')}:{component.port}{component.probes.readiness}"
+    url = f"http://{authority(text_at(item, 'status.podIP'), component.port)}{component.probes.readiness}"
 
     def probe() -> None:
         raise_if_closing()

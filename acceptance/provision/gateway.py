@@ -20,6 +20,7 @@ import socks
 from acceptance.core.deadlines import GATEWAY_UP, REQUEST
 from acceptance.core.fields import Object, mappings_at, text_at
 from acceptance.core.target import Target
+from acceptance.core.urls import authority
 from acceptance.core.wait import NotYet, eventually
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.docker import LOOPBACK, host_port
@@ -51,7 +52,7 @@ class Gateway:
     @property
     def proxy(self) -> str:
         """The proxy's URL for requests; names are resolved in the cluster."""
-        return f"socks5h://{self.host}:{self.port}"
+        return f"socks5h://{authority(self.host, self.port)}"
 
     def url(self, component: str, path: str = "/") -> str:
         """Return the URL of a path at a component's Service, as pods address it."""

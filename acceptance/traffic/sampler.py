@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import requests
 
 from acceptance.core.deadlines import REQUEST, SAMPLER_UP
 from acceptance.core.fields import Object, at, mappings_at, text_at
+from acceptance.core.urls import authority
 from acceptance.core.wait import NotYet, eventually
 from acceptance.kube.client import Objects
 from acceptance.provision.cluster import Cluster
@@ -77,7 +78,7 @@ class Sampler:
 
         Raises:
             InconclusiveSampleError: At exit, the records are not reliable. Those that are complete but late are
-                available nevertheless, since they say what was written.
+                available nevertheless, since they say what was written; so are those of a body that raises.
         """
         offset = self.clock_offset()
         numbered: dict[int, SampleRun] = {}
@@ -90,19 +91,24 @@ class Sampler:
                 numbered[number] = runs[label]
             yield runs
         except BaseException:
-            self._stop(numbered)
+            with suppress(InconclusiveSampleError):  # the body's error says more
+                self._read(numbered, self._stop(numbered), offset)
             raise
         stopped = time.monotonic()
+        self._read(numbered, self._stop(numbered), offset)
         late: list[InconclusiveSampleError] = []
-        for number, totals in self._stop(numbered).items():
-            run = numbered[number]
-            run.records = decode(self._blocks(number, totals.blocks), totals, offset)
+        for number, run in numbered.items():
             try:
                 require_steady_rate(run.records, run.plan.rate, stopped - started[number])
             except InconclusiveSampleError as error:
                 late.append(error)
         if late:
             raise late[0]
+
+    def _read(self, runs: Mapping[int, SampleRun], totals: Mapping[int, SampleTotals], offset: float) -> None:
+        """Read the records of stopped runs; raises `InconclusiveSampleError` if some are missing."""
+        for number, run in runs.items():
+            run.records = decode(self._blocks(number, totals[number].blocks), totals[number], offset)
 
     def _start(self, plan: Plan) -> tuple[int, SampleRun]:
         document = asdict(plan)
@@ -144,7 +150,10 @@ class Sampler:
         return answer
 
     def _ask(self, method: str, path: str, document: object = None) -> requests.Response:
-        answer = self._session.request(method, self._url + path, json=document, timeout=COMMAND_SECONDS)
+        try:
+            answer = self._session.request(method, self._url + path, json=document, timeout=COMMAND_SECONDS)
+        except requests.RequestException as error:
+            raise InconclusiveSampleError(f"the sampler did not answer {method} {path}: {error}") from error
         if not answer.ok:
             raise InconclusiveSampleError(f"the sampler refused {method} {path}: {answer.json()['detail']}")
         return answer
@@ -170,10 +179,10 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
             for status in statuses
         ):
             raise NotYet(f"the pod does not run {image} yet")
-        sampler = Sampler(session, f"http://{address}:{PORT}", pods[POD])
+        sampler = Sampler(session, f"http://{authority(address, PORT)}", pods[POD])
         try:
             sampler.clock_offset()
-        except (requests.RequestException, InconclusiveSampleError) as error:
+        except InconclusiveSampleError as error:
             raise NotYet(str(error)) from error
         return sampler
 

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from acceptance.checks.finding import Finding, Untested
 from acceptance.client.rows import not_deleted, untested_if_absent
+from acceptance.client.speakers import SPEAKERS, is_known
 from acceptance.provision.database import Database
 from acceptance.traffic.plans import StoredIn
 from acceptance.traffic.records import Record
@@ -130,6 +131,19 @@ def reconcile_traffic(traffic: Mapping[str, SampleRun], database: Database) -> d
     return ledgers
 
 
+def raise_if_foreign(connection: psycopg.Connection[tuple[object, ...]], table: str, column: str) -> None:
+    """Raise `Untested` if a column that says who wrote a message has words for that which are not known."""
+    query = sql.SQL("SELECT DISTINCT {}::text FROM {}").format(
+        sql.Identifier(column), sql.Identifier(*table.split("."))
+    )
+    with untested_if_absent():
+        found = sorted(str(word) for (word,) in connection.execute(query).fetchall() if word is not None)
+    if foreign := [word for word in found if not is_known(word)]:
+        raise Untested(
+            f"who wrote a message is in {table}.{column} as {', '.join(foreign)}, which the suite can't read"
+        )
+
+
 def count(
     connection: psycopg.Connection[tuple[object, ...]],
     table: str,
@@ -146,17 +160,19 @@ def count(
         table: The table's name; `schema.table` if it is not in the search path.
         column: The column that contains the markers.
         token: The token of the sample run.
-        where: Further columns with the values that a row must have.
+        where: Columns that say who wrote a message: `user` or `assistant`, in any of its words.
         deleted: The column that marks deleted rows, which do not count.
 
     Raises:
-        Untested: The database has no such table or column.
+        Untested: The database has no such table or column, or one of `where` has other words.
     """
     conditions: list[sql.Composable] = [
-        sql.SQL("{} LIKE {}").format(sql.Identifier(column), sql.Literal(f"%{token}-%"))
+        sql.SQL("{}::text LIKE {}").format(sql.Identifier(column), sql.Literal(f"%{token}-%"))
     ]
     for name, value in (where or {}).items():
-        conditions.append(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        raise_if_foreign(connection, table, name)
+        words = list(SPEAKERS[value])
+        conditions.append(sql.SQL("lower({}::text) = ANY({})").format(sql.Identifier(name), sql.Literal(words)))
     conditions.append(not_deleted(deleted))
     query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
         sql.Identifier(column), sql.Identifier(*table.split(".")), sql.SQL(" AND ").join(conditions)

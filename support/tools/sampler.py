@@ -250,7 +250,8 @@ class Run:
     async def _exchange(self, connection: Connection, token: str, answer: Response) -> None:
         plan = self.plan
         body = plan.body.replace("{token}", token).encode()
-        headers = {"host": f"{plan.host}:{plan.port}", **plan.headers}
+        host = f"[{plan.host}]" if ":" in plan.host else plan.host  # RFC 3986, 3.2.2
+        headers = {"host": f"{host}:{plan.port}", **plan.headers}
         if body:
             headers["content-length"] = str(len(body))
         protocol = connection.protocol
@@ -293,7 +294,7 @@ class Run:
                     return
         except h11.RemoteProtocolError as error:
             raise Exchange("cut" if connection.reader.at_eof() else "protocol") from error
-        except ConnectionError as error:
+        except OSError as error:  # a ConnectionError, or a host that can't be reached any more
             raise Exchange("cut" if answer.status else "reset") from error
 
     def _keep(self, record: list[Any]) -> None:

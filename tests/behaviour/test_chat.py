@@ -20,10 +20,10 @@ from acceptance.client.identity import same
 from acceptance.client.pods import origins
 from acceptance.client.remembered import turns_remembered
 from acceptance.client.rows import changed_tables, rows, user_rows
+from acceptance.client.speakers import speaker
 from acceptance.client.user import User
 from acceptance.core.deadlines import MODEL_ASKED, MODEL_GONE
 from acceptance.core.fields import at
-from acceptance.core.target import Api
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.faults import MODEL_FAULTS, model_failing, model_looping, model_slow
 from acceptance.provision.model_stub import ModelStub
@@ -73,8 +73,8 @@ def test_turn_is_stored_once(user: User, model: ModelStub, admin_connection: Con
     owners = [row[tables.owner] for row in conversations]
     assert_owned(tables.conversation, owners, user)
     messages = rows(admin_connection, tables.message, {tables.message_conversation: identifier})
-    spoken = [row for row in messages if row[tables.message_role] in prompts.SPEAKERS and row[tables.message_content]]
-    contents = sorted((row[tables.message_role], row[tables.message_content]) for row in spoken)
+    spoken = [(speaker(row[tables.message_role]), row[tables.message_content]) for row in messages]
+    contents = sorted((role, content) for role, content in spoken if role and content)
     expected = [("assistant", response), ("user", message)]
     assert contents == expected, f"{tables.message}: expected {expected}, got {contents}"
     tasks = rows(admin_connection, tables.task, {tables.task_title: title})
@@ -103,12 +103,6 @@ def test_model_is_the_configured_one(user: User, model: ModelStub, ready_release
     assert asked == {configured}, f"expected requests for the model {configured}, got {asked}"
 
 
-def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Who said what in a conversation; what the agent and its tools exchange is left out."""
-    every = [(each[api.role_field], each[api.content_field]) for each in messages]
-    return [(role, content) for role, content in every if role in prompts.SPEAKERS and content]
-
-
 @pytest.mark.rule("STA-01", "PER-04")
 def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: User) -> None:
     api = ready_release.target.api
@@ -121,7 +115,7 @@ def test_conversation_is_the_same_on_every_pod(ready_release: Release, user: Use
         identifier = user.conversation_of(answer)
         expected += [("user", message), ("assistant", answer[api.response_field])]
     for pod, origin in pods.items():
-        actual = spoken_in(api, user.messages(identifier, origin=origin))
+        actual = prompts.spoken_in(api, user.messages(identifier, origin=origin))
         assert actual == expected, f"{pod}: expected {expected}, got {actual}"
         if api.conversations:
             identifiers = [each[api.id_field] for each in user.conversations(origin=origin)]
@@ -373,7 +367,7 @@ def test_turn_about_a_task_that_is_deleted_meanwhile_is_whole(
     after = user_rows(admin_connection, tables, user.id)
     if answer.ok:
         said = [row for row in after[tables.message] if title in str(row[tables.message_content])]
-        asking = [row for row in said if row[tables.message_role] == "user"]
+        asking = [row for row in said if speaker(row[tables.message_role]) == "user"]
         assert len(asking) == 1, f"{tables.message}: expected the user's message once after 200, got {said}"
     else:
         assert after == before, f"expected nothing of the turn after {answer.status_code}, got {after}"

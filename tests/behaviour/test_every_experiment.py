@@ -9,15 +9,21 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.experiments.experiment import Experiment
-from acceptance.experiments.runner import ExperimentRunner
+from acceptance.experiments.runner import ExperimentRunner, UnfinishedError
 from acceptance.experiments.termination import stopped_pods, termination_findings
 from acceptance.experiments.undisturbed import pod_findings, request_findings
 from acceptance.kube.log_follower import LogFollower
 
 
 def conclusive(ended: list[Experiment]) -> list[Experiment]:
-    """Return the experiments whose measurement can be judged; raises `InconclusiveError` if there is none."""
+    """Return the experiments whose measurement can be judged; raises `InconclusiveError` if there is none.
+
+    Raises:
+        Untested: None has run to its end, which its own tests report.
+    """
     found = [each for each in ended if each.inconclusive is None]
+    if all(isinstance(each.inconclusive, UnfinishedError) for each in ended):
+        raise Untested(f"no experiment has run to its end: {ended[0].inconclusive}")
     if not found:
         raise InconclusiveError("every experiment was inconclusive")
     return found

@@ -79,8 +79,7 @@ def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release
         shown = first_difference(expected_prompt, received)
         findings.append(Finding("STA-03", "the request to the model", f"history of {turns} turns", *shown))
     if api.messages:
-        listed = user.messages(conversation)
-        read = [(each[api.role_field], each[api.content_field]) for each in listed]
+        read = prompts.spoken_in(api, user.messages(conversation))
         if read[: len(expected)] != expected or len(read) != len(expected) + 2:
             shown = first_difference(expected, read)
             findings.append(Finding("STA-03", f"GET {api.messages}", f"conversation of {turns} turns", *shown))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.prompts import spoken_in
 from acceptance.client.user import User, wait_answered
 from acceptance.core.deadlines import ENDPOINT_GONE, POD_REPLACED
 from acceptance.core.fields import Object, name_of
@@ -195,7 +196,7 @@ def test_conversation_survives_kills(pod_kills: PodKills, reader: User, experime
     if not pod_kills.turns:
         raise Untested("the target names no field that continues a conversation")
     pod_kills.turns[0].raise_if_failed()
-    texts = [item[api.content_field] for item in reader.messages(conversation.id)]
+    texts = [text for _, text in spoken_in(api, reader.messages(conversation.id))]
     counts = [texts.count(message) for message in conversation.messages]
     findings = []
     for turn in pod_kills.turns:

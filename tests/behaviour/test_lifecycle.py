@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Callable, Mapping
 
 import pytest
-from psycopg import sql
 from requests import Response
 
 from acceptance.client import notes_port_forward
+from acceptance.client.rows import rows
 from acceptance.client.user import User
 from acceptance.core.deadlines import UNINSTALLED
 from acceptance.core.fields import at, name_of
@@ -17,7 +17,7 @@ from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments.repeat import attempt_twice
 from acceptance.kube.helm import RefusedReleaseError
-from acceptance.kube.status import may_end
+from acceptance.kube.status import longest_grace_period, may_end
 from acceptance.provision.cluster import Cluster
 from acceptance.provision.database import Database
 from acceptance.provision.release import Release
@@ -95,6 +95,7 @@ def test_uninstall_removes_everything_but_the_data(
     task = user.add_task(title)
     namespace, empty = ready_release.target.chart.namespace, f"{cluster.run.namespace}-empty"
     cluster.apply(*namespace_objects(cluster, empty))
+    deadline = UNINSTALLED.for_grace_period(longest_grace_period(ready_release.objects.list("Pod").objects))
     try:
         try:
             ready_release.helm.uninstall()
@@ -106,13 +107,11 @@ def test_uninstall_removes_everything_but_the_data(
             if remaining := listed(cluster, namespace) - listed(cluster, empty) - own:
                 raise NotYet(f"remaining: {', '.join(sorted(remaining))}")
 
-        eventually(f"namespace {namespace} to contain no more than an empty one", probe, UNINSTALLED)
+        eventually(f"namespace {namespace} to contain no more than an empty one", probe, deadline)
         tables = ready_release.target.tables
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
-            sql.Identifier(*tables.task.split(".")), sql.Identifier(tables.task_title)
-        )
         with database.admin() as connection:
-            assert connection.execute(query, [title]).fetchone() == (1,)
+            count = len(rows(connection, tables.task, {tables.task_title: title}))
+        assert count == 1, f"{tables.task}: expected one row {title!r} after helm uninstall, got {count}"
     finally:
         cluster.kubectl("delete", "namespace", empty, "--wait=false")
         ready_release.upgrade()

@@ -32,7 +32,7 @@ from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.recovery import wait_moved
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
-from acceptance.kube.status import is_ready, is_terminating, pods_of
+from acceptance.kube.status import is_ready, is_terminating, longest_grace_period, pods_of
 from acceptance.report.results import Limit, RecordMeasurement
 from acceptance.traffic.outages import OutageBound
 from acceptance.traffic.plans import Plan, page_views, task_writes
@@ -154,10 +154,11 @@ def node_drain(experiments: ExperimentRunner, writer: User, reader: User, sample
     cluster, node = experiments.release.cluster, chosen_node(experiments, sampler)
     with experiments.experiment("node drained", **plans(writer, reader)) as experiment:
         pods = pods_on(experiments, node)
+        longest = longest_grace_period(experiments.objects.list("Pod").objects)
         dwell(QUIET_SECONDS, "the first requests open connections")
         with experiment.disturbance(restarts=False):
             start = experiment.annotate(f"{node} drained")
-            with faults.drained_node(cluster, node, NODE_DRAINED) as wait_evicted:
+            with faults.drained_node(cluster, node, NODE_DRAINED.for_grace_period(longest)) as wait_evicted:
                 recovered = wait_all_moved(experiments, experiment, node, moved_in(pods), start)
                 evicted = experiment.wait_for("every pod evicted", wait_evicted)
                 dwell(QUIET_SECONDS, "requests after the recovery")

@@ -19,6 +19,7 @@ from acceptance.client.odd_texts import ODD_TEXTS, odd_text
 from acceptance.client.pods import origins
 from acceptance.client.remembered import turns_remembered
 from acceptance.client.rows import changed_tables, rows, tag_rows, user_rows
+from acceptance.client.speakers import speaker
 from acceptance.client.user import User, send
 from acceptance.core.fields import text_at
 from acceptance.core.target import Api
@@ -313,7 +314,7 @@ def message_findings(
     if api.conversation_field:
         conversation = user.conversation_of(answer)
         stored = rows(postgres, tables.message, {tables.message_conversation: conversation})
-        by_user = [row[tables.message_content] for row in stored if row[tables.message_role] == "user"]
+        by_user = [row[tables.message_content] for row in stored if speaker(row[tables.message_role]) == "user"]
         found[f"table {tables.message}"] = [each for each in by_user if each == text]
         if api.messages:
             contents = [each[api.content_field] for each in user.messages(conversation)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from psycopg import Connection
 
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.answers import SIGNED_OUT, JsonObject, describe
+from acceptance.client.clocks import clock_ahead
 from acceptance.client.endpoints import Endpoint, UserResources, endpoints, require_resources, tags_are_shared
 from acceptance.client.forged_tokens import BAD_TOKENS, ODD_TOKENS, SECONDS, Forge
 from acceptance.client.live_config import secret
@@ -50,7 +50,8 @@ def resources(user: User, protected_text: str) -> UserResources:
 @pytest.fixture(scope="module")
 def forge(ready_release: Release, user: User, other_user: User) -> Forge:
     """Makes tokens from the user's, with the release's signing key."""
-    return Forge(user, other_user, secret(ready_release, ready_release.target.secret.auth_secret))
+    key = secret(ready_release, ready_release.target.secret.auth_secret)
+    return Forge(user, other_user, key, clock_ahead(user))
 
 
 @contextmanager
@@ -264,18 +265,18 @@ def statuses(release: Release, component: ComponentName, user: User, token: str,
 def test_accepted_token_expires_on_every_pod(ready_release: Release, forge: Forge) -> None:
     """What a pod has accepted it refuses once it has expired: the result of a verification is not kept."""
     target, user = ready_release.target, forge.user
-    end = int(time.time()) + LIFETIME
+    end = forge.now() + LIFETIME
     token = forge.with_claims(exp=end - target.auth.leeway_seconds)
     redactor.add(token)
     task = user.add_task(f"expires {secrets.token_hex(6)}")
     before = {component: statuses(ready_release, component, user, token, task) for component in COMPONENTS}
-    if time.time() >= end:
+    if forge.now() >= end:
         raise Untested(f"the first requests took longer than the token's {LIFETIME} s")
     if OK not in before["frontend"].values():
         del before["frontend"]  # its pages need other cookies of the session too, or are made by scripts (STA-10)
     accepted = {status for each in before.values() for status in each.values()}
     assert accepted == {OK}, f"a new token: expected {OK} of every pod, got {before}"
-    dwell(end + SECONDS - time.time(), "the token expires")
+    dwell(end + SECONDS - forge.now(), "the token expires")
     refused = {target.api.invalid_token, *SIGNED_OUT} - {OK}
     findings = [
         Finding("STA-05", where, "accepted token after its expiry", f"one of {sorted(refused)}", str(status))

@@ -14,9 +14,10 @@ from acceptance.checks.finding import Untested
 from acceptance.client import user
 from acceptance.client.endpoints import UserResources, endpoints
 from acceptance.client.sessions import Session
+from acceptance.client.signing_in import further_user
 from acceptance.client.simultaneous import send_together
 from acceptance.client.user import send
-from acceptance.core.deadlines import ENDPOINTS, Deadline
+from acceptance.core.deadlines import ENDPOINTS, RATE_LIMIT, Deadline
 from acceptance.core.target import Api, Target
 from acceptance.core.wait import NotYet, WaitError
 from acceptance.provision.gateway import Gateway, service_url
@@ -122,7 +123,8 @@ def test_plan_that_cannot_succeed_has_an_obstacle() -> None:
         assert absent.startswith("the response to GET /?q={token} does not contain the token as value=")
         server.behaviour = "fail"
         assert plan_obstacle(plan, gateway()) == (
-            "GET /?q={token} was answered 503 instead of 200 before anything was disturbed"
+            "nothing was measured with GET /?q={token}, which was answered 503 instead of 200 before anything was "
+            "disturbed: /?q=" + server.served[-1].decode().partition("=")[2]
         )
 
 
@@ -142,3 +144,12 @@ def test_first_error_of_requests_that_are_sent_together_is_raised() -> None:
 
     with pytest.raises(AssertionError, match="refused"):
         send_together([lambda: 1, refuse])
+
+
+def test_limit_on_sign_ups_leaves_what_needs_another_user_untested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application may let three people an hour sign up from one address."""
+    monkeypatch.setattr(user, "RATE_LIMIT", replace(RATE_LIMIT, seconds=0.0))
+    refused = requests.Response()
+    refused.status_code = 429
+    with pytest.raises(Untested, match=r"nobody else sign up for now: .* was answered 429"):
+        further_user(lambda: user.answer_within_rate_limit("/register", lambda: refused))  # type: ignore[arg-type, return-value]

@@ -20,7 +20,7 @@ from acceptance.experiments import experiment, steps
 from acceptance.experiments import runner as runner_module
 from acceptance.experiments.experiment import SKIPPED, Experiment, Traffic
 from acceptance.experiments.repeat import repeat_if_inconclusive
-from acceptance.experiments.runner import BaselineError, ExperimentRunner
+from acceptance.experiments.runner import BaselineError, ExperimentRunner, UnfinishedError
 from acceptance.experiments.steps import Step, rollout_step, run_step
 from acceptance.kube.history import History, Version
 from acceptance.plugin.collection import experiments_are_last
@@ -290,6 +290,38 @@ def test_baseline_is_restored_if_the_disturbance_fails(
         disturb()
     assert release.upgrades[-1] == {"hpa": False}
     assert not runner.baseline_error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such pod"), Untested("no form"), KeyError("id")])
+def test_experiment_that_ends_early_keeps_its_ledgers(make: Callable[..., ExperimentRunner], error: Exception) -> None:
+    """What was acknowledged before must be stored, whatever has ended the experiment."""
+    ledger = Ledger(StoredIn("tasks", "task", "title"), reconcile([Write("t-0", acknowledged=True)], {}))
+    published: list[Experiment] = []
+    runner = make(publish=published.append)
+    runner.reconcile = lambda _: {"backend: tasks": ledger}
+    with pytest.raises(type(error)) as raised, runner.experiment("one", backend=PLAN):
+        raise error
+    assert raised.value is error
+    (ended,) = runner.ended
+    assert isinstance(ended.inconclusive, UnfinishedError)
+    assert str(ended.inconclusive) == f"{type(error).__name__}: {error}"
+    assert ended.ledgers["backend: tasks"].findings("PER-05")
+    assert published == [ended]
+
+
+def test_experiment_that_does_not_restore_the_baseline_keeps_its_ledgers(
+    make: Callable[..., ExperimentRunner],
+) -> None:
+    answers = iter([None, WaitError("expected an answer"), WaitError("expected an answer of new pods")])
+
+    def verify_serving() -> None:
+        if error := next(answers):
+            raise error
+
+    runner = make(verify_serving)
+    with pytest.raises(BaselineError), runner.experiment("one", backend=PLAN):
+        pass
+    assert [each.name for each in runner.ended] == ["one"]
 
 
 def test_inconclusive_attempt_is_published_as_such(make: Callable[..., ExperimentRunner]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from acceptance.core.deadlines import ROLLED_OUT, Deadline
 from acceptance.core.interval import Interval
 from acceptance.core.target import Component, Image
+from acceptance.experiments import rollout
 from acceptance.experiments.rollout import bounds_findings, ready_since, revisions, turnover
 from acceptance.kube.history import GapError, History, Version
 from acceptance.kube.status import unfinished_reason
@@ -231,3 +234,17 @@ def test_pod_is_not_ready_before_the_watch_and_its_status_say_so(stated: str | N
     ready["status"]["conditions"][0]["lastTransitionTime"] = stated
     since = ready_since(history((10.0, pod("c", ready=False)), (12.0, ready)), COMPONENT, Interval(5.0, 30.0))
     assert since == {"c": earliest}
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [(None, 120.0), (10, 120.0), (30, 120.0), (300, 390.0)])
+def test_rollout_may_take_as_long_as_its_old_pods_may_to_end(
+    monkeypatch: pytest.MonkeyPatch, grace: int | None, seconds: float
+) -> None:
+    """A pod that answers long chat turns to their end is given minutes for that."""
+    old = pod("old") | ({"spec": {"terminationGracePeriodSeconds": grace}} if grace else {})
+    waited: list[Deadline] = []
+    monkeypatch.setattr(rollout, "eventually", lambda _what, _probe, deadline: waited.append(deadline))
+    objects: Any = SimpleNamespace(list=lambda _: SimpleNamespace(objects=(old,), by_name={}))
+    rollout.wait_rolled_out(objects, COMPONENT)
+    assert [each.seconds for each in waited] == [seconds]
+    assert ("300 s" in waited[0].source) == (seconds > ROLLED_OUT.seconds)

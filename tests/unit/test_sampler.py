@@ -208,6 +208,19 @@ def test_all_runs_are_stopped_at_the_same_time(sampler: Sampler, server: EchoSer
     assert abs(one[-1].sent - other[-1].sent) < 1
 
 
+def test_records_of_a_body_that_raises_are_read(sampler: Sampler, server: EchoServer) -> None:
+    with contextlib.suppress(KeyError), sampler.sample(plan(server)) as run:
+        time.sleep(0.2)
+        raise KeyError
+    assert run.records
+    assert not run.availability.failures
+
+
+def test_sampler_that_is_gone_is_inconclusive() -> None:
+    with pytest.raises(InconclusiveSampleError, match="the sampler did not answer GET /clock"):
+        Sampler(requests.Session(), "http://127.0.0.1:1", {}).clock_offset()
+
+
 def test_refused_plan_stops_the_earlier_runs(sampler: Sampler, server: EchoServer) -> None:
     plans = {"good": plan(server), "bad": replace(plan(server), path="/", body="")}
     with pytest.raises(InconclusiveSampleError, match="contain"), sampler.sample_all(plans):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from http.cookies import SimpleCookie
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from acceptance.checks.finding import Untested
+from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.sessions import Session
 from acceptance.client.tokens import (
     authorization,
@@ -82,3 +86,24 @@ def test_short_values_are_no_secrets() -> None:
 def test_backend_takes_the_token_in_some_way() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Auth.model_validate({"carriers": []})
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "v4.local.aaaa",
+        "eyJpZCI6MX0.Z1x2.0123456789abcdef",
+        "eyJhbGciOiJIUzI1NiJ9.WzFd.c2ln",
+        "eyJhbGciOiJub25lIn0.e30.",
+        "opaque",
+        "a.b",
+        "1.2.3.4.5",
+    ],
+)
+@pytest.mark.parametrize("kind", [kind for kind in BAD_TOKENS if not kind.startswith("garbage")])
+def test_forged_tokens_of_one_that_is_no_jwt_are_untested(token: str, kind: str) -> None:
+    """PASETO's, and those of a signed cookie with its moment, have two dots too."""
+    someone: Any = SimpleNamespace(token=token, id="1", email="a@example.com", target=SimpleNamespace(auth=Auth()))
+    forge = Forge(someone, someone, "a key of the release, 32 bytes long")
+    with pytest.raises(Untested):
+        BAD_TOKENS[kind](forge)

@@ -95,10 +95,12 @@ class FakeConnection:
 
     def __init__(self, *rows: str) -> None:
         self.rows = rows
+        self.asked: list[str] = []
 
     def execute(self, query: Any) -> FakeConnection:
         if 'FROM "gone"' in query.as_string(None):
             raise errors.UndefinedTable('relation "gone" does not exist')
+        self.asked.append(query.as_string(None))
         return self
 
     def fetchall(self) -> list[tuple[str]]:
@@ -140,6 +142,20 @@ def test_table_that_is_not_there_has_no_ledger() -> None:
     assert list(reconcile_traffic(traffic, FakeDatabase("task m-0"))) == ["backend: tasks"]  # type: ignore[arg-type]
     with pytest.raises(Untested, match='relation "gone" does not exist'):
         count(FakeConnection(), "gone", "title", "m")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("roles", [("user", "assistant"), ("USER", "ASSISTANT", "TOOL"), ("human", "ai")])
+def test_role_is_compared_as_text_in_any_of_its_words(roles: tuple[str, ...]) -> None:
+    """An enumeration of PostgreSQL has no word but its own, and can't be compared with another one."""
+    connection = FakeConnection(*roles)
+    count(connection, "message", "content", "m", {"role": "assistant"})  # type: ignore[arg-type]
+    assert """"content"::text LIKE '%m-%'""" in connection.asked[-1]
+    assert """lower("role"::text) = ANY('{assistant,ai,model,""" in connection.asked[-1]
+
+
+def test_roles_in_unknown_words_have_no_ledger() -> None:
+    with pytest.raises(Untested, match=r"in message\.role as bot9, visitor, which the suite can't read"):
+        count(FakeConnection("user", "bot9", "visitor"), "message", "content", "m", {"role": "user"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
