@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from acceptance.checks.finding import Untested
-from acceptance.client.speakers import speaker
+from acceptance.client.speakers import SPEAKERS, speaker
 from acceptance.core.deadlines import MODEL_ASKED
 from acceptance.core.fields import Object, mapping_at, mappings_at, text_at
 from acceptance.core.target import Api
@@ -37,10 +37,13 @@ def wait_until_asked(model: ModelStub, groups: Sequence[Sequence[str]]) -> None:
 
 
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the (role, text) of each message by the user or the assistant, oldest first; without tool calls."""
+    """Return the (role, text) of each message by the user or the assistant, oldest first; without tool calls.
+
+    OpenAI's APIs know each role by one word only, whatever the application's own tables and API call it.
+    """
     items = _items(body)
-    spoken = [(speaker(item.get("role")), _content(item)) for item in items]
-    return [(role, content) for role, content in spoken if role and content]
+    spoken = [(text_at(item, "role"), _content(item)) for item in items]
+    return [(role, content) for role, content in spoken if role in SPEAKERS and content]
 
 
 def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
