@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from acceptance.provision.providers.base import CAPABILITIES
 from acceptance.provision.run import Run
@@ -13,6 +14,12 @@ from toolchain import Toolchain
 @dataclass(frozen=True)
 class ContainersProvider:
     """What a run without a cluster has: a release of its own, and nothing that needs Kubernetes."""
+
+    creates_cluster: ClassVar[bool] = False
+    loads_early: ClassVar[bool] = False
+    """Nothing is loaded."""
+    fixes_address: ClassVar[bool] = False
+    """There is no node."""
 
     toolchain: Toolchain
     run: Run
@@ -26,21 +33,6 @@ class ContainersProvider:
     def nodes(self) -> tuple[str, ...]:
         """None."""
         return ()
-
-    @property
-    def creates_cluster(self) -> bool:
-        """Never."""
-        return False
-
-    @property
-    def loads_early(self) -> bool:
-        """Never: nothing is loaded."""
-        return False
-
-    @property
-    def fixes_address(self) -> bool:
-        """Never: there is no node."""
-        return False
 
     @property
     def lacking(self) -> Mapping[str, str]:
