@@ -36,7 +36,7 @@ class ContainersProvider:
 
     @property
     def lacking(self) -> Mapping[str, str]:
-        """Everything but the run's own release, whose containers reach others by their names."""
+        """Everything but a release of the run's own, whose containers reach others by name."""
         reason = "the release's containers run without a cluster (--cluster-provider none)"
         return dict.fromkeys(CAPABILITIES.keys() - {"own-release", "engine-network"}, reason)
 
@@ -51,7 +51,7 @@ class ContainersProvider:
         """Do nothing: there is no node."""
 
     def nodes_up(self) -> bool:
-        """Return whether every one of no nodes answers."""
+        """Return True: there is no node to wait for."""
         return True
 
     def load_images(self, references: Sequence[str]) -> None:
@@ -62,7 +62,7 @@ class ContainersProvider:
         return ""
 
     def versions(self) -> dict[str, str]:
-        """Return what stands for a cluster in the report."""
+        """Return what the report says in place of a cluster."""
         return {"cluster": "none: containers on a Docker network"}
 
     def remove(self) -> list[str]:

@@ -230,6 +230,6 @@ def _credentials(host: str) -> dict[str, str]:
 
 
 def _image_names(index: str) -> list[str]:
-    """Return the names of the images in an archive when it was imported; one without images counts as unnamed."""
+    """Return the names that an imported archive gave its images; for an archive without images, one empty name."""
     manifests = mappings_at(json.loads(index), "manifests")
     return [str(mapping_at(each, "annotations").get(IMAGE_NAME)) for each in manifests] or [""]

@@ -22,7 +22,7 @@ PROFILE_LABEL = "name.minikube.sigs.k8s.io"
 REASON = "Exiting due to "
 """The start, after a symbol, of the line in which Minikube says why it gives up."""
 LOCAL_OPTIONS = ("--preload=false", "--cache-images=false", "--cni=bridge", "--install-addons=false")
-"""Without what Minikube would pull: the archive of images, kindnet and the storage provisioner."""
+"""They keep Minikube from pulling its archive of images, kindnet and the storage provisioner."""
 ALIAS = "control-plane.minikube.internal"
 """Minikube's name of the API server, by which the kubelet connects to it."""
 AFTER_RESTART = f"""
