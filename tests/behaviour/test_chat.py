@@ -35,7 +35,7 @@ OK = 200
 
 
 def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object]) -> None:
-    """Raise `Untested` where an agent has no tool to add tasks: no call is in a request of the turn, nor was one added.
+    """Raise `Untested` if the agent has no tool to add tasks: the turn has no tool call, and no task was added.
 
     Args:
         bodies: Those of the requests that reached the model in the turn.
@@ -104,7 +104,7 @@ def test_model_is_the_configured_one(user: User, model: ModelStub, ready_release
 
 
 def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Who said what in a conversation; what the agent and its tools exchange is left out."""
+    """Return who said what in a conversation, without what the agent and its tools exchange."""
     every = [(each[api.role_field], each[api.content_field]) for each in messages]
     return [(role, content) for role, content in every if role in prompts.SPEAKERS and content]
 
@@ -248,7 +248,7 @@ def test_turn_with_a_failing_model_stores_nothing(
 def test_turn_whose_model_never_answers_ends_in_time(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, record_measurement: RecordMeasurement
 ) -> None:
-    """Whoever waits has given up by then, and would find the turn's effect later."""
+    """Whoever waited has given up by then, and would find the turn's effect later."""
     api, tables = user.target.api, user.target.tables
     assert user.chat_path
     before = user_rows(admin_connection, tables, user.id)
@@ -326,7 +326,7 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
 def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, refused: int
 ) -> None:
-    """Requests with the tool's result are refused (429): a retry does not call the tool again.
+    """Requests with the tool's result are refused (429): a retry must not call the tool again.
 
     One refusal is for the client library's retries, more are for those of the application.
     """

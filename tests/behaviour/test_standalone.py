@@ -83,7 +83,7 @@ def init_containers(view: ComponentView) -> list[Container]:
 
 
 def set_version(postgres: Connection[Any]) -> bool:
-    """Leave the database as a newer release does whose migrations only add; False if it has no table of Alembic's."""
+    """Set a newer version of the database, as migrations that only add leave it; False without Alembic's table."""
     if not exists(postgres, VERSIONS):
         return False
     postgres.execute(sql.SQL("UPDATE {} SET version_num = %s").format(sql.Identifier(VERSIONS)), [NEWER])
