@@ -1,7 +1,6 @@
-"""Helm's commands in a process that stays: built with Go from `helmserver/go.mod`, used where charts are only rendered.
+"""The program that runs Helm's commands in a long-lived process, built with Go from `helmserver/go.mod`.
 
-It is of the same version as the Helm that the toolchain builds, and stands in for that one alone: a Helm on PATH may be
-another one.
+It has the version of the Helm that the toolchain builds, and replaces only that one: a Helm on PATH may have another.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ MODULE = binaries.HERE / NAME
 
 
 def find(helm: Path) -> Path | None:
-    """Return the program's path, or None if it is not built, or if `helm` is not the toolchain's."""
+    """Return the program's path; None if it is not built, or if `helm` was not built by the toolchain."""
     path = binaries.folder(NAME, MODULE, ["."]) / NAME
     return path if path.is_file() and _is_built(helm) else None
 
 
 def prepare(helm: Path) -> None:
-    """Build the program if it is missing and could be used; without it each rendering starts Helm."""
+    """Build the program if `helm` was built by the toolchain. If that fails, each rendering starts Helm."""
     if _is_built(helm):
         try:
             binaries.build(NAME, MODULE, ["."])

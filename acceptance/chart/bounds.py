@@ -7,7 +7,7 @@ fail with the key's path in the message, or the rule's check must find no violat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from acceptance.chart.renderer import Renderer
@@ -162,16 +162,32 @@ class WithValues:
     others: Values
 
 
-def _component_cases(
-    rule: str, path: str, refused: Values, accepted: Values, others: Values | None = None
-) -> Iterator[Case]:
-    """Yield the cases of one value path for each component of the rule; `others` are set in every case."""
-    for component in load()[rule].components or (None,):
-        for is_refused, values in ((True, refused), (False, accepted)):
-            for name, value in values.items():
-                combined = value if isinstance(value, WithValues) else WithValues(value, {})
-                extra = {**(others or {}), **combined.others}
-                yield Case(rule, name, path, combined.value, is_refused, component, extra or None)
+@dataclass(frozen=True)
+class Bounds:
+    """Values of one path that a chart must refuse, and values that it must accept, each by a name.
+
+    Attributes:
+        rule: The rule that states the bounds.
+        path: As `Case.path`.
+        refused: Values outside of the bounds.
+        accepted: Values within them.
+        others: Further values that are set in every case.
+    """
+
+    rule: str
+    path: str
+    refused: Values
+    accepted: Values
+    others: Values = field(default_factory=dict)
+
+    def cases(self) -> Iterator[Case]:
+        """Yield the cases for each component of the rule."""
+        for component in load()[self.rule].components or (None,):
+            for is_refused, values in ((True, self.refused), (False, self.accepted)):
+                for name, value in values.items():
+                    combined = value if isinstance(value, WithValues) else WithValues(value, {})
+                    others = {**self.others, **combined.others}
+                    yield Case(self.rule, name, self.path, combined.value, is_refused, component, others or None)
 
 
 def cpu(percent: int) -> list[dict[str, Any]]:
@@ -188,32 +204,32 @@ def resources(requests: Values, limits: Values) -> dict[str, Any]:
 LIMITS = {"cpu": "500m", "memory": "512Mi"}
 HPA_OFF = {"hpa_enabled": False}
 NOT_LOCAL = {"local_cluster": False}
+VARIABLE = "ACCEPTANCE_SIZE"
 
 
-def cases() -> list[Case]:
-    """Return every case that does not depend on the chart."""
-    found: list[Case] = []
+def variable(excess: int) -> dict[str, str]:
+    """Return one variable whose `NAME=value` with its final NUL is `excess` bytes larger than the limit."""
+    return {VARIABLE: "x" * (MAX_VARIABLE_BYTES + excess - len(VARIABLE) - 2)}
 
-    def add(rule: str, path: str, refused: Values, accepted: Values, others: Values | None = None) -> None:
-        found.extend(_component_cases(rule, path, refused, accepted, others))
 
-    add(
+BOUNDS = (
+    Bounds(
         "IMG-01", "image_repository", {"Todo_Image": "Todo_Image"}, {"registry:5000/a/todo-1": "registry:5000/a/todo-1"}
-    )
-    add(
+    ),
+    Bounds(
         "IMG-02",
         "image_tag",
         {"a space": "1 0", "an underscore": "1_0", "a slash at the end": "1.0/", "a space before": " 1.0"},
         {"dots and dashes": "v1.0-rc.1"},
-    )
-    add(
+    ),
+    Bounds(
         "DEP-03",
         "replicas",
         {"0": 0, "6 on a local cluster": 6, "11": WithValues(11, NOT_LOCAL), "-1": -1},
         {"1": 1, "5": 5, "10 on another cluster": WithValues(10, NOT_LOCAL)},
         HPA_OFF,
-    )
-    add(
+    ),
+    Bounds(
         "DEP-07",
         "max_surge",
         {
@@ -223,10 +239,10 @@ def cases() -> list[Case]:
             "0 and 1%, which rounds to 0": WithValues(0, {"max_unavailable": "1%"}),
         },
         {"25% and 0": "25%"},  # 0 would be no use beside maxUnavailable 0 (DEP-06), so a chart may refuse it
-    )
-    add("SVC-05", "service_port", {"0": 0, "65536": 65536}, {"1": 1, "65535": 65535})
-    add("POD-16", "container_port", {"0": 0, "65536": 65536}, {"1024": 1024, "65535": 65535})
-    add(
+    ),
+    Bounds("SVC-05", "service_port", {"0": 0, "65536": 65536}, {"1": 1, "65535": 65535}),
+    Bounds("POD-16", "container_port", {"0": 0, "65536": 65536}, {"1024": 1024, "65535": 65535}),
+    Bounds(
         "POD-07",
         "resources",
         {
@@ -239,21 +255,21 @@ def cases() -> list[Case]:
             "536870912 for 512Mi": resources({**LIMITS, "memory": "536870912"}, LIMITS),
             "limits in other units": resources(LIMITS, {"cpu": "0.5", "memory": "536870912"}),
         },
-    )
-    add("DEP-01", "name_override", {"64 characters": "a" * 64, "capitals": "Todo_X"}, {"20 characters": "a" * 20})
-    add(
+    ),
+    Bounds("DEP-01", "name_override", {"64 characters": "a" * 64, "capitals": "Todo_X"}, {"20 characters": "a" * 20}),
+    Bounds(
         "CFG-03",
         "environment",
         {"prod": "prod", "nothing": "", "a letter after": "productionx", "a letter before": "xproduction"},
         {each: each for each in ("development", "staging", "production")},
-    )
-    add(
+    ),
+    Bounds(
         "CFG-04",
         "debug",
         {"yes": "yes", "1": 1, "a letter after": "truex", "a letter before": "xfalse"},
         {"true": True, "'true'": "true", "'false'": "false"},
-    )
-    add(
+    ),
+    Bounds(
         "CFG-05",
         "cors_origins",
         {
@@ -263,21 +279,21 @@ def cases() -> list[Case]:
             "a wrong second": "http://localhost:3000,localhost",
         },
         {"two": "http://localhost:3000,https://todo.example.com"},
-    )
-    add("CFG-06", "extra_config", {"a space in a key": {"BAD KEY": "x"}}, {"an ordinary key": {"GOOD_KEY": "x"}})
-    add(
+    ),
+    Bounds("CFG-06", "extra_config", {"a space in a key": {"BAD KEY": "x"}}, {"an ordinary key": {"GOOD_KEY": "x"}}),
+    Bounds(
         "CFG-08",
         "extra_config",
         {"a variable of 131,073 bytes": variable(1)},
         {"a variable of 131,072 bytes": variable(0)},
-    )
-    add(
+    ),
+    Bounds(
         "CFG-08",
         "extra_config",
         {"a variable of 131,073 bytes that is not ASCII": {VARIABLE: f"{'ß' * 65_520}{'x' * 16}"}},
         {},
-    )
-    add(
+    ),
+    Bounds(
         "SEC-04",
         "database_url",
         {
@@ -291,46 +307,50 @@ def cases() -> list[Case]:
             "postgres": "postgres://u:p4ss@db.example.com/todo",
             "a driver suffix": "postgresql+asyncpg://u:p4ss@db.example.com:5432/todo?ssl=require",
         },
-    )
-    short = {"31 characters": "s" * 31, "31 characters that are not ASCII": "ß" * 31}
-    add("SEC-05", "auth_secret", short, {"32 characters": "s" * 32, "not ASCII": "ß" * 32})
-    add(
+    ),
+    Bounds(
+        "SEC-05",
+        "auth_secret",
+        {"31 characters": "s" * 31, "31 characters that are not ASCII": "ß" * 31},
+        {"32 characters": "s" * 32, "not ASCII": "ß" * 32},
+    ),
+    Bounds(
         "SEC-06",
         "model_key",
         {"sk-": "sk-0123456789abcdef", "text before": "key sk-proj-0123456789abcdef"},
         {"sk-proj-": "sk-proj-0123456789abcdef"},
-    )
-    add(
+    ),
+    Bounds(
         "SEC-09",
         "database_url",
         {"longer than a variable may be": f"postgresql://u:p4ss@db.example.com/{'x' * MAX_VARIABLE_BYTES}"},
         {},
-    )
-    add("HPA-04", "hpa_min", {"0": 0, "11": WithValues(11, {**NOT_LOCAL, "hpa_max": 11})}, {"1": 1})
-    add("HPA-04", "hpa_min", {}, {"10": WithValues(10, {**NOT_LOCAL, "hpa_max": 10})})
-    add(
+    ),
+    Bounds("HPA-04", "hpa_min", {"0": 0, "11": WithValues(11, {**NOT_LOCAL, "hpa_max": 11})}, {"1": 1}),
+    Bounds("HPA-04", "hpa_min", {}, {"10": WithValues(10, {**NOT_LOCAL, "hpa_max": 10})}),
+    Bounds(
         "HPA-05",
         "hpa_min",
         {"5 of 4": WithValues(5, {"hpa_max": 4})},
         {"3 of 3": WithValues(3, {"hpa_max": 3})},
-    )
-    add("HPA-06", "hpa_metrics", {"none": [], "11": cpu(70) * 11}, {"1": cpu(70)})
-    add("HPA-07", "hpa_metrics", {"CPU 0 %": cpu(0), "CPU 101 %": cpu(101)}, {"CPU 1 %": cpu(1), "CPU 100 %": cpu(100)})
-    return found
-
+    ),
+    Bounds("HPA-06", "hpa_metrics", {"none": [], "11": cpu(70) * 11}, {"1": cpu(70)}),
+    Bounds(
+        "HPA-07", "hpa_metrics", {"CPU 0 %": cpu(0), "CPU 101 %": cpu(101)}, {"CPU 1 %": cpu(1), "CPU 100 %": cpu(100)}
+    ),
+)
 
 LENIENT = ("CFG-08", "DEP-01", "IMG-01")
-"""Of these a chart may accept less: below what an object or a name can hold, and with the registry elsewhere."""
+"""Rules of which a chart may accept less: sizes and names below what Kubernetes allows, images without a registry."""
 NOTATIONS = ("POD-07",)
-"""Of these the accepted values are other notations of usual ones, of which a schema may allow one alone."""
+"""Rules whose accepted values are other notations of usual ones; a schema may allow one notation only."""
 STATED = ("image_repository", "name_override", "service_port", "container_port", "max_surge")
-"""Values that the target states, so that other rules refuse what the bounds accept."""
-VARIABLE = "ACCEPTANCE_SIZE"
+"""Values that the target states too: with another value, other rules have findings."""
 
 
-def variable(excess: int) -> dict[str, str]:
-    """Return one variable whose `NAME=value` with its final NUL is `excess` bytes larger than the limit."""
-    return {VARIABLE: "x" * (MAX_VARIABLE_BYTES + excess - len(VARIABLE) - 2)}
+def cases() -> list[Case]:
+    """Return every case that does not depend on the chart."""
+    return [case for bounds in BOUNDS for case in bounds.cases()]
 
 
 def total_size(renderer: Renderer, base: Snapshot, excess: int) -> Case:

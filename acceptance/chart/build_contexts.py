@@ -1,4 +1,4 @@
-"""What the images are built from: what a Dockerfile copies and its context lacks, and scripts that images run."""
+"""What images are built from: files that a Dockerfile copies but its context lacks, and scripts that images run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from acceptance.core.dockerfile import final_stage, instructions
 from acceptance.core.target import Target
 from acceptance.kube.manifests import read_text_or_empty
 
-KEPT_AS_IT_IS = ("public",)
-"""Folders of a frontend's source that no build makes."""
+SOURCE_FOLDERS = ("public",)
+"""Folders of a frontend that its build does not create: they are in its source, or nowhere."""
 FROM_STAGE = re.compile(r"--from=(\S+)")
 OWN_SOURCE = re.compile(r"[^$*?]+")
 
 
 def of_components(target: Target) -> dict[str, BuildContext]:
-    """Return what each component's image is built from, where the target names Dockerfile and context."""
+    """Return the build context of each component whose Dockerfile and context the target names."""
     found = {}
     for name, component in target.components.items():
         image = component.image
@@ -32,14 +32,14 @@ def of_components(target: Target) -> dict[str, BuildContext]:
 
 
 def ignore_file(dockerfile: Path, context: Path) -> list[str]:
-    """Return the lines of the .dockerignore that applies: the Dockerfile's own one, else the context's."""
+    """Return the patterns of the .dockerignore that applies: the Dockerfile's own one, else the context's."""
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     lines = read_text_or_empty(own if own.is_file() else context / ".dockerignore").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def missing_copies(text: str, context: Path, ignored: Sequence[str]) -> Iterator[str]:
-    """Yield what a Dockerfile copies from its context that is not there, and what of it a stage can't have either."""
+    """Yield each path that a Dockerfile copies from its context, or from a stage that has it, and that is absent."""
     for each in instructions(text):
         if each.keyword not in ("COPY", "ADD") or "<<" in each.argument:
             continue
@@ -51,19 +51,19 @@ def missing_copies(text: str, context: Path, ignored: Sequence[str]) -> Iterator
                 elif is_ignored(source, ignored):
                     yield f"{source}, which .dockerignore leaves out"
             elif _is_absent_in(stage[1], source, text, context):
-                yield f"{source.rpartition('/')[2]}, which the stage {stage[1]} has of it"
+                yield f"{source.rpartition('/')[2]}, which the stage {stage[1]} copies from it"
 
 
 def _is_absent_in(stage: str, path: str, text: str, context: Path) -> bool:
-    """Whether a stage lacks a path, since that is of the source, and the source has it not."""
+    """Whether a stage lacks a folder of the source that no build creates: it copies the source, which lacks it."""
     name = path.rpartition("/")[2]
     runs = " ".join(each.argument for each in instructions(text) if each.keyword == "RUN")
     made = re.search(rf"\b{re.escape(name)}\b", runs) is not None
-    return name in KEPT_AS_IT_IS and not made and not (context / name).exists() and _copies_all(text, stage)
+    return name in SOURCE_FOLDERS and not made and not (context / name).exists() and _copies_all(text, stage)
 
 
 def _sources(argument: str) -> list[str]:
-    """Return the paths that an instruction copies and that are known; BuildKit takes a pattern without a match."""
+    """Return the paths that an instruction copies, without patterns, which may match nothing, and variables."""
     words = re.findall(r'[^\s",\[\]]+', argument)
     paths = [word for word in words if not word.startswith("--")][:-1]
     plain = [path.removeprefix("./").strip("/") for path in paths if OWN_SOURCE.fullmatch(path) and ":" not in path]
@@ -71,7 +71,7 @@ def _sources(argument: str) -> list[str]:
 
 
 def _copies_all(text: str, stage: str) -> bool:
-    """Whether a stage copies its whole context, so that it has what that has."""
+    """Whether a stage copies the whole context."""
     current = ""
     for each in instructions(text):
         words = each.argument.split()
@@ -83,7 +83,7 @@ def _copies_all(text: str, stage: str) -> bool:
 
 
 def is_ignored(path: str, patterns: Sequence[str]) -> bool:
-    """Whether a .dockerignore leaves out a path or a folder above it, and nothing below it is taken back."""
+    """Whether a .dockerignore excludes a path, or a folder above it, and `!` includes nothing of it again."""
     parts = path.split("/")
     above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
     ignored = False
@@ -105,7 +105,7 @@ def _matches(pattern: str, paths: Sequence[str]) -> bool:
 
 
 def scripts(text: str, context: Path) -> dict[str, str]:
-    """Return the text of each shell script that the image runs at its start, by its name."""
+    """Return the text of each shell script of the image's ENTRYPOINT and CMD, by its name."""
     stage = final_stage(text)
     words = [*stage.command.entrypoint, *stage.command.cmd] if stage else []
     names = {name.rpartition("/")[2] for word in words for name in re.findall(r"[\w./-]+\.sh\b", word)}

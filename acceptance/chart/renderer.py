@@ -34,6 +34,7 @@ LIST_WITHOUT_NAME = re.compile(r'\[WARNING\] (\S+): object name does not conform
 MODEL_BASE_URL = "http://model.example.com/v1"
 """What an existing Secret holds where no model is run."""
 WORKERS = max(2, os.cpu_count() or 2)
+"""The most renderings at once: they are bound by the CPU."""
 
 
 def new_credentials(target: Target) -> dict[str, str]:

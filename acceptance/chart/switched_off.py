@@ -1,4 +1,4 @@
-"""What a switch or a mode of the chart takes away: nothing that stays may name it, and each mode is complete."""
+"""The chart with each switch off, each other mode and each other name: nothing refers to objects that are gone."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SWITCHES = ("enabled", "enable", "create", "deploy", "install", "installed")
 NAMES_OBJECTS = re.compile(r"(?:^n|[a-z]N)ame$")
 """The last key of a value that names an object; overrides of all names are variations."""
 OTHER_NAME = "acceptance-name"
-BROUGHT = ("ConfigMap", "Secret")
-"""Kinds that a user may bring in the place of the chart's own, under the same name."""
+CREATED_BY_USERS = ("ConfigMap", "Secret")
+"""Kinds that a user may create instead of the chart, under the same name."""
 
 
 def dangling_references(renderer: Renderer, base: Snapshot) -> list[Finding]:
-    """Return a finding for each field that names an object of the defaults which a switch or mode has taken away.
+    """Return a finding for each reference to an object that the defaults render, and a changed value does not.
 
-    What takes away a component itself is not judged: users may have it elsewhere.
+    A rendering without one of the components is not judged: users may run that component elsewhere.
     """
     found: dict[tuple[str, str], Finding] = {}
     for path, value in (*((path, False) for path in _switches(renderer)), *_modes(renderer), *_other_names(renderer)):
@@ -49,7 +49,7 @@ def dangling_references(renderer: Renderer, base: Snapshot) -> list[Finding]:
 
 
 def _modes(renderer: Renderer) -> Iterator[tuple[str, str]]:
-    """Yield each value that the templates compare with other texts than the shipped one, and these."""
+    """Yield each value that the templates compare with texts, with each text that is not the shipped one."""
     compared: dict[str, set[str]] = {}
     for text in renderer.templates.values():
         for path, literal in COMPARED.findall(text):
@@ -61,7 +61,7 @@ def _modes(renderer: Renderer) -> Iterator[tuple[str, str]]:
 
 
 def _other_names(renderer: Renderer) -> Iterator[tuple[str, str]]:
-    """Yield each text that names objects, and another name: what refers to them by a name of its own stays behind."""
+    """Yield each value that names an object, with another name: a reference may have the old one hard-coded."""
     values = renderer.target.values
     own = {values.namespace, values.name_override, *renderer.target.secret_paths.values()}
     own |= {each.values.image_repository for each in renderer.target.components.values()}
@@ -72,7 +72,7 @@ def _other_names(renderer: Renderer) -> Iterator[tuple[str, str]]:
 
 
 def _unscaled(before: Snapshot, after: Snapshot, renderer: Renderer) -> Iterator[str]:
-    """Yield the Deployment of a component that has lost its autoscaler, and has no number of replicas instead."""
+    """Yield each component's Deployment that has neither its autoscaler any more nor a number of replicas."""
     for component in renderer.target.components.values():
         scaled = [_scalers(each, component.deployment) for each in (before, after)]
         for item in after.of_kind("Deployment"):
@@ -105,14 +105,14 @@ def _has_components(renderer: Renderer, snapshot: Snapshot) -> bool:
 
 
 def _dangling(before: Snapshot, after: Snapshot, renderer: Renderer, path: str) -> Iterator[tuple[str, str, str, str]]:
-    """Yield object, field, what is expected and what is there, of each reference that no longer resolves."""
+    """Yield each reference that no longer resolves, as object, field, expected and actual."""
     gone, new = ({object_ref(item) for item in each.objects} for each in (before, after))
     gone, new = gone - new, new - gone
-    if not new and all(each.partition("/")[0] in BROUGHT for each in gone):
-        return  # which the user brings in its place
+    if not new and all(each.partition("/")[0] in CREATED_BY_USERS for each in gone):
+        return  # the user creates it instead
     given = given_names(_values(after)) | {str(each) for each in _beside(renderer.shipped, path) if each}
     if any(object_ref(item) in new for item in after.custom_objects):
-        given = set()  # a controller makes what the chart made
+        given = set()  # a custom object's controller may create it instead
     view = ComponentView(after, renderer.target, None)
     for item in after.objects:
         for ref in of_object(item, after.namespace_of(item)):
@@ -129,7 +129,7 @@ def _dangling(before: Snapshot, after: Snapshot, renderer: Renderer, path: str) 
     for address in addresses(now):
         service = resolve(once, address).service
         if any(address.host in text for text in written):
-            continue  # users set it together with the switch
+            continue  # the address is a value, which users set together with the switch
         if service is not None and object_ref(service) in gone and resolve(now, address).service is None:
             actual = f"no Service/{name_of(service)}"
             yield address.setting.object, address.setting.field, "an object of the release", actual
@@ -140,7 +140,7 @@ def _values(snapshot: Snapshot) -> Mapping[str, Any]:
 
 
 def _beside(values: Mapping[str, Any], path: str) -> Iterator[Any]:
-    """Yield the texts beside a switch, such as the name of an account that is not created then."""
+    """Yield the texts beside a switch in the values: with `create: false` the `name` may be that of a user's object."""
     inside: Any = values
     for key in path.split(".")[:-1]:
         inside = inside.get(key) if isinstance(inside, Mapping) else None

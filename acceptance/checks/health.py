@@ -6,7 +6,6 @@ from acceptance.checks.finding import Untested
 from acceptance.core.fields import Object, text_at
 from acceptance.core.target import Component
 
-UNKNOWN = "no probe of the chart asks for a path, and the target states none"
 KINDS = ("liveness", "readiness", "startup")
 """The probes, in the order in which they are asked for their paths."""
 
@@ -29,5 +28,10 @@ def health_path(component: Component, container: Object, first: str = KINDS[0]) 
     """Return the path, as `find_health_path`; raises `Untested` where none is known."""
     found = find_health_path(component, container, first)
     if not found:
-        raise Untested(f"no probe of the container {component.container} asks for a path, and the target states none")
+        raise unknown_path(component)
     return found
+
+
+def unknown_path(component: Component) -> Untested:
+    """Return the exception for a component whose health path is not known."""
+    return Untested(f"no probe of the container {component.container} asks for a path, and the target states none")

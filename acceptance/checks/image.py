@@ -232,7 +232,7 @@ def starts_without_egress(view: ComponentView) -> Iterator[Violation]:
         raise Untested("the image was not started")
     path = run.health_path
     if not path:
-        raise Untested(health.UNKNOWN)
+        raise health.unknown_path(view.component)
     if run.health_status is None or not 200 <= run.health_status < 300:
         actual = f"{run.health_status or 'no response'}; last lines: {run.log_tail[-300:]}"
         yield Violation(view.image.reference, f"GET {path} without egress", "2xx", actual)

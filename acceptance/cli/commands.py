@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TypeAlias
 
 import toolchain
 from acceptance.chart import propose_target
@@ -23,6 +24,7 @@ from toolchain.console import ToolchainError
 
 COMMAND = "todo-chatbot-acceptance"
 """The name of the command in an installed wheel."""
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def program() -> str:
@@ -32,71 +34,133 @@ def program() -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the parser of the command line; `run` of its result runs the command, and may return an exit code."""
     result = argparse.ArgumentParser(prog=program(), description=__doc__)
     commands = result.add_subparsers(dest="command", required=True)
-    propose = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
-    propose.add_argument("chart", help="the chart's folder or .tgz")
-    propose.add_argument("--values", type=Path, metavar="FILE", help="values that rendering requires")
-    propose.add_argument("--release", metavar="NAME", help="the release's name (default: the chart's)")
-    propose.add_argument("--namespace", metavar="NAME", help="the release's namespace (default: what the chart says)")
-    propose.add_argument("--output", type=Path, metavar="FILE", help="output file (default: standard output)")
-    commands.add_parser(
-        "fields", help="print the reference of the target file, as Markdown", description=reference.__doc__
+    _add_init(commands)
+    _add_fields(commands)
+    _add_bench(commands)
+    _add_merge(commands)
+    _add_tests(commands)
+    _add_images(commands)
+    _add_summary(commands)
+    _add_verify(commands)
+    _add_report(commands)
+    _add_durations(commands)
+    _add_clean(commands)
+    return result
+
+
+def _add_init(commands: Commands) -> None:
+    command = commands.add_parser("init", help="propose the target file of a chart", description=propose_target.__doc__)
+    command.add_argument("chart", help="the chart's folder or .tgz")
+    command.add_argument("--values", type=Path, metavar="FILE", help="values that rendering requires")
+    command.add_argument("--release", metavar="NAME", help="the release's name (default: the chart's)")
+    command.add_argument("--namespace", metavar="NAME", help="the release's namespace (default: what the chart says)")
+    command.add_argument("--output", type=Path, metavar="FILE", help="output file (default: standard output)")
+    command.set_defaults(run=propose)
+
+
+def _add_fields(commands: Commands) -> None:
+    words = "print the reference of the target file, as Markdown"
+    command = commands.add_parser("fields", help=words, description=reference.__doc__)
+    command.set_defaults(run=lambda _: print(reference.reference(), end=""))  # noqa: T201
+
+
+def _add_bench(commands: Commands) -> None:
+    words = "compare the time of the setup with that of the raw commands"
+    command = commands.add_parser("bench", help=words, description=bench.__doc__)
+    command.set_defaults(run=lambda _: bench.bench())
+
+
+def _add_merge(commands: Commands) -> None:
+    command = commands.add_parser("merge", help="join the shards of one run", description=merging.__doc__)
+    command.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="a shard's folder for reports, or its run's"
     )
-    commands.add_parser(
-        "bench", help="compare the time of the setup with that of the raw commands", description=bench.__doc__
-    )
-    join = commands.add_parser("merge", help="join the shards of one run", description=merging.__doc__)
-    join.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a shard's folder for reports, or its run's")
-    join.add_argument(
+    command.add_argument(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="folder for reports (default: reports)"
     )
+    command.set_defaults(run=lambda options: merging.merge(options.folders, options.reports))
+
+
+def _add_tests(commands: Commands) -> None:
     for name, words in (
         ("static", "test the rendered chart; needs Helm alone"),
         ("e2e", "test a release on a cluster of its own"),
     ):
-        tests = commands.add_parser(name, help=words, add_help=False, prefix_chars="\0")
-        tests.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of pytest, such as --target FILE")
-    archive = commands.add_parser("images", help="build the images once, for runs on several machines")
-    archive.add_argument("--target", type=Path, default=DEFAULT_TARGET, metavar="FILE", help="default: target.toml")
-    archive.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive, for pytest --images")
-    summary = commands.add_parser("summary", help="sum a run up for CI: Markdown, and annotations of GitHub Actions")
-    _add_run(summary)
-    summary.add_argument(
+        command = commands.add_parser(name, help=words, add_help=False, prefix_chars="\0")
+        command.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of pytest, such as --target FILE")
+        command.set_defaults(run=lambda options: testing.run(options.command, options.arguments))
+
+
+def _add_images(commands: Commands) -> None:
+    command = commands.add_parser("images", help="build the images once, for runs on several machines")
+    command.add_argument("--target", type=Path, default=DEFAULT_TARGET, metavar="FILE", help="default: target.toml")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive, for pytest --images")
+    command.set_defaults(run=lambda options: save_images(options.target, options.output))
+
+
+def _add_summary(commands: Commands) -> None:
+    command = commands.add_parser("summary", help="sum a run up for CI: Markdown, and annotations of GitHub Actions")
+    _add_run(command)
+    command.add_argument(
         "--folder", default="", metavar="DIR", help="the target file's folder in the repository, for annotations"
     )
-    signed = commands.add_parser(
-        "verify", help="compare a report and what it is about with its signoff.json", description=verifying.__doc__
-    )
-    _add_run(signed)
-    signed.add_argument("--target", type=Path, metavar="FILE", help="default: the one that signoff.json names")
-    signed.add_argument("--chart", type=Path, metavar="PATH", help="folder or .tgz (default: the target's)")
-    signed.add_argument("--images", type=Path, metavar="FILE", help="an archive of the images")
-    signed.add_argument(
+    command.set_defaults(run=lambda options: summarize(options.folder_of_run, options.folder))
+
+
+def _add_verify(commands: Commands) -> None:
+    words = "compare a report and what it is about with its signoff.json"
+    command = commands.add_parser("verify", help=words, description=verifying.__doc__)
+    _add_run(command)
+    command.add_argument("--target", type=Path, metavar="FILE", help="default: the one that signoff.json names")
+    command.add_argument("--chart", type=Path, metavar="PATH", help="folder or .tgz (default: the target's)")
+    command.add_argument("--images", type=Path, metavar="FILE", help="an archive of the images")
+    command.add_argument(
         "--strict", action="store_true", help="fail also unless the run is accepted and everything could be compared"
     )
-    of_runs = commands.add_parser("report", help="make the overview of many runs", description=report.__doc__)
-    of_runs.add_argument(
+    command.set_defaults(
+        run=lambda options: verifying.verify(
+            options.folder_of_run, options.target, options.chart, options.images, strict=options.strict
+        )
+    )
+
+
+def _add_report(commands: Commands) -> None:
+    command = commands.add_parser("report", help="make the overview of many runs", description=report.__doc__)
+    command.add_argument(
         "--history",
         type=Path,
         default=Path("reports"),
         metavar="DIR",
         help="folder for reports, in which the histories are (default: reports)",
     )
-    durations = commands.add_parser(
-        "durations",
-        help="record how long a run's test modules took, by which --shard divides them",
-        description=recorded_durations.__doc__,
-    )
-    _add_run(durations)
-    commands.add_parser("clean", help="remove the leftovers of runs, kept clusters too", description=clean.__doc__)
-    return result
+    command.set_defaults(run=lambda options: report(options.history))
+
+
+def _add_durations(commands: Commands) -> None:
+    words = "record how long a run's test modules took, by which --shard divides them"
+    command = commands.add_parser("durations", help=words, description=recorded_durations.__doc__)
+    _add_run(command)
+    command.set_defaults(run=lambda options: record_durations(options.folder_of_run))
+
+
+def _add_clean(commands: Commands) -> None:
+    words = "remove the leftovers of runs, kept clusters too"
+    command = commands.add_parser("clean", help=words, description=clean.__doc__)
+    command.set_defaults(run=lambda _: clean())
 
 
 def _add_run(command: argparse.ArgumentParser) -> None:
+    """Add the folder of a run's report as a positional argument."""
     command.add_argument(
-        "run", nargs="?", type=Path, default=Path("reports/latest"), metavar="DIR", help="default: reports/latest"
+        "folder_of_run",
+        nargs="?",
+        type=Path,
+        default=Path("reports/latest"),
+        metavar="DIR",
+        help="default: reports/latest",
     )
 
 
@@ -177,28 +241,7 @@ def main() -> int:
     """Run a command; return its exit code: 2 after an error, which is printed as one line."""
     options = parser().parse_args()
     try:
-        if options.command == "bench":
-            return bench.bench()
-        if options.command == "merge":
-            return merging.merge(options.folders, options.reports)
-        if options.command == "verify":
-            return verifying.verify(options.run, options.target, options.chart, options.images, strict=options.strict)
-        if options.command in ("static", "e2e"):
-            testing.run(options.command, options.arguments)
-        elif options.command == "summary":
-            summarize(options.run, options.folder)
-        elif options.command == "images":
-            save_images(options.target, options.output)
-        elif options.command == "report":
-            report(options.history)
-        elif options.command == "durations":
-            record_durations(options.run)
-        elif options.command == "fields":
-            sys.stdout.write(reference.reference())
-        elif options.command == "clean":
-            clean()
-        else:
-            propose(options)
+        return options.run(options) or 0
     except (propose_target.InitError, HistoryError, RecordError, TargetError, ToolchainError, OSError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2
@@ -208,4 +251,3 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("ERROR: interrupted\n")
         return 2
-    return 0

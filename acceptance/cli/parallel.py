@@ -71,6 +71,19 @@ def run(arguments: Sequence[str]) -> int:
         RecordError: A shard left no results.
     """
     options, others = parser().parse_known_args(arguments)
+    check_options(options, others)
+    shards = [Shard(number, options.parallel) for number in range(1, options.parallel + 1)]
+    reports = {shard: options.reports / f"shard-{shard.number}" for shard in shards}
+    earlier = {shard: (folder / LATEST).resolve() for shard, folder in reports.items()}
+    codes = run_shards(options, others, reports)
+    if without := [shard for shard, run in earlier.items() if (reports[shard] / LATEST).resolve() == run]:
+        raise RecordError(f"{' and '.join(map(str, without))} left no results; see the lines above")
+    verdict = merge(list(reports.values()), options.reports)
+    return verdict if options.signoff else worst(codes.values())
+
+
+def check_options(options: argparse.Namespace, others: Sequence[str]) -> None:
+    """Raise `ToolchainError` for more shards than CPUs, and for options of a run on a single cluster."""
     if options.level == "e2e" and options.parallel > (cpus := os.cpu_count() or 1):
         raise ToolchainError(
             f"--parallel {options.parallel}: each shard loads a CPU, and this machine has {cpus}, so requests would be "
@@ -78,9 +91,20 @@ def run(arguments: Sequence[str]) -> int:
         )
     if unfit := [word for word in others if word.partition("=")[0] in ONE_CLUSTER]:
         raise ToolchainError(f"--parallel runs shards on clusters of their own: omit it, or {unfit[0]}")
+
+
+def run_shards(options: argparse.Namespace, others: Sequence[str], reports: Mapping[Shard, Path]) -> dict[str, int]:
+    """Run the shards, and build the images meanwhile unless an archive of them is given.
+
+    Args:
+        options: Those that all shards have.
+        others: Further options of pytest.
+        reports: The folder for the reports of each shard.
+
+    Returns:
+        The exit codes by shard, such as `1/2`, and that of the build.
+    """
     target = [f"--target={options.target}"] if options.target else []
-    shards = [Shard(number, options.parallel) for number in range(1, options.parallel + 1)]
-    reports = {shard: options.reports / f"shard-{shard.number}" for shard in shards}
     with tempfile.TemporaryDirectory(prefix="todo-chatbot-images-") as temporary, ExitStack() as writing:
         archive: Path | None = options.images
         commands: dict[str, Sequence[str]] = {}
@@ -89,14 +113,10 @@ def run(arguments: Sequence[str]) -> int:
             commands[IMAGES] = [sys.executable, "-m", "acceptance", "images", f"--output={archive}", *target]
             writing.enter_context(images.being_written(archive))
         common = ["-m", options.level, *target, *([f"--images={archive}"] if archive else []), *others]
-        earlier = {shard: (folder / LATEST).resolve() for shard, folder in reports.items()}
-        commands |= {
-            f"{shard.number}/{shard.of}": [
-                *(sys.executable, "-m", "pytest"),
-                *suite_arguments([*common, f"--shard={shard.number}/{shard.of}", f"--reports={reports[shard]}"]),
-            ]
-            for shard in shards
-        }
+        for shard, folder in reports.items():
+            own = [f"--shard={shard.number}/{shard.of}", f"--reports={folder}"]
+            pytest = [sys.executable, "-m", "pytest", *suite_arguments([*common, *own])]
+            commands[f"{shard.number}/{shard.of}"] = pytest
 
         def ended(name: str, code: int) -> None:
             if name == IMAGES:
@@ -104,11 +124,7 @@ def run(arguments: Sequence[str]) -> int:
                 if code:
                     raise ToolchainError("the images are not built, so nothing was tested; see the lines above")
 
-        codes = run_at_once(commands, ended=ended)
-    if without := [shard for shard, run in earlier.items() if (reports[shard] / LATEST).resolve() == run]:
-        raise RecordError(f"{' and '.join(map(str, without))} left no results; see the lines above")
-    verdict = merge(list(reports.values()), options.reports)
-    return verdict if options.signoff else worst(codes.values())
+        return run_at_once(commands, ended=ended)
 
 
 def worst(codes: Iterable[int]) -> Exit:

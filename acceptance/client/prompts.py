@@ -47,7 +47,7 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def spoken_in(api: Api, messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Who said what in a conversation of the API; what the agent and its tools exchange is left out."""
+    """Return who said what in a conversation of the API, without what the agent and its tools exchange."""
     every = [(speaker(each[api.role_field]), each[api.content_field]) for each in messages]
     return [(role, content) for role, content in every if role and content]
 

@@ -27,7 +27,7 @@ def peak(samples: Iterable[Sample]) -> int:
 def excess_findings(
     rule: str, samples: Sequence[Sample], pools: Mapping[str, int], promised: int, slots: int
 ) -> list[Finding]:
-    """Return findings if a pod, or all together, ever had more connections than promised, or than the server allows.
+    """Return findings if a pod ever had more connections than its pool, or all pods more than promised or allowed.
 
     Args:
         rule: The rule.

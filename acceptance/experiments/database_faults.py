@@ -17,8 +17,8 @@ from acceptance.provision.database import PORT, Database
 from acceptance.provision.dependency import PacketRule
 
 LOST_SHARE = 0.25
-"""Share of the packets that are lost in either direction. Each is sent again after 0.2 s, then 0.4 s and so on, so one
-exchange of statement and result takes 0.2 s on average, and some take a second."""
+"""Share of packets that are dropped in each direction. TCP sends a lost one again after 0.2 s, then 0.4 s and so on, so
+an exchange of statement and result takes 0.2 s on average, and some take a second."""
 
 IPTABLES = ("iptables", "-w", "10")
 """Waits up to 10 s for its lock, which kube-proxy may hold."""
@@ -33,7 +33,7 @@ exit $code
 
 @contextmanager
 def database_crashed(database: Database) -> Iterator[float]:
-    """Kill PostgreSQL, and start it again at exit: it recovers from its write-ahead log."""
+    """Kill PostgreSQL, and start it again at exit, when it recovers from its write-ahead log."""
     database.kill()
     try:
         yield time.time()
@@ -53,7 +53,7 @@ def database_read_only(database: Database) -> AbstractContextManager[float]:
 
 
 def commits_unanswered(database: Database) -> AbstractContextManager[float]:
-    """Leave commits unanswered, though each is stored; at exit those that wait are answered."""
+    """Store commits without answering them; those that wait are answered at exit."""
     return _undone(partial(database.hold_commits, held=True), partial(database.hold_commits, held=False))
 
 

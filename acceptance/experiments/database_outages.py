@@ -34,7 +34,7 @@ from acceptance.traffic.plans import new_token
 from acceptance.traffic.records import Record
 
 SETTLED_SECONDS = 3.0
-"""Time with the database between two faults, in which no request may fail."""
+"""Seconds between two faults, in which the database is available and no request may fail."""
 SHOWN = 5
 
 
@@ -46,7 +46,7 @@ class Fault:
         name: Shown on the timeline and in findings.
         apply: Applies it at entry and undoes it at exit.
         seconds: How long it lasts.
-        limit: Seconds within which a request must be answered meanwhile.
+        limit: Seconds within which a request must be answered during the fault.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Outage:
         interval: From the fault until pods could reach the database again.
         recovery: The wait, from then on, until every pod served.
         settled: Time after the recovery, with the database.
-        pages: How the user's pages were answered that were opened as it began.
+        pages: The responses to the user's pages that were opened at its start.
     """
 
     fault: Fault
@@ -82,7 +82,7 @@ def run_outage(
     database: Database,
     pages: Sequence[UserPage],
 ) -> Outage:
-    """Apply a fault for its time, undo it, and wait until every backend pod serves `user` again.
+    """Apply a fault for its duration, undo it, and wait until every backend pod serves `user` again.
 
     Meanwhile the user opens each page once, and tries to sign in: another test searches the logs for the password.
     """
@@ -165,8 +165,8 @@ def unanswered_findings(
 ) -> list[Finding]:
     """Return a finding if a request during the outage was not answered, or not within `limit` seconds.
 
-    Any complete response in time is right: an error, or a success, which the ledger compares with the database. A
-    connection that was refused at one of the times `refusing` is right too.
+    Any complete response in time is right: an error, or a success, which the ledger compares with the database. So is a
+    refused connection at one of the times `refusing`.
     """
     times = tuple(refusing)
     sampled = during(records, outage.interval)

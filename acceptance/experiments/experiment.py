@@ -25,7 +25,7 @@ FAILED_WAIT = "failed: "
 
 @dataclass(frozen=True)
 class WaitResult(Generic[T]):
-    """How a wait in an experiment ended: with a value, or with the error that a test raises when it asks for it.
+    """How a wait in an experiment ended: with a value, or with an error that each test raises which needs the value.
 
     `elapsed` is how long the wait took, in seconds, whether it succeeded or not.
     """
@@ -117,7 +117,7 @@ class Experiment:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     """What its traffic and changes wrote, compared with PostgreSQL; set at its end."""
     unrecovered: str = ""
-    """Why the release did not return to its baseline by itself, so that its pods were deleted; empty if it did."""
+    """Why the release did not return to its baseline until its pods were deleted; empty if it did by itself."""
 
     @property
     def interval(self) -> Interval:
@@ -126,7 +126,7 @@ class Experiment:
 
     @property
     def pods_recorded(self) -> bool:
-        """Whether the pods' history can be read; a gap counts as a failure of the recorder unless nodes restarted."""
+        """Whether the pods' history can be read. A gap is an error of the recorder, unless nodes restarted."""
         return not (self.restarts_nodes and self.history.first_lost("Pod", self.start, self.end))
 
     @property

@@ -30,7 +30,7 @@ from acceptance.provision.providers import Provider
 from toolchain.console import CommandError
 
 PODS_STAYED = "global timeout reached"
-"""What `kubectl drain` prints where a pod could not be evicted in time, or did not end."""
+"""What `kubectl drain` prints if a pod can't be evicted or does not end in time."""
 
 
 class FaultError(Exception):
@@ -167,11 +167,11 @@ def paused_container(cluster: Cluster, pod: Object, container: str) -> Iterator[
 
 @contextmanager
 def paused_at_start(cluster: Cluster, pod: Object, container: str) -> Iterator[Callable[[], None]]:
-    """Pause the container that follows the one that runs, as soon as it has been started, until exit.
+    """Pause the container that replaces the running one as soon as it has started, until exit.
 
-    The node itself waits for it, since Kubernetes reports a start too late to pause a server that starts quickly.
-    Yields a function that waits until the container is paused, and raises `FaultError` if none is. The container is
-    resumed by the node, also if this process is killed.
+    A command on the node waits for it, since Kubernetes reports a start too late to pause a server that starts quickly.
+    Yields a function that waits until the container is paused, and raises `FaultError` if none is. The same command
+    resumes the container, also if this process is killed.
     """
     node = cluster.node_of(pod)
     freezer = freezer_of(node.exec("cat", f"/proc/{main_process(cluster, pod, container)}/cgroup"))
@@ -219,7 +219,7 @@ def model_stopped(model: ModelStub) -> Iterator[float]:
 
 @contextmanager
 def _model_behaving(model: ModelStub, **behaviour: Any) -> Iterator[float]:
-    """Make the model behave as told until the end; yields the moment."""
+    """Set the model's behaviour until exit; yields the moment."""
     model.behave(**behaviour)
     try:
         yield time.time()
@@ -240,7 +240,7 @@ def model_slow(model: ModelStub, seconds: float) -> AbstractContextManager[float
 
 
 def model_looping(model: ModelStub, seconds: float) -> AbstractContextManager[float]:
-    """Make the model answer `seconds` late, and call a command's tool again and again; yields the moment."""
+    """Make the model answer `seconds` late, and call the tool of a command again and again; yields the moment."""
     return _model_behaving(model, delay_seconds=seconds, repeats_calls=True)
 
 
@@ -256,6 +256,6 @@ MODEL_FAULTS: Mapping[str, Callable[[ModelStub], AbstractContextManager[float]]]
 
 
 def _record_paused(cluster: Cluster, more: Mapping[str, str], without: str = "") -> None:
-    """Write to the run's record which containers are paused, with their nodes."""
+    """Keep in the run's record which containers are paused, with their nodes."""
     paused = {**run.paused_freezers(run.read_record(cluster.run.folder)), **more}
     run.update_record(cluster.run, paused={key: node for key, node in paused.items() if key != without})

@@ -17,12 +17,12 @@ from acceptance.traffic.records import InconclusiveSampleError
 
 RULE = "SCY-04"
 EXCESS = 1.1
-"""What a container may use, as a multiple of its limit: the readings do not coincide with the kernel's periods."""
+"""How much a container may use, as a multiple of its limit: the readings do not coincide with the kernel's periods."""
 SLOWER = 3.0
 ALLOWANCE = 0.1
-"""A neighbour's p95 may be SLOWER times its p95 before, plus ALLOWANCE seconds for a machine that others use."""
+"""Seconds that are added to SLOWER times a neighbour's p95 before, since the machine may have other users."""
 MIN_IDLE = 0.05
-"""Share of a node's CPU time below which others have used it up: of two CPUs, a container of 0.5 leaves most."""
+"""Idle share of a node's CPU time below which others have used it up: a container of 0.5 CPU leaves most of two."""
 OOM_KILLED = "OOMKilled"
 
 Restarts = Mapping[tuple[str, str], int]
@@ -57,7 +57,7 @@ class MemoryLoad:
 def restart_counts(pods: Iterable[Object]) -> dict[tuple[str, str], int]:
     """Return the restarts of each container, init containers included, by its pod's name and its own.
 
-    Pods that are meant to end, as a Job's are, are left out: they come, go and are retried by themselves.
+    Pods that end, such as a Job's, are left out: they come, go and are retried by themselves.
     """
     return {
         (name_of(pod), text_at(status, "name")): integer_at(status, "restartCount", 0) or 0
@@ -93,7 +93,7 @@ def cpu_findings(load: CpuLoad, cores: int) -> Iterator[Finding]:
 def slowdown_findings(load: CpuLoad, availability: Availability, quiet: Interval) -> Iterator[Finding]:
     """Yield a finding if a container at its CPU limit answers as fast as before: its limit does not slow it.
 
-    A higher p95 or a higher median counts as slower: a few slow answers in the quiet time would raise its p95.
+    A higher p95 or a higher median counts as slower: a few slow answers before the load would raise the p95 before.
     """
     before, during = availability.between(quiet), availability.between(load.interval)
     slower = p95(during) > p95(before) or median(during) > median(before)
@@ -113,9 +113,9 @@ def neighbour_findings(object_: str, availability: Availability, quiet: Interval
 
 
 def raise_if_node_was_full(load: CpuLoad, findings: Iterable[Finding]) -> None:
-    """Raise `InconclusiveSampleError` for findings on neighbours that the loaded container does not explain.
+    """Raise `InconclusiveSampleError` if there are findings on neighbours that the loaded container does not explain.
 
-    It stayed within its limit, and yet no CPU time of the node was left: others used it.
+    It stayed within its limit, and yet the node had no CPU time left, so others used it.
     """
     if load.limit is None or load.use.cores > float(load.limit) * EXCESS or load.use.idle >= MIN_IDLE:
         return

@@ -1,4 +1,4 @@
-"""Polling during an experiment: a value that no watch delivers is read repeatedly, each time with the moment."""
+"""Polls, during an experiment, a value that no watch delivers, and keeps each with its moment."""
 
 from __future__ import annotations
 

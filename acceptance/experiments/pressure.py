@@ -19,9 +19,9 @@ from acceptance.provision.cluster import Cluster
 from acceptance.provision.node import Node
 
 BEYOND = Decimal("1.5")
-"""How much is written in a container, as a multiple of its memory limit. No more of the node's memory is used."""
+"""How much is written in a container, as a multiple of its memory limit, and so at most used of the node's memory."""
 MEMORY_SECONDS = 20
-"""Time limit of the writing. 512 MiB take under 1 s here; a busy machine gets twenty times that."""
+"""Seconds for the writing. 512 MiB take under 1 s here; a busy machine gets twenty times that."""
 EXHAUST = r"""
 bytes=$1 seconds=$2 adjustment=$3 group=$4
 (

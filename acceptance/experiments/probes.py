@@ -1,4 +1,4 @@
-"""Probes of a component's container: how long the kubelet takes to act on them."""
+"""The probes of a component's container, and how long the kubelet takes to act on them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ProbeTimes:
 
 
 def detection_deadline(deadline: Deadline, times: ProbeTimes | None, further: float) -> Deadline:
-    """Return a deadline that is as long as the probe's own settings take, and `further` seconds, if that is longer."""
+    """Return a deadline of at least the time that the probe's settings take, plus `further` seconds."""
     seconds = times.longest_detection + further if times else 0.0
     return replace(deadline, seconds=max(deadline.seconds, seconds))
 

@@ -1,6 +1,6 @@
-"""Waits for pods of a disturbed component: until they are replaced, restarted, Ready, or no longer Ready.
+"""Waits for pods of a disturbed component until they are replaced, restarted, Ready, or no longer Ready.
 
-Whether the nodes have room for them is asked here too.
+It also says whether the nodes have room for them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from acceptance.kube.status import (
 
 
 def without_room(objects: Objects, what: str) -> Untested | None:
-    """Return `Untested` if no node has room for a pod of the release, which says nothing about the release; else None.
+    """Return `Untested` if no node has room for a pod of the release, which is not the release's fault; else None.
 
     Args:
         objects: Reads the pods.
-        what: What has no room, in words.
+        what: What there is no room for, in words.
     """
     message = lack_of_room(objects.list("Pod").objects)
     return Untested(f"the nodes have no room for {what}: {message}") if message else None
@@ -80,7 +80,7 @@ def wait_moved(runner: ExperimentRunner, component: Component, node: str, deadli
 
 
 def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) -> Object:
-    """Wait until the pod, given as it was before, has restarted and is Ready; return it as it is then."""
+    """Wait until a pod, passed as it was before, has restarted and is Ready; return it as it is then."""
     before = restarts_of(pod)
 
     def probe() -> Object:
@@ -95,7 +95,7 @@ def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) 
 def wait_container_started(
     runner: ExperimentRunner, component: Component, before: Object, deadline: Deadline
 ) -> Object:
-    """Wait until another container runs than in the pod as it was before, and return the pod as it is then."""
+    """Wait until the pod runs another container than before, and return the pod as it is then."""
     earlier = container_id(container_status(before, component.container))
 
     def probe() -> Object:

@@ -1,4 +1,4 @@
-"""Rollouts: when one is complete, whether it stayed within its bounds, and when its pods came and went."""
+"""Rollouts: when one is complete, whether it stayed within its bounds, and when its pods existed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from acceptance.kube.status import (
 
 BOUNDS = ("maxSurge", "maxUnavailable")
 WATCH_LAG = 0.5
-"""Seconds by which a pod's status may reach the recorder later than its endpoint reaches the node."""
+"""Seconds by which the recorder may learn a pod's status later than the node learns its endpoint."""
 
 
 def wait_rolled_out(objects: Objects, component: Component, deadline: Deadline = ROLLED_OUT) -> tuple[str, ...]:

@@ -48,16 +48,16 @@ class ExperimentRunner:
         release: The release under test.
         recorder: Records the versions of its objects.
         sampler: Sends requests by plans.
-        verify_serving: Sends the release a user's request; raises `AssertionError` if that fails.
+        verify_serving: Sends a user's request to the release; raises `AssertionError` if it fails.
         publish: Receives every experiment that ended, for the report.
         record_override: Receives every change of values, for the report.
         baseline_values: Changes of values by dotted path that apply in every experiment unless it overrides them.
         connections: Returns the sampler's connections that the node has tracked so far.
-        plan_obstacle: Returns why the requests of a plan can't succeed, or None; such a plan is not executed.
+        plan_obstacle: Returns why the requests of a plan can't succeed, so that it is not executed; None if they can.
         progress: Shows a line while an experiment runs.
         reconcile: Compares with PostgreSQL what an experiment wrote, and returns the ledgers.
-        rule_delays: Counts how late the rules for Services on the sampler's node have been, by upper bound.
-        delete_pods: Deletes every pod of the components: what an operator does if a release does not recover.
+        rule_delays: Counts the delays of the rules for Services on the sampler's node, by upper bound in seconds.
+        delete_pods: Deletes every pod of the components, as an operator does if a release does not recover.
         ended: The experiments so far, inconclusive ones too: a write that was lost or stored twice is a finding on any
             machine.
         baseline_error: Why an earlier experiment could not restore the baseline; empty if all could.
@@ -95,7 +95,7 @@ class ExperimentRunner:
     def pods(self, component: Component) -> list[Object]:
         """Return the component's pods as they are now, oldest first.
 
-        Before the first experiment the baseline is set: otherwise the autoscaler could remove one of them meanwhile.
+        Before the first experiment the baseline is restored: otherwise the autoscaler could remove one of them.
         """
         if self.unmodified:
             self.restore()
@@ -205,7 +205,7 @@ class ExperimentRunner:
         self.publish(experiment)
 
     def _obstacles(self, plans: Mapping[str, Plan]) -> dict[str, str]:
-        """Return by label why no request of a plan can succeed; raises `AssertionError` or `InconclusiveError`."""
+        """Return by label why a plan's requests can't succeed; raises `AssertionError` or `InconclusiveError`."""
         start = time.time()
         try:
             return {label: reason for label, plan in plans.items() if (reason := self.plan_obstacle(plan))}

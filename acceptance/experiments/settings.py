@@ -1,4 +1,4 @@
-"""Changes of the release's settings under traffic: whether they reach new pods, and whether requests fail."""
+"""Changes of the release's settings under traffic: whether they reach the new pods, and whether requests fail."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MIN_REQUESTS = 500
 RATE = 15.0
 """Tasks per second, and pages per second, so that enough are sent in the time of a rollout."""
 MIN_SECONDS = duration_for(MIN_REQUESTS, RATE)
-"""How long each change needs traffic."""
+"""Seconds of traffic that each change needs."""
 
 
 @dataclass(frozen=True)
 class Change:
     """Changed settings: their rollout, and the containers' environments before and after it, by component.
 
-    The environments hold the changed variables alone; they may be secret, and are not shown.
+    The environments have the changed variables alone, which may be secret and are not shown.
     """
 
     interval: Interval
@@ -57,7 +57,7 @@ def pod_names(experiments: ExperimentRunner) -> dict[str, set[str]]:
 
 
 def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """Return by component which of these keys of the ConfigMap or Secret each running container's environment has."""
+    """Return by component the values of a ConfigMap's or Secret's keys in each running container's environment."""
     cluster, found = experiments.release.cluster, {}
     for name in COMPONENTS:
         part = experiments.target.component(name)
@@ -69,7 +69,7 @@ def environments(experiments: ExperimentRunner, keys: Collection[str]) -> dict[s
 
 
 def values_by_key(container: Object, environment: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
-    """Return what a container's environment has of each key, whose variable may have another name or a prefix."""
+    """Return the value of each key in a container's environment, whose variable may have another name or a prefix."""
     prefixes = [text_at(source, "prefix") for source in mappings_at(container, "envFrom")]
     names = {key: [*(f"{prefix}{key}" for prefix in prefixes), key] for key in keys}
     for variable in mappings_at(container, "env"):
@@ -83,7 +83,7 @@ def values_by_key(container: Object, environment: Mapping[str, str], keys: Colle
 def make_change(
     experiments: ExperimentRunner, experiment: Experiment, step: Step[None, None], keys: Collection[str]
 ) -> Change:
-    """Change settings, wait for the rollout, and read the variables `keys` in the containers before and after.
+    """Change settings, wait for the rollout, and read the values of `keys` in the containers before and after.
 
     After a rollout that failed nothing is read: its containers may not run.
     """
@@ -102,7 +102,7 @@ def settings_traffic(writer: User, reader: User) -> dict[str, Plan]:
 def change_findings(
     rule: str, experiments: ExperimentRunner, change: Change, component: str, given: Mapping[str, str]
 ) -> list[Finding]:
-    """Return findings if pods were not replaced, or do not all have the new value of each key that they use.
+    """Return findings if pods were not replaced, or one lacks the new value of a key that it uses.
 
     Values may be secret and are not shown.
 

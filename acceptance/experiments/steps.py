@@ -1,4 +1,4 @@
-"""Steps of an experiment as data: what is disturbed, how its recovery is recognised, and how both went."""
+"""The steps of an experiment: what is disturbed, how the recovery is recognised, and how both went."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Step(Generic[D, R]):
 
     Attributes:
         name: Shown on the timeline and in the report.
-        disturb: Makes the disturbance and returns what it affected, such as the deleted pods.
-        recovered: Receives that, and waits until the release has recovered.
+        disturb: Disturbs the release and returns what was affected, such as the deleted pods.
+        recovered: Called with what was affected; waits until the release has recovered.
         component: The component that is disturbed; empty for the whole release.
         kind: The kind of disturbance, by which tests select the steps that a rule is about.
         restarts: Whether containers of the component may restart meanwhile.

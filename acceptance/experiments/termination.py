@@ -1,4 +1,4 @@
-"""How the containers of pods that were deleted gracefully ended: by themselves, or killed after the grace period."""
+"""How containers of gracefully deleted pods ended: by themselves, or killed after the grace period."""
 
 from __future__ import annotations
 

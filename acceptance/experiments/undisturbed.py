@@ -24,7 +24,7 @@ MIN_REQUESTS = 50
 
 
 def disturbances(experiment: Experiment) -> tuple[Disturbance, ...]:
-    """Return the declared disturbances; an annotation outside them is one that lasts to the end of the experiment."""
+    """Return the declared disturbances. An annotation outside of them counts as one to the end of the experiment."""
     declared = tuple(experiment.disturbances)
     undeclared = (
         Disturbance(Interval(annotation.moment, experiment.end))

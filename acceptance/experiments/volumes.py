@@ -1,4 +1,4 @@
-"""What outlives a pod: files are written to its volumes, and looked for on the nodes once the pod is gone."""
+"""Files that outlive a pod: they are written to its volumes, and searched for on the nodes once it is gone."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Observed:
     def processes(self, container: str) -> tuple[Process, ...]:
         """Return the last state of each process of a container, by its identifier in the runtime.
 
-        Processes before the container's own program are left out: the runtime runs its hooks in the container as root.
+        Processes before the container's own program are left out: they are the runtime's hooks, which run as root.
         """
         found = [parse_processes("".join(lines))[1].get(container, ()) for lines in self.lines]
         own = dropwhile(lambda process: not process.first, chain.from_iterable(found))
@@ -102,7 +102,7 @@ def find_markers(cluster: Cluster) -> dict[Node, list[str]]:
 
 
 def require_found(cluster: Cluster, markers: Iterable[Marker]) -> None:
-    """Check that markers just written are found on the nodes: otherwise one that is kept would seem to be gone.
+    """Check that new markers are found on the nodes: otherwise markers that stay would seem to be gone.
 
     Raises:
         FaultError: A marker is not found.
@@ -131,7 +131,7 @@ def wait_gone(cluster: Cluster, markers: Iterable[Marker]) -> None:
 
 
 def remove_markers(cluster: Cluster) -> None:
-    """Remove what a volume that outlives its pod has kept of the run's markers."""
+    """Remove the run's markers from volumes that outlive their pods."""
     for node, paths in find_markers(cluster).items():
         if paths:
             node.exec("rm", "-f", *paths)

@@ -1,4 +1,4 @@
-"""Helm's own commands in processes that stay, which takes a quarter of the time of starting Helm for each."""
+"""Runs Helm's own commands in long-lived processes, in a quarter of the time that starting Helm for each would take."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from toolchain import helm_server
 from toolchain.console import CommandError
 
 COMMANDS = ("template", "lint", "install")
-"""What it is asked for: the commands that render. Others load charts or repositories, and are seldom run."""
+"""The commands that it runs: those that render a chart. The others are seldom needed."""
 REQUESTS = 100
-"""How many one process answers: Helm's library keeps something of each command, so later ones would take longer."""
+"""How many commands one process runs: Helm's library keeps data of each, so later ones take longer."""
 PROCESSES = max(2, os.cpu_count() or 2)
-# Garbage is collected at a limit alone, which takes least time: a rendering makes about 8 MB of it.
+"""The most processes at once: rendering is bound by the CPU. With two, one slow command does not hold up all others."""
+# The garbage collector runs only at the memory limit, which takes least time: a rendering leaves about 8 MB of garbage.
 SETTINGS = {"KUBECONFIG": os.devnull, "GOGC": "off", "GOMEMLIMIT": "128MiB", "GOMAXPROCS": "1"}
 
 
@@ -30,7 +31,7 @@ class EndedError(Exception):
 
 
 class _Process:
-    """One process of the program."""
+    """One process of the program, which answers one request at a time."""
 
     def __init__(self, program: Path) -> None:
         self.answered = 0
@@ -43,7 +44,7 @@ class _Process:
         )
 
     def answer(self, request: bytes, seconds: float) -> tuple[int, str, str] | None:
-        """Return exit code, standard output and error of a request, or None after so many seconds."""
+        """Return exit code, standard output and standard error of a request; None if there is no answer in time."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -79,7 +80,7 @@ def _text(encoded: str | None) -> str:
 
 
 class HelmServer:
-    """Some processes of the program, which threads share. A process that was forked starts programs of its own."""
+    """A pool of processes that threads share; a fork of this process starts a pool of its own."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
@@ -89,16 +90,16 @@ class HelmServer:
         self._places = Semaphore(PROCESSES)
 
     def run(self, helm: Path, arguments: tuple[str, ...], stdin: str, seconds: float) -> str:
-        """Return what Helm printed.
+        """Run a command of Helm and return what it printed.
 
         Args:
-            helm: The binary that an error names.
-            arguments: Its arguments.
+            helm: The binary that a message of an error names.
+            arguments: The command's arguments.
             stdin: Text for its standard input.
-            seconds: The time after which it is killed.
+            seconds: The time after which the process is killed.
 
         Raises:
-            CommandError: As of `toolchain.console.run`.
+            CommandError: The command failed or was killed, as for `toolchain.console.run`.
             EndedError: The process ended without an answer.
         """
         command = [str(helm), *arguments]
@@ -141,7 +142,7 @@ class HelmServer:
 
 @cache
 def shared(helm: Path) -> HelmServer | None:
-    """Return this process's server for a Helm, or None where each command starts that Helm."""
+    """Return the pool that replaces a Helm in this process; None where each command has to start that Helm."""
     program = helm_server.find(helm)
     if program is None:
         return None

@@ -1,1 +1,1 @@
-"""What a run makes and removes: cluster, images, database, model stub, gateway, release."""
+"""What a run creates and removes: cluster, images, database, model stub, gateway, release."""

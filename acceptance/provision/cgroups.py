@@ -47,9 +47,9 @@ while [ "$tries" -gt 0 ]; do
   tries=$((tries - 1))
 done 2> /dev/null
 """
-"""Pauses the pod's next container when it runs a process that is not the runtime's own, and resumes it when ended.
+"""Pauses the pod's next container once it runs a process that is not the runtime's own; at the end, resumes it.
 
-A container that is paused earlier is never reported to run.
+A container that is paused earlier is never reported as running.
 """
 PAUSE_SECONDS = 10
 """Time limit of freezing. A process freezes when it next returns from the kernel, within milliseconds."""
@@ -79,8 +79,8 @@ def pause_command(freezer: str) -> tuple[str, ...]:
 def pause_next_command(freezer: str, seconds: float) -> tuple[str, ...]:
     """Return the command that pauses the next container of a pod as soon as it runs.
 
-    It prints "watching" at once, "paused" when that is done, and resumes the container when it gets SIGTERM. If no
-    container starts it ends.
+    It prints "watching" at once and "paused" when the container is, and resumes it on SIGTERM. If no container starts
+    in time, it ends.
 
     Args:
         freezer: The file that pauses one of the pod's containers, as `freezer_of` returns it.

@@ -58,7 +58,7 @@ class ContainerDependency:
         self._docker("rm", "--force", "--volumes", self.host)
 
     def packet_rules(self, cluster: Cluster, port: int) -> Sequence[PacketRule]:
-        """Return rules of what every node forwards to and from the container's address."""
+        """Return a rule, on every node, for what it forwards to and from the container's address."""
         del port  # nothing else is sent to the container
         address = self.address()
         return [PacketRule(node, ("FORWARD", way, address)) for node in cluster.nodes() for way in ("-d", "-s")]

@@ -1,4 +1,4 @@
-"""The external PostgreSQL: outside the release, TLS on, addressed by one URL as Neon gives it."""
+"""The external PostgreSQL: outside the release, with TLS, addressed by one URL of the form that Neon gives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PORT = 5432
 NAME = "todo"
 """The database, and the role that owns it."""
 SERVER, POOLER = "database", "pooler"
-"""Names of PostgreSQL and of the pooler before it, each with its certificate, among the run's dependencies."""
+"""The names, among the run's dependencies, of PostgreSQL and of the pooler in front of it."""
 COMMAND = ("/entrypoint.sh",)
 """What the suite's image of PostgreSQL starts with."""
 ABSENT_STANDBY = "absent"
@@ -192,7 +192,7 @@ def start(dependencies: Dependencies, image: str, redact: Callable[[str], None],
 
 
 def _new_files(dependencies: Dependencies, redact: Callable[[str], None]) -> dict[str, bytes]:
-    """Make credentials and a certificate, as the files that PostgreSQL is started with."""
+    """Create credentials and a certificate, and return the files that PostgreSQL is started with."""
     host = dependencies.host(SERVER)
     superuser, owner = secrets.token_urlsafe(24), new_password()
     issued = certificates.issue(host, dependencies.host(POOLER))

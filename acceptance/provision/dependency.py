@@ -1,6 +1,6 @@
-"""What a release depends on outside of itself, PostgreSQL and the model's stub: where it runs, and what is done to it.
+"""What a release depends on outside of itself, PostgreSQL and the model's stub: how it is started and disturbed.
 
-It is a container of this machine's engine where the cluster's pods reach it there, else a pod of the suite.
+It is a container of this machine's engine where the cluster's pods can reach that, else a pod of the suite.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Dependency(Protocol):
         """Remove it with its data."""
 
     def packet_rules(self, cluster: Cluster, port: int) -> Sequence[PacketRule]:
-        """Return a rule for each direction of what pods exchange with a port of it. Raises `Untested`."""
+        """Return a rule for each direction of the traffic between pods and a port of it. Raises `Untested`."""
 
 
 class Dependencies(Protocol):
@@ -87,7 +87,7 @@ class Dependencies(Protocol):
         files: Mapping[str, bytes] | None = None,
         ports: tuple[int, ...] = (),
     ) -> Dependency:
-        """Start a dependency, or go on with one that a kept run has left; it need not answer yet.
+        """Start a dependency, or reuse one that a kept run has left; it need not answer yet.
 
         Args:
             name: Its name within the run.

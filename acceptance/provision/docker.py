@@ -91,7 +91,7 @@ def state(toolchain: Toolchain, name: str) -> str | None:
     """Return Docker's state of the container (`running`, `paused`, `exited`, …), or None where it does not exist.
 
     Raises:
-        CommandError: The engine does not say, which must not look like a container that does not exist.
+        CommandError: The engine failed, which must not be taken for a container that does not exist.
     """
     try:
         return str(json.loads(toolchain.engine.docker("container", "inspect", name))[0]["State"]["Status"])

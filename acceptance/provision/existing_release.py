@@ -28,7 +28,7 @@ def adopt_release(cluster: Cluster, target: Target, redact: Callable[[str], None
         redact: Called with every credential of the release.
 
     Raises:
-        ToolchainError: There is no such release, or it is not what the target's chart makes of its values.
+        ToolchainError: There is no such release, or the target's chart renders something else with its values.
     """
     chart = target.chart
     helm = HelmRelease(cluster, chart.release, chart.namespace)

@@ -55,7 +55,7 @@ def build(toolchain: Toolchain, run: Run, repository: str, dockerfile: Path, con
 
 
 def _bases(toolchain: Toolchain, dockerfile: Path) -> dict[str, tuple[Image, str]]:
-    """Return the base images that a Dockerfile takes as arguments, by their names, each with the engine's reference."""
+    """Return the base images that a Dockerfile takes as build arguments: the engine's reference by argument."""
     bases = {
         "PYTHON_IMAGE": (PYTHON, toolchain.python_image),
         "NODE_IMAGE": (NODEJS, toolchain.nodejs_image),
@@ -112,7 +112,7 @@ def in_registry(registry: str, repository: str) -> str:
 
 
 def build_component(toolchain: Toolchain, run: Run, root: Path, component: Component) -> BuiltImage:
-    """Build a component's image from the Dockerfile and context that the target names. Raises `ValueError` without."""
+    """Build a component's image from the Dockerfile and context that the target names; `ValueError` without them."""
     dockerfile, context = component.image.dockerfile, component.image.context
     if dockerfile is None or context is None:
         raise ValueError(f"the target names no Dockerfile and context for {component.image.repository}")
@@ -127,7 +127,7 @@ def build_further(toolchain: Toolchain, run: Run, root: Path, image: FurtherImag
 
 
 def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instructions: str) -> BuiltImage:
-    """Build an image with further Dockerfile instructions on top: of the same repository, sharing its layers."""
+    """Build an image of the same repository by further Dockerfile instructions on top of this one."""
     with tempfile.TemporaryDirectory(dir=run.folder) as folder:
         recipe = Path(folder) / "Dockerfile"
         recipe.write_text(f"FROM {image.reference}\n{instructions}\n", encoding="ascii")
@@ -135,7 +135,7 @@ def build_derived(toolchain: Toolchain, run: Run, image: BuiltImage, instruction
 
 
 def build_support(toolchain: Toolchain, run: Run, name: str) -> BuiltImage:
-    """Build one of the suite's images from `support/`; where the run has a registry, under a name of it."""
+    """Build one of the suite's images from `support/`; its name is in the run's registry, if it has one."""
     context = ROOT / "support" / name
     return build(toolchain, run, in_registry(run.registry, f"acceptance-{name}"), context / "Dockerfile", context)
 
@@ -147,7 +147,7 @@ def save(toolchain: Toolchain, images: Iterable[BuiltImage], archive: Path) -> N
 
 @contextmanager
 def being_written(archive: Path) -> Iterator[None]:
-    """Make runs wait that take their images from an archive, until it is there, or this process has ended."""
+    """Until exit, or the end of this process, make the runs wait that take their images from this archive."""
     with _lock_of(archive).open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         archive.touch()
@@ -155,7 +155,7 @@ def being_written(archive: Path) -> Iterator[None]:
 
 
 def is_written(archive: Path) -> bool:
-    """Return whether no process holds an archive in `being_written`; whether it is complete shows when it is read."""
+    """Return whether no process holds an archive in `being_written` any more; it may still be incomplete."""
     try:
         with _lock_of(archive).open() as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

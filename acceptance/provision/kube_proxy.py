@@ -22,7 +22,7 @@ BUCKET = re.compile(rf'{METRIC}{{.*le="([^"]+)".*}} (\d+)')
 
 
 def read_delays(node: Node) -> Counter[float]:
-    """Return how many delays were at most so many seconds since kube-proxy started; empty if it is unknown."""
+    """Return the delays that kube-proxy has counted, cumulative by upper bound in seconds; empty if unknown."""
     with suppress(CommandError):
         return parse_histogram(node.exec("bash", "-c", READ))
     return Counter()

@@ -1,4 +1,4 @@
-"""The lifecycle of a run: acquired, and removed with everything it made; and the sweep of what dead runs left."""
+"""The lifecycle of a run, from its lock to the removal of all that it created, and the sweep of what dead runs left."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def acquire_run(
     context: Context | None = None,
     own_cluster: OwnCluster = DEFAULT,
 ) -> Iterator[Run]:
-    """Give this process a run, and remove everything that the run made at the end.
+    """Give this process a run; at the end, remove everything that the run created.
 
     Args:
         toolchain: The tools of this machine.
@@ -81,7 +81,7 @@ def new_run(*, keep: bool, context: Context | None = None, own_cluster: OwnClust
 
 
 def kept_run(own_cluster: OwnCluster = DEFAULT) -> tuple[Run, TextIO] | None:
-    """Return a kept run of this checkout with such a cluster, and its lock, if there is one that no process uses."""
+    """Return a kept run of this checkout that has such a cluster and that no process uses, and its lock, if any."""
     for path in sorted(runs_folder().iterdir()):
         record = read_record(path)
         same = record.get("checkout") == str(ROOT) and recorded_cluster(path) == own_cluster

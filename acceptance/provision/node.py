@@ -19,11 +19,11 @@ from toolchain.console import ToolchainError, run
 AGENT = "node-agent"
 """The name of the DaemonSet of the suite's pods on the nodes, and the value of their label `app`."""
 ON_NODE = ("nsenter", "--target", "1", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--")
-"""Enters the namespaces of the node's first process; the pod shares that of the processes."""
+"""Enters the namespaces of the node's first process; the pod shares the PID namespace already."""
 STREAM = '"$@" & cat > /dev/null; kill $!'
-"""Runs a command until its own standard input ends: a command outlives the client that started it."""
+"""Runs a command until standard input ends: `kubectl exec` alone would leave it running when the client ends."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""The kernel's names of processors, and those in the platforms of images."""
+"""Architectures as the kernel names them, and as images do."""
 STREAM_ENDS_SECONDS = 10.0
 """Seconds for a command on a node to end; it takes 0.1 s here."""
 PROCESSES = r"""

@@ -19,7 +19,7 @@ PROGRAMS = ("awk", "bash", "base64", "conntrack", "ctr", "find", "ip", "iptables
 """The programs that the suite runs on a node, besides those of coreutils, which every node has."""
 
 NO_ACCOUNT_YET = "error looking up service account"
-"""What is said of a pod in a namespace that has just been made: Kubernetes tries again a moment later."""
+"""Part of an event of pods in a new namespace, whose service account does not exist yet: Kubernetes tries again."""
 
 
 def daemon_set(cluster: Cluster, image: str) -> dict[str, Any]:

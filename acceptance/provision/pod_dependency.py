@@ -101,7 +101,7 @@ class PodDependency:
         self._kubectl("delete", f"pod/{self.name}", f"service/{self.name}", f"secret/{self.name}", "--ignore-not-found")
 
     def packet_rules(self, cluster: Cluster, port: int) -> Sequence[PacketRule]:
-        """Return rules of the pod's own network, which end with the pod; this machine's connections are left alone."""
+        """Return rules in the pod's network namespace, which end with the pod; the gateway's traffic is not matched."""
         pod, gateway = self._pod(), text_at(self._pod(GATEWAY), "status.podIP")
         node = cluster.node_of(pod)
         identifier = container_id(container_status(pod, self.name))

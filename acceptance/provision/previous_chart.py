@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 VERSION, APP_VERSION = "0.0.0-previous", "previous"
-"""The version of the chart that is this one with another number."""
+"""The versions of the chart under test when it stands in for an earlier one."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a run needs, made side by side: the cluster starts while images are built and the database starts.
+"""Creates what a run needs, in parallel: the cluster starts while images are built and the database starts.
 
 The release is installed as soon as it can be, so its pods start while tests run that need no cluster.
 """
@@ -128,7 +128,7 @@ class Provisioner:
         return self._derived[name]()
 
     def prepare(self, fixtures: Collection[str]) -> None:
-        """Start what the fixtures of these names will ask for; for the user's release nothing is started unasked."""
+        """Start what the fixtures of these names will need; for a user's own release nothing is started in advance."""
         if not self.installs_release:
             return
         for name, part in self._derived.items():
@@ -217,7 +217,7 @@ class Provisioner:
         return model_stub.start(self.dependencies(), image.reference)
 
     def _open_agents(self) -> None:
-        """Start the suite's pods on the nodes. The cluster given to it does not wait for them."""
+        """Start the suite's pods on the nodes, through a `Cluster` that does not wait for them itself."""
         self.loaded_tools()
         open_agents(Cluster(self.provider), self.tools().reference)
 
@@ -226,7 +226,7 @@ class Provisioner:
         return open_gateway(self.cluster(), self.target, self.tools().reference, self._opened)
 
     def _install_metrics_server(self) -> None:
-        """Install it, though it has measured nothing yet."""
+        """Install metrics-server; it need not have measured anything yet."""
         self.loaded_tools()
         metrics_server.install(self.cluster())
 
@@ -241,7 +241,7 @@ class Provisioner:
         return self._archived()[image.repository]
 
     def _load_archive(self) -> dict[str, BuiltImage]:
-        """Take the images from the archive, as soon as it is there."""
+        """Load the images from the archive, as soon as it is written."""
         archive = self.archive
         assert archive is not None
 
@@ -262,7 +262,7 @@ class Provisioner:
         }
 
     def _load_images(self) -> dict[str, BuiltImage]:
-        """Load them in one command, so that shared layers are loaded once, if possible while Kubernetes starts."""
+        """Load the images in one command, so that shared layers are loaded once, and if possible early."""
         derived = [part() for part in self._derived.values() if part.started]
         built = (self.images(), self.further_images(), *derived)
         references = [image.reference for each in built for image in each.values()]
@@ -279,7 +279,7 @@ class Provisioner:
         return self.images()
 
     def _load_tools(self) -> None:
-        """Load the suite's images after those that the release waits for; into an existing cluster its tools only."""
+        """Load the suite's images after the release's, which are awaited; into an existing cluster only the tools."""
         if not self.provider.creates_cluster:
             self.cluster().require_capability("image-load")
             self.cluster().load_image(self.tools().reference)

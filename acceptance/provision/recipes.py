@@ -1,4 +1,4 @@
-"""What a container without a cluster is started with: what the chart renders for the container of a pod."""
+"""How a container is started without a cluster: with what the chart renders for it in a pod template."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ContainerChanges:
-    """How a container differs from what chart and image say: another command, further files, variables and folders."""
+    """How a container differs from chart and image: another command, further files, variables and writable folders."""
 
     command: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

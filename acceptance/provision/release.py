@@ -80,7 +80,7 @@ class Release:
         self._restart_users(replaced)
 
     def put_secrets(self, changes: Mapping[str, str] | None = None) -> set[str]:
-        """Make the target's existing Secrets have the run's credentials, and changes to them by name.
+        """Write the run's credentials, with changes by name, into the target's existing Secrets.
 
         Returns:
             The names of the Secrets that had other values before.
@@ -98,7 +98,7 @@ class Release:
         return {name_of(each) for each, actual in changed if actual is not None}
 
     def _restart_users(self, secrets: Collection[str]) -> None:
-        """Restart the Deployments whose pods name one of these Secrets: no pod notices that one has changed."""
+        """Restart the Deployments whose pods name one of these Secrets: pods do not notice that it has changed."""
         users = [
             f"deployment/{name_of(item)}"
             for item in (self.objects.list("Deployment").objects if secrets else ())
@@ -325,7 +325,7 @@ def run_secrets(
 
 
 def wait_resolving(cluster: Cluster, raise_if_closing: Callable[[], None]) -> None:
-    """Wait until a cluster of the run serves DNS, as every cluster does that users are given. Raises `WaitError`.
+    """Wait until the run's own cluster serves DNS, as a cluster does before users get it. Raises `WaitError`.
 
     A container that exits for want of DNS is restarted with a back-off, which would be blamed on the chart.
     """

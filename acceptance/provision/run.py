@@ -77,12 +77,12 @@ class Run:
 
     @property
     def clustered(self) -> bool:
-        """Whether the release is in a cluster, and not in containers on the run's network alone."""
+        """Whether the release runs in a cluster, and not only in containers on the run's network."""
         return self.own_cluster.provider != "none"
 
     @property
     def outlived(self) -> bool:
-        """Whether the cluster is there when the run has ended: it is kept, or the run has not made it."""
+        """Whether the cluster remains when the run has ended: it is kept, or the run did not create it."""
         return self.kept or self.context is not None
 
     @property
@@ -155,7 +155,7 @@ def recorded_context(path: Path) -> Context | None:
 
 
 def recorded_cluster(path: Path) -> OwnCluster:
-    """Return the cluster that a recorded run has made; that of a run which was killed before is the default."""
+    """Return the cluster that a recorded run created; the default if the run was killed before that was recorded."""
     found = read_record(path).get("own_cluster")
     return OwnCluster(**found) if isinstance(found, dict) else OwnCluster()
 
@@ -169,6 +169,6 @@ def update_record(run: Run, **fields: object) -> None:
 
 
 def paused_freezers(record: Mapping[str, object]) -> dict[str, str]:
-    """Return the node's name by each freezer through which an experiment of the run has paused a container."""
+    """Return the freezers through which an experiment has paused a container, each with its node's name."""
     found = record.get("paused")
     return {str(key): str(node) for key, node in found.items()} if isinstance(found, dict) else {}

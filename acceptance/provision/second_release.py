@@ -29,27 +29,27 @@ from acceptance.provision.tool_pod import namespace_objects
 
 NAME = "second"
 SERVICE_PORT_SHIFT, CONTAINER_PORT_SHIFT = 111, 222
-"""Other ports than the first release's, and two that differ, so that one can't be taken for the other."""
+"""Two different shifts from the first release's ports, so that a Service's and a container's port differ too."""
 BESIDE = ("invalid ownership metadata", "already exists", "already allocated", "exceeded quota")
-"""What is said of an object that the first release, or another one, has already: a name, a node port, or a quota."""
+"""What Helm or the API server says where another release has the object, node port or quota already."""
 CPU_REQUEST = "50m"
-"""A small share, since the first release goes on beside it."""
+"""A small share, since the first release runs beside it."""
 
 
 @contextmanager
 def second_release(
     first: Release, inputs: ReleaseInputs, redact: Callable[[str], None], shipped: Mapping[str, Any] | None = None
 ) -> Iterator[Release]:
-    """Install the chart a second time, and remove it with its namespace at exit; its pods need not be Ready.
+    """Install the chart a second time, without waiting for Ready pods; uninstall it and delete its namespace at exit.
 
     Args:
         first: The release under test, which is left as it is.
         inputs: What the second one is given: the same images, a database of its own.
         redact: Called with every secret that is made.
-        shipped: Values to install with as they are, but for what only the run knows: their images are used too.
+        shipped: A values file's values, used as they are, images included, except for what only the run knows.
 
     Raises:
-        RefusedReleaseError: The shipped values are refused, for what they are.
+        RefusedReleaseError: The shipped values themselves are refused.
         Untested: The chart can't be installed beside itself.
     """
     cluster = first.cluster
@@ -110,7 +110,7 @@ def second_target(target: Target, namespace: str) -> Target:
 
 
 def distinct_values(target: Target) -> dict[str, Any]:
-    """Return the changes of values, by dotted path, that make the second release another one, and small."""
+    """Return the values, by dotted path, that make the second release distinct and small."""
     changes: dict[str, Any] = {}
     if target.values.name_override:
         changes[target.values.name_override] = NAME

@@ -1,4 +1,4 @@
-"""A port on loopback whose connections are passed on, each over a connection of its own.
+"""A tunnel: a port on loopback, each connection to which is passed on over a connection of its own.
 
 `kubectl port-forward` ends with all its connections when one of them fails, as those of a database that is stopped do.
 """
@@ -19,7 +19,7 @@ CHUNK = 65536
 
 @contextmanager
 def open_tunnel(connect: Callable[[], socket.socket]) -> Iterator[int]:
-    """Yield a port on loopback; each connection to it is passed on to what `connect` returns, until exit.
+    """Yield a port on loopback; until exit, each connection to it is joined to one that `connect` returns.
 
     A connection for which `connect` raises `OSError` is closed.
     """

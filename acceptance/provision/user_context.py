@@ -47,7 +47,7 @@ def read_context(
     node_access: bool = False,
     own_release: bool = False,
 ) -> Context:
-    """Read a context of the user's kubeconfig, `KUBECONFIG` in the environment counting.
+    """Read a context of the user's kubeconfig, which the environment variable `KUBECONFIG` may name.
 
     Args:
         toolchain: The tools of this machine.

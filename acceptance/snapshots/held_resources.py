@@ -1,4 +1,4 @@
-"""Reads from the nodes what the release's containers hold: open files, threads, and bytes in their emptyDirs."""
+"""Reads on the nodes what the release's containers hold: open files, threads, and bytes in their emptyDirs."""
 
 from __future__ import annotations
 

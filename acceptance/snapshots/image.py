@@ -22,19 +22,19 @@ GZIP_LEVEL = 6
 """The compression level that `docker push` uses by default."""
 CHUNK = 1 << 20
 MAX_TEXT = 512 * 1024
-"""The largest file that is scanned, in bytes: files that people write are smaller."""
+"""The size of the largest file that is scanned, in bytes: files that people write are smaller."""
 # Files of packages contain sample keys; what a build copies in is elsewhere.
 PACKAGES = re.compile(
     r"^(usr/(?!src/|app/)|lib|lib64|bin|sbin|boot|dev|proc|sys|var/lib|var/cache|etc/ssl)/|(^|/)(node_modules|(site|dist)-packages|lib/python3\.\d+)/"
 )
 PASSWD = "etc/passwd"  # noqa: S105 - a path
 FACTS_VERSION = 2
-"""The version of the cached facts of a layer; to be incremented when other facts are read."""
+"""The version of a layer's cached facts; increment it when other facts are read."""
 
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """One layer: bytes at gzip level 6, credentials by place, and /etc/passwd where it has one."""
+    """Facts of a layer: its size at gzip level 6, credentials by place, and /etc/passwd if it has one."""
 
     diff_id: str
     compressed_bytes: int

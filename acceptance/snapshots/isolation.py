@@ -49,9 +49,9 @@ true
 user can write to. The shell enters each folder as root and then becomes the user, so that the attempt meets the
 container's own mounts, though its image may have no program to make one."""
 RUNTIME = re.compile(r"runc|crun|exe$|memfd|[0-9]+$")
-"""Names of a process that the runtime has begun and that has not become the container's program yet."""
+"""Names of a process that the runtime has started, and that has not executed the container's program yet."""
 READ_LINES = {"Name", "Uid", "NoNewPrivs", "Seccomp", *RIGHTS}
-"""The lines of a process's status that must be there: some are lost if a program starts while they are read."""
+"""Lines that a process's status must have: some are lost if the process executes a program meanwhile."""
 FOLDERS = ("/", "/app", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/tmp")  # noqa: S108
 
 
@@ -113,7 +113,7 @@ def _container(
 def parse_processes(text: str) -> tuple[dict[str, str], dict[str, list[Process]]]:
     """Parse what `READ` printed: the node's namespaces, and the processes by container; the runtime's are left out.
 
-    So is a process of which not all was read, since it ended meanwhile, or the reading did.
+    So is a process that was read in part, since it, or the reading, ended meanwhile.
     """
     node: dict[str, str] = {}
     blocks: list[tuple[list[str], dict[str, str]]] = []
@@ -149,7 +149,7 @@ def _process(pid: int, status: Mapping[str, str], namespaces: Mapping[str, str])
 
 
 def parse_mounts(mountinfo: str) -> tuple[Mount, ...]:
-    """Parse a process's mountinfo; of mounts at one point the last one counts, which hides the others."""
+    """Parse a process's mountinfo. Of several mounts at one point, the last one hides the others and counts."""
     found = {}
     for line in mountinfo.splitlines():
         fields, _, system = line.partition(" - ")

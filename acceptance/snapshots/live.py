@@ -28,7 +28,7 @@ from acceptance.provision.release import Release, present_secrets
 T = TypeVar("T")
 LOG_LINES = 500
 READINGS = 5
-"""How often objects are read where pods come, go or change their readiness each time."""
+"""How often objects are read at most, while pods come, go or change their readiness."""
 
 
 def manifest_objects(helm: HelmRelease) -> tuple[Object, ...]:
@@ -92,7 +92,7 @@ def read_snapshot(release: Release, images: Mapping[str, BuiltImage]) -> Snapsho
 
 
 def of_one_moment(read: Callable[[], T], state: Callable[[T], object]) -> T:
-    """Return what is read as of one moment: the next reading has the same state; after `READINGS` the last one.
+    """Return a reading of one moment, which the next one confirms by the same state; after `READINGS`, the last one.
 
     Args:
         read: Reads objects one after the other.
@@ -108,7 +108,7 @@ def of_one_moment(read: Callable[[], T], state: Callable[[T], object]) -> T:
 
 
 def readiness(pods: Iterable[Object]) -> frozenset[tuple[str, bool, bool]]:
-    """Return which pods there are, and whether each is Ready and is being deleted: endpoints and counts follow that."""
+    """Return the pods, and whether each is Ready or being deleted, on which endpoints and counts depend."""
     return frozenset((text_at(pod, "metadata.uid"), is_ready(pod), is_terminating(pod)) for pod in pods)
 
 
@@ -176,7 +176,7 @@ for pid in "$@"; do
   printf 'uid %s\n' "$(awk '/^Uid:/ {print $3}' "/proc/$pid/status")"
 done
 """
-"""Arguments: processes. The user comes last: it is there only if the process has lived through the other readings."""
+"""Arguments: processes. The user is printed last, only if the process has lived through the other readings."""
 
 
 def container_facts(cluster: Cluster, pods: Iterable[Object]) -> dict[tuple[str, str], ContainerFacts]:

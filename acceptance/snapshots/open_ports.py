@@ -1,4 +1,4 @@
-"""Which ports of a release are open on its node's addresses, as the node and its neighbours see it."""
+"""Which ports of a release are open on its node's addresses, to the node itself and to its neighbours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ for each in "$@"; do
 done
 wait
 """
-"""Arguments: `address@port`; those are printed to which a connection is established."""
+"""Arguments: `address@port`. Prints those to which a connection is established."""
 CONNECT_BY_PYTHON = """
 import socket, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +61,7 @@ def host_listeners(node: Node) -> frozenset[int]:
 
 
 def release_ports(view: NodeView, services: Iterable[Object]) -> dict[int, str]:
-    """Return what each port of the release is: of containers, listeners, Services and node ports."""
+    """Return the ports of the release and what each is: a container's, a listener's, a Service's or a node port."""
     return pod_ports(view.containers) | service_ports(services)
 
 

@@ -58,7 +58,7 @@ print(json.dumps({**found, "text": answer.read().decode("utf-8", "replace")}))
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; status 0 and the cause as the text where there was none."""
+    """A response; where there was none, status 0 and the cause as its text."""
 
     status: int
     cookies: list[str] = field(repr=False)
@@ -131,11 +131,11 @@ class IsolatedNetwork:
         return docker.exit_code(self.toolchain, container)
 
     def health(self, container: str, port: int, path: str) -> int | None:
-        """Return the status of the container's answer to a path; None if there is none by the deadline of a start."""
+        """Return the status of the container's response to a path; None if there is none by the deadline of a start."""
         return self._request(f"http://{container}:{port}{path}")
 
     def send(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Send one request from the network; its contents are in no command's argument, since they may be secret.
+        """Send one request from the network. Its contents may be secret, so they are in no command's arguments.
 
         The body is sent as JSON, or as a form where the headers name that as its type.
         """

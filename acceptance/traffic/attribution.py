@@ -1,6 +1,6 @@
-"""Attribution of requests to pods by the node's connection tracking, if their response names no pod.
+"""Attributes requests to pods by the node's connection tracking where the response names no pod.
 
-A connection that was not reported stays unattributed: a stream that ended, or lost events, is not an error.
+A connection that the node did not report stays unattributed: a stream that ends or loses events is no error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from acceptance.provision.cluster import Cluster
 from acceptance.traffic.records import Record
 
 LAG = 2.0
-"""Seconds by which an event may differ from the sampler's record; a port is reused much later than that."""
+"""Seconds by which an event may differ from the sampler's record; a client's port is reused much later."""
 MOMENT = re.compile(r"\[(\d+\.\d+)\]\s+\[NEW\]")
 ENDS = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
 
@@ -77,7 +77,7 @@ def attribute(
 
 
 def pods_by_address(history: History) -> dict[str, list[tuple[float, str]]]:
-    """Return the pods that had each address, as (seconds since the epoch, name), as far as it was observed."""
+    """Return the pods that were observed to have each address, as (seconds since the epoch, name)."""
     pods: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for version in history.versions("Pod"):
         address, name = text_at(version.object, "status.podIP"), name_of(version.object)
@@ -87,7 +87,7 @@ def pods_by_address(history: History) -> dict[str, list[tuple[float, str]]]:
 
 
 def pod_at(pods: Sequence[tuple[float, str]], moment: float) -> str:
-    """Return the pod of an address at a moment: the last one observed by then, else the first; empty if there is none.
+    """Return an address's pod at a moment: the last one observed by then, else the first; empty if there was none.
 
     A watch may report a pod's address later than the node reports its first connection.
     """

@@ -78,7 +78,7 @@ class Availability:
 
     @property
     def outages(self) -> tuple[Interval, ...]:
-        """Times of consecutive failures: from the first one's sending to the next successful response.
+        """The outages: from sending the first of consecutive failures to the next successful response.
 
         The last outage ends with its last failure if no request succeeded after it.
         """

@@ -1,4 +1,4 @@
-"""Updates, deletions and forms, sent one after the other while an experiment runs; and their ledgers."""
+"""Updates, deletions and forms that are sent one after the other while an experiment runs, and their ledgers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUCCESS = range(200, 300)
 
 @dataclass
 class Changes:
-    """Changes of one kind, each of another task; the marker of each is in a task's title, or was if `removed`."""
+    """Changes of one kind, each of another task, whose title has the change's marker, or had it if `removed`."""
 
     what: str
     removed: bool = False
@@ -35,7 +35,7 @@ class Changes:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def marker(self) -> str:
-        """Return a marker that no other change has."""
+        """Return a new marker."""
         return f"{self.token}-{next(self.numbers)}"
 
 
@@ -65,9 +65,9 @@ class Changer:
         self._note(changes, marker, lambda: user.call("DELETE", path).status_code in SUCCESS)
 
     def add(self) -> None:
-        """Add a task by the form of the frontend's page, if it knows the user and has one that works without scripts.
+        """Add a task by the form of the frontend's page, if the page shows the user a form that works without scripts.
 
-        What acknowledges it is a redirect, unless it leads to the message of an error, or a page with the task.
+        It is acknowledged by a page with the task, or by a redirect that does not lead to an error message.
         """
         user, changes = self._user, self.changes["submitted"]
         if not user.target.auth.has_cookie:
@@ -138,7 +138,7 @@ def shows_task(answer: Response, screens: Screens | None, title: str) -> bool:
 
 
 def reconcile_changes(changes: Iterable[Changes], tables: Tables, database: Database) -> dict[str, Ledger]:
-    """Compare the changes with PostgreSQL; by `changes: kind`.
+    """Compare the changes with PostgreSQL; return the ledgers by `changes: kind`.
 
     A kind of change has no ledger if none was acknowledged, which proves nothing; nor has any if the database has no
     table or column of the target's name.

@@ -1,4 +1,4 @@
-"""Failed connections that kube-proxy explains: it was late to route to pods that had become Ready."""
+"""Failed connections that are explained by kube-proxy, which was late to route to pods that had become Ready."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LateRulesError(InconclusiveError):
 
 
 def raise_if_rules_were_late(delay: float, traffic: Iterable[Availability]) -> None:
-    """Raise `LateRulesError` if requests failed, all of them to connect, and the longest `delay` explains that.
+    """Raise `LateRulesError` if requests failed only by connections that the longest `delay` explains.
 
     Args:
         delay: The longest time in the experiment, in seconds, until a node's rules led to a pod that had become Ready.

@@ -30,7 +30,7 @@ from acceptance.provision.tool_pod import tool_pod
 NAME = "load"
 FOLDER = "/run/load"
 TITLE = "load"
-"""How the titles of Locust's tasks start, in `support/tools/load.py`."""
+"""The start of the titles of Locust's tasks, as in `support/tools/load.py`."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Load:
 
 
 def stored_tasks(user: User, database: Database) -> Counter[str] | None:
-    """Return how often PostgreSQL has each title of the tasks that Locust writes as `user`.
+    """Return how many rows PostgreSQL has of each title that Locust wrote as `user`.
 
     Returns:
         The counts, or None where the database has no table or column of the target's name.
@@ -111,7 +111,7 @@ def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator
         cluster: The cluster that runs Locust and the release.
         image: The image of the suite's tools.
         user: Who writes the tasks.
-        clients: How many write at the same time, each as fast as it is answered, but at most 10 tasks per second.
+        clients: How many clients write at once, each as fast as it gets responses, but at most 10 tasks per second.
     """
     cluster.load_image(image)
     load = Load()
@@ -125,7 +125,7 @@ def run_load(cluster: Cluster, image: str, user: User, clients: int) -> Iterator
 
 
 def _stop(cluster: Cluster) -> None:
-    """End Locust, whose last requests are answered first, so that its last counts are complete."""
+    """Stop Locust, which waits for its last responses first, so that its last counts are complete."""
     namespace = cluster.run.namespace
     cluster.kubectl("exec", NAME, "--namespace", namespace, "--", "sh", "-c", "kill 1")
 

@@ -10,16 +10,16 @@ from acceptance.core.interval import Interval
 from acceptance.traffic.availability import Availability
 
 MAX_STEAL = 0.25
-"""Share of the CPU time that a hypervisor may withhold. A release on two CPUs that requests most of them is served
-late beyond it; on a quiet machine it is below 0.03."""
+"""Share of the CPU time that a hypervisor may withhold: beyond it, a release that requests most of two CPUs gets its
+share late. On a quiet machine it is below 0.03."""
 MAX_LATENESS = 0.25
 """Seconds that the sampler may be woken late. Its pod requests CPU that it does not use up, so that it waits this long
 only if the machine stood still; with both CPUs busy it is below 0.1."""
 STARVED_SECONDS = 0.5
 """Two samples: shorter starvation delays a request by less than its time limit."""
 RECOVERY_SECONDS = 5.0
-"""For how long after a starvation requests may still wait for those before them; the rates of the experiments use half
-of what the release can serve, so a queue is served in about the time in which it grew."""
+"""How long after a starvation requests may still wait in a queue: the experiments' rates are half of what the release
+can serve, so a queue is served in about the time in which it grew."""
 
 
 class StarvedMachineError(InconclusiveError):
@@ -42,7 +42,7 @@ class LoadSample:
 
     @property
     def starved(self) -> bool:
-        """Whether more CPU time was withheld than any experiment can stand, or the sampler was woken too late."""
+        """Whether the hypervisor withheld more CPU time than experiments allow, or the sampler was woken too late."""
         return self.steal > MAX_STEAL or self.lateness > MAX_LATENESS
 
 
@@ -77,7 +77,7 @@ class MachineLoad:
         return sum(each.seconds for each in self.starved)
 
     def explains(self, availability: Availability) -> bool:
-        """Return whether the traffic has failures, and each was under way in, or soon after, a time of starvation."""
+        """Return whether there are failures, and each request was under way during a starvation or soon after it."""
         starved = [Interval(each.start, each.end + RECOVERY_SECONDS) for each in self.starved]
         failed = [Interval(failure.record.due, failure.record.done) for failure in availability.failures]
         return bool(failed) and all(any(each.overlaps(time) for time in starved) for each in failed)

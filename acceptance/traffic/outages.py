@@ -1,4 +1,4 @@
-"""Bounds of the outage that a disturbance causes: until when requests may fail, and which ones."""
+"""Bounds of the outage that a disturbance may cause: until when requests may fail, and which ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OutageBound:
     Attributes:
         seconds: 0 if none may fail.
         source: Where the figure is from.
-        pods: Only requests to these pods may fail, or to none that is known; None for any.
+        pods: The pods whose requests may fail, beside requests without a known pod; None for any pod.
     """
 
     seconds: float
@@ -27,7 +27,7 @@ class OutageBound:
 
     @property
     def longest(self) -> float:
-        """The longest outage that it allows: a request that is sent before its end may take REQUEST to fail."""
+        """The longest outage that it allows: a request that is sent just before its end may take REQUEST to fail."""
         return self.seconds and self.seconds + REQUEST.seconds
 
     def findings(self, what: str, interval: Interval, availability: Availability, object_: str) -> list[Finding]:

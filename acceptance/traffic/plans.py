@@ -1,4 +1,4 @@
-"""Plans of the requests that the sampler sends: those that users make, each with a token that its response contains."""
+"""Plans of requests for the sampler: requests as users make them, each with a token that its response must contain."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READING = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True)
 class StoredIn:
-    """Where PostgreSQL has the markers of a plan's writes: a text column of a table, in rows that match `where`."""
+    """Where PostgreSQL stores the markers of a plan's writes: a text column of a table, in rows that match `where`."""
 
     what: str
     table: str
@@ -85,14 +85,14 @@ def duration_for(requests: int, rate: float) -> float:
 
 
 def task_writes(user: User, rate: float = PER_SECOND) -> Plan:
-    """Tasks that are written through the backend's Service; the token is in the title."""
+    """Return writes of tasks through the backend's Service; the token is in the title."""
     api = user.target.api
     body = json.dumps({api.title_field: "{token}"})
     return _write_plan(user, rate, user.path(api.tasks), body, api.created, (_tasks(user, "tasks"),))
 
 
 def chat_turns(user: User, rate: float) -> Plan:
-    """Chat turns, each in a new conversation, that make the agent add a task with the token in its title.
+    """Return chat turns, each in a new conversation, that make the agent add a task with the token in its title.
 
     Raises `Untested` if no turn may be sent.
     """
@@ -107,7 +107,7 @@ def chat_turns(user: User, rate: float) -> Plan:
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:
-    """Return a signed-in user's page from the frontend's Service, rendered with the backend's response."""
+    """Return views of a signed-in user's page through the frontend's Service, which renders the backend's response."""
     target = user.target
     part = target.component("frontend")
     return Plan(

@@ -1,4 +1,4 @@
-"""One request of a plan before anything is disturbed: a plan that can't succeed would blame the disturbance."""
+"""Sends one request of a plan before anything is disturbed: later, its failure would be blamed on the disturbance."""
 
 from __future__ import annotations
 

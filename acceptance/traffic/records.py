@@ -1,4 +1,4 @@
-"""A sampler's records, decoded from numbered blocks; records that are not reliable are an error."""
+"""The sampler's records, decoded from numbered blocks; unreliable records raise an error."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ PORT = 8090
 COMMAND_SECONDS = 2 * REQUEST.seconds
 """Time limit of a command. A stop is answered once the last request has ended, at its own deadline at the latest."""
 JUDGED_HERE = ("status", "stored", "valid_until", "refusals")
-"""Fields of a plan that the sampler does not need."""
+"""Fields of a plan that only the suite needs, and the sampler does not get."""
 
 
 @dataclass
@@ -190,7 +190,7 @@ def open_sampler(cluster: Cluster, gateway: Gateway, image: str) -> Sampler:
 
 
 def short_name(reference: str) -> str:
-    """Return an image's name without registry and run id: a node reports any of the names that an image has."""
+    """Return an image's name without registry and run id, since a node may report any of an image's names."""
     return reference.rpartition("/")[2].rpartition("-")[0]
 
 

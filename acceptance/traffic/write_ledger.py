@@ -111,7 +111,7 @@ class Ledger:
 
 
 def reconcile_traffic(traffic: Mapping[str, SampleRun], database: Database) -> dict[str, Ledger]:
-    """Compare what each sample run wrote with the rows in PostgreSQL; by `label: kind of row`.
+    """Compare what each sample run wrote with the rows in PostgreSQL; return the ledgers by `label: kind of row`.
 
     A run of which no write was acknowledged has no ledger, since that proves nothing; nor has a kind of row for which
     the database has no table or column of the target's name.

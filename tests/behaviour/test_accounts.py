@@ -1,4 +1,4 @@
-"""Accounts: unusual names and passwords work as they are, only the right password signs in, and cookies are closed."""
+"""Accounts: unusual names and passwords work as they are, only the right password signs in, cookies are protected."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_odd_name_and_password_are_kept(
 
 @pytest.mark.rule("SCY-10")
 def test_session_lasts_as_long_as_the_target_states(target: Target, odd_sign_in: Response | AssertionError) -> None:
-    """Users who are signed out sooner lose what they type; a token that is valid longer is a risk for longer."""
+    """Users who are signed out sooner lose what they type; a token that is valid for longer is a longer risk."""
     auth = target.auth
     if auth.session_seconds is None or auth.kind == "exchange":
         raise Untested("the target does not say how long a session lasts, or its token is another one's")
@@ -232,7 +232,7 @@ def test_session_cookie_is_closed_to_scripts_and_other_sites(
 
 @pytest.mark.rule("SCY-10")
 def test_sign_in_is_refused_after_many_wrong_passwords(ready_release: Release, gateway: Gateway) -> None:
-    """Whoever tries password after password is stopped for a while; then the right one signs in again."""
+    """Somebody who tries one password after the other is refused for a while; then the right one signs in again."""
     target, auth, findings = ready_release.target, ready_release.target.auth, []
     if not auth.limits_sign_in:
         raise Untested("the target does not say that sign-in is refused after many wrong passwords")

@@ -131,7 +131,7 @@ class BadInput:
 
 
 def raw_field(field: str, value: str) -> bytes:
-    """Return a JSON object with one field, whose value is sent as it is written here."""
+    """Return a JSON object with one field, whose value is inserted literally."""
     return b"{%s: %s}" % (json.dumps(field).encode(), value.encode())
 
 

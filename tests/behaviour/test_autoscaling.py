@@ -165,7 +165,7 @@ def upgrade_with_autoscaler(experiments: ExperimentRunner, path: str) -> None:
 
 
 def scale_up(experiments: ExperimentRunner, scaling: Scaling, path: str) -> None:
-    """Under load: wait for maxReplicas, then upgrade, and see which count remains."""
+    """Under load: wait for maxReplicas, then upgrade, and record the replicas after it."""
     experiment, backend, maximum = scaling.experiment, scaling.backend, scaling.limits.max_replicas
     deadline = scaling.scale_up_deadline
     scaling.scaled_up = experiment.wait_for("scaled up", lambda: wait_scaled(experiments, backend, maximum, deadline))
@@ -179,7 +179,7 @@ def scale_up(experiments: ExperimentRunner, scaling: Scaling, path: str) -> None
 
 
 def scale_down(experiments: ExperimentRunner, scaling: Scaling, writer: User) -> None:
-    """Without load: wait for minReplicas, while requests use connections to all of the pods."""
+    """Without load: wait for minReplicas, while requests use connections to every pod."""
     experiment, backend, minimum = scaling.experiment, scaling.backend, scaling.limits.min_replicas
     with experiments.sampler.sample(on_held_connections(task_writes(writer), HELD_CONNECTIONS, HELD_PAUSE)) as held:
         experiment.traffic["held connections"] = held
@@ -238,7 +238,7 @@ def scaling(
 
 
 def caption(scaling: Scaling, load: Load) -> str:
-    """Return the caption of the picture: what its curves sum up to."""
+    """Return the caption of the picture, which sums up its curves."""
     sampled = scaling.experiment.traffic["backend"].availability
     return (
         f"desired replicas: {', '.join(str(count) for _, count in scaling.desired_replicas())}; "

@@ -1,4 +1,4 @@
-"""Rollouts that can't succeed: old pods keep serving, the cause is diagnosed, and a rollback restores the release."""
+"""Rollouts that can't succeed: old pods go on serving, the cause is diagnosed, and a rollback restores the release."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def wait_cause(experiments: ExperimentRunner, component: str, old_pods: set[str]
 
 
 def observe(experiments: ExperimentRunner, stuck: StuckRollout) -> None:
-    """Note who serves, and which new pods are Ready."""
+    """Record which pods serve, and which new pods are Ready."""
     slices = experiments.objects.list("EndpointSlice").objects
     for component in COMPONENTS:
         service = experiments.target.component(component).service
@@ -98,7 +98,7 @@ def roll_out_and_back(
     affected: tuple[str, ...] = COMPONENTS,
     credentials: Mapping[str, str] | None = None,
 ) -> StuckRollout:
-    """Upgrade to what can't work, wait for the cause at the affected components, observe, and roll back."""
+    """Upgrade to what can't work, wait for the cause in the affected components, observe, and roll back."""
     writer, reader = users
     old_pods: dict[str, set[str]] = {component: names(pods(experiments, component)) for component in COMPONENTS}
     with experiments.experiment(name, backend=task_writes(writer), frontend=page_views(reader)) as experiment:
@@ -172,7 +172,7 @@ def failing_migration_rollout(
 
 
 def serving_findings(rule: str, stuck: StuckRollout, component: str, experiments: ExperimentRunner) -> list[Finding]:
-    """Return findings if the old pods did not keep serving alone, or if a request failed."""
+    """Return findings if other pods than the old ones served, or if a request failed."""
     object_ = f"Service/{experiments.target.component(component).service}"
     findings = failed_request_findings(rule, object_, stuck.experiment.traffic[component].availability)
     if stuck.serving[component] != stuck.old_pods[component]:

@@ -1,4 +1,4 @@
-"""Load balance and shared state: every pod gets its share, and what one writes every other reads."""
+"""Load balance and shared state: every pod gets its share of requests, and each reads what another has written."""
 
 from __future__ import annotations
 

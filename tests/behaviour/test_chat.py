@@ -35,7 +35,7 @@ OK = 200
 
 
 def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object]) -> None:
-    """Raise `Untested` where an agent has no tool to add tasks: no call is in a request of the turn, nor was one added.
+    """Raise `Untested` if the agent has no tool to add tasks: the turn has no tool call, and no task was added.
 
     Args:
         bodies: Those of the requests that reached the model in the turn.
@@ -242,7 +242,7 @@ def test_turn_with_a_failing_model_stores_nothing(
 def test_turn_whose_model_never_answers_ends_in_time(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, record_measurement: RecordMeasurement
 ) -> None:
-    """Whoever waits has given up by then, and would find the turn's effect later."""
+    """Whoever waited has given up by then, and would find the turn's effect later."""
     api, tables = user.target.api, user.target.tables
     assert user.chat_path
     before = user_rows(admin_connection, tables, user.id)
@@ -320,7 +320,7 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
 def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, refused: int
 ) -> None:
-    """Requests with the tool's result are refused (429): a retry does not call the tool again.
+    """Requests with the tool's result are refused (429): a retry must not call the tool again.
 
     One refusal is for the client library's retries, more are for those of the application.
     """

@@ -27,7 +27,7 @@ COOKIES = 4
 
 @contextmanager
 def idle_connections(gateway: Gateway, origin: str) -> Iterator[int]:
-    """Open connections to a pod on which nothing is sent, until exit; how many it has accepted."""
+    """Open connections to a pod, and send nothing on them until exit; yields how many the pod has accepted."""
     address = urlsplit(origin)
     with ExitStack() as stack:
         opened = 0
@@ -62,7 +62,7 @@ def test_pod_answers_beside_many_idle_connections(ready_release: Release, gatewa
 
 @pytest.mark.rule("SVC-12")
 def test_page_is_shown_whatever_else_the_browser_sends(ready_release: Release, user: User) -> None:
-    """Cookies do not separate ports: those of everything that runs on the same host reach the frontend."""
+    """Browsers do not separate cookies by port, so those of everything on the same host reach the frontend."""
     target = ready_release.target
     others = "; ".join(f"other_{number}={secrets.token_hex(COOKIE_BYTES // 2)}" for number in range(COOKIES))
     findings = []

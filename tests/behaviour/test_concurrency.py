@@ -67,7 +67,7 @@ def turns_by_api(user: User, markers: Sequence[str]) -> list[Call]:
 
 
 def turns_by_page(release: Release, user: User, markers: Sequence[str]) -> list[Call]:
-    """Return what sends turns by the page for chat; None where the target names none, or it needs scripts."""
+    """Return a function that sends turns by the page for chat; None if the target names none, or it needs scripts."""
     screens, path = release.target.screens, release.target.pages.chat
     if screens is None or path is None or not user.target.auth.has_cookie:
         return []
@@ -167,7 +167,7 @@ def test_writes_at_the_same_moment_are_all_stored(
 
 
 def tag_findings(user: User, token: str) -> list[Finding]:
-    """Return a finding for each task that does not have the tag, and no other, that all were given last."""
+    """Return a finding for each task whose tags are not the one tag that every task was given last."""
     api, findings = user.target.api, []
     if api.task_tags_field is None:
         return []

@@ -77,7 +77,7 @@ class StoredTask:
         self.compare(f"table {tables.task}", {**self.expected, **stored}, after)
 
     def compare(self, where: str, actual: dict[str, Any], after: str) -> None:
-        """Keep a finding for each field that differs from what was last sent."""
+        """Add a finding for each field that differs from what was last sent."""
         for name, value in self.expected.items():
             if comparable(actual.get(name)) != comparable(value):
                 what = f"{name} after {after}"
@@ -322,7 +322,7 @@ def test_chat_changes_only_the_named_task(
 
 @pytest.mark.rule("PER-09")
 def test_chat_completes_the_open_one_of_two_tasks_of_a_title(user: User, model: ModelStub) -> None:
-    """A task that returns each week has a completed twin, which is the older one here."""
+    """A task that is added again each week has completed tasks of the same title; here the older one is completed."""
     api, title = user.target.api, f"weekly {secrets.token_hex(6)}"
     done = user.add_task(title)[api.id_field]
     completed = user.path(api.complete, "completing a task", id=done)

@@ -97,7 +97,7 @@ class FiveBackends:
 
 
 def promised(target: Target, backends: int) -> int | None:
-    """Return how many connections the pods' pools have together; None if the target does not say.
+    """Return how many connections the pools of all pods have together; None if the target does not say.
 
     A component that is not given the database's URL has none.
     """
@@ -121,7 +121,7 @@ def replicas_path(target: Target) -> str:
 
 
 def rows_unless_changing(database: Database) -> Rows:
-    """Return the rows of each table, without tables that change although nobody uses the release."""
+    """Return the rows of each table, except of tables that change although nobody uses the release."""
     with database.admin() as connection:
         first = checksums(connection)
         dwell(QUIET_SECONDS, "an idle release changes the tables that it writes by itself")
@@ -174,7 +174,7 @@ def start_again(experiments: ExperimentRunner, backend: Component) -> None:
 
 
 def first_user(gateway: Gateway, users: Callable[[], User]) -> User:
-    """Sign a user up, who adds a task, a tag and a conversation."""
+    """Sign up a user, who adds a task, a tag and a conversation."""
     for component in COMPONENTS:
         wait_answered(gateway, component)
     user = users()

@@ -52,7 +52,7 @@ def page_findings(user: User, conversation: object, messages: Sequence[str]) -> 
 def test_long_history_reaches_the_model_once_and_in_order(ready_release: Release, user: User, model: ModelStub) -> None:
     """Turns go to the pods in rotation, beyond the target's limit; the last request to the model has them.
 
-    What the application itself adds to a conversation is no fault.
+    Messages that the application itself adds are allowed.
     """
     api = ready_release.target.api
     if api.conversation_field is None:

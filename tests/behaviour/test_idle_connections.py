@@ -67,7 +67,7 @@ class IdleConnections:
 
 
 def held(plan: Plan, pause: float) -> Plan:
-    """Return the plan on one connection, by a client that does not see whether the server has closed it meanwhile."""
+    """Return the plan on one connection, by a client that does not check whether the server has closed it."""
     return replace(plan, rate=1 / pause, reused_share=1.0, connections=1, checks_idle_connections=False)
 
 
@@ -183,7 +183,7 @@ def test_page_is_served_after_idle_time(idle_connections: IdleConnections, exper
 def test_first_requests_after_idle_time_are_answered_in_time(
     idle_connections: IdleConnections, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
-    """A pool whose connections died silently makes the first request wait for its timeout."""
+    """A pool whose connections were dropped silently makes the first request wait for its timeout."""
     first = idle_connections.first
     assert first, "no pod was Ready"
     findings = [

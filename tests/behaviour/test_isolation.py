@@ -44,7 +44,7 @@ def release_pods(release: Release) -> list[Object]:
 
 @pytest.fixture(scope="module")
 def node_view(ready_release: Release, cluster: Cluster) -> NodeView:
-    """The release's running containers. Each must be seen, and its user be able to write to its emptyDirs."""
+    """The release's running containers; each must be seen, and its user must be able to write to its emptyDirs."""
     cluster.require_capability("node")
     before = running_containers(pods := release_pods(ready_release))
     view = isolation.read_containers(cluster, pods)
@@ -137,7 +137,7 @@ def test_every_port_is_closed_on_the_node(
 @pytest.mark.rule("SCY-11")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_pod_listens_on_declared_ports_only(node_view: NodeView, ready_release: Release, component: str) -> None:
-    """A debugger is open to every pod of the cluster. A mesh's proxy is not the release's."""
+    """Any pod of the cluster can use a debugger's port. The ports of a service mesh's proxy are not the release's."""
     part = ready_release.target.component(component)
     deployment = ready_release.objects.list("Deployment").by_name[part.deployment]
     made = {text_at(each, "name") for each in mappings_at(deployment, "spec.template.spec.containers")}

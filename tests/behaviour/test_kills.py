@@ -53,7 +53,7 @@ PodStepResult = StepResult[list[Object], list[Object]]
 
 @dataclass
 class Conversation:
-    """A conversation with one turn after each recovery."""
+    """A conversation that gets one turn after each recovery."""
 
     user: User
     id: object = None
@@ -268,7 +268,7 @@ def test_graceful_deletion_fails_no_request(pod_kills: PodKills, experiments: Ex
 
 
 def one_pod_is_always_ready(pod_kills: PodKills, component: Component, interval: Interval) -> bool:
-    """Return whether at every change in the interval a pod was Ready that was not being deleted."""
+    """Return whether, at every change in the interval, a pod was Ready and not being deleted."""
     states = pod_kills.experiment.history.states("Pod", interval.start, interval.end)
     return all(any(is_ready(pod) for pod in pods_of(state.objects, component)) for state in states)
 

@@ -119,7 +119,7 @@ def limits_reached(experiments: ExperimentRunner, writer: User, reader: User) ->
 
 
 def neighbours(reached: LimitsReached, name: ComponentName) -> list[Availability]:
-    """Return the traffic of the other backend pod, and of both while the frontend is busy, which they do not need."""
+    """Return the traffic of the other backend pod; while the frontend is loaded, that of both, which do not need it."""
     labels, traffic = {"backend": (NEIGHBOUR,), "frontend": (BACKEND, NEIGHBOUR)}[name], reached.experiment.traffic
     return [traffic[label].availability for label in labels if label in traffic]
 

@@ -1,4 +1,4 @@
-"""Lists: their parts, their order, what filters leave of them, and the pages that lead through a long one."""
+"""Lists: their parts, their order, their filters, and the pages of a long one."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_every_one_of_many_tasks_is_listed_and_found(many_tasks: ManyTasks) -> N
 
 @pytest.mark.rule("PER-01")
 def test_every_part_of_what_a_search_finds_is_on_its_pages(many_tasks: ManyTasks) -> None:
-    """Where the page of tasks leads through a long list, the page of a search leads through what it has found."""
+    """If the page of tasks links to the further pages of a long list, so must the page of a search."""
     target, user = many_tasks.user.target, many_tasks.user
     if target.api.search_query is None:
         raise Untested("the target names no search")
@@ -213,7 +213,7 @@ def joined_filters(lists: Mapping[str, str]) -> Iterator[tuple[frozenset[str], s
 
 @pytest.mark.rule("PER-09")
 def test_filters_that_are_asked_for_together_all_hold(user: User) -> None:
-    """Every two and three filters of the tasks are joined; an application may refuse that.
+    """Filters of the tasks are combined in twos and threes; an application may refuse combinations.
 
     Where the target names a query for a part of a list, parts of one task are the filtered list.
     """

@@ -98,7 +98,7 @@ def identifier_header(release: Release, component: str) -> str:
 def test_identifier_of_a_request_is_returned_and_logged(
     ready_release: Release, gateway: Gateway, component: str
 ) -> None:
-    """That which a request has; requests without one are given different ones."""
+    """The identifier that a request has is returned; requests without one get different ones."""
     target, header, findings = ready_release.target, identifier_header(ready_release, component), []
     for pod, url in origins(ready_release, component).items():
         for given in (f"given-{secrets.token_hex(8)}", "", ""):
@@ -118,7 +118,7 @@ def test_identifier_of_a_request_is_returned_and_logged(
 
 @pytest.mark.rule("PER-06")
 def test_page_is_logged_by_both_components_under_one_identifier(ready_release: Release, user: User) -> None:
-    """Who looks for the cause of an error on a page finds the requests to the backend that it has made."""
+    """So the requests to the backend that a failed page has made can be found."""
     target, findings = ready_release.target, []
     header, _ = (identifier_header(ready_release, component) for component in ("frontend", "backend"))
     title = f"logged {secrets.token_hex(6)}"
@@ -167,7 +167,7 @@ def logged_turn(release: Release, user: User, model: ModelStub, fault: str, text
 def test_error_is_logged_as_json_and_without_the_users_text(
     ready_release: Release, user: User, faulty_model: ModelStub, fault: str
 ) -> None:
-    """A collector can neither parse the bare lines of a traceback, nor tell which request they belong to."""
+    """A log collector can neither parse a traceback's plain lines, nor tell which request they belong to."""
     target = ready_release.target
     text = f"secret-{secrets.token_hex(8)}"
     lines = logged_turn(ready_release, user, faulty_model, fault, f"hello {text}")

@@ -114,7 +114,7 @@ class LongFreeze:
 
 
 def prepare_startup_budget(experiments: ExperimentRunner, backend: Component) -> tuple[float, float] | None:
-    """Return the backend's startup budget, set by the chart's values if the shipped one does not suit.
+    """Return the backend's startup budget; it is set by the chart's values if the shipped one does not suit the test.
 
     None where that is impossible.
     """
@@ -201,7 +201,7 @@ def test_pod_paused_for_long_is_restarted(
 
 
 def has_started(slow: SlowStart, experiment: Experiment, container: str) -> bool:
-    """Return whether the container passed its startup probe before it was paused: a quick server may."""
+    """Return whether the container passed its startup probe before it was paused, as a quick server may."""
     return any(
         at(status, "started") is True and text_at(status, "containerID") == slow.paused
         for state in experiment.history.states("Pod", experiment.start, experiment.end)

@@ -89,7 +89,7 @@ def test_files_of_a_pod_are_gone_with_it(replaced_pods: ReplacedPods, experiment
 
 @pytest.mark.rule("SCY-01")
 def test_init_containers_run_as_the_user(replaced_pods: ReplacedPods, experiments: ExperimentRunner) -> None:
-    """A release without init containers has nothing to add to `test_isolation.py`, which judges all others."""
+    """Of a release without init containers `test_isolation.py` judges every container."""
     replaced_pods.replaced.raise_if_failed()
     observed = [each for each in replaced_pods.init_containers if each.processes]
     report_findings(user_findings(observed), experiments.target)

@@ -1,6 +1,6 @@
-"""A second sign-up with an email that has an account: it opens nothing of the first one.
+"""A second sign-up with an account's email gives no access to that account.
 
-Apart from the other tests of accounts, because all of them together wait longest for the application's rate limit.
+Apart from `test_accounts.py`: together, the tests of accounts would wait longest for the application's rate limit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from acceptance.provision.release import Release
 
 
 def signed_in_as(gateway: Gateway, origin: str, answer: Response) -> str | None:
-    """Return what the token of the session that a response opens names its user; None if it opens none."""
+    """Return the user that the token of a response's session names; None if the response opens no session."""
     if session_token(gateway.target, answer) is None:
         return None
     credentials = credentials_of(gateway, origin, [answer])
@@ -37,7 +37,7 @@ def signed_in_as(gateway: Gateway, origin: str, answer: Response) -> str | None:
 def test_second_account_of_an_email_opens_nothing(
     ready_release: Release, gateway: Gateway, admin_connection: Connection[Any], written: str
 ) -> None:
-    """The second sign-up may be refused or pretended. Only the first one's password may open the account."""
+    """The second sign-up may be refused, or seem to succeed; only the first one's password may open the account."""
     target, tables, findings = ready_release.target, ready_release.target.tables, []
     account = random_account()
     first = sign_up(target, gateway, ready_release.origin, redactor.add, account=account)

@@ -14,7 +14,7 @@ from psycopg import Connection, sql
 
 from acceptance.checks.component_view import ComponentView
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
-from acceptance.checks.health import UNKNOWN, find_health_path
+from acceptance.checks.health import find_health_path, unknown_path
 from acceptance.checks.snapshot import Snapshot
 from acceptance.client.accounts import random_account, sign_in_body, sign_up_body
 from acceptance.client.answers import json_in
@@ -83,7 +83,7 @@ def init_containers(view: ComponentView) -> list[Container]:
 
 
 def set_version(postgres: Connection[Any]) -> bool:
-    """Leave the database as a newer release does whose migrations only add; False if it has no table of Alembic's."""
+    """Set a newer version of the database, as migrations that only add leave it; False without Alembic's table."""
     if not exists(postgres, VERSIONS):
         return False
     postgres.execute(sql.SQL("UPDATE {} SET version_num = %s").format(sql.Identifier(VERSIONS)), [NEWER])
@@ -241,7 +241,7 @@ def test_image_starts_without_egress(
         findings.append(Finding("IMG-09", object_, what, expected, actual))
     report_findings(findings, target)
     if not answer.path:
-        raise Untested(UNKNOWN)
+        raise unknown_path(target.component(component))
 
 
 @pytest.mark.rule("REL-03")

@@ -1,4 +1,4 @@
-"""Text of every kind and length is stored, sent and shown as it was given, or refused as bad input."""
+"""Texts of every kind and length are stored, sent and shown as they were given, or refused as bad input."""
 
 from __future__ import annotations
 

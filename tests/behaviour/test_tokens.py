@@ -37,7 +37,7 @@ FRONTEND: tuple[Carrier, ...] = ("cookie",)
 
 @pytest.fixture(scope="module")
 def protected_text() -> str:
-    """What every text of the resources contains, and nothing else does."""
+    """A text that every text of the resources contains, and nothing else."""
     return f"protected {secrets.token_hex(6)}"
 
 
@@ -49,7 +49,7 @@ def resources(user: User, protected_text: str) -> UserResources:
 
 @pytest.fixture(scope="module")
 def forge(ready_release: Release, user: User, other_user: User) -> Forge:
-    """Makes tokens from the user's, with the release's signing key."""
+    """Forges tokens from the user's, with the release's signing key."""
     key = secret(ready_release, ready_release.target.secret.auth_secret)
     return Forge(user, other_user, key, clock_ahead(user))
 
@@ -263,7 +263,7 @@ def statuses(release: Release, component: ComponentName, user: User, token: str,
 
 @pytest.mark.rule("STA-05")
 def test_accepted_token_expires_on_every_pod(ready_release: Release, forge: Forge) -> None:
-    """What a pod has accepted it refuses once it has expired: the result of a verification is not kept."""
+    """A pod refuses a token that it has accepted once the token has expired: verifications must not be cached."""
     target, user = ready_release.target, forge.user
     end = forge.now() + LIFETIME
     token = forge.with_claims(exp=end - target.auth.leeway_seconds)

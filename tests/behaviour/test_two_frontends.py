@@ -30,7 +30,7 @@ Problem = tuple[str, str, str, str]
 
 @dataclass
 class TwoFrontends:
-    """The experiment, and what was answered otherwise than by one frontend."""
+    """The experiment, and what two frontends answered differently from one."""
 
     experiment: Experiment
     rollout: WaitResult[None]
@@ -65,7 +65,7 @@ def page(user: User, pod: str, search: str, origin: str) -> requests.Response:
 
 
 def use_both(user: User, origin: str, pods: dict[str, str], two: TwoFrontends) -> None:
-    """Use each pod and then the other; a request without a response is a problem too."""
+    """Use either pod first, and then the other; a request without a response is a problem too."""
     for first, second in itertools.permutations(pods.items(), 2):
         try:
             two.problems += problems_of(user, origin, first, second, two)

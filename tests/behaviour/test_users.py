@@ -93,13 +93,13 @@ def owners(users: Callable[[], User]) -> tuple[Owner, Owner]:
 
 @pytest.fixture(scope="module")
 def shared_tags(owners: tuple[Owner, Owner]) -> bool:
-    """Whether all users share their tags: then this is one finding, and no other one is about another user's tag."""
+    """Whether all users share their tags. That is one finding, and other tests then have none on other users' tags."""
     own, other = owners
     return tags_are_shared(own.user, other.marker) and tags_are_shared(other.user, own.marker)
 
 
 def in_turn(owners: tuple[Owner, Owner]) -> Iterator[tuple[Owner, Owner]]:
-    """Yield each owner with the other one, the first one twice: what a pod has kept of one must not reach the next."""
+    """Yield each owner with the other one, and the first again: what a pod keeps of one must not reach the next."""
     first, second = owners
     yield from ((first, second), (second, first), (first, second))
 
@@ -309,7 +309,7 @@ def test_tags_of_the_same_name_are_separate(
 
 @pytest.mark.rule("STA-05")
 def test_tags_in_postgresql_have_an_owner(target: Target, admin_connection: Connection[Any]) -> None:
-    """Without one, no test can tell a user's rows from those of others: it is the response that is judged."""
+    """Without an owner no test can tell whose rows they are, so that only responses are judged."""
     tables = target.tables
     if not exists(admin_connection, tables.tag):
         raise Untested("the database has no table of tags")

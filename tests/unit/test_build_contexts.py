@@ -70,7 +70,7 @@ def test_dockerfile_may_have_an_ignore_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_stage_lacks_a_folder_that_the_source_lacks(tmp_path: Path) -> None:
-    assert missing(tmp_path, STAGES) == ["public, which the stage builder has of it"]
+    assert missing(tmp_path, STAGES) == ["public, which the stage builder copies from it"]
     assert missing(tmp_path, STAGES.replace("npm run build", "mkdir -p public && npm run build")) == []
     assert missing(tmp_path, STAGES.replace("COPY . .", "COPY package.json .").replace("package.json", "a"), "a") == []
     assert missing(tmp_path, STAGES.replace("/app/public", "/app/.next/standalone")) == []

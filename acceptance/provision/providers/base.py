@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from acceptance.provision.run import Run
 from toolchain import Toolchain
@@ -29,6 +29,13 @@ CAPABILITIES: Mapping[str, str] = {
 class Provider(Protocol):
     """One way to get a cluster. A frozen description of the cluster; nothing runs until a method is called."""
 
+    creates_cluster: ClassVar[bool]
+    """Whether the cluster is made for the run and removed with it."""
+    loads_early: ClassVar[bool]
+    """Whether images can be loaded while Kubernetes starts on the node."""
+    fixes_address: ClassVar[bool]
+    """Whether the node asks for a certain address on the run's network."""
+
     @property
     def toolchain(self) -> Toolchain:
         """The tools of this machine."""
@@ -47,18 +54,6 @@ class Provider(Protocol):
 
         A container of the run's own cluster has the name of its node.
         """
-
-    @property
-    def creates_cluster(self) -> bool:
-        """Whether the cluster is made for the run and removed with it."""
-
-    @property
-    def loads_early(self) -> bool:
-        """Whether images can be loaded while Kubernetes starts on the node."""
-
-    @property
-    def fixes_address(self) -> bool:
-        """Whether the node asks for a certain address on the run's network."""
 
     @property
     def lacking(self) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from acceptance.provision.providers.base import CAPABILITIES
 from acceptance.provision.run import Run
@@ -13,6 +14,12 @@ from toolchain import Toolchain
 @dataclass(frozen=True)
 class ContainersProvider:
     """What a run without a cluster has: a release of its own, and nothing that needs Kubernetes."""
+
+    creates_cluster: ClassVar[bool] = False
+    loads_early: ClassVar[bool] = False
+    """Nothing is loaded."""
+    fixes_address: ClassVar[bool] = False
+    """There is no node."""
 
     toolchain: Toolchain
     run: Run
@@ -28,23 +35,8 @@ class ContainersProvider:
         return ()
 
     @property
-    def creates_cluster(self) -> bool:
-        """Never."""
-        return False
-
-    @property
-    def loads_early(self) -> bool:
-        """Never: nothing is loaded."""
-        return False
-
-    @property
-    def fixes_address(self) -> bool:
-        """Never: there is no node."""
-        return False
-
-    @property
     def lacking(self) -> Mapping[str, str]:
-        """Everything but the run's own release, whose containers reach others by their names."""
+        """Everything but a release of the run's own, whose containers reach others by name."""
         reason = "the release's containers run without a cluster (--cluster-provider none)"
         return dict.fromkeys(CAPABILITIES.keys() - {"own-release", "engine-network"}, reason)
 
@@ -59,7 +51,7 @@ class ContainersProvider:
         """Do nothing: there is no node."""
 
     def nodes_up(self) -> bool:
-        """Return whether every one of no nodes answers."""
+        """Return True: there is no node to wait for."""
         return True
 
     def load_images(self, references: Sequence[str]) -> None:
@@ -70,7 +62,7 @@ class ContainersProvider:
         return ""
 
     def versions(self) -> dict[str, str]:
-        """Return what stands for a cluster in the report."""
+        """Return what the report says in place of a cluster."""
         return {"cluster": "none: containers on a Docker network"}
 
     def remove(self) -> list[str]:

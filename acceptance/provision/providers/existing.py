@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from docker.auth import load_config
 
@@ -29,6 +30,12 @@ CONNECTION_REFUSED = "refused"
 class ExistingProvider:
     """A cluster that the run did not make."""
 
+    creates_cluster: ClassVar[bool] = False
+    loads_early: ClassVar[bool] = False
+    """Kubernetes runs already."""
+    fixes_address: ClassVar[bool] = False
+    """The node is not made."""
+
     toolchain: Toolchain
     run: Run
     user_context: Context
@@ -42,21 +49,6 @@ class ExistingProvider:
     def nodes(self) -> tuple[str, ...]:
         """The identifiers of the containers that are the nodes of a kind cluster on this engine, else nothing."""
         return self.user_context.nodes
-
-    @property
-    def creates_cluster(self) -> bool:
-        """Never."""
-        return False
-
-    @property
-    def loads_early(self) -> bool:
-        """Never: Kubernetes runs already."""
-        return False
-
-    @property
-    def fixes_address(self) -> bool:
-        """Never: the node is not made."""
-        return False
 
     @property
     def lacking(self) -> Mapping[str, str]:
@@ -238,6 +230,6 @@ def _credentials(host: str) -> dict[str, str]:
 
 
 def _image_names(index: str) -> list[str]:
-    """Return the names of the images in an archive when it was imported; one without images counts as unnamed."""
+    """Return the names that an imported archive gave its images; for an archive without images, one empty name."""
     manifests = mappings_at(json.loads(index), "manifests")
     return [str(mapping_at(each, "annotations").get(IMAGE_NAME)) for each in manifests] or [""]

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -34,6 +34,12 @@ CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 class KindProvider:
     """The kind cluster of a run; every capability is there."""
 
+    creates_cluster: ClassVar[bool] = True
+    loads_early: ClassVar[bool] = True
+    """kind's node has its containerd before Kubernetes starts."""
+    fixes_address: ClassVar[bool] = False
+    """The node takes what Docker gives it."""
+
     toolchain: Toolchain
     run: Run
 
@@ -47,21 +53,6 @@ class KindProvider:
         """kind's names of the nodes: a control plane, and workers."""
         workers = [f"worker{number if number > 1 else ''}" for number in range(1, self.run.own_cluster.nodes)]
         return tuple(f"{self.run.cluster_name}-{role}" for role in ("control-plane", *workers))
-
-    @property
-    def creates_cluster(self) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def loads_early(self) -> bool:
-        """Always: kind's node has its containerd before Kubernetes starts."""
-        return True
-
-    @property
-    def fixes_address(self) -> bool:
-        """Never: the node takes what Docker gives it."""
-        return False
 
     @property
     def lacking(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from acceptance.provision.run import Run
 
 
 class _WithKubeconfig:
-    """The library would ask a cluster without a kubeconfig for seconds whether it is ready."""
+    """Says that a cluster without a kubeconfig is not ready; the library would ask it for seconds."""
 
     kubeconfig: Path | None
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from acceptance.provision.providers import managers, node_containers
 from acceptance.provision.providers.managers import MinikubeManager
@@ -21,7 +22,7 @@ PROFILE_LABEL = "name.minikube.sigs.k8s.io"
 REASON = "Exiting due to "
 """The start, after a symbol, of the line in which Minikube says why it gives up."""
 LOCAL_OPTIONS = ("--preload=false", "--cache-images=false", "--cni=bridge", "--install-addons=false")
-"""Without what Minikube would pull: the archive of images, kindnet and the storage provisioner."""
+"""They keep Minikube from pulling its archive of images, kindnet and the storage provisioner."""
 ALIAS = "control-plane.minikube.internal"
 """Minikube's name of the API server, by which the kubelet connects to it."""
 AFTER_RESTART = f"""
@@ -35,6 +36,12 @@ systemctl start kubelet
 class MinikubeProvider:
     """The Minikube cluster of a run. Its profile, certificates and kubeconfig are in the run's folder."""
 
+    creates_cluster: ClassVar[bool] = True
+    loads_early: ClassVar[bool] = False
+    """Minikube restarts the node's containerd while it starts Kubernetes."""
+    fixes_address: ClassVar[bool] = True
+    """Minikube gives the node the address after the network's gateway."""
+
     toolchain: Toolchain
     run: Run
 
@@ -47,21 +54,6 @@ class MinikubeProvider:
     def nodes(self) -> tuple[str, ...]:
         """Minikube's name of the one node, which is the profile's."""
         return (self.run.cluster_name,)
-
-    @property
-    def creates_cluster(self) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def loads_early(self) -> bool:
-        """Never: Minikube restarts the node's containerd while it starts Kubernetes."""
-        return False
-
-    @property
-    def fixes_address(self) -> bool:
-        """Always: Minikube gives the node the address after the network's gateway."""
-        return True
 
     @property
     def lacking(self) -> Mapping[str, str]:

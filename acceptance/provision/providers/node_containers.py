@@ -15,7 +15,7 @@ from toolchain.console import CommandError, ToolchainError
 from toolchain.engine import Engine
 
 LAST_RESORT = "4278198272"
-"""The metric of a route that applies only where no other route to the same subnet does."""
+"""The metric of a route that applies only if no other route to the same subnet exists."""
 CONTROLLER_MANAGER = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
 """kubeadm's static pod, whose arguments name the subnets of pods and Services."""
 
@@ -61,7 +61,7 @@ def has_image(engine: Engine, node: str, reference: str) -> bool:
 
 
 def reject_unknown_addresses(engine: Engine, node: str, pod_subnet: str, service_subnet: str) -> None:
-    """Reject on a node what is sent to a pod that is gone, or to a Service without a Ready pod. Raises `CommandError`.
+    """Make a node reject what is sent to a deleted pod, or to a Service without a Ready pod. Raises `CommandError`.
 
     A node has routes to existing pods, to the other nodes' pods or to the bridge of its own, and to nothing else of
     these networks: all other traffic would leave it by the default route, where an unrelated host may answer.
