@@ -112,7 +112,7 @@ for clause, argv in {
 def _named_otherwise(draft: Draft) -> None:
     text = 'FROM python:3.13\nCMD ["uvicorn", "app.main:app", "--host", "0.0.0.0"]\n'
     draft.change_chart(dockerfiles={**draft.chart.dockerfiles, "backend": text})
-    for body in draft.main_containers():
+    for body in of_backend(Draft.main_containers)(draft):
         body["command"] = ["uvicorn", "main:app", "--host", "0.0.0.0"]  # noqa: S104
 
 
