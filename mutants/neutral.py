@@ -332,7 +332,8 @@ def _built_in(objects: Objects) -> None:
 @variant("a custom object beside the others")
 def _custom_object(objects: Objects) -> None:
     metadata = {"name": "events", "namespace": one(objects, "ConfigMap")[0]["metadata"].get("namespace")}
-    spec = {"type": "pubsub.redis", "version": "v1", "metadata": []}
+    options = [{"name": "redisHost", "value": "redis-master:6379"}, {"name": "redisPassword", "value": ""}]
+    spec = {"type": "pubsub.redis", "version": "v1", "metadata": options}
     objects.append({"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": metadata, "spec": spec})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from mutants.neutral import Objects, containers, deployments, one, specs, variant
 
 
@@ -160,3 +162,17 @@ def _projected(objects: Objects) -> None:
 def _templates(objects: Objects) -> None:
     for item in one(objects, "ConfigMap"):
         item["data"] |= {"ALERT": "{{ $labels.pod }} is {{ .Value }}", "chart.tpl": "a:\n  {{ .Values.a }}\n"}
+
+
+@variant("a module by its name in another folder")
+def _in_another_folder(objects: Objects) -> None:
+    for body in containers(deployments(objects), init=False):
+        if body["name"] == "backend":
+            body["workingDir"] = "/app/todo_backend"
+            body["command"] = ["uvicorn", "main:app", "--host", "::", "--port", str(body["ports"][0]["containerPort"])]
+
+
+@variant("another database's URL in the Secret")
+def _another_database(objects: Objects) -> None:
+    for item in one(objects, "Secret"):
+        item["data"]["REPLICA_URL"] = base64.b64encode(b"postgresql://u:p@replica:5432/todo").decode()

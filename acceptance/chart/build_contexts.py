@@ -15,6 +15,14 @@ SOURCE_FOLDERS = ("public",)
 """Folders of a frontend that its build does not create: they are in its source, or nowhere."""
 FROM_STAGE = re.compile(r"--from=(\S+)")
 OWN_SOURCE = re.compile(r"[^$*?]+")
+NGINX = re.compile(r"\s[\"']?/etc/nginx/\S*\s*\]?$")
+LOCKS = {
+    r"\bnpm (?:ci|clean-install)\b": ("package-lock.json", "npm-shrinkwrap.json"),
+    r"\byarn (?:install )?--(?:frozen-lockfile|immutable)\b": ("yarn.lock",),
+    r"\bpnpm (?:i|install)\b[^&|;]*--frozen-lockfile\b": ("pnpm-lock.yaml",),
+    r"\buv sync\b[^&|;]*--(?:frozen|locked)\b": ("uv.lock",),
+}
+"""Commands that install what a lock file says, with its names."""
 
 
 def of_components(target: Target) -> dict[str, BuildContext]:
@@ -27,7 +35,8 @@ def of_components(target: Target) -> dict[str, BuildContext]:
         text, context = read_text_or_empty(target.root / image.dockerfile), target.root / image.context
         if text and context.is_dir():
             ignored = ignore_file(target.root / image.dockerfile, context)
-            found[str(name)] = BuildContext(tuple(missing_copies(text, context, ignored)), scripts(text, context))
+            missing = (*missing_copies(text, context, ignored), *missing_locks(text, context))
+            found[str(name)] = BuildContext(missing, scripts(text, context), nginx_files(text, context))
     return found
 
 
@@ -52,6 +61,42 @@ def missing_copies(text: str, context: Path, ignored: Sequence[str]) -> Iterator
                     yield f"{source}, which .dockerignore leaves out"
             elif _is_absent_in(stage[1], source, text, context):
                 yield f"{source.rpartition('/')[2]}, which the stage {stage[1]} copies from it"
+
+
+def missing_locks(text: str, context: Path) -> Iterator[str]:
+    """Yield each lock file without which an installation fails, if no folder from which the Dockerfile copies has it.
+
+    A command that first asks whether the file is there is left out.
+    """
+    copies = [each.argument for each in instructions(text) if each.keyword in ("COPY", "ADD")]
+    folders = {context / folder for argument in copies if "--from" not in argument for folder in _folders(argument)}
+    runs = [each.argument for each in instructions(text) if each.keyword == "RUN" and "-f " not in each.argument]
+    for command, names in LOCKS.items():
+        wanted = any(re.search(command, run) for run in runs)
+        if wanted and folders and not any((folder / name).is_file() for folder in folders for name in names):
+            yield f"{names[0]}, which the installation needs"
+
+
+def _folders(argument: str) -> Iterator[str]:
+    """Yield the folders of the paths and patterns that an instruction copies; a path is one itself, if it is."""
+    words = [word for word in re.findall(r'[^\s",\[\]]+', argument) if not word.startswith("--")][:-1]
+    for word in words:
+        # Docker takes what is above the context for the context.
+        path = re.sub(r"^(?:\.{0,2}/)+", "", word)
+        if "$" not in path and "<<" not in argument:
+            yield from (path, path.rpartition("/")[0])
+
+
+def nginx_files(text: str, context: Path) -> dict[str, str]:
+    """Return the text of each file that the last stage copies from its context to where nginx reads it."""
+    found: dict[str, str] = {}
+    for each in instructions(text):
+        if each.keyword == "FROM":
+            found = {}
+        elif each.keyword in ("COPY", "ADD") and "--from" not in each.argument and NGINX.search(each.argument):
+            texts = {source: read_text_or_empty(context / source) for source in _sources(each.argument)}
+            found |= {source: content for source, content in texts.items() if content}
+    return found
 
 
 def _is_absent_in(stage: str, path: str, text: str, context: Path) -> bool:

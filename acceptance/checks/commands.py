@@ -73,6 +73,49 @@ def modules_exist(view: ComponentView) -> Iterator[Violation]:
                     yield Violation(pod.object, f"{container.field}.env", expected, "absent", derived=True)
 
 
+SERVERS = ("daphne", "granian", "gunicorn", "hypercorn", "uvicorn")
+APPLICATION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_][\w.]*(?:\(\))?")
+"""What a server of Python is told to load: a module, and the application in it."""
+ELSEWHERE = ("--app-dir", "--chdir", "--working-dir")
+"""Options of servers that name the folder of the module."""
+
+
+@check("REL-05", "static")
+def servers_load_what_the_image_loads(view: ComponentView) -> Iterator[Violation]:
+    """REL-05: a server that a chart's command starts loads its application from where the image's own command does.
+
+    From one folder a file is a module of one name alone: `main` or `app.main`.
+    """
+    for component in view.for_each_component():
+        text = view.chart.dockerfiles.get(component.component_name or "", "")
+        stage = final_stage(text)
+        if component.find_deployment() is None or stage is None:
+            continue
+        container = component.main_container(component.pods[0])
+        own = _application([*stage.command.entrypoint, *stage.command.cmd])
+        told = _application([str(word) for field in ("command", "args") for word in list_at(container.body, field)])
+        given = {each.name for each in view.environment(container)}
+        if own is None or told is None or "workingDir" in container.body or "PYTHONPATH" in given or own == told:
+            continue
+        if f".{own}".endswith(f".{told}") or f".{told}".endswith(f".{own}"):
+            field = f"{container.field}.{'command' if list_at(container.body, 'command') else 'args'}"
+            yield Violation(container.object, field, f"{own}, as the image's own command loads it", told, derived=True)
+
+
+def _application(argv: Sequence[str]) -> str | None:
+    """Return the module from which a server of Python loads its application, or None if nothing says so."""
+    try:
+        commands = list(simple_commands(argv))
+    except ValueError:
+        return None
+    for words in commands:
+        if any(program([word]) in SERVERS for word in words) and not any(
+            each.split("=")[0] in ELSEWHERE for each in words
+        ):
+            return next((match[1] for word in words if (match := APPLICATION.fullmatch(word))), None)
+    return None
+
+
 def _of_images(view: ComponentView) -> set[str]:
     """Return every word of the Dockerfiles: variables that an image has may be among them."""
     return {word for text in view.chart.dockerfiles.values() for word in re.findall(r"\w+", text)}

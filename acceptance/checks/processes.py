@@ -78,10 +78,13 @@ class Listener:
 
 
 def listeners(view: ComponentView, pod: Pod) -> list[Listener]:
-    """Return where the main container's process is told to listen, by its command or by mounted files of nginx."""
+    """Return where the main container's process is told to listen, by its command or by files of nginx.
+
+    Of nginx's files mounted ones count, else those that the image has by its Dockerfile.
+    """
     container = view.main_container(pod)
-    found = list(_of_command(view, container))
-    return [*found, *_of_nginx(view, pod, container)]
+    found = [*_of_command(view, container), *_of_nginx(view, pod, container)]
+    return found or list(_of_image(view, container))
 
 
 def command_line(view: ComponentView, container: Container) -> tuple[str, list[str], dict[str, str]]:
@@ -110,11 +113,7 @@ def _texts(container: Container, field: str) -> list[str]:
 
 def _of_command(view: ComponentView, container: Container) -> Iterator[Listener]:
     field, argv, values = command_line(view, container)
-    try:
-        commands = list(simple_commands(argv))
-    except ValueError:
-        return
-    for words in commands:
+    for words in _commands(argv):
         expanded = [substituted(word, values) or word for word in words]
         for index, word in enumerate(expanded):
             name = word.rpartition("/")[2]
@@ -161,15 +160,40 @@ def _of_nginx(view: ComponentView, pod: Pod, container: Container) -> Iterator[L
             text = mapping_at(item, "data").get(key)
             if not isinstance(text, str) or text_at(mount, "subPath") not in ("", key):
                 continue
-            for directive in LISTEN.findall(COMMENT.sub("", text)):
-                address = re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], match[0]), directive.split()[0])
-                host, _, port = address.rpartition(":")
-                if address.startswith("unix:"):
-                    continue
-                known = int(port) if port.isdecimal() else None
-                if known is None and "$" not in port:
-                    host, known = address, 80
-                yield Listener(object_ref(item), f"data.{key}", f"listen {directive.strip()}", host or "", known)
+            for host, port, directive in _directives(text, values):
+                yield Listener(object_ref(item), f"data.{key}", directive, host, port)
+
+
+def _of_image(view: ComponentView, container: Container) -> Iterator[Listener]:
+    """Yield the `listen` directives of the files that the image has of nginx, if that is what it runs."""
+    chart = view.snapshot.chart
+    context = chart.build_contexts.get(view.component_name or "") if chart else None
+    _, argv, values = command_line(view, container)
+    if context is None or (argv and not any(program(words) == "nginx" for words in _commands(argv))):
+        return
+    for file, text in context.nginx.items():
+        for host, port, directive in _directives(text, values):
+            yield Listener(f"{view.component_name}'s Dockerfile", file, directive, host, port)
+
+
+def _commands(argv: Sequence[str]) -> list[list[str]]:
+    try:
+        return list(simple_commands(argv))
+    except ValueError:
+        return []
+
+
+def _directives(text: str, values: Mapping[str, str]) -> Iterator[tuple[str, int | None, str]]:
+    """Yield host, port, if it is known, and text of each `listen` directive."""
+    for directive in LISTEN.findall(COMMENT.sub("", text)):
+        address = re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], match[0]), directive.split()[0])
+        host, _, port = address.rpartition(":")
+        if address.startswith("unix:"):
+            continue
+        known = int(port) if port.isdecimal() else None
+        if known is None and "$" not in port:
+            host, known = address, 80
+        yield host or "", known, f"listen {directive.strip()}"
 
 
 def _files(view: ComponentView, volume: Object) -> Iterator[tuple[str, Object]]:

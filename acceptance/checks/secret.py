@@ -65,12 +65,14 @@ def opaque(view: ComponentView) -> Iterator[Violation]:
 
 
 def value(view: ComponentView, key: str) -> str:
-    """Return the decoded value of a key; raise `Untested` if it is absent or not text."""
+    """Return the decoded value of a key; raise `Untested` if it is absent, not text, or encoded twice."""
     if key not in view.keys_of(view.secret):
         raise Untested(f"the Secret has no {key} (SEC-12)")
     actual = decoded(view.secret).get(key)
     if actual is None:
         raise Untested(f"the Secret's {key} is not base64 of text (SEC-07)")
+    if encoded_twice(view, key, actual):
+        raise Untested(f"the Secret's {key} is encoded twice (SEC-07)")
     return actual
 
 
@@ -78,7 +80,7 @@ def arrival(view: ComponentView, key: str, expected: str) -> Iterator[Violation]
     """Yield a violation if the Secret has another value than was given: trimmed, cut, or with a newline added."""
     path = view.target.secret_paths[key]
     given, actual = view.snapshot.injected_values.get(key), value(view, key)
-    if path is None or given is None or actual == given or decode(actual) == given:  # encoded twice: SEC-07
+    if path is None or given is None or actual == given:
         return
     if actual.strip() == given.strip():
         difference = "one with other white space at its ends"
@@ -148,6 +150,8 @@ def encoded_once(view: ComponentView) -> Iterator[Violation]:
     for key, raw in mapping_at(item, "stringData").items():
         if not isinstance(raw, str):
             yield Violation(object_ref(item), f"stringData.{key}", "a string", type(raw).__name__)
+        elif encoded_twice(view, str(key), raw):
+            yield Violation(object_ref(item), f"stringData.{key}", "text, which the API server encodes", "base64")
 
 
 def encoded_twice(view: ComponentView, key: str, text: str) -> bool:

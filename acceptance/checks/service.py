@@ -29,6 +29,8 @@ from acceptance.kube.status import is_ready
 
 LISTENING = re.compile(r"\blisten\s+(?:[\w.*\[\]-]*:)?(\d+)\b")
 """The port of a server of nginx."""
+WITHOUT_PODS = frozenset({"bitnami.com", "cert-manager.io", "dapr.io", "external-secrets.io", "networking.istio.io"})
+"""API groups for whose objects no controller makes pods that a Service of the release selects."""
 
 check_name("SVC-01", lambda view: view.service, lambda view: view.component.service)
 check_namespace("SVC-02", lambda view: view.service)
@@ -175,6 +177,12 @@ def endpoints_of(view: ComponentView, service: Object) -> list[Object]:
     ]
 
 
+def may_make_pods(view: ComponentView) -> bool:
+    """Whether a controller may make pods that the release does not state, for an object of its kind."""
+    groups = {text_at(item, "apiVersion").partition("/")[0] for item in view.snapshot.custom_objects}
+    return bool(groups - WITHOUT_PODS)
+
+
 @check("SVC-11")
 def other_services_have_pods(view: ComponentView) -> Iterator[Violation]:
     """SVC-11: every other Service leads to pods of the release, on a port that they have."""
@@ -187,7 +195,7 @@ def other_services_have_pods(view: ComponentView) -> Iterator[Violation]:
         selector = dict(mapping_at(service, "spec.selector"))
         namespace = view.namespaced(service)
         pods = [p for p in view.workloads() if view.namespaced(p.owner) == namespace and selected_by(selector, p)]
-        if not pods and not endpoints_of(view, service) and not view.snapshot.custom_objects:
+        if not pods and not endpoints_of(view, service) and not may_make_pods(view):
             yield Violation(owner, "spec.selector", "to match pods of the release", format_value(selector or None))
         for entry, port in ports_of_service(service) if pods else ():
             target = at(port, "port") if at(port, "targetPort") is None else at(port, "targetPort")

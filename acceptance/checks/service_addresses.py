@@ -18,6 +18,7 @@ from acceptance.checks.component_view import ComponentView
 from acceptance.core.fields import Object, at, mapping_at, mappings_at, name_of, object_ref, text_at
 from acceptance.core.urls import DEFAULT_PORTS, URL, split
 from acceptance.kube.pod_templates import Container, Pod, pod_of
+from acceptance.kube.secrets import decoded
 
 HOST = re.compile(r"(?=.*[a-z])[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*\.?")
 HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+):(\d{1,5})(/\S*)?")
@@ -29,6 +30,10 @@ PROXY = re.compile(r"\b(?:proxy_pass|upstream|reverse_proxy)\b")
 """A directive of nginx or Caddy that passes requests on."""
 COMMENT = re.compile(r"^\s*(#|//|;|--|/?\*|<!--).*$|\s#\s.*$", re.MULTILINE)
 REFERENCE = re.compile(r"\$(\$?)\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+STORES = {"amqp": 5672, "amqps": 5671, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
+PORTS = {**DEFAULT_PORTS, **STORES}
+ANY_URL = re.compile(rf"{URL.pattern}|\b(?:{'|'.join(STORES)})(?:\+\w+)?://[^\s\"'<>,]+")
+"""A URL of the web, of a database or of a queue."""
 HOST_NAME = re.compile(r"(?i)(.*?)_?(?:HOST|HOSTNAME|ADDR|ADDRESS)")
 ADDRESS_NAME = re.compile(r"(?i).*(?:HOST|ADDR|ADDRESS|ENDPOINT|URL|URI|UPSTREAM|SERVER|TARGET|PROXY|BACKEND|API)")
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -87,15 +92,15 @@ class Resolved:
     service: Object | None = None
 
 
-def hosts(text: str) -> Iterator[tuple[str, int | None]]:
-    """Yield host and port of each URL and upstream server in a text, outside comments."""
+def hosts(text: str, url: re.Pattern[str] = URL) -> Iterator[tuple[str, int | None]]:
+    """Yield host and port of each URL, by default of the web, and upstream server in a text, outside comments."""
     if "\n" in text:
         text = COMMENT.sub("", text)
     upstreams = dict(UPSTREAM.findall(text))
-    for match in URL.finditer(text.replace("\\", " ")):
+    for match in url.finditer(text.replace("\\", " ")):
         parts = split(re.split(r"[;)\]}`|]", match.group())[0].rstrip("."))
         if parts and parts.hostname and parts.hostname not in upstreams:
-            yield parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+            yield parts.hostname, parts.port or PORTS[parts.scheme.partition("+")[0]]
     for body in upstreams.values():
         for host, port in UPSTREAM_SERVER.findall(body):
             yield host.lower(), int(port or 80)
@@ -131,10 +136,14 @@ def unknown_variables(view: ComponentView) -> Iterator[tuple[Setting, str]]:
 
 
 def settings(view: ComponentView) -> Iterator[Setting]:
-    """Yield the texts of ConfigMaps, literal variables and commands, except documents and what the run injected."""
+    """Yield the texts of ConfigMaps, Secrets, literal variables and commands.
+
+    Documents are left out, and so is what the run injected: a Secret's texts are those that the chart composes.
+    """
     injected = set(view.snapshot.injected_values.values())
-    for item in view.snapshot.of_kind("ConfigMap"):
-        for key, value in mapping_at(item, "data").items():
+    for item in view.snapshot.of_kind("ConfigMap", "Secret"):
+        texts = decoded(item) if text_at(item, "kind") == "Secret" else mapping_at(item, "data")
+        for key, value in texts.items():
             if isinstance(value, str) and value not in injected and not str(key).endswith(DOCUMENTS):
                 yield Setting(object_ref(item), f"data.{key}", str(key), value, view.namespaced(item))
     for item in view.snapshot.objects:
@@ -170,7 +179,7 @@ def pairs(values: Mapping[str, str]) -> Iterator[tuple[str, str, int | None]]:
 def addresses(view: ComponentView) -> Iterator[Address]:
     """Yield every address of the release's settings, each place once."""
     for setting in settings(view):
-        for host, port in hosts(setting.text):
+        for host, port in hosts(setting.text, ANY_URL):
             if is_name(host):
                 yield Address(setting, host, port)
         for host, port in WITH_PORT.findall(setting.text) if not setting.name else ():
@@ -185,6 +194,17 @@ def addresses(view: ComponentView) -> Iterator[Address]:
                     if is_name(host):
                         field = f"{container.field}.env[{name}]"
                         yield Address(Setting(pod.object, field, name, "", view.namespaced(item)), host, port)
+    for item in view.snapshot.custom_objects:
+        for name, host, port in pairs(options(item)):
+            if is_name(host):
+                setting = Setting(object_ref(item), f"spec.metadata[{name}]", name, "", view.namespaced(item))
+                yield Address(setting, host, port)
+
+
+def options(item: Object) -> dict[str, str]:
+    """Return the options of a component of Dapr's, which are a list of names and values."""
+    entries = mappings_at(item, "spec.metadata")
+    return {text_at(each, "name"): text for each in entries if (text := text_at(each, "value"))}
 
 
 def resolve(view: ComponentView, address: Address) -> Resolved:

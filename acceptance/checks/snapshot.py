@@ -77,11 +77,13 @@ class SourceNames:
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What an image is built from: what its Dockerfile copies and the context lacks, and the scripts that it runs."""
+    """What an image is built from: what its Dockerfile needs and the context lacks, and files that the image has."""
 
     missing: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)
     """The text of each shell script of the image's own command, by its name."""
+    nginx: Mapping[str, str] = field(default_factory=dict)
+    """The text of each file of nginx's that the last stage copies from the context, by its path there."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from acceptance.checks.snapshot import BuildContext
 from mutants.draft import REMOVE, Body, Draft, put
 from mutants.snapshots.registry import field, fields, mutable, mutant, variable, volume, with_object
 
@@ -195,3 +196,12 @@ for clause, argv in {
     def _told_to_listen(draft: Draft, argv: list[str] = argv) -> None:
         for body in draft.main_containers():
             body["command"] = argv
+
+
+@mutant("POD-16", "the image's nginx listens on another port", "static", component="frontend")
+def _listens_elsewhere(draft: Draft) -> None:
+    files = {"nginx.conf": "server { listen 9000; listen [::]:9000; }"}
+    draft.change_chart(
+        dockerfiles={**draft.chart.dockerfiles, "frontend": "FROM nginx\nCOPY nginx.conf /etc/nginx/conf.d/\n"},
+        build_contexts={"frontend": BuildContext(nginx=files)},
+    )

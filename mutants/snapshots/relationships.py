@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from acceptance.checks.snapshot import BuildContext
 from mutants.draft import Draft
-from mutants.snapshots.registry import field, first_init_container, mutant, of_backend, variable, with_object
+from mutants.snapshots.registry import encoded, field, first_init_container, mutant, of_backend, variable, with_object
 
 field("REL-01", "no init container", Draft.pod_specs, "initContainers", [], "static")
 field("REL-01", "another name", first_init_container, "name", "other", "static")
@@ -106,6 +106,26 @@ for clause, argv in {
     "no command": [],
 }.items():
     field("REL-05", f"{clause} in an init container", of_backend(first_init_container), "command", argv, "static")
+
+
+@mutant("REL-05", "a module that the image's own command names otherwise", "static")
+def _named_otherwise(draft: Draft) -> None:
+    text = 'FROM python:3.13\nCMD ["uvicorn", "app.main:app", "--host", "0.0.0.0"]\n'
+    draft.change_chart(dockerfiles={**draft.chart.dockerfiles, "backend": text})
+    for body in of_backend(Draft.main_containers)(draft):
+        body["command"] = ["uvicorn", "main:app", "--host", "0.0.0.0"]  # noqa: S104
+
+
+@mutant("REL-05", "a database's host that no Service has, in a Secret")
+def _no_database(draft: Draft) -> None:
+    draft.secret()[0]["data"]["REPLICA_URL"] = encoded("postgresql+asyncpg://u:p@todo-backend-svc/todo")
+
+
+@mutant("REL-05", "a host that no Service has, in a component of Dapr's")
+def _no_store(draft: Draft) -> None:
+    component = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "store"}}
+    options = [{"name": "redisHost", "value": "todo-backend:8000"}]
+    with_object({**component, "spec": {"type": "state.redis", "version": "v1", "metadata": options}})(draft)
 
 
 @mutant("REL-05", "a test without a variable that it needs", "static")

@@ -47,6 +47,12 @@ for key in ("DATABASE_URL", "BETTER_AUTH_SECRET", "OPENAI_API_KEY"):
     field("SEC-12", f"no {key}", Draft.secret, f"data.{key}", REMOVE)
 
 
+@mutant("SEC-07", "base64 as text")
+def _encoded_text(draft: Draft) -> None:
+    item = draft.secret()[0]
+    item["stringData"] = {"DATABASE_URL": item["data"].pop("DATABASE_URL")}
+
+
 @mutant("SEC-09", "a variable over 131,072 bytes")
 def _long_secret(draft: Draft) -> None:
     draft.secret()[0]["data"]["BETTER_AUTH_SECRET"] = encoded("x" * 131_072)

@@ -98,6 +98,15 @@ def another_service(**spec: Any) -> Alter:
 PORTS = [{"port": 9090, "targetPort": "metrics"}]
 mutant("SVC-11", "no pod")(another_service(selector={"app": "nobody"}, ports=PORTS))
 mutant("SVC-11", "no selector")(another_service(ports=PORTS))
+
+
+@mutant("SVC-11", "no pod, beside an object for which no controller makes one")
+def _no_pod_beside(draft: Draft) -> None:
+    component = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "events"}}
+    with_object({**component, "spec": {"type": "pubsub.redis", "version": "v1"}})(draft)
+    another_service(selector={"app": "nobody"}, ports=PORTS)(draft)
+
+
 mutant("SVC-11", "no such port")(another_service(selector={"component": "backend"}, ports=PORTS))
 
 

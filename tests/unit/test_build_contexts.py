@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.chart.build_contexts import ignore_file, is_ignored, missing_copies, scripts
+from acceptance.chart.build_contexts import ignore_file, is_ignored, missing_copies, missing_locks, nginx_files, scripts
 from acceptance.checks.migrations import continues_after_failure
 from acceptance.core.migrations import migrates
 
@@ -150,3 +150,37 @@ def test_shell_may_be_told_to_end_at_once() -> None:
 )
 def test_command_of_a_hook_that_migrates_is_known(words: list[str], expected: bool) -> None:
     assert migrates(words) is expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "expected"),
+    [
+        ("COPY package*.json ./\nRUN npm ci", ["package.json"], ["package-lock.json"]),
+        ("COPY package.json package-lock.json* ./\nRUN npm ci", ["package.json", "package-lock.json"], []),
+        ("COPY web/package*.json ./\nRUN npm ci --omit=dev", ["web/package.json", "web/package-lock.json"], []),
+        ("COPY package.json ../package-lock.json* ./\nRUN npm ci", ["package-lock.json"], []),
+        ("COPY . .\nRUN npm ci", ["npm-shrinkwrap.json"], []),
+        ("COPY . .\nRUN if [ -f yarn.lock ]; then yarn --frozen-lockfile; else npm ci; fi", ["package.json"], []),
+        ("COPY . .\nRUN npm install", ["package.json"], []),
+        ("COPY --from=deps /app .\nRUN npm ci", [], []),
+        ("COPY pyproject.toml .\nRUN pip install uv && uv sync --no-dev --frozen", ["pyproject.toml"], ["uv.lock"]),
+        ("COPY . .\nRUN yarn install --frozen-lockfile", ["yarn.lock"], []),
+    ],
+)
+def test_lock_file_is_where_an_installation_needs_it(
+    tmp_path: Path, lines: str, files: list[str], expected: list[str]
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    found = [each.partition(",")[0] for each in missing_locks(f"FROM node\n{lines}\n", tmp_path)]
+    assert found == expected
+
+
+def test_files_of_nginx_are_those_of_the_last_stage(tmp_path: Path) -> None:
+    for name in ("dev.conf", "nginx.conf"):
+        (tmp_path / name).write_text(f"# {name}")
+    first, last = "FROM nginx\nCOPY dev.conf /etc/nginx/nginx.conf\n", "FROM nginx\nCOPY out /usr/share/nginx/html\n"
+    copied = "COPY --chown=1:1 nginx.conf /etc/nginx/conf.d/default.conf\n"
+    assert nginx_files(first + last, tmp_path) == {}
+    assert nginx_files(first + last + copied, tmp_path) == {"nginx.conf": "# nginx.conf"}

@@ -30,7 +30,12 @@ def project(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder / "deploy" / "chart"
 
 
-def described(chart: Path, objects: Sequence[Any] = (), values: dict[str, Any] | None = None) -> Draft:
+def described(
+    chart: Path,
+    objects: Sequence[Any] = (),
+    values: dict[str, Any] | None = None,
+    probes: dict[str, str] | None = None,
+) -> Draft:
     """Return the draft of a chart with both components, whose text is valid TOML."""
     root = chart.parent.parent
     draft = Draft()
@@ -38,6 +43,8 @@ def described(chart: Path, objects: Sequence[Any] = (), values: dict[str, Any] |
         draft.set(("components", role, "deployment"), role)
         draft.set(("components", role, "port"), port)
         draft.set(("components", role, "image", "repository"), f"team/todo-{role}")
+    if probes:
+        draft.set(("components", "backend", "probes"), probes)
     describe_application(draft, chart, root, objects, values or {}, lambda path: relpath(path, root.resolve()))
     assert tomllib.loads(toml(draft.document, draft.comments, draft.notes)) == draft.document
     return draft
@@ -343,6 +350,25 @@ def test_routes_and_the_driver_are_noted(tmp_path: Path) -> None:
     files["api/requirements.txt"] = "asyncpg==0.30\n"
     notes = described(project(tmp_path, files)).notes
     assert any('database_scheme = "postgresql+asyncpg"' in each for each in notes)
+
+
+@pytest.mark.parametrize(
+    ("source", "rendered", "stated"),
+    [
+        ("@app.get('/health')\n", "/healthz", "/health"),
+        ("@app.get('/health')\n", "/health?full=1", "/health?full=1"),
+        ("@app.get('/health')\nNAMES = 'healthz'\n", "/healthz", "/healthz"),
+        ("@app.get('/tasks')\n", "/healthz", "/healthz"),
+        ("@app.get(f'/{x}/health')\n", "/healthz", "/healthz"),
+        ("@app.get('/api/status/ready')\n", "/ready", "/ready"),
+    ],
+)
+def test_probe_of_a_path_that_no_route_has(tmp_path: Path, source: str, rendered: str, stated: str) -> None:
+    text = f"from fastapi import FastAPI\napp = FastAPI()\n{source}def f(): ...\n"
+    chart = project(tmp_path, {"api/Dockerfile": PYTHON, "api/main.py": text})
+    draft = described(chart, probes={"liveness": rendered})
+    assert draft.document["components"]["backend"]["probes"] == {"liveness": stated}
+    assert any("as a route of its source" in each for each in draft.notes) == (rendered != stated)
 
 
 def test_the_last_note_says_what_is_left_to_write(tmp_path: Path) -> None:

@@ -137,6 +137,30 @@ def test_proxy_in_a_mounted_file_reaches_the_backend() -> None:
     assert not list(missing_backend_url(view))
 
 
+@pytest.mark.parametrize(
+    ("url", "dead"),
+    [
+        ("postgresql://u:p@todo-backend-svc:5432/todo", 1),
+        ("postgresql+asyncpg://u:p@todo-backend-service/todo", 1),  # on a port that it lacks
+        ("postgresql://u:p@direct:8000/todo", 0),
+        ("postgresql://u:p@db.example.com/todo", 0),
+        ("postgresql://u:p@postgres:5432/todo", 0),
+        ("rediss://cache:6379", 0),
+    ],
+)
+def test_address_in_a_secret(url: str, dead: int) -> None:
+    secret = {"kind": "Secret", "metadata": {"name": "s", "namespace": NAMESPACE}, "stringData": {"DATABASE_URL": url}}
+    assert len(list(dead_addresses(view_of(None, None, secret)))) == dead
+
+
+@pytest.mark.parametrize(("host", "dead"), [("todo-backend:8000", 1), ("direct:8000", 0), ("redis:6379", 0)])
+def test_address_in_a_component_of_dapr(host: str, dead: int) -> None:
+    options = [{"name": "redisHost", "value": host}, {"name": "ttl", "value": "5"}, {"name": "enabled", "value": True}]
+    component = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "s"}}
+    view = view_of(None, None, {**component, "spec": {"metadata": options}})
+    assert len(list(dead_addresses(view))) == dead
+
+
 def test_own_address_of_the_frontend_is_none_of_the_backend() -> None:
     own = view_of(None, [{"name": "BETTER_AUTH_URL", "value": "http://localhost:3000"}])
     other = view_of(None, [{"name": "API_URL", "value": "http://localhost:8000"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from acceptance.chart.proposal.draft import Draft
 from acceptance.chart.proposal.further import further_note, further_workloads
 from acceptance.chart.proposal.project import files_of, project_of, text_of
 from acceptance.chart.proposal.remaining import note_remaining
-from acceptance.chart.proposal.routes import routes_of
-from acceptance.core.fields import Object
+from acceptance.chart.proposal.routes import UNKNOWN, routes_of
+from acceptance.core.fields import Object, at
 
 ROUTES = 30
 """Routes that a note lists."""
@@ -21,6 +22,8 @@ NAMED = 8
 """Dockerfiles that a note names."""
 SOURCE_BYTES = 50_000
 """How much of each file is searched for the database's driver."""
+HEALTH_WORD = re.compile(r"health|ready|readi|live(?:ness|z)?$|ping$|status$")
+"""What the path of a probe says."""
 BY_NAME = "found by its name and content: check it"
 ASYNCPG = (
     "The backend uses asyncpg. Unless it changes the URL itself, [secret] needs\n"
@@ -93,6 +96,7 @@ def _note_source(draft: Draft, context: Path, shown: Callable[[Path], str]) -> N
     """Add notes on the routes and the database's driver that the backend's source names."""
     source = [path for path in files_of(context) if not {"tests", "test"} & {*path.relative_to(context).parts[:-1]}]
     if routes := routes_of(source):
+        _correct_probes(draft, routes, source)
         lines = [f"Routes in the source of {shown(context)}, for [api] and [auth], where the target writes {{id}}:"]
         lines += [f"  {each}" for each in routes[:ROUTES]]
         lines += [f"  and {len(routes) - ROUTES} more"] * (len(routes) > ROUTES)
@@ -101,3 +105,24 @@ def _note_source(draft: Draft, context: Path, shown: Callable[[Path], str]) -> N
     named += [path for path in source if path.suffix == ".py"]
     if any("asyncpg" in text_of(path, SOURCE_BYTES) for path in named):
         draft.note(ASYNCPG)
+
+
+def _correct_probes(draft: Draft, routes: Sequence[str], source: Sequence[Path]) -> None:
+    """State another path for each of the backend's probes whose own no route has, if there is one for it.
+
+    A path whose last part the source mentions may be a route that is not declared as others are.
+    """
+    paths = [route.removeprefix("GET ") for route in routes if route.startswith("GET ")]
+    probes = at(draft.document, "components.backend.probes") or {}
+    asked = {path.partition("?")[0].rstrip("/") or "/" for path in probes.values()}
+    healthy = [path for path in paths if HEALTH_WORD.search(path)] or [path for path in paths if path in asked]
+    if any(UNKNOWN in path for path in paths) or not healthy:
+        return
+    text = "\n".join(text_of(path, SOURCE_BYTES) for path in source if path.suffix == ".py")
+    for kind, rendered in list(probes.items()):
+        path = rendered.partition("?")[0].rstrip("/") or "/"
+        last = path.rpartition("/")[2]
+        if path in paths or not last or re.search(rf"\b{re.escape(last)}\b", text):
+            continue
+        probes[kind] = min(healthy, key=len)
+        draft.note(f"{kind} probe of the backend: {rendered} as rendered, {probes[kind]} as a route of its source.")
