@@ -60,6 +60,7 @@ def test_requests_write_no_file_in_the_container(
         url = origin(ready_release, component, pod)
         root = f"/proc/{main_process(cluster, pod, part.container)}/root"
         node = cluster.node_of(pod)
+        send(gateway, "GET", f"{url}/unknown-{secrets.token_hex(4)}", allow_redirects=False)  # may compile modules
         start = node.exec("date", "+%s.%N").strip()  # by the clock that sets the times of files
         for _ in range(REQUESTS):
             send(gateway, "GET", f"{url}/unknown-{secrets.token_hex(4)}", allow_redirects=False)
