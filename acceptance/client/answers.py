@@ -65,6 +65,10 @@ class JsonObject(dict[str, Any]):
         super().__init__(fields)
         self._request = request
 
+    def with_fields(self, fields: Mapping[str, Any]) -> JsonObject:
+        """Return a copy with some fields changed."""
+        return JsonObject({**self, **fields}, self._request)
+
     def __missing__(self, name: str) -> Any:
         raise AssertionError(f"{self._request}: expected the field {name}, got {str(self)[:200]}")
 

@@ -62,7 +62,7 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
     """
     title, tag, turn = {api.title_field: text}, {api.tag_field: text}, {api.message_field: text}
     continued = turn | {str(api.conversation_field): resources.conversation}
-    done = {api.completed_field: True}
+    done = api.state(completed=True)
     table = (
         ("GET", api.tasks, "", OK, None),
         ("POST", api.tasks, "", api.created, title),
@@ -155,6 +155,6 @@ def reads_completed(user: User, task: object) -> bool:
     path = user.path(api.complete, id=task)
     states = []
     for _ in range(2):
-        user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+        user.request_json(api.complete_method, path, api.state(completed=True), api.updated)
         states.append(user.task(user.request_json("GET", user.path(api.task, id=task)))[api.completed_field])
     return states == [True, True]

@@ -183,7 +183,8 @@ class User:
     def tasks(self, path: str = "", *, origin: str = "") -> list[JsonObject]:
         """Return all of the user's tasks, or all in the list at a path; `AssertionError` on another status than 200."""
         api = self.target.api
-        return self._all_items(path or self.path(api.tasks), api.tasks_field, api.page_query, origin)
+        found = self._all_items(path or self.path(api.tasks), api.tasks_field, api.page_query, origin)
+        return [self._with_state(each) for each in found]
 
     def conversations(self, *, origin: str = "") -> list[JsonObject]:
         """Return all of the user's conversations; `AssertionError` on another status than 200."""
@@ -213,10 +214,25 @@ class User:
         return self.task(self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created))
 
     def task(self, answer: object) -> JsonObject:
-        """Return the task that a response contains; `AssertionError` if it contains none."""
+        """Return the task that a response contains; `AssertionError` if it contains none.
+
+        Its state is true or false, also where the API has words for that.
+        """
+        api, content = self.target.api, self.content(answer)
+        found = content.get(api.task_field) if api.task_field and isinstance(content, dict) else content
+        return self._with_state(self._identified(found, "a task"))
+
+    def content(self, answer: Any) -> Any:
+        """Return what a response's envelope holds; the response itself where the target's API has none."""
+        envelope = self.target.api.envelope
+        return answer[envelope] if envelope and isinstance(answer, dict) and envelope in answer else answer
+
+    def _with_state(self, task: JsonObject) -> JsonObject:
+        """Return a task whose state is true or false."""
         api = self.target.api
-        found = answer.get(api.task_field) if api.task_field and isinstance(answer, dict) else answer
-        return self._identified(found, "a task")
+        if api.completed_words is None or api.completed_field not in task:
+            return task
+        return task.with_fields({api.completed_field: api.is_completed(task[api.completed_field])})
 
     def add_tag(self, name: str, *, origin: str = "") -> JsonObject:
         """Create a tag, and return it as in the backend's response; `AssertionError` on another status."""
@@ -264,7 +280,7 @@ class User:
         assert answer.status_code == status, (
             f"{method} {path} at {origin or 'the Service'}: expected {status}, got {describe(self.target, answer)}"
         )
-        return json_of(answer, f"{method} {path}")
+        return self.content(json_of(answer, f"{method} {path}"))
 
 
 def chat_obstacle(target: Target, *, own_release: bool) -> str:

@@ -50,7 +50,10 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
             assert actual == (title, completed), f"{pod}: expected the task {(title, completed)}, got {actual}"
             count = [each[api.id_field] for each in listed].count(one[api.id_field])
             assert count == 1, f"{pod}: expected the task once in the list, got it {count} times"
-        stored = [(r[tables.task_title], r[tables.task_completed]) for r in rows(admin_connection, tables.task, whose)]
+        stored = [
+            (row[tables.task_title], api.is_completed(row[tables.task_completed]))
+            for row in rows(admin_connection, tables.task, whose)
+        ]
         assert stored == [(title, completed)], f"{tables.task}: expected {[(title, completed)]}, got {stored}"
 
     first, second = unique_text("first"), unique_text("second")
@@ -63,7 +66,7 @@ def test_task_lifecycle(ready_release: Release, user: User, admin_connection: Co
     assert_same(second, completed=False)
     if api.complete:
         done = user.path(api.complete, id=created[api.id_field])
-        user.request_json(api.complete_method, done, {api.completed_field: True}, api.updated, origin=next(turn))
+        user.request_json(api.complete_method, done, api.state(completed=True), api.updated, origin=next(turn))
         assert_same(second, completed=True)
     user.request_json("DELETE", path, None, api.deleted, origin=next(turn))
     for origin in pods.values():

@@ -156,7 +156,7 @@ def test_model_learns_which_tasks_are_open(user: User, model: ModelStub) -> None
 
     def complete(task: Mapping[str, Any]) -> None:
         path = user.path(api.complete, id=task[api.id_field])
-        user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+        user.request_json(api.complete_method, path, api.state(completed=True), api.updated)
 
     def tool_result() -> str:
         with prompts.recorded(model) as bodies:

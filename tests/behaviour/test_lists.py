@@ -191,7 +191,7 @@ def filtered_tasks(user: User, tag: str, text: str) -> list[FilteredTask]:
         task = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
         if completed:
             path = user.path(api.complete, id=task[api.id_field])
-            user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+            user.request_json(api.complete_method, path, api.state(completed=True), api.updated)
         belongs = {"completed tasks" if completed else "open tasks"}
         belongs |= ({"tasks with the tag"} if tagged else set()) | ({"tasks found"} if titled else set())
         tasks.append(FilteredTask(task[api.id_field], frozenset(belongs)))

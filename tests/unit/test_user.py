@@ -92,6 +92,35 @@ def test_list_without_a_query_for_parts_is_read_once(target: Target, released: C
     assert len(application.asked) == 3
 
 
+def test_content_of_an_envelope_is_what_was_asked_for(target: Target, released: Callable[..., Application]) -> None:
+    """As Express applications often answer: `{"success": true, "data": {"task": {"id": 1}}}`."""
+    contents = {"tasks": {"task": {"id": 1, "title": "a"}}, "tags": {"id": 2}, "chat": {"conversation_id": 3}}
+    released(lambda _, url: {"success": True, "data": contents[url.rpartition("/")[2]]})
+    user = person(target, envelope="data", task_field="task", tasks_field="items", page_query=None)
+    assert (user.add_task("a")["id"], user.add_tag("b")["id"]) == (1, 2)
+    released(lambda *_: {"data": {"items": [{"id": 1}], "total": 1}})
+    assert user.tasks() == [{"id": 1}]
+    released(lambda *_: {"detail": "no envelope here"})
+    with pytest.raises(AssertionError, match=r"expected (the field id|a task)"):
+        user.add_task("a")
+
+
+@pytest.mark.parametrize(("word", "completed"), [("todo", False), ("done", True), ("DONE", True), ("later", "later")])
+def test_state_in_words_is_true_or_false(
+    target: Target, released: Callable[..., Application], word: str, completed: object
+) -> None:
+    released(lambda method, _: {"id": 1, "status": word} if method == "POST" else [{"id": 1, "status": word}])
+    user = person(target, completed_field="status", completed_words=("todo", "done"), page_query=None)
+    assert user.add_task("a")["status"] == user.tasks()[0]["status"] == completed
+    assert user.target.api.state(completed=True) == {"status": "done"}
+    assert user.target.api.state(completed=False) == {"status": "todo"}
+
+
+@pytest.mark.parametrize("value", [True, False, None, "done", 1])
+def test_state_without_words_is_left_as_it_is(target: Target, value: object) -> None:
+    assert target.api.is_completed(value) is value
+
+
 def test_query_that_has_no_effect_fails(target: Target, released: Callable[..., Application]) -> None:
     released(lambda *_: [{"id": 1}, {"id": 2}])
     with pytest.raises(AssertionError, match="offset=2 what follows the first 2, got the first"):
