@@ -268,7 +268,7 @@ class User:
         body = {api.message_field: message}
         name = api.conversation_field
         continued = {} if conversation is None or name is None else {name: conversation}
-        answer = self.request_json("POST", self.chat_path, body | continued, origin=origin)
+        answer = self.request_json("POST", self.chat_path, body | continued, api.turn, origin=origin)
         assert isinstance(answer, JsonObject), f"expected an object in response to a turn, got {str(answer)[:200]}"
         return answer
 

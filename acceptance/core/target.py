@@ -378,6 +378,8 @@ class Api(Model):
 
     A path without `{user_id}` is the token's own user's.
     """
+    turn: int = 200
+    """The status of a chat turn that was answered: 201 in frameworks where that of any POST is."""
     model_failing: tuple[int, ...] = (502, 503)
     """Statuses of a chat turn while the model fails or is unavailable."""
     id_field: str = "id"

@@ -31,7 +31,6 @@ from acceptance.provision.release import Release
 from acceptance.report.results import Limit, RecordMeasurement
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
-OK = 200
 
 
 def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object]) -> None:

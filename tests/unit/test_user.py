@@ -12,6 +12,7 @@ import pytest
 import requests
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
+from acceptance.checks.finding import Untested
 from acceptance.client import user as module
 from acceptance.client.endpoints import create_resources
 from acceptance.client.sessions import Session
@@ -166,3 +167,26 @@ def test_requests_carry_the_token_as_the_target_says(target: Target, released: C
         assert task_writes(user).headers == expected | {"Content-Type": "application/json"}
         assert page_views(user).headers == cookies
     assert by_cookie.token_header("forged") == {"Cookie": "better-auth.session_data=forged"}
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/event-stream; charset=utf-8"])
+def test_turn_that_is_streamed_is_untested(target: Target, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """An agent that sends its words one by one is no defect, but no JSON either."""
+    answer = requests.Response()
+    answer.status_code, answer._content = 200, b'event: token\ndata: {"delta": "Hel"}\n\n'
+    answer.headers["Content-Type"] = kind
+    monkeypatch.setattr(module, "send", lambda *_, **__: answer)
+    with pytest.raises(Untested, match="POST /api/u1/chat is answered with a stream of events"):
+        person(target).send_message("hello")
+    monkeypatch.setattr(User, "add_task", lambda *_: {"id": 1})
+    monkeypatch.setattr(User, "add_tag", lambda *_: {"id": 2})
+    resources = create_resources(person(target), "text")
+    assert (resources.conversation, resources.may_chat) == (None, False)
+
+
+def test_turn_has_the_status_that_the_target_states(target: Target, released: Callable[..., Application]) -> None:
+    """NestJS answers every POST with 201 unless it is told otherwise."""
+    released(lambda *_: {"response": "hello"})
+    assert person(target, turn=201).send_message("hello") == {"response": "hello"}
+    with pytest.raises(AssertionError, match="expected 200, got 201"):
+        person(target).send_message("hello")
