@@ -169,15 +169,32 @@ class User:
 
     def _all_items(self, path: str, list_field: str | None, part_query: str | None, origin: str) -> list[JsonObject]:
         """Return the items of a list, read in parts where the target names a query for them."""
+        if part_query is not None and "{page}" in part_query:
+            return self._numbered_parts(path, list_field, part_query, origin)
         found = self.items(path, list_field, origin=origin)
         while part_query is not None and found:
-            query = part_query.format(limit=PART, offset=len(found))
-            following = self.items(f"{path}{'&' if '?' in path else '?'}{query}", list_field, origin=origin)
+            query = part(part_query, PART, len(found))
+            following = self.items(joined(path, query), list_field, origin=origin)
             if not following:
                 break
             repeated = following == found[: len(following)]
             assert not repeated, f"GET {path}: expected with {query} what follows the first {len(found)}, got the first"
             found += following
+        return found
+
+    def _numbered_parts(self, path: str, list_field: str | None, part_query: str, origin: str) -> list[JsonObject]:
+        """Return the items of a list whose parts are numbered: to the first that is not full, or does not exist."""
+        following = found = self.items(joined(path, part(part_query, PART, 0)), list_field, origin=origin)
+        size, page = len(found), 1
+        while size and len(following) == size:
+            page += 1
+            numbered = joined(path, part(part_query, PART, PART * (page - 1)))
+            if self.call("GET", numbered, origin).status_code == self.target.api.absent:
+                break
+            following = self.items(numbered, list_field, origin=origin)
+            repeated = bool(following) and following == found[: len(following)]
+            assert not repeated, f"GET {numbered}: expected what follows the first {len(found)}, got the first"
+            found = [*found, *following]
         return found
 
     def tasks(self, path: str = "", *, origin: str = "") -> list[JsonObject]:
@@ -281,6 +298,16 @@ class User:
             f"{method} {path} at {origin or 'the Service'}: expected {status}, got {describe(self.target, answer)}"
         )
         return self.content(json_of(answer, f"{method} {path}"))
+
+
+def part(query: str, limit: int, offset: int) -> str:
+    """Fill in the target's query for a part of a list; where parts are numbered, `offset` is a multiple of `limit`."""
+    return query.format(limit=limit, offset=offset, page=offset // limit + 1)
+
+
+def joined(path: str, query: str) -> str:
+    """Return a path with a query, which it may have one of already."""
+    return f"{path}{'&' if '?' in path else '?'}{query}"
 
 
 def chat_obstacle(target: Target, *, own_release: bool) -> str:

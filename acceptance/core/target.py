@@ -429,7 +429,8 @@ class Api(Model):
     search_query: str | None = None
     """The query for the tasks whose title contains `{text}`: `q={text}`."""
     page_query: str | None = None
-    """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`."""
+    """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`, or
+    `page={page}&size={limit}` where parts are numbered from 1 on; without `{limit}` they have a size of their own."""
     messages_page_query: str | None = None
     """Like `page_query`, for the path of messages, from the oldest on."""
     newest_first: bool = False

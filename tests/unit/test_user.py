@@ -86,6 +86,25 @@ def test_all_items_are_read_in_parts(
             assert any(each.startswith(f"GET api/u1/{path}&offset=") for each in application.asked)
 
 
+@pytest.mark.parametrize("query", ["page={page}&size={limit}", "page={page}"])
+@pytest.mark.parametrize("size", [10, 20, 50])
+@pytest.mark.parametrize("beyond", [200, 404])
+@pytest.mark.parametrize("count", [0, 7, 20, 45, 100])
+def test_all_items_are_read_by_the_numbers_of_parts(
+    target: Target, monkeypatch: pytest.MonkeyPatch, query: str, size: int, beyond: int, count: int
+) -> None:
+    """Django's REST framework answers 404 for a page after the last one; others answer an empty list."""
+    items = [{"id": number} for number in range(count)]
+
+    def answer(_: str, url: str) -> tuple[int, object, list[str]]:
+        number = int(parse_qs(urlsplit(url).query)["page"][0])
+        found = items[size * (number - 1) : size * number]
+        return (200 if found or number == 1 else beyond), found, []
+
+    monkeypatch.setattr(module, "send", Application(answer).send)
+    assert person(target, page_query=query).tasks() == items
+
+
 def test_list_without_a_query_for_parts_is_read_once(target: Target, released: Callable[..., Application]) -> None:
     application = released(lambda *_: [{"id": 1}])
     user = person(target, page_query=None)
