@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.answers import json_in
+from acceptance.client.logged import Logged
 from acceptance.client.pods import origin, origins, ready_pods
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import LOGGED, MODEL_GONE
@@ -34,17 +35,29 @@ def is_json_object(line: str) -> bool:
 @pytest.mark.rule("PER-06")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_pod_log_shows_a_request(ready_release: Release, gateway: Gateway, component: str) -> None:
-    part = ready_release.target.component(component)
-    for pod in ready_pods(ready_release, component):
-        path = f"/log-{secrets.token_hex(8)}"
-        send(gateway, "GET", origin(ready_release, component, pod) + path, allow_redirects=False)
+    """Of an unknown path or, where only routes of the application are logged, of one of those."""
+    target, container = ready_release.target, ready_release.target.component(component).container
+    for pod, url in origins(ready_release, component).items():
 
-        def probe(name: str = name_of(pod), path: str = path) -> None:
-            log = ready_release.objects.tail(name, part.container, TAIL)
-            if path not in log:
-                raise NotYet(f"not in {len(log.splitlines())} lines, which end: {log[-300:]}")
+        def log(name: str = pod) -> str:
+            return ready_release.objects.tail(name, container, TAIL)
 
-        eventually(f"the log of {name_of(pod)} to show GET {path}", probe, LOGGED)
+        try:
+            show_request(gateway, url, Logged.of_unknown_path(), log)
+        except WaitError:
+            show_request(gateway, url, Logged.of_route(target, component), log)
+
+
+def show_request(gateway: Gateway, url: str, request: Logged, log: Callable[[], str]) -> None:
+    """Send a request to a pod without a session, and wait until its log shows it. Raises `WaitError`."""
+    before = request.shown_in(log())
+    send(gateway, "GET", url + request.path, allow_redirects=False)
+
+    def probe() -> None:
+        if request.shown_in(text := log()) <= before:
+            raise NotYet(f"not in {len(text.splitlines())} lines, which end: {text[-300:]}")
+
+    eventually(f"the log of {url} to show GET {request.path}", probe, LOGGED)
 
 
 @pytest.mark.rule("PER-06")
