@@ -30,6 +30,6 @@ class Logged:
         return cls(f"{path}{'&' if '?' in path else '?'}log={marker}", marker)
 
     def shown_in(self, log: str) -> int:
-        """Return how many lines of a log may show it: with the marker, or with the path, since a query is often left out."""
+        """Return how many lines of a log have the marker or, since a query is often left out, the path."""
         path = self.path.partition("?")[0]
         return sum(self.marker in line or path in line or quote(path) in line for line in log.splitlines())
