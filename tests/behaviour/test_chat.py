@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -281,10 +281,13 @@ def test_turn_with_a_failing_model_stores_nothing(
 
 @pytest.mark.rule("PER-04")
 def test_turn_whose_model_never_answers_ends_in_time(
-    user: User, admin_connection: Connection[Any], faulty_model: ModelStub, record_measurement: RecordMeasurement
+    users: Callable[[], User],
+    admin_connection: Connection[Any],
+    faulty_model: ModelStub,
+    record_measurement: RecordMeasurement,
 ) -> None:
-    """Whoever waits has given up by then, and would find the turn's effect later."""
-    what = "turn whose model never answers"
+    """Whoever waits has given up by then, and would find the turn's effect later: no other test has this user."""
+    what, user = "turn whose model never answers", users()
     assert user.chat_path
     with model_slow(faulty_model, 2 * MODEL_GONE.seconds):
         message = {user.target.api.message_field: f"add task: late {secrets.token_hex(6)}"}
