@@ -11,8 +11,10 @@ from typing import Any
 
 import requests
 
+from acceptance.checks.finding import Untested
 from acceptance.core.target import Target
 
+STREAM = "text/event-stream"
 _NO_WORDS = re.compile(r"\[object \w+\]|\b(undefined|null|None|NaN)\b")
 _MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
 """Tags, and titles and links with their text."""
@@ -65,6 +67,10 @@ class JsonObject(dict[str, Any]):
         super().__init__(fields)
         self._request = request
 
+    def with_fields(self, fields: Mapping[str, Any]) -> JsonObject:
+        """Return a copy with some fields changed."""
+        return JsonObject({**self, **fields}, self._request)
+
     def __missing__(self, name: str) -> Any:
         raise AssertionError(f"{self._request}: expected the field {name}, got {str(self)[:200]}")
 
@@ -74,7 +80,10 @@ def json_of(answer: requests.Response, request: str) -> Any:
 
     Raises:
         AssertionError: The body is no JSON.
+        Untested: It is a stream of events, as some applications answer a chat turn.
     """
+    if answer.headers.get("Content-Type", "").startswith(STREAM):
+        raise Untested(f"{request} is answered with a stream of events, of which the suite can't read what it says")
     try:
         return answer.json(object_hook=partial(JsonObject, request=request)) if answer.content else None
     except ValueError as error:

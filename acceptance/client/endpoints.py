@@ -24,7 +24,7 @@ class UserResources:
     tag: object
     conversation: object
     may_chat: bool = True
-    """Whether a chat turn may be sent."""
+    """Whether a chat turn may be sent, and its response can be read."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
     """
     title, tag, turn = {api.title_field: text}, {api.tag_field: text}, {api.message_field: text}
     continued = turn | {str(api.conversation_field): resources.conversation}
-    done = {api.completed_field: True}
+    done = api.state(completed=True)
     table = (
         ("GET", api.tasks, "", OK, None),
         ("POST", api.tasks, "", api.created, title),
@@ -72,8 +72,8 @@ def endpoints(api: Api, resources: UserResources, text: str) -> list[Endpoint]:
         (api.complete_method, api.complete, "task", api.updated, done),
         ("GET", api.tags, "", OK, None),
         ("POST", api.tags, "", api.created, tag),
-        ("POST", api.chat, "", OK, turn),
-        ("POST", api.chat, "conversation", OK, continued),
+        ("POST", api.chat, "", api.turn, turn),
+        ("POST", api.chat, "conversation", api.turn, continued),
         ("GET", api.conversations, "", OK, None),
         ("GET", api.messages, "conversation", OK, None),
         ("DELETE", api.tag, "tag", api.deleted, None),
@@ -115,14 +115,18 @@ def task_lists(user: User, *, tag: str | None = None, text: str | None = None) -
 def create_resources(user: User, text: str) -> UserResources:
     """Create one resource of each kind with the name `text`; `AssertionError` if a request fails.
 
-    Without a conversation if no chat turn may be sent.
+    Without a conversation if no chat turn may be sent, or its response can't be read.
     """
     api = user.target.api
     task = user.add_task(text)
     tag = user.add_tag(text)[api.id_field] if api.tags else None
     may_chat = not user.chat_obstacle
     has_conversations = may_chat and api.conversation_field is not None
-    conversation = user.conversation_of(user.send_message(text)) if has_conversations else None
+    conversation = None
+    try:
+        conversation = user.conversation_of(user.send_message(text)) if has_conversations else None
+    except Untested:
+        may_chat = False
     return UserResources(user.id, task[api.id_field], tag, conversation, may_chat)
 
 
@@ -155,6 +159,6 @@ def reads_completed(user: User, task: object) -> bool:
     path = user.path(api.complete, id=task)
     states = []
     for _ in range(2):
-        user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+        user.request_json(api.complete_method, path, api.state(completed=True), api.updated)
         states.append(user.task(user.request_json("GET", user.path(api.task, id=task)))[api.completed_field])
     return states == [True, True]

@@ -27,6 +27,9 @@ CONTINUED = re.compile(r"\\[ \t]*\n\s*")
 """The end of a line that continues on the next one."""
 PORTS = re.compile(r"\s(?:(?P<local>\d*):(?P<remote>\d+|[a-z][\w-]*|\$\{?\w+\}?)|(?P<both>\d+))(?=\s|$)")
 """A local port, or none for any, and a port, the name of one or a variable after it; options may follow."""
+ADDRESS = re.compile(r"\bhttps?://[^\s\"'`<>]+")
+LOOPBACK = re.compile(r"//(localhost|127\.|\[::1\]|0\.0\.0\.0)")
+"""An address that no command but a port-forward leads to."""
 SHELL_TAIL = re.compile(r"\s+(?:#|[>|;&]).*$")
 """A comment, a redirection, or a further command after the first one."""
 NO_API_SERVER = ("Unable to connect to the server", "The connection to the server")
@@ -76,7 +79,8 @@ def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
     """Return the port-forwards that lead to the frontend, or that may: several if nothing distinguishes them.
 
     Raises:
-        Untested: The target names no frontend, or the notes print a command of Minikube instead.
+        Untested: The target names no frontend, or the notes lead there in another way: by a command of Minikube, or by
+            an address, such as an Ingress's, a load balancer's or a node's.
     """
     frontend = target.components.get("frontend")
     if frontend is None:
@@ -86,6 +90,8 @@ def frontend_port_forwards(notes: str, target: Target) -> list[PortForward]:
     commands = [line[1] for line in map(COMMAND.match, notes.splitlines()) if line]
     if not found and commands and commands[0].startswith("minikube"):
         raise Untested(f"NOTES.txt prints `{commands[0]}`, which needs Minikube")
+    if not found and (addresses := [url for url in ADDRESS.findall(notes) if not LOOPBACK.search(url)]):
+        raise Untested(f"NOTES.txt leads to {addresses[0]}, and prints no kubectl port-forward to run")
     if named := [each for each in found if each.names(frontend)]:
         return named
     possible = [each for each in found if not any(each.names(part) for part in others)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from requests import RequestException
 
+from acceptance.checks.finding import Untested
 from acceptance.client.documents import Document
 from acceptance.client.user import User, send
 
@@ -61,8 +62,10 @@ def pages_with_data(user: User, newcomer: User) -> list[UserPage]:
     user.add_task(title)
     texts = {pages.tasks: title}
     if pages.chat is not None and not user.chat_obstacle:
-        texts[pages.chat] = f"hello {secrets.token_hex(6)}"
-        user.send_message(texts[pages.chat])
+        message = f"hello {secrets.token_hex(6)}"
+        with suppress(Untested):  # a response that can't be read: then the other page alone is viewed
+            user.send_message(message)
+            texts[pages.chat] = message
     found = []
     for path, text in texts.items():
         shown, empty = (_text(each, path)[1] for each in (user, newcomer))

@@ -169,10 +169,12 @@ class User:
 
     def _all_items(self, path: str, list_field: str | None, part_query: str | None, origin: str) -> list[JsonObject]:
         """Return the items of a list, read in parts where the target names a query for them."""
+        if part_query is not None and "{page}" in part_query:
+            return self._numbered_parts(path, list_field, part_query, origin)
         found = self.items(path, list_field, origin=origin)
         while part_query is not None and found:
-            query = part_query.format(limit=PART, offset=len(found))
-            following = self.items(f"{path}{'&' if '?' in path else '?'}{query}", list_field, origin=origin)
+            query = part(part_query, PART, len(found))
+            following = self.items(joined(path, query), list_field, origin=origin)
             if not following:
                 break
             repeated = following == found[: len(following)]
@@ -180,10 +182,26 @@ class User:
             found += following
         return found
 
+    def _numbered_parts(self, path: str, list_field: str | None, part_query: str, origin: str) -> list[JsonObject]:
+        """Return the items of a list whose parts are numbered: to the first that is not full, or does not exist."""
+        following = found = self.items(joined(path, part(part_query, PART, 0)), list_field, origin=origin)
+        size, page = len(found), 1
+        while size and len(following) == size:
+            page += 1
+            numbered = joined(path, part(part_query, PART, PART * (page - 1)))
+            if self.call("GET", numbered, origin).status_code == self.target.api.absent:
+                break
+            following = self.items(numbered, list_field, origin=origin)
+            repeated = bool(following) and following == found[: len(following)]
+            assert not repeated, f"GET {numbered}: expected what follows the first {len(found)}, got the first"
+            found = [*found, *following]
+        return found
+
     def tasks(self, path: str = "", *, origin: str = "") -> list[JsonObject]:
         """Return all of the user's tasks, or all in the list at a path; `AssertionError` on another status than 200."""
         api = self.target.api
-        return self._all_items(path or self.path(api.tasks), api.tasks_field, api.page_query, origin)
+        found = self._all_items(path or self.path(api.tasks), api.tasks_field, api.page_query, origin)
+        return [self._with_state(each) for each in found]
 
     def conversations(self, *, origin: str = "") -> list[JsonObject]:
         """Return all of the user's conversations; `AssertionError` on another status than 200."""
@@ -213,10 +231,25 @@ class User:
         return self.task(self.request_json("POST", self.path(api.tasks), {api.title_field: title}, api.created))
 
     def task(self, answer: object) -> JsonObject:
-        """Return the task that a response contains; `AssertionError` if it contains none."""
+        """Return the task that a response contains; `AssertionError` if it contains none.
+
+        Its state is true or false, also where the API has words for that.
+        """
+        api, content = self.target.api, self.content(answer)
+        found = content.get(api.task_field) if api.task_field and isinstance(content, dict) else content
+        return self._with_state(self._identified(found, "a task"))
+
+    def content(self, answer: Any) -> Any:
+        """Return what a response's envelope holds; the response itself where the target's API has none."""
+        envelope = self.target.api.envelope
+        return answer[envelope] if envelope and isinstance(answer, dict) and envelope in answer else answer
+
+    def _with_state(self, task: JsonObject) -> JsonObject:
+        """Return a task whose state is true or false."""
         api = self.target.api
-        found = answer.get(api.task_field) if api.task_field and isinstance(answer, dict) else answer
-        return self._identified(found, "a task")
+        if api.completed_words is None or api.completed_field not in task:
+            return task
+        return task.with_fields({api.completed_field: api.is_completed(task[api.completed_field])})
 
     def add_tag(self, name: str, *, origin: str = "") -> JsonObject:
         """Create a tag, and return it as in the backend's response; `AssertionError` on another status."""
@@ -252,7 +285,7 @@ class User:
         body = {api.message_field: message}
         name = api.conversation_field
         continued = {} if conversation is None or name is None else {name: conversation}
-        answer = self.request_json("POST", self.chat_path, body | continued, origin=origin)
+        answer = self.request_json("POST", self.chat_path, body | continued, api.turn, origin=origin)
         assert isinstance(answer, JsonObject), f"expected an object in response to a turn, got {str(answer)[:200]}"
         return answer
 
@@ -264,7 +297,17 @@ class User:
         assert answer.status_code == status, (
             f"{method} {path} at {origin or 'the Service'}: expected {status}, got {describe(self.target, answer)}"
         )
-        return json_of(answer, f"{method} {path}")
+        return self.content(json_of(answer, f"{method} {path}"))
+
+
+def part(query: str, limit: int, offset: int) -> str:
+    """Fill in the target's query for a part of a list; where parts are numbered, `offset` is a multiple of `limit`."""
+    return query.format(limit=limit, offset=offset, page=offset // limit + 1)
+
+
+def joined(path: str, query: str) -> str:
+    """Return a path with a query, which it may have one of already."""
+    return f"{path}{'&' if '?' in path else '?'}{query}"
 
 
 def chat_obstacle(target: Target, *, own_release: bool) -> str:

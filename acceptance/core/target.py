@@ -378,6 +378,8 @@ class Api(Model):
 
     A path without `{user_id}` is the token's own user's.
     """
+    turn: int = 200
+    """The status of a chat turn that was answered: 201 in frameworks where that of any POST is."""
     model_failing: tuple[int, ...] = (502, 503)
     """Statuses of a chat turn while the model fails or is unavailable."""
     id_field: str = "id"
@@ -386,6 +388,8 @@ class Api(Model):
     """The field with a task's title."""
     completed_field: str = "completed"
     """The field that says whether a task is completed."""
+    completed_words: tuple[str, str] | None = None
+    """What it has for an open and for a completed task, in place of false and true: `["todo", "done"]`."""
     tag_field: str = "name"
     """The field with a tag's name."""
     message_field: str = "message"
@@ -400,6 +404,8 @@ class Api(Model):
     """The field that says who wrote a message: `user` or `assistant`."""
     content_field: str = "content"
     """The field with a message's text."""
+    envelope: str | None = None
+    """The field of every response that holds what was asked for: `data` in `{"success": true, "data": {"id": 1}}`."""
     task_field: str | None = None
     """The field of a response that holds one task; absent if the response is the task itself."""
     tasks_field: str | None = None
@@ -423,7 +429,8 @@ class Api(Model):
     search_query: str | None = None
     """The query for the tasks whose title contains `{text}`: `q={text}`."""
     page_query: str | None = None
-    """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`."""
+    """The query of the paths of tasks and of conversations for a part of the list: `limit={limit}&offset={offset}`, or
+    `page={page}&size={limit}` where parts are numbered from 1 on; without `{limit}` they have a size of their own."""
     messages_page_query: str | None = None
     """Like `page_query`, for the path of messages, from the oldest on."""
     newest_first: bool = False
@@ -440,6 +447,15 @@ class Api(Model):
     """The longest message of a chat turn in characters."""
     history_limit: Annotated[int, Field(ge=0)] | None = None
     """How many earlier messages of a conversation reach the model at most: 0 if none does, absent if all do."""
+
+    def state(self, *, completed: bool) -> dict[str, object]:
+        """Return the field by which a task is completed, or opened again."""
+        return {self.completed_field: completed if self.completed_words is None else self.completed_words[completed]}
+
+    def is_completed(self, value: object) -> object:
+        """Return true or false for what the field or its column has of a completed or an open task, else the value."""
+        words = [word.lower() for word in self.completed_words or ()]
+        return bool(words.index(word)) if (word := str(value).lower()) in words else value
 
     @property
     def other_user_statuses(self) -> tuple[int, ...]:

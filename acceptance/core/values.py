@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,8 +32,12 @@ def values_by_path(target: Target, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def in_shipped_form(text: Any, shipped: Any) -> Any:
-    """Return a text with commas as a list, where the chart ships a list in its place."""
-    return text.split(",") if isinstance(text, str) and isinstance(shipped, list) else text
+    """Return a text with commas as a list, or as a JSON list, where the chart ships such a one in its place."""
+    if not isinstance(text, str):
+        return text
+    if isinstance(shipped, str) and shipped.strip().startswith("["):
+        return json.dumps(text.split(","))
+    return text.split(",") if isinstance(shipped, list) else text
 
 
 def credential_values(target: Target, credentials: Mapping[str, str]) -> dict[str, Any]:

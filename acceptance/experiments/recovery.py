@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
-from acceptance.checks.finding import Untested
-from acceptance.core.deadlines import ENDPOINTS, POD_REPLACED, Deadline
+from acceptance.checks.finding import Finding, Untested, of_derived_part
+from acceptance.core.deadlines import ENDPOINTS, POD_REPLACED, RECOVERED, Deadline
 from acceptance.core.fields import Object, at, name_of, text_at
-from acceptance.core.target import Component
+from acceptance.core.target import Component, Target
 from acceptance.core.wait import NotYet, eventually
+from acceptance.experiments.experiment import WaitResult
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.client import Objects
 from acceptance.kube.status import (
@@ -64,7 +66,19 @@ def wait_replaced(runner: ExperimentRunner, component: Component, deleted: set[s
             raise NotYet(f"{len(ready)} of {component.replicas} pods are Ready: {[name_of(pod) for pod in ready]}")
         return ready
 
-    return eventually(f"replacements of the pods of {component.deployment} to be Ready", probe, POD_REPLACED)
+    return eventually(f"replacements of the pods of {component.deployment} to be Ready", probe, RECOVERED)
+
+
+def late_findings(rule: str, object_: str, what: str, recovery: WaitResult[Any], target: Target) -> list[Finding]:
+    """Return a finding of the derived part of a rule if a pod took longer than POD-17 allows to be Ready again.
+
+    Raises:
+        WaitError: It was not Ready again at all.
+    """
+    if recovery.seconds <= POD_REPLACED.seconds:
+        return []
+    expected = f"within {POD_REPLACED.seconds:g} s ({POD_REPLACED.source})"
+    return of_derived_part([Finding(rule, object_, what, expected, f"after {recovery.seconds:.1f} s")], target)
 
 
 def wait_moved(runner: ExperimentRunner, component: Component, node: str, deadline: Deadline) -> None:
@@ -89,7 +103,7 @@ def wait_restarted(runner: ExperimentRunner, component: Component, pod: Object) 
             return item
         raise NotYet(f"restarts: {restarts_of(item)}, Ready: {is_ready(item)}")
 
-    return eventually(f"pod {name_of(pod)} to be restarted and Ready", probe, POD_REPLACED)
+    return eventually(f"pod {name_of(pod)} to be restarted and Ready", probe, RECOVERED)
 
 
 def wait_container_started(

@@ -77,14 +77,19 @@ class Objects:
         finally:
             answer.close()
 
-    def log(self, pod: str, container: str) -> Iterator[bytes]:
-        """Yield the lines of a container's log from its start until the container terminates."""
+    def log(self, pod: str, container: str, *, previous: bool = False) -> Iterator[bytes]:
+        """Yield the lines of a container's log, each after its moment, from its start until the container terminates.
+
+        That is the instance that runs now or, with `previous`, the one before it.
+        """
         read: Callable[..., Any] = client.CoreV1Api(self._api).read_namespaced_pod_log
         answer = read(
             pod,
             self._namespace,
             container=container,
-            follow=True,
+            follow=not previous,
+            previous=previous,
+            timestamps=True,
             _preload_content=False,
             _request_timeout=(CONNECT_SECONDS, SILENT_SECONDS),
         )

@@ -5,23 +5,27 @@ Every line is searched for the run's secrets, also those that are not kept.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 import urllib3
 from kubernetes.client import ApiException
 
-from acceptance.core.fields import at, name_of, text_at
+from acceptance.core.fields import Object, at, name_of, text_at
 from acceptance.core.redaction import Redactor, redactor
 from acceptance.kube.history import Version
-from acceptance.kube.status import statuses
+from acceptance.kube.status import restart_count, statuses
 
 MAX_LOG_BYTES = 65536
 """How many of the last bytes of a container's log are kept."""
+WHOLE_SECOND = 1.0
+"""Seconds by which the last line of a container may be later than its end, which Kubernetes states in whole ones."""
 MAX_LEAKS = 3
 """How many lines with a secret are kept for one container."""
 MAX_ENDED_LOGS = 48
@@ -31,8 +35,11 @@ MAX_ENDED_LOGS = 48
 class Source(Protocol):
     """What a follower reads logs from; implemented by `acceptance.kube.client.Objects`."""
 
-    def log(self, pod: str, container: str) -> Iterator[bytes]:
-        """Yield the lines of a container's log until the container terminates."""
+    def log(self, pod: str, container: str, *, previous: bool = False) -> Iterator[bytes]:
+        """Yield the lines of a container's log, each after its moment, until the container terminates.
+
+        That is the instance that runs now or, with `previous`, the one before it.
+        """
 
 
 @dataclass
@@ -44,6 +51,8 @@ class ContainerLog:
         container: The container's name.
         restart: The container's restart count when this instance started.
         ended: When the log ended, in seconds since the epoch; 0 while the container runs.
+        until: When the instance itself ended, as far as it is known. Kubernetes is asked for a log by the container's
+            name, so that lines of the next instance follow where it restarts at that moment.
         leaks: The first lines that have a secret of the run, redacted.
         has_lines: Whether the container has logged a line that was read.
     """
@@ -52,10 +61,11 @@ class ContainerLog:
     container: str
     restart: int
     ended: float = 0.0
+    until: float = math.inf
     leaks: list[str] = field(default_factory=list)
     has_lines: bool = False
     _unsearched: bytes = b""
-    _lines: deque[bytes] = field(default_factory=deque)
+    _lines: deque[tuple[float, bytes]] = field(default_factory=deque)
     _bytes: int = 0
 
     @property
@@ -65,17 +75,19 @@ class ContainerLog:
 
     @property
     def text(self) -> str:
-        """The lines kept, decoded."""
-        return b"".join(self._lines).decode(errors="replace")
+        """The instance's lines that are kept, decoded."""
+        own = (line for moment, line in self._lines if moment <= self.until + WHOLE_SECOND)
+        return b"".join(own).decode(errors="replace")
 
     def add(self, line: bytes) -> None:
         """Append a line and drop the oldest lines above `MAX_LOG_BYTES`."""
-        kept = line[-MAX_LOG_BYTES:]
-        self._lines.append(kept)
+        moment, words = timed(line)
+        kept = words[-MAX_LOG_BYTES:]
+        self._lines.append((moment, kept))
         self._unsearched += kept
         self._bytes += len(kept)
         while self._bytes > MAX_LOG_BYTES:
-            self._bytes -= len(self._lines.popleft())
+            self._bytes -= len(self._lines.popleft()[1])
 
     def search(self, secrets: Redactor) -> None:
         """Search the lines since the last search for secrets."""
@@ -96,6 +108,22 @@ class ContainerLog:
         self._bytes = 0
 
 
+def timed(line: bytes) -> tuple[float, bytes]:
+    """Return the moment that a line begins with, in seconds since the epoch, and the rest; without one the line."""
+    stated, space, words = line.partition(b" ")
+    moment = _seconds(stated.decode(errors="replace").strip())
+    return (-math.inf, line) if moment is None else (moment, words if space else b"\n")
+
+
+def _seconds(stated: str) -> float | None:
+    """Return a moment as Kubernetes states it in seconds since the epoch, or None for any other text."""
+    try:
+        moment = datetime.fromisoformat(stated)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
+
+
 class LogFollower:
     """Follows the log of every container in the pod versions it receives."""
 
@@ -114,6 +142,7 @@ class LogFollower:
         if version.kind != "Pod":
             return
         for status in statuses(version.object):
+            self._follow_earlier(version.object, status)
             key = text_at(version.object, "metadata.uid"), text_at(status, "containerID")
             if at(status, "state.running") is None and at(status, "state.terminated") is None:
                 continue
@@ -123,6 +152,22 @@ class LogFollower:
                 restart = status.get("restartCount", 0)
                 log = self._logs[key] = ContainerLog(name_of(version.object), text_at(status, "name"), restart)
             threading.Thread(target=self._follow, args=[log], daemon=True).start()
+
+    def _follow_earlier(self, pod: Object, status: Object) -> None:
+        """Note when the instance before this one ended, and read its log if it was never seen."""
+        identifier = text_at(status, "lastState.terminated.containerID")
+        finished = _seconds(text_at(status, "lastState.terminated.finishedAt"))
+        if not identifier or finished is None:
+            return
+        with self._lock:
+            key = text_at(pod, "metadata.uid"), identifier
+            if (known := self._logs.get(key)) is not None:
+                known.until = finished
+                return
+            restart = max(0, restart_count(status) - 1)
+            log = self._logs[key] = ContainerLog(name_of(pod), text_at(status, "name"), restart)
+            log.until = finished
+        threading.Thread(target=self._follow, args=[log], kwargs={"previous": True}, daemon=True).start()
 
     def ended(self, since: float) -> list[ContainerLog]:
         """Return the logs that ended at or after `since` (seconds since the epoch), in order of their end."""
@@ -142,9 +187,9 @@ class LogFollower:
         with self._lock:
             return any(log.has_lines for log in self._logs.values())
 
-    def _follow(self, log: ContainerLog) -> None:
+    def _follow(self, log: ContainerLog, *, previous: bool = False) -> None:
         try:
-            for line in self._source.log(log.pod, log.container):
+            for line in self._source.log(log.pod, log.container, previous=previous):
                 with self._lock:
                     log.has_lines = True
                     log.add(line)
@@ -154,7 +199,7 @@ class LogFollower:
             with self._lock:
                 log.add(f"(not followed to its end: {type(error).__name__})\n".encode())
         with self._lock:
-            log.ended = self._now()
+            log.ended = log.until if previous else self._now()
             ended = sorted((each.ended, key) for key, each in self._logs.items() if each.ended)
             for _, key in ended[:-MAX_ENDED_LOGS]:
                 self._logs[key].clear()

@@ -103,7 +103,7 @@ def chat_turns(user: User, rate: float) -> Plan:
         for role in ("user", "assistant")
     ]
     stored = (*messages, _tasks(user, "tasks by chat"))
-    return replace(_write_plan(user, rate, user.chat_path, message, 200, stored), connections=4)
+    return replace(_write_plan(user, rate, user.chat_path, message, api.turn, stored), connections=4)
 
 
 def page_views(user: User, rate: float = PER_SECOND) -> Plan:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from psycopg import Connection
 
 from acceptance.checks.finding import Untested
@@ -264,6 +263,6 @@ def faulty_model(model: ModelStub, user: User) -> Iterator[ModelStub]:
         answer = user.call("POST", user.chat_path, json=question, timeout=MODEL_GONE.seconds)
         if answer.status_code in api.model_failing:
             raise NotYet(f"a turn was answered {answer.status_code}: {answer.text}")
-        assert answer.status_code == requests.codes.ok, f"expected 200, got {answer.status_code}: {answer.text}"
+        assert answer.status_code == api.turn, f"expected {api.turn}, got {answer.status_code}: {answer.text}"
 
     eventually("a turn after the model has recovered", probe, MODEL_BACK)

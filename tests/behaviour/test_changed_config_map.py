@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.other_origins import written_origins
 from acceptance.client.user import User
+from acceptance.core.fields import at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Target
-from acceptance.core.values import ROUND_TRIP
+from acceptance.core.values import ROUND_TRIP, in_shipped_form
 from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
@@ -24,6 +26,7 @@ from acceptance.experiments.settings import (
     settings_traffic,
 )
 from acceptance.experiments.steps import rollout_step
+from acceptance.kube.manifests import shipped
 
 ENVIRONMENTS = ("staging", "production")
 FREE_KEY = next(iter(ROUND_TRIP))
@@ -65,7 +68,8 @@ def changed_config_map(experiments: ExperimentRunner, writer: User, reader: User
 def changed_settings(target: Target, data: Mapping[str, str]) -> dict[str, tuple[str, object]]:
     """Return the path and another value of each setting that the target maps to a value, by key in the ConfigMap."""
     paths, keys = target.values, target.config_map
-    origins = f"{data.get(keys.cors_origins, '')},http://changed.example.com".lstrip(",")
+    listed = ",".join([*written_origins(data.get(keys.cors_origins, "")), "http://changed.example.com"])
+    origins = in_shipped_form(listed, at(shipped(target.chart_path), paths.cors_origins or ""))
     settings: dict[str, tuple[str | None, object]] = {
         keys.environment: (
             paths.environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,7 +31,6 @@ from acceptance.provision.release import Release
 from acceptance.report.results import Limit, RecordMeasurement
 
 pytestmark = pytest.mark.usefixtures("model")  # no turn reaches a model that costs money
-OK = 200
 
 
 def require_tool(bodies: Iterable[Mapping[str, Any]], tasks: Collection[object]) -> None:
@@ -100,7 +99,11 @@ def test_model_is_the_configured_one(user: User, model: ModelStub, ready_release
     with prompts.recorded(model) as bodies:
         user.send_message("which model are you?")
     asked = {body.get("model") for body in bodies}
-    assert asked == {configured}, f"expected requests for the model {configured}, got {asked}"
+    assert configured in asked, f"expected requests for the model {configured}, got {asked}"
+    if others := sorted(map(str, asked - {configured})):
+        what = "models that a turn asks for"
+        findings = [Finding("CFG-10", f"POST {user.target.api.chat}", what, f"{configured} alone", f"also {others}")]
+        report_findings(of_derived_part(findings, user.target), user.target)
 
 
 @pytest.mark.rule("STA-01", "PER-04")
@@ -156,7 +159,7 @@ def test_model_learns_which_tasks_are_open(user: User, model: ModelStub) -> None
 
     def complete(task: Mapping[str, Any]) -> None:
         path = user.path(api.complete, id=task[api.id_field])
-        user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+        user.request_json(api.complete_method, path, api.state(completed=True), api.updated)
 
     def tool_result() -> str:
         with prompts.recorded(model) as bodies:
@@ -213,10 +216,46 @@ def test_longest_title_by_chat_is_stored_and_no_longer_one(
     assert not longer, f"{tables.task}: expected {api.title_limit} characters at most, got {longer}"
 
 
-def assert_failed(user: User, answer: Response) -> None:
-    """Assert that the turn was answered with the status for a model that failed."""
-    expected = user.target.api.model_failing
-    assert answer.status_code in expected, f"expected one of {expected}, got {answer.status_code}: {answer.text}"
+def failed_turn_findings(user: User, what: str, answer: Response, changed: str) -> list[Finding]:
+    """Return findings of a turn that failed with another status than the target's, or that has stored something.
+
+    All are of the rule's derived part: an application may keep what its user has asked, and its tools may have a
+    transaction of their own.
+
+    Args:
+        user: Whose turn.
+        what: Why it was to fail.
+        answer: The response.
+        changed: What it has changed of the user's rows; empty for nothing.
+    """
+    api, findings = user.target.api, []
+    if answer.status_code not in api.model_failing:
+        expected = f"one of {api.model_failing}"
+        findings.append(Finding("PER-04", f"POST {api.chat}", what, expected, describe(user.target, answer)))
+    if changed:
+        findings.append(Finding("PER-04", f"POST {api.chat}", f"{what}: the user's rows", "unchanged", changed))
+    return of_derived_part(findings, user.target)
+
+
+def late_turn_findings(user: User, what: str, error: AssertionError) -> list[Finding]:
+    """Return the finding of a turn without an answer in `MODEL_GONE`."""
+    expected = f"an answer within {MODEL_GONE.seconds:g} s"
+    finding = Finding("PER-04", f"POST {user.target.api.chat}", what, expected, str(error)[:300])
+    return of_derived_part([finding], user.target)
+
+
+def send_failing_turn(
+    user: User, postgres: Connection[Any], what: str, body: Mapping[str, object]
+) -> tuple[Response | None, list[Finding]]:
+    """Send a turn that is to fail; return the response, None without one in time, and the findings."""
+    tables = user.target.tables
+    before = user_rows(postgres, tables, user.id)
+    try:
+        answer = user.call("POST", user.chat_path, json=body, timeout=MODEL_GONE.seconds)
+    except AssertionError as error:
+        return None, late_turn_findings(user, what, error)
+    changed = changed_tables(before, user_rows(postgres, tables, user.id))
+    return answer, failed_turn_findings(user, what, answer, changed)
 
 
 @pytest.mark.rule("PER-04")
@@ -225,36 +264,39 @@ def test_turn_with_a_failing_model_stores_nothing(
     user: User, admin_connection: Connection[Any], faulty_model: ModelStub, fault: str
 ) -> None:
     """A new conversation and an existing one are tried; the user gets an error with an explanation."""
-    api, tables = user.target.api, user.target.tables
+    api, target = user.target.api, user.target
     conversation = user.conversation_of(user.send_message("hello"))
-    before = user_rows(admin_connection, tables, user.id)
+    findings: list[Finding] = []
     with MODEL_FAULTS[fault](faulty_model):
         for turn in ({}, {str(api.conversation_field): conversation}):
             message = {api.message_field: f"add task: half {secrets.token_hex(6)}"}
-            answer = user.call("POST", user.chat_path, json=message | turn, timeout=MODEL_GONE.seconds)
-            assert_failed(user, answer)
-            assert explains(answer), f"expected an explanation, got {answer.status_code}: {answer.text[:100]}"
-        changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
-        assert not changed, f"expected the user's rows unchanged, got {changed}"
+            answer, found = send_failing_turn(user, admin_connection, f"model: {fault}", message | turn)
+            findings += found
+            if answer is not None and not explains(answer):
+                expected, actual = "an explanation", describe(target, answer)
+                silent = Finding("PER-04", f"POST {api.chat}", f"model: {fault}: body", expected, actual)
+                findings += of_derived_part([silent], target)
+    report_findings(findings, target)
 
 
 @pytest.mark.rule("PER-04")
 def test_turn_whose_model_never_answers_ends_in_time(
-    user: User, admin_connection: Connection[Any], faulty_model: ModelStub, record_measurement: RecordMeasurement
+    users: Callable[[], User],
+    admin_connection: Connection[Any],
+    faulty_model: ModelStub,
+    record_measurement: RecordMeasurement,
 ) -> None:
-    """Whoever waited has given up by then, and would find the turn's effect later."""
-    api, tables = user.target.api, user.target.tables
+    """The user of a turn that hangs gives up, and would find its effect later; no other test uses this user."""
+    what, user = "turn whose model never answers", users()
     assert user.chat_path
-    before = user_rows(admin_connection, tables, user.id)
     with model_slow(faulty_model, 2 * MODEL_GONE.seconds):
-        message = {api.message_field: f"add task: late {secrets.token_hex(6)}"}
+        message = {user.target.api.message_field: f"add task: late {secrets.token_hex(6)}"}
         start = time.monotonic()
-        answer = user.call("POST", user.chat_path, json=message, timeout=MODEL_GONE.seconds)
+        answer, findings = send_failing_turn(user, admin_connection, what, message)
         seconds = round(time.monotonic() - start, 1)
-        assert_failed(user, answer)
-        changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
-    record_measurement("turn whose model never answers", seconds, "s", Limit.of(MODEL_GONE))
-    assert not changed, f"expected the user's rows unchanged, got {changed}"
+    if answer is not None:
+        record_measurement(what, seconds, "s", Limit.of(MODEL_GONE))
+    report_findings(findings, user.target)
 
 
 LOOP_SECONDS = 9.0
@@ -275,8 +317,7 @@ def test_turn_whose_model_calls_tools_for_ever_ends_in_time(
         try:
             answer = user.call("POST", user.chat_path, json=message, timeout=MODEL_GONE.seconds)
         except AssertionError as error:
-            expected = f"an answer within {MODEL_GONE.seconds:g} s"
-            findings.append(Finding("PER-04", f"POST {api.chat}", what, expected, str(error)[:300]))
+            findings += late_turn_findings(user, what, error)
         seconds = round(time.monotonic() - start, 1)
     if not prompts.calls(prompts.final(bodies)):
         raise Untested("the agent offers the model no tool to list tasks")
@@ -310,9 +351,9 @@ def test_turn_that_fails_after_the_tool_call_stores_nothing(
             answer = turn.result()
             count = len(requests())
             require_second_request(count)
-            assert_failed(user, answer)
             changed = changed_tables(before, user_rows(admin_connection, tables, user.id))
-        assert not changed, f"expected the user's rows unchanged, got {changed}"
+    what = "turn whose model fails after the tool call"
+    report_findings(failed_turn_findings(user, what, answer, changed), user.target)
 
 
 @pytest.mark.rule("PER-04", "PER-05")
@@ -345,8 +386,12 @@ def test_turn_whose_model_fails_for_a_moment_adds_its_task_once(
             )
         answer = turn.result()
     stored = [row for row in rows(admin_connection, tables.task, {tables.owner: user.id}) if title in row.values()]
-    expected = 1 if answer.ok else 0
-    assert len(stored) == expected, f"{tables.task}: expected {expected} rows after {answer.status_code}, got {stored}"
+    expected = {1} if answer.ok else {0, 1}
+    assert len(stored) in expected, f"{tables.task}: expected {expected} rows after {answer.status_code}, got {stored}"
+    if stored and not answer.ok:
+        what, actual = f"{refused} refused requests to the model", f"{len(stored)} rows after {answer.status_code}"
+        finding = Finding("PER-04", f"table {tables.task}", what, "no row of a turn that failed", actual)
+        report_findings(of_derived_part([finding], user.target), user.target)
 
 
 @pytest.mark.rule("PER-04")
@@ -369,5 +414,7 @@ def test_turn_about_a_task_that_is_deleted_meanwhile_is_whole(
         said = [row for row in after[tables.message] if title in str(row[tables.message_content])]
         asking = [row for row in said if speaker(row[tables.message_role]) == "user"]
         assert len(asking) == 1, f"{tables.message}: expected the user's message once after 200, got {said}"
-    else:
-        assert after == before, f"expected nothing of the turn after {answer.status_code}, got {after}"
+    elif changed := changed_tables(before, after):
+        what, expected = "turn about a task that was deleted meanwhile", f"nothing stored after {answer.status_code}"
+        finding = Finding("PER-04", f"POST {api.chat}", what, expected, changed)
+        report_findings(of_derived_part([finding], user.target), user.target)

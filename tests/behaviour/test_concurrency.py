@@ -132,7 +132,7 @@ def simultaneous_writes(user: User, token: str) -> Iterator[tuple[str, list[Call
     yield "new tasks", [write("POST", tasks, {api.title_field: title}) for title in titles]
     if api.complete is not None:
         path = user.path(api.complete, id=user.add_task(f"{token} one")[api.id_field])
-        yield "completions of one task", [write(api.complete_method, path, {api.completed_field: True})] * WRITES
+        yield "completions of one task", [write(api.complete_method, path, api.state(completed=True))] * WRITES
     if api.task_tags_field is not None:
         paths = {title: user.path(api.task, id=user.add_task(f"{title} tagged")[api.id_field]) for title in titles}
         for what, tags in (

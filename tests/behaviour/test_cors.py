@@ -10,7 +10,7 @@ import requests
 from acceptance.checks.finding import Untested
 from acceptance.client.endpoints import Endpoint, endpoints, require_resources
 from acceptance.client.live_config import setting
-from acceptance.client.other_origins import OTHER_ORIGINS
+from acceptance.client.other_origins import OTHER_ORIGINS, written_origins
 from acceptance.client.user import User, send
 from acceptance.provision.release import Release
 
@@ -19,9 +19,11 @@ ALLOWED = "Access-Control-Allow-Origin"
 
 @pytest.fixture(scope="module")
 def allowed_origins(ready_release: Release) -> list[str]:
-    """The origins of the ConfigMap; raises `Untested` if there is none."""
+    """The origins of the ConfigMap; raises `Untested` if there is none, or if any is allowed."""
     key = ready_release.target.config_map.cors_origins
-    origins = [origin.strip() for origin in setting(ready_release, key).split(",") if origin.strip()]
+    origins = written_origins(setting(ready_release, key))
+    if "*" in origins:
+        raise Untested(f"ConfigMap/{ready_release.target.config_map.name} allows every origin in {key} (CFG-05)")
     if not origins:
         raise Untested(f"ConfigMap/{ready_release.target.config_map.name} has no origin in {key} (CFG-05)")
     return origins

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.checks.finding import Finding, Untested, of_derived_part, report_findings
 from acceptance.client.pods import origin
 from acceptance.client.user import User, send
 from acceptance.core.deadlines import REQUEST
@@ -65,6 +65,8 @@ def drain(experiments: ExperimentRunner, writer: User, reader: User) -> Drain:
                 delete(experiments.release.cluster, pod)
             for name in COMPONENTS:
                 drain.replaced[name] = wait_rollout(experiments, experiment, name)
+    for name in COMPONENTS:
+        require_held(drain, name)
     return drain
 
 
@@ -81,6 +83,29 @@ def wait_rollout(
 ) -> WaitResult[tuple[str, ...]]:
     component = experiments.target.component(name)
     return experiment.wait_for(f"{name} replaced", lambda: wait_rolled_out(experiments.objects, component))
+
+
+def held_connections(drain: Drain, name: ComponentName) -> dict[int, list[Record]]:
+    """Return the records of each connection that had carried two requests when the component's pod was deleted."""
+    records, deleted_at = drain.experiment.traffic[name].records, drain.deleted_at[name]
+    held = {record.connection for record in records if record.sent < deleted_at and record.reused}
+    return {number: [record for record in records if record.connection == number] for number in sorted(held)}
+
+
+def require_held(drain: Drain, name: ComponentName) -> None:
+    """Raise `InconclusiveSampleError` if too few connections to the component's pod were held to judge its end.
+
+    A connection is used again only if its first request was answered in time: a late answer is no fault of the end.
+    """
+    if name not in drain.experiment.traffic or not drain.experiment.traffic[name].availability.keeps_connections:
+        return
+    if len(held := held_connections(drain, name)) < HELD_CONNECTIONS:
+        before = [each for each in drain.experiment.traffic[name].records if each.sent < drain.deleted_at[name]]
+        slowest = max((each.duration for each in before), default=0.0)
+        raise InconclusiveSampleError(
+            f"{len(held)} connections to the {name}'s pod were held instead of {HELD_CONNECTIONS}: each was to be used "
+            f"{CLIENT_PAUSE:g} s after its last request, and the slowest of those was answered after {slowest:.1f} s"
+        )
 
 
 def drain_findings(uses: dict[int, list[Record]], status: int, service: str) -> list[Finding]:
@@ -112,12 +137,9 @@ def test_held_connections_are_answered_and_closed(
     drain: Drain, component: ComponentName, experiments: ExperimentRunner
 ) -> None:
     drain.replaced[component].raise_if_failed()
-    run, deleted_at = drain.experiment.traffic[component], drain.deleted_at[component]
+    run = drain.experiment.traffic[component]
     if not run.availability.keeps_connections:
         raise Untested(f"the {component} closes each connection after its response")
-    held = {record.connection for record in run.records if record.sent < deleted_at and record.reused}
-    uses = {number: [record for record in run.records if record.connection == number] for number in sorted(held)}
-    if len(uses) < HELD_CONNECTIONS:
-        raise InconclusiveSampleError(f"{len(uses)} connections were held instead of {HELD_CONNECTIONS}")
     service = experiments.target.component(component).service
-    report_findings(drain_findings(uses, run.plan.status, service), experiments.target)
+    found = drain_findings(held_connections(drain, component), run.plan.status, service)
+    report_findings(of_derived_part(found, experiments.target), experiments.target)

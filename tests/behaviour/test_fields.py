@@ -37,7 +37,7 @@ class StoredTask:
     def __init__(self, release: Release, user: User, postgres: Connection[Any], fields: dict[str, Any]) -> None:
         self.release, self.user, self.postgres, self.target = release, user, postgres, release.target
         api = self.target.api
-        self.expected = dict(fields)
+        self.expected = self.read_as(fields)
         self.findings: list[Finding] = []
         created = user.task(user.request_json("POST", user.path(api.tasks), fields, api.created))
         self.id = created[api.id_field]
@@ -48,10 +48,15 @@ class StoredTask:
         """The task's path."""
         return self.user.path(self.target.api.task, id=self.id)
 
+    def read_as(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return fields as a task has them that is read: its state is true or false."""
+        api = self.target.api
+        return {name: api.is_completed(each) if name == api.completed_field else each for name, each in fields.items()}
+
     def change(self, method: str, fields: dict[str, Any]) -> None:
         """Send some fields, and check that they and no others have changed."""
         what = f"{method} of {', '.join(fields)}"
-        self.expected |= fields
+        self.expected |= self.read_as(fields)
         answer = self.user.request_json(method, self.path, fields, self.user.target.api.updated)
         if answer is not None:
             self.compare(f"the response to {what}", self.user.task(answer), what)
@@ -71,7 +76,7 @@ class StoredTask:
         if len(found) != 1:
             what = f"the user's rows of the task after {after}"
             self.findings.append(Finding(RULE, f"table {tables.task}", what, "1", str(len(found))))
-        named = {columns.get(column, column): value for row in found for column, value in row.items()}
+        named = self.read_as({columns.get(column, column): value for row in found for column, value in row.items()})
         # A column may have a type of its own: a date, or a number for a word.
         stored = {name: value for name, value in named.items() if type(value) is type(self.expected.get(name))}
         self.compare(f"table {tables.task}", {**self.expected, **stored}, after)
@@ -142,7 +147,7 @@ def test_task_is_completed_and_opened_again(
         task.expected[api.completed_field] = completed
         path = user.path(api.complete, id=task.id)
         for _ in range(times):
-            user.request_json(api.complete_method, path, {api.completed_field: completed}, api.updated)
+            user.request_json(api.complete_method, path, api.state(completed=completed), api.updated)
             task.check(f"{api.complete_method} with {completed}")
         listed = task_lists(user)
         lists = (("completed tasks", completed), ("open tasks", not completed))
@@ -204,7 +209,7 @@ def test_deleted_task_is_gone_and_nothing_else_is(
     again: list[tuple[str, str, object]] = [("GET", gone.path, None), ("DELETE", gone.path, None)]
     again += [(method, gone.path, fields) for method in {api.update_method, api.partial_method} - {None} if method]
     if api.complete:
-        again.append((api.complete_method, user.path(api.complete, id=gone.id), {api.completed_field: True}))
+        again.append((api.complete_method, user.path(api.complete, id=gone.id), api.state(completed=True)))
     for method, path, body in again:
         answer = user.call(method, path, json=body)
         if answer.status_code not in absent_statuses(api, method):
@@ -313,7 +318,10 @@ def test_chat_changes_only_the_named_task(
         answer = user.send_message(f"{action} task: {titles[2 if action == 'add' else 0]}")
     prompts.check_reported_calls(answer, target.api, bodies, action)
     after = user_rows(admin_connection, tables, user.id)[tables.task]
-    mine = sorted((row[tables.task_title], row[tables.task_completed]) for row in after if of_titles(row))
+    states = (
+        (row[tables.task_title], target.api.is_completed(row[tables.task_completed])) for row in after if of_titles(row)
+    )
+    mine = sorted(states)
     expected = sorted((titles[n], completed) for n, completed in CHAT_EFFECTS[action])
     assert mine == expected, f"{tables.task}: expected {expected} after the turn, got {mine}"
     changed = changed_tables({tables.task: others(before)}, {tables.task: others(after)})
@@ -326,7 +334,7 @@ def test_chat_completes_the_open_one_of_two_tasks_of_a_title(user: User, model: 
     api, title = user.target.api, f"weekly {secrets.token_hex(6)}"
     done = user.add_task(title)[api.id_field]
     completed = user.path(api.complete, "completing a task", id=done)
-    user.request_json(api.complete_method, completed, {api.completed_field: True}, api.updated)
+    user.request_json(api.complete_method, completed, api.state(completed=True), api.updated)
     second = user.call("POST", user.path(api.tasks), json={api.title_field: title})
     if second.status_code != api.created:
         raise Untested(f"a second task of the same title is refused: {describe(user.target, second)}")

@@ -12,7 +12,7 @@ import pytest
 from acceptance.checks.finding import Finding, Untested, report_findings
 from acceptance.client.user import User
 from acceptance.core.deadlines import POD_REPLACED
-from acceptance.core.fields import Object, text_at
+from acceptance.core.fields import Object, name_of, text_at
 from acceptance.core.interval import Interval
 from acceptance.core.target import COMPONENTS, Component, ComponentName, Target
 from acceptance.core.wait import dwell
@@ -29,7 +29,7 @@ from acceptance.experiments.limits import (
     slowdown_findings,
 )
 from acceptance.experiments.pressure import cores_of_largest_node, exhaust_memory, limits_of, use_cpu
-from acceptance.experiments.recovery import wait_restarted
+from acceptance.experiments.recovery import late_findings, wait_restarted
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.report.results import Limit, NotJudged, RecordMeasurement
@@ -173,4 +173,6 @@ def test_only_the_container_beyond_its_memory_restarts(
     if load.restarted is not None and load.restarted.ok:
         name = f"limits: {component}: Ready again after its memory was exhausted"
         record_measurement(name, load.restarted.seconds, "s", Limit.of(POD_REPLACED))
+        object_ = f"Pod/{name_of(load.pod)}"
+        report_findings(late_findings("SCY-04", object_, name, load.restarted, experiments.target), experiments.target)
     report_findings(memory_findings(load), experiments.target)

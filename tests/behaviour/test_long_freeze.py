@@ -9,14 +9,14 @@ from datetime import datetime
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
-from acceptance.core.deadlines import LIVENESS, POD_REPLACED, STARTED, Deadline
+from acceptance.core.deadlines import LIVENESS, POD_REPLACED, RECOVERED, STARTED, Deadline
 from acceptance.core.fields import Object, at, mapping_at, name_of, text_at
 from acceptance.core.target import COMPONENTS, Component, ComponentName
 from acceptance.core.wait import dwell
 from acceptance.experiments.experiment import SKIPPED, Experiment, WaitResult
 from acceptance.experiments.faults import kill, paused_at_start, paused_container
 from acceptance.experiments.probes import detection_deadline, probe_times, require_probe
-from acceptance.experiments.recovery import current, wait_container_started, wait_readiness
+from acceptance.experiments.recovery import current, late_findings, wait_container_started, wait_readiness
 from acceptance.experiments.repeat import repeat_if_inconclusive
 from acceptance.experiments.runner import ExperimentRunner
 from acceptance.kube.status import container_status, grace_period, restarts, restarts_of
@@ -146,7 +146,7 @@ def wait_until_ready_again(
 ) -> None:
     component = experiments.target.component(name)
     pause.ready_again = experiment.wait_for(
-        f"{name} ready again", lambda: wait_readiness(experiments, component, pause.pod, POD_REPLACED, ready=True)
+        f"{name} ready again", lambda: wait_readiness(experiments, component, pause.pod, RECOVERED, ready=True)
     )
 
 
@@ -198,6 +198,8 @@ def test_pod_paused_for_long_is_restarted(
         if restarts(state.objects).get(name_of(pause.pod), 0) > restarts_of(pause.pod)
     )
     record_measurement(f"long freeze: {component} restarted", restarted - pause.start, "s", Limit.of(pause.deadline))
+    what, object_ = "Ready again after its restart", f"Pod/{name_of(pause.pod)}"
+    report_findings(late_findings("POD-11", object_, what, pause.ready_again, experiments.target), experiments.target)
 
 
 def has_started(slow: SlowStart, experiment: Experiment, container: str) -> bool:

@@ -60,7 +60,7 @@ def test_moment_of_a_creation_is_now(user: User, target: Target) -> None:
     """By the response's own Date: a server that gives its local time for UTC is hours away from it."""
     api = target.api
     answer = user.call("POST", user.path(api.tasks), json={api.title_field: f"now {secrets.token_hex(6)}"})
-    created = named(json_of(answer, f"POST {api.tasks}"), CREATED)
+    created = named(user.task(json_of(answer, f"POST {api.tasks}")), CREATED)
     if not created or "Date" not in answer.headers:
         raise Untested("a new task has no moment of its creation, or its response no Date")
     now = parsedate_to_datetime(answer.headers["Date"])
@@ -108,7 +108,7 @@ def task_changes(user: User) -> Iterator[Change]:
             value = next(each for each in values if each != new.get(name))
             yield task_change(user, f"of {name}", api.partial_method, api.task, {name: value})
     if api.complete is not None:
-        yield task_change(user, "that completes it", api.complete_method, api.complete, {api.completed_field: True})
+        yield task_change(user, "that completes it", api.complete_method, api.complete, api.state(completed=True))
 
 
 def conversation_change(user: User) -> Change:

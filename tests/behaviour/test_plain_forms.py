@@ -63,7 +63,7 @@ def test_form_adds_completes_and_deletes_a_task(
 
     def check_states(*, completed: bool) -> None:
         found = [task_rows(admin_connection, user, each) for each in (title, other)]
-        states = [[row[tables.task_completed] for row in each] for each in found]
+        states = [[user.target.api.is_completed(row[tables.task_completed]) for row in each] for each in found]
         assert states == [[completed], [False]], f"expected {title} {completed} and the other open, got {states}"
 
     completing = screens.completion(title, completed=True)

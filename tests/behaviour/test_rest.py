@@ -27,6 +27,7 @@ from acceptance.snapshots.held_resources import read_held_resources
 from acceptance.traffic.availability import UNATTRIBUTED, failed_request_findings
 from acceptance.traffic.plans import PER_SECOND, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
+from acceptance.traffic.sampler import SampleRun
 
 SECONDS = 12.0
 """Seconds of traffic: at 12 requests per second 72 for each of two pods, whose p99 needs 50."""
@@ -69,7 +70,23 @@ def rest(experiments: ExperimentRunner, cluster: Cluster, writer: User, reader: 
             pods = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]
             held += [read_held_resources(cluster, pods)] if reads_nodes else []
             moments.append(time.time())
+    for name, run in experiment.traffic.items():
+        require_answers(run, name, experiments)
     return Rest(experiment, held, moments)
+
+
+def require_answers(run: SampleRun, name: str, experiments: ExperimentRunner) -> None:
+    """Raise `InconclusiveSampleError` if too few were answered to compute a percentile, though none failed or was late.
+
+    A pod that answers too few alone counts too, where requests are attributed to pods.
+    """
+    what = KINDS[name]
+    if failed_request_findings("STA-08", run.plan.service, run.availability) or latency_findings(run.records, "", what):
+        return
+    pods = {name_of(pod) for pod in experiments.pods(experiments.target.component(name))}
+    expected = {""} if set(run.availability.pods) == {UNATTRIBUTED} else {"", *pods}
+    if missing := expected - slowest(run.records).keys():
+        raise InconclusiveSampleError(f"fewer than {MIN_REQUESTS} {what} were answered by {sorted(missing)}")
 
 
 @pytest.mark.rule("STA-12", "STA-08")
@@ -77,18 +94,12 @@ def rest(experiments: ExperimentRunner, cluster: Cluster, writer: User, reader: 
 def test_requests_are_answered_in_time_at_rest(
     rest: Rest, component: ComponentName, experiments: ExperimentRunner, record_measurement: RecordMeasurement
 ) -> None:
-    run, part, what = rest.experiment.traffic[component], experiments.target.component(component), KINDS[component]
+    run, what = rest.experiment.traffic[component], KINDS[component]
     failed = failed_request_findings("STA-08", run.plan.service, run.availability)
     findings = of_derived_part(failed, experiments.target)
-    percentiles = slowest(run.records)
-    for pod, seconds in percentiles.items():
+    for pod, seconds in slowest(run.records).items():
         record_measurement(f"rest: {what}{pod and f' by {pod}'}: p99", round(seconds, 4), "s", Limit.of(AT_REST))
     findings += latency_findings(run.records, run.plan.service, what)
-    if not findings:  # a late answer is one, however few were sent
-        attributed = set(run.availability.pods) != {UNATTRIBUTED}
-        expected = {"", *(name_of(pod) for pod in experiments.pods(part))} if attributed else {""}
-        if missing := expected - percentiles.keys():
-            raise InconclusiveSampleError(f"fewer than {MIN_REQUESTS} {what} were answered by {sorted(missing)}")
     report_findings(findings, experiments.target)
 
 

@@ -104,14 +104,24 @@ def needs_rollout(experiments: ExperimentRunner, rollouts: Rollouts, name: str, 
 
 
 def require_enough_requests(availability: Availability, name: str, turnovers: list[Interval]) -> None:
-    """Raise `InconclusiveSampleError` if there are too few requests, in all, while both versions ran, or of a kind."""
+    """Raise if there are too few requests to judge a rollout by.
+
+    Raises:
+        InconclusiveSampleError: There are too few in all, or while both versions ran.
+        Untested: Too few were sent on new connections, or on those that the server keeps open.
+    """
     minimum, during = MIN_REQUESTS[name], availability.sent_within(turnovers)
     too_few = len(availability.records) < minimum or during < minimum / 2
     kinds = [availability.new, *([availability.reused] if availability.keeps_connections else [])]
     too_few_of_a_kind = min(kinds) < 0.4 * len(availability.records)
-    if too_few or too_few_of_a_kind:
+    if too_few:
         raise InconclusiveSampleError(
             f"not enough requests to judge: {availability.figures()}, {during} of them while both versions ran"
+        )
+    if too_few_of_a_kind:
+        raise Untested(
+            f"{availability.reused} of {len(availability.records)} requests used a connection again: the {name} closes "
+            "idle ones sooner than they are used, or answers late"
         )
 
 

@@ -165,7 +165,7 @@ def test_odd_tags_are_stored_and_found(user: User, admin_connection: Connection[
     for name in names:
         answer = user.call("POST", path, json={api.tag_field: name})
         count = len(tag_rows(admin_connection, tables, user.id, name)) if tables.tag else 1
-        created = json_of(answer, f"POST {api.tags}") if answer.status_code == api.created else None
+        created = user.content(json_of(answer, f"POST {api.tags}")) if answer.status_code == api.created else None
         if text_at(created, api.tag_field) != name or count != 1:
             actual = f"{describe(user.target, answer)}, {count} rows"
             findings.append(Finding(RULE, f"POST {api.tags}", repr(name), "stored as given", actual))

@@ -81,7 +81,7 @@ def create_owner(user: User) -> Owner:
         task = user.task(user.request_json("POST", user.path(api.tasks), body, api.created))
         if completed and api.complete:
             path = user.path(api.complete, id=task[api.id_field])
-            user.request_json(api.complete_method, path, {api.completed_field: True}, api.updated)
+            user.request_json(api.complete_method, path, api.state(completed=True), api.updated)
     return Owner(user, marker, resources)
 
 

@@ -45,15 +45,15 @@ def open_tasks(person: BrowserUser, user: User) -> None:
 def test_forms_change_the_rows_that_they_name(person: BrowserUser, user: User, postgres: Connection[Any]) -> None:
     """Two tasks are added; one is completed, opened again and deleted, while the other stays as it was."""
     open_tasks(person, user)
-    screens, tables = person.screens, user.target.tables
+    screens, tables, api = person.screens, user.target.tables, user.target.api
     text = f"O'Brien's <b>list</b> & 1+1=2, 100%20 #? {secrets.token_hex(6)}"
     kept, gone = f"{text} kept", f"{text} gone"
     before = user_rows(postgres, tables, user.id)
 
-    def stored() -> list[tuple[str, bool]]:
+    def stored() -> list[tuple[str, object]]:
         found = rows(postgres, tables.task, {tables.owner: user.id})
         mine = [row for row in found if text in row[tables.task_title]]
-        return sorted((row[tables.task_title], row[tables.task_completed]) for row in mine)
+        return sorted((row[tables.task_title], api.is_completed(row[tables.task_completed])) for row in mine)
 
     def others(found: dict[str, list[Row]]) -> dict[str, list[Row]]:
         return found | {tables.task: [row for row in found[tables.task] if text not in row[tables.task_title]]}

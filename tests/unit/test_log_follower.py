@@ -28,8 +28,8 @@ class FakeLogs:
         self.followed: list[tuple[str, str]] = []
         self.lines: queue.Queue[bytes | Exception | None] = queue.Queue()
 
-    def log(self, pod: str, container: str) -> Iterator[bytes]:
-        self.followed.append((pod, container))
+    def log(self, pod: str, container: str, *, previous: bool = False) -> Iterator[bytes]:
+        self.followed.append((pod, f"{container} before" if previous else container))
         while (line := self.lines.get(timeout=10)) is not None:
             if isinstance(line, Exception):
                 raise line
@@ -83,6 +83,46 @@ def test_each_container_instance_is_followed_once(logs: FakeLogs, followed: LogF
         "log of broken c, restart 1",
         "log of broken d",
     ]
+
+
+def restarted(identifier: str, earlier: str, finished: str) -> dict[str, Any]:
+    """The status of a second instance, with what it says of the first."""
+    ended = {"terminated": {"exitCode": 1, "containerID": earlier, "finishedAt": finished}}
+    return {**status(ready=True, restarts=1), "containerID": identifier, "lastState": ended}
+
+
+def test_lines_of_the_next_instance_are_not_those_of_the_one_before(logs: FakeLogs, followed: LogFollower) -> None:
+    """The log is asked for by the container's name: one that restarts at that moment answers with the next one's."""
+    first = {**status(ready=True), "containerID": "containerd://1"}
+    followed.on_version(version(pod("broken", first)))
+    lines = b"2026-01-01T00:00:09.1Z last words\n", b"2026-01-01T00:00:13.000000001Z started again\n"
+    end(logs, *lines, None)
+    followed.on_version(version(pod("broken", restarted("containerd://2", "containerd://1", "2026-01-01T00:00:09Z"))))
+    end(logs, lines[1], None)
+    texts = {each.title: each.text for each in followed.ended(0.0)}
+    assert texts == {"log of broken c": "last words\n", "log of broken c, restart 1": "started again\n"}
+
+
+def test_instance_that_was_never_seen_is_read_afterwards(logs: FakeLogs, followed: LogFollower) -> None:
+    followed.on_version(version(pod("broken", restarted("containerd://2", "containerd://1", "1970-01-01T00:00:50Z"))))
+    end(logs, b"1970-01-01T00:00:49Z first\n", None, None)
+    assert sorted(logs.followed) == [("broken", "c"), ("broken", "c before")]
+    (earlier, _) = followed.ended(0.0)
+    assert (earlier.title, earlier.ended) == ("log of broken c", 50.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"2026-01-01T00:00:09.123456789Z a b\n", b"a b\n"),
+        (b"2026-01-01T00:00:09+01:00 \n", b"\n"),
+        (b"2026-01-01 a date of its own\n", b"2026-01-01 a date of its own\n"),
+        (b"no moment\n", b"no moment\n"),
+        (b"\xff\n", b"\xff\n"),
+    ],
+)
+def test_moment_of_a_line_is_no_part_of_it(line: bytes, words: bytes) -> None:
+    assert log_follower.timed(line)[1] == words
 
 
 def test_container_that_was_never_seen_running_is_followed(logs: FakeLogs, followed: LogFollower) -> None:
@@ -192,7 +232,9 @@ def test_log_is_followed_through_the_api_server() -> None:
         objects = Objects(client.ApiClient(settings), "n")
         assert b"".join(objects.log("api-1", "api")) == b"started\nthe last line\n"
         server.shutdown()
-    assert Kubelet.paths == ["/api/v1/namespaces/n/pods/api-1/log?container=api&follow=true"]
+    assert Kubelet.paths == [
+        "/api/v1/namespaces/n/pods/api-1/log?container=api&follow=true&previous=false&timestamps=true"
+    ]
 
 
 class IdleCluster:

@@ -89,6 +89,25 @@ def test_notes_for_minikube_are_untested_elsewhere(target: Target) -> None:
         frontend_port_forwards("Run:\n  minikube service todo-frontend -n todo\n", target)
 
 
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "export NODE_PORT=$(kubectl get -o jsonpath={.spec.ports[0].nodePort} svc a)\necho http://$NODE_IP:$NODE_PORT",
+        "Visit https://todo.example.com/ in your browser.",
+        "kubectl get ingress todo -n todo\nhttp://todo.local",
+    ],
+)
+def test_notes_with_an_address_are_untested(target: Target, notes: str) -> None:
+    """A NodePort, an Ingress or a load balancer, whose address the suite can't reach as users do."""
+    with pytest.raises(Untested, match=r"NOTES.txt leads to https?://.*prints no kubectl port-forward"):
+        frontend_port_forwards(notes, target)
+
+
+@pytest.mark.parametrize("notes", ["", "Open http://localhost:3000", "kubectl get pods\nhttp://127.0.0.1:8080"])
+def test_notes_that_lead_nowhere_print_no_command(target: Target, notes: str) -> None:
+    assert frontend_port_forwards(notes, target) == []
+
+
 def test_target_without_a_frontend_is_untested(target: Target) -> None:
     components = {"backend": target.components["backend"]}
     with pytest.raises(Untested, match="names no frontend"):

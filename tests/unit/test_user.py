@@ -12,6 +12,7 @@ import pytest
 import requests
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
+from acceptance.checks.finding import Untested
 from acceptance.client import user as module
 from acceptance.client.endpoints import create_resources
 from acceptance.client.sessions import Session
@@ -85,11 +86,59 @@ def test_all_items_are_read_in_parts(
             assert any(each.startswith(f"GET api/u1/{path}&offset=") for each in application.asked)
 
 
+@pytest.mark.parametrize("query", ["page={page}&size={limit}", "page={page}"])
+@pytest.mark.parametrize("size", [10, 20, 50])
+@pytest.mark.parametrize("beyond", [200, 404])
+@pytest.mark.parametrize("count", [0, 7, 20, 45, 100])
+def test_all_items_are_read_by_the_numbers_of_parts(
+    target: Target, monkeypatch: pytest.MonkeyPatch, query: str, size: int, beyond: int, count: int
+) -> None:
+    """Django's REST framework answers 404 for a page after the last one; others answer an empty list."""
+    items = [{"id": number} for number in range(count)]
+
+    def answer(_: str, url: str) -> tuple[int, object, list[str]]:
+        number = int(parse_qs(urlsplit(url).query)["page"][0])
+        found = items[size * (number - 1) : size * number]
+        return (200 if found or number == 1 else beyond), found, []
+
+    monkeypatch.setattr(module, "send", Application(answer).send)
+    assert person(target, page_query=query).tasks() == items
+
+
 def test_list_without_a_query_for_parts_is_read_once(target: Target, released: Callable[..., Application]) -> None:
     application = released(lambda *_: [{"id": 1}])
     user = person(target, page_query=None)
     assert [user.tasks(), user.messages(3), user.tags()] == [[{"id": 1}]] * 3
     assert len(application.asked) == 3
+
+
+def test_content_of_an_envelope_is_what_was_asked_for(target: Target, released: Callable[..., Application]) -> None:
+    """As Express applications often answer: `{"success": true, "data": {"task": {"id": 1}}}`."""
+    contents = {"tasks": {"task": {"id": 1, "title": "a"}}, "tags": {"id": 2}, "chat": {"conversation_id": 3}}
+    released(lambda _, url: {"success": True, "data": contents[url.rpartition("/")[2]]})
+    user = person(target, envelope="data", task_field="task", tasks_field="items", page_query=None)
+    assert (user.add_task("a")["id"], user.add_tag("b")["id"]) == (1, 2)
+    released(lambda *_: {"data": {"items": [{"id": 1}], "total": 1}})
+    assert user.tasks() == [{"id": 1}]
+    released(lambda *_: {"detail": "no envelope here"})
+    with pytest.raises(AssertionError, match=r"expected (the field id|a task)"):
+        user.add_task("a")
+
+
+@pytest.mark.parametrize(("word", "completed"), [("todo", False), ("done", True), ("DONE", True), ("later", "later")])
+def test_state_in_words_is_true_or_false(
+    target: Target, released: Callable[..., Application], word: str, completed: object
+) -> None:
+    released(lambda method, _: {"id": 1, "status": word} if method == "POST" else [{"id": 1, "status": word}])
+    user = person(target, completed_field="status", completed_words=("todo", "done"), page_query=None)
+    assert user.add_task("a")["status"] == user.tasks()[0]["status"] == completed
+    assert user.target.api.state(completed=True) == {"status": "done"}
+    assert user.target.api.state(completed=False) == {"status": "todo"}
+
+
+@pytest.mark.parametrize("value", [True, False, None, "done", 1])
+def test_state_without_words_is_left_as_it_is(target: Target, value: object) -> None:
+    assert target.api.is_completed(value) is value
 
 
 def test_query_that_has_no_effect_fails(target: Target, released: Callable[..., Application]) -> None:
@@ -137,3 +186,26 @@ def test_requests_carry_the_token_as_the_target_says(target: Target, released: C
         assert task_writes(user).headers == expected | {"Content-Type": "application/json"}
         assert page_views(user).headers == cookies
     assert by_cookie.token_header("forged") == {"Cookie": "better-auth.session_data=forged"}
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/event-stream; charset=utf-8"])
+def test_turn_that_is_streamed_is_untested(target: Target, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """An agent that sends its words one by one is no defect, but no JSON either."""
+    answer = requests.Response()
+    answer.status_code, answer._content = 200, b'event: token\ndata: {"delta": "Hel"}\n\n'
+    answer.headers["Content-Type"] = kind
+    monkeypatch.setattr(module, "send", lambda *_, **__: answer)
+    with pytest.raises(Untested, match="POST /api/u1/chat is answered with a stream of events"):
+        person(target).send_message("hello")
+    monkeypatch.setattr(User, "add_task", lambda *_: {"id": 1})
+    monkeypatch.setattr(User, "add_tag", lambda *_: {"id": 2})
+    resources = create_resources(person(target), "text")
+    assert (resources.conversation, resources.may_chat) == (None, False)
+
+
+def test_turn_has_the_status_that_the_target_states(target: Target, released: Callable[..., Application]) -> None:
+    """NestJS answers every POST with 201 unless it is told otherwise."""
+    released(lambda *_: {"response": "hello"})
+    assert person(target, turn=201).send_message("hello") == {"response": "hello"}
+    with pytest.raises(AssertionError, match="expected 200, got 201"):
+        person(target).send_message("hello")
