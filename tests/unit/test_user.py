@@ -209,3 +209,16 @@ def test_turn_has_the_status_that_the_target_states(target: Target, released: Ca
     assert person(target, turn=201).send_message("hello") == {"response": "hello"}
     with pytest.raises(AssertionError, match="expected 200, got 201"):
         person(target).send_message("hello")
+
+
+@pytest.mark.parametrize(("strict", "failing"), [(False, (502,)), (True, (502,)), (False, (429,))])
+def test_request_that_a_rate_limit_refuses_is_untested(
+    target: Target, monkeypatch: pytest.MonkeyPatch, *, strict: bool, failing: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(module, "send", Application(lambda *_: (429, {}, [])).send)
+    user = person(target.model_copy(update={"strict": strict}), model_failing=failing)
+    if strict or 429 in failing:
+        assert user.call("GET", "/tasks").status_code == 429
+    else:
+        with pytest.raises(Untested, match="GET /tasks: refused by the application's rate limit"):
+            user.call("GET", "/tasks")
