@@ -192,7 +192,7 @@ def test_requests_carry_the_token_as_the_target_says(target: Target, released: C
 def test_turn_that_is_streamed_is_untested(target: Target, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """An agent that sends its words one by one is no defect, but no JSON either."""
     answer = requests.Response()
-    answer.status_code, answer._content = 200, b'event: token\ndata: {"delta": "Hel"}\n\n'
+    answer.status_code, answer._content = 200, b'event: token\ndata: {"delta": "Hello"}\n\n'
     answer.headers["Content-Type"] = kind
     monkeypatch.setattr(module, "send", lambda *_, **__: answer)
     with pytest.raises(Untested, match="POST /api/u1/chat is answered with a stream of events"):
