@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from http.cookies import Morsel, SimpleCookie
+from http.cookies import CookieError, Morsel
 from typing import Any
 
 import requests
@@ -22,6 +22,8 @@ _MARKUP = re.compile(r"<(title|a)\b[^>]*>.*?</\1>|<[^>]*>", re.S)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?", re.I)
 """ISO 8601, with an offset from UTC or without one."""
 
+FLAGS = ("secure", "httponly")
+"""Attributes of a cookie that have no value."""
 SEE_OTHER = (302, 303, 307, 308)
 """Statuses that lead to another page."""
 SIGNED_OUT = (200, *SEE_OTHER, 401, 403)
@@ -92,8 +94,27 @@ def json_of(answer: requests.Response, request: str) -> Any:
 
 def set_cookies(answer: requests.Response) -> Iterator[tuple[str, Morsel[str]]]:
     """Yield the name and attributes of each cookie that a response sets; the attributes' names are in lower case."""
-    for header in answer.raw.headers.getlist("Set-Cookie"):
-        yield from SimpleCookie(header).items()
+    yield from cookies_in(answer.raw.headers.getlist("Set-Cookie"))
+
+
+def cookies_in(headers: Iterable[str]) -> Iterator[tuple[str, Morsel[str]]]:
+    """Yield the name and attributes of the cookie in each Set-Cookie header, as a browser reads it (RFC 6265, 5.2).
+
+    Attributes that are not known, such as `Partitioned`, and any characters of a value are no obstacle.
+    """
+    for header in headers:
+        pair, *attributes = header.split(";")
+        name, _, value = (part.strip() for part in pair.partition("="))
+        cookie: Morsel[str] = Morsel()
+        try:
+            cookie.set(name, value.strip('"'), value)
+        except CookieError:
+            continue  # no browser would keep it
+        for attribute in attributes:
+            key, _, given = (part.strip() for part in attribute.partition("="))
+            if cookie.isReservedKey(key):
+                cookie[key] = True if key.lower() in FLAGS else given
+        yield name, cookie
 
 
 def explains(answer: requests.Response) -> bool:

@@ -31,7 +31,7 @@ from acceptance.provision.gateway import Gateway
 from acceptance.provision.release import Release
 from acceptance.traffic.availability import ERRORS, UNATTRIBUTED
 from acceptance.traffic.plans import new_token
-from acceptance.traffic.records import Record
+from acceptance.traffic.records import InconclusiveSampleError, Record
 
 SETTLED_SECONDS = 3.0
 """Seconds between two faults, in which the database is available and no request may fail."""
@@ -144,6 +144,12 @@ def during(records: Iterable[Record], interval: Interval) -> list[Record]:
     return [record for record in records if Interval(record.sent, record.done).overlaps(interval)]
 
 
+def require_requests(records: Iterable[Record], outage: Outage) -> None:
+    """Raise `InconclusiveSampleError` if no request was in flight during an outage."""
+    if not during(records, outage.interval):
+        raise InconclusiveSampleError(f"no request was sampled during {outage.fault.name}")
+
+
 def times_without_ready_pod(history: History, component: Component, interval: Interval) -> list[Interval]:
     """Return when no pod of the component was Ready, so that its Service refused connections."""
     states = list(history.states("Pod", interval.start, interval.end))
@@ -170,8 +176,6 @@ def unanswered_findings(
     """
     times = tuple(refusing)
     sampled = during(records, outage.interval)
-    if not sampled:
-        raise ValueError(f"no request was sampled during {outage.fault.name}")
     problems = {record.number: reason for record in sampled if (reason := _problem(record, limit, times))}
     if not problems:
         return []

@@ -66,7 +66,12 @@ class Traffic(dict[str, SampleRun]):
 
     def __init__(self, runs: Mapping[str, SampleRun] | None = None, refused: Mapping[str, str] | None = None) -> None:
         super().__init__(runs or {})
-        self._refused = refused or {}
+        self._refused = dict(refused or {})
+
+    def withdraw(self, label: str, reason: str) -> None:
+        """Take out the run of a plan that can't be judged; asking for it raises `Untested` from now on."""
+        del self[label]
+        self._refused[label] = reason
 
     def __missing__(self, label: str) -> SampleRun:
         raise Untested(self._refused.get(label, f"the experiment sent no requests to the {label}"))

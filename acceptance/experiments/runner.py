@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.checks.finding import Untested
+from acceptance.client.user import RATE_LIMITED, TOO_MANY
 from acceptance.core.fields import Object
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.core.target import Component, Target
@@ -199,6 +200,8 @@ class ExperimentRunner:
             experiment.load = self.sampler.machine_load(experiment.start)
         self._attribute(experiment)
         experiment.ledgers = self.reconcile(experiment)
+        if not self.target.strict:
+            withdraw_limited(experiment.traffic)
         if experiment.inconclusive is None:
             experiment.inconclusive = self._inconclusive(experiment, delays)
         self.ended.append(experiment)
@@ -262,3 +265,11 @@ class ExperimentRunner:
         for run in experiment.traffic.values():
             destination = run.address, run.plan.port
             run.records = attribute(run.records, destination, connections, experiment.history)
+
+
+def withdraw_limited(traffic: Traffic) -> None:
+    """Take out each kind of traffic of which a rate limit refused requests: it would be blamed on the disturbance."""
+    for label, run in list(traffic.items()):
+        if limited := sum(record.status == TOO_MANY for record in run.records):
+            request = f"{limited} of {len(run.records)} requests {run.plan.method} {run.plan.path}"
+            traffic.withdraw(label, f"{request}: {RATE_LIMITED}")

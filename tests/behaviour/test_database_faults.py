@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import pytest
 
@@ -26,6 +27,7 @@ from acceptance.experiments.database_outages import (
     Fault,
     Outage,
     during,
+    require_requests,
     run_outage,
     times_without_ready_pod,
     unanswered_findings,
@@ -114,6 +116,8 @@ def database_faults(
     database: Database,
 ) -> DatabaseFaults:
     """Each fault of the database in turn, under traffic."""
+    if not experiments.target.can_give("database_url"):
+        raise Untested("the target names no value for the database's URL: no fault of the run's reaches the release's")
     plans = {"backend": task_writes(writer, WRITES_PER_SECOND), "frontend": page_views(reader, PAGES_PER_SECOND)}
     with experiments.experiment("database faults", **plans) as experiment:
         before = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]
@@ -124,6 +128,8 @@ def database_faults(
         ]
         signed_in = experiment.wait_for("sign-in", lambda: wait_signed_in(reader, experiments.release.origin))
         after = [pod for name in COMPONENTS for pod in experiments.pods(experiments.target.component(name))]
+    for outage, run in product(outages, experiment.traffic.values()):
+        require_requests(run.records, outage)
     return DatabaseFaults(experiment, outages, before, after, signed_in)
 
 

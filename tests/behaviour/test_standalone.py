@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from acceptance.checks.finding import Finding, Untested, of_derived_part, report
 from acceptance.checks.health import find_health_path, unknown_path
 from acceptance.checks.snapshot import Snapshot
 from acceptance.client.accounts import random_account, sign_in_body, sign_up_body
-from acceptance.client.answers import json_in
+from acceptance.client.answers import cookies_in, json_in
 from acceptance.client.rows import exists, rows
 from acceptance.client.sessions import Credentials, is_complete, opened_by, text_in, user_of
 from acceptance.client.tokens import authorization, cookie_header, kept_cookies
@@ -150,7 +149,7 @@ def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName
         (auth.sign_in, sign_in_body(auth, account), browser | as_form),
     ):
         observed.signed_in = alone.send("POST", server + path, body, headers)
-        cookies = kept_cookies(cookies, given_cookies(observed.signed_in))
+        cookies = kept_cookies(cookies, cookies_in(observed.signed_in.cookies))
         bodies.append(json_in(observed.signed_in.text))
         if not observed.signed_in.ok or is_complete(auth, cookies, bodies[-1]):
             break
@@ -174,12 +173,6 @@ def use(alone: IsolatedNetwork, target: Target, addresses: Mapping[ComponentName
     observed.listed = alone.send("GET", tasks, None, headers)
     if observed.listed.ok and title not in observed.listed.text:
         observed.listed = Answer(0, [], f"{observed.listed.status} without the task: {observed.listed.text}")
-
-
-def given_cookies(answer: Answer) -> Iterator[tuple[str, Morsel[str]]]:
-    """Yield the name and attributes of each cookie that a response sets."""
-    for line in answer.cookies:
-        yield from SimpleCookie(line).items()
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,12 @@ from acceptance.core.interval import Interval
 from acceptance.core.wait import NotYet, eventually
 from acceptance.experiments import database_faults
 from acceptance.experiments.connections import excess_findings, peak, peak_by_name
-from acceptance.experiments.database_outages import Fault, Outage, during, unanswered_findings
+from acceptance.experiments.database_outages import Fault, Outage, during, require_requests, unanswered_findings
 from acceptance.experiments.experiment import SKIPPED
 from acceptance.experiments.polling import polled
 from acceptance.provision.dependency import PacketRule
 from acceptance.provision.run import Run
-from acceptance.traffic.records import Record
+from acceptance.traffic.records import InconclusiveSampleError, Record
 
 FAILED = Interval(100.0, 110.0)
 
@@ -139,9 +139,12 @@ def record(number: int, sent: float, seconds: float, status: int = 201, error: s
     return Record(number, sent, sent, sent + seconds, 0, 0, 1, status, error, echo=True, close=False, pod="api-1")
 
 
+def outage() -> Outage:
+    return Outage(Fault("stopped", fault, 8.0), FAILED, SKIPPED, Interval(112.0, 115.0), ())
+
+
 def problems(*records: Record, refusing: tuple[Interval, ...] = ()) -> list[str]:
-    outage = Outage(Fault("stopped", fault, 8.0), FAILED, SKIPPED, Interval(112.0, 115.0), ())
-    return [each.actual for each in unanswered_findings("PER-08", "Service/api", outage, records, 5.0, refusing)]
+    return [each.actual for each in unanswered_findings("PER-08", "Service/api", outage(), records, 5.0, refusing)]
 
 
 @contextmanager
@@ -170,8 +173,8 @@ def test_refused_connection_is_right_without_a_ready_pod() -> None:
 def test_requests_in_flight_at_the_fault_count() -> None:
     before, into, later = record(1, 90.0, 1.0), record(2, 99.0, 2.0), record(3, 111.0, 1.0)
     assert during([before, into, later], FAILED) == [into]
-    with pytest.raises(ValueError, match="no request was sampled during stopped"):
-        problems(before, later)
+    with pytest.raises(InconclusiveSampleError, match="no request was sampled during stopped"):
+        require_requests([before, later], outage())
 
 
 def test_connections_beyond_pool_and_server_are_found() -> None:

@@ -55,6 +55,7 @@ class FakeRelease:
         self.objects = None
         self.target = self
         self.components = {"backend": COMPONENT}
+        self.strict = False
         self.values = Values()
 
     def upgrade(self, changes: dict[str, Any], _: Mapping[str, str] | None = None) -> None:
@@ -362,6 +363,22 @@ def test_failure_on_a_starved_machine_is_inconclusive(
         with runner.experiment("one", backend=PLAN) as run:
             pass
         assert run.traffic["backend"].availability.failures
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_traffic_that_a_rate_limit_refuses_is_untested(
+    make: Callable[..., ExperimentRunner], release: FakeRelease, *, strict: bool
+) -> None:
+    """Many applications allow each address some hundred requests in a quarter of an hour."""
+    release.strict = strict
+    runner = make(sampler=FakeSampler(replace(FAILED, status=429)))
+    with runner.experiment("one", backend=PLAN) as run:
+        pass
+    if strict:
+        assert [each.reason for each in run.traffic["backend"].availability.failures] == ["status 429 instead of 200"]
+        return
+    with pytest.raises(Untested, match=r"^1 of 1 requests GET /\{token\}: refused by the application's rate limit"):
+        assert run.traffic["backend"]
 
 
 def test_failure_beside_a_starvation_stays_a_finding(make: Callable[..., ExperimentRunner]) -> None:

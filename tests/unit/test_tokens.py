@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from acceptance.checks.finding import Untested
+from acceptance.client.answers import cookies_in
 from acceptance.client.forged_tokens import BAD_TOKENS, Forge
 from acceptance.client.sessions import Session
 from acceptance.client.tokens import (
@@ -25,8 +25,7 @@ AUTH = Auth()
 
 
 def received(*lines: str, had: dict[str, str] | None = None) -> dict[str, str]:
-    given = [each for line in lines for each in SimpleCookie(line).items()]
-    return kept_cookies(had or {}, given)
+    return kept_cookies(had or {}, cookies_in(lines))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +40,13 @@ def received(*lines: str, had: dict[str, str] | None = None) -> dict[str, str]:
         ("a=new; Max-Age=-1", {}),
         ("a=; Path=/", {}),
         ('a="new"', {"a": '"new"'}),
+        ("a=new; Secure; HttpOnly; SameSite=None; Path=/; Partitioned", {"a": "new"}),
+        ("a=new; Priority=High; Max-Age=60; HttpOnly", {"a": "new"}),
+        ("a=new; Max-Age", {"a": "new"}),
+        ('a={"id":1}; Path=/', {"a": '{"id":1}'}),
+        ("a=x y,z==; Path=/", {"a": "x y,z=="}),
+        ("no pair; Path=/", {"a": "old"}),
+        ("=new", {"a": "old"}),
         ("b=2", {"a": "old", "b": "2"}),
     ],
 )
@@ -107,3 +113,15 @@ def test_forged_tokens_of_one_that_is_no_jwt_are_untested(token: str, kind: str)
     forge = Forge(someone, someone, "a key of the release, 32 bytes long")
     with pytest.raises(Untested):
         BAD_TOKENS[kind](forge)
+
+
+def test_attributes_of_a_cookie_are_its_own() -> None:
+    """As Chrome's own `Priority`, which is none of RFC 6265's."""
+    ((name, cookie),) = cookies_in(["s=abc; Path=/; Priority=High; HttpOnly; samesite=Lax; Partitioned; Secure"])
+    assert (name, cookie.value, cookie["httponly"], cookie["secure"], cookie["samesite"]) == (
+        "s",
+        "abc",
+        True,
+        True,
+        "Lax",
+    )

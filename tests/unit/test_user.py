@@ -192,7 +192,7 @@ def test_requests_carry_the_token_as_the_target_says(target: Target, released: C
 def test_turn_that_is_streamed_is_untested(target: Target, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """An agent that sends its words one by one is no defect, but no JSON either."""
     answer = requests.Response()
-    answer.status_code, answer._content = 200, b'event: token\ndata: {"delta": "Hi"}\n\n'
+    answer.status_code, answer._content = 200, b'event: token\ndata: {"delta": "Hello"}\n\n'
     answer.headers["Content-Type"] = kind
     monkeypatch.setattr(module, "send", lambda *_, **__: answer)
     with pytest.raises(Untested, match="POST /api/u1/chat is answered with a stream of events"):
@@ -209,3 +209,16 @@ def test_turn_has_the_status_that_the_target_states(target: Target, released: Ca
     assert person(target, turn=201).send_message("hello") == {"response": "hello"}
     with pytest.raises(AssertionError, match="expected 200, got 201"):
         person(target).send_message("hello")
+
+
+@pytest.mark.parametrize(("strict", "failing"), [(False, (502,)), (True, (502,)), (False, (429,))])
+def test_request_that_a_rate_limit_refuses_is_untested(
+    target: Target, monkeypatch: pytest.MonkeyPatch, *, strict: bool, failing: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(module, "send", Application(lambda *_: (429, {}, [])).send)
+    user = person(target.model_copy(update={"strict": strict}), model_failing=failing)
+    if strict or 429 in failing:
+        assert user.call("GET", "/tasks").status_code == 429
+    else:
+        with pytest.raises(Untested, match="GET /tasks: refused by the application's rate limit"):
+            user.call("GET", "/tasks")
