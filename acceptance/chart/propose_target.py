@@ -284,9 +284,17 @@ def _describe(
     for role, workload in components.items():
         describe_component(draft, role, workload, rendering.objects)
     if backend is not None:
-        for item in rendering.objects:
-            if text_at(item, "kind") == HPA and at(item, "spec.scaleTargetRef.name") == backend.name:
-                describe_autoscaler(draft, item)
+        scalers = [item for item in rendering.objects if text_at(item, "kind") == HPA]
+        own = [item for item in scalers if _scaled(item) == backend.name]
+        # One that scales nothing of the release is meant for the backend, where no other is.
+        known = {each.name for each in workloads(rendering.objects)}
+        lost = [item for item in scalers if _scaled(item) not in known]
+        for item in own or (lost if len(lost) == 1 else []):
+            describe_autoscaler(draft, item)
+
+
+def _scaled(scaler: Object) -> str:
+    return text_at(scaler, "spec.scaleTargetRef.name")
 
 
 def _names(draft: Draft) -> Names:

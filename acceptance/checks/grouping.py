@@ -182,6 +182,12 @@ CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ("REL-05", r"a key of (?P<owner>\S+)", r"no (?P<key>\S+)", "no key {key} in {owner}"),
     ("SVC-05", r"the port \d+", r".*", "port of {object}"),
     ("REL-05", r"a port of (?P<owner>Service/\S+) .*", r".*", "port of {owner}"),
+    ("(POD|DEP|SVC|CFG|SEC|HPA)-02", r".*", r".*", "absent {object}"),
+    ("REL-05", r"the host of a Service of the release", r"(?P<name>[\w-]+)", "absent Service/{name}"),
+    ("DEP-04", r"labels of the template", r".*", "selector of {object}"),
+    ("CHT-09", r".*", r".*`selector` does not match template `labels`.*", "selector of {object}"),
+    ("POD-07", r"at most the limit, .*", r".*", "limits of {object}"),
+    ("CHT-09", r".*", r".*must be less than or equal to \w+ limit.*", "limits of {object}"),
     ("REL-04|SCY-06", r"a URL of (?P<name>[^:]+):.*", r".*-> (?P=name)\b.*", "port of Service/{name}"),
 )
 """Defects that show in several objects, by what findings of them say."""

@@ -214,7 +214,7 @@ def injected_by_reference(view: ComponentView) -> Iterator[Violation]:
                 elsewhere = {
                     plain(each.name) for each in variables if not any(o.source == "Secret" for o in each.origins())
                 }
-                given = {key for key in stated_keys(view) if plain(key) in elsewhere}
+                given = {key for key in view.component.secret_keys if plain(key) in elsewhere & by_name.keys()}
                 if any(unknown_secrets(view, container)):
                     continue
                 # Of a variable that has the key's name, where it comes from is said above.

@@ -129,6 +129,27 @@ def test_user_of_pod_and_container_is_one_defect() -> None:
     assert [each.refers for each in group([container, pod])] == [False, True]
 
 
+def test_object_in_another_namespace_is_one_defect() -> None:
+    elsewhere = finding("CFG-02", "ConfigMap/c", "metadata.namespace", "todo", "default")
+    missing = finding("REL-05", "Deployment/b", "spec.envFrom", "an object of the release", "no ConfigMap/c")
+    service = finding("SVC-02", "Service/s", "metadata.namespace", "todo", "default")
+    dead = finding("REL-05", "ConfigMap/c", "data.URL", "the host of a Service of the release", "s")
+    assert [each.refers for each in group([elsewhere, missing, service, dead])] == [False, True, False, True]
+
+
+def test_what_the_api_server_says_of_a_selector_is_one_defect() -> None:
+    accepted = "accepted by the API server of Kubernetes 1.37.2"
+    selector = finding("DEP-04", "Deployment/b", "spec.selector.matchLabels", "labels of the template")
+    refused = "Invalid value: `selector` does not match template `labels`"
+    server = finding("CHT-09", "Deployment/b", "spec.template.metadata.labels", accepted, refused)
+    request = finding("POD-07", "Deployment/b", "x.resources.requests.memory", "at most the limit, 512Mi", "1Gi")
+    limit = finding(
+        "CHT-09", "Deployment/b", "x.requests", accepted, "must be less than or equal to memory limit of 512Mi"
+    )
+    found = group([selector, server, request, limit])
+    assert [(each.rule, each.refers) for each in found] == [("DEP-04", False), ("CHT-09", True), ("POD-07", False)]
+
+
 def test_other_aspects_of_one_field_are_apart() -> None:
     """A checksum of one object is none of another, and another number of replicas is not none."""
     changes = "a template that changes with {}, such as by a checksum"

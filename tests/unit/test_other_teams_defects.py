@@ -60,7 +60,7 @@ DEFECTS = {
         "b-backend.yaml",
         "kind: Deployment, name: b-backend}",
         "kind: Deployment, name: backend}",
-        "HPA-01",
+        "HPA-03",
     ),
     "credential in an argument": (
         "exposed",

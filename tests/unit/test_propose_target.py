@@ -449,11 +449,12 @@ def test_key_that_the_backend_reads_is_the_one(helm: Helm, tmp_path: Path) -> No
 
 def test_credentials_without_a_secret_are_told_once(helm: Helm, tmp_path: Path) -> None:
     literals = "[{name: DATABASE_URL, value: {{ .Values.db.url | quote }}}, {name: JWT_SECRET, value: changeme}]"
-    files = {"values.yaml": VALUES, "templates/all.yaml": deployment("api", "shop-backend", 8000, env=literals)}
-    target, _ = proposed(write(tmp_path / "shop", files), helm)
+    own = "[{name: BETTER_AUTH_SECRET, value: changeme}]"
+    text = deployment("api", "shop-backend", 8000, env=literals) + deployment("web", "shop-frontend", 3000, env=own)
+    target, _ = proposed(write(tmp_path / "shop", {"values.yaml": VALUES, "templates/all.yaml": text}), helm)
     found = checks.run_checks(Renderer(helm, target).snapshot(), target).findings
     told = [each.field.rpartition(".")[2] for each in found if each.rule == "SEC-11"]
-    assert told == ["env[DATABASE_URL]", "env[JWT_SECRET]"]
+    assert told == ["env[DATABASE_URL]", "env[JWT_SECRET]", "env[BETTER_AUTH_SECRET]"]
 
 
 def test_secret_that_needs_all_its_values_is_found(helm: Helm, tmp_path: Path) -> None:

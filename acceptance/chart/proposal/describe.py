@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from acceptance.chart.proposal.draft import AS_RENDERED, Draft, as_rendered
@@ -20,7 +21,15 @@ from acceptance.chart.proposal.handmade import (
     template_of,
 )
 from acceptance.chart.proposal.roles import ADD_ONS, SERVICES, Workload, migrates, workloads
-from acceptance.chart.proposal.vocabulary import SPECIFIED, SPECIFIED_KEYS, best_named, normalized, rank, words
+from acceptance.chart.proposal.vocabulary import (
+    SPECIFIED,
+    SPECIFIED_KEYS,
+    best_named,
+    credential_of,
+    normalized,
+    rank,
+    words,
+)
 from acceptance.core.fields import Object, at, integer_at, mapping_at, mappings_at, name_of, text_at
 from acceptance.core.near_miss import suggestion
 from acceptance.core.target import CREDENTIALS, ComponentName
@@ -289,6 +298,9 @@ def _secret_keys(draft: Draft, role: str, workload: Workload, keys: Mapping[str,
     A frontend with the URL of Better Auth or NextAuth keeps sessions itself, and needs the database and the key for it.
     """
     variables = [each for each in workload.all_variables if each.source == "Secret"]
+    if not variables:  # a literal's name is the key that it is to come from
+        literals = [each for each in workload.main_variables if each.source == "literal"]
+        variables = [replace(each, key=each.name) for each in literals if credential_of(each.name) is not None]
     names = {**SPECIFIED_KEYS, **keys}
     rendered = {meaning for meaning in CREDENTIALS if any(_feeds(each, meaning, names[meaning]) for each in variables)}
     parts: list[str] = []
