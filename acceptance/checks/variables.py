@@ -22,7 +22,7 @@ SIMILAR = 0.85
 SYNONYMS = ({"OPENAI_BASE_URL", "OPENAI_API_BASE"},)
 """Names of one setting in different versions of a library."""
 PORT = "PORT"
-"""The variable by which servers are told their port."""
+"""The variable from which servers take their port."""
 OF_IMAGE = re.compile(r"\bPORT=\d")
 """A Dockerfile that sets it."""
 
