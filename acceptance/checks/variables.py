@@ -123,7 +123,7 @@ def component_of(view: ComponentView, container: Container) -> ComponentName | N
 
 
 def source_of(view: ComponentView, container: Container) -> SourceNames | None:
-    """Return the names in the source of a container's image; None if it is of no component or not at hand."""
+    """Return the names in the source of a container's image; None if it belongs to no component or is not available."""
     chart, component = view.snapshot.chart, component_of(view, container)
     return chart.sources.get(component) if chart and component else None
 
