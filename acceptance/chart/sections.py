@@ -1,6 +1,6 @@
-"""Sections of the values: one of a component changes that component alone, and what belongs to all reaches each.
+"""Sections of the values: a component's section changes that component alone, and pull secrets reach every one.
 
-Where the values of one component lead is read from the two components' images: their paths differ in the sections.
+The sections are found by the paths of the two components' image repositories, which differ in the section's key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def crossed_sections(renderer: Renderer) -> list[Finding]:
     """Return a finding for each workload that a value of the other component changes.
 
     Raises:
-        Untested: The target has no paths of two images, or their values are not apart.
+        Untested: The target has no paths of two images, or the components have no separate sections.
     """
     sections = _sections(renderer)
     changes = changed_values(renderer)
@@ -49,14 +49,14 @@ def crossed_sections(renderer: Renderer) -> list[Finding]:
 
 
 def _sections(renderer: Renderer) -> dict[str, str]:
-    """Return the path of each component's values, to the key in which those of the two differ."""
+    """Return the path of each component's section: up to the key in which the two components' paths differ."""
     paths = {name: each.values.image_repository for name, each in renderer.target.components.items()}
     keys = [path.split(".") for path in paths.values() if path]
     if len(keys) != 2 or keys[0] == keys[1]:
         raise Untested("the target names no two values.image_repository")
     depth = next((index for index, pair in enumerate(zip(*keys, strict=False)) if len(set(pair)) == 2), None)
     if depth is None or any(len(each) <= depth for each in keys):
-        raise Untested("the values of the two components are not apart")
+        raise Untested("the two components have no separate sections of values")
     return {str(name): ".".join(each[: depth + 1]) for name, each in zip(paths, keys, strict=True)}
 
 

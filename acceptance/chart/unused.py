@@ -27,7 +27,7 @@ API_VERSION = re.compile(r"APIVersions\.Has\s+[\"`]([\w./-]+)[\"`]")
 ENTRY = {"name": "acceptance", "key": "acceptance", "host": "acceptance.example.com", "value": "1"}
 """An entry of a list whose entries' form is unknown."""
 Way = tuple[Mapping[str, Any], How]
-"""Values, and what else Helm is told."""
+"""Values, and Helm's other options."""
 
 
 def _usual_ways(renderer: Renderer) -> list[Way]:

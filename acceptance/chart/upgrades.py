@@ -37,7 +37,7 @@ def upgrade_findings(renderer: Renderer) -> list[Finding]:
     """Return a finding for each object that the upgrade to another version can't be applied to, or would replace.
 
     Raises:
-        Untested: Nothing is replaced, and the API server's rules are not at hand.
+        Untested: Nothing is replaced, and the API server's rules are not available.
     """
     found: list[Finding] = []
     before = renderer.render(renderer.required()).objects
@@ -51,7 +51,7 @@ def upgrade_findings(renderer: Renderer) -> list[Finding]:
             reason = error
     found += _reselected(before, renderer, advice=advice)
     if reason is not None and not found:
-        raise Untested(f"the API server's own rules are not at hand: {reason}") from reason
+        raise Untested(f"the API server's own rules are not available: {reason}") from reason
     return found
 
 

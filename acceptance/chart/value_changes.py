@@ -1,4 +1,4 @@
-"""What one changed value does to a release: pods follow their settings, and a missing section is told in words."""
+"""What one changed value does to a release: pods follow their settings, and a missing section is refused in words."""
 
 from __future__ import annotations
 

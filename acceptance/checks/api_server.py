@@ -32,7 +32,7 @@ def api_server_would_accept_each(view: ComponentView) -> Iterator[Violation]:
     except ToolchainError as error:
         for item in objects:
             yield from schema_violations(item)
-        raise Untested(f"the API server's own rules are not at hand: {error}") from error
+        raise Untested(f"the API server's own rules are not available: {error}") from error
     undecided = []
     for item, judgement in zip(objects, judged, strict=True):
         if not judgement.known:

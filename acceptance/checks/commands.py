@@ -21,7 +21,7 @@ ALONE = re.compile(r"-[bBdEiIOPqsSuvx]+|--check-hash-based-pycs=\w+")
 WITH_VALUE = re.compile(r"-[bBdEiIOPqsSuvx]*([WXmc])(.*)", re.DOTALL)
 """Options of Python whose value is the rest of the word, or the next word; the last two end the options."""
 WITHOUT_ENTRYPOINT = ("alpine", "debian", "python", "ubuntu")
-"""Official base images that run what they are told; that of Node.js takes options of its own."""
+"""Official base images that run their arguments as a command; that of Node.js takes options of its own."""
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
@@ -52,7 +52,7 @@ def _has_no_entrypoint(view: ComponentView, container: Container) -> bool:
 
 @check("REL-05", "static")
 def modules_exist(view: ComponentView) -> Iterator[Violation]:
-    """REL-05: a module of the source that Python is told to run is there, with the variables that it needs."""
+    """REL-05: a module of the source that a command of Python runs is there, with the variables that it needs."""
     for pod in view.workloads():
         for container in pod.containers():
             source = source_of(view, container)
@@ -173,7 +173,7 @@ def modules_are_of_the_image(view: ComponentView) -> Iterator[Violation]:
 
 @check("REL-05", "static")
 def what_must_end_is_no_server(view: ComponentView) -> Iterator[Violation]:
-    """REL-05: an init container, job or hook of a component's image is told what to run: the image itself serves."""
+    """REL-05: an init container, job or hook of a component's image has a command: the image's own is the server."""
     served = {
         container.image: container
         for component in view.for_each_component()
@@ -184,8 +184,8 @@ def what_must_end_is_no_server(view: ComponentView) -> Iterator[Violation]:
     }
     for pod in view.workloads():
         for container in pod.containers():
-            told = list_at(container.body, "command") or list_at(container.body, "args")
-            if told or container.sidecar or container.image not in served or not _must_end(pod, container):
+            command = list_at(container.body, "command") or list_at(container.body, "args")
+            if command or container.sidecar or container.image not in served or not _must_end(pod, container):
                 continue
             if _literals(container) <= _literals(served[container.image]):
                 expected = "a command: the image's own serves, and never ends"
@@ -198,7 +198,7 @@ def _must_end(pod: Pod, container: Container) -> bool:
 
 
 def _literals(container: Container) -> set[tuple[str, str]]:
-    """Return the variables with a literal value, by which an image may be told what to run."""
+    """Return the variables with a literal value, which may decide what an image runs."""
     return {
         (text_at(variable, "name"), str(variable["value"]))
         for variable in mappings_at(container.body, "env")

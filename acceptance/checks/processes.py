@@ -1,4 +1,4 @@
-"""What a container's process is told: where it listens, and whether its commands do anything to the database.
+"""What a container's command says: where its process listens, and whether it does anything to the database.
 
 Only programs and files that are understood are judged; anything else is taken to be right.
 """
@@ -40,7 +40,7 @@ DEFAULTS: Mapping[str, tuple[int, str]] = {
     "daphne": (8000, "127.0.0.1"),
     "next": (3000, ""),
 }
-"""Port and address of a server that is told none; an empty address is every one."""
+"""The default port and address of each server; an empty address is every one."""
 RUNNERS = ("poetry", "uv", "pdm", "pipenv", "npx", "run", "exec", "dumb-init", "tini", "--", "opentelemetry-instrument")
 """Words before a server's own name."""
 WAITING = frozenset(
@@ -63,7 +63,7 @@ SERVING = {"flask": ("run",), "fastapi": ("run", "dev"), "next": ("start", "dev"
 
 @dataclass(frozen=True)
 class Listener:
-    """Where a server is told to listen; `port` or `host` is None where it is unknown."""
+    """Where a server is configured to listen; `port` or `host` is None where it is unknown."""
 
     object: str
     field: str
@@ -78,7 +78,7 @@ class Listener:
 
 
 def listeners(view: ComponentView, pod: Pod) -> list[Listener]:
-    """Return where the main container's process is told to listen, by its command or by files of nginx.
+    """Return where the main container's process listens, by its command or by files of nginx.
 
     Of nginx's files mounted ones count, else those that the image has by its Dockerfile.
     """

@@ -117,7 +117,7 @@ def leads_to_the_components_port(view: ComponentView) -> Iterator[Violation]:
 
 
 def _is_passed_on(view: ComponentView, pod: Pod, number: int) -> bool:
-    """Whether a proxy beside the main container listens on a port and is told to ask the main container's."""
+    """Whether a proxy beside the main container listens on a port and passes requests on to the main container."""
     main = view.main_container(pod)
     for container in pod.containers():
         if container.name == main.name or number not in container.ports():
@@ -125,8 +125,8 @@ def _is_passed_on(view: ComponentView, pod: Pod, number: int) -> bool:
         texts = list(environment(view, container).values())
         texts += [str(word) for field in ("command", "args") for word in list_at(container.body, field)]
         texts += [str(text) for item in mounted(view, pod) for text in mapping_at(item, "data").values()]
-        told = {int(port) for text in texts for port in LISTENING.findall(text)}
-        if any(_asks_itself(text, view.component.port) for text in texts) and (not told or number in told):
+        listening = {int(port) for text in texts for port in LISTENING.findall(text)}
+        if any(_asks_itself(text, view.component.port) for text in texts) and (not listening or number in listening):
             return True
     return False
 

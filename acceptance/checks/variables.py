@@ -22,7 +22,7 @@ SIMILAR = 0.85
 SYNONYMS = ({"OPENAI_BASE_URL", "OPENAI_API_BASE"},)
 """Names of one setting in different versions of a library."""
 PORT = "PORT"
-"""The variable by which servers are told their port."""
+"""The variable from which servers take their port."""
 OF_IMAGE = re.compile(r"\bPORT=\d")
 """A Dockerfile that sets it."""
 
@@ -123,7 +123,7 @@ def component_of(view: ComponentView, container: Container) -> ComponentName | N
 
 
 def source_of(view: ComponentView, container: Container) -> SourceNames | None:
-    """Return the names in the source of a container's image; None if it is of no component or not at hand."""
+    """Return the names in the source of a container's image; None if it belongs to no component or is not available."""
     chart, component = view.snapshot.chart, component_of(view, container)
     return chart.sources.get(component) if chart and component else None
 

@@ -165,7 +165,7 @@ class Session:
         """The credentials that are valid now.
 
         Raises:
-            Untested: The token has expired, and none can be got.
+            Untested: The token has expired, and none can be obtained.
         """
         with self._lock:
             due = max(self._credentials.renewed_at, self._next_attempt)
@@ -180,7 +180,7 @@ class Session:
             if time.time() < (expiry(self._credentials.token) or 0):
                 self._next_attempt = time.time() + ATTEMPT_PAUSE
                 return self._credentials
-            raise Untested(f"the user's token has expired, and no other can be got: {str(error)[:300]}") from error
+            raise Untested(f"the user's token has expired, and no other can be obtained: {str(error)[:300]}") from error
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -51,7 +51,7 @@ class Redactor:
         lines = [line.strip() for line in secret.splitlines()]
         if len(lines) > 1:
             forms.update(line for line in lines if len(line) >= MINIMUM_LENGTH and not line.startswith("-----"))
-        with self._lock:  # parts of a run that are made side by side add theirs at the same time
+        with self._lock:  # parts of a run that are created in parallel add theirs at the same time
             # Longest first: a form that contains another is replaced as a whole.
             self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
         if password := _password(secret):
@@ -171,7 +171,7 @@ class _Stream:
 
 @contextmanager
 def filtered_logging(filter_: Redactor) -> Iterator[None]:
-    """Redact the message and the traceback of every log record that is made within."""
+    """Redact the message and the traceback of every log record that is created until exit."""
     previous = logging.getLogRecordFactory()
 
     def factory(*args: object, **kwargs: object) -> logging.LogRecord:

@@ -28,7 +28,7 @@ class Interruption:
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[Interruption]:
-    """Raise `KeyboardInterrupt` at SIGTERM, so that what a run made is removed as after Ctrl-C; yields what notes both.
+    """Raise `KeyboardInterrupt` at SIGTERM, so that it is handled as Ctrl-C is; yields a record of either.
 
     Ctrl-C stays ignored where it was, as in a process that a shell has started in the background.
     """

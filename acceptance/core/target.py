@@ -145,7 +145,7 @@ class ComponentValues(Model):
     max_surge: ValuePath | None = None
     """How many pods a rollout may add."""
     max_unavailable: ValuePath | None = None
-    """How many pods a rollout may take away first."""
+    """How many pods may be unavailable during a rollout."""
     startup_probe: ValuePath | None = None
     """A mapping with the settings of the startup probe, such as `failureThreshold`."""
     pre_stop_seconds: ValuePath | None = None
@@ -217,7 +217,7 @@ class Component(Model):
     max_surge: int | str = 1
     """How many pods a rollout may add: a count or a percentage."""
     max_unavailable: int | str = 0
-    """How many pods a rollout may take away: a count or a percentage."""
+    """How many pods may be unavailable during a rollout: a count or a percentage."""
     revision_history_limit: int = 10
     """How many old ReplicaSets the Deployment keeps."""
     resources: dict[str, dict[str, str]] | None = None

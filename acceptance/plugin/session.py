@@ -162,7 +162,7 @@ class SessionHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note the interrupt, and ignore further ones: what the run made is now removed."""
+        """Note the interrupt, and ignore further ones: what the run created is now removed."""
         self._interrupted = True
         if excinfo.errisinstance(KeyboardInterrupt):
             _enter_until_unconfigured(self._config, uninterrupted())

@@ -46,8 +46,8 @@ def acquire_run(
     Args:
         toolchain: The tools of this machine.
         keep: Go on with a kept run of this checkout that no process uses, if there is one, and keep the run.
-        context: The existing cluster to test; None for a cluster that the run makes.
-        own_cluster: The cluster that the run makes.
+        context: The existing cluster to test; None for a cluster that the run creates.
+        own_cluster: The cluster that the run creates.
     """
     sweep(toolchain)
     with cache.lock("runs"):

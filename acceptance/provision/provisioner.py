@@ -42,14 +42,14 @@ at once. They are loaded together with the images whose layers they share."""
 
 
 class Provisioner:
-    """Everything that a run makes, each part a `Lazy` value; a part that needs another one asks for it.
+    """Everything that a run creates, each part a `Lazy` value; a part that needs another one asks for it.
 
     Where the release under test is the user's, only the gateway and what it needs can be made; the other parts raise
     `Untested`.
     """
 
     def __init__(self, toolchain: Toolchain, run: Run, target: Target, redact: Callable[[str], None]) -> None:
-        """Start nothing yet; `redact` is called with every secret that is made."""
+        """Start nothing yet; `redact` is called with every secret that is created."""
         self.toolchain = toolchain
         self.run = run
         self.redact = redact
@@ -166,14 +166,14 @@ class Provisioner:
         return diagnostics.collect(self.cluster().api, namespace)
 
     def close(self) -> None:
-        """Wait for what is being made, and close connections; nothing new is started."""
+        """Wait for what is being created, and close connections; nothing new is started."""
         self.background.close()
         self._opened.close()
 
     def _lazy_own(self, name: str, make: Callable[[], T]) -> Lazy[T]:
         unavailable = ""
         if not self.installs_release:
-            unavailable = f"the run makes no {name}: the release in context {self.provider.context} is not its own"
+            unavailable = f"the run creates no {name}: the release in context {self.provider.context} is not its own"
         return self.background.lazy(name, make, unavailable)
 
     def _create_cluster(self) -> Cluster:

@@ -160,7 +160,7 @@ def install(
         cluster: The cluster, which need not serve DNS yet.
         target: What is under test.
         inputs: What only the run knows.
-        redact: Called with every secret that is made.
+        redact: Called with every secret that is created.
         raise_if_closing: Raises when the result is no longer needed.
 
     Raises:
@@ -247,7 +247,7 @@ def run_values(target: Target, inputs: ReleaseInputs, random_secrets: Mapping[st
         ),
         "extra_config": ROUND_TRIP,
         "model": MODEL,
-        # The run makes the namespace, since Helm keeps its record of the release in it.
+        # The run creates the namespace, since Helm keeps its record of the release in it.
         "namespace_create": False,
     }
     changes = {

@@ -1,6 +1,6 @@
 """The identity of a run, and its record on disk.
 
-Everything a run makes bears its id: containers, networks, image tags, objects, files. A run holds a lock for as long
+Everything a run creates bears its id: containers, networks, image tags, objects, files. A run holds a lock for as long
 as its process lives, so a process that can take the lock of a recorded run knows that its owner is dead.
 """
 
@@ -16,7 +16,7 @@ from typing import TextIO
 from toolchain import cache
 
 LABEL = "todo-chatbot-acceptance.run"
-"""Label of every container, network and object that a run makes; its value is the run's id."""
+"""Label of every container, network and object that a run creates; its value is the run's id."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Context:
 
 @dataclass(frozen=True)
 class OwnCluster:
-    """The cluster that a run makes.
+    """The cluster that a run creates.
 
     Attributes:
         provider: The provider's name, as the command line has it; `none` for no cluster.
@@ -71,9 +71,9 @@ class Run:
     reused: bool = False
     """Whether this process goes on with a kept run, whose cluster and database may exist already."""
     context: Context | None = None
-    """The existing cluster that the run tests; None where the run makes a cluster."""
+    """The existing cluster that the run tests; None where the run creates a cluster."""
     own_cluster: OwnCluster = OwnCluster()
-    """The cluster that the run makes, where it tests no existing one."""
+    """The cluster that the run creates, where it tests no existing one."""
 
     @property
     def clustered(self) -> bool:
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def cluster_name(self) -> str:
-        """The name of the cluster that the run makes."""
+        """The name of the cluster that the run creates."""
         return f"pytest-todo-{self.id}"
 
     @property

@@ -45,7 +45,7 @@ def second_release(
     Args:
         first: The release under test, which is left as it is.
         inputs: What the second one is given: the same images, a database of its own.
-        redact: Called with every secret that is made.
+        redact: Called with every secret that is created.
         shipped: A values file's values, used as they are, images included, except for what only the run knows.
 
     Raises:

@@ -112,7 +112,7 @@ def compare_subject(
         if name in actual:
             yield compare(name, expected, actual[name])
         else:
-            yield Comparison(name, "not compared", "it is not at hand")
+            yield Comparison(name, "not compared", "it is not available")
     for name, image in data["subject"].get("images", {}).items():
         what = f"image of the {name}"
         if images is None:

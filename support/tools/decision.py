@@ -49,7 +49,7 @@ class Call:
 
 
 def decide(turn: Turn) -> Call | str:
-    """A tool to call, or the text to answer with."""
+    """Return a tool to call, or the text to answer with."""
     message = turn.messages[-1].strip()
     for pattern, action in _COMMANDS:
         match = _command(pattern, message)
@@ -65,7 +65,7 @@ def decide(turn: Turn) -> Call | str:
 
 
 def _command(pattern: re.Pattern[str], message: str) -> re.Match[str] | None:
-    """The command that a message is, or that ends it after what the application says of the user."""
+    """Return the command that a message is, or that ends it after what the application says of the user."""
     whole = pattern.fullmatch(message)
     found = whole or pattern.search(message)
     if whole or found is None or found.end() < len(message):
@@ -74,7 +74,7 @@ def _command(pattern: re.Pattern[str], message: str) -> re.Match[str] | None:
 
 
 def _call(turn: Turn, tool: Tool, action: str, title: str) -> Call | None:
-    """The next call of a command, or None if all are made."""
+    """Return the next call of a command, or None if all are made."""
     wants_identifier = action in ("complete", "delete") and tool.identifier is not None
     listing = best(turn.tools, "list") if wants_identifier else None
     if len(turn.results) > (1 if listing else 0):
@@ -88,7 +88,7 @@ def _call(turn: Turn, tool: Tool, action: str, title: str) -> Call | None:
         if found is None:
             return None
         arguments[tool.identifier] = of_type(schema, found)
-    if title and tool.text and (not listing or tool.demands(tool.text)):
+    if title and tool.text and (not listing or tool.requires(tool.text)):
         arguments[tool.text] = title
     if action == "complete":
         arguments |= dict(_completed(tool))
@@ -100,7 +100,7 @@ def _made(tool: Tool, arguments: dict[str, Any]) -> Call:
 
 
 def _completed(tool: Tool) -> Iterator[tuple[str, Any]]:
-    """The parameters by which a tool is told that a task is completed, with their values."""
+    """Yield the parameters that mark a task as completed, with their values."""
     for name, schema in tool.parameters.items():
         if name.lower() in _STATES:
             yield name, True
@@ -110,7 +110,7 @@ def _completed(tool: Tool) -> Iterator[tuple[str, Any]]:
 
 
 def _required(turn: Turn, tool: Tool) -> dict[str, Any]:
-    """A value for each required parameter: the user as stated to the model, also where it may be left out."""
+    """Return a value for each required parameter: the user as stated to the model, also where it may be left out."""
     values = {name: least(tool.parameters.get(name, {})) for name in tool.required}
     if tool.user:
         schema = tool.parameters[tool.user]
@@ -122,7 +122,7 @@ def _required(turn: Turn, tool: Tool) -> dict[str, Any]:
 
 
 def read_turn(items: object, tools: object, instructions: object = None) -> Turn:
-    """The turn in `input` of a Responses request, or in `messages` of a chat completions request.
+    """Return the turn in `input` of a Responses request, or in `messages` of a chat completions request.
 
     Raises:
         BadRequestError: if it is no conversation with a user message.

@@ -20,7 +20,7 @@ class Event:
 
 
 def as_response(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
-    """A response to `POST /v1/responses`."""
+    """Return a response to `POST /v1/responses`."""
     identity = _identity(request)
     item: dict[str, Any]
     if isinstance(decision, Call):
@@ -64,7 +64,7 @@ def as_response(request: dict[str, Any], decision: Call | str) -> dict[str, Any]
 
 
 def as_completion(request: dict[str, Any], decision: Call | str) -> dict[str, Any]:
-    """A response to `POST /v1/chat/completions`."""
+    """Return a response to `POST /v1/chat/completions`."""
     identity = _identity(request)
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     if isinstance(decision, Call):
@@ -85,7 +85,7 @@ def as_completion(request: dict[str, Any], decision: Call | str) -> dict[str, An
 
 
 def response_events(request: dict[str, Any], decision: Call | str) -> list[Event]:
-    """The events of a streamed response."""
+    """Yield the events of a streamed response."""
     whole = as_response(request, decision)
     (item,) = whole["output"]
     begun = {**whole, "status": "in_progress", "output": []}
@@ -119,7 +119,7 @@ def response_events(request: dict[str, Any], decision: Call | str) -> list[Event
 
 
 def completion_events(request: dict[str, Any], decision: Call | str) -> list[Event]:
-    """The events of a streamed chat completion."""
+    """Return the events of a streamed chat completion."""
     whole = as_completion(request, decision)
     (choice,) = whole["choices"]
     common = {key: whole[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
@@ -138,7 +138,7 @@ def completion_events(request: dict[str, Any], decision: Call | str) -> list[Eve
 
 
 def _pieces(text: str) -> list[str]:
-    """The words of a text, each with the white space after it."""
+    """Return the words of a text, each with the white space after it."""
     return re.findall(r"\S+\s*|\s+", text)
 
 

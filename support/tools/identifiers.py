@@ -22,9 +22,9 @@ _LINK = re.compile(
 _VALUE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[\w-]+(?:[|:][\w-]+)*")
 _SENTENCE = re.compile(r"[.!?;]\s|\n\s*\n")
 _REACH = 60
-"""How many characters after a label its value is looked for."""
+"""The number of characters after a label in which its value is looked for."""
 _LONG = 16
-"""From how many characters on a word without a digit is an identifier."""
+"""The number of characters from which on a word without a digit is an identifier."""
 _LABELLED = re.compile(
     r"(?:\b(?:id|uuid|guid|ref|reference|key|number|identifier|no)\b[\s:=#.'\"`*(\[]{0,5}|#)([\w-]*\d[\w-]*)", re.I
 )
@@ -34,7 +34,7 @@ _ORDINAL = re.compile(r"^\s*\d+[.)]\s+(?=\S)")
 
 
 def stated_user(text: str, *, number: bool) -> str | None:
-    """The identifier of the user that a text states; None if it states none.
+    """Return the identifier of the user that a text states; None if it states none.
 
     Of several, one directly after its label comes before one later in the sentence, a UUID before other texts, and the
     last before earlier ones: a text explains what it is for before it says what it is. After the word "user" alone,
@@ -58,7 +58,7 @@ def stated_user(text: str, *, number: bool) -> str | None:
 
 
 def _after(rest: str) -> Iterator[tuple[bool, str]]:
-    """The words after a label until its sentence ends, each with whether nothing but a link is before it."""
+    """Yield the words after a label in its sentence, each with whether only a link such as `is` precedes it."""
     linked = _LINK.match(rest)
     start = linked.end() if linked else 0
     ends = [match.start() for match in _SENTENCE.finditer(rest) if match.start() >= start]
@@ -67,14 +67,14 @@ def _after(rest: str) -> Iterator[tuple[bool, str]]:
 
 
 def _likeliness(value: str) -> int:
-    """How likely a word is an identifier: 0 for a word of prose."""
+    """Return how likely it is that a word is an identifier: 0 for a word of prose."""
     if _UUID.fullmatch(value):
         return 2
     return int(any(letter.isdigit() for letter in value) or "@" in value or len(value) >= _LONG)
 
 
 def identifier_of(title: str, listed: str, *, number: bool) -> str | None:
-    """The identifier of the task with this title in what a tool has listed, as JSON or as text; None if absent.
+    """Return the identifier of the task with this title in what a tool has listed, as JSON or as text; None if absent.
 
     Args:
         title: The task's.
@@ -87,7 +87,7 @@ def identifier_of(title: str, listed: str, *, number: bool) -> str | None:
 
 
 def _parsed(value: Any) -> Any:
-    """A value with JSON in place of each text that is JSON; also of a list or dict as Python writes it."""
+    """Return a value with texts that are JSON, or lists and dicts as Python writes them, parsed."""
     if isinstance(value, dict):
         return {name: _parsed(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -103,7 +103,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _json_values(text: str) -> Any:
-    """The JSON value of a text, or the list of those that are one after the other; `ValueError` if it is no JSON."""
+    """Return the JSON value of a text, or the list of several in a row. Raises `ValueError` if it is no JSON."""
     decoder, values, place = json.JSONDecoder(), [], 0
     while place < len(text):
         value, end = decoder.raw_decode(text, place)
@@ -113,7 +113,7 @@ def _json_values(text: str) -> Any:
 
 
 def _in_objects(title: str, value: Any, around: tuple[dict[str, Any], ...]) -> Iterator[str]:
-    """The identifier of each object with a field that is the title; without one of its own, of the next one around."""
+    """Yield the identifier of each object that has the title as a field, else of the next one around it."""
     if isinstance(value, list):
         for each in value:
             yield from _in_objects(title, each, ())
@@ -130,18 +130,18 @@ def _in_objects(title: str, value: Any, around: tuple[dict[str, Any], ...]) -> I
 
 
 def _of_task(name: object) -> bool:
-    """Whether a field may identify the task, and neither its user nor the task that it is a part of."""
+    """Return whether a field may identify the task, and neither its user nor the task that it is a part of."""
     return isinstance(name, str) and is_identifier(name) and not is_user(name) and "parent" not in name.lower()
 
 
 def _rank(name: str) -> tuple[bool, bool]:
-    """The names that say of what they are the identifier, such as `category_id`, after those of tasks or of nothing."""
+    """Return a sort key of a field's name: names of other things' identifiers, such as `category_id`, come last."""
     own = re.fullmatch(r"_?[a-z]+", name) or re.match("task|todo|item", name, re.I)
     return not own, name not in ("id", "_id")
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value."""
+    """Yield every text in a value."""
     if isinstance(value, str):
         yield value
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -149,7 +149,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _in_texts(title: str, texts: Iterable[str], *, number: bool) -> Iterator[str]:
-    """The identifier in the line with the title, else in the following ones of its paragraph, else in those before.
+    """Yield the identifier in the line with the title, else in later lines of its paragraph, else in those before.
 
     Of several lines, those where the title does not go on come first, then the shortest.
     """
@@ -163,13 +163,13 @@ def _in_texts(title: str, texts: Iterable[str], *, number: bool) -> Iterator[str
 
 
 def _labelled(line: str) -> str | None:
-    """The identifier that a line labels as one."""
+    """Return the identifier that a line labels as one."""
     match = _LABELLED.search(line)
     return match[1] if match else None
 
 
 def _in_line(line: str, *, number: bool) -> str | None:
-    """The identifier in what a line has beside the title: a UUID, one with a label, or the first word with a digit."""
+    """Return the identifier in a line without its title: a UUID, one with a label, or the first word with a digit."""
     if not number and (match := _UUID.search(line)):
         return match[0]
     if labelled := _labelled(line):

@@ -23,7 +23,7 @@ class MachineLoad:
         self._samples: deque[tuple[float, float, float]] = deque(maxlen=KEPT)
 
     def since(self, moment: float) -> list[tuple[float, float, float]]:
-        """The samples from `moment` on, in seconds since the epoch."""
+        """Return the samples from `moment` on, in seconds since the epoch."""
         return [sample for sample in self._samples if sample[0] >= moment]
 
     async def sample(self) -> None:
@@ -40,7 +40,7 @@ class MachineLoad:
 
 
 def cpu_times() -> list[int]:
-    """The machine's CPU time by kind, in clock ticks since it started; empty where the kernel does not tell."""
+    """Return the machine's CPU time by kind, in clock ticks since it started; empty where the kernel does not tell."""
     try:
         first, *_ = STAT.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):

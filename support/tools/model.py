@@ -36,7 +36,7 @@ class Behaviour:
 
     @classmethod
     def parse(cls, given: object) -> "Behaviour":
-        """The behaviour of a JSON object; absent fields have their defaults.
+        """Return the behaviour of a JSON object; absent fields have their defaults.
 
         Raises:
             BadRequestError: for an unknown field, or a value of another type or out of range.
@@ -71,7 +71,7 @@ _APIS = {
 
 
 def answer(path: str, request: object, *, repeats_calls: bool = False) -> dict[str, Any] | list[Event]:
-    """The response to a request to one of the two APIs, or its events if it asks for a stream.
+    """Return the response to a request to one of the two APIs, or its events if it asks for a stream.
 
     Raises:
         BadRequestError: if it is invalid.
@@ -192,11 +192,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that closes its connection, such as after its timeout, is no error."""
+        """Ignore a client that closes its connection, such as after its timeout."""
 
 
 def servers(port: int, control_port: int, host: str = "0.0.0.0") -> tuple[_Server, _Server]:  # noqa: S104
-    """The model's server and the control server, listening (0 = any free port) but not serving yet."""
+    """Return the model's server and the control server, listening (0 = any free port) but not serving yet."""
     state = State()
     return (
         _Server((host, port), type("Model", (_ModelHandler,), {"state": state})),

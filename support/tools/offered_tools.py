@@ -26,7 +26,7 @@ _USER = re.compile(r"(?:^|_|[a-z](?=[A-Z]))(?:user|owner|account)(?:_?(?:id|uuid
 class Tool:
     """A tool that a request offers. `parameters` has the schema of each, `required` the names of some.
 
-    `wrapper` is the one parameter that holds all of these as an object, where there is such a one.
+    `wrapper` is the one parameter, if any, that holds all of these as an object.
     """
 
     name: str
@@ -45,37 +45,37 @@ class Tool:
         names = [name for name in self.parameters if not is_identifier(name) and not is_user(name)]
         words = {name: name.lower().rpartition("_")[2] for name in names}
         named = [name for name, word in words.items() if word in _TEXTS]
-        others = [name for name in words if self.demands(name) and "string" in types(self.parameters[name])]
+        others = [name for name in words if self.requires(name) and "string" in types(self.parameters[name])]
         return next(iter([*sorted(named, key=lambda name: _TEXTS.index(words[name])), *others]), None)
 
     @property
     def identifier(self) -> str | None:
         """The parameter that identifies a task, where its text alone does not."""
         named = [name for name in self.parameters if is_identifier(name) and not is_user(name)]
-        return next((name for name in named if self.demands(name) or not self.text), None)
+        return next((name for name in named if self.requires(name) or not self.text), None)
 
     @property
     def user(self) -> str | None:
-        """The parameter that identifies the user; an object that only has the name of one is another thing."""
+        """The parameter that identifies the user; an object of such a name does not."""
         named = (name for name in self.parameters if is_user(name))
         return next((name for name in named if "object" not in types(self.parameters[name])), None)
 
-    def demands(self, parameter: str) -> bool:
-        """Whether it needs a value, other than null, for a parameter."""
+    def requires(self, parameter: str) -> bool:
+        """Return whether it needs a value, other than null, for a parameter."""
         return parameter in self.required and "null" not in types(self.parameters.get(parameter, {}))
 
-    def fitness(self, action: str) -> tuple[bool, int, int, int] | None:
-        """How little it fits an action, the least first; None if no word of its name is for the action."""
+    def mismatch(self, action: str) -> tuple[bool, int, int, int] | None:
+        """Return how badly it fits an action, as a sort key; None if no word of its name is for the action."""
         verbs, words = _VERBS[action], self.words
         places = [place for place, word in enumerate(words) if word in verbs]
         if not places:
             return None
-        of_one = action == "list" and self.identifier is not None and self.demands(self.identifier)
+        of_one = action == "list" and self.identifier is not None and self.requires(self.identifier)
         return of_one, _distance(words, places), min(verbs.index(words[place]) for place in places), len(words)
 
 
 def _distance(words: list[str], places: list[int]) -> int:
-    """How far a noun for tasks is from the verb in the words of a name: directly after it, later, before, nowhere."""
+    """Return how far a noun for tasks is from a name's verb: directly after it, later, before it, nowhere."""
     nouns = [place for place, word in enumerate(words) if word in _NOUNS]
     after = [[word for word in words[place + 1 :] if word not in _BETWEEN] for place in places]
     if any(rest and rest[0] in _NOUNS for rest in after):
@@ -86,29 +86,29 @@ def _distance(words: list[str], places: list[int]) -> int:
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a parameter or field is named like an identifier."""
+    """Return whether a parameter or field is named like an identifier."""
     return _IDENTIFIER.search(name) is not None
 
 
 def is_user(name: str) -> bool:
-    """Whether a parameter or field is named like the identifier of a user."""
+    """Return whether a parameter or field is named like the identifier of a user."""
     return _USER.search(name) is not None
 
 
 def best(tools: list[Tool], action: str) -> Tool | None:
-    """The tool for an action: one for a task before those for other things, then the one with the likeliest verb."""
-    fitting = [(fitness, index) for index, tool in enumerate(tools) if (fitness := tool.fitness(action)) is not None]
+    """Return the tool for an action: those for tasks come before others, then those with likelier verbs."""
+    fitting = [(mismatch, index) for index, tool in enumerate(tools) if (mismatch := tool.mismatch(action)) is not None]
     return tools[min(fitting)[1]] if fitting else None
 
 
 def types(schema: dict[str, Any]) -> list[str]:
-    """The JSON types that a parameter may have."""
+    """Return the JSON types that a parameter may have."""
     kinds = [each.get("type", []) for each in schema.get("anyOf") or schema.get("oneOf") or [schema]]
     return [kind for each in kinds for kind in (each if isinstance(each, list) else [each])]
 
 
 def least(schema: dict[str, Any]) -> Any:
-    """The least value that a parameter takes: `all` of a list, its default, null, or what its type allows."""
+    """Return the least value that a parameter takes: `all` of a list, its default, null, or what its type allows."""
     kinds, known = types(schema), schema.get("enum") or []
     if "all" in known:
         return "all"
@@ -128,7 +128,7 @@ def least(schema: dict[str, Any]) -> Any:
 
 
 def of_type(schema: dict[str, Any], value: str) -> Any:
-    """A value that was read as text, as the JSON type of a parameter."""
+    """Return a value that was read as text, as the JSON type of a parameter."""
     if types(schema)[:1] == ["array"]:
         return [of_type(schema.get("items") or {}, value)]
     number = value.isdecimal() and not {"integer", "number"}.isdisjoint(types(schema))
@@ -136,13 +136,13 @@ def of_type(schema: dict[str, Any], value: str) -> Any:
 
 
 def is_number(schema: dict[str, Any]) -> bool:
-    """Whether a parameter, or each item of a list, takes numbers and no text."""
+    """Return whether a parameter, or each item of a list, takes numbers and no text."""
     one = schema.get("items") or {} if types(schema)[:1] == ["array"] else schema
     return "string" not in types(one) and not {"integer", "number"}.isdisjoint(types(one))
 
 
 def read_tools(tools: object) -> Iterator[Tool]:
-    """The functions that a request offers, in the format of either API."""
+    """Yield the functions that a request offers, in the format of either API."""
     for each in tools if isinstance(tools, list) else []:
         function = each.get("function", each) if isinstance(each, dict) else {}
         if isinstance(function, dict) and isinstance(function.get("name"), str):
@@ -156,13 +156,13 @@ def read_tools(tools: object) -> Iterator[Tool]:
 
 
 def _parameters(schema: dict[str, Any], root: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The schemas of an object's properties by name, with definitions in place of references, and the required ones."""
+    """Return an object's properties, with references resolved, by name, and the names of the required ones."""
     properties = {name: _resolved(each, root) for name, each in (schema.get("properties") or {}).items()}
     return properties, tuple(name for name in schema.get("required") or [] if isinstance(name, str))
 
 
 def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
-    """A schema with the definition that it refers to, alone or as the only one of `allOf`."""
+    """Return a schema with the definition that it refers to, alone or as the only one of `allOf`."""
     if not isinstance(schema, dict):
         return {}
     parts = schema.get("allOf") or []

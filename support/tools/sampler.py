@@ -85,7 +85,7 @@ class Plan:
             raise ValueError("path or body, and echo, must contain {token}")
 
     def slot(self, number: int) -> int | None:
-        """Which of the kept connections request `number` uses, each in turn; None for a new one."""
+        """Return which of the kept connections request `number` uses, each in turn; None for a new one."""
         before, after = (math.floor(n * self.reused_share) for n in (number, number + 1))
         return before % self.connections if after > before else None
 
@@ -212,7 +212,7 @@ class Run:
             self._give_back(connection, usable=not error)
 
     def _take(self, slot: int | None) -> Connection | None:
-        """The slot's connection, if it has an idle one."""
+        """Return the slot's connection, if it has an idle one."""
         connection = None if slot is None else self._idle.pop(slot, None)
         if connection is not None and self.plan.checks_idle_connections and connection.reader.at_eof():
             connection.writer.close()

@@ -98,7 +98,7 @@ def test_api_server_agrees(case: Case, snapshot: Snapshot, api_server: ApiServer
     try:
         (judgement,) = api_rules.shared().judge([broken], namespace)
     except ToolchainError as error:
-        raise Untested(f"the API server's own rules are not at hand: {error}") from error
+        raise Untested(f"the API server's own rules are not available: {error}") from error
     if not judgement.refusals:
         raise Untested("this change of the release's object is not refused without a cluster")
     if case.kind:

@@ -403,7 +403,7 @@ def test_token_that_can_not_be_renewed_is_used_until_it_expires() -> None:
     session = Session(nearly, fail)
     assert [session.credentials, session.credentials] == [nearly] * 2
     assert len(attempts) == 1
-    with pytest.raises(Untested, match="has expired, and no other can be got: sign-in was answered 503"):
+    with pytest.raises(Untested, match="has expired, and no other can be obtained: sign-in was answered 503"):
         assert Session(expired, fail).credentials
 
 

@@ -239,7 +239,8 @@ def test_existing_cluster_gets_nothing_unasked(machine: Machine, tmp_path: Path,
         ("model", made.model),
         ("images", made.images),
     ):
-        with pytest.raises(Untested, match=f"the run makes no {what}: the release in context kind-mine is not its own"):
+        reason = f"the run creates no {what}: the release in context kind-mine is not its own"
+        with pytest.raises(Untested, match=reason):
             ask()
     with pytest.raises(Untested, match="metrics-server is not installed in it"):
         made.metrics()

@@ -106,7 +106,7 @@ def test_what_is_not_at_hand_is_named(verify: Verify, folder: Path) -> None:
     write(folder, results)
     code, output = verify()
     assert code == 0
-    assert "chart: not compared, it is not at hand\ntarget: not compared, it is not at hand\n" in output
+    assert "chart: not compared, it is not available\ntarget: not compared, it is not available\n" in output
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Provider(Protocol):
     """One way to get a cluster. A frozen description of the cluster; nothing runs until a method is called."""
 
     creates_cluster: ClassVar[bool]
-    """Whether the cluster is made for the run and removed with it."""
+    """Whether the cluster is created for the run and removed with it."""
     loads_early: ClassVar[bool]
     """Whether images can be loaded while Kubernetes starts on the node."""
     fixes_address: ClassVar[bool]
@@ -63,7 +63,7 @@ class Provider(Protocol):
         """Return variables that the provider's commands and Helm need beside the toolchain's."""
 
     def create(self) -> None:
-        """Make the cluster, or connect to one that is there already. Raises `ToolchainError`."""
+        """Create the cluster, or connect to one that is there already. Raises `ToolchainError`."""
 
     def prepare_nodes(self) -> None:
         """Set up on the nodes what a restart of one undoes. Raises `CommandError`."""
@@ -81,4 +81,4 @@ class Provider(Protocol):
         """Return what the report names of the provider, such as its version."""
 
     def remove(self) -> list[str]:
-        """Remove what the run made, by its id, and return a sentence for each step that failed."""
+        """Remove what the run created, by its id, and return a sentence for each step that failed."""

@@ -34,7 +34,7 @@ class ExistingProvider:
     loads_early: ClassVar[bool] = False
     """Kubernetes runs already."""
     fixes_address: ClassVar[bool] = False
-    """The node is not made."""
+    """The run creates no node."""
 
     toolchain: Toolchain
     run: Run
