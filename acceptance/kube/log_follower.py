@@ -175,6 +175,11 @@ class LogFollower:
             found = [log for log in self._logs.values() if log.ended and log.ended >= since]
         return sorted(found, key=lambda log: log.ended)
 
+    def running(self) -> dict[str, str]:
+        """Return the texts of the logs that have not ended, by title; without those that are empty."""
+        with self._lock:
+            return {log.title: log.text for log in self._logs.values() if not log.ended and log.has_lines}
+
     def leaking(self) -> list[ContainerLog]:
         """Return the logs that have a secret of the run; the line may be one that is no longer kept."""
         with self._lock:

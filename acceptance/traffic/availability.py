@@ -13,6 +13,7 @@ from acceptance.traffic.records import Record, percentile
 
 ERRORS = {
     "connect": "could not connect",
+    "unconnected": f"no connection within {REQUEST.seconds:g} s",
     "reset": "the connection was reset",
     "closed": "the connection was closed before a response",
     "cut": "the response was cut short",

@@ -44,7 +44,7 @@ FIELDS = (
     "use",  # how many requests the connection carried before this one
     "port",  # local port, also of a connection that failed; 0 if there is none
     "status",  # of the response; 0 if none came
-    "error",  # "", connect, reset, closed, cut, late, protocol
+    "error",  # "", connect, unconnected, reset, closed, cut, late, protocol
     "echo",  # whether the body contains the plan's echo with the request's token
     "close",  # whether the response has `Connection: close`
     "pod",  # the response's pod header, or ""
@@ -185,7 +185,7 @@ class Run:
                 connection.uses += 1
                 await self._exchange(connection, token, answer)
         except TimeoutError:
-            error = "late"
+            error = "late" if connection else "unconnected"
         except ConnectionError:
             error = "reset"
         except Exchange as end:

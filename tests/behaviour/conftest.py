@@ -98,10 +98,12 @@ def recorder(
     on_failure: OnFailure,
     record_evidence: Callable[[str, str | bytes], Path],
 ) -> Iterator[Recorder]:
-    """Records every version of the release's objects, and the logs of containers that end."""
+    """Records every version of the release's objects, and the logs of its containers."""
 
     def collect() -> dict[str, str]:
         now = time.time()
+        for title, text in log_follower.running().items():
+            record_evidence(f"{title}.txt", text)
         return summarize_ended(log_follower.ended(now - RECENT.total_seconds()), record_evidence, now)
 
     with Recorder(ready_release.objects, on_version=log_follower.on_version) as recorder, on_failure(collect):

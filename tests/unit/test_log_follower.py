@@ -12,7 +12,9 @@ import pytest
 from kubernetes import client
 from kubernetes.client import ApiException
 
+from acceptance.core.deadlines import REQUEST
 from acceptance.core.redaction import Redactor
+from acceptance.core.wait import NotYet, eventually
 from acceptance.kube import log_follower
 from acceptance.kube.client import Listing, Objects
 from acceptance.kube.history import History, Version
@@ -63,6 +65,7 @@ def test_log_survives_its_container(logs: FakeLogs, followed: LogFollower) -> No
     followed.on_version(version(healthy()))
     followed.on_version(version(healthy(), deleted=True))
     assert followed.ended(0.0) == []
+    assert followed.running() == {}
     end(logs, b"started\n", b"the last line\n", None)
     (log,) = followed.ended(0.0)
     assert (log.title, log.text) == ("log of healthy c", "started\nthe last line\n")
@@ -195,6 +198,19 @@ def test_most_recently_ended_logs_are_kept(
         followed.on_version(version(item))
         end(logs, b"line\n", None)
     assert [each.text for each in followed.ended(0.0)].count("line\n") == 1
+
+
+def test_log_of_a_running_container_is_kept_too(logs: FakeLogs, followed: LogFollower) -> None:
+    def require_line() -> dict[str, str]:
+        if not (found := followed.running()):
+            raise NotYet("no log has a line")
+        return found
+
+    followed.on_version(version(healthy()))
+    logs.lines.put(b"started\n")
+    assert eventually("the line to be read", require_line, REQUEST) == {"log of healthy c": "started\n"}
+    end(logs, None)
+    assert followed.running() == {}
 
 
 def test_summary_has_last_lines_and_full_logs_as_files() -> None:

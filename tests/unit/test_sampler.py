@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import socket
 import subprocess
 import sys
 import threading
@@ -141,6 +142,19 @@ def test_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -
     ports = [failure.record.port for failure in availability.failures]
     assert all(ports)
     assert len(set(ports)) > len(ports) / 2
+
+
+def test_connection_that_nobody_answers_is_told_from_a_late_response(sampler: Sampler, server: EchoServer) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as held:
+        address, port = full.getsockname()
+        for _ in range(3):  # the queue is full after the first or second: the kernel then drops what opens another
+            client = held.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((address, port))
+        with sampler.sample(replace(plan(server), host=address, port=port, timeout=0.5)) as run:
+            time.sleep(SECONDS)
+    assert {record.error for record in run.records} == {"unconnected"}
+    assert set(reasons(run.availability)) == {"no connection within 10 s"}
 
 
 def test_connection_close_is_obeyed(sampler: Sampler, server: EchoServer) -> None:
