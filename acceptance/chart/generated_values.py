@@ -21,8 +21,11 @@ from acceptance.core.target import Target
 from acceptance.core.values import merge_values, set_paths
 
 EXAMPLES = 40
+"""How many sets of values are drawn: each takes one rendering."""
 MAX_KEYS = 5
+"""How many values are changed together at most: of more, most sets would be refused for one of them."""
 MAX_LENGTH = 63
+"""The longest text that is drawn where a schema permits longer ones: that of a DNS label."""
 # Rules that hold for any values; the others expect figures, names and ports that the target states.
 SOUND = {
     "POD-04", "POD-05", "POD-07", "POD-13", "DEP-04", "DEP-07", "SVC-03", "SVC-08", "CFG-03", "CFG-04",

@@ -23,11 +23,15 @@ BIND_VARIABLES = {
 }
 COMMAND_VARIABLES = {"GUNICORN_CMD_ARGS", "UVICORN_ARGS", "UVICORN_CMD_ARGS"}
 DEFAULT_GRACE = 30
+"""Kubernetes' default of terminationGracePeriodSeconds."""
 LEAST_GRACE = 2
+"""The least grace period in seconds (POD-21)."""
 LEAST_START = 10
 """Seconds in which a Python or Node server starts on half a CPU."""
 MOST_UNREADY = 60
+"""Seconds within which a pod that fails or hangs is unready (POD-22)."""
 MOST_HUNG = 300
+"""Seconds within which a container that hangs is restarted (POD-22)."""
 REPLACED_WITHIN = 30
 """Seconds to Ready of a replacement (POD-17)."""
 

@@ -22,6 +22,7 @@ BUILT = ("", "/.next", "/.venv", "/venv", "/node_modules", "/src", "/app", "/dis
 """Folders below the working folder that an image fills when it is built."""
 WORKDIR = re.compile(r"^\s*WORKDIR\s+(/\S*)\s*$", re.MULTILINE | re.IGNORECASE)
 LEAST_EMPTY_DIR = 1024**2
+"""The least sizeLimit in bytes (POD-25)."""
 PATH = re.compile(r"/[^\s,:;?]+")
 """Of one file, rather than several."""
 FILES = ("configMap", "secret", "projected")

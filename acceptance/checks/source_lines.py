@@ -24,6 +24,7 @@ INCLUDE = re.compile(r'\b(?:include|template)\s+"([^"]+)"')
 DEFINE = re.compile(r'\{\{-?\s*define\s+"([^"]+)"')
 BLOCK = re.compile(r"\{\{-?\s*(if|with|range|define|block|end)\b")
 MAX_INCLUDES = 5
+"""How many templates that include each other are followed: a template may include itself."""
 MIN_DEPTH = 2
 """Keys of the path that must be found: the line of `spec:` alone says nothing."""
 

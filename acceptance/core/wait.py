@@ -12,6 +12,7 @@ from acceptance.core.deadlines import CAUSE_GAP, CAUSE_LASTED, Deadline
 T = TypeVar("T")
 
 POLL_SECONDS = 0.25
+"""Seconds between two probes of a condition: by so much a measured time may be too long."""
 log = logging.getLogger(__name__)
 
 

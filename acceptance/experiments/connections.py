@@ -25,7 +25,7 @@ def peak(samples: Iterable[Sample]) -> int:
 
 
 def excess_findings(
-    rule: str, samples: Sequence[Sample], pools: Mapping[str, int], promised: int, slots: int
+    rule: str, samples: Sequence[Sample], pools: Mapping[str, int], promised: int, connection_limit: int
 ) -> list[Finding]:
     """Return findings if a pod ever had more connections than its pool, or all pods more than promised or allowed.
 
@@ -34,7 +34,7 @@ def excess_findings(
         samples: What was sampled under load.
         pools: The size of each pod's pool, by the pod's name; it counts where that is its application_name.
         promised: The pools of all pods together.
-        slots: How many connections the server allows.
+        connection_limit: How many connections the server allows.
     """
     findings = [
         Finding(
@@ -44,7 +44,7 @@ def excess_findings(
         if name in pools and count > pools[name]
     ]
     highest = peak(samples)
-    for limit, meaning in ((promised, "pool size x pods"), (slots, "the server's slots")):
+    for limit, meaning in ((promised, "pool size x pods"), (connection_limit, "the server's limit")):
         if highest > limit:
             findings.append(
                 Finding(rule, "Database", "connections at once", f"at most {limit}, {meaning}", f"{highest}")

@@ -19,6 +19,7 @@ RULE = "SCY-04"
 EXCESS = 1.1
 """How much a container may use, as a multiple of its limit: the readings do not coincide with the kernel's periods."""
 SLOWER = 3.0
+"""How many times longer a neighbour's p95 may be while a container is at its CPU limit."""
 ALLOWANCE = 0.1
 """Seconds that are added to SLOWER times a neighbour's p95 before, since the machine may have other users."""
 MIN_IDLE = 0.05

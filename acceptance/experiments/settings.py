@@ -21,6 +21,7 @@ from acceptance.traffic.plans import Plan, duration_for, page_views, task_writes
 from acceptance.traffic.records import InconclusiveSampleError
 
 MIN_REQUESTS = 500
+"""The least number of requests during a change for which it is judged that none failed."""
 RATE = 15.0
 """Tasks per second, and pages per second, so that enough are sent in the time of a rollout."""
 MIN_SECONDS = duration_for(MIN_REQUESTS, RATE)

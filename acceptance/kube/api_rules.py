@@ -26,6 +26,7 @@ from toolchain.console import ToolchainError
 Stage = Literal["served", "type", "field", "key", "rule"]
 """Where the server refuses an object: its kind, a value's type, an unknown field, a list's keys, or a rule."""
 STOP_SECONDS = 5
+"""Seconds for the program to end once its input has; then it is killed."""
 
 
 @dataclass(frozen=True)

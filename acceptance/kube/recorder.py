@@ -21,8 +21,11 @@ from acceptance.kube.history import Gap, History, Version
 WATCH_SECONDS = 10
 """Timeout of a watch on the server, so that a half-open connection is detected within `SILENCE_SECONDS`."""
 SILENCE_SECONDS = 13.0
+"""Read timeout of a watch: the server ends it before that, unless the connection is half open."""
 RETRY_SECONDS = 0.5
+"""Seconds between a watch that failed and the next one."""
 GONE = 410
+"""The status of a watch from a version that the API server no longer has."""
 
 
 class Source(Protocol):

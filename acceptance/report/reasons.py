@@ -1,4 +1,4 @@
-"""The verdict's reasons as links to what they are about."""
+"""The verdict's reasons as links to the sections and rules that they are about."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLACES = {
     r"cluster was not created|git checkout|uncommitted changes|^this is shard": "subject",
     r"^figures exceed": "measurements",
 }
-"""The section that has more of a reason, by what the reason says."""
+"""The page's section about a reason, by its words, which are all that signoff.json has of it."""
 
 
 def rule_anchor(rule: str, signoff: Mapping[str, Any]) -> str:

@@ -181,10 +181,10 @@ def test_connections_beyond_pool_and_server_are_found() -> None:
     samples = [(1.0, Counter({"api-1": 5, "api-2": 3})), (2.0, Counter({"api-1": 4, "api-2": 6}))]
     assert peak_by_name(samples) == Counter({"api-1": 5, "api-2": 6})
     assert peak(samples) == 10
-    found = excess_findings("PER-03", samples, {"api-1": 5, "api-2": 5}, promised=10, slots=97)
+    found = excess_findings("PER-03", samples, {"api-1": 5, "api-2": 5}, promised=10, connection_limit=97)
     assert [(each.object, each.actual) for each in found] == [("Pod/api-2", "6")]
-    found = excess_findings("PER-03", samples, {}, promised=9, slots=8)
-    assert [each.expected for each in found] == ["at most 9, pool size x pods", "at most 8, the server's slots"]
+    found = excess_findings("PER-03", samples, {}, promised=9, connection_limit=8)
+    assert [each.expected for each in found] == ["at most 9, pool size x pods", "at most 8, the server's limit"]
     with pytest.raises(ValueError, match="empty"):
         peak([])
 

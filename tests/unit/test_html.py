@@ -16,10 +16,12 @@ from acceptance.checks.finding import ClassifiedFinding, Finding
 from acceptance.core import rules
 from acceptance.core.git import Checkout
 from acceptance.core.rules import LEVELS, Level
+from acceptance.core.shard import Shard
 from acceptance.core.target import Waiver, load
 from acceptance.report import evidence, html
 from acceptance.report.judging import judge
-from acceptance.report.results import FixtureTime, Picture, Results
+from acceptance.report.reasons import PLACES, linked
+from acceptance.report.results import FixtureTime, Limit, Measurement, Picture, Results
 from acceptance.report.verdict import FOLDERS, RuleBinding, TestResult
 
 COMMIT = "3f9d2c81b7e64a05c9d1e2f3a4b5c6d7e8f90a1b"
@@ -169,6 +171,24 @@ def test_reasons_link_to_what_they_are_about(rejected: Page) -> None:
     signoff = finished(broken=False)
     signoff |= {"verdict": "incomplete", "reasons": ["the run was interrupted: <b>", "the unit test x ended failed"]}
     assert "<li>the run was interrupted: &lt;b&gt;</li><li>the unit test x ended failed</li>" in html.render(signoff)
+
+
+def test_every_reason_of_a_run_without_findings_leads_to_its_section() -> None:
+    results = collected()
+    results.metadata.fresh_cluster = False
+    results.shard = Shard(1, 3)
+    results.measurements.append(Measurement.of("rollout: backend: failed", 3, "requests", Limit(0, "STA-08")))
+    shard = judge(results, {}, Checkout(None, clean=False), results.started)
+    results.shard, results.collected = None, {*results.tests, "tests/static/test_a.py::test_b"}
+    part = judge(results, {}, CLEAN, results.started)
+    reasons = {*shard["reasons"], *part["reasons"]}
+    assert {each: re.findall('href="#([^"]*)"', linked(each, part, PLACES.values())) for each in reasons} == {
+        "this is shard 1 of 3, and its tests are a part of the run's: merge the shards": ["subject"],
+        "the cluster was not created by this run": ["subject"],
+        "the target is not in a git checkout": ["subject"],
+        "1 test that asserts rules was not selected": ["not-tested"],
+        "figures exceed their limits, and no test says so: rollout: backend: failed": ["measurements"],
+    }
 
 
 def test_findings_of_a_rule_are_grouped_and_folded() -> None:
