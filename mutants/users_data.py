@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.applications import APP, AUTH, CHAT, SCHEMAS, TAGS, TASKS
+from mutants.applications import APP, AUTH, CHAT, FRONTEND_AUTH, SCHEMAS, TAGS, TASKS
 from mutants.edits import replace
 from mutants.mutant import mutant
 
@@ -30,6 +30,7 @@ NO_USER = "behaviour/test_tokens.py::test_token_of_a_deleted_user_reads_nothing"
 VARY = "behaviour/test_caching.py::test_answers_that_depend_on_the_origin_vary_by_it"
 ODD_TAGS = "behaviour/test_texts.py::test_odd_tags_are_stored_and_found"
 ONE_CHARACTER = "behaviour/test_texts.py::test_one_character_is_enough"
+STORED_PASSWORDS = "behaviour/test_accounts.py::test_stored_passwords_can_not_be_read_or_looked_up"
 LOGS = "behaviour/test_accounts.py::test_logs_contain_no_password_and_no_token"
 ACCEPTED_TOKEN = "behaviour/test_tokens.py::test_accepted_token_expires_on_every_pod"  # noqa: S105 - a test's name
 AT_ONCE = "behaviour/test_concurrency.py::test_writes_at_the_same_moment_are_all_stored"
@@ -383,6 +384,42 @@ MUTANTS = (
             MIDDLEWARE,
             '                "path": scope["path"],\n',
             '                "path": scope["path"],\n                "headers": str(scope["headers"]),\n',
+        ),
+    ),
+    mutant(
+        "passwords stored as they are",
+        "SCY-10",
+        STORED_PASSWORDS,
+        replace(
+            FRONTEND_AUTH,
+            "    emailAndPassword: { enabled: true },\n",
+            "    emailAndPassword: {\n      enabled: true,\n      password: {\n"
+            "        hash: async (password) => password,\n"
+            "        verify: async ({ hash, password }) => hash === password,\n      },\n    },\n",
+        ),
+    ),
+    mutant(
+        "passwords hashed with the application's own salt",
+        "SCY-10",
+        STORED_PASSWORDS,
+        replace(
+            FRONTEND_AUTH,
+            "    emailAndPassword: { enabled: true },\n",
+            "    emailAndPassword: {\n      enabled: true,\n      password: {\n"
+            "        hash: async (password) => hashed(password),\n"
+            "        verify: async ({ hash, password }) => hash === hashed(password),\n      },\n    },\n",
+        ),
+        replace(
+            FRONTEND_AUTH,
+            "function createAuth() {\n",
+            "function hashed(password: string) {\n"
+            '  return createHmac("sha256", process.env.BETTER_AUTH_SECRET!).update(password).digest("hex");\n}\n\n'
+            "function createAuth() {\n",
+        ),
+        replace(
+            FRONTEND_AUTH,
+            'import { betterAuth } from "better-auth";\n',
+            'import { createHmac } from "node:crypto";\nimport { betterAuth } from "better-auth";\n',
         ),
     ),
 )

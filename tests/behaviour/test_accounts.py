@@ -34,6 +34,7 @@ from acceptance.client.signing_in import (
     session_token,
     sign_up,
 )
+from acceptance.client.stored_passwords import readable_forms, tables_with, values_beside
 from acceptance.client.tokens import authorization, cookie_header
 from acceptance.client.user import TOO_MANY, User, send
 from acceptance.client.visitor import Visitor
@@ -254,6 +255,32 @@ def test_sign_in_is_refused_after_many_wrong_passwords(ready_release: Release, g
     else:
         actual = describe(target, answer)
         findings.append(Finding("SCY-10", auth.sign_in, "the right password afterwards", "signs in", actual))
+    report_findings(findings, target)
+
+
+@pytest.mark.rule("SCY-10")
+def test_stored_passwords_can_not_be_read_or_looked_up(
+    ready_release: Release, user: User, admin_connection: Connection[Any]
+) -> None:
+    """Two of three users have the same password: without a salt of each one's own, they have the same hash."""
+    target, password, expected = ready_release.target, random_password(), "a hash with a salt of its own"
+    accounts: tuple[dict[str, str], ...] = ({"password": password}, {"password": password}, {})
+    users = [
+        sign_up(target, user.gateway, ready_release.origin, redactor.add, account=random_account() | changes)
+        for changes in accounts
+    ]
+    findings = [
+        Finding("SCY-10", f"table {table}", "password", expected, what)
+        for what, texts in readable_forms(password).items()
+        for table in tables_with(admin_connection, texts)
+    ]
+    # An identifier that is a number may be anything else in another column.
+    keys = [[each.email, *([] if str(each.id).isdigit() else [str(each.id)])] for each in users]
+    one, same, other = (values_beside(admin_connection, each) for each in keys)
+    assert one, f"expected rows with {' or '.join(keys[0])}, got none"
+    if not findings and (tables := sorted({table for table, _ in (one & same) - other})):
+        actual = "the same hash for two users with the same password"
+        findings += [Finding("SCY-10", f"table {table}", "password", expected, actual) for table in tables]
     report_findings(findings, target)
 
 
