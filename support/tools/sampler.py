@@ -18,7 +18,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import hashlib
+import itertools
 import json
 import math
 import resource
@@ -26,6 +28,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -35,6 +38,7 @@ from machine_load import MachineLoad
 BLOCK_RECORDS = 200
 READ_BYTES = 65536
 EXCERPT_BYTES = 160
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIELDS = (
     "number",  # k
     "due",  # seconds since the epoch
@@ -108,6 +112,32 @@ class Connection:
         return int(address[1]) if address else 0
 
 
+class LocalPorts:
+    """Binds sockets to local ports in turn, so that a port comes back after thousands of connections.
+
+    A node tracks a connection that nobody answers for two minutes, by its ports and addresses. Another one from the
+    same port would follow it to a pod that is gone, whatever the Service leads to by then. Linux may choose the port
+    again within seconds; users come from many addresses, and meet that rarely.
+    """
+
+    def __init__(self) -> None:
+        first, last = map(int, PORT_RANGE.read_text(encoding="ascii").split())
+        self._ports = range(first, last + 1)
+        self._turn = itertools.cycle(self._ports)
+
+    def bind(self, opened: socket.socket) -> None:
+        """Bind a socket to the next port that is free; `OSError` if none is."""
+        for port in itertools.islice(self._turn, len(self._ports)):
+            try:
+                opened.bind(("", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+        raise OSError(errno.EADDRINUSE, "every local port is in use")
+
+
 class Exchange(Exception):  # noqa: N818 - the outcome of an exchange, not an error of this program
     """Raised if an exchange did not end with a complete response; the argument is the record's error."""
 
@@ -126,6 +156,8 @@ class Response:
 
 class Run:
     """A plan that is being executed, and its records."""
+
+    local_ports = LocalPorts()
 
     def __init__(self, plan: Plan, family: socket.AddressFamily, address: str) -> None:
         self.plan = plan
@@ -236,6 +268,7 @@ class Run:
         opened = socket.socket(self.family, socket.SOCK_STREAM)
         opened.setblocking(False)
         try:
+            self.local_ports.bind(opened)
             await asyncio.get_running_loop().sock_connect(opened, (self.address, self.plan.port))
         except BaseException as error:
             answer.port = opened.getsockname()[1]

@@ -144,6 +144,16 @@ def test_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -
     assert len(set(ports)) > len(ports) / 2
 
 
+def test_no_local_port_is_used_again_soon(sampler: Sampler, server: EchoServer) -> None:
+    """A node may still track what an earlier connection from the port was sent to."""
+    ports = [
+        record.port for _ in range(2) for record in sample(sampler, replace(plan(server), reused_share=0.0)).records
+    ]
+    assert len(ports) > RATE * SECONDS
+    assert len(set(ports)) == len(ports)
+    assert max(ports) - min(ports) < 2 * len(ports), "each is the next one that is free"
+
+
 def test_connection_that_nobody_answers_is_told_from_a_late_response(sampler: Sampler, server: EchoServer) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as held:
         address, port = full.getsockname()
