@@ -12,9 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import requests
+from sampler import LocalPorts
 
 from acceptance.core.deadlines import REQUEST
 from acceptance.core.rules import ROOT
@@ -144,14 +146,27 @@ def test_refused_connection_is_a_failure(sampler: Sampler, server: EchoServer) -
     assert len(set(ports)) > len(ports) / 2
 
 
-def test_no_local_port_is_used_again_soon(sampler: Sampler, server: EchoServer) -> None:
-    """A node may still track what an earlier connection from the port was sent to."""
-    ports = [
-        record.port for _ in range(2) for record in sample(sampler, replace(plan(server), reused_share=0.0)).records
-    ]
-    assert len(ports) > RATE * SECONDS
-    assert len(set(ports)) == len(ports)
-    assert max(ports) - min(ports) < 2 * len(ports), "each is the next one that is free"
+def test_local_ports_are_used_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node may still track where an earlier connection from the port was sent to."""
+    with socket.create_server(("", 0)) as taken, contextlib.ExitStack() as opened:
+        first = taken.getsockname()[1]
+        (tmp_path / "range").write_text(f"{first} {first + 3}", encoding="ascii")
+        monkeypatch.setattr("sampler.PORT_RANGE", tmp_path / "range")
+        ports = LocalPorts()
+
+        def bound() -> socket.socket:
+            found = opened.enter_context(socket.socket())
+            ports.bind(found)
+            return found
+
+        used = [bound()]
+        with pytest.raises(OSError, match="every local port is in use"):
+            while True:
+                used.append(bound())
+        numbers = [each.getsockname()[1] for each in used]
+        assert numbers == sorted({*numbers} - {first})
+        used[0].close()
+        assert bound().getsockname()[1] == numbers[0]
 
 
 def test_connection_that_nobody_answers_is_told_from_a_late_response(sampler: Sampler, server: EchoServer) -> None:
