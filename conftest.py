@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -10,13 +11,15 @@ import pytest
 import toolchain as tools
 from acceptance.chart.packaging import package_digest
 from acceptance.checks.finding import Untested
+from acceptance.client.live_config import secret
+from acceptance.client.response_watch import ResponseWatch
 from acceptance.client.signing_in import further_user, sign_up
 from acceptance.client.user import User, chat_obstacle, wait_answered
 from acceptance.core import digests, signals
 from acceptance.core.deadlines import RELEASE_READY
 from acceptance.core.redaction import redactor
 from acceptance.core.rules import RULES_FILE
-from acceptance.core.target import COMPONENTS
+from acceptance.core.target import COMPONENTS, CREDENTIALS
 from acceptance.core.values import set_paths
 from acceptance.kube import manifests
 from acceptance.kube.helm import RefusedReleaseError, find_helm
@@ -225,8 +228,23 @@ def ready_release(release: Release, provisioner: Provisioner, record_measurement
 
 
 @pytest.fixture(scope="session")
-def new_user(ready_release: Release, gateway: Gateway, provisioner: Provisioner) -> Callable[[], User]:
+def response_watch(ready_release: Release, gateway: Gateway) -> ResponseWatch:
+    """Searches every response of the release for the credentials with which it was installed."""
+    credentials = {}
+    for key in (getattr(ready_release.target.secret, name) for name in CREDENTIALS):
+        with suppress(Untested):
+            credentials[key] = secret(ready_release, key)
+    watch = ResponseWatch(credentials)
+    gateway.observers.append(watch.search)
+    return watch
+
+
+@pytest.fixture(scope="session")
+def new_user(
+    ready_release: Release, gateway: Gateway, provisioner: Provisioner, response_watch: ResponseWatch
+) -> Callable[[], User]:
     """`new_user()` signs up a user as the target says; `AssertionError` if that is refused."""
+    assert response_watch, "from the first request on"
     if missing := [name for name in COMPONENTS if name not in ready_release.target.components]:
         raise Untested(f"the target names no {missing[0]}: users sign up at the frontend, and use the backend")
     for component in {"frontend", ready_release.target.auth.service}:

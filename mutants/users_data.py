@@ -31,6 +31,7 @@ VARY = "behaviour/test_caching.py::test_answers_that_depend_on_the_origin_vary_b
 ODD_TAGS = "behaviour/test_texts.py::test_odd_tags_are_stored_and_found"
 ONE_CHARACTER = "behaviour/test_texts.py::test_one_character_is_enough"
 STORED_PASSWORDS = "behaviour/test_accounts.py::test_stored_passwords_can_not_be_read_or_looked_up"
+DISCLOSED = "behaviour/test_pages.py::test_pages_scripts_and_states_contain_no_credential"
 LOGS = "behaviour/test_accounts.py::test_logs_contain_no_password_and_no_token"
 ACCEPTED_TOKEN = "behaviour/test_tokens.py::test_accepted_token_expires_on_every_pod"  # noqa: S105 - a test's name
 AT_ONCE = "behaviour/test_concurrency.py::test_writes_at_the_same_moment_are_all_stored"
@@ -420,6 +421,23 @@ MUTANTS = (
             FRONTEND_AUTH,
             'import { betterAuth } from "better-auth";\n',
             'import { createHmac } from "node:crypto";\nimport { betterAuth } from "better-auth";\n',
+        ),
+    ),
+    mutant(
+        "health check that discloses the database's URL",
+        "SCY-10",
+        DISCLOSED,
+        replace(APP, 'return {"status": "ok"}', 'return {"status": "ok", "database": os.environ["DATABASE_URL"]}'),
+        replace(APP, "import logging\n", "import logging\nimport os\n"),
+    ),
+    mutant(
+        "signing secret in the HTML of every page",
+        "SCY-10",
+        DISCLOSED,
+        replace(
+            "app/frontend/app/layout.tsx",
+            '<html lang="en">',
+            '<html lang="en" data-environment={JSON.stringify({ secret: process.env.BETTER_AUTH_SECRET })}>',
         ),
     ),
 )

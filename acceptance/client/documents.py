@@ -16,13 +16,14 @@ CHECKED = ("checkbox", "radio")
 
 
 class Document:
-    """A page's HTML: the text that is shown, and of all elements their identifiers and where links lead."""
+    """A page's HTML: the text that is shown, the identifiers of all elements, where links lead, and the scripts."""
 
     def __init__(self, source: str) -> None:
         content = f"<html>{source}".encode(errors="replace")  # lxml takes an empty document for an error
         self._root = document_fromstring(content, parser=HTMLParser(encoding="utf-8"))
         self.ids: set[str] = {each.get("id") for each in self._root.iter() if each.get("id")}
         self.links: list[str] = [each.get("href") for each in self._root.iter("a") if each.get("href")]
+        self.scripts: list[str] = [each.get("src") for each in self._root.iter("script") if each.get("src")]
         strip_elements(self._root, *HIDDEN, with_tail=False)
         self.text = str(self._root.text_content())
 

@@ -42,13 +42,16 @@ def send(gateway: Gateway, method: str, url: str, **kwargs: Any) -> requests.Res
     """
     try:
         with gateway.session() as session:
-            return session.request(method, url, **{"timeout": REQUEST.seconds, **kwargs})
+            answer = session.request(method, url, **{"timeout": REQUEST.seconds, **kwargs})
     except requests.RequestException as error:
         try:
             gateway.check_connection()
         except NotYet as state:
             raise GatewayError(f"{method} {url}: {error}; nor does the gateway connect elsewhere: {state}") from error
         raise AssertionError(f"{method} {url}: expected an answer, got {error}") from error
+    for observe in gateway.observers:
+        observe(answer)
+    return answer
 
 
 def wait_answered(gateway: Gateway, component: str) -> None:

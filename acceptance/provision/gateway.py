@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +48,8 @@ class Gateway:
     """An address that the proxy can connect to whatever the release does."""
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """Headers that are sent with every request of a session, such as an ingress adds."""
+    observers: list[Callable[[requests.Response], object]] = field(default_factory=list, kw_only=True, compare=False)
+    """Each is given every response of the release."""
 
     @property
     def proxy(self) -> str:

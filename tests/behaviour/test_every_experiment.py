@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from acceptance.checks.finding import Finding, Untested, report_findings
+from acceptance.client.response_watch import ResponseWatch
 from acceptance.core.inconclusive import InconclusiveError
 from acceptance.experiments.experiment import Experiment
 from acceptance.experiments.runner import ExperimentRunner, UnfinishedError
@@ -70,6 +71,15 @@ def test_deleted_pods_stop_within_their_grace_period(
     if not any(stopped_pods(each, target) for each in judged):
         raise Untested("no experiment saw a Ready pod deleted with a grace period")
     report_findings([each for one in judged for each in termination_findings(one, target)], target)
+
+
+@pytest.mark.rule("SCY-10")
+@pytest.mark.usefixtures("ended_experiments")
+def test_no_response_contains_a_credential(response_watch: ResponseWatch, experiments: ExperimentRunner) -> None:
+    """The responses are also those of refused and failed requests, and those without a database or a model."""
+    if not response_watch.searched_for:
+        raise Untested("the release has no credential that is distinct from ordinary words")
+    report_findings(response_watch.findings("SCY-10"), experiments.target)
 
 
 @pytest.mark.rule("SCY-10")
